@@ -1,0 +1,45 @@
+//! What can go wrong with a part of the bench.
+
+/// A part failed; the message names the part, its address and the remedy.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HardwareError {
+    /// The part could not be found or opened.
+    #[error("{part} at {at} cannot be opened; {remedy}")]
+    Open {
+        /// Which part, in the operator's words: `camera`, `OLED`, `button`, `LEDs`.
+        part: &'static str,
+        /// Where it was looked for: a device file, a pin, a folder.
+        at: String,
+        /// What to do about it.
+        remedy: String,
+        /// The driver's own error.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+    /// The part was open and then failed to answer.
+    #[error("{part} does not answer; {remedy}")]
+    Lost {
+        /// Which part.
+        part: &'static str,
+        /// What to do about it.
+        remedy: String,
+        /// The driver's own error.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+    /// The camera delivered bytes that cannot be a whole frame.
+    #[error(
+        "the camera delivered a damaged frame: {reason}; press again, and check the USB cable if it repeats"
+    )]
+    DamagedFrame {
+        /// What is wrong with the bytes.
+        reason: String,
+    },
+    /// A simulated board was asked to play a folder that holds no images.
+    #[error("{folder} holds no images; put JPEG or PNG fields there or name another folder", folder = .folder.display())]
+    NoImages {
+        /// The folder.
+        folder: std::path::PathBuf,
+    },
+}

@@ -1,0 +1,134 @@
+//! The way of a press from the button's interrupt to the appliance loop: a bounded queue that
+//! never allocates and never lets a press from a busy time through.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use heapless::Deque;
+use tokio::sync::Notify;
+
+/// What the operator did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ButtonEvent {
+    /// A press, at the moment at which the debounced contact closed.
+    Press(Instant),
+    /// The operator asked to switch off (on the simulated bench: `q`, or the end of the input).
+    Shutdown,
+}
+
+#[derive(Default)]
+struct Queue {
+    events: Deque<ButtonEvent, 4>,
+    /// The loop waits for a press; presses at any other time are the operator's impatience.
+    armed: bool,
+    closed: bool,
+}
+
+#[derive(Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    arrived: Notify,
+    armed: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        // The queue is valid after every statement, so a panicked holder leaves nothing torn.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Makes a queue: the sender goes to [`Button::watch`](crate::Button::watch), the receiver to the
+/// appliance loop.
+pub fn press_queue() -> (PressSender, PressReceiver) {
+    let shared = Arc::<Shared>::default();
+    (PressSender(Arc::clone(&shared)), PressReceiver(shared))
+}
+
+/// The button's end of the queue.
+#[derive(Clone)]
+pub struct PressSender(Arc<Shared>);
+
+impl PressSender {
+    /// Reports a press. Returns `false`, and forgets it, if the loop is not waiting for one.
+    pub fn press(&self) -> bool {
+        self.send(ButtonEvent::Press(Instant::now()))
+    }
+
+    /// Waits until the loop is ready for a press, then reports one: for scripts, which cannot see
+    /// the screen. Returns `false` if the loop is gone.
+    pub fn press_when_ready(&self) -> bool {
+        let mut queue = self.0.lock();
+        while !queue.armed && !queue.closed {
+            queue = self
+                .0
+                .armed
+                .wait(queue)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        if queue.closed {
+            return false;
+        }
+        drop(queue);
+        self.press()
+    }
+
+    /// Asks the loop to end, after what it is doing now.
+    pub fn shutdown(&self) -> bool {
+        self.send(ButtonEvent::Shutdown)
+    }
+
+    fn send(&self, event: ButtonEvent) -> bool {
+        let mut queue = self.0.lock();
+        let wanted = match event {
+            // One press per waiting: the next is accepted only after the loop asks again.
+            ButtonEvent::Press(_) => std::mem::take(&mut queue.armed),
+            ButtonEvent::Shutdown => true,
+        };
+        let accepted = wanted && !queue.closed && queue.events.push_back(event).is_ok();
+        drop(queue);
+        if accepted {
+            self.0.arrived.notify_one();
+        }
+        accepted
+    }
+}
+
+/// The loop's end of the queue.
+pub struct PressReceiver(Arc<Shared>);
+
+impl PressReceiver {
+    /// Waits for the next event. Only while somebody waits here are presses accepted. Cancel-safe:
+    /// dropping the future loses no event, and one accepted meanwhile is returned by the next call.
+    pub async fn next(&mut self) -> ButtonEvent {
+        loop {
+            {
+                let mut queue = self.0.lock();
+                if let Some(event) = queue.events.pop_front() {
+                    queue.armed = false;
+                    return event;
+                }
+                queue.armed = true;
+                self.0.armed.notify_all();
+            }
+            let _disarm = Disarm(&self.0);
+            self.0.arrived.notified().await;
+        }
+    }
+}
+
+/// Closes the queue for presses when a waiting future ends or is dropped.
+struct Disarm<'a>(&'a Shared);
+
+impl Drop for Disarm<'_> {
+    fn drop(&mut self) {
+        self.0.lock().armed = false;
+    }
+}
+
+impl Drop for PressReceiver {
+    fn drop(&mut self) {
+        self.0.lock().closed = true;
+        self.0.armed.notify_all();
+    }
+}

@@ -1,0 +1,89 @@
+//! Engines run a network behind one small trait.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ArtifactError, Tensor};
+
+/// Runs one loaded network.
+///
+/// Object-safe, so that the engine is a matter of configuration. `&mut self` because an engine
+/// reuses its buffers from call to call.
+pub trait Classifier: Send {
+    /// Runs the network on one input tensor of the shape in the model's input contract.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Inference`] if the engine fails or gives values that are not finite; never a
+    /// made-up result.
+    fn classify(&mut self, input: &Tensor) -> Result<Inference, ArtifactError>;
+
+    /// The engine, its version and the device that really runs.
+    fn info(&self) -> &EngineInfo;
+}
+
+/// What a network says about one input, before calibration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Inference {
+    /// Softmax output of the positive class, 0 to 1.
+    pub probability: f32,
+    /// Logit margin: positive logit − negative logit. Kept beside the probability, which loses it
+    /// where `f32` rounds to 1.
+    pub margin: f32,
+    /// Contribution of each position to the margin; absent in models without that output.
+    pub evidence: Option<EvidenceMap>,
+}
+
+/// The exact contribution of each spatial position to the logit margin, for networks with a linear
+/// head: the sum over all positions plus the difference of the head's biases is the margin.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EvidenceMap {
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// `width × height` values, rows from the top; positive speaks for the positive class.
+    pub values: Vec<f32>,
+}
+
+/// Who ran the network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EngineInfo {
+    /// `openvino` or `embedded`.
+    pub engine: &'static str,
+    /// The engine's version.
+    pub version: String,
+    /// The device that really runs, as the engine names it: `CPU`, `MYRIAD`.
+    pub device: String,
+    /// Why this is not what was asked for first, in the operator's words; one line per fallback.
+    pub fallbacks: Vec<String>,
+}
+
+/// Which engine to use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineChoice {
+    /// OpenVINO where its library is installed, else the embedded engine.
+    #[default]
+    Auto,
+    /// OpenVINO, or an error.
+    OpenVino,
+    /// The engine that is part of the program.
+    Embedded,
+}
+
+/// How to start an engine.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EngineConfig {
+    /// Which engine.
+    pub choice: EngineChoice,
+    /// The `libopenvino_c` file, or a folder that holds it. Without it the usual places are searched.
+    pub library: Option<PathBuf>,
+    /// OpenVINO devices in order of preference; the first that is present and compiles is used.
+    /// Empty means `CPU`.
+    pub devices: Vec<String>,
+    /// Where OpenVINO may keep compiled networks.
+    pub cache_dir: Option<PathBuf>,
+    /// Threads of one inference; `None` leaves it to the engine.
+    pub threads: Option<usize>,
+}
