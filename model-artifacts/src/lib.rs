@@ -1,11 +1,23 @@
 //! A smearscope model as everyone but its trainer sees it: describe, prepare, run, verify.
+//!
+//! 1. [`Manifest`] describes a model folder and [`ModelFiles`] holds its files, checked.
+//! 2. [`decode`] turns hostile bytes into pixels, and [`Preprocessor`] pixels into a [`Tensor`].
+//! 3. [`Classifier`] runs the tensor on an engine: OpenVINO, or the embedded one.
+//! 4. [`Model::load`] does all of it and proves the golden samples before anything is classified.
 
+mod decision;
+pub mod decode;
 pub mod engine;
 mod error;
 mod manifest;
+mod model;
+mod preprocess;
 mod tensor;
 
+pub use decision::{Call, Decision};
 pub use engine::{Classifier, EngineChoice, EngineConfig, EngineInfo, EvidenceMap, Inference};
 pub use error::ArtifactError;
 pub use manifest::*;
+pub use model::{GoldenResult, Model, ModelFiles};
+pub use preprocess::Preprocessor;
 pub use tensor::Tensor;

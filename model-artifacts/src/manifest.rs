@@ -1,10 +1,13 @@
 //! `manifest.toml`: everything a user of the model must know, and nothing it must guess.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use semver::Version;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::ArtifactError;
 
 /// The contents of `manifest.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,6 +50,32 @@ impl Manifest {
     pub const FORMAT_VERSION: u32 = 1;
     /// The file's name inside a model folder.
     pub const FILE_NAME: &str = "manifest.toml";
+
+    /// Parses and validates the text of a manifest; `path` is for messages.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Manifest`] naming the field and the remedy.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ArtifactError> {
+        toml::from_str(text).map_err(|e| ArtifactError::Manifest {
+            path: path.into(),
+            field: "manifest".into(),
+            problem: e.message().to_owned(),
+            remedy: "correct it".into(),
+        })
+    }
+
+    /// The text of `manifest.toml`.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Manifest`] if a value is impossible.
+    pub fn to_toml(&self) -> Result<String, ArtifactError> {
+        toml::to_string(self).map_err(|e| ArtifactError::Manifest {
+            path: Self::FILE_NAME.into(),
+            field: "manifest".into(),
+            problem: e.to_string(),
+            remedy: "correct it".into(),
+        })
+    }
 }
 
 /// What the two classes are called, and which output is which.
@@ -180,6 +209,20 @@ pub struct FileEntry {
     pub path: PathBuf,
     /// SHA-256 of the contents, 64 lower-case hexadecimal digits.
     pub sha256: String,
+}
+
+impl FileEntry {
+    /// The entry of a file with these contents.
+    pub fn for_bytes(path: impl Into<PathBuf>, bytes: &[u8]) -> Self {
+        let sha256 = Sha256::digest(bytes)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        Self {
+            path: path.into(),
+            sha256,
+        }
+    }
 }
 
 /// An image with the probability that the network must give it.
