@@ -1,10 +1,15 @@
 //! Engines run a network behind one small trait.
 
+mod embedded;
+mod library;
+mod openvino;
+mod ports;
+
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ArtifactError, Tensor};
+use crate::{ArtifactError, ModelFiles, Tensor};
 
 /// Runs one loaded network.
 ///
@@ -86,4 +91,43 @@ pub struct EngineConfig {
     pub cache_dir: Option<PathBuf>,
     /// Threads of one inference; `None` leaves it to the engine.
     pub threads: Option<usize>,
+}
+
+/// An engine that exists.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Engine {
+    OpenVino,
+    Embedded,
+}
+
+impl EngineChoice {
+    /// The engine to try first, where there is another behind it.
+    pub(crate) fn preferred(self) -> Option<Engine> {
+        match self {
+            Self::Auto => Some(Engine::OpenVino),
+            Self::OpenVino | Self::Embedded => None,
+        }
+    }
+
+    /// The engine that must work if it comes to that.
+    pub(crate) fn last(self) -> Engine {
+        match self {
+            Self::OpenVino => Engine::OpenVino,
+            Self::Auto | Self::Embedded => Engine::Embedded,
+        }
+    }
+}
+
+impl Engine {
+    /// Starts the engine on a model's network, after comparing its ports with the manifest.
+    pub(crate) fn start(
+        self,
+        files: &ModelFiles,
+        config: &EngineConfig,
+    ) -> Result<Box<dyn Classifier>, ArtifactError> {
+        Ok(match self {
+            Self::OpenVino => Box::new(openvino::OpenVino::start(files, config)?),
+            Self::Embedded => Box::new(embedded::Embedded::start(files, config)?),
+        })
+    }
 }

@@ -5,14 +5,22 @@
 //! 3. [`Classifier`] runs the tensor on an engine: OpenVINO, or the embedded one.
 //! 4. [`Model::load`] does all of it and proves the golden samples before anything is classified.
 
+#![allow(
+    clippy::doc_markdown,
+    reason = "OpenVINO and OpenCV are names, not code"
+)]
+
 mod decision;
 pub mod decode;
 pub mod engine;
 mod error;
+mod files;
 mod manifest;
 mod model;
 mod preprocess;
+mod resample;
 mod tensor;
+mod validate;
 
 pub use decision::{Call, Decision};
 pub use engine::{Classifier, EngineChoice, EngineConfig, EngineInfo, EvidenceMap, Inference};

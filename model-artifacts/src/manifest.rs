@@ -1,13 +1,11 @@
 //! `manifest.toml`: everything a user of the model must know, and nothing it must guess.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use semver::Version;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-
-use crate::ArtifactError;
 
 /// The contents of `manifest.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,32 +48,6 @@ impl Manifest {
     pub const FORMAT_VERSION: u32 = 1;
     /// The file's name inside a model folder.
     pub const FILE_NAME: &str = "manifest.toml";
-
-    /// Parses and validates the text of a manifest; `path` is for messages.
-    ///
-    /// # Errors
-    /// [`ArtifactError::Manifest`] naming the field and the remedy.
-    pub fn parse(text: &str, path: &Path) -> Result<Self, ArtifactError> {
-        toml::from_str(text).map_err(|e| ArtifactError::Manifest {
-            path: path.into(),
-            field: "manifest".into(),
-            problem: e.message().to_owned(),
-            remedy: "correct it".into(),
-        })
-    }
-
-    /// The text of `manifest.toml`.
-    ///
-    /// # Errors
-    /// [`ArtifactError::Manifest`] if a value is impossible.
-    pub fn to_toml(&self) -> Result<String, ArtifactError> {
-        toml::to_string(self).map_err(|e| ArtifactError::Manifest {
-            path: Self::FILE_NAME.into(),
-            field: "manifest".into(),
-            problem: e.to_string(),
-            remedy: "correct it".into(),
-        })
-    }
 }
 
 /// What the two classes are called, and which output is which.
@@ -111,6 +83,25 @@ pub struct InputContract {
     pub mean: [f32; 3],
     /// Divides last; one value per channel, in tensor order.
     pub std: [f32; 3],
+}
+
+impl InputContract {
+    /// Shape of the input tensor.
+    pub fn shape(&self) -> [usize; 4] {
+        let (width, height) = (self.width as usize, self.height as usize);
+        match self.layout {
+            Layout::Nchw => [1, 3, height, width],
+            Layout::Nhwc => [1, height, width, 3],
+        }
+    }
+
+    /// What an 8-bit sample becomes in a channel of the tensor.
+    ///
+    /// # Panics
+    /// If `channel` is not 0, 1 or 2.
+    pub fn normalise(&self, channel: usize, sample: u8) -> f32 {
+        (f32::from(sample) * self.scale - self.mean[channel]) / self.std[channel]
+    }
 }
 
 /// Order of the colour channels.
@@ -214,13 +205,9 @@ pub struct FileEntry {
 impl FileEntry {
     /// The entry of a file with these contents.
     pub fn for_bytes(path: impl Into<PathBuf>, bytes: &[u8]) -> Self {
-        let sha256 = Sha256::digest(bytes)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
         Self {
             path: path.into(),
-            sha256,
+            sha256: format!("{:x}", Sha256::digest(bytes)),
         }
     }
 }

@@ -4,34 +4,125 @@ use std::path::{Path, PathBuf};
 
 use image::RgbImage;
 
-use crate::{ArtifactError, EngineConfig, EngineInfo, Inference, Manifest};
+use crate::decode::{self, Limits};
+use crate::engine::Engine;
+use crate::files::read_bounded;
+use crate::{
+    ArtifactError, Classifier, EngineConfig, EngineInfo, FileEntry, GoldenSample, Inference,
+    Manifest, Preprocessor,
+};
 
-/// A model folder's manifest and files, read once and checked.
+/// Largest manifest, largest file of a network, in bytes.
+const MAX_MANIFEST: u64 = 256 << 10;
+const MAX_NETWORK: u64 = 256 << 20;
+/// Golden samples are small by definition.
+const GOLDEN_LIMITS: Limits = Limits {
+    max_bytes: 4 << 20,
+    max_pixels: 4_000_000,
+};
+
+const INSTALL_AGAIN: &str = "install the model again";
+
+/// A model folder's manifest and files. Each file is read once, and its checksum is that of the
+/// bytes in memory: what was checked is what runs.
 #[derive(Debug)]
 pub struct ModelFiles {
+    folder: PathBuf,
     manifest: Manifest,
+    ir_xml: Option<Vec<u8>>,
+    ir_bin: Option<Vec<u8>>,
+    onnx: Option<Vec<u8>>,
+    /// The bytes of each golden sample's image, in the manifest's order.
+    golden: Vec<Vec<u8>>,
 }
 
 impl ModelFiles {
     /// Reads the manifest and every file that it names.
     ///
     /// # Errors
-    /// [`ArtifactError::Unreadable`], [`ArtifactError::Manifest`] or [`ArtifactError::Checksum`].
-    pub fn open(dir: &Path) -> Result<Self, ArtifactError> {
-        let path = dir.join(Manifest::FILE_NAME);
-        let text = std::fs::read_to_string(&path).map_err(|source| ArtifactError::Unreadable {
+    /// [`ArtifactError::Unreadable`] for a file that is absent, too large or not a file,
+    /// [`ArtifactError::Manifest`] for a manifest with impossible contents, and
+    /// [`ArtifactError::Checksum`] for a file that is not the one the manifest means.
+    pub fn open(folder: &Path) -> Result<Self, ArtifactError> {
+        let path = folder.join(Manifest::FILE_NAME);
+        let bytes = read_bounded(&path, MAX_MANIFEST)
+            .map_err(|source| unreadable(&path, "give the folder of a model", source))?;
+        let text = String::from_utf8(bytes).map_err(|_| ArtifactError::Manifest {
             path: path.clone(),
-            remedy: "give the folder of a model".into(),
-            source,
+            field: "manifest".into(),
+            problem: "it is not UTF-8 text".into(),
+            remedy: INSTALL_AGAIN.into(),
         })?;
+        let manifest = Manifest::parse(&text, &path)?;
+
+        let read = |entry: &FileEntry, max_bytes| read_checked(folder, entry, max_bytes);
+        let network = |entry: &Option<FileEntry>| {
+            entry
+                .as_ref()
+                .map(|entry| read(entry, MAX_NETWORK))
+                .transpose()
+        };
         Ok(Self {
-            manifest: Manifest::parse(&text, &path)?,
+            ir_xml: network(&manifest.files.ir_xml)?,
+            ir_bin: network(&manifest.files.ir_bin)?,
+            onnx: network(&manifest.files.onnx)?,
+            golden: manifest
+                .golden
+                .iter()
+                .map(|sample| read(&sample.image, GOLDEN_LIMITS.max_bytes))
+                .collect::<Result<_, _>>()?,
+            folder: folder.into(),
+            manifest,
         })
     }
 
     /// What the manifest says.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    pub(crate) fn manifest_path(&self) -> PathBuf {
+        self.folder.join(Manifest::FILE_NAME)
+    }
+
+    pub(crate) fn ir_xml(&self) -> Option<&[u8]> {
+        self.ir_xml.as_deref()
+    }
+
+    pub(crate) fn ir_bin(&self) -> Option<&[u8]> {
+        self.ir_bin.as_deref()
+    }
+
+    pub(crate) fn onnx(&self) -> Option<&[u8]> {
+        self.onnx.as_deref()
+    }
+}
+
+fn read_checked(
+    folder: &Path,
+    entry: &FileEntry,
+    max_bytes: u64,
+) -> Result<Vec<u8>, ArtifactError> {
+    let path = folder.join(&entry.path);
+    let bytes = read_bounded(&path, max_bytes)
+        .map_err(|source| unreadable(&path, INSTALL_AGAIN, source))?;
+    let actual = FileEntry::for_bytes(&entry.path, &bytes).sha256;
+    if actual == entry.sha256 {
+        Ok(bytes)
+    } else {
+        Err(ArtifactError::Checksum {
+            path,
+            expected: entry.sha256.clone(),
+            actual,
+        })
+    }
+}
+
+fn unreadable(path: &Path, remedy: &str, source: std::io::Error) -> ArtifactError {
+    ArtifactError::Unreadable {
+        path: path.into(),
+        remedy: remedy.into(),
+        source,
     }
 }
 
@@ -46,33 +137,104 @@ pub struct GoldenResult {
     pub actual: f32,
 }
 
-/// A verified model, ready to classify.
+/// A verified model on an engine, ready to classify.
 pub struct Model {
-    files: ModelFiles,
+    manifest: Manifest,
+    preprocessor: Preprocessor,
+    classifier: Box<dyn Classifier>,
     engine: EngineInfo,
+    golden: Vec<GoldenResult>,
 }
 
 impl Model {
     /// Opens a model folder, starts an engine and proves the golden samples on it.
     ///
     /// # Errors
-    /// Any [`ArtifactError`]; a model that fails is never usable.
-    pub fn load(dir: &Path, config: &EngineConfig) -> Result<Self, ArtifactError> {
-        let _ = config;
-        Ok(Self {
-            files: ModelFiles::open(dir)?,
-            engine: EngineInfo {
-                engine: "embedded",
-                version: String::new(),
-                device: "CPU".into(),
-                fallbacks: Vec::new(),
-            },
+    /// Those of [`ModelFiles::open`]; [`ArtifactError::Engine`] if no engine of the configuration can
+    /// be started; [`ArtifactError::Golden`], [`ArtifactError::Inference`] or
+    /// [`ArtifactError::Image`] if a golden sample fails on the last one. A model that fails is
+    /// never usable.
+    pub fn load(folder: &Path, config: &EngineConfig) -> Result<Self, ArtifactError> {
+        let files = ModelFiles::open(folder)?;
+        let preferred = config
+            .choice
+            .preferred()
+            .map(|engine| Self::on_engine(&files, engine, config));
+        let reason = match preferred {
+            Some(Ok(model)) => return Ok(model),
+            Some(Err(error)) => Some(error.to_string()),
+            None => None,
+        };
+        match (
+            Self::on_engine(&files, config.choice.last(), config),
+            reason,
+        ) {
+            (Ok(mut model), reason) => {
+                model.engine.fallbacks.splice(..0, reason);
+                Ok(model)
+            }
+            (
+                Err(ArtifactError::Engine {
+                    engine,
+                    problem,
+                    remedy,
+                }),
+                Some(reason),
+            ) => Err(ArtifactError::Engine {
+                engine,
+                problem: format!("{problem} ({reason})"),
+                remedy,
+            }),
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    fn on_engine(
+        files: &ModelFiles,
+        engine: Engine,
+        config: &EngineConfig,
+    ) -> Result<Self, ArtifactError> {
+        let classifier = engine.start(files, config)?;
+        let mut model = Self {
+            manifest: files.manifest.clone(),
+            preprocessor: Preprocessor::new(files.manifest.input.clone())?,
+            engine: classifier.info().clone(),
+            classifier,
+            golden: Vec::with_capacity(files.golden.len()),
+        };
+        for (sample, bytes) in files.manifest.golden.iter().zip(&files.golden) {
+            let result = model.prove(sample, bytes)?;
+            model.golden.push(result);
+        }
+        Ok(model)
+    }
+
+    fn prove(
+        &mut self,
+        sample: &GoldenSample,
+        bytes: &[u8],
+    ) -> Result<GoldenResult, ArtifactError> {
+        let image = decode::decode(bytes, &GOLDEN_LIMITS)?;
+        let actual = self.infer(&image)?.probability;
+        if (actual - sample.probability).abs() > sample.tolerance {
+            return Err(ArtifactError::Golden {
+                sample: sample.image.path.clone(),
+                engine: format!("{} on {}", self.engine.engine, self.engine.device),
+                expected: sample.probability,
+                actual,
+                tolerance: sample.tolerance,
+            });
+        }
+        Ok(GoldenResult {
+            image: sample.image.path.clone(),
+            expected: sample.probability,
+            actual,
         })
     }
 
     /// What the manifest says.
     pub fn manifest(&self) -> &Manifest {
-        self.files.manifest()
+        &self.manifest
     }
 
     /// The engine and device that really run.
@@ -82,18 +244,15 @@ impl Model {
 
     /// How the golden samples came out when the model was loaded.
     pub fn golden(&self) -> &[GoldenResult] {
-        &[]
+        &self.golden
     }
 
-    /// Runs the network on an image.
+    /// Prepares an image and runs the network on it.
     ///
     /// # Errors
-    /// [`ArtifactError::Image`] or [`ArtifactError::Inference`].
+    /// [`ArtifactError::Image`] if the image has no pixels, [`ArtifactError::Inference`] if the
+    /// engine fails.
     pub fn infer(&mut self, image: &RgbImage) -> Result<Inference, ArtifactError> {
-        let _ = image;
-        Err(ArtifactError::Inference {
-            engine: self.engine.engine,
-            problem: "not built yet".into(),
-        })
+        self.classifier.classify(self.preprocessor.prepare(image)?)
     }
 }

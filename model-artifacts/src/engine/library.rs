@@ -1,0 +1,220 @@
+//! Finds and loads `libopenvino_c`.
+//!
+//! The bindings panic on a library that lacks their functions, so a file is looked into first.
+
+use std::os::unix::fs::MetadataExt;
+use std::panic::catch_unwind;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use crate::ArtifactError;
+use crate::files::read_bounded;
+
+/// Names the library, or a folder that holds it, where the configuration does not.
+const VARIABLE: &str = "SMEARSCOPE_OPENVINO";
+/// Where `scripts/setup` puts the libraries, relative to the workspace.
+const BUNDLED: &str = ".runtime/openvino/libs";
+const FILE_PREFIX: &str = "libopenvino_c.so";
+/// The real one has less than half a megabyte.
+const MAX_BYTES: u64 = 32 << 20;
+
+const REMEDY: &str = "run scripts/setup, or name an installed libopenvino_c in the configuration";
+
+/// The library that this process runs; there is no way to unload it.
+static LOADED: Mutex<Option<PathBuf>> = Mutex::new(None);
+
+/// Loads the library at `configured`, or else from the first of the usual places that has one.
+///
+/// # Errors
+/// [`ArtifactError::Engine`] if there is none, or it is not OpenVINO's C library for this processor.
+pub(super) fn load(configured: Option<&Path>) -> Result<(), ArtifactError> {
+    let named = configured
+        .map(Path::to_owned)
+        .or_else(|| std::env::var_os(VARIABLE).map(PathBuf::from));
+    let library = match named {
+        Some(path) => resolve(&path)
+            .ok_or_else(|| unusable(format!("there is no {FILE_PREFIX} at {}", path.display())))?,
+        None => usual_places()
+            .iter()
+            .find_map(|folder| newest(folder))
+            .ok_or_else(|| unusable(format!("there is no {FILE_PREFIX} on this system")))?,
+    };
+    let library = library.canonicalize().unwrap_or(library);
+    let fault = |problem: String| unusable(format!("{}: {problem}", library.display()));
+
+    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*loaded {
+        Some(running) if *running == library => return Ok(()),
+        Some(running) => {
+            return Err(fault(format!(
+                "this process runs {} already",
+                running.display()
+            )));
+        }
+        None => {}
+    }
+    check(&library).map_err(fault)?;
+    catch_unwind(|| openvino_sys::library::load_from(&library))
+        .unwrap_or_else(|_| Err("it is not a version of OpenVINO that is known".into()))
+        .map_err(fault)?;
+    *loaded = Some(library);
+    Ok(())
+}
+
+fn resolve(path: &Path) -> Option<PathBuf> {
+    if path.is_dir() {
+        newest(path)
+    } else {
+        path.exists().then(|| path.to_owned())
+    }
+}
+
+/// The library of the highest version in a folder.
+fn newest(folder: &Path) -> Option<PathBuf> {
+    folder
+        .read_dir()
+        .ok()?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.starts_with(FILE_PREFIX) && path.is_file()
+        })
+        .max()
+}
+
+fn usual_places() -> Vec<PathBuf> {
+    let executable = std::env::current_exe().ok();
+    let working = std::env::current_dir().ok();
+    let bundled = [executable, working]
+        .into_iter()
+        .flatten()
+        .flat_map(|start| {
+            start
+                .ancestors()
+                .map(|folder| folder.join(BUNDLED))
+                .collect::<Vec<_>>()
+        })
+        .filter(|folder| is_trusted(folder));
+    let system = ["/usr/local/lib", "/usr/lib", "/usr/lib64"].map(PathBuf::from);
+    bundled
+        .chain(system)
+        .chain(children(Path::new("/usr/lib"), |name| {
+            name.ends_with("-linux-gnu") || name.ends_with("-linux-gnueabihf")
+        }))
+        .chain(
+            children(Path::new("/opt/intel"), |name| name.starts_with("openvino"))
+                .flat_map(|install| children(&install.join("runtime/lib"), |_| true)),
+        )
+        .collect()
+}
+
+/// Whether a folder found on the way up belongs to this user or to root: a library is code, and
+/// anybody may put one above a working directory in `/tmp`.
+fn is_trusted(folder: &Path) -> bool {
+    let owner = |path: &Path| path.metadata().map(|metadata| metadata.uid());
+    match (owner(folder), owner(Path::new("/proc/self"))) {
+        (Ok(0), _) => true,
+        (Ok(folder), Ok(process)) => folder == process,
+        _ => false,
+    }
+}
+
+fn children(folder: &Path, wanted: fn(&str) -> bool) -> impl Iterator<Item = PathBuf> + use<> {
+    folder
+        .read_dir()
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(move |path| wanted(&path.file_name().unwrap_or_default().to_string_lossy()))
+}
+
+/// Refuses what is not OpenVINO's C library for this processor.
+fn check(library: &Path) -> Result<(), String> {
+    let bytes = read_bounded(library, MAX_BYTES).map_err(|error| error.to_string())?;
+    // ELF header: magic, class at 4, byte order at 5, machine at 18 (System V ABI).
+    let class = if cfg!(target_pointer_width = "64") {
+        2
+    } else {
+        1
+    };
+    let machine: u16 = match std::env::consts::ARCH {
+        "x86_64" => 62,
+        "aarch64" => 183,
+        "arm" => 40,
+        _ => 0,
+    };
+    let header = bytes.get(..20).unwrap_or_default();
+    if !header.starts_with(b"\x7FELF") {
+        return Err("it is not a shared library".into());
+    }
+    if header[4] != class || header[5] != 1 || header[18..] != machine.to_le_bytes() {
+        return Err(format!(
+            "it is a shared library for another processor than {}",
+            std::env::consts::ARCH
+        ));
+    }
+    for function in [&b"\0ov_get_openvino_version\0"[..], b"\0ov_core_create\0"] {
+        if !bytes.windows(function.len()).any(|bytes| bytes == function) {
+            return Err("it is not OpenVINO's C library of version 2.0 of the interface".into());
+        }
+    }
+    Ok(())
+}
+
+fn unusable(problem: String) -> ArtifactError {
+    ArtifactError::Engine {
+        engine: super::openvino::NAME,
+        problem,
+        remedy: REMEDY.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem_of(bytes: &[u8]) -> String {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        load(Some(file.path())).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn wrong_files_are_refused_before_they_are_loaded() {
+        assert!(problem_of(b"").contains("not a shared library"));
+        assert!(problem_of(b"MZ\x90\0").contains("not a shared library"));
+        let mut foreign = b"\x7FELF\x02\x01\x01".to_vec();
+        foreign.resize(18, 0);
+        foreign.extend(22_u16.to_le_bytes()); // EM_S390
+        assert!(problem_of(&foreign).contains("another processor"));
+        let own = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+        assert!(problem_of(&own[..4096]).contains("not OpenVINO's C library"));
+    }
+
+    #[test]
+    fn a_missing_library_is_an_error_with_a_remedy() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in [folder.path().to_owned(), folder.path().join("absent.so")] {
+            let message = load(Some(&path)).unwrap_err().to_string();
+            assert!(message.contains(&path.display().to_string()), "{message}");
+            assert!(message.contains("scripts/setup"), "{message}");
+        }
+    }
+
+    #[test]
+    fn the_highest_version_in_a_folder_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [
+            "libopenvino_c.so",
+            "libopenvino_c.so.2510",
+            "libopenvino_c.so.2641",
+            "libtbb.so.12",
+        ] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        assert_eq!(
+            newest(folder.path()),
+            Some(folder.path().join("libopenvino_c.so.2641"))
+        );
+    }
+}

@@ -1,0 +1,304 @@
+//! OpenVINO, from a library found when the program runs.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use openvino::{
+    CompiledModel, Core, DeviceType, ElementType, InferRequest, InferenceError, Model, Node,
+    RwPropertyKey, Shape,
+};
+
+use super::ports::{self, Output, Port};
+use super::{Classifier, EngineConfig, EngineInfo, Inference, library};
+use crate::{ArtifactError, Manifest, ModelFiles, Tensor};
+
+pub(super) const NAME: &str = "openvino";
+
+/// Devices that stand for others and may change them while they run, unseen.
+const SELF_WILLED: [&str; 3] = ["AUTO", "MULTI", "BATCH"];
+
+/// A network compiled for one device.
+pub(super) struct OpenVino {
+    // Dropped in this order: each belongs to the next.
+    request: InferRequest,
+    input: openvino::Tensor,
+    _network: CompiledModel,
+    _core: Core,
+    manifest: Manifest,
+    info: EngineInfo,
+}
+
+impl OpenVino {
+    /// Compiles the model's IR for the first device of the configuration that will have it.
+    pub(super) fn start(files: &ModelFiles, config: &EngineConfig) -> Result<Self, ArtifactError> {
+        let (Some(xml), Some(bin)) = (files.ir_xml(), files.ir_bin()) else {
+            return Err(unusable(
+                "the model has no OpenVINO IR",
+                "export the model with files.ir_xml and files.ir_bin, or use the embedded engine",
+            ));
+        };
+        library::load(config.library.as_deref())?;
+        let mut core = Core::new().map_err(|error| {
+            unusable(
+                format!("it does not start: {}", one_line(&error.to_string())),
+                "run scripts/setup to install its libraries again",
+            )
+        })?;
+        let network = read_network(&mut core, xml, bin).map_err(|error| {
+            unusable(
+                format!("files.ir_xml with files.ir_bin: {}", describe(&error)),
+                "export the model again",
+            )
+        })?;
+
+        let (mut compiled, device, fallbacks) = compile(&mut core, &network, config)?;
+        check_ports(files, &compiled)?;
+        let failed = |error: InferenceError| {
+            unusable(
+                format!("{device} gives no buffers: {}", describe(&error)),
+                "use another device",
+            )
+        };
+        let mut request = compiled.create_infer_request().map_err(failed)?;
+        let shape = files.manifest().input.shape().map(|extent| extent as i64);
+        let input = Shape::new(&shape)
+            .and_then(|shape| openvino::Tensor::new(ElementType::F32, &shape))
+            .map_err(failed)?;
+        request.set_input_tensor(&input).map_err(failed)?;
+
+        let version = openvino::version().build_number;
+        Ok(Self {
+            request,
+            input,
+            _network: compiled,
+            _core: core,
+            manifest: files.manifest().clone(),
+            info: EngineInfo {
+                engine: NAME,
+                version: version.split('-').next().unwrap_or(&version).to_owned(),
+                device,
+                fallbacks,
+            },
+        })
+    }
+
+    fn run(&mut self, input: &Tensor) -> Result<Inference, String> {
+        let shape = self.manifest.input.shape();
+        if input.shape != shape || input.data.len() != shape.iter().product() {
+            return Err(format!(
+                "the input has shape {:?}, the model takes {shape:?}",
+                input.shape
+            ));
+        }
+        let failed = |error: InferenceError| describe(&error);
+        self.input
+            .get_data_mut::<f32>()
+            .map_err(failed)?
+            .copy_from_slice(&input.data);
+        self.request.infer().map_err(failed)?;
+
+        let outputs = &self.manifest.outputs;
+        let tensor = |name: &str| self.request.get_tensor(name).map_err(failed);
+        let probability = tensor(&outputs.probability)?;
+        let evidence = outputs.evidence.as_deref().map(tensor).transpose()?;
+        let evidence = evidence.as_ref().map(output).transpose().map_err(failed)?;
+        ports::inference(
+            &self.manifest,
+            &output(&probability).map_err(failed)?,
+            evidence.as_ref(),
+        )
+    }
+}
+
+impl Classifier for OpenVino {
+    fn classify(&mut self, input: &Tensor) -> Result<Inference, ArtifactError> {
+        self.run(input).map_err(|problem| ArtifactError::Inference {
+            engine: NAME,
+            problem,
+        })
+    }
+
+    fn info(&self) -> &EngineInfo {
+        &self.info
+    }
+}
+
+fn read_network(core: &mut Core, xml: &[u8], bin: &[u8]) -> Result<Model, InferenceError> {
+    let mut weights = openvino::Tensor::new(ElementType::U8, &Shape::new(&[bin.len() as i64])?)?;
+    weights.get_raw_data_mut()?.copy_from_slice(bin);
+    core.read_model_from_buffer(xml, Some(&weights))
+}
+
+/// The network on the first device that is present and compiles it, and why not on those before.
+fn compile(
+    core: &mut Core,
+    network: &Model,
+    config: &EngineConfig,
+) -> Result<(CompiledModel, String, Vec<String>), ArtifactError> {
+    let present: Vec<String> = core
+        .available_devices()
+        .map_err(|error| unusable(describe(&error), "run scripts/setup"))?
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let default = ["CPU".to_owned()];
+    let devices = match config.devices.as_slice() {
+        [] => &default,
+        devices => devices,
+    };
+    let mut fallbacks = Vec::new();
+    for device in devices {
+        let compiled = require_present(device, &present)
+            .and_then(|()| compile_for(core, network, device, config));
+        match compiled {
+            Ok(compiled) => return Ok((compiled, device.clone(), fallbacks)),
+            Err(reason) => fallbacks.push(reason),
+        }
+    }
+    Err(unusable(
+        fallbacks.join("; "),
+        &format!("name a device that is present: {}", present.join(", ")),
+    ))
+}
+
+/// Refuses a device that is absent, or that hides which device runs. OpenVINO itself takes absent
+/// ones without a word wherever another is named beside them.
+fn require_present(device: &str, present: &[String]) -> Result<(), String> {
+    let (kind, parts) = device.split_once(':').unwrap_or((device, ""));
+    if SELF_WILLED.contains(&kind) {
+        return Err(format!(
+            "{device} hides which device runs; name the devices themselves, the preferred one first"
+        ));
+    }
+    let wanted: Vec<&str> = if kind == "HETERO" {
+        parts.split(',').collect()
+    } else {
+        vec![device]
+    };
+    for name in wanted {
+        let is_present = present.iter().any(|found| {
+            // `GPU` means the first of `GPU.0`, `GPU.1`.
+            found == name
+                || found
+                    .strip_prefix(name)
+                    .is_some_and(|rest| rest.starts_with('.'))
+        });
+        if name.is_empty() || !is_present {
+            return Err(format!(
+                "{device} is not present; OpenVINO sees {}",
+                present.join(", ")
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn compile_for(
+    core: &mut Core,
+    network: &Model,
+    device: &str,
+    config: &EngineConfig,
+) -> Result<CompiledModel, String> {
+    let kind = DeviceType::from(device);
+    let mut properties = vec![(RwPropertyKey::HintPerformanceMode, Cow::from("LATENCY"))];
+    if let Some(folder) = config.cache_dir.as_deref().and_then(usable_cache) {
+        properties.push((RwPropertyKey::CacheDir, folder));
+    }
+    if kind == DeviceType::CPU {
+        // Processors with bf16 or fp16 arithmetic would use it by themselves, and drift.
+        properties.push((RwPropertyKey::HintInferencePrecision, "f32".into()));
+        if let Some(threads) = config.threads {
+            properties.push((
+                RwPropertyKey::InferenceNumThreads,
+                threads.to_string().into(),
+            ));
+        }
+    }
+    for (key, value) in &properties {
+        core.set_property(&kind, key, value)
+            .map_err(|error| format!("{device} takes no {}: {}", key.as_ref(), describe(&error)))?;
+    }
+    core.compile_model(network, kind).map_err(|error| {
+        format!(
+            "{device} does not compile the network: {}",
+            describe(&error)
+        )
+    })
+}
+
+/// The cache is a convenience: without it a start takes longer, and nothing else changes.
+fn usable_cache(folder: &Path) -> Option<Cow<'_, str>> {
+    match (std::fs::create_dir_all(folder), folder.to_str()) {
+        (Ok(()), Some(text)) if !text.contains('\0') => Some(text.into()),
+        (result, _) => {
+            log::warn!(
+                "{} cannot hold compiled networks ({}); every start compiles anew",
+                folder.display(),
+                result
+                    .err()
+                    .map_or_else(|| "its name is not UTF-8".into(), |error| error.to_string())
+            );
+            None
+        }
+    }
+}
+
+fn check_ports(files: &ModelFiles, network: &CompiledModel) -> Result<(), ArtifactError> {
+    let unreadable = |error: InferenceError| {
+        unusable(
+            format!("the network's inputs cannot be read: {}", describe(&error)),
+            "export the model again",
+        )
+    };
+    let count = network.get_input_size().map_err(unreadable)?;
+    let inputs = (0..count)
+        .map(|index| port(&network.get_input_by_index(index)?))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(unreadable)?;
+    ports::check(files, "files.ir_xml", &inputs, |name| {
+        port(&network.get_output_by_name(name).ok()?).ok()
+    })
+}
+
+fn port(node: &Node) -> Result<Port, InferenceError> {
+    let shape = node.get_partial_shape()?;
+    Ok(Port {
+        shape: shape
+            .get_dimensions()
+            .iter()
+            .map(|extent| (extent.get_min() == extent.get_max()).then(|| extent.get_min() as usize))
+            .collect(),
+        is_f32: node.get_element_type()? == ElementType::F32,
+    })
+}
+
+fn output(tensor: &openvino::Tensor) -> Result<Output<'_>, InferenceError> {
+    let shape = tensor.get_shape()?;
+    Ok(Output {
+        shape: shape
+            .get_dimensions()
+            .iter()
+            .map(|extent| *extent as usize)
+            .collect(),
+        values: tensor.get_data()?,
+    })
+}
+
+fn describe(error: &InferenceError) -> String {
+    one_line(error.message.as_deref().unwrap_or(&error.kind.to_string()))
+}
+
+/// OpenVINO's messages run over many lines, most of them places in its own source.
+fn one_line(message: &str) -> String {
+    const LONGEST: usize = 240;
+    let words: Vec<&str> = message.split_whitespace().collect();
+    words.join(" ").chars().take(LONGEST).collect()
+}
+
+fn unusable(problem: impl Into<String>, remedy: &str) -> ArtifactError {
+    ArtifactError::Engine {
+        engine: NAME,
+        problem: problem.into(),
+        remedy: remedy.into(),
+    }
+}

@@ -1,0 +1,155 @@
+//! Compares a network's inputs and outputs with the manifest, before and after it runs.
+
+use crate::{ArtifactError, EvidenceMap, Inference, Manifest, ModelFiles};
+
+/// Largest difference of the softmax outputs' sum from 1.
+const SUM_TOLERANCE: f32 = 1e-3;
+
+/// An input or output as the network's file declares it.
+pub(super) struct Port {
+    /// Extents, outermost first; `None` where the file leaves them open.
+    pub(super) shape: Vec<Option<usize>>,
+    /// Whether its elements are `f32`.
+    pub(super) is_f32: bool,
+}
+
+/// Refuses a network whose ports are not those of the manifest.
+///
+/// `file` is the network's field in the manifest; outputs are looked up by name.
+pub(super) fn check(
+    files: &ModelFiles,
+    file: &str,
+    inputs: &[Port],
+    output: impl Fn(&str) -> Option<Port>,
+) -> Result<(), ArtifactError> {
+    let manifest = files.manifest();
+    let refuse = |field: &str, problem: String| ArtifactError::Manifest {
+        path: files.manifest_path(),
+        field: field.into(),
+        problem,
+        remedy: format!(
+            "the network in {file} is another than the manifest describes: export the model again"
+        ),
+    };
+    let [input] = inputs else {
+        return Err(refuse(
+            "input",
+            format!("the network has {} inputs, not one", inputs.len()),
+        ));
+    };
+    let check = |field: &str, port: &Port, expected: &[Option<usize>]| {
+        // An open batch is closed by the input that is given.
+        let agrees = port.shape.len() == expected.len()
+            && port.shape.iter().zip(expected).enumerate().all(
+                |(axis, (actual, expected))| match (actual, expected) {
+                    (Some(actual), Some(expected)) => actual == expected,
+                    (Some(actual), None) => *actual > 0,
+                    (None, _) => axis == 0,
+                },
+            );
+        if !port.is_f32 {
+            return Err(refuse(field, "its elements are not f32".into()));
+        }
+        if !agrees {
+            return Err(refuse(
+                field,
+                format!(
+                    "the network has shape {}, the manifest asks for {}",
+                    Extents(&port.shape),
+                    Extents(expected)
+                ),
+            ));
+        }
+        Ok(())
+    };
+    check("input", input, &manifest.input.shape().map(Some))?;
+
+    let outputs = &manifest.outputs;
+    let wanted = [
+        (
+            "outputs.probability",
+            Some(&outputs.probability),
+            &[Some(1), Some(2)][..],
+        ),
+        (
+            "outputs.evidence",
+            outputs.evidence.as_ref(),
+            &[Some(1), Some(1), None, None],
+        ),
+    ];
+    for (field, name, shape) in wanted {
+        let Some(name) = name else { continue };
+        let port = output(name)
+            .ok_or_else(|| refuse(field, format!("the network has no output `{name}`")))?;
+        check(field, &port, shape)?;
+    }
+    Ok(())
+}
+
+/// A shape in words: `[1, 3, ?, 100]`.
+struct Extents<'a>(&'a [Option<usize>]);
+
+impl std::fmt::Display for Extents<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let words: Vec<String> = self
+            .0
+            .iter()
+            .map(|extent| extent.map_or_else(|| "?".into(), |extent| extent.to_string()))
+            .collect();
+        write!(f, "[{}]", words.join(", "))
+    }
+}
+
+/// An output as it came out.
+pub(super) struct Output<'a> {
+    pub(super) shape: Vec<usize>,
+    pub(super) values: &'a [f32],
+}
+
+/// Makes an inference of a network's outputs, or says what is wrong with them.
+pub(super) fn inference(
+    manifest: &Manifest,
+    probability: &Output,
+    evidence: Option<&Output>,
+) -> Result<Inference, String> {
+    let &[first, second] = probability.values else {
+        return Err(format!(
+            "the probability has shape {:?}, not [1, 2]",
+            probability.shape
+        ));
+    };
+    let in_range = |value: f32| (-SUM_TOLERANCE..=1.0 + SUM_TOLERANCE).contains(&value);
+    let is_softmax =
+        in_range(first) && in_range(second) && (first + second - 1.0).abs() <= SUM_TOLERANCE;
+    if !is_softmax {
+        return Err(format!("{first} and {second} are no probabilities"));
+    }
+    let (positive, negative) = match manifest.labels.positive_index {
+        0 => (first, second),
+        _ => (second, first),
+    };
+    // The smallest normal number keeps the margin finite where a probability underflows.
+    let logarithm = |value: f32| value.max(f32::MIN_POSITIVE).ln();
+    Ok(Inference {
+        probability: positive.clamp(0.0, 1.0),
+        margin: logarithm(positive) - logarithm(negative),
+        evidence: evidence.map(evidence_map).transpose()?,
+    })
+}
+
+fn evidence_map(output: &Output) -> Result<EvidenceMap, String> {
+    let &[1, 1, height, width] = output.shape.as_slice() else {
+        return Err(format!(
+            "the evidence map has shape {:?}, not [1, 1, h, w]",
+            output.shape
+        ));
+    };
+    if output.values.len() != width * height || output.values.iter().any(|v| !v.is_finite()) {
+        return Err("the evidence map has values that are not finite".into());
+    }
+    Ok(EvidenceMap {
+        width,
+        height,
+        values: output.values.to_vec(),
+    })
+}
