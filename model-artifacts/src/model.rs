@@ -32,8 +32,8 @@ pub struct ModelFiles {
     ir_xml: Option<Vec<u8>>,
     ir_bin: Option<Vec<u8>>,
     onnx: Option<Vec<u8>>,
-    /// The bytes of each golden sample's image, in the manifest's order.
-    golden: Vec<Vec<u8>>,
+    /// The image of each golden sample, in the manifest's order.
+    golden: Vec<RgbImage>,
 }
 
 impl ModelFiles {
@@ -69,7 +69,18 @@ impl ModelFiles {
             golden: manifest
                 .golden
                 .iter()
-                .map(|sample| read(&sample.image, GOLDEN_LIMITS.max_bytes))
+                .enumerate()
+                .map(|(index, sample)| {
+                    let bytes = read(&sample.image, GOLDEN_LIMITS.max_bytes)?;
+                    decode::decode(&bytes, &GOLDEN_LIMITS).map_err(|error| {
+                        ArtifactError::Manifest {
+                            path: path.clone(),
+                            field: format!("golden[{index}].image"),
+                            problem: format!("{}: {error}", sample.image.path.display()),
+                            remedy: "export the model again".into(),
+                        }
+                    })
+                })
                 .collect::<Result<_, _>>()?,
             folder: folder.into(),
             manifest,
@@ -151,8 +162,8 @@ impl Model {
     ///
     /// # Errors
     /// Those of [`ModelFiles::open`]; [`ArtifactError::Engine`] if no engine of the configuration can
-    /// be started; [`ArtifactError::Golden`], [`ArtifactError::Inference`] or
-    /// [`ArtifactError::Image`] if a golden sample fails on the last one. A model that fails is
+    /// be started; [`ArtifactError::Golden`] or [`ArtifactError::Inference`] if a
+    /// golden sample fails on the last one. A model that fails is
     /// never usable.
     pub fn load(folder: &Path, config: &EngineConfig) -> Result<Self, ArtifactError> {
         let files = ModelFiles::open(folder)?;
@@ -202,8 +213,8 @@ impl Model {
             classifier,
             golden: Vec::with_capacity(files.golden.len()),
         };
-        for (sample, bytes) in files.manifest.golden.iter().zip(&files.golden) {
-            let result = model.prove(sample, bytes)?;
+        for (sample, image) in files.manifest.golden.iter().zip(&files.golden) {
+            let result = model.prove(sample, image)?;
             model.golden.push(result);
         }
         Ok(model)
@@ -212,10 +223,9 @@ impl Model {
     fn prove(
         &mut self,
         sample: &GoldenSample,
-        bytes: &[u8],
+        image: &RgbImage,
     ) -> Result<GoldenResult, ArtifactError> {
-        let image = decode::decode(bytes, &GOLDEN_LIMITS)?;
-        let actual = self.infer(&image)?.probability;
+        let actual = self.infer(image)?.probability;
         if (actual - sample.probability).abs() > sample.tolerance {
             return Err(ArtifactError::Golden {
                 sample: sample.image.path.clone(),

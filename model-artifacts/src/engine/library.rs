@@ -42,6 +42,7 @@ pub(super) fn load(configured: Option<&Path>) -> Result<(), ArtifactError> {
     let library = library.canonicalize().unwrap_or(library);
     let fault = |problem: String| unusable(format!("{}: {problem}", library.display()));
 
+    check(&library).map_err(fault)?;
     let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
     match &*loaded {
         Some(running) if *running == library => return Ok(()),
@@ -53,7 +54,6 @@ pub(super) fn load(configured: Option<&Path>) -> Result<(), ArtifactError> {
         }
         None => {}
     }
-    check(&library).map_err(fault)?;
     catch_unwind(|| openvino_sys::library::load_from(&library))
         .unwrap_or_else(|_| Err("it is not a version of OpenVINO that is known".into()))
         .map_err(fault)?;

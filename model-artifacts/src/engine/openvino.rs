@@ -164,18 +164,13 @@ fn compile(
 /// Refuses a device that is absent, or that hides which device runs. OpenVINO itself takes absent
 /// ones without a word wherever another is named beside them.
 fn require_present(device: &str, present: &[String]) -> Result<(), String> {
-    let (kind, parts) = device.split_once(':').unwrap_or((device, ""));
+    let kind = device.split(':').next().unwrap_or(device);
     if SELF_WILLED.contains(&kind) {
         return Err(format!(
             "{device} hides which device runs; name the devices themselves, the preferred one first"
         ));
     }
-    let wanted: Vec<&str> = if kind == "HETERO" {
-        parts.split(',').collect()
-    } else {
-        vec![device]
-    };
-    for name in wanted {
+    for name in members(device) {
         let is_present = present.iter().any(|found| {
             // `GPU` means the first of `GPU.0`, `GPU.1`.
             found == name
@@ -199,31 +194,39 @@ fn compile_for(
     device: &str,
     config: &EngineConfig,
 ) -> Result<CompiledModel, String> {
-    let kind = DeviceType::from(device);
-    let mut properties = vec![(RwPropertyKey::HintPerformanceMode, Cow::from("LATENCY"))];
-    if let Some(folder) = config.cache_dir.as_deref().and_then(usable_cache) {
-        properties.push((RwPropertyKey::CacheDir, folder));
-    }
-    if kind == DeviceType::CPU {
-        // Processors with bf16 or fp16 arithmetic would use it by themselves, and drift.
-        properties.push((RwPropertyKey::HintInferencePrecision, "f32".into()));
-        if let Some(threads) = config.threads {
-            properties.push((
-                RwPropertyKey::InferenceNumThreads,
-                threads.to_string().into(),
-            ));
+    let cache = config.cache_dir.as_deref().and_then(usable_cache);
+    for member in members(device) {
+        let member = DeviceType::from(member);
+        let mut properties = vec![(RwPropertyKey::HintPerformanceMode, Cow::from("LATENCY"))];
+        if let Some(folder) = &cache {
+            properties.push((RwPropertyKey::CacheDir, folder.clone()));
+        }
+        if member == DeviceType::CPU {
+            // Processors with bf16 or fp16 arithmetic would use it by themselves, and drift.
+            properties.push((RwPropertyKey::HintInferencePrecision, "f32".into()));
+            if let Some(threads) = config.threads {
+                let threads = threads.to_string().into();
+                properties.push((RwPropertyKey::InferenceNumThreads, threads));
+            }
+        }
+        for (key, value) in &properties {
+            core.set_property(&member, key, value).map_err(|error| {
+                format!("{member} takes no {}: {}", key.as_ref(), describe(&error))
+            })?;
         }
     }
-    for (key, value) in &properties {
-        core.set_property(&kind, key, value)
-            .map_err(|error| format!("{device} takes no {}: {}", key.as_ref(), describe(&error)))?;
-    }
-    core.compile_model(network, kind).map_err(|error| {
-        format!(
-            "{device} does not compile the network: {}",
-            describe(&error)
-        )
-    })
+    core.compile_model(network, DeviceType::from(device))
+        .map_err(|error| {
+            format!(
+                "{device} does not compile the network: {}",
+                describe(&error)
+            )
+        })
+}
+
+/// The devices of `HETERO:GPU,CPU`, or the one device that is named.
+fn members(device: &str) -> impl Iterator<Item = &str> {
+    device.strip_prefix("HETERO:").unwrap_or(device).split(',')
 }
 
 /// The cache is a convenience: without it a start takes longer, and nothing else changes.

@@ -153,3 +153,81 @@ fn evidence_map(output: &Output) -> Result<EvidenceMap, String> {
         values: output.values.to_vec(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest(positive_index: usize) -> Manifest {
+        let text = include_str!("../../tests/fixtures/tiny/manifest.toml");
+        let mut manifest = Manifest::parse(text, "manifest.toml".as_ref()).unwrap();
+        manifest.labels.positive_index = positive_index;
+        manifest
+    }
+
+    fn infer(positive_index: usize, values: &[f32]) -> Result<Inference, String> {
+        let probability = Output {
+            shape: vec![1, values.len()],
+            values,
+        };
+        inference(&manifest(positive_index), &probability, None)
+    }
+
+    #[test]
+    fn the_positive_index_chooses_the_class() {
+        let result = infer(1, &[0.2, 0.8]).unwrap();
+        assert!((result.probability - 0.8).abs() < 1e-7);
+        assert!((result.margin - 4.0_f32.ln()).abs() < 1e-6);
+        let result = infer(0, &[0.2, 0.8]).unwrap();
+        assert!((result.probability - 0.2).abs() < 1e-7);
+        assert!((result.margin + 4.0_f32.ln()).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_margin_stays_finite_where_probabilities_underflow() {
+        let result = infer(1, &[0.0, 1.0]).unwrap();
+        assert!(result.margin > 80.0 && result.margin.is_finite());
+        let result = infer(1, &[1.0, -1e-9]).unwrap();
+        assert!(result.margin < -80.0 && result.margin.is_finite());
+        assert!(result.probability.abs() < 1e-12);
+    }
+
+    #[test]
+    fn what_is_no_softmax_is_refused() {
+        for values in [
+            &[f32::NAN, 0.5][..],
+            &[f32::INFINITY, f32::NEG_INFINITY],
+            &[0.5, 0.502],
+            &[0.0, 0.0],
+            &[-0.5, 1.5],
+            &[2.5, -1.5],
+            &[1.0],
+            &[0.3, 0.3, 0.4],
+            &[],
+        ] {
+            assert!(infer(1, values).is_err(), "{values:?}");
+        }
+        assert!(infer(1, &[0.5, 0.5005]).is_ok());
+    }
+
+    #[test]
+    fn evidence_must_be_a_finite_map() {
+        let probability = Output {
+            shape: vec![1, 2],
+            values: &[0.5, 0.5],
+        };
+        let run = |shape: &[usize], values: &[f32]| {
+            let evidence = Output {
+                shape: shape.to_vec(),
+                values,
+            };
+            inference(&manifest(1), &probability, Some(&evidence))
+        };
+        let map = run(&[1, 1, 2, 3], &[1.0; 6]).unwrap().evidence.unwrap();
+        assert_eq!((map.width, map.height, map.values.len()), (3, 2, 6));
+        assert!(run(&[1, 2, 3], &[1.0; 6]).is_err());
+        assert!(run(&[1, 2, 1, 3], &[1.0; 6]).is_err());
+        assert!(run(&[1, 1, 2, 3], &[1.0; 5]).is_err());
+        assert!(run(&[1, 1, 1, 2], &[1.0, f32::NAN]).is_err());
+    }
+}

@@ -1,0 +1,115 @@
+//! What several tests need.
+
+use std::path::{Path, PathBuf};
+
+use smearscope_artifacts::{ArtifactError, EngineChoice, EngineConfig, FileEntry, Model};
+use tempfile::TempDir;
+
+pub(crate) const CRATE: &str = env!("CARGO_MANIFEST_DIR");
+
+/// The tiny fixture model, which both engines run.
+pub(crate) fn tiny() -> PathBuf {
+    Path::new(CRATE).join("tests/fixtures/tiny")
+}
+
+/// A copy of the tiny model, to be damaged.
+pub(crate) struct Copy(TempDir);
+
+impl Copy {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for file in tiny().read_dir().unwrap() {
+            let file = file.unwrap();
+            std::fs::copy(file.path(), folder.path().join(file.file_name())).unwrap();
+        }
+        Self(folder)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Replaces text in the manifest, which must be there.
+    pub(crate) fn edit(self, from: &str, to: &str) -> Self {
+        let path = self.path().join("manifest.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{from} is not in the manifest");
+        std::fs::write(path, text.replacen(from, to, 1)).unwrap();
+        self
+    }
+
+    /// Changes a file's contents and the manifest's checksum with it.
+    pub(crate) fn replace(self, file: &str, change: impl FnOnce(Vec<u8>) -> Vec<u8>) -> Self {
+        let path = self.path().join(file);
+        let before = std::fs::read(&path).unwrap();
+        let old = FileEntry::for_bytes(file, &before).sha256;
+        let after = change(before);
+        let new = FileEntry::for_bytes(file, &after).sha256;
+        std::fs::write(path, after).unwrap();
+        self.edit(&old, &new)
+    }
+
+    pub(crate) fn load(&self, choice: EngineChoice) -> Result<Model, ArtifactError> {
+        Model::load(self.path(), &engine(choice))
+    }
+
+    /// The message with which the embedded engine's loading refuses this model.
+    pub(crate) fn refusal(&self) -> String {
+        match self.load(EngineChoice::Embedded) {
+            Ok(_) => panic!("the model was accepted"),
+            Err(error) => error.to_string(),
+        }
+    }
+}
+
+pub(crate) fn engine(choice: EngineChoice) -> EngineConfig {
+    EngineConfig {
+        choice,
+        ..EngineConfig::default()
+    }
+}
+
+/// Whether OpenVINO is installed; says so where it is not.
+pub(crate) fn has_openvino() -> bool {
+    match Model::load(&tiny(), &engine(EngineChoice::OpenVino)) {
+        Err(error)
+            if error
+                .to_string()
+                .contains("there is no libopenvino_c.so on") =>
+        {
+            eprintln!("skipped: {error}");
+            false
+        }
+        _ => true,
+    }
+}
+
+/// The real micrographs, or none with a message.
+pub(crate) fn micrographs() -> Vec<PathBuf> {
+    let folder = Path::new(CRATE).join("../../shared/data/bccd");
+    let mut paths: Vec<PathBuf> = folder
+        .read_dir()
+        .into_iter()
+        .flatten()
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|kind| kind == "jpg"))
+        .collect();
+    paths.sort();
+    if paths.is_empty() {
+        eprintln!("skipped: there are no micrographs in {}", folder.display());
+    }
+    paths
+}
+
+/// The Python with OpenCV, or none with a message.
+pub(crate) fn python() -> Option<PathBuf> {
+    let python = Path::new(CRATE).join("../.venv/bin/python");
+    if python.exists() {
+        return Some(python);
+    }
+    eprintln!(
+        "skipped: {} is missing; run scripts/setup --python",
+        python.display()
+    );
+    None
+}

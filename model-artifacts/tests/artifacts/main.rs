@@ -1,0 +1,16 @@
+//! The crate as others use it: models, images and libraries in every condition.
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy.toml allows it in test functions, not in what they call"
+)]
+#![allow(
+    clippy::doc_markdown,
+    reason = "OpenVINO and OpenCV are names, not code"
+)]
+
+mod common;
+mod decode;
+mod demo_model;
+mod engines;
+mod opencv;
+mod refusals;

@@ -1,0 +1,212 @@
+//! Preprocessing and decoding against OpenCV, on real micrographs.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::common::{micrographs, python};
+use image::RgbImage;
+use serde_json::{Value, json};
+use smearscope_artifacts::decode::{self, Limits};
+use smearscope_artifacts::{ChannelOrder, InputContract, Layout, Preprocessor, ResizeFilter};
+
+fn run(python: &Path, jobs: &[Value]) {
+    let mut child = Command::new(python)
+        .arg(Path::new(crate::common::CRATE).join("tests/opencv_reference.py"))
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let jobs = serde_json::to_vec(jobs).unwrap();
+    child.stdin.take().unwrap().write_all(&jobs).unwrap();
+    assert!(child.wait().unwrap().success());
+}
+
+/// Largest and mean difference.
+fn compare(pairs: impl Iterator<Item = f64>) -> (f64, f64) {
+    let (largest, sum, count) = pairs
+        .fold((0.0_f64, 0.0, 0), |(largest, sum, count), difference| {
+            (largest.max(difference), sum + difference, count + 1)
+        });
+    (largest, sum / f64::from(count))
+}
+
+fn contracts() -> Vec<InputContract> {
+    let plain = InputContract {
+        width: 100,
+        height: 100,
+        channels: ChannelOrder::Rgb,
+        layout: Layout::Nchw,
+        resize: ResizeFilter::Area,
+        scale: 1.0 / 255.0,
+        mean: [0.0; 3],
+        std: [1.0; 3],
+    };
+    let imagenet = InputContract {
+        channels: ChannelOrder::Bgr,
+        layout: Layout::Nhwc,
+        mean: [0.406, 0.456, 0.485],
+        std: [0.225, 0.224, 0.229],
+        ..plain.clone()
+    };
+    let mut contracts = Vec::new();
+    for resize in [ResizeFilter::Area, ResizeFilter::Bilinear] {
+        // Shrunk by whole and broken factors, unevenly, not at all, and enlarged.
+        for (width, height) in [
+            (100, 100),
+            (160, 120),
+            (224, 224),
+            (61, 47),
+            (640, 480),
+            (800, 700),
+        ] {
+            for contract in [&plain, &imagenet] {
+                contracts.push(InputContract {
+                    width,
+                    height,
+                    resize,
+                    ..contract.clone()
+                });
+            }
+        }
+    }
+    contracts
+}
+
+#[test]
+fn the_input_tensor_is_opencvs_within_one_level() {
+    let (paths, Some(python)) = (micrographs(), python()) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let image = |index: usize| folder.path().join(format!("{index}.png"));
+    let tensor =
+        |index: usize, contract: usize| folder.path().join(format!("{index}-{contract}.f32"));
+    let contracts = contracts();
+    let images: Vec<RgbImage> = paths
+        .iter()
+        .step_by(4)
+        .map(|path| decode::read(path, &Limits::default()).unwrap())
+        .collect();
+    let mut jobs = Vec::new();
+    for (index, pixels) in images.iter().enumerate() {
+        pixels.save(image(index)).unwrap();
+        for (number, contract) in contracts.iter().enumerate() {
+            jobs.push(json!({
+                "do": "prepare",
+                "image": image(index),
+                "contract": contract,
+                "out": tensor(index, number),
+            }));
+        }
+    }
+    run(&python, &jobs);
+
+    for (number, contract) in contracts.iter().enumerate() {
+        let mut preprocessor = Preprocessor::new(contract.clone()).unwrap();
+        let mut differences = Vec::new();
+        for (index, pixels) in images.iter().enumerate() {
+            let bytes = std::fs::read(tensor(index, number)).unwrap();
+            let prepared = preprocessor.prepare(pixels).unwrap();
+            assert_eq!(bytes.len(), prepared.data.len() * 4);
+            assert_eq!(prepared.shape, contract.shape());
+            for (at, (value, expected)) in
+                prepared.data.iter().zip(bytes.chunks_exact(4)).enumerate()
+            {
+                let expected = f32::from_le_bytes(expected.try_into().unwrap());
+                let channel = match contract.layout {
+                    Layout::Nchw => at / (prepared.data.len() / 3),
+                    Layout::Nhwc => at % 3,
+                };
+                // In levels of 8-bit samples, whatever the normalisation.
+                let level = f64::from(contract.scale / contract.std[channel]);
+                differences.push(f64::from((value - expected).abs()) / level);
+            }
+        }
+        if differences.is_empty() {
+            return;
+        }
+        let (largest, mean) = compare(differences.into_iter());
+        println!(
+            "{:?} {}×{} {:?}: largest difference {largest:.4} levels, mean {mean:.5}",
+            contract.resize, contract.width, contract.height, contract.layout
+        );
+        // OpenCV rounds halves to even or works with 11-bit weights, where this crate has f32: a
+        // sample may fall on the other side of a half, never further.
+        assert!(largest < 1.001, "{contract:?}: {largest}");
+        assert!(mean < 0.15, "{contract:?}: {mean}");
+    }
+}
+
+#[test]
+fn jpegs_of_every_kind_are_decoded_as_opencv_does() {
+    let (paths, Some(python)) = (micrographs(), python()) else {
+        return;
+    };
+    let Some(path) = paths.first() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    run(
+        &python,
+        &[json!({ "do": "encode", "image": path, "folder": folder.path() })],
+    );
+    let mut count = 0;
+    for file in folder.path().read_dir().unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_none_or(|kind| kind != "jpg") {
+            continue;
+        }
+        let ours = decode::read(&path, &Limits::default()).unwrap();
+        let theirs = decode::read(&path.with_extension("png"), &Limits::default()).unwrap();
+        assert_eq!(ours.dimensions(), theirs.dimensions());
+        let (largest, mean) = compare(
+            ours.iter()
+                .zip(theirs.iter())
+                .map(|(a, b)| f64::from(a.abs_diff(*b))),
+        );
+        println!(
+            "{}: largest difference {largest} levels, mean {mean:.4}",
+            path.display()
+        );
+        // T.81 leaves the inverse transform and the chroma interpolation to the decoder.
+        assert!(largest <= 6.0, "{}: {largest}", path.display());
+        assert!(mean < 0.3, "{}: {mean}", path.display());
+
+        let whole = std::fs::read(&path).unwrap();
+        for cut in [whole.len() / 3, whole.len() / 2, whole.len() - 700] {
+            let cut_short = &whole[..cut];
+            assert!(decode::decode(cut_short, &Limits::default()).is_err());
+            let closed = [cut_short, &[0xFF, 0xD9]].concat();
+            let progressive = path.ends_with("progressive.jpg");
+            assert!(
+                progressive || decode::decode(&closed, &Limits::default()).is_err(),
+                "{} cut at {cut}",
+                path.display()
+            );
+        }
+        count += 1;
+    }
+    assert_eq!(count, 8);
+}
+
+#[test]
+fn a_lost_packet_is_noticed() {
+    let (paths, Some(python)) = (micrographs(), python()) else {
+        return;
+    };
+    let Some(path) = paths.first() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    run(
+        &python,
+        &[json!({ "do": "encode", "image": path, "folder": folder.path() })],
+    );
+    for name in ["restart.jpg", "422.jpg"] {
+        let whole = std::fs::read(folder.path().join(name)).unwrap();
+        for start in (whole.len() / 4..whole.len() - 2048).step_by(1499) {
+            let lost = [&whole[..start], &whole[start + 1024..]].concat();
+            assert!(
+                decode::decode(&lost, &Limits::default()).is_err(),
+                "{name}: 1024 bytes at {start} of {} are not missed",
+                whole.len()
+            );
+        }
+    }
+}
