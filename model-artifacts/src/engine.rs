@@ -82,10 +82,12 @@ pub enum EngineChoice {
 pub struct EngineConfig {
     /// Which engine.
     pub choice: EngineChoice,
-    /// The `libopenvino_c` file, or a folder that holds it. Without it the usual places are searched.
+    /// The `libopenvino_c` file, or a folder that holds it. Without it, the environment's
+    /// `SMEARSCOPE_OPENVINO` says so, else the usual places are searched: `.runtime/openvino/libs`
+    /// (see `scripts/setup`) beside or above the program and the working directory, then the system's.
     pub library: Option<PathBuf>,
     /// OpenVINO devices in order of preference; the first that is present and compiles is used.
-    /// Empty means `CPU`.
+    /// Empty means `CPU`. `AUTO` and `MULTI` are refused: they hide which device runs.
     pub devices: Vec<String>,
     /// Where OpenVINO may keep compiled networks.
     pub cache_dir: Option<PathBuf>,

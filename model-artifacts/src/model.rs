@@ -157,6 +157,15 @@ pub struct Model {
     golden: Vec<GoldenResult>,
 }
 
+impl std::fmt::Debug for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Model")
+            .field("name", &self.manifest.name)
+            .field("engine", &self.engine)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Model {
     /// Opens a model folder, starts an engine and proves the golden samples on it.
     ///

@@ -107,6 +107,7 @@ impl Manifest {
     fn check_figures(&self) -> Result<(), Fault> {
         let evaluation = &self.evaluation;
         for (name, figure) in &evaluation.figures {
+            check_line("evaluation.figures", name)?;
             let field = format!("evaluation.figures.{name}");
             if !(0.0..=1.0).contains(figure) {
                 return Err(Fault::new(
@@ -336,8 +337,8 @@ impl FileEntry {
 
 fn check_line(field: &str, line: &str) -> Result<(), Fault> {
     check_words(field, line, MAX_NAME)?;
-    if line.chars().any(char::is_control) {
-        return Err(Fault::new(field, "it has control characters", CORRECT_IT));
+    if line.contains('\n') {
+        return Err(Fault::new(field, "it has several lines", CORRECT_IT));
     }
     Ok(())
 }
@@ -346,7 +347,11 @@ fn check_text(field: &str, text: &str) -> Result<(), Fault> {
     check_words(field, text, MAX_TEXT)
 }
 
+/// Terminals obey control characters, so none may come from a file.
 fn check_words(field: &str, text: &str, longest: usize) -> Result<(), Fault> {
+    if text.chars().any(|c| c.is_control() && c != '\n') {
+        return Err(Fault::new(field, "it has control characters", CORRECT_IT));
+    }
     if text.trim().is_empty() {
         return Err(Fault::new(field, "it is empty", "state it"));
     }

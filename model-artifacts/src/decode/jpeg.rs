@@ -72,8 +72,8 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<RgbImage, Artifact
 ///
 /// Decoders read what a scan lacks as zeros, which are valid codes. So the end of each stretch of
 /// entropy-coded data is followed by ones, which are none (T.81, C.2: no code is all ones): a decoder
-/// that has all it needs never reads them, and one that has not stops there. Progressive scans
-/// end in other ways and are copied as they are.
+/// that has all it needs never reads them, and one that has not stops there. Progressive files,
+/// which no camera gives, are copied as they are.
 fn guarded(bytes: &[u8]) -> Result<Vec<u8>, &'static str> {
     const CUT_SHORT: &str = "the JPEG ends before its end-of-image marker";
     let mut copy = Vec::with_capacity(bytes.len() + 64);

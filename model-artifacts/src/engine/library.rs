@@ -108,15 +108,12 @@ fn usual_places() -> Vec<PathBuf> {
         .collect()
 }
 
-/// Whether a folder found on the way up belongs to this user or to root: a library is code, and
-/// anybody may put one above a working directory in `/tmp`.
+/// Whether a folder found on the way up belongs to root, to this user or to whom the program belongs:
+/// a library is code, and anybody may put one above a working directory in `/tmp`.
 fn is_trusted(folder: &Path) -> bool {
-    let owner = |path: &Path| path.metadata().map(|metadata| metadata.uid());
-    match (owner(folder), owner(Path::new("/proc/self"))) {
-        (Ok(0), _) => true,
-        (Ok(folder), Ok(process)) => folder == process,
-        _ => false,
-    }
+    let owner = |path: &Path| path.metadata().ok().map(|metadata| metadata.uid());
+    let trusted = ["/proc/self", "/proc/self/exe"].map(|path| owner(Path::new(path)));
+    owner(folder).is_some_and(|uid| uid == 0 || trusted.contains(&Some(uid)))
 }
 
 fn children(folder: &Path, wanted: fn(&str) -> bool) -> impl Iterator<Item = PathBuf> + use<> {

@@ -38,6 +38,16 @@ const IMPOSSIBLE: &[(&str, &str, &str)] = &[
         "architecture",
     ),
     (
+        "trained_on = \"Nothing",
+        "trained_on = \"\\u001b[2J",
+        "trained_on",
+    ),
+    (
+        "[evaluation.figures]",
+        "[evaluation.figures]\n\"a\\u0007b\" = 0.5",
+        "evaluation.figures",
+    ),
+    (
         "negative = \"tails\"",
         "negative = \"heads\"",
         "labels.positive",
@@ -210,6 +220,14 @@ fn unknown_and_missing_keys_are_refused_with_a_suggestion() {
 
     let message = Copy::new().edit("[labels]", "[labels").refusal();
     assert!(message.contains("manifest.toml"), "{message}");
+}
+
+#[test]
+fn deeply_nested_text_is_refused() {
+    for nest in ["[", "{a=", "[{a="] {
+        let text = format!("format_version = {}", nest.repeat(50_000));
+        assert!(Manifest::parse(&text, Path::new("manifest.toml")).is_err());
+    }
 }
 
 #[test]
