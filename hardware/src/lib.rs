@@ -6,15 +6,22 @@
 //! | backend | for |
 //! |---|---|
 //! | `pi` | a Raspberry Pi: rppal, `linux-embedded-hal`, nokhwa |
-//! | `sim` | a desktop: a folder of images, a terminal panel or plain lines |
-//! | `mock` | tests: scripted cameras and buttons, recorded LEDs and screens |
+//! | [`sim`] | a desktop: a folder of images, a terminal panel or plain lines |
+//! | [`mock`] | tests: scripted cameras and buttons, recorded LEDs and screens |
 
 mod board;
 mod canvas;
 mod error;
 mod frame;
+pub mod mock;
+pub mod oled;
+#[cfg(all(feature = "pi", target_os = "linux"))]
+pub mod pi;
 mod ports;
 mod presses;
+pub mod sim;
+mod text_art;
+pub mod virtual_ssd1306;
 
 pub use board::Board;
 pub use canvas::Canvas;

@@ -66,11 +66,7 @@ impl PressSender {
                 .wait(queue)
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        if queue.closed {
-            return false;
-        }
-        drop(queue);
-        self.press()
+        self.deliver(queue, ButtonEvent::Press(Instant::now()))
     }
 
     /// Asks the loop to end, after what it is doing now.
@@ -79,18 +75,21 @@ impl PressSender {
     }
 
     fn send(&self, event: ButtonEvent) -> bool {
-        let mut queue = self.0.lock();
-        let wanted = match event {
-            // One press per waiting: the next is accepted only after the loop asks again.
+        self.deliver(self.0.lock(), event)
+    }
+
+    fn deliver(&self, mut queue: MutexGuard<'_, Queue>, event: ButtonEvent) -> bool {
+        let is_wanted = match event {
+            // One press for each wait: the next is accepted only after the loop asks again.
             ButtonEvent::Press(_) => std::mem::take(&mut queue.armed),
             ButtonEvent::Shutdown => true,
         };
-        let accepted = wanted && !queue.closed && queue.events.push_back(event).is_ok();
+        let is_accepted = is_wanted && !queue.closed && queue.events.push_back(event).is_ok();
         drop(queue);
-        if accepted {
+        if is_accepted {
             self.0.arrived.notify_one();
         }
-        accepted
+        is_accepted
     }
 }
 
@@ -130,5 +129,72 @@ impl Drop for PressReceiver {
     fn drop(&mut self) {
         self.0.lock().closed = true;
         self.0.armed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+
+    fn poll(receiver: &mut PressReceiver) -> Poll<ButtonEvent> {
+        pin!(receiver.next()).poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn presses_count_only_while_somebody_waits() {
+        let (sender, mut receiver) = press_queue();
+        assert!(!sender.press(), "nobody has waited yet");
+        {
+            let mut next = pin!(receiver.next());
+            let mut context = Context::from_waker(Waker::noop());
+            assert!(next.as_mut().poll(&mut context).is_pending());
+            assert!(sender.press());
+            assert!(!sender.press(), "one press for each wait");
+            assert!(matches!(
+                next.as_mut().poll(&mut context),
+                Poll::Ready(ButtonEvent::Press(_))
+            ));
+        }
+        assert!(!sender.press(), "the loop is busy");
+    }
+
+    #[test]
+    fn a_cancelled_wait_loses_nothing() {
+        let (sender, mut receiver) = press_queue();
+        {
+            let mut next = pin!(receiver.next());
+            let mut context = Context::from_waker(Waker::noop());
+            assert!(next.as_mut().poll(&mut context).is_pending());
+            assert!(sender.press());
+        }
+        assert!(matches!(
+            poll(&mut receiver),
+            Poll::Ready(ButtonEvent::Press(_))
+        ));
+        assert!(poll(&mut receiver).is_pending());
+        assert!(!sender.press(), "the wait was cancelled");
+    }
+
+    #[test]
+    fn shutdown_is_heard_at_any_time_and_overflow_is_refused() {
+        let (sender, mut receiver) = press_queue();
+        assert!((0..4).all(|_| sender.shutdown()));
+        assert!(!sender.shutdown());
+        assert_eq!(poll(&mut receiver), Poll::Ready(ButtonEvent::Shutdown));
+    }
+
+    #[test]
+    fn a_waiting_script_learns_that_the_loop_is_gone() {
+        let (sender, receiver) = press_queue();
+        let waiting = std::thread::spawn({
+            let sender = sender.clone();
+            move || sender.press_when_ready()
+        });
+        drop(receiver);
+        assert!(!waiting.join().unwrap());
+        assert!(!sender.shutdown());
     }
 }

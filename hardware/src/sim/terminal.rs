@@ -1,0 +1,195 @@
+//! The panel in a terminal: OLED and LEDs drawn as they are, the space bar as the button.
+
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Style, Stylize};
+use ratatui::text::{Line, Span, Text};
+use ratatui::widgets::{Block, Paragraph};
+use ratatui::{DefaultTerminal, Frame};
+
+use super::LogLines;
+use super::panel::View;
+use crate::text_art::{braille, half_blocks};
+use crate::{HardwareError, Light, PressSender};
+
+/// How often the panel is drawn and the keyboard looked at.
+const TICK: Duration = Duration::from_millis(50);
+/// On and off twice a second.
+const BLINK: Duration = Duration::from_millis(250);
+const HELP: &str = " space press the button · q switch off ";
+
+/// Takes the terminal over and draws on a thread of its own until the board is gone.
+///
+/// # Errors
+/// [`HardwareError::Open`] if there is no terminal.
+pub(super) fn start(
+    presses: PressSender,
+    view: View,
+    log: LogLines,
+) -> Result<JoinHandle<()>, HardwareError> {
+    let unusable = |error: std::io::Error| HardwareError::Open {
+        part: "panel",
+        at: "the terminal".into(),
+        remedy: "use the panel of lines".into(),
+        source: Some(error.into()),
+    };
+    // Also puts the terminal back if the program panics.
+    let terminal = ratatui::try_init().map_err(unusable)?;
+    std::thread::Builder::new()
+        .name("panel".into())
+        .spawn(move || {
+            if let Err(error) = run(terminal, &presses, &view, &log) {
+                log::error!("the terminal panel failed: {error}");
+                presses.shutdown();
+            }
+            ratatui::restore();
+        })
+        .map_err(|error| {
+            ratatui::restore();
+            unusable(error)
+        })
+}
+
+fn run(
+    mut terminal: DefaultTerminal,
+    presses: &PressSender,
+    view: &View,
+    log: &LogLines,
+) -> std::io::Result<()> {
+    let start = Instant::now();
+    while !view.is_closed() {
+        let blink_on = (start.elapsed().as_millis() / BLINK.as_millis()).is_multiple_of(2);
+        terminal.draw(|frame| draw(frame, view, log, blink_on))?;
+        if event::poll(TICK)?
+            && let Event::Key(key) = event::read()?
+        {
+            obey(key, presses);
+        }
+    }
+    Ok(())
+}
+
+fn obey(key: KeyEvent, presses: &PressSender) {
+    if key.kind != KeyEventKind::Press {
+        return;
+    }
+    match key.code {
+        KeyCode::Char(' ') | KeyCode::Enter => {
+            presses.press();
+        }
+        KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => {
+            presses.shutdown();
+        }
+        KeyCode::Char('q') | KeyCode::Esc => {
+            presses.shutdown();
+        }
+        _ => {}
+    }
+}
+
+fn draw(frame: &mut Frame, view: &View, log: &LogLines, blink_on: bool) {
+    let picture = view.picture();
+    let area = frame.area();
+    let is_large = area.width >= 130 && area.height >= 40;
+    let rows: Vec<String> = if is_large {
+        half_blocks(&picture).collect()
+    } else {
+        braille(&picture).collect()
+    };
+    let (width, height) = if is_large { (130, 34) } else { (66, 18) };
+    let [oled, leds, messages, help] = Layout::vertical([
+        Constraint::Length(height),
+        Constraint::Length(1),
+        Constraint::Min(0),
+        Constraint::Length(1),
+    ])
+    .areas(area);
+
+    let glass = Paragraph::new(rows.into_iter().collect::<Text>())
+        .style(Style::new().fg(Color::LightCyan).bg(Color::Black))
+        .block(Block::bordered().title(" smearscope, simulated bench "));
+    frame.render_widget(glass, centred(oled, width));
+
+    let lights = view.lights();
+    let leds_line: Line = [
+        ("red", lights.red, Color::LightRed),
+        ("amber", lights.amber, Color::LightYellow),
+        ("green", lights.green, Color::LightGreen),
+    ]
+    .into_iter()
+    .flat_map(|(name, light, colour)| led(name, light, colour, blink_on))
+    .collect();
+    frame.render_widget(leds_line, centred(leds, width));
+
+    let lines = log.last(messages.height.into());
+    let text: Text = lines
+        .into_iter()
+        .map(|line| Line::from(line).dim())
+        .collect();
+    frame.render_widget(text, messages);
+    frame.render_widget(Line::from(HELP).reversed(), help);
+}
+
+/// A lamp with its name and, for those who do not see its colour, its state.
+fn led(name: &'static str, light: Light, colour: Color, blink_on: bool) -> [Span<'static>; 2] {
+    let (is_lit, state) = match light {
+        Light::Off => (false, ""),
+        Light::Steady => (true, " on"),
+        Light::Blink => (blink_on, " blinks"),
+    };
+    let lamp = if is_lit {
+        Span::styled(" ● ", Style::new().fg(colour))
+    } else {
+        Span::styled(" ○ ", Style::new().fg(Color::DarkGray))
+    };
+    [lamp, format!("{name:5}{state:9}").into()]
+}
+
+fn centred(area: Rect, width: u16) -> Rect {
+    let [area] = Layout::horizontal([Constraint::Length(width)])
+        .flex(ratatui::layout::Flex::Center)
+        .areas(area);
+    area
+}
+
+#[cfg(test)]
+mod tests {
+    use embedded_graphics::{pixelcolor::BinaryColor, prelude::*};
+    use ratatui::{Terminal, backend::TestBackend};
+
+    use super::*;
+    use crate::oled::Ssd1306Screen;
+    use crate::virtual_ssd1306::VirtualSsd1306;
+    use crate::{Canvas, Screen};
+
+    fn rendered(width: u16, height: u16) -> String {
+        let (bus, glass) = VirtualSsd1306::new(0x3c);
+        let mut canvas = Canvas::new();
+        canvas
+            .fill_solid(&canvas.bounding_box(), BinaryColor::On)
+            .unwrap();
+        Ssd1306Screen::new(bus, 0x3c, "test").show(&canvas).unwrap();
+        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        terminal
+            .draw(|frame| draw(frame, &View::new(glass), &LogLines::default(), true))
+            .unwrap();
+        terminal.backend().to_string()
+    }
+
+    #[test]
+    fn the_whole_glass_fits_a_small_and_a_large_terminal() {
+        assert_eq!(rendered(80, 24).matches('⣿').count(), 64 * 16);
+        assert_eq!(rendered(140, 45).matches('█').count(), 128 * 32);
+    }
+
+    #[test]
+    fn help_and_lamps_are_named() {
+        let panel = rendered(80, 24);
+        for word in ["space", "red", "amber", "green"] {
+            assert!(panel.contains(word), "{word}:\n{panel}");
+        }
+    }
+}
