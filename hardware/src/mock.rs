@@ -158,8 +158,13 @@ struct CameraState {
 impl CameraScript {
     /// Delivers an encoded image, exposed when it is asked for.
     pub fn will_deliver(&self, bytes: Vec<u8>, source: &str) {
+        self.will_deliver_pixels(Pixels::Encoded(bytes), source);
+    }
+
+    /// Delivers pixels of any kind, exposed when they are asked for.
+    pub fn will_deliver_pixels(&self, pixels: Pixels, source: &str) {
         self.add(Shot::Deliver {
-            frame: encoded(bytes, source),
+            frame: frame(pixels, source),
             is_fresh: true,
         });
     }
@@ -167,7 +172,7 @@ impl CameraScript {
     /// Delivers an encoded image that was exposed before it was asked for.
     pub fn will_deliver_stale(&self, bytes: Vec<u8>, source: &str) {
         self.add(Shot::Deliver {
-            frame: encoded(bytes, source),
+            frame: frame(Pixels::Encoded(bytes), source),
             is_fresh: false,
         });
     }
@@ -194,9 +199,9 @@ impl CameraScript {
     }
 }
 
-fn encoded(bytes: Vec<u8>, source: &str) -> Frame {
+fn frame(pixels: Pixels, source: &str) -> Frame {
     Frame {
-        pixels: Pixels::Encoded(bytes),
+        pixels,
         captured_at: Instant::now(),
         source: source.into(),
     }
@@ -247,8 +252,14 @@ pub struct ButtonFinger(Arc<(Mutex<Option<PressSender>>, Condvar)>);
 
 impl ButtonFinger {
     /// Presses as soon as the appliance is ready for it; `false` if it has ended.
+    ///
+    /// # Panics
+    /// If the appliance is not ready within [`PATIENCE`].
     pub fn press(&self) -> bool {
-        self.wired().press_when_ready()
+        match self.wired().press_within(PATIENCE) {
+            Some(is_taken) => is_taken,
+            None => panic!("waited in vain for an appliance that is ready for a press"),
+        }
     }
 
     /// Presses now, whatever the appliance does; `false` if it took no notice.

@@ -2,7 +2,7 @@
 //! never allocates and never lets a press from a busy time through.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use heapless::Deque;
 use tokio::sync::Notify;
@@ -22,6 +22,13 @@ struct Queue {
     /// The loop waits for a press; presses at any other time are the operator's impatience.
     armed: bool,
     closed: bool,
+}
+
+impl Queue {
+    /// The loop is there and does something else than waiting for a press.
+    fn is_busy(&mut self) -> bool {
+        !self.armed && !self.closed
+    }
 }
 
 #[derive(Default)]
@@ -58,15 +65,18 @@ impl PressSender {
     /// Waits until the loop is ready for a press, then reports one: for scripts, which cannot see
     /// the screen. Returns `false` if the loop is gone.
     pub fn press_when_ready(&self) -> bool {
-        let mut queue = self.0.lock();
-        while !queue.armed && !queue.closed {
-            queue = self
-                .0
-                .armed
-                .wait(queue)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
+        let queue = self.0.armed.wait_while(self.0.lock(), Queue::is_busy);
+        let queue = queue.unwrap_or_else(PoisonError::into_inner);
         self.deliver(queue, ButtonEvent::Press(Instant::now()))
+    }
+
+    /// The same with an end to the patience; `None` if the loop was not ready in time.
+    pub(crate) fn press_within(&self, patience: Duration) -> Option<bool> {
+        let armed = &self.0.armed;
+        let (queue, waited) = armed
+            .wait_timeout_while(self.0.lock(), patience, Queue::is_busy)
+            .unwrap_or_else(PoisonError::into_inner);
+        (!waited.timed_out()).then(|| self.deliver(queue, ButtonEvent::Press(Instant::now())))
     }
 
     /// Asks the loop to end, after what it is doing now.

@@ -44,3 +44,60 @@ fn cells(width: u32, height: u32, cell: impl Fn(u32, u32) -> char) -> impl Itera
             .collect()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use embedded_graphics::{pixelcolor::BinaryColor, prelude::*};
+
+    use super::*;
+
+    /// Cells that are not blank: line, character, and what it is.
+    fn inked(lines: impl Iterator<Item = String>, blank: char) -> Vec<(usize, usize, char)> {
+        lines
+            .enumerate()
+            .flat_map(|(row, line)| {
+                let cells: Vec<char> = line.chars().collect();
+                (0..)
+                    .zip(cells)
+                    .map(move |(column, cell)| (row, column, cell))
+            })
+            .filter(|(.., cell)| *cell != blank)
+            .collect()
+    }
+
+    fn dots(points: &[(i32, i32)]) -> Canvas {
+        let mut canvas = Canvas::new();
+        let pixels = points.iter().map(|&at| Pixel(at.into(), BinaryColor::On));
+        canvas.draw_iter(pixels).unwrap();
+        canvas
+    }
+
+    #[test]
+    fn braille_dots_are_numbered_as_in_unicode() {
+        // The Unicode Standard, block 2800: dots 1 2 3 7 down the left, 4 5 6 8 down the right.
+        let by_number = [
+            (0, 0),
+            (0, 1),
+            (0, 2),
+            (1, 0),
+            (1, 1),
+            (1, 2),
+            (0, 3),
+            (1, 3),
+        ];
+        for (bit, (x, y)) in by_number.into_iter().enumerate() {
+            let cell = char::from_u32(0x2800 + (1 << bit)).unwrap();
+            let canvas = dots(&[(2 * 63 + x, 4 * 15 + y)]);
+            assert_eq!(inked(braille(&canvas), '\u{2800}'), [(15, 63, cell)]);
+        }
+    }
+
+    #[test]
+    fn half_blocks_are_above_and_below() {
+        let canvas = dots(&[(0, 0), (1, 1), (127, 62), (127, 63)]);
+        assert_eq!(
+            inked(half_blocks(&canvas), ' '),
+            [(0, 0, '▀'), (0, 1, '▄'), (31, 127, '█')]
+        );
+    }
+}

@@ -337,6 +337,21 @@ mod tests {
     }
 
     #[test]
+    fn an_argument_is_not_taken_for_a_command() {
+        let (mut bus, glass) = on();
+        bus.write(0x3c, &[0x40, 1]).unwrap();
+        // Contrast, multiplex ratio, offset, clock, precharge, COM pins, VCOMH level, scrolling:
+        // each with arguments that would switch the display off.
+        for command in [0x81, 0xa8, 0xd3, 0xd5, 0xd9, 0xda, 0xdb, 0xa3, 0x29, 0x26] {
+            let mut bytes = vec![0x00, command];
+            bytes.resize(2 + argument_count(command), 0xae);
+            assert!(bytes.len() > 2, "{command:#x}");
+            bus.write(0x3c, &bytes).unwrap();
+            assert_eq!(glass.picture().lit_count(), 1, "{command:#x}");
+        }
+    }
+
+    #[test]
     fn orientation_inversion_and_power_show() {
         let (mut bus, glass) = on();
         bus.write(0x3c, &[0x40, 1]).unwrap();

@@ -3,70 +3,61 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use nokhwa::pixel_format::RgbFormat;
+use nokhwa::NokhwaError;
 use nokhwa::utils::{
     CameraIndex, FrameFormat, RequestedFormat, RequestedFormatType, buf_yuyv422_to_rgb,
 };
-use nokhwa::{Buffer, NokhwaError};
 
 use crate::{Camera, Frame, HardwareError, Pixels};
 
-/// Frames in the driver's queue were exposed before the press, and the first ones of a stream while
-/// exposure and white balance still settle.
-const FRAMES_BEFORE_THE_ONE: usize = 8;
+/// What [`pixels`] understands.
+const FORMATS: [FrameFormat; 3] = [FrameFormat::MJPEG, FrameFormat::YUYV, FrameFormat::RAWRGB];
+/// Frames in which exposure and white balance settle.
+const SETTLING_FRAMES: usize = 8;
+/// Buffers of a stream as the `v4l` crate makes it.
+const BUFFERS: usize = 4;
 
-/// A camera that is opened for its first picture, and again after every failure, so that it may be
-/// unplugged and plugged in.
+/// A USB camera. It is opened for each picture, so it may be unplugged and plugged in.
 pub(super) struct UsbCamera {
     device: PathBuf,
-    stream: Option<nokhwa::Camera>,
 }
 
 impl UsbCamera {
     /// Looks whether the device is there.
     pub(super) fn open(device: PathBuf) -> Result<Self, HardwareError> {
         index_of(&device)?;
-        Ok(Self {
-            device,
-            stream: None,
-        })
+        Ok(Self { device })
     }
 
     fn lost(&self, error: NokhwaError) -> HardwareError {
         HardwareError::Lost {
             part: "camera",
-            remedy: format!("check its USB cable ({})", self.device.display()),
+            remedy: format!(
+                "check its USB cable, that no other program uses it and that the user is in the \
+                 group video ({})",
+                self.device.display()
+            ),
             source: Some(error.into()),
         }
-    }
-
-    /// A frame whose exposure began after the call, and the moment at which it was asked for.
-    fn fresh_frame(&mut self) -> Result<(Buffer, Instant), HardwareError> {
-        let mut stream = match self.stream.take() {
-            Some(stream) => stream,
-            None => start(index_of(&self.device)?).map_err(|error| self.lost(error))?,
-        };
-        for _ in 0..FRAMES_BEFORE_THE_ONE {
-            stream.frame().map_err(|error| self.lost(error))?;
-        }
-        let asked = Instant::now();
-        let frame = stream.frame().map_err(|error| self.lost(error))?;
-        self.stream = Some(stream);
-        Ok((frame, asked))
     }
 }
 
 impl Camera for UsbCamera {
     fn capture(&mut self) -> Result<Frame, HardwareError> {
-        let (buffer, captured_at) = self.fresh_frame()?;
-        let resolution = buffer.resolution();
+        let index = CameraIndex::Index(index_of(&self.device)?);
+        let largest = RequestedFormatType::AbsoluteHighestResolution;
+        let wanted = RequestedFormat::with_formats(largest, &FORMATS);
+        let mut camera = nokhwa::Camera::new(index, wanted).map_err(|error| self.lost(error))?;
+        // nokhwa hands out whole buffers and does not tell how much of one the frame fills: in a
+        // used buffer, the rest of an older frame would complete a truncated one. The kernel clears
+        // new buffers, so the frame comes from a new stream in which each was used once.
+        restart(&mut camera, SETTLING_FRAMES).map_err(|error| self.lost(error))?;
+        restart(&mut camera, BUFFERS - 1).map_err(|error| self.lost(error))?;
+        let captured_at = Instant::now();
+        let format = camera.camera_format();
+        let buffer = camera.frame_raw().map_err(|error| self.lost(error))?;
         Ok(Frame {
-            pixels: pixels(
-                buffer.source_frame_format(),
-                resolution.width(),
-                resolution.height(),
-                buffer.buffer(),
-            )?,
+            pixels: pixels(format.format(), format.width(), format.height(), &buffer)?,
             captured_at,
             source: self.device.display().to_string(),
         })
@@ -77,11 +68,14 @@ impl Camera for UsbCamera {
     }
 }
 
-fn start(index: u32) -> Result<nokhwa::Camera, NokhwaError> {
-    let largest = RequestedFormat::new::<RgbFormat>(RequestedFormatType::AbsoluteHighestResolution);
-    let mut stream = nokhwa::Camera::new(CameraIndex::Index(index), largest)?;
-    stream.open_stream()?;
-    Ok(stream)
+/// Starts a new stream and drops its first frames.
+fn restart(camera: &mut nokhwa::Camera, frames: usize) -> Result<(), NokhwaError> {
+    camera.stop_stream()?;
+    camera.open_stream()?;
+    for _ in 0..frames {
+        camera.frame_raw()?;
+    }
+    Ok(())
 }
 
 /// The N of `/dev/videoN`, also behind a link such as those in `/dev/v4l/by-id`.
@@ -116,13 +110,9 @@ fn pixels(
     let damaged = |reason: String| HardwareError::DamagedFrame { reason };
     match format {
         FrameFormat::MJPEG => {
-            if !is_whole_jpeg(bytes) {
-                return Err(damaged(format!(
-                    "{} bytes that do not begin and end as a JPEG",
-                    bytes.len()
-                )));
-            }
-            Ok(Pixels::Encoded(bytes.to_vec()))
+            let jpeg = whole_jpeg(bytes)
+                .ok_or_else(|| damaged("it does not begin and end as a JPEG".into()))?;
+            Ok(Pixels::Encoded(jpeg.to_vec()))
         }
         FrameFormat::YUYV => {
             let mut data = vec![0; samples];
@@ -146,13 +136,12 @@ fn pixels(
     }
 }
 
-/// Whether start-of-image and end-of-image markers are there; cameras pad their buffers with zeros.
-fn is_whole_jpeg(bytes: &[u8]) -> bool {
-    let end = bytes
-        .iter()
-        .rposition(|byte| *byte != 0)
-        .map_or(0, |last| last + 1);
-    bytes.starts_with(&[0xff, 0xd8]) && bytes[..end].ends_with(&[0xff, 0xd9])
+/// The JPEG from its start-of-image to its end-of-image marker, without the zeros that fill the
+/// buffer.
+fn whole_jpeg(bytes: &[u8]) -> Option<&[u8]> {
+    let last = bytes.iter().rposition(|byte| *byte != 0)?;
+    let jpeg = &bytes[..=last];
+    (jpeg.starts_with(&[0xff, 0xd8]) && jpeg.ends_with(&[0xff, 0xd9])).then_some(jpeg)
 }
 
 #[cfg(test)]
@@ -164,9 +153,10 @@ mod tests {
         let whole = [0xff, 0xd8, 1, 2, 0xff, 0xd9, 0, 0, 0];
         assert_eq!(
             pixels(FrameFormat::MJPEG, 2, 1, &whole).unwrap(),
-            Pixels::Encoded(whole.to_vec())
+            Pixels::Encoded(whole[..6].to_vec())
         );
-        for cut in [&whole[..4], &[], &[0; 9], &whole[1..]] {
+        let residue = [0xff, 0xd8, 0xff, 0xd9, 0, 7];
+        for cut in [&whole[..4], &[], &[0; 9], &whole[1..], &residue] {
             assert!(pixels(FrameFormat::MJPEG, 2, 1, cut).is_err(), "{cut:?}");
         }
     }

@@ -1,12 +1,14 @@
 //! The panel as lines, for pipes and logs.
 
-use std::io::{BufRead, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 
 use crate::text_art::braille;
 use crate::{Canvas, HardwareError, Light, Lights, PressSender};
 
 /// Longer lines are no command.
 const MAX_LINE: u64 = 1024;
+/// How much of a line that is no command is repeated to whoever sent it.
+const QUOTED: usize = 40;
 const HELP: &str =
     "press = push the button and wait for the bench, quit = switch off, end of input = switch off";
 
@@ -14,7 +16,7 @@ const HELP: &str =
 pub(super) fn start(presses: PressSender) -> Result<(), HardwareError> {
     std::thread::Builder::new()
         .name("panel".into())
-        .spawn(move || obey(std::io::stdin().lock(), &presses))
+        .spawn(move || obey(io::stdin().lock(), &presses))
         .map(drop)
         .map_err(|error| HardwareError::Open {
             part: "button",
@@ -26,12 +28,7 @@ pub(super) fn start(presses: PressSender) -> Result<(), HardwareError> {
 
 fn obey(mut input: impl BufRead, presses: &PressSender) {
     let mut line = Vec::new();
-    loop {
-        line.clear();
-        let read = input.by_ref().take(MAX_LINE).read_until(b'\n', &mut line);
-        if !matches!(read, Ok(1..)) {
-            break;
-        }
+    while let Ok(true) = read_line(&mut input, &mut line) {
         match line.trim_ascii() {
             b"press" => {
                 if !presses.press_when_ready() {
@@ -40,14 +37,31 @@ fn obey(mut input: impl BufRead, presses: &PressSender) {
             }
             b"quit" => break,
             b"" => {}
-            b"help" => eprintln!("{HELP}"),
-            other => eprintln!(
+            b"help" => tell(HELP),
+            other => tell(&format!(
                 "unknown command {:?}; {HELP}",
-                String::from_utf8_lossy(&other[..other.len().min(40)])
-            ),
+                String::from_utf8_lossy(&other[..other.len().min(QUOTED)])
+            )),
         }
     }
     presses.shutdown();
+}
+
+/// Reads one line, or so much of it that it is no command any more; `false` at the end.
+fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
+    line.clear();
+    let read = input.take(MAX_LINE).read_until(b'\n', line)?;
+    if read as u64 == MAX_LINE && !line.ends_with(b"\n") {
+        // What follows belongs to the same line and must not be taken for a command.
+        input.skip_until(b'\n')?;
+        line.extend("…".bytes());
+    }
+    Ok(read > 0)
+}
+
+/// Answers on standard error; one who closed it does not want to know.
+fn tell(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 pub(super) fn print_lights(lights: Lights) {
@@ -65,18 +79,23 @@ pub(super) fn print_lights(lights: Lights) {
 }
 
 pub(super) fn print_picture(picture: &Canvas) {
+    print(&framed(picture));
+}
+
+/// The picture in 18 lines of 66 characters.
+fn framed(picture: &Canvas) -> String {
     let edge = "─".repeat(64);
     let mut text = format!("┌{edge}┐\n");
     for row in braille(picture) {
         text.extend(["│", &row, "│\n"]);
     }
     text.extend(["└", &edge, "┘\n"]);
-    print(&text);
+    text
 }
 
 /// A reader that went away is no reason to stop the bench.
 fn print(text: &str) {
-    let mut stdout = std::io::stdout().lock();
+    let mut stdout = io::stdout().lock();
     let _ = stdout
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush());
@@ -88,9 +107,10 @@ mod tests {
     use crate::{ButtonEvent, press_queue};
 
     /// What the loop receives while a thread obeys `input`.
-    async fn events(input: &'static [u8]) -> Vec<ButtonEvent> {
+    async fn events(input: impl Into<Vec<u8>>) -> Vec<ButtonEvent> {
         let (sender, mut receiver) = press_queue();
-        let thread = std::thread::spawn(move || obey(input, &sender));
+        let input = input.into();
+        let thread = std::thread::spawn(move || obey(&input[..], &sender));
         let mut events = Vec::new();
         while events.last() != Some(&ButtonEvent::Shutdown) {
             events.push(receiver.next().await);
@@ -110,6 +130,24 @@ mod tests {
     async fn quit_unknown_and_overlong_lines() {
         assert_eq!(events(b"quit\npress\n").await, [ButtonEvent::Shutdown]);
         assert_eq!(events(b"jump\nhelp\n").await, [ButtonEvent::Shutdown]);
-        assert_eq!(events(&[b'x'; 5000]).await, [ButtonEvent::Shutdown]);
+        assert_eq!(events([b'x'; 5000]).await, [ButtonEvent::Shutdown]);
+    }
+
+    #[tokio::test]
+    async fn no_part_of_an_overlong_line_is_a_command() {
+        for filler in ['x', ' '] {
+            let filler = filler.to_string().repeat(MAX_LINE as usize);
+            let lines = format!("{filler}press\npress{filler}\nquit\n");
+            assert_eq!(events(lines).await, [ButtonEvent::Shutdown]);
+        }
+        let line = format!("{}\npress\n", "x".repeat(MAX_LINE as usize - 1));
+        assert_eq!(events(line).await.len(), 2, "the next line counts");
+    }
+
+    #[test]
+    fn the_picture_is_framed() {
+        let text = framed(&Canvas::new());
+        assert_eq!(text.lines().count(), 18);
+        assert!(text.lines().all(|line| line.chars().count() == 66));
     }
 }

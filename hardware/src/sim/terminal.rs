@@ -1,5 +1,6 @@
 //! The panel in a terminal: OLED and LEDs drawn as they are, the space bar as the button.
 
+use std::io::Write;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,7 @@ use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifier
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Style, Stylize};
 use ratatui::text::{Line, Span, Text};
-use ratatui::widgets::{Block, Paragraph};
+use ratatui::widgets::{Block, Paragraph, Wrap};
 use ratatui::{DefaultTerminal, Frame};
 
 use super::LogLines;
@@ -19,6 +20,13 @@ use crate::{HardwareError, Light, PressSender};
 const TICK: Duration = Duration::from_millis(50);
 /// On and off twice a second.
 const BLINK: Duration = Duration::from_millis(250);
+/// Cells of the framed OLED, drawn with half blocks or with braille.
+const LARGE: (u16, u16) = (130, 34);
+const SMALL: (u16, u16) = (66, 18);
+/// Lines that must stand below the OLED (LEDs and help), and those of the log that make a large one
+/// worth while.
+const FOOT: u16 = 2;
+const LOG: u16 = 4;
 const HELP: &str = " space press the button · q switch off ";
 
 /// Takes the terminal over and draws on a thread of its own until the board is gone.
@@ -41,11 +49,13 @@ pub(super) fn start(
     std::thread::Builder::new()
         .name("panel".into())
         .spawn(move || {
-            if let Err(error) = run(terminal, &presses, &view, &log) {
-                log::error!("the terminal panel failed: {error}");
+            let end = run(terminal, &presses, &view, &log);
+            ratatui::restore();
+            if let Err(error) = end {
+                // The log was part of the panel, so this goes where it can still be read.
+                let _ = writeln!(std::io::stderr(), "the terminal panel has ended: {error}");
                 presses.shutdown();
             }
-            ratatui::restore();
         })
         .map_err(|error| {
             ratatui::restore();
@@ -61,6 +71,12 @@ fn run(
 ) -> std::io::Result<()> {
     let start = Instant::now();
     while !view.is_closed() {
+        // Whichever thread panics, ratatui's hook puts the terminal back: no keys come any more.
+        if !crossterm::terminal::is_raw_mode_enabled()? {
+            return Err(std::io::Error::other(
+                "another part of the program panicked",
+            ));
+        }
         let blink_on = (start.elapsed().as_millis() / BLINK.as_millis()).is_multiple_of(2);
         terminal.draw(|frame| draw(frame, view, log, blink_on))?;
         if event::poll(TICK)?
@@ -93,13 +109,19 @@ fn obey(key: KeyEvent, presses: &PressSender) {
 fn draw(frame: &mut Frame, view: &View, log: &LogLines, blink_on: bool) {
     let picture = view.picture();
     let area = frame.area();
-    let is_large = area.width >= 130 && area.height >= 40;
-    let rows: Vec<String> = if is_large {
-        half_blocks(&picture).collect()
+    let fits =
+        |(width, height): (u16, u16), below| area.width >= width && area.height >= height + below;
+    let (rows, (width, height)): (Vec<String>, _) = if fits(LARGE, FOOT + LOG) {
+        (half_blocks(&picture).collect(), LARGE)
+    } else if fits(SMALL, FOOT) {
+        (braille(&picture).collect(), SMALL)
     } else {
-        braille(&picture).collect()
+        // Half a screen would hide half of what it says.
+        let (width, height) = (SMALL.0, SMALL.1 + FOOT);
+        let message = format!("Make the terminal larger: the panel needs {width}x{height}.");
+        frame.render_widget(Paragraph::new(message).wrap(Wrap { trim: true }), area);
+        return;
     };
-    let (width, height) = if is_large { (130, 34) } else { (66, 18) };
     let [oled, leds, messages, help] = Layout::vertical([
         Constraint::Length(height),
         Constraint::Length(1),
@@ -183,6 +205,15 @@ mod tests {
     fn the_whole_glass_fits_a_small_and_a_large_terminal() {
         assert_eq!(rendered(80, 24).matches('⣿').count(), 64 * 16);
         assert_eq!(rendered(140, 45).matches('█').count(), 128 * 32);
+    }
+
+    #[test]
+    fn a_terminal_that_is_too_small_shows_no_part_of_a_verdict() {
+        for (width, height) in [(65, 24), (80, 19), (1, 1)] {
+            assert_eq!(rendered(width, height).matches('⣿').count(), 0);
+        }
+        assert!(rendered(65, 24).contains("66x20"));
+        assert_eq!(rendered(66, 20).matches('⣿').count(), 64 * 16);
     }
 
     #[test]
