@@ -14,8 +14,8 @@ use crate::{Camera, Frame, HardwareError, Pixels};
 const FORMATS: [FrameFormat; 3] = [FrameFormat::MJPEG, FrameFormat::YUYV, FrameFormat::RAWRGB];
 /// Frames in which exposure and white balance settle.
 const SETTLING_FRAMES: usize = 8;
-/// Buffers of a stream as the `v4l` crate makes it.
-const BUFFERS: usize = 4;
+/// Cameras may damage the first frame of a stream.
+const DOUBTFUL_FRAMES: usize = 1;
 
 /// A USB camera. It is opened for each picture, so it may be unplugged and plugged in.
 pub(super) struct UsbCamera {
@@ -50,9 +50,9 @@ impl Camera for UsbCamera {
         let mut camera = nokhwa::Camera::new(index, wanted).map_err(|error| self.lost(error))?;
         // nokhwa hands out whole buffers and does not tell how much of one the frame fills: in a
         // used buffer, the rest of an older frame would complete a truncated one. The kernel clears
-        // new buffers, so the frame comes from a new stream in which each was used once.
+        // new buffers, so the frame comes from a new stream that has not used any twice.
         restart(&mut camera, SETTLING_FRAMES).map_err(|error| self.lost(error))?;
-        restart(&mut camera, BUFFERS - 1).map_err(|error| self.lost(error))?;
+        restart(&mut camera, DOUBTFUL_FRAMES).map_err(|error| self.lost(error))?;
         let captured_at = Instant::now();
         let format = camera.camera_format();
         let buffer = camera.frame_raw().map_err(|error| self.lost(error))?;

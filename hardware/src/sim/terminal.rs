@@ -50,7 +50,10 @@ pub(super) fn start(
         .name("panel".into())
         .spawn(move || {
             let end = run(terminal, &presses, &view, &log);
-            ratatui::restore();
+            // Once only: a second time would put the cursor back onto what a panic has printed.
+            if is_taken_over().unwrap_or(true) {
+                ratatui::restore();
+            }
             if let Err(error) = end {
                 // The log was part of the panel, so this goes where it can still be read.
                 let _ = writeln!(std::io::stderr(), "the terminal panel has ended: {error}");
@@ -71,8 +74,7 @@ fn run(
 ) -> std::io::Result<()> {
     let start = Instant::now();
     while !view.is_closed() {
-        // Whichever thread panics, ratatui's hook puts the terminal back: no keys come any more.
-        if !crossterm::terminal::is_raw_mode_enabled()? {
+        if !is_taken_over()? {
             return Err(std::io::Error::other(
                 "another part of the program panicked",
             ));
@@ -86,6 +88,12 @@ fn run(
         }
     }
     Ok(())
+}
+
+/// Whether the terminal is still the panel's. Whichever thread panics, ratatui's hook gives it back,
+/// and no keys come any more.
+fn is_taken_over() -> std::io::Result<bool> {
+    crossterm::terminal::is_raw_mode_enabled()
 }
 
 fn obey(key: KeyEvent, presses: &PressSender) {
