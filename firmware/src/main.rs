@@ -1,3 +1,9 @@
-//! Placeholder until the first command exists.
+//! The `smearscope` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    smearscope::cli::Cli::parse().run().into()
+}

@@ -5,11 +5,6 @@
 //! 3. [`Classifier`] runs the tensor on an engine: OpenVINO, or the embedded one.
 //! 4. [`Model::load`] does all of it and proves the golden samples before anything is classified.
 
-#![allow(
-    clippy::doc_markdown,
-    reason = "OpenVINO and OpenCV are names, not code"
-)]
-
 mod decision;
 pub mod decode;
 pub mod engine;
@@ -19,6 +14,7 @@ mod manifest;
 mod model;
 mod preprocess;
 mod resample;
+mod suggestion;
 mod tensor;
 mod validate;
 
@@ -28,4 +24,5 @@ pub use error::ArtifactError;
 pub use manifest::*;
 pub use model::{GoldenResult, Model, ModelFiles};
 pub use preprocess::Preprocessor;
+pub use suggestion::did_you_mean;
 pub use tensor::Tensor;

@@ -5,7 +5,9 @@ use std::path::{Component, Path};
 
 use serde::Deserialize;
 
-use crate::{ArtifactError, DecisionRule, FileEntry, Files, InputContract, Labels, Manifest};
+use crate::{
+    ArtifactError, DecisionRule, FileEntry, Files, InputContract, Labels, Manifest, did_you_mean,
+};
 
 /// Longest name or label, and longest text, in bytes.
 const MAX_NAME: usize = 64;
@@ -437,21 +439,9 @@ fn explain(error: &toml::de::Error, text: &str, path: &Path) -> ArtifactError {
                     header.unwrap_or("manifest"),
                 )
             });
-    // "unknown field `thresold`, expected one of `threshold`, `inconclusive`"
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    let remedy = message
-        .starts_with("unknown")
-        .then(|| quoted.next())
-        .flatten()
-        .and_then(|unknown| {
-            quoted
-                .map(|known| (strsim::jaro_winkler(unknown, known), known))
-                .filter(|(similarity, _)| *similarity > 0.8)
-                .max_by(|a, b| a.0.total_cmp(&b.0))
-        })
-        .map_or_else(
-            || CORRECT_IT.to_owned(),
-            |(_, known)| format!("did you mean `{known}`?"),
-        );
+    let remedy = did_you_mean(message).map_or_else(
+        || CORRECT_IT.to_owned(),
+        |known| format!("did you mean `{known}`?"),
+    );
     Fault::new(field, format!("line {line}: {message}"), remedy).at(path)
 }

@@ -1,0 +1,350 @@
+//! `smearscope classify`: image files and folders, for people and for scripts.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Result;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use walkdir::WalkDir;
+
+use crate::analysis::{Analysis, Analyst};
+use crate::exit::Exit;
+use crate::quality::Quality;
+use crate::screens::DEMO_NOTICE;
+use crate::verdict::Verdict;
+
+const EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "png", "bmp", "tif", "tiff"];
+
+/// One image as JSON.
+#[derive(Serialize)]
+struct Line<'a> {
+    path: &'a Path,
+    verdict: &'static str,
+    reason: Option<String>,
+    hint: Option<&'static str>,
+    probability: Option<f32>,
+    threshold: f32,
+    quality: &'a Quality,
+    engine: &'static str,
+    device: &'a str,
+    model: &'a str,
+    demo: bool,
+    elapsed_ms: f64,
+}
+
+/// What could not be analysed, as JSON.
+#[derive(Serialize)]
+struct Failure<'a> {
+    path: &'a Path,
+    error: String,
+}
+
+/// How many of each.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+struct Summary {
+    positive: usize,
+    negative: usize,
+    inconclusive: usize,
+    errors: usize,
+    /// Verdicts against the labels in the files' names.
+    #[serde(skip_serializing_if = "Labelled::is_empty")]
+    labelled: Labelled,
+}
+
+/// Images whose names say what they show.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+struct Labelled {
+    #[serde(rename = "TP")]
+    true_positive: usize,
+    #[serde(rename = "FP")]
+    false_positive: usize,
+    #[serde(rename = "TN")]
+    true_negative: usize,
+    #[serde(rename = "FN")]
+    false_negative: usize,
+    inconclusive: usize,
+}
+
+impl Labelled {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Summary {
+    fn count(&mut self, path: &Path, verdict: Verdict) {
+        let labelled = &mut self.labelled;
+        let (all, positive, negative) = match verdict {
+            Verdict::Positive => (
+                &mut self.positive,
+                &mut labelled.true_positive,
+                &mut labelled.false_positive,
+            ),
+            Verdict::Negative => (
+                &mut self.negative,
+                &mut labelled.false_negative,
+                &mut labelled.true_negative,
+            ),
+            Verdict::Inconclusive(_) => {
+                self.inconclusive += 1;
+                labelled.inconclusive += usize::from(label(path).is_some());
+                return;
+            }
+        };
+        *all += 1;
+        match label(path) {
+            Some(true) => *positive += 1,
+            Some(false) => *negative += 1,
+            None => {}
+        }
+    }
+}
+
+/// Whether a name ends in `_1` (ALL) or `_0` (healthy), as those of ALL-IDB do.
+fn label(path: &Path) -> Option<bool> {
+    let stem = path.file_stem()?.to_str()?;
+    match stem.rsplit_once('_')?.1 {
+        "1" => Some(true),
+        "0" => Some(false),
+        _ => None,
+    }
+}
+
+/// Classifies images one after the other; one that fails does not stop the rest.
+pub(crate) fn classify(analyst: &mut Analyst, paths: &[PathBuf], json: bool) -> Result<Exit> {
+    let (images, mut failures) = find(paths);
+    let model = format!("{} {}", analyst.manifest().name, analyst.manifest().version);
+    let bar = progress(images.len());
+    let mut printer = Printer { bar: &bar, json };
+    let mut summary = Summary::default();
+    for image in &images {
+        let start = Instant::now();
+        let result = analyst.analyse_file(image);
+        let elapsed_ms = start.elapsed().as_secs_f64() * 1000.0;
+        match result {
+            Ok(analysis) => {
+                summary.count(image, analysis.verdict);
+                printer.image(analyst, &model, image, &analysis, elapsed_ms)?;
+            }
+            Err(error) => failures.push((image.clone(), error.to_string())),
+        }
+        for (path, error) in failures.drain(..) {
+            summary.errors += 1;
+            printer.failure(&path, error)?;
+        }
+        bar.inc(1);
+    }
+    for (path, error) in failures {
+        summary.errors += 1;
+        printer.failure(&path, error)?;
+    }
+    bar.finish_and_clear();
+    printer.summary(analyst, &model, &summary)?;
+    Ok(if summary.errors == 0 {
+        Exit::Success
+    } else {
+        Exit::Failure
+    })
+}
+
+/// The images that `paths` mean, and what cannot be searched.
+fn find(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<(PathBuf, String)>) {
+    let (mut images, mut failures) = (Vec::new(), Vec::new());
+    for path in paths {
+        if !path.is_dir() {
+            images.push(path.clone());
+            continue;
+        }
+        let before = images.len() + failures.len();
+        for entry in WalkDir::new(path).sort_by_file_name() {
+            match entry {
+                Ok(entry) if entry.file_type().is_file() && is_image(entry.path()) => {
+                    images.push(entry.into_path());
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    let place = error.path().unwrap_or(path).to_owned();
+                    failures.push((place, error.to_string()));
+                }
+            }
+        }
+        if images.len() + failures.len() == before {
+            let problem = format!(
+                "{} holds no images; give a folder that does",
+                path.display()
+            );
+            failures.push((path.clone(), problem));
+        }
+    }
+    (images, failures)
+}
+
+fn is_image(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| {
+        EXTENSIONS
+            .iter()
+            .any(|known| extension.eq_ignore_ascii_case(known))
+    })
+}
+
+/// On a terminal only; indicatif sees to that.
+fn progress(count: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} images, {eta} left")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(count as u64).with_style(style)
+}
+
+struct Printer<'a> {
+    bar: &'a ProgressBar,
+    json: bool,
+}
+
+impl Printer<'_> {
+    fn image(
+        &mut self,
+        analyst: &Analyst,
+        model: &str,
+        path: &Path,
+        analysis: &Analysis,
+        elapsed_ms: f64,
+    ) -> Result<()> {
+        let verdict = &analysis.verdict;
+        if self.json {
+            return self.object(&Line {
+                path,
+                verdict: verdict.word(),
+                reason: verdict.reason().map(|reason| reason.to_string()),
+                hint: verdict.reason().map(|reason| reason.hint()),
+                probability: analysis.probability,
+                threshold: analyst.manifest().decision.threshold,
+                quality: &analysis.quality,
+                engine: analyst.engine().engine,
+                device: &analyst.engine().device,
+                model,
+                demo: analyst.manifest().demo,
+                elapsed_ms,
+            });
+        }
+        let probability = analysis
+            .probability
+            .map_or_else(|| "-".to_owned(), |p| format!("{p:.3}"));
+        let reason = verdict.reason().map_or_else(String::new, |reason| {
+            format!("  ({reason}: {})", reason.hint())
+        });
+        let word = verdict.word();
+        self.line(&format!(
+            "{word:12}  p = {probability:5}  {}{reason}",
+            path.display()
+        ))
+    }
+
+    fn failure(&mut self, path: &Path, error: String) -> Result<()> {
+        if self.json {
+            // Errors name the file already where that is what failed.
+            let name = path.display().to_string();
+            let error = if error.contains(&name) {
+                error
+            } else {
+                format!("{name}: {error}")
+            };
+            return self.object(&Failure { path, error });
+        }
+        self.line(&format!(
+            "{:12}             {}: {error}",
+            "error",
+            path.display()
+        ))
+    }
+
+    fn summary(&mut self, analyst: &Analyst, model: &str, summary: &Summary) -> Result<()> {
+        if self.json {
+            return self.object(&serde_json::json!({ "summary": summary }));
+        }
+        let engine = analyst.engine();
+        self.line(&format!(
+            "{} positive, {} negative, {} inconclusive, {} errors; {model} on {} {}, {}",
+            summary.positive,
+            summary.negative,
+            summary.inconclusive,
+            summary.errors,
+            engine.engine,
+            engine.version,
+            engine.device,
+        ))?;
+        let labelled = &summary.labelled;
+        if !labelled.is_empty() {
+            self.line(&format!(
+                "labelled images: TP {}, FP {}, TN {}, FN {}, inconclusive {}",
+                labelled.true_positive,
+                labelled.false_positive,
+                labelled.true_negative,
+                labelled.false_negative,
+                labelled.inconclusive,
+            ))?;
+        }
+        self.line(if analyst.manifest().demo {
+            DEMO_NOTICE
+        } else {
+            "research use only, not for diagnosis"
+        })
+    }
+
+    fn object(&mut self, object: &impl Serialize) -> Result<()> {
+        self.line(&serde_json::to_string(object)?)
+    }
+
+    fn line(&mut self, text: &str) -> Result<()> {
+        self.bar
+            .suspend(|| writeln!(std::io::stdout(), "{text}"))
+            .map_err(Into::into)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::Reason;
+
+    #[test]
+    fn labels_are_read_as_all_idb_writes_them() {
+        assert_eq!(label(Path::new("x/Im006_1.jpg")), Some(true));
+        assert_eq!(label(Path::new("Im035_0.jpg")), Some(false));
+        for name in ["Im035.jpg", "Im_035.jpg", "1.jpg", "a_1.tar.gz"] {
+            assert_eq!(label(Path::new(name)), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn verdicts_are_counted_against_labels() {
+        let mut summary = Summary::default();
+        let undecided = Verdict::Inconclusive(Reason::Undecided);
+        for (name, verdict) in [
+            ("a_1.jpg", Verdict::Positive),
+            ("b_0.jpg", Verdict::Positive),
+            ("c_0.jpg", Verdict::Negative),
+            ("d_1.jpg", Verdict::Negative),
+            ("e_1.jpg", Verdict::Negative),
+            ("f_1.jpg", undecided),
+            ("g.jpg", Verdict::Positive),
+            ("h.jpg", undecided),
+        ] {
+            summary.count(Path::new(name), verdict);
+        }
+        let expected = Summary {
+            positive: 3,
+            negative: 3,
+            inconclusive: 2,
+            errors: 0,
+            labelled: Labelled {
+                true_positive: 1,
+                false_positive: 1,
+                true_negative: 1,
+                false_negative: 2,
+                inconclusive: 1,
+            },
+        };
+        assert_eq!(summary, expected);
+    }
+}

@@ -1,0 +1,305 @@
+//! The command line.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Error, Result};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use smearscope_artifacts::{ArtifactError, EngineChoice};
+use smearscope_hardware::HardwareError;
+
+use crate::analysis::Analyst;
+use crate::appliance::ApplianceError;
+use crate::config::{BoardKind, Config, PanelKind, Raw};
+use crate::exit::{self, Exit};
+use crate::{classify, pictures, run, selftest};
+
+/// Classifies blood-smear micrographs for acute lymphoblastic leukemia, on the bench or from files.
+///
+/// Research use only: not for diagnosis or treatment.
+#[derive(Debug, Parser)]
+#[command(version, after_help = exit::HELP)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the appliance: press the button, read the verdict.
+    #[command(
+        after_help = "Example: smearscope run --board sim --fields ~/micrographs\n\n\
+        On the simulated bench the space bar is the button and q switches off; without a terminal, \
+        lines on standard input do: `press`, `quit`. Each verdict is printed as a line that starts \
+        with `verdict:`. If the model cannot be used, the screen says so, nothing is analysed, and \
+        the exit code is 4."
+    )]
+    Run {
+        #[command(flatten)]
+        common: Common,
+        #[command(flatten)]
+        bench: Bench,
+    },
+    /// Classifies image files and folders of them.
+    #[command(
+        after_help = "Example: smearscope classify --json slides/ | jq .verdict\n\n\
+        With --json, each line is an object: an image (path, verdict, reason, hint, probability, \
+        threshold, quality, engine, device, model, demo, elapsed_ms), or what could not be analysed \
+        (path, error); the last has the key `summary`. Names that end in _0 (healthy) or _1 (ALL), as \
+        ALL-IDB's do, are counted as true and false positives and negatives."
+    )]
+    Classify {
+        /// Images, or folders to search for them.
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+        /// Print JSON, one object a line.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Checks model, engine and board, and says what works.
+    Selftest {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        common: Common,
+        #[command(flatten)]
+        bench: Bench,
+    },
+    /// Shows or checks the configuration.
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Draws every screen of the appliance as a PNG.
+    Screens {
+        /// Folder for the pictures; it is made if need be.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Prints the configuration in use, with every default and what it means.
+    Show {
+        /// File to read.
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Says whether a configuration is right; exit code 3 if not.
+    Check {
+        /// File to read.
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+}
+
+/// What most commands take.
+#[derive(Debug, Args)]
+struct Common {
+    /// Configuration [default: /etc/smearscope/config.toml, if there is one].
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder of the model [default: the one that comes with the program].
+    #[arg(long, value_name = "DIR")]
+    model: Option<PathBuf>,
+    /// Which engine: auto takes OpenVINO where it is installed, else the embedded one.
+    #[arg(long)]
+    engine: Option<Engine>,
+    /// OpenVINO device; repeat it for devices in order of preference.
+    #[arg(long = "device", value_name = "NAME")]
+    devices: Vec<String>,
+}
+
+/// Which bench.
+#[derive(Debug, Args)]
+struct Bench {
+    /// Which hardware.
+    #[arg(long)]
+    board: Option<BoardKind>,
+    /// Folder of images that the simulated camera plays.
+    #[arg(long, value_name = "DIR")]
+    fields: Option<PathBuf>,
+    /// What stands for the simulated OLED, LEDs and button.
+    #[arg(long)]
+    panel: Option<PanelKind>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Engine {
+    Auto,
+    Openvino,
+    Embedded,
+}
+
+impl Common {
+    fn read(self) -> Result<Raw> {
+        let mut raw = Raw::read(self.config.as_deref())?;
+        if let Some(model) = self.model {
+            raw.model.folder = model;
+        }
+        if let Some(engine) = self.engine {
+            raw.model.engine = match engine {
+                Engine::Auto => EngineChoice::Auto,
+                Engine::Openvino => EngineChoice::OpenVino,
+                Engine::Embedded => EngineChoice::Embedded,
+            };
+        }
+        if !self.devices.is_empty() {
+            raw.model.devices = self.devices;
+        }
+        Ok(raw)
+    }
+}
+
+impl Bench {
+    fn apply(self, raw: &mut Raw) {
+        if let Some(board) = self.board {
+            raw.board = board;
+        }
+        if let Some(fields) = self.fields {
+            raw.sim.fields = fields;
+        }
+        if let Some(panel) = self.panel {
+            raw.sim.panel = panel;
+        }
+    }
+}
+
+impl Cli {
+    /// Does what was asked for, reporting errors on standard error.
+    pub fn run(self) -> Exit {
+        match self.command.run() {
+            Ok(exit) => exit,
+            // The reader has seen enough; what it saw was right.
+            Err(failure) if is_broken_pipe(&failure.error) => Exit::Success,
+            Err(Failure { exit, error }) => {
+                // Standard error may be closed; the exit code still tells.
+                let _ = writeln!(std::io::stderr(), "error: {error:#}");
+                exit
+            }
+        }
+    }
+}
+
+/// An error with the exit code that tells its kind.
+struct Failure {
+    exit: Exit,
+    error: Error,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let exit = if error.is::<ArtifactError>() {
+            Exit::Model
+        } else if error.is::<HardwareError>() {
+            Exit::Hardware
+        } else {
+            match error.downcast_ref() {
+                Some(ApplianceError::Model(_)) => Exit::Model,
+                Some(ApplianceError::Hardware(_)) => Exit::Hardware,
+                Some(ApplianceError::Thread(_)) | None => Exit::Failure,
+            }
+        };
+        Self { exit, error }
+    }
+}
+
+fn is_broken_pipe(error: &Error) -> bool {
+    error
+        .downcast_ref::<std::io::Error>()
+        .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+impl Command {
+    fn run(self) -> Result<Exit, Failure> {
+        match self {
+            Self::Run { common, bench } => {
+                let config = configured(common, Some(bench))?;
+                run::run(&config)?;
+                Ok(Exit::Success)
+            }
+            Self::Classify {
+                paths,
+                json,
+                common,
+            } => {
+                log_to_stderr();
+                let config = configured(common, None)?;
+                let mut analyst = load(&config)?;
+                Ok(classify::classify(&mut analyst, &paths, json)?)
+            }
+            Self::Selftest {
+                json,
+                common,
+                bench,
+            } => {
+                log_to_stderr();
+                let config = configured(common, Some(bench))?;
+                Ok(selftest::selftest(&config, json)?)
+            }
+            Self::Config { command } => command.run().map_err(wrong_configuration),
+            Self::Screens { out } => {
+                pictures::write_all(&out)?;
+                Ok(Exit::Success)
+            }
+        }
+    }
+}
+
+impl ConfigCommand {
+    fn run(self) -> Result<Exit> {
+        let mut stdout = std::io::stdout().lock();
+        match self {
+            Self::Show { file } => {
+                let raw = Raw::read(file.as_deref())?;
+                stdout.write_all(raw.documented()?.as_bytes())?;
+            }
+            Self::Check { file } => {
+                Raw::read(file.as_deref())?.validate()?;
+                writeln!(stdout, "the configuration is right")?;
+            }
+        }
+        Ok(Exit::Success)
+    }
+}
+
+fn configured(common: Common, bench: Option<Bench>) -> Result<Config, Failure> {
+    common
+        .read()
+        .and_then(|mut raw| {
+            if let Some(bench) = bench {
+                bench.apply(&mut raw);
+            }
+            raw.validate()
+        })
+        .map_err(wrong_configuration)
+}
+
+fn wrong_configuration(error: Error) -> Failure {
+    Failure {
+        exit: Exit::Configuration,
+        error,
+    }
+}
+
+fn load(config: &Config) -> Result<Analyst, Failure> {
+    let folder = config.model_folder().map_err(|error| Failure {
+        exit: Exit::Model,
+        error,
+    })?;
+    let analyst = Analyst::load(&folder, &config.engine, config.limits).map_err(Error::from)?;
+    for fallback in &analyst.engine().fallbacks {
+        log::warn!("{fallback}");
+    }
+    Ok(analyst)
+}
+
+fn log_to_stderr() {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn"))
+        .format_timestamp(None)
+        .init();
+}

@@ -1,0 +1,496 @@
+//! `config.toml`, in two stages: [`Raw`] as it is written, [`Config`] as it is used.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use smearscope_artifacts::decode::Limits;
+use smearscope_artifacts::{EngineChoice, EngineConfig, Manifest, did_you_mean};
+#[cfg(all(feature = "pi", target_os = "linux"))]
+use smearscope_hardware::pi::PiConfig;
+
+use crate::appliance::Timing;
+
+/// Where the appliance's configuration is looked for if none is named.
+pub const DEFAULT_PATH: &str = "/etc/smearscope/config.toml";
+/// The model that comes with the program: installed, or relative to the source tree.
+const INSTALLED_MODEL: &str = "/usr/share/smearscope/models/smear-demo";
+const SOURCE_TREE_MODEL: &str = "model-artifacts/smear-demo";
+/// A configuration is text of some kilobytes.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// The file as it is written. Every key has a default.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Raw {
+    /// Which hardware.
+    pub board: BoardKind,
+    /// Which model on which engine.
+    pub model: RawModel,
+    /// How long things may take.
+    pub timing: RawTiming,
+    /// How large pictures may be.
+    pub limits: RawLimits,
+    /// The simulated bench.
+    pub sim: RawSim,
+    /// The Raspberry Pi's wiring.
+    #[cfg(all(feature = "pi", target_os = "linux"))]
+    pub pi: PiConfig,
+}
+
+/// Which hardware.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum BoardKind {
+    /// A Raspberry Pi with camera, button, LEDs and OLED.
+    Pi,
+    /// A simulated bench on a desktop.
+    Sim,
+}
+
+impl Default for BoardKind {
+    fn default() -> Self {
+        if cfg!(all(feature = "pi", target_os = "linux")) {
+            Self::Pi
+        } else {
+            Self::Sim
+        }
+    }
+}
+
+/// Which model on which engine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawModel {
+    /// The model's folder; empty: the one that comes with the program.
+    pub folder: PathBuf,
+    /// Which engine.
+    pub engine: EngineChoice,
+    /// OpenVINO devices in order of preference.
+    pub devices: Vec<String>,
+    /// `libopenvino_c` or its folder; empty: the usual places.
+    pub library: PathBuf,
+    /// Where OpenVINO keeps compiled networks; empty: nowhere.
+    pub cache: PathBuf,
+    /// Threads of one inference; 0: as many as the engine likes.
+    pub threads: usize,
+}
+
+impl Default for RawModel {
+    fn default() -> Self {
+        Self {
+            folder: PathBuf::new(),
+            engine: EngineChoice::Auto,
+            devices: vec!["CPU".into()],
+            library: PathBuf::new(),
+            cache: PathBuf::new(),
+            threads: 0,
+        }
+    }
+}
+
+/// How long things may take, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawTiming {
+    /// From the press to the frame.
+    pub capture_s: f64,
+    /// From the frame to the verdict.
+    pub analysis_s: f64,
+    /// How long a verdict or a fault is shown.
+    pub hold_s: f64,
+}
+
+impl Default for RawTiming {
+    fn default() -> Self {
+        Self {
+            capture_s: 10.0,
+            analysis_s: 20.0,
+            hold_s: 60.0,
+        }
+    }
+}
+
+/// How large pictures may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawLimits {
+    /// Largest image file, in MiB.
+    pub file_mib: u64,
+    /// Largest picture, in megapixels.
+    pub megapixels: u64,
+}
+
+impl Default for RawLimits {
+    fn default() -> Self {
+        Self {
+            file_mib: 32,
+            megapixels: 32,
+        }
+    }
+}
+
+/// The simulated bench.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawSim {
+    /// Folder of images that the camera plays.
+    pub fields: PathBuf,
+    /// What stands for OLED, LEDs and button.
+    pub panel: PanelKind,
+}
+
+impl Default for RawSim {
+    fn default() -> Self {
+        Self {
+            fields: "hardware/fields".into(),
+            panel: PanelKind::Auto,
+        }
+    }
+}
+
+/// What stands for OLED, LEDs and button of the simulated bench.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum PanelKind {
+    /// The terminal if there is one, else lines.
+    #[default]
+    Auto,
+    /// Drawn in the terminal; the space bar is the button.
+    Terminal,
+    /// Lines on standard input and output.
+    Lines,
+}
+
+/// The configuration as it is used: every value is possible.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Which hardware.
+    pub board: BoardKind,
+    /// The model's folder, if one is named.
+    pub model: Option<PathBuf>,
+    /// Which engine.
+    pub engine: EngineConfig,
+    /// How long things may take.
+    pub timing: Timing,
+    /// How large pictures may be.
+    pub limits: Limits,
+    /// The simulated bench.
+    pub sim: RawSim,
+    /// The Raspberry Pi's wiring.
+    #[cfg(all(feature = "pi", target_os = "linux"))]
+    pub pi: PiConfig,
+}
+
+impl Raw {
+    /// Reads a file; the default file may be absent, a named one may not.
+    ///
+    /// # Errors
+    /// Names the file, the line and the key, and what may have been meant.
+    pub fn read(named: Option<&Path>) -> Result<Self> {
+        let path = named.unwrap_or(Path::new(DEFAULT_PATH));
+        if named.is_none() && !path.exists() {
+            return Ok(Self::default());
+        }
+        let size = path
+            .metadata()
+            .with_context(|| format!("{} cannot be read", path.display()))?
+            .len();
+        if size > MAX_BYTES {
+            bail!("{}: {size} bytes are no configuration", path.display());
+        }
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("{} cannot be read", path.display()))?;
+        Self::parse(&text).with_context(|| path.display().to_string())
+    }
+
+    /// Parses the text of a configuration.
+    ///
+    /// # Errors
+    /// Names the line and the key, and what may have been meant.
+    pub fn parse(text: &str) -> Result<Self> {
+        toml::from_str(text).map_err(|error| {
+            let line = error
+                .span()
+                .and_then(|span| text.get(..span.start))
+                .map_or(1, |before| before.matches('\n').count() + 1);
+            let hint = did_you_mean(error.message())
+                .map(|known| format!("; did you mean `{known}`?"))
+                .unwrap_or_default();
+            anyhow::anyhow!("line {line}: {}{hint}", error.message())
+        })
+    }
+
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// Names the key, the value and what is possible.
+    pub fn validate(self) -> Result<Config> {
+        let seconds = |key: &str, value: f64, max: f64| {
+            if (0.1..=max).contains(&value) {
+                Ok(Duration::from_secs_f64(value))
+            } else {
+                bail!("timing.{key} = {value} is impossible; use 0.1 to {max} seconds")
+            }
+        };
+        let within = |key: &str, value: u64, max: u64| {
+            if (1..=max).contains(&value) {
+                Ok(value)
+            } else {
+                bail!("{key} = {value} is impossible; use 1 to {max}")
+            }
+        };
+        if self.model.threads > 64 {
+            bail!(
+                "model.threads = {} is impossible; use 0 (as many as the engine likes) to 64",
+                self.model.threads
+            );
+        }
+        if self
+            .model
+            .devices
+            .iter()
+            .any(|device| device.trim().is_empty())
+        {
+            bail!("model.devices has an empty name; use names such as \"CPU\"");
+        }
+        #[cfg(all(feature = "pi", target_os = "linux"))]
+        validate_wiring(&self.pi)?;
+        let named = |path: PathBuf| (!path.as_os_str().is_empty()).then_some(path);
+        Ok(Config {
+            board: self.board,
+            model: named(self.model.folder),
+            engine: EngineConfig {
+                choice: self.model.engine,
+                library: named(self.model.library),
+                devices: self.model.devices,
+                cache_dir: named(self.model.cache),
+                threads: Some(self.model.threads).filter(|threads| *threads > 0),
+            },
+            timing: Timing {
+                capture: seconds("capture_s", self.timing.capture_s, 600.0)?,
+                analysis: seconds("analysis_s", self.timing.analysis_s, 600.0)?,
+                hold: seconds("hold_s", self.timing.hold_s, 86_400.0)?,
+            },
+            limits: Limits {
+                max_bytes: within("limits.file_mib", self.limits.file_mib, 1024)? << 20,
+                max_pixels: within("limits.megapixels", self.limits.megapixels, 200)? * 1_000_000,
+            },
+            sim: self.sim,
+            #[cfg(all(feature = "pi", target_os = "linux"))]
+            pi: self.pi,
+        })
+    }
+
+    /// The file with every key and what it means; reads back as the same configuration.
+    ///
+    /// # Errors
+    /// If a path is not UTF-8, which TOML cannot say.
+    pub fn documented(&self) -> Result<String> {
+        let plain = toml::to_string(self).context("the configuration cannot be written")?;
+        let mut section = String::new();
+        let mut text = String::new();
+        for line in plain.lines() {
+            if line.starts_with('[') {
+                section = line.trim_matches(['[', ']']).to_owned() + ".";
+            }
+            let key = line.split(" =").next().unwrap_or_default();
+            let key = format!("{section}{}", if line.starts_with('[') { "" } else { key });
+            for (_, comment) in COMMENTS.iter().filter(|(name, _)| *name == key) {
+                text.extend(["# ", comment, "\n"]);
+            }
+            text.extend([line, "\n"]);
+        }
+        Ok(text)
+    }
+}
+
+/// What each key means; a name that ends in a dot is a section.
+const COMMENTS: &[(&str, &str)] = &[
+    (
+        "board",
+        "Which hardware: \"pi\", or \"sim\" for a simulated bench.",
+    ),
+    ("model.", "Which model on which engine."),
+    (
+        "model.folder",
+        "The model's folder; empty: the one that comes with the program.",
+    ),
+    (
+        "model.engine",
+        "\"auto\" (OpenVINO if it is there), \"openvino\" or \"embedded\".",
+    ),
+    ("model.devices", "OpenVINO devices in order of preference."),
+    (
+        "model.library",
+        "libopenvino_c or its folder; empty: the usual places.",
+    ),
+    (
+        "model.cache",
+        "Folder where OpenVINO keeps compiled networks; empty: nowhere.",
+    ),
+    (
+        "model.threads",
+        "Threads of one inference; 0: as many as the engine likes.",
+    ),
+    ("timing.", "How long things may take, in seconds."),
+    (
+        "timing.capture_s",
+        "From the press to the frame; a later frame is never analysed.",
+    ),
+    ("timing.analysis_s", "From the frame to the verdict."),
+    ("timing.hold_s", "How long a verdict or a fault is shown."),
+    (
+        "limits.",
+        "How large pictures may be; larger ones are refused before they are decoded.",
+    ),
+    ("limits.file_mib", "Largest image file, in MiB."),
+    ("limits.megapixels", "Largest picture, in megapixels."),
+    ("sim.", "The simulated bench."),
+    ("sim.fields", "Folder of images that the camera plays."),
+    (
+        "sim.panel",
+        "\"auto\", \"terminal\" or \"lines\" (for pipes).",
+    ),
+    ("pi.", "The Raspberry Pi's wiring; pins are BCM numbers."),
+    ("pi.button_pin", "Push-button to ground."),
+    ("pi.red_pin", "LEDs, through a resistor to ground."),
+    ("pi.i2c_bus", "N of /dev/i2c-N."),
+    (
+        "pi.oled_address",
+        "7-bit address of the OLED: 60 (0x3C) or 61 (0x3D).",
+    ),
+    (
+        "pi.camera",
+        "/dev/videoN or, better, its link in /dev/v4l/by-id.",
+    ),
+];
+
+#[cfg(all(feature = "pi", target_os = "linux"))]
+fn validate_wiring(pi: &PiConfig) -> Result<()> {
+    let pins = [
+        ("button_pin", pi.button_pin),
+        ("red_pin", pi.red_pin),
+        ("amber_pin", pi.amber_pin),
+        ("green_pin", pi.green_pin),
+    ];
+    for (index, (key, pin)) in pins.iter().enumerate() {
+        if !(2..=27).contains(pin) {
+            bail!("pi.{key} = {pin} is impossible; the header has GPIO 2 to 27");
+        }
+        if let Some((other, _)) = pins[..index].iter().find(|(_, other)| other == pin) {
+            bail!("pi.{key} = {pin} is pi.{other} too; give each part a pin of its own");
+        }
+    }
+    if !(0x08..=0x77).contains(&pi.oled_address) {
+        bail!(
+            "pi.oled_address = {:#04X} is impossible; I2C addresses are 0x08 to 0x77",
+            pi.oled_address
+        );
+    }
+    Ok(())
+}
+
+impl Config {
+    /// The folder of the model to use.
+    ///
+    /// # Errors
+    /// If none is named and the one that comes with the program is not found; names the places.
+    pub fn model_folder(&self) -> Result<PathBuf> {
+        if let Some(folder) = &self.model {
+            return Ok(folder.clone());
+        }
+        let mut places = vec![PathBuf::from(INSTALLED_MODEL)];
+        for start in [std::env::current_exe(), std::env::current_dir()] {
+            let start = start.context("the program's own place is unknown")?;
+            places.extend(
+                start
+                    .ancestors()
+                    .map(|folder| folder.join(SOURCE_TREE_MODEL)),
+            );
+        }
+        match places
+            .iter()
+            .find(|place| place.join(Manifest::FILE_NAME).is_file())
+        {
+            Some(place) => Ok(place.clone()),
+            None => bail!(
+                "no model is installed: neither {INSTALLED_MODEL} nor {SOURCE_TREE_MODEL} above the \
+                 program or the working directory; name one with --model"
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        let result = Raw::parse(text).and_then(Raw::validate);
+        format!("{:#}", result.unwrap_err())
+    }
+
+    #[test]
+    fn the_documented_file_reads_back_and_every_comment_is_used() {
+        let raw = Raw {
+            model: RawModel {
+                folder: "/some/where".into(),
+                ..RawModel::default()
+            },
+            ..Raw::default()
+        };
+        let text = raw.documented().unwrap();
+        assert_eq!(Raw::parse(&text).unwrap(), raw);
+        for (key, comment) in COMMENTS {
+            let is_pi = key.starts_with("pi.") && !cfg!(feature = "pi");
+            assert!(is_pi || text.contains(&format!("# {comment}\n")), "{key}");
+        }
+    }
+
+    #[test]
+    fn defaults_are_possible() {
+        let config = Raw::parse("").unwrap().validate().unwrap();
+        assert_eq!(
+            config.limits,
+            Limits {
+                max_bytes: 32 << 20,
+                max_pixels: 32_000_000,
+            }
+        );
+        assert_eq!(config.engine.devices, ["CPU"]);
+        assert_eq!(config.engine.threads, None);
+    }
+
+    #[test]
+    fn unknown_keys_name_line_and_suggestion() {
+        let message = error("board = \"sim\"\n[model]\nengin = \"auto\"\n");
+        assert!(message.contains("line 3"), "{message}");
+        assert!(message.contains("did you mean `engine`?"), "{message}");
+    }
+
+    #[test]
+    fn impossible_values_name_the_key() {
+        for (text, key) in [
+            ("board = \"toaster\"", "toaster"),
+            ("[timing]\ncapture_s = 0", "timing.capture_s"),
+            ("[timing]\nhold_s = nan", "timing.hold_s"),
+            ("[limits]\nfile_mib = 0", "limits.file_mib"),
+            ("[limits]\nmegapixels = 100000", "limits.megapixels"),
+            ("[model]\nthreads = 1000", "model.threads"),
+            ("[model]\ndevices = [\"\"]", "model.devices"),
+        ] {
+            let message = error(text);
+            assert!(message.contains(key), "{text}: {message}");
+        }
+    }
+
+    #[cfg(all(feature = "pi", target_os = "linux"))]
+    #[test]
+    fn wiring_must_be_possible() {
+        assert!(error("[pi]\nred_pin = 17").contains("pi.button_pin"));
+        assert!(error("[pi]\nred_pin = 28").contains("pi.red_pin = 28"));
+        assert!(error("[pi]\noled_address = 3").contains("0x03"));
+    }
+}

@@ -1,0 +1,21 @@
+//! The smearscope appliance: waits for a press, photographs a field of view, judges its quality,
+//! asks the model and shows the verdict. Research use only.
+//!
+//! - [`analysis`]: one picture, from bytes to verdict, with the [`quality`] gate in front
+//! - [`appliance`]: the loop, driven by the [`machine`] of states and shown by the [`screens`]
+//! - [`cli`]: the commands
+
+pub mod analysis;
+pub mod appliance;
+mod classify;
+pub mod cli;
+pub mod config;
+pub mod exit;
+pub mod machine;
+mod pictures;
+pub mod quality;
+mod run;
+pub mod screens;
+mod selftest;
+pub mod verdict;
+mod workers;

@@ -1,0 +1,124 @@
+//! `smearscope screens`: OLED and LEDs of each state as pictures, for documents and for the eye.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use image::{Rgb, RgbImage};
+use smearscope_hardware::{Canvas, Light, Lights};
+
+use crate::analysis::Analysis;
+use crate::machine::{Fault, State};
+use crate::quality::{Problem, Quality};
+use crate::screens::{self, Identity};
+use crate::verdict::{Reason, Verdict};
+
+/// Pixels of the picture for one of the OLED.
+const SCALE: u32 = 4;
+const MARGIN: u32 = 24;
+const LAMP_RADIUS: u32 = 12;
+const CASE: Rgb<u8> = Rgb([38, 42, 48]);
+const GLASS: Rgb<u8> = Rgb([4, 6, 10]);
+const LIT: Rgb<u8> = Rgb([150, 225, 255]);
+
+/// Writes a picture of every state into a folder.
+pub(crate) fn write_all(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("{} cannot be made", folder.display()))?;
+    let identity = Identity {
+        model: "smear-demo 0.1.0".into(),
+        engine: "openvino CPU".into(),
+        is_demo: true,
+    };
+    for (name, state) in examples() {
+        let identity = (state != State::Starting).then_some(&identity);
+        let picture = panel(&screens::picture(&state, identity), screens::lights(&state));
+        let path = folder.join(format!("{name}.png"));
+        picture
+            .save(&path)
+            .with_context(|| format!("{} cannot be written", path.display()))?;
+    }
+    Ok(())
+}
+
+fn examples() -> [(&'static str, State); 10] {
+    let verdict = |verdict, probability| {
+        State::Verdict(Analysis {
+            verdict,
+            probability,
+            quality: Quality::default(),
+        })
+    };
+    [
+        ("starting", State::Starting),
+        ("ready", State::Ready),
+        ("capturing", State::Capturing(Instant::now())),
+        ("analysing", State::Analysing),
+        ("positive", verdict(Verdict::Positive, Some(0.973))),
+        ("negative", verdict(Verdict::Negative, Some(0.041))),
+        (
+            "inconclusive-focus",
+            verdict(
+                Verdict::Inconclusive(Reason::Quality(Problem::OutOfFocus)),
+                None,
+            ),
+        ),
+        (
+            "inconclusive-undecided",
+            verdict(Verdict::Inconclusive(Reason::Undecided), Some(0.52)),
+        ),
+        (
+            "fault",
+            State::Fault(Fault {
+                message: "camera does not answer; check its USB cable (/dev/video0)".into(),
+                is_final: false,
+            }),
+        ),
+        ("off", State::Off),
+    ]
+}
+
+/// OLED above, lamps below.
+fn panel(canvas: &Canvas, lights: Lights) -> RgbImage {
+    let width = Canvas::WIDTH * SCALE + 2 * MARGIN;
+    let glass_bottom = MARGIN + Canvas::HEIGHT * SCALE;
+    let mut image = RgbImage::from_pixel(width, glass_bottom + 3 * MARGIN, CASE);
+    for (x, y, pixel) in image.enumerate_pixels_mut() {
+        let (Some(left), Some(top)) = (x.checked_sub(MARGIN), y.checked_sub(MARGIN)) else {
+            continue;
+        };
+        if left < Canvas::WIDTH * SCALE && top < Canvas::HEIGHT * SCALE {
+            // A dark line between pixels, as on the glass.
+            let is_gap = left % SCALE == SCALE - 1 || top % SCALE == SCALE - 1;
+            let is_lit = canvas.is_lit(left / SCALE, top / SCALE) && !is_gap;
+            *pixel = if is_lit { LIT } else { GLASS };
+        }
+    }
+    let middle = glass_bottom + MARGIN + MARGIN / 2;
+    for (place, light, colour) in [
+        (1, lights.red, [255, 70, 60]),
+        (2, lights.amber, [255, 180, 40]),
+        (3, lights.green, [80, 230, 100]),
+    ] {
+        lamp(&mut image, (width * place / 4, middle), light, Rgb(colour));
+    }
+    image
+}
+
+/// A disc; a ring around it means that it blinks.
+fn lamp(image: &mut RgbImage, (x, y): (u32, u32), light: Light, colour: Rgb<u8>) {
+    let ring = LAMP_RADIUS + 6;
+    for (px, py, pixel) in image.enumerate_pixels_mut() {
+        let distance = f64::from(px.abs_diff(x)).hypot(f64::from(py.abs_diff(y)));
+        if distance <= f64::from(LAMP_RADIUS) {
+            *pixel = match light {
+                Light::Off => Rgb(colour.0.map(|sample| sample / 5)),
+                Light::Steady | Light::Blink => colour,
+            };
+        } else if light == Light::Blink
+            && (f64::from(ring - 2)..=f64::from(ring)).contains(&distance)
+        {
+            *pixel = colour;
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! `smearscope run`: makes the board and runs the appliance on it until it is switched off.
+
+use std::io::{IsTerminal, Write};
+
+use anyhow::{Context, Result};
+use smearscope_artifacts::ArtifactError;
+use smearscope_hardware::sim::{self, LogLines, Panel, SimConfig};
+use smearscope_hardware::{Board, HardwareError};
+
+use crate::analysis::Analyst;
+use crate::appliance::{self, Report};
+use crate::config::{BoardKind, Config, PanelKind};
+use crate::screens::DEMO_NOTICE;
+
+pub(crate) fn run(config: &Config) -> Result<()> {
+    let panel = panel(config.sim.panel);
+    let is_drawn = config.board == BoardKind::Sim && matches!(panel, Panel::Terminal { .. });
+    start_log(&panel, is_drawn);
+    let board = board(config, panel)?;
+
+    let (engine, limits) = (config.engine.clone(), config.limits);
+    let folder = config.model_folder();
+    let load = move || match folder {
+        Ok(folder) => Analyst::load(&folder, &engine, limits),
+        Err(error) => Err(ArtifactError::Engine {
+            engine: "auto",
+            problem: error.to_string(),
+            remedy: "give a model's folder".into(),
+        }),
+    };
+    let report = |report: &Report<'_>| {
+        if !is_drawn {
+            print_verdict(report);
+        }
+    };
+
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the event loop cannot be started")?;
+    let result = runtime.block_on(async {
+        let shutdown = shutdown_signal()?;
+        appliance::run(board, load, config.timing, report, shutdown)
+            .await
+            .map_err(anyhow::Error::from)
+    });
+    // A stalled driver must not keep the program from ending.
+    runtime.shutdown_background();
+    result
+}
+
+fn panel(kind: PanelKind) -> Panel {
+    let has_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    match kind {
+        PanelKind::Auto if has_terminal => Panel::Terminal {
+            log: LogLines::default(),
+        },
+        PanelKind::Terminal => Panel::Terminal {
+            log: LogLines::default(),
+        },
+        PanelKind::Auto | PanelKind::Lines => Panel::Lines,
+    }
+}
+
+/// To standard error, or into the panel where that has the terminal.
+fn start_log(panel: &Panel, is_drawn: bool) {
+    let mut builder =
+        env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info"));
+    if let Panel::Terminal { log } = panel
+        && is_drawn
+    {
+        builder
+            .target(env_logger::Target::Pipe(Box::new(log.clone())))
+            .write_style(env_logger::WriteStyle::Never);
+    }
+    builder.init();
+}
+
+pub(crate) fn board(config: &Config, panel: Panel) -> Result<Board, HardwareError> {
+    match config.board {
+        BoardKind::Sim => sim::board(SimConfig {
+            fields: config.sim.fields.clone(),
+            panel,
+        }),
+        #[cfg(all(feature = "pi", target_os = "linux"))]
+        BoardKind::Pi => smearscope_hardware::pi::board(&config.pi),
+        #[cfg(not(all(feature = "pi", target_os = "linux")))]
+        BoardKind::Pi => Err(HardwareError::Open {
+            part: "board",
+            at: "this program".into(),
+            remedy: "it was built without the feature `pi`; use --board sim".into(),
+            source: None,
+        }),
+    }
+}
+
+fn print_verdict(report: &Report<'_>) {
+    let verdict = &report.analysis.verdict;
+    let probability = report
+        .analysis
+        .probability
+        .map_or_else(String::new, |probability| {
+            format!(" p={probability:.3} (threshold {:.2})", report.threshold)
+        });
+    let reason = verdict.reason().map_or_else(String::new, |reason| {
+        format!(" ({reason}: {})", reason.hint())
+    });
+    let notice = if report.identity.is_demo {
+        DEMO_NOTICE
+    } else {
+        "research use only"
+    };
+    // Whoever read the lines may have gone; the bench goes on.
+    let _ = writeln!(
+        std::io::stdout(),
+        "verdict: {}{probability}{reason} {} · {} on {} · {notice}",
+        verdict.word(),
+        report.source,
+        report.identity.model,
+        report.identity.engine,
+    );
+}
+
+/// Ends with Ctrl-C, or with SIGTERM, by which systemd stops a service.
+fn shutdown_signal() -> Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt()).context("Ctrl-C cannot be caught")?;
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be caught")?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => log::info!("interrupted"),
+            _ = terminate.recv() => log::info!("asked to end"),
+        }
+    })
+}
