@@ -1,3 +1,91 @@
-//! Placeholder until the first command exists.
+//! `smearscope-train`: draws labelled smear fields, trains networks and exports models.
 
-fn main() {}
+mod batch;
+mod card;
+mod cli;
+mod dataset;
+mod error;
+mod export;
+mod fit;
+mod golden;
+mod metrics;
+mod network;
+mod package;
+mod progress;
+mod synth;
+mod training;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command, FitArgs, SynthArgs};
+use dataset::Shares;
+use fit::Job;
+use network::Architecture;
+use synth::Collection;
+use training::Plan;
+
+fn main() -> ExitCode {
+    let log = env_logger::Env::default().default_filter_or("info");
+    env_logger::Builder::from_env(log)
+        .format_target(false)
+        .format_timestamp(None)
+        .init();
+    let outcome = match Cli::parse().command {
+        Command::Synth(args) => Collection::from(args).write(),
+        Command::Fit(args) => Job::from(args).run(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let mut message = error.to_string();
+            let mut cause = error.source();
+            while let Some(inner) = cause {
+                message = format!("{message}: {inner}");
+                cause = inner.source();
+            }
+            eprintln!("smearscope-train: {message}");
+            error.exit_code()
+        }
+    }
+}
+
+impl From<SynthArgs> for Collection {
+    fn from(args: SynthArgs) -> Self {
+        Self {
+            out: args.out,
+            count: args.count,
+            positive_share: args.positive_share,
+            seed: args.seed,
+            width: args.width,
+            height: args.height,
+        }
+    }
+}
+
+impl From<FitArgs> for Job {
+    fn from(args: FitArgs) -> Self {
+        Self {
+            data: args.data,
+            out: args.out,
+            replace: args.replace,
+            positive: args.positive,
+            shares: Shares {
+                validation: args.validation_share,
+                test: args.test_share,
+            },
+            plan: Plan {
+                architecture: Architecture::REFERENCE,
+                epochs: args.epochs.into(),
+                batch_size: args.batch_size.into(),
+                learning_rate: args.learning_rate,
+                seed: args.seed,
+            },
+            name: args.name,
+            version: args.model_version,
+            license: args.license,
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use semver::Version;
+
+/// Makes smearscope models: draws labelled fields, trains, checks and exports.
+#[derive(Debug, Parser)]
+#[command(
+    name = "smearscope-train",
+    version,
+    about,
+    after_help = "From nothing to a model that the appliance runs:\n\
+        \n  smearscope-train synth --out fields --count 4000\
+        \n  smearscope-train fit --data fields --out my-model\
+        \n  smearscope classify --model my-model fields/positive\
+        \n\n\
+        Exit codes: 0 done, 2 wrong command line, 3 unusable images, 4 output cannot be written,\n\
+        5 training or export failed. RAYON_NUM_THREADS limits the threads.\n\n\
+        Research use only: a model made with this program is not a medical device."
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Draws labelled synthetic smear fields, one folder per class
+    Synth(SynthArgs),
+    /// Trains the reference network on a folder of images per class and exports it
+    Fit(FitArgs),
+}
+
+/// Positive fields hold lymphoblasts, negative ones normal white cells only. Stain, magnification,
+/// focus, noise, illumination and JPEG quality vary alike in both. The same seed gives the same
+/// bytes, with any number of threads.
+#[derive(Debug, Args)]
+pub(crate) struct SynthArgs {
+    /// Folder to write `negative/` and `positive/` into; must not hold fields yet
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: PathBuf,
+    /// Number of fields
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) count: u32,
+    /// Share of positive fields, 0 to 1
+    #[arg(long, default_value_t = 0.5, value_parser = share)]
+    pub(crate) positive_share: f64,
+    /// Seed; another seed gives other fields
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Columns of a field
+    #[arg(long, default_value_t = 640, value_parser = clap::value_parser!(u32).range(64..=4096))]
+    pub(crate) width: u32,
+    /// Rows of a field
+    #[arg(long, default_value_t = 480, value_parser = clap::value_parser!(u32).range(64..=4096))]
+    pub(crate) height: u32,
+}
+
+/// The images of each class are split at random into training, validation (chooses the best epoch
+/// and the calibration temperature) and test (gives the figures in the manifest). Images of one
+/// patient may thus land in several parts: give independent images, or take the figures for what
+/// they are.
+///
+/// The exported OpenVINO IR and ONNX are loaded back through every engine that starts here and
+/// compared with the trained network; a model that differs is discarded.
+#[derive(Debug, Args)]
+pub(crate) struct FitArgs {
+    /// Folder that holds one folder of images per class
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) data: PathBuf,
+    /// Model folder to make
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: PathBuf,
+    /// Replace the model in --out, once the new one has proved itself
+    #[arg(long)]
+    pub(crate) replace: bool,
+    /// Class folder with the finding; all others are negative
+    #[arg(long, default_value = "positive", value_name = "NAME")]
+    pub(crate) positive: String,
+    /// Passes over the training images
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) epochs: u16,
+    /// Images per step
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) batch_size: u16,
+    /// Adam's learning rate
+    #[arg(long, default_value_t = 1e-4, value_parser = learning_rate)]
+    pub(crate) learning_rate: f64,
+    /// Seed of the split, the first weights, the order and the reflections
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Share of each class that chooses the epoch
+    #[arg(long, default_value_t = 0.15, value_parser = part)]
+    pub(crate) validation_share: f64,
+    /// Share of each class that gives the figures
+    #[arg(long, default_value_t = 0.15, value_parser = part)]
+    pub(crate) test_share: f64,
+    /// The model's name: a-z, 0-9 and -
+    #[arg(long, default_value = "smear-demo")]
+    pub(crate) name: String,
+    /// The model's version
+    #[arg(long, default_value = "0.1.0", value_name = "SEMVER")]
+    pub(crate) model_version: Version,
+    /// SPDX expression of the weights' licence
+    #[arg(long, default_value = "MIT")]
+    pub(crate) license: String,
+}
+
+fn number(text: &str, is_valid: impl Fn(f64) -> bool, range: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if is_valid(number) => Ok(number),
+        _ => Err(format!("must be a number {range}")),
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    number(text, |share| (0.0..=1.0).contains(&share), "from 0 to 1")
+}
+
+fn part(text: &str) -> Result<f64, String> {
+    number(
+        text,
+        |part| part > 0.0 && part <= 0.4,
+        "above 0 and up to 0.4",
+    )
+}
+
+fn learning_rate(text: &str) -> Result<f64, String> {
+    number(
+        text,
+        |rate| rate > 0.0 && rate <= 1.0,
+        "above 0 and up to 1",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn impossible_shares_are_refused() {
+        for share in ["-0.1", "1.5", "NaN", "half"] {
+            assert!(
+                Cli::try_parse_from(["t", "synth", "--out", "o", "--positive-share", share])
+                    .is_err()
+            );
+        }
+        assert!(
+            Cli::try_parse_from(["t", "fit", "--data", "d", "--out", "o", "--test-share", "0"])
+                .is_err()
+        );
+    }
+}

@@ -1,0 +1,474 @@
+//! `smearscope-train fit`: from a folder of images to a model folder.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use burn::tensor::Device;
+use image::RgbImage;
+use log::info;
+use semver::Version;
+use smearscope_artifacts::decode::{self, Limits};
+use smearscope_artifacts::{
+    DecisionRule, EngineChoice, Evaluation, Files, Labels, Manifest, Outputs,
+};
+use tempfile::TempDir;
+
+use crate::card;
+use crate::dataset::{Dataset, Provenance, Shares, Split};
+use crate::error::TrainError;
+use crate::golden::{self, Golden};
+use crate::metrics::{self, Scored};
+use crate::network::{Architecture, EVIDENCE, Network, POSITIVE, PROBABILITY};
+use crate::package::{self, Agreement, Package};
+use crate::training::{self, Plan};
+
+/// Images of the test part that the export is compared on, beside the golden samples.
+const COMPARED: usize = 16;
+
+/// What to train on, how, and where to.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Job {
+    pub(crate) data: PathBuf,
+    pub(crate) out: PathBuf,
+    pub(crate) replace: bool,
+    pub(crate) positive: String,
+    pub(crate) shares: Shares,
+    pub(crate) plan: Plan,
+    pub(crate) name: String,
+    pub(crate) version: Version,
+    pub(crate) license: String,
+}
+
+impl Job {
+    /// Trains, evaluates, exports and proves a model; `--out` appears only when all of it is done.
+    pub(crate) fn run(&self) -> Result<(), TrainError> {
+        let parent = self.check_out()?;
+        let contract = self.plan.architecture.input_contract();
+        let dataset = Dataset::load(&self.data, &self.positive, &contract)?;
+        let origin = Origin::of(&dataset, &self.data);
+        let labels = Labels {
+            negative: dataset.negative.clone(),
+            positive: dataset.positive.clone(),
+            positive_index: POSITIVE,
+        };
+        let split = dataset.split(&self.shares, self.plan.seed)?;
+        info!(
+            "{} images train, {} choose the epoch, {} give the figures",
+            split.train.len(),
+            split.validation.len(),
+            split.test.len()
+        );
+        let engines = self.rehearse(&parent, &split, &labels, &origin)?;
+
+        let trained = training::train(&self.plan, &split)?;
+        let score = |part| training::score(&trained.network, self.plan.architecture, part);
+        let decision = DecisionRule {
+            temperature: metrics::fit_temperature(&score(&split.validation)),
+            ..UNCALIBRATED
+        };
+        let scored = score(&split.test);
+        let golden = golden::choose(&split.test, &scored)?;
+        let mut manifest = self.describe(labels, &origin, &split, decision, &scored);
+        manifest.evaluation.protocol = format!(
+            "{} Epoch {} of {} had the lowest validation loss, {:.4}.",
+            manifest.evaluation.protocol, trained.epoch, self.plan.epochs, trained.validation_loss
+        );
+        let package = Package {
+            network: &trained.network,
+            architecture: self.plan.architecture,
+            golden: &golden,
+            manifest,
+        };
+        let staging = staging_in(&parent)?;
+        let manifest = package.write(staging.path())?;
+        let images = comparison_images(&split, &golden)?;
+        let agreements = engines
+            .into_iter()
+            .map(|engine| package.compare(staging.path(), engine, &images))
+            .collect::<Result<Vec<Agreement>, TrainError>>()?;
+        let card = card::render(&manifest, &agreements, &self.commands(&origin));
+        package::save(staging.path(), card::FILE_NAME, card.as_bytes())?;
+        self.publish(&parent, &staging)?;
+        self.report(&manifest, &agreements);
+        Ok(())
+    }
+
+    /// The folder that will hold the model folder; it exists from here on.
+    fn check_out(&self) -> Result<PathBuf, TrainError> {
+        let refuse =
+            |why: &str| TrainError::output(&self.out, std::io::Error::other(why.to_owned()));
+        if self.out.exists() {
+            if !self.replace {
+                return Err(refuse("it exists; --replace replaces a model"));
+            }
+            if !self.out.join(Manifest::FILE_NAME).is_file() {
+                return Err(refuse("it is no model folder, so it will not be replaced"));
+            }
+        }
+        let parent = match self.out.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+            Some(_) => PathBuf::from("."),
+            None => return Err(refuse("it is no folder that could be made")),
+        };
+        fs::create_dir_all(&parent).map_err(|source| TrainError::output(&parent, source))?;
+        Ok(parent)
+    }
+
+    /// Exports the untrained network first: whatever is wrong with the output folder, the name or
+    /// an engine shows now, and not after hours of training.
+    fn rehearse(
+        &self,
+        parent: &Path,
+        split: &Split,
+        labels: &Labels,
+        origin: &Origin,
+    ) -> Result<Vec<EngineChoice>, TrainError> {
+        let architecture = self.plan.architecture;
+        let network = Network::begin(architecture, self.plan.seed, &Device::flex());
+        let scored = training::score(&network, architecture, &split.test[..1]);
+        let golden = golden::choose(&split.test[..1], &scored)?;
+        let package = Package {
+            network: &network,
+            architecture,
+            golden: &golden,
+            manifest: self.describe(labels.clone(), origin, split, UNCALIBRATED, &[]),
+        };
+        let staging = staging_in(parent)?;
+        package.write(staging.path())?;
+        package.usable_engines(staging.path(), &comparison_images(split, &golden)?)
+    }
+
+    fn describe(
+        &self,
+        labels: Labels,
+        origin: &Origin,
+        split: &Split,
+        decision: DecisionRule,
+        scored: &[Scored],
+    ) -> Manifest {
+        let positives = scored.iter().filter(|item| item.positive).count();
+        Manifest {
+            format_version: Manifest::FORMAT_VERSION,
+            name: self.name.clone(),
+            version: self.version.clone(),
+            architecture: Architecture::NAME.into(),
+            trained_on: format!("{} images: {}", split.train.len(), origin.trained_on),
+            intended_use: "Demonstration of the software. Not for diagnosis or treatment.".into(),
+            license: self.license.clone(),
+            // Until figures can be trusted to hold for patients unseen, every model is a demo.
+            demo: true,
+            labels,
+            input: self.plan.architecture.input_contract(),
+            outputs: Outputs {
+                probability: PROBABILITY.into(),
+                evidence: Some(EVIDENCE.into()),
+            },
+            decision,
+            evaluation: Evaluation {
+                dataset: origin.evaluated_on.clone(),
+                protocol: format!(
+                    "Split at random by image, seed {}: {} for training, {} to choose epoch and \
+                     temperature, {} for these figures, used once.",
+                    self.plan.seed,
+                    split.train.len(),
+                    split.validation.len(),
+                    split.test.len()
+                ),
+                positives: positives as u32,
+                negatives: (scored.len() - positives) as u32,
+                figures: if scored.is_empty() {
+                    std::collections::BTreeMap::new()
+                } else {
+                    metrics::figures(scored, &decision)
+                },
+            },
+            files: Files {
+                ir_xml: None,
+                ir_bin: None,
+                onnx: None,
+            },
+            golden: Vec::new(),
+        }
+    }
+
+    /// The commands that make this model again.
+    fn commands(&self, origin: &Origin) -> Vec<String> {
+        let Plan {
+            epochs,
+            batch_size,
+            learning_rate,
+            seed,
+            ..
+        } = self.plan;
+        let fit = format!(
+            "smearscope-train fit --data FIELDS --out MODEL --positive {} --epochs {epochs} \
+             --batch-size {batch_size} --learning-rate {learning_rate} --seed {seed} \
+             --validation-share {} --test-share {} --name {} --model-version {}",
+            self.positive, self.shares.validation, self.shares.test, self.name, self.version
+        );
+        origin.command.iter().cloned().chain([fit]).collect()
+    }
+
+    /// Moves the finished folder to its place in one step.
+    fn publish(&self, parent: &Path, staging: &TempDir) -> Result<(), TrainError> {
+        let failed = |source| TrainError::output(&self.out, source);
+        let retired = staging_in(parent)?;
+        let old = retired.path().join("model");
+        let replaces = self.out.exists();
+        if replaces {
+            fs::rename(&self.out, &old).map_err(failed)?;
+        }
+        fs::rename(staging.path(), &self.out).map_err(|source| {
+            if replaces && let Err(error) = fs::rename(&old, &self.out) {
+                return failed(error);
+            }
+            failed(source)
+        })
+    }
+
+    fn report(&self, manifest: &Manifest, agreements: &[Agreement]) {
+        println!(
+            "{} {}: {}",
+            manifest.name,
+            manifest.version,
+            self.out.display()
+        );
+        let evaluation = &manifest.evaluation;
+        println!(
+            "measured on {} ({} positive, {} negative):",
+            evaluation.dataset, evaluation.positives, evaluation.negatives
+        );
+        for (name, figure) in &evaluation.figures {
+            println!("  {name:<18}{figure:.4}");
+        }
+        println!("temperature {:.3}", manifest.decision.temperature);
+        for agreement in agreements {
+            println!(
+                "{} follows the trained network within {:.1e} (probability) and {:.1e} (evidence) on {} images",
+                agreement.engine.engine,
+                agreement.probability,
+                agreement.evidence,
+                agreement.images
+            );
+        }
+    }
+}
+
+/// The rule before the temperature is known.
+const UNCALIBRATED: DecisionRule = DecisionRule {
+    threshold: 0.5,
+    inconclusive: [0.2, 0.8],
+    temperature: 1.0,
+};
+
+/// Where the images come from, in the words of the manifest.
+struct Origin {
+    trained_on: String,
+    evaluated_on: String,
+    command: Option<String>,
+}
+
+impl Origin {
+    fn of(dataset: &Dataset, folder: &Path) -> Self {
+        if let Some(Provenance { origin, command }) = &dataset.provenance {
+            return Self {
+                trained_on: format!("{origin}. No image of a patient."),
+                evaluated_on: format!(
+                    "held-out fields of the same kind ({origin}); says nothing about patients"
+                ),
+                command: Some(command.clone()),
+            };
+        }
+        let name = folder.file_name().unwrap_or(folder.as_os_str());
+        let name = name.to_string_lossy();
+        Self {
+            trained_on: format!("the folder {name}, whose origin this trainer cannot know."),
+            evaluated_on: format!(
+                "images held out at random from the folder {name}, not separated by patient"
+            ),
+            command: None,
+        }
+    }
+}
+
+/// An unfinished folder beside the finished one, removed unless it is moved away.
+fn staging_in(parent: &Path) -> Result<TempDir, TrainError> {
+    tempfile::Builder::new()
+        .prefix(".smearscope-train-")
+        .permissions(Permissions::from_mode(0o755))
+        .tempdir_in(parent)
+        .map_err(|source| TrainError::output(parent, source))
+}
+
+fn comparison_images(split: &Split, golden: &[Golden]) -> Result<Vec<RgbImage>, TrainError> {
+    let mut images: Vec<RgbImage> = golden.iter().map(|golden| golden.image.clone()).collect();
+    for sample in split.test.iter().take(COMPARED) {
+        images.push(decode::read(&sample.path, &Limits::default())?);
+    }
+    Ok(images)
+}
+
+#[cfg(test)]
+mod tests {
+    use smearscope_artifacts::{EngineConfig, Model};
+
+    use super::*;
+    use crate::synth::Collection;
+
+    fn job(folder: &Path) -> Job {
+        Job {
+            data: folder.join("fields"),
+            out: folder.join("model"),
+            replace: false,
+            positive: "positive".into(),
+            shares: Shares {
+                validation: 0.2,
+                test: 0.2,
+            },
+            plan: Plan {
+                architecture: Architecture {
+                    side: 24,
+                    filters: 4,
+                },
+                epochs: 2,
+                batch_size: 4,
+                learning_rate: 1e-3,
+                seed: 5,
+            },
+            name: "tiny".into(),
+            version: Version::new(1, 2, 3),
+            license: "MIT".into(),
+        }
+    }
+
+    fn draw_fields(folder: &Path) {
+        Collection {
+            out: folder.join("fields"),
+            count: 30,
+            positive_share: 0.5,
+            seed: 21,
+            width: 160,
+            height: 120,
+        }
+        .write()
+        .unwrap();
+    }
+
+    fn files_in(folder: &Path) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn fit_makes_a_model_that_the_appliance_loads() {
+        let folder = tempfile::tempdir().unwrap();
+        draw_fields(folder.path());
+        let job = job(folder.path());
+        job.run().unwrap();
+        assert_eq!(files_in(folder.path()), ["fields", "model"]);
+        assert_eq!(
+            files_in(&job.out),
+            [
+                "README.md",
+                "golden",
+                "manifest.toml",
+                "model.bin",
+                "model.onnx",
+                "model.xml"
+            ]
+        );
+
+        let config = EngineConfig {
+            choice: EngineChoice::Embedded,
+            ..EngineConfig::default()
+        };
+        let model = Model::load(&job.out, &config).unwrap();
+        let manifest = model.manifest();
+        assert!(manifest.demo);
+        assert!(manifest.trained_on.contains("synthetic"));
+        assert!(
+            manifest
+                .evaluation
+                .dataset
+                .contains("says nothing about patients")
+        );
+        assert_eq!(
+            (manifest.evaluation.positives, manifest.evaluation.negatives),
+            (3, 3)
+        );
+        assert!(manifest.evaluation.figures.contains_key("auroc"));
+        assert!(model.golden().len() >= 4);
+        let card = fs::read_to_string(job.out.join("README.md")).unwrap();
+        assert!(
+            card.contains("not for diagnosis") && card.contains("synth --out FIELDS --count 30")
+        );
+    }
+
+    #[test]
+    fn an_existing_folder_is_replaced_only_on_request() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut job = job(folder.path());
+        fs::create_dir(&job.out).unwrap();
+        let refused = |job: &Job| match job.run().unwrap_err() {
+            TrainError::Output { source, .. } => source.to_string(),
+            other => panic!("{other}"),
+        };
+        assert!(refused(&job).contains("--replace"));
+        job.replace = true;
+        assert!(refused(&job).contains("no model folder"));
+        fs::write(job.out.join(Manifest::FILE_NAME), "old").unwrap();
+        draw_fields(folder.path());
+        job.run().unwrap();
+        assert_ne!(fs::read(job.out.join(Manifest::FILE_NAME)).unwrap(), b"old");
+        assert_eq!(files_in(folder.path()), ["fields", "model"]);
+    }
+
+    #[test]
+    fn an_export_of_other_weights_is_caught() {
+        let folder = tempfile::tempdir().unwrap();
+        draw_fields(folder.path());
+        let job = job(folder.path());
+        let architecture = job.plan.architecture;
+        let contract = architecture.input_contract();
+        let dataset = Dataset::load(&job.data, "positive", &contract).unwrap();
+        let origin = Origin::of(&dataset, &job.data);
+        let split = dataset.split(&job.shares, 1).unwrap();
+        let labels = Labels {
+            negative: "negative".into(),
+            positive: "positive".into(),
+            positive_index: POSITIVE,
+        };
+        let networks = [1, 2].map(|seed| Network::begin(architecture, seed, &Device::flex()));
+        let scored = training::score(&networks[0], architecture, &split.test);
+        let golden = golden::choose(&split.test, &scored).unwrap();
+        let [written, other] = [&networks[0], &networks[1]].map(|network| Package {
+            network,
+            architecture,
+            golden: &golden,
+            manifest: job.describe(labels.clone(), &origin, &split, UNCALIBRATED, &[]),
+        });
+        let images = comparison_images(&split, &golden).unwrap();
+        written.write(folder.path()).unwrap();
+        let embedded = EngineChoice::Embedded;
+        written.compare(folder.path(), embedded, &images).unwrap();
+        let error = other.compare(folder.path(), embedded, &images).unwrap_err();
+        assert!(matches!(error, TrainError::Export { .. }), "{error}");
+    }
+
+    #[test]
+    fn an_impossible_name_is_refused_before_training() {
+        let folder = tempfile::tempdir().unwrap();
+        draw_fields(folder.path());
+        let job = Job {
+            name: "No Spaces".into(),
+            ..job(folder.path())
+        };
+        assert!(job.run().unwrap_err().to_string().contains("name"));
+        assert_eq!(files_in(folder.path()), ["fields"]);
+    }
+}

@@ -1,0 +1,103 @@
+//! The specimen as it lies on the slide: optical density, painted in micrometres.
+//!
+//! Stains absorb by the Beer–Lambert law, so what overlaps adds up in optical density.
+
+use std::ops::AddAssign;
+
+use super::outline::Point;
+
+/// Optical density (decadic absorbance) in red, green and blue.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Density(pub(crate) [f32; 3]);
+
+impl Density {
+    pub(crate) fn times(self, amount: f32) -> Self {
+        Self(self.0.map(|channel| channel * amount))
+    }
+
+    pub(crate) fn blend(self, other: Self, share: f32) -> Self {
+        let mut sum = self.times(1.0 - share);
+        sum += other.times(share);
+        sum
+    }
+}
+
+impl AddAssign for Density {
+    fn add_assign(&mut self, other: Self) {
+        for (sum, more) in self.0.iter_mut().zip(other.0) {
+            *sum += more;
+        }
+    }
+}
+
+/// One pixel of the specimen.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Spot {
+    pub(crate) density: Density,
+    /// Stained haemoglobin so far, 1 for one cell.
+    pub(crate) haemoglobin: f32,
+    /// How much of it a leukocyte fills, 0 to 1: leukocytes push erythrocytes aside.
+    pub(crate) filled: f32,
+}
+
+/// The specimen under the objective.
+pub(crate) struct Canvas {
+    width: usize,
+    height: usize,
+    /// Width of a pixel in µm.
+    pixel: f32,
+    spots: Vec<Spot>,
+}
+
+impl Canvas {
+    pub(crate) fn new(width: usize, height: usize, pixels_per_um: f32) -> Self {
+        Self {
+            width,
+            height,
+            pixel: pixels_per_um.recip(),
+            spots: vec![Spot::default(); width * height],
+        }
+    }
+
+    /// Width of a pixel in µm.
+    pub(crate) fn pixel(&self) -> f32 {
+        self.pixel
+    }
+
+    /// Width and height in µm.
+    pub(crate) fn extent(&self) -> [f32; 2] {
+        [self.width, self.height].map(|side| side as f32 * self.pixel)
+    }
+
+    /// Columns and rows.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        (self.width, self.height)
+    }
+
+    /// Row by row from the top.
+    pub(crate) fn spots(&self) -> &[Spot] {
+        &self.spots
+    }
+
+    /// Visits every pixel within a square of `reach` µm around a point, with its position in µm.
+    pub(crate) fn each_near(
+        &mut self,
+        centre: Point,
+        reach: f32,
+        mut visit: impl FnMut(Point, &mut Spot),
+    ) {
+        let range = |middle: f32, side: usize| {
+            let bound = |at: f32| (at / self.pixel).clamp(0.0, side as f32) as usize;
+            bound(middle - reach)..bound(middle + reach + self.pixel)
+        };
+        let columns = range(centre.x, self.width);
+        for row in range(centre.y, self.height) {
+            let y = (row as f32 + 0.5) * self.pixel;
+            let line = &mut self.spots[row * self.width..][columns.clone()];
+            for (column, spot) in columns.clone().zip(line) {
+                let x = (column as f32 + 0.5) * self.pixel;
+                visit(Point { x, y }, spot);
+            }
+        }
+    }
+}

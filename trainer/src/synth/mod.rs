@@ -1,0 +1,142 @@
+//! Labelled synthetic smear fields.
+//!
+//! A field is painted as optical density on a slide measured in micrometres and then photographed.
+//! What a field looks like apart from its white cells is drawn without knowledge of its class.
+
+mod canvas;
+mod erythrocytes;
+mod field;
+mod leukocytes;
+mod optics;
+mod outline;
+mod platelets;
+mod scene;
+mod stain;
+mod texture;
+
+use std::fs;
+use std::path::PathBuf;
+
+use indicatif::ParallelProgressIterator;
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
+
+use crate::dataset::Provenance;
+use crate::error::TrainError;
+use crate::progress;
+use field::{Class, FieldId};
+
+/// A collection of synthetic fields.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Collection {
+    pub(crate) out: PathBuf,
+    pub(crate) count: u32,
+    /// Share of positive fields, 0 to 1.
+    pub(crate) positive_share: f64,
+    pub(crate) seed: u64,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+}
+
+impl Collection {
+    /// Draws all fields into one folder per class, with a description of where they come from.
+    /// The bytes depend on the seed alone, not on the number of threads.
+    pub(crate) fn write(&self) -> Result<(), TrainError> {
+        for class in [Class::Negative, Class::Positive] {
+            let folder = self.out.join(class.folder());
+            fs::create_dir_all(&folder).map_err(|source| TrainError::output(&folder, source))?;
+        }
+        Provenance {
+            origin: "synthetic smear fields drawn by smearscope-train synth".into(),
+            command: format!(
+                "smearscope-train synth --out FIELDS --count {} --positive-share {} --seed {} \
+                 --width {} --height {}",
+                self.count, self.positive_share, self.seed, self.width, self.height
+            ),
+        }
+        .write(&self.out)?;
+        let bar = progress::bar(u64::from(self.count), "fields");
+        (0..self.count)
+            .into_par_iter()
+            .progress_with(bar)
+            .try_for_each(|index| self.write_field(index))
+    }
+
+    fn write_field(&self, index: u32) -> Result<(), TrainError> {
+        let class = self.class_of(index);
+        let path = self.out.join(class.folder()).join(format!(
+            "syn{index:05}_{}.jpg",
+            u8::from(class == Class::Positive)
+        ));
+        let id = FieldId {
+            seed: self.seed,
+            index: index.into(),
+        };
+        let bytes = id
+            .jpeg(class, self.width as usize, self.height as usize)
+            .map_err(|error| TrainError::output(&path, std::io::Error::other(error)))?;
+        fs::write(&path, bytes).map_err(|source| TrainError::output(&path, source))
+    }
+
+    /// Spreads the positive fields evenly over the numbers.
+    fn class_of(&self, index: u32) -> Class {
+        let positives_before = |index: u32| (f64::from(index) * self.positive_share).floor();
+        if positives_before(index + 1) > positives_before(index) {
+            Class::Positive
+        } else {
+            Class::Negative
+        }
+    }
+}
+
+impl Class {
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Negative => "negative",
+            Self::Positive => "positive",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn collection(out: PathBuf, count: u32, positive_share: f64) -> Collection {
+        Collection {
+            out,
+            count,
+            positive_share,
+            seed: 9,
+            width: 160,
+            height: 120,
+        }
+    }
+
+    #[test]
+    fn the_share_of_positives_is_kept() {
+        for (share, expected) in [(0.5, 50), (0.25, 25), (0.0, 0), (1.0, 100)] {
+            let collection = collection(PathBuf::new(), 100, share);
+            let positives = (0..100)
+                .filter(|&index| collection.class_of(index) == Class::Positive)
+                .count();
+            assert_eq!(positives, expected);
+        }
+    }
+
+    #[test]
+    fn threads_do_not_change_the_fields() {
+        let folder = tempfile::tempdir().unwrap();
+        let written = [1, 3].map(|threads| {
+            let out = folder.path().join(threads.to_string());
+            rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap()
+                .install(|| collection(out.clone(), 6, 0.5).write())
+                .unwrap();
+            ["negative/syn00004_0.jpg", "positive/syn00005_1.jpg"]
+                .map(|name| fs::read(out.join(name)).unwrap())
+        });
+        assert_eq!(written[0], written[1]);
+    }
+}

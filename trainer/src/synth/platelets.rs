@@ -1,0 +1,57 @@
+//! Platelets: small purple granular fragments, mostly between the cells.
+
+use rand::{Rng, RngExt};
+
+use super::canvas::Canvas;
+use super::outline::{Outline, Point, coverage};
+use super::stain::Palette;
+use super::texture::Texture;
+
+/// One platelet.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Platelet {
+    outline: Outline,
+    amount: f32,
+}
+
+/// Places `count` platelets, some of them in clumps.
+pub(crate) fn scatter(rng: &mut impl Rng, extent: [f32; 2], count: usize) -> Vec<Platelet> {
+    let mut platelets: Vec<Platelet> = Vec::with_capacity(count);
+    for _ in 0..count {
+        let neighbour = platelets.last().map(|last| last.outline.centre);
+        let at = match neighbour {
+            Some(near) if rng.random_bool(0.25) => {
+                near.towards(rng.random_range(0.0..6.3), rng.random_range(1.5..3.5))
+            }
+            _ => Point {
+                x: rng.random_range(0.0..extent[0]),
+                y: rng.random_range(0.0..extent[1]),
+            },
+        };
+        let radius = rng.random_range(0.8..1.7);
+        platelets.push(Platelet {
+            outline: Outline::draw(rng, at, radius, 0.15, 0.25),
+            amount: rng.random_range(0.5..1.2),
+        });
+    }
+    platelets
+}
+
+impl Platelet {
+    pub(crate) fn paint(&self, canvas: &mut Canvas, palette: &Palette, grain: Texture) {
+        let softness = canvas.pixel().max(0.5);
+        canvas.each_near(
+            self.outline.centre,
+            self.outline.reach() + softness,
+            |at, spot| {
+                let inside = coverage(self.outline.depth(at), softness);
+                if inside > 0.0 {
+                    let granules = 0.3 + 0.25 * grain.at(at.x * 2.2, at.y * 2.2);
+                    let free = inside * self.amount * (1.0 - spot.filled);
+                    spot.density += palette.chromatin.times(granules * free);
+                    spot.density += palette.basophilia.times(0.4 * free);
+                }
+            },
+        );
+    }
+}
