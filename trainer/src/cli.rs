@@ -34,8 +34,8 @@ pub(crate) enum Command {
 }
 
 /// Positive fields hold lymphoblasts, negative ones normal white cells only. Stain, magnification,
-/// focus, noise, illumination and JPEG quality vary alike in both. The same seed gives the same
-/// bytes, with any number of threads.
+/// focus, noise, illumination and JPEG quality vary alike in both. On the same kind of machine the
+/// same seed gives the same bytes, with any number of threads.
 #[derive(Debug, Args)]
 pub(crate) struct SynthArgs {
     /// Folder to write `negative/` and `positive/` into; must not hold fields yet
@@ -51,10 +51,10 @@ pub(crate) struct SynthArgs {
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
     /// Columns of a field
-    #[arg(long, default_value_t = 640, value_parser = clap::value_parser!(u32).range(64..=4096))]
+    #[arg(long, default_value_t = 640, value_parser = clap::value_parser!(u32).range(64..=2592))]
     pub(crate) width: u32,
     /// Rows of a field
-    #[arg(long, default_value_t = 480, value_parser = clap::value_parser!(u32).range(64..=4096))]
+    #[arg(long, default_value_t = 480, value_parser = clap::value_parser!(u32).range(64..=2592))]
     pub(crate) height: u32,
 }
 
@@ -64,7 +64,8 @@ pub(crate) struct SynthArgs {
 /// they are.
 ///
 /// The exported OpenVINO IR and ONNX are loaded back through every engine that starts here and
-/// compared with the trained network; a model that differs is discarded.
+/// compared with the trained network; a model that differs is discarded. Training keeps 120 kB of
+/// memory per image.
 #[derive(Debug, Args)]
 pub(crate) struct FitArgs {
     /// Folder that holds one folder of images per class

@@ -40,7 +40,7 @@ impl Architecture {
             resize: ResizeFilter::Area,
             scale: 1.0 / 255.0,
             mean: [0.7; 3],
-            std: [0.2; 3],
+            std: [0.15; 3],
         }
     }
 

@@ -198,10 +198,15 @@ impl Strand {
     }
 }
 
-/// Small and round; dense clumped chromatin; a rim of sky-blue cytoplasm, wider in some.
+/// Small and round; dense clumped chromatin; a rim of sky-blue cytoplasm. Some are large, with
+/// more of it.
 fn lymphocyte(rng: &mut impl Rng, centre: Point) -> Leukocyte {
-    let radius = around(rng, 4.6, 0.5, 3.8..6.2);
-    let nucleus_radius = radius * rng.random_range(0.76..0.92);
+    let (radius, share) = if rng.random_bool(0.2) {
+        (around(rng, 6.2, 0.5, 5.4..7.4), 0.6..0.74)
+    } else {
+        (around(rng, 4.6, 0.4, 3.8..5.6), 0.74..0.9)
+    };
+    let nucleus_radius = radius * rng.random_range(share);
     let middle = off_centre(rng, centre, (radius - nucleus_radius) * 0.8);
     let elongation = rng.random_range(0.0..0.06);
     Leukocyte {
@@ -243,8 +248,8 @@ fn neutrophil(rng: &mut impl Rng, centre: Point) -> Leukocyte {
             lilac: rng.random_range(0.4..0.9),
             granules: Some((
                 Granule::Neutral,
-                rng.random_range(0.3..0.8),
-                rng.random_range(0.35..0.5),
+                rng.random_range(0.2..0.6),
+                rng.random_range(0.22..0.34),
             )),
             vacuoles: 0.0,
         },
@@ -364,7 +369,7 @@ fn eosinophil(rng: &mut impl Rng, centre: Point) -> Leukocyte {
 /// Large; the nucleus fills it nearly; fine even chromatin with nucleoli; a scant rim of deep blue
 /// cytoplasm (FAB L1 to L2).
 fn lymphoblast(rng: &mut impl Rng, centre: Point) -> Leukocyte {
-    let radius = around(rng, 6.9, 0.8, 5.4..9.0);
+    let radius = around(rng, 7.0, 0.8, 5.6..9.0);
     let nucleus_radius = radius * rng.random_range(0.85..0.95);
     let middle = off_centre(rng, centre, (radius - nucleus_radius) * 0.9);
     let elongation = rng.random_range(0.0..0.1);

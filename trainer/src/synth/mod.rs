@@ -15,6 +15,7 @@ mod stain;
 mod texture;
 
 use std::fs;
+use std::io;
 use std::path::PathBuf;
 
 use indicatif::ParallelProgressIterator;
@@ -43,7 +44,12 @@ impl Collection {
     pub(crate) fn write(&self) -> Result<(), TrainError> {
         for class in [Class::Negative, Class::Positive] {
             let folder = self.out.join(class.folder());
-            fs::create_dir_all(&folder).map_err(|source| TrainError::output(&folder, source))?;
+            let failed = |source| TrainError::output(&folder, source);
+            fs::create_dir_all(&folder).map_err(failed)?;
+            if fs::read_dir(&folder).map_err(failed)?.next().is_some() {
+                let problem = "it holds files already, and two collections must not mix";
+                return Err(failed(io::Error::other(problem)));
+            }
         }
         Provenance {
             origin: "synthetic smear fields drawn by smearscope-train synth".into(),
@@ -58,7 +64,9 @@ impl Collection {
         (0..self.count)
             .into_par_iter()
             .progress_with(bar)
-            .try_for_each(|index| self.write_field(index))
+            .try_for_each(|index| self.write_field(index))?;
+        println!("{} fields in {}", self.count, self.out.display());
+        Ok(())
     }
 
     fn write_field(&self, index: u32) -> Result<(), TrainError> {
@@ -73,7 +81,7 @@ impl Collection {
         };
         let bytes = id
             .jpeg(class, self.width as usize, self.height as usize)
-            .map_err(|error| TrainError::output(&path, std::io::Error::other(error)))?;
+            .map_err(|error| TrainError::output(&path, io::Error::other(error)))?;
         fs::write(&path, bytes).map_err(|source| TrainError::output(&path, source))
     }
 
@@ -120,6 +128,29 @@ mod tests {
                 .filter(|&index| collection.class_of(index) == Class::Positive)
                 .count();
             assert_eq!(positives, expected);
+        }
+    }
+
+    #[test]
+    fn collections_do_not_mix() {
+        let folder = tempfile::tempdir().unwrap();
+        let collection = collection(folder.path().into(), 2, 0.5);
+        collection.write().unwrap();
+        let error = collection.write().unwrap_err();
+        assert!(matches!(error, TrainError::Output { .. }), "{error}");
+    }
+
+    #[test]
+    fn narrow_fields_are_drawn_too() {
+        let folder = tempfile::tempdir().unwrap();
+        for (width, height) in [(1024, 64), (64, 1024)] {
+            Collection {
+                width,
+                height,
+                ..collection(folder.path().join(width.to_string()), 4, 0.5)
+            }
+            .write()
+            .unwrap();
         }
     }
 

@@ -30,7 +30,7 @@ const MOST_SITES: usize = 14;
 impl Scene {
     pub(crate) fn draw(rng: &mut impl Rng, width: usize, height: usize) -> Self {
         // From many small cells to a few large ones.
-        let magnification = log_uniform(rng, 5.5, 14.0);
+        let magnification = log_uniform(rng, 6.5, 14.0);
         let pixels_per_um = magnification * width as f32 / 640.0;
         let extent = [width, height].map(|side| side as f32 / pixels_per_um);
         let area = extent[0] * extent[1];
@@ -86,7 +86,10 @@ fn place_sites(rng: &mut impl Rng, extent: [f32; 2], area: f32) -> Vec<Point> {
         if sites.len() == wanted {
             break;
         }
-        let [x, y] = extent.map(|side| rng.random_range(MARGIN..side - MARGIN));
+        let [x, y] = extent.map(|side| {
+            let margin = MARGIN.min(side / 4.0);
+            rng.random_range(margin..side - margin)
+        });
         let site = Point { x, y };
         if sites.iter().all(|other| other.distance(site) > APART) {
             sites.push(site);
