@@ -324,7 +324,7 @@ mod tests {
             assert_art(
                 &demo,
                 6,
-                56,
+                57,
                 "
                 #...##.
                 #.##.#.
