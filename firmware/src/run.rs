@@ -29,8 +29,12 @@ pub(crate) fn run(config: &Config) -> Result<()> {
         }),
     };
     let report = |report: &Report<'_>| {
-        if !is_drawn {
-            print_verdict(report);
+        let line = verdict_line(report);
+        if is_drawn {
+            log::info!("{line}");
+        } else {
+            // Whoever read the lines may have gone; the bench goes on.
+            let _ = writeln!(std::io::stdout(), "{line}");
         }
     };
 
@@ -71,6 +75,8 @@ fn start_log(panel: &Panel, is_drawn: bool) {
     {
         builder
             .target(env_logger::Target::Pipe(Box::new(log.clone())))
+            .format_timestamp(None)
+            .format_target(false)
             .write_style(env_logger::WriteStyle::Never);
     }
     builder.init();
@@ -94,7 +100,7 @@ pub(crate) fn board(config: &Config, panel: Panel) -> Result<Board, HardwareErro
     }
 }
 
-fn print_verdict(report: &Report<'_>) {
+fn verdict_line(report: &Report<'_>) -> String {
     let verdict = &report.analysis.verdict;
     let probability = report
         .analysis
@@ -110,15 +116,13 @@ fn print_verdict(report: &Report<'_>) {
     } else {
         "research use only"
     };
-    // Whoever read the lines may have gone; the bench goes on.
-    let _ = writeln!(
-        std::io::stdout(),
-        "verdict: {}{probability}{reason} {} · {} on {} · {notice}",
+    format!(
+        "verdict: {}{probability}{reason} · {} · {notice} · {} on {}",
         verdict.word(),
         report.source,
         report.identity.model,
         report.identity.engine,
-    );
+    )
 }
 
 /// Ends with Ctrl-C, or with SIGTERM, by which systemd stops a service.

@@ -137,17 +137,21 @@ fn the_input_tensor_is_opencvs_within_one_level() {
     }
 }
 
-#[test]
-fn jpegs_of_every_kind_are_decoded_as_opencv_does() {
-    let (paths, Some(python)) = (micrographs(), python()) else {
-        return;
-    };
-    let Some(path) = paths.first() else { return };
+/// A folder with a micrograph in every kind of JPEG, and beside each what OpenCV reads from it.
+fn encodings() -> Option<tempfile::TempDir> {
+    let (paths, python) = (micrographs(), python()?);
+    let path = paths.first()?;
     let folder = tempfile::tempdir().unwrap();
     run(
         &python,
         &[json!({ "do": "encode", "image": path, "folder": folder.path() })],
     );
+    Some(folder)
+}
+
+#[test]
+fn jpegs_of_every_kind_are_decoded_as_opencv_does() {
+    let Some(folder) = encodings() else { return };
     let mut count = 0;
     for file in folder.path().read_dir().unwrap() {
         let path = file.unwrap().path();
@@ -189,15 +193,7 @@ fn jpegs_of_every_kind_are_decoded_as_opencv_does() {
 
 #[test]
 fn a_lost_packet_is_noticed() {
-    let (paths, Some(python)) = (micrographs(), python()) else {
-        return;
-    };
-    let Some(path) = paths.first() else { return };
-    let folder = tempfile::tempdir().unwrap();
-    run(
-        &python,
-        &[json!({ "do": "encode", "image": path, "folder": folder.path() })],
-    );
+    let Some(folder) = encodings() else { return };
     for name in ["restart.jpg", "422.jpg"] {
         let whole = std::fs::read(folder.path().join(name)).unwrap();
         for start in (whole.len() / 4..whole.len() - 2048).step_by(1499) {
