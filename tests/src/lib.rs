@@ -1,1 +1,13 @@
 //! End-to-end tests that start the real binaries.
+//!
+//! One module a subject. What the tests share is in `bench_top`.
+
+#![cfg(test)]
+mod bench_top;
+mod classify;
+mod configuration;
+mod hostile;
+mod mock_bench;
+mod press;
+mod selftest;
+mod trainer;

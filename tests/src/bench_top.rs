@@ -1,0 +1,120 @@
+//! What every test needs: the binaries, the shipped files, the real micrographs.
+
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use assert_cmd::Command;
+use image::RgbImage;
+use serde_json::Value;
+
+/// The repository's root.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the crate lies in the workspace")
+}
+
+/// The model that comes with the project.
+pub(crate) fn demo_model() -> PathBuf {
+    root().join("model-artifacts/smear-demo")
+}
+
+/// The synthetic fields that come with the project, sorted; names end in `_0` or `_1`.
+pub(crate) fn demo_fields() -> Vec<PathBuf> {
+    images(&root().join("hardware/fields"))
+}
+
+/// The real micrographs, sorted; none, with a message, where they are absent.
+pub(crate) fn micrographs() -> Vec<PathBuf> {
+    let folder = root().join("../shared/data/bccd");
+    if !folder.is_dir() {
+        eprintln!("skipped: {} is absent", folder.display());
+        return Vec::new();
+    }
+    images(&folder)
+}
+
+fn images(folder: &Path) -> Vec<PathBuf> {
+    let mut paths: Vec<_> = std::fs::read_dir(folder)
+        .expect("folder of images")
+        .map(|entry| entry.expect("entry").path())
+        .filter(|path| path.extension().is_some_and(|ext| ext == "jpg"))
+        .collect();
+    paths.sort();
+    paths
+}
+
+/// Builds the workspace's binaries once, so that no test runs an old one.
+fn built(name: &str) -> Command {
+    static BUILD: LazyLock<PathBuf> = LazyLock::new(|| {
+        let mut messages = escargot::CargoBuild::new()
+            .manifest_path(root().join("Cargo.toml"))
+            .arg("--locked")
+            .arg("--workspace")
+            .bins()
+            .exec()
+            .expect("the binaries build");
+        messages
+            .find_map(|message| {
+                let message = message.expect("cargo's message");
+                let message: Value = message.decode_custom().expect("JSON");
+                message["executable"].as_str().map(PathBuf::from)
+            })
+            .and_then(|path| path.parent().map(Path::to_path_buf))
+            .expect("cargo names an executable")
+    });
+    let mut command = Command::new(BUILD.join(name));
+    command.current_dir(root());
+    command
+}
+
+/// `smearscope` with `args`.
+pub(crate) fn smearscope<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
+    let mut command = built("smearscope");
+    command.args(args);
+    command
+}
+
+/// `smearscope-train` with `args`.
+pub(crate) fn smearscope_train<S: AsRef<std::ffi::OsStr>>(
+    args: impl IntoIterator<Item = S>,
+) -> Command {
+    let mut command = built("smearscope-train");
+    command.args(args);
+    command
+}
+
+/// The JSON objects that a command printed, one a line.
+pub(crate) fn json_lines(stdout: &[u8]) -> Vec<Value> {
+    String::from_utf8_lossy(stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}")))
+        .collect()
+}
+
+/// A copy of the shipped model that a test may damage.
+pub(crate) fn copy_of_demo_model() -> tempfile::TempDir {
+    let copy = tempfile::tempdir().expect("temporary folder");
+    copy_folder(&demo_model(), copy.path());
+    copy
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).expect("folder") {
+        let entry = entry.expect("entry");
+        let target = to.join(entry.file_name());
+        if entry.file_type().expect("type").is_dir() {
+            std::fs::create_dir(&target).expect("folder");
+            copy_folder(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).expect("copy");
+        }
+    }
+}
+
+/// A field that the quality gate lets through, as pixels.
+pub(crate) fn field_pixels() -> RgbImage {
+    image::open(&demo_fields()[0])
+        .expect("shipped field")
+        .to_rgb8()
+}
