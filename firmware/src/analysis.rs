@@ -44,9 +44,6 @@ pub enum AnalysisError {
         /// Rows that the camera claims.
         height: u32,
     },
-    /// The quality could not be measured.
-    #[error("the picture's quality cannot be measured: {0}")]
-    Quality(#[from] fast_image_resize::ResizeError),
 }
 
 impl Analyst {
@@ -114,7 +111,7 @@ impl Analyst {
     }
 
     fn analyse(&mut self, image: &RgbImage) -> Result<Analysis, AnalysisError> {
-        let (quality, problem) = self.gate.assess(image)?;
+        let (quality, problem) = self.gate.assess(image);
         if let Some(problem) = problem {
             return Ok(Analysis {
                 verdict: Verdict::Inconclusive(Reason::Quality(problem)),

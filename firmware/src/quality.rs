@@ -22,11 +22,10 @@
 
 use std::fmt;
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeError, ResizeOptions, Resizer};
 use image::imageops::blur;
-use image::{ImageBuffer, Luma, RgbImage};
+use image::{ImageBuffer, Luma, Rgb, RgbImage};
 use serde::Serialize;
+use smearscope_artifacts::{Resampler, ResizeFilter};
 
 /// Longer side of the copy on which light and focus are measured.
 const COPY: u32 = 512;
@@ -143,81 +142,78 @@ impl Quality {
 type Luma32 = ImageBuffer<Luma<f32>, Vec<f32>>;
 
 /// Measures pictures; keeps its buffers from one to the next.
-#[derive(Default)]
 pub struct QualityGate {
-    resizer: Resizer,
-    copy: Option<Image<'static>>,
-    colour_copy: Option<Image<'static>>,
-    luma: Vec<u8>,
+    copy: Copier,
+    colour_copy: Copier,
+}
+
+impl Default for QualityGate {
+    fn default() -> Self {
+        Self {
+            copy: Copier::new(COPY),
+            colour_copy: Copier::new(COLOUR_COPY),
+        }
+    }
 }
 
 impl QualityGate {
     /// Measures a picture and says whether it can be judged.
-    ///
-    /// # Errors
-    /// The resizer's error for a picture that it cannot read, such as one without pixels.
-    pub fn assess(&mut self, image: &RgbImage) -> Result<(Quality, Option<Problem>), ResizeError> {
+    pub fn assess(&mut self, image: &RgbImage) -> (Quality, Option<Problem>) {
         if image.width().min(image.height()) < MIN_SIDE {
-            return Ok((Quality::default(), Some(Problem::TooSmall)));
+            return (Quality::default(), Some(Problem::TooSmall));
         }
-        let (width, height) = image.dimensions();
-        let source = ImageRef::new(width, height, image.as_raw(), PixelType::U8x3)
-            .map_err(|_| ResizeError::PixelTypesAreDifferent)?;
-        let copy = sized(&mut self.copy, width, height, COPY);
-        let box_filter = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Box));
-        self.resizer.resize(&source, copy, &box_filter)?;
-        let colour_copy = sized(&mut self.colour_copy, width, height, COLOUR_COPY);
-        self.resizer.resize(copy, colour_copy, &box_filter)?;
-
-        self.luma.clear();
-        self.luma.extend(pixels(copy).map(luma));
-        let mut quality = light(&self.luma);
-        let luma = Luma32::from_fn(copy.width(), copy.height(), |x, y| {
-            Luma([f32::from(self.luma[(y * copy.width() + x) as usize]) / 255.0])
-        });
-        let [sharp, soft] = [NOISE_BLUR, FURTHER_BLUR].map(|sigma| steepness(&blur(&luma, sigma)));
-        // Without any edges there is nothing to be in focus.
-        quality.focus = if soft > 0.0 { sharp / soft } else { 1.0 };
-        shares(colour_copy, &mut quality);
-        Ok((quality, quality.problem()))
+        let copy = self.copy.copy(image);
+        let mut quality = light(copy);
+        quality.focus = focus(copy);
+        shares(self.colour_copy.copy(copy), &mut quality);
+        (quality, quality.problem())
     }
 }
 
-/// An image of the same shape as `width` × `height` whose longer side is at most `longer`.
-fn sized<'a>(
-    slot: &'a mut Option<Image<'static>>,
-    width: u32,
-    height: u32,
+/// Makes copies of pictures that are at most so long on their longer side.
+struct Copier {
     longer: u32,
-) -> &'a mut Image<'static> {
-    let scale = (f64::from(longer) / f64::from(width.max(height))).min(1.0);
-    let side = |side: u32| ((f64::from(side) * scale).round() as u32).max(1);
-    let (width, height) = (side(width), side(height));
-    let fits = slot
-        .as_ref()
-        .is_some_and(|image| (image.width(), image.height()) == (width, height));
-    if !fits {
-        *slot = None;
-    }
-    slot.get_or_insert_with(|| Image::new(width, height, PixelType::U8x3))
+    resampler: Resampler,
+    copy: RgbImage,
 }
 
-fn pixels<'a>(image: &'a Image<'_>) -> impl Iterator<Item = [u8; 3]> + 'a {
-    image
-        .buffer()
-        .chunks_exact(3)
-        .map(|pixel| [pixel[0], pixel[1], pixel[2]])
+impl Copier {
+    fn new(longer: u32) -> Self {
+        Self {
+            longer,
+            resampler: Resampler::new(ResizeFilter::Area, 1, 1),
+            copy: RgbImage::new(1, 1),
+        }
+    }
+
+    fn copy(&mut self, image: &RgbImage) -> &RgbImage {
+        let longer = image.width().max(image.height());
+        let scale = (f64::from(self.longer) / f64::from(longer)).min(1.0);
+        let side = |side: u32| ((f64::from(side) * scale).round() as u32).max(1);
+        let (width, height) = (side(image.width()), side(image.height()));
+        if self.copy.dimensions() != (width, height) {
+            self.copy = RgbImage::new(width, height);
+            self.resampler = Resampler::new(ResizeFilter::Area, width as usize, height as usize);
+        }
+        let mut pixels = self.copy.pixels_mut();
+        self.resampler.resize(image, |pixel| {
+            if let Some(copied) = pixels.next() {
+                *copied = Rgb(pixel);
+            }
+        });
+        &self.copy
+    }
 }
 
 /// Luma of ITU-R BT.601.
-fn luma([red, green, blue]: [u8; 3]) -> u8 {
+fn luma(Rgb([red, green, blue]): Rgb<u8>) -> u8 {
     ((299 * u32::from(red) + 587 * u32::from(green) + 114 * u32::from(blue) + 500) / 1000) as u8
 }
 
-fn light(luma: &[u8]) -> Quality {
+fn light(image: &RgbImage) -> Quality {
     let mut histogram = [0; 256];
-    for value in luma {
-        histogram[usize::from(*value)] += 1;
+    for pixel in image.pixels() {
+        histogram[usize::from(luma(*pixel))] += 1;
     }
     Quality {
         shadows: percentile(&histogram, 0.05),
@@ -225,6 +221,16 @@ fn light(luma: &[u8]) -> Quality {
         highlights: percentile(&histogram, 0.95),
         ..Quality::default()
     }
+}
+
+/// How much steeper the edges are before further blur than after.
+fn focus(image: &RgbImage) -> f32 {
+    let luma = Luma32::from_fn(image.width(), image.height(), |x, y| {
+        Luma([f32::from(luma(*image.get_pixel(x, y))) / 255.0])
+    });
+    let [sharp, soft] = [NOISE_BLUR, FURTHER_BLUR].map(|sigma| steepness(&blur(&luma, sigma)));
+    // Without any edges there is nothing to be in focus.
+    if soft > 0.0 { sharp / soft } else { 1.0 }
 }
 
 /// 99th percentile of the gradient's length by central differences.
@@ -259,11 +265,12 @@ fn percentile(histogram: &[u32], share: f64) -> f32 {
 }
 
 /// Shares of the colours that a Romanowsky-stained smear has.
-fn shares(image: &Image<'_>, quality: &mut Quality) {
-    let count = pixels(image).count() as f32;
+fn shares(image: &RgbImage, quality: &mut Quality) {
+    let count = image.pixels().len() as f32;
     let share = |wanted: &dyn Fn([f32; 3], f32) -> bool| {
-        let hits = pixels(image)
-            .filter(|pixel| wanted(pixel.map(f32::from), luma(*pixel).into()))
+        let hits = image
+            .pixels()
+            .filter(|pixel| wanted(pixel.0.map(f32::from), luma(**pixel).into()))
             .count();
         hits as f32 / count
     };
@@ -288,13 +295,12 @@ fn colourfulness([red, green, blue]: [f32; 3]) -> f32 {
 mod tests {
     use std::path::Path;
 
-    use image::Rgb;
     use image::imageops::{brighten, resize};
 
     use super::*;
 
     fn problem(image: &RgbImage) -> Option<Problem> {
-        QualityGate::default().assess(image).unwrap().1
+        QualityGate::default().assess(image).1
     }
 
     fn images(folder: &str) -> Vec<(String, RgbImage)> {
@@ -333,7 +339,7 @@ mod tests {
     #[test]
     fn micrographs_and_shipped_fields_pass() {
         for (name, image) in fields() {
-            let (quality, problem) = QualityGate::default().assess(&image).unwrap();
+            let (quality, problem) = QualityGate::default().assess(&image);
             assert_eq!(problem, None, "{name}: {quality:?}");
         }
     }

@@ -24,5 +24,6 @@ pub use error::ArtifactError;
 pub use manifest::*;
 pub use model::{GoldenResult, Model, ModelFiles};
 pub use preprocess::Preprocessor;
+pub use resample::Resampler;
 pub use suggestion::did_you_mean;
 pub use tensor::Tensor;

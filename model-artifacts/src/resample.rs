@@ -12,7 +12,7 @@ use crate::ResizeFilter;
 
 /// Resizes images to one size; keeps its weights while the images' size stays the same.
 #[derive(Debug)]
-pub(crate) struct Resampler {
+pub struct Resampler {
     filter: ResizeFilter,
     width: usize,
     height: usize,
@@ -23,7 +23,8 @@ pub(crate) struct Resampler {
 }
 
 impl Resampler {
-    pub(crate) fn new(filter: ResizeFilter, width: usize, height: usize) -> Self {
+    /// For images of `width` × `height` pixels, neither 0.
+    pub fn new(filter: ResizeFilter, width: usize, height: usize) -> Self {
         Self {
             filter,
             width,
@@ -35,7 +36,7 @@ impl Resampler {
     }
 
     /// Resizes an image that is not empty, handing on each pixel in row-major order.
-    pub(crate) fn resize(&mut self, image: &RgbImage, mut pixel: impl FnMut([u8; 3])) {
+    pub fn resize(&mut self, image: &RgbImage, mut pixel: impl FnMut([u8; 3])) {
         let (width, height) = (image.width() as usize, image.height() as usize);
         if (self.columns.length, self.rows.length) != (width, height) {
             self.columns = Axis::new(self.filter, width, self.width);
