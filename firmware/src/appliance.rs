@@ -24,10 +24,10 @@ pub struct Timing {
     pub analysis: Duration,
     /// How long a verdict or a fault is shown.
     pub hold: Duration,
+    /// After which the same picture is sent again: the display may have failed, or have lost its
+    /// power for a moment, which nothing tells.
+    pub refresh: Duration,
 }
-
-/// A display that failed is tried again after this time.
-const RETRY: Duration = Duration::from_secs(2);
 
 /// A finished analysis, for whoever keeps or prints it.
 #[derive(Debug)]
@@ -234,14 +234,13 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
         tokio::pin!(hold);
         let is_passing = matches!(state, State::Verdict(_) | State::Fault(_));
         loop {
-            let identity = self.analyst.as_ref().map(|loaded| &loaded.identity);
             tokio::select! {
                 event = self.presses.next() => return match event {
                     ButtonEvent::Press(at) => Event::Press(at),
                     ButtonEvent::Shutdown => Event::Shutdown,
                 },
                 () = &mut hold, if is_passing => return Event::HoldOver,
-                () = sleep(RETRY), if self.front.failed => self.front.show(state, identity),
+                () = sleep(self.timing.refresh) => self.show(state),
             }
         }
     }

@@ -100,6 +100,8 @@ pub struct RawTiming {
     pub analysis_s: f64,
     /// How long a verdict or a fault is shown.
     pub hold_s: f64,
+    /// After which the display is drawn again, in case it lost its power.
+    pub refresh_s: f64,
 }
 
 impl Default for RawTiming {
@@ -108,6 +110,7 @@ impl Default for RawTiming {
             capture_s: 10.0,
             analysis_s: 20.0,
             hold_s: 60.0,
+            refresh_s: 5.0,
         }
     }
 }
@@ -272,6 +275,7 @@ impl Raw {
                 capture: seconds("capture_s", self.timing.capture_s, 600.0)?,
                 analysis: seconds("analysis_s", self.timing.analysis_s, 600.0)?,
                 hold: seconds("hold_s", self.timing.hold_s, 86_400.0)?,
+                refresh: seconds("refresh_s", self.timing.refresh_s, 600.0)?,
             },
             limits: Limits {
                 max_bytes: within("limits.file_mib", self.limits.file_mib, 1024)? << 20,
@@ -341,6 +345,10 @@ const COMMENTS: &[(&str, &str)] = &[
     ),
     ("timing.analysis_s", "From the frame to the verdict."),
     ("timing.hold_s", "How long a verdict or a fault is shown."),
+    (
+        "timing.refresh_s",
+        "After which the display is drawn again, in case it lost its power.",
+    ),
     (
         "limits.",
         "How large pictures may be; larger ones are refused before they are decoded.",

@@ -52,18 +52,10 @@ impl Glass {
         self.lock().picture()
     }
 
-    /// Bytes written to the display since it was made, for tests of what a driver sends.
-    pub fn bytes_received(&self) -> usize {
-        self.lock().bytes_received
-    }
-
     /// Takes the power away: nothing is acknowledged, and what was set up is forgotten.
     pub fn unplug(&self) {
-        let mut chip = self.lock();
-        let bytes_received = chip.bytes_received;
-        *chip = Chip {
+        *self.lock() = Chip {
             plugged: false,
-            bytes_received,
             ..Chip::at_reset()
         };
     }
@@ -118,7 +110,6 @@ enum Addressing {
 #[expect(clippy::struct_excessive_bools, reason = "each is a latch of the chip")]
 struct Chip {
     plugged: bool,
-    bytes_received: usize,
     /// Display memory: one byte is eight rows of one column, the lowest bit on top.
     memory: [[u8; COLUMNS]; PAGES],
     addressing: Addressing,
@@ -141,7 +132,6 @@ impl Chip {
     fn at_reset() -> Self {
         Self {
             plugged: true,
-            bytes_received: 0,
             memory: [[0; COLUMNS]; PAGES],
             addressing: Addressing::Page,
             column_window: (0, COLUMNS - 1),
@@ -161,7 +151,6 @@ impl Chip {
 
     /// One I2C write: control bytes tell whether commands or data follow, and how many.
     fn write(&mut self, mut bytes: &[u8]) {
-        self.bytes_received += bytes.len();
         while let [control, rest @ ..] = bytes {
             let is_data = control & 0x40 != 0;
             let one_byte_only = control & 0x80 != 0;

@@ -13,7 +13,9 @@ use smearscope::verdict::Verdict;
 use smearscope_artifacts::decode::Limits;
 use smearscope_artifacts::{ArtifactError, EngineChoice, EngineConfig};
 use smearscope_hardware::mock::{Bench, assert_art};
-use smearscope_hardware::{HardwareError, Light, Lights, mock};
+use smearscope_hardware::oled::Ssd1306Screen;
+use smearscope_hardware::virtual_ssd1306::VirtualSsd1306;
+use smearscope_hardware::{Board, HardwareError, Light, Lights, mock};
 
 use crate::bench_top::*;
 
@@ -22,6 +24,7 @@ const TIMING: Timing = Timing {
     capture: Duration::from_mins(1),
     analysis: Duration::from_mins(1),
     hold: Duration::from_hours(1),
+    refresh: Duration::from_millis(20),
 };
 
 const RED: Lights = Lights {
@@ -61,6 +64,10 @@ struct Running {
 impl Running {
     fn start(timing: Timing, model: &Path) -> Self {
         let (board, bench) = mock::board();
+        Self::start_on(board, bench, timing, model)
+    }
+
+    fn start_on(board: Board, bench: Bench, timing: Timing, model: &Path) -> Self {
         let verdicts = Arc::<Mutex<Vec<Verdict>>>::default();
         let thread = std::thread::spawn({
             let (model, verdicts) = (model.to_owned(), Arc::clone(&verdicts));
@@ -238,6 +245,27 @@ fn an_unplugged_screen_stops_nothing_and_comes_back() {
         .bench
         .screen
         .wait_until("the verdict", |canvas| *canvas == glass);
+    running.end().1.unwrap();
+}
+
+#[test]
+fn a_display_that_lost_its_power_is_drawn_again() {
+    let (mut board, bench) = mock::board();
+    let (bus, glass) = VirtualSsd1306::new(0x3c);
+    board.screen = Box::new(Ssd1306Screen::new(bus, 0x3c, "test"));
+    let running = Running::start_on(board, bench, TIMING, &demo_model());
+    let ready = screens::picture(&State::Ready, Some(&expected("_1").1));
+    let wait_until_drawn = || {
+        let is_drawn = |_: &Lights| glass.picture() == ready;
+        running
+            .bench
+            .leds
+            .wait_until("READY on the glass", is_drawn);
+    };
+    wait_until_drawn();
+    glass.unplug();
+    glass.plug_in();
+    wait_until_drawn();
     running.end().1.unwrap();
 }
 
