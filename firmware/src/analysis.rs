@@ -100,11 +100,14 @@ impl Analyst {
                 data,
             } => {
                 let bytes = data.len();
-                RgbImage::from_raw(width, height, data).ok_or(AnalysisError::WrongSize {
-                    bytes,
-                    width,
-                    height,
-                })?
+                // `from_raw` alone would take a longer buffer, of which the rest is who knows what.
+                RgbImage::from_raw(width, height, data)
+                    .filter(|image| image.as_raw().len() == image.pixels().len() * 3)
+                    .ok_or(AnalysisError::WrongSize {
+                        bytes,
+                        width,
+                        height,
+                    })?
             }
         };
         self.analyse(&image)

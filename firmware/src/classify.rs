@@ -1,5 +1,6 @@
 //! `smearscope classify`: image files and folders, for people and for scripts.
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -20,7 +21,8 @@ const EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "png", "bmp", "tif", "tiff"];
 /// One image as JSON.
 #[derive(Serialize)]
 struct Line<'a> {
-    path: &'a Path,
+    /// What is no UTF-8 in it is replaced.
+    path: Cow<'a, str>,
     verdict: &'static str,
     reason: Option<String>,
     hint: Option<&'static str>,
@@ -37,7 +39,7 @@ struct Line<'a> {
 /// What could not be analysed, as JSON.
 #[derive(Serialize)]
 struct Failure<'a> {
-    path: &'a Path,
+    path: Cow<'a, str>,
     error: String,
 }
 
@@ -213,7 +215,7 @@ impl Printer<'_> {
         let verdict = &analysis.verdict;
         if self.json {
             return self.object(&Line {
-                path,
+                path: path.to_string_lossy(),
                 verdict: verdict.word(),
                 reason: verdict.reason().map(|reason| reason.to_string()),
                 hint: verdict.reason().map(|reason| reason.hint()),
@@ -241,21 +243,17 @@ impl Printer<'_> {
     }
 
     fn failure(&mut self, path: &Path, error: String) -> Result<()> {
+        // Errors name the file already where that is what failed.
+        let path = path.to_string_lossy();
+        let error = if error.contains(&*path) {
+            error
+        } else {
+            format!("{path}: {error}")
+        };
         if self.json {
-            // Errors name the file already where that is what failed.
-            let name = path.display().to_string();
-            let error = if error.contains(&name) {
-                error
-            } else {
-                format!("{name}: {error}")
-            };
             return self.object(&Failure { path, error });
         }
-        self.line(&format!(
-            "{:12}             {}: {error}",
-            "error",
-            path.display()
-        ))
+        self.line(&format!("{:12}             {error}", "error"))
     }
 
     fn summary(&mut self, analyst: &Analyst, model: &str, summary: &Summary) -> Result<()> {

@@ -1,5 +1,6 @@
 //! Bad input: each a clear error, never a panic, never a verdict.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::bench_top::*;
@@ -70,7 +71,9 @@ fn a_path_that_is_not_there_is_named() {
 #[test]
 fn one_bad_image_does_not_stop_the_others() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("a.jpg"), b"nothing").unwrap();
+    // Nor does a name that is no UTF-8.
+    let name = std::ffi::OsStr::from_bytes(b"a\xff.jpg");
+    std::fs::write(folder.path().join(name), b"nothing").unwrap();
     std::fs::copy(&demo_fields()[0], folder.path().join("b_1.jpg")).unwrap();
     let output = smearscope(["classify", "--json", "--engine", "embedded"])
         .arg(folder.path())
