@@ -74,9 +74,17 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<RgbImage, ArtifactError> 
 /// Reads and decodes an image file, never more of it than the limits allow.
 ///
 /// # Errors
-/// [`ArtifactError::Unreadable`] if it is not a regular file that may be read, else as [`decode`].
+/// As [`read_bytes`] and [`decode`].
 pub fn read(path: &Path, limits: &Limits) -> Result<RgbImage, ArtifactError> {
-    let bytes = read_bounded(path, limits.max_bytes).map_err(|source| {
+    decode(&read_bytes(path, limits)?, limits)
+}
+
+/// Reads an image file without decoding it, never more of it than the limits allow.
+///
+/// # Errors
+/// [`ArtifactError::Unreadable`] if it is not a regular file that may be read.
+pub fn read_bytes(path: &Path, limits: &Limits) -> Result<Vec<u8>, ArtifactError> {
+    read_bounded(path, limits.max_bytes).map_err(|source| {
         let remedy = match source.kind() {
             std::io::ErrorKind::NotFound => "check the path",
             std::io::ErrorKind::PermissionDenied => "check its permissions",
@@ -88,8 +96,7 @@ pub fn read(path: &Path, limits: &Limits) -> Result<RgbImage, ArtifactError> {
             remedy: remedy.into(),
             source,
         }
-    })?;
-    decode(&bytes, limits)
+    })
 }
 
 fn decode_lossless(

@@ -6,8 +6,10 @@
 mod bench_top;
 mod classify;
 mod configuration;
+mod datasets;
 mod hostile;
 mod mock_bench;
 mod press;
 mod selftest;
+mod stand_ins;
 mod trainer;

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use semver::Version;
 
+use crate::dataset::{Layout, Source, TestPart};
+
 /// Makes smearscope models: draws labelled fields, trains, checks and exports.
 #[derive(Debug, Parser)]
 #[command(
@@ -29,7 +31,9 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Draws labelled synthetic smear fields, one folder per class
     Synth(SynthArgs),
-    /// Trains the reference network on a folder of images per class and exports it
+    /// Shows what is in a dataset: counts, cameras, groups, duplicates, unusable files
+    Inspect(InspectArgs),
+    /// Trains the reference network on a dataset and exports it
     Fit(FitArgs),
 }
 
@@ -58,28 +62,67 @@ pub(crate) struct SynthArgs {
     pub(crate) height: u32,
 }
 
-/// The images of each class are split at random into training, validation (chooses the best epoch
-/// and the calibration temperature) and test (gives the figures in the manifest). Images of one
-/// patient may thus land in several parts: give independent images, or take the figures for what
-/// they are.
+/// Which images, and how they lie.
+#[derive(Debug, Args)]
+pub(crate) struct DataArgs {
+    /// Folder of the images, or the CSV file that lists them
+    #[arg(long, value_name = "PATH")]
+    data: PathBuf,
+    /// How the images lie there
+    #[arg(long, value_enum, default_value_t = Layout::Folder, value_name = "LAYOUT")]
+    dataset: Layout,
+    /// Classes with the finding, of folder and csv; all others are negative
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "positive",
+        value_name = "NAME[,NAME]"
+    )]
+    positive: Vec<String>,
+}
+
+impl From<DataArgs> for Source {
+    fn from(args: DataArgs) -> Self {
+        Self {
+            layout: args.dataset,
+            root: args.data,
+            positive: args.positive,
+        }
+    }
+}
+
+/// Groups are images that no split may part: of one subject or capture session where the data says
+/// so, and exact and near duplicates. Prints a table, or JSON for scripts; ends with 3 if files
+/// cannot be used.
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Draw all images small into this PNG
+    #[arg(long, value_name = "PNG")]
+    pub(crate) sheet: Option<PathBuf>,
+}
+
+/// The images are split into training, validation (chooses the best epoch and the calibration
+/// temperature) and test (gives the figures in the manifest). No group is ever split: see
+/// `inspect` for what the groups are.
 ///
 /// The exported OpenVINO IR and ONNX are loaded back through every engine that starts here and
 /// compared with the trained network; a model that differs is discarded. Training keeps 120 kB of
 /// memory per image.
 #[derive(Debug, Args)]
 pub(crate) struct FitArgs {
-    /// Folder that holds one folder of images per class
-    #[arg(long, value_name = "FOLDER")]
-    pub(crate) data: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
     /// Model folder to make
     #[arg(long, value_name = "FOLDER")]
     pub(crate) out: PathBuf,
     /// Replace the model in --out, once the new one has proved itself
     #[arg(long)]
     pub(crate) replace: bool,
-    /// Class folder with the finding; all others are negative
-    #[arg(long, default_value = "positive", value_name = "NAME")]
-    pub(crate) positive: String,
     /// Passes over the training images
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) epochs: u16,
@@ -92,12 +135,16 @@ pub(crate) struct FitArgs {
     /// Seed of the split, the first weights, the order and the reflections
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Share of each class that chooses the epoch
+    /// About this share of each class chooses the epoch
     #[arg(long, default_value_t = 0.15, value_parser = part)]
     pub(crate) validation_share: f64,
-    /// Share of each class that gives the figures
+    /// About this share of each class gives the figures
     #[arg(long, default_value_t = 0.15, value_parser = part)]
     pub(crate) test_share: f64,
+    /// These images give the figures: `reference` (the 20 that the reference project took from
+    /// ALL-IDB1), or a text file with one file name a line
+    #[arg(long, value_name = "FILE|reference", conflicts_with = "test_share")]
+    pub(crate) holdout: Option<PathBuf>,
     /// The model's name: a-z, 0-9 and -
     #[arg(long, default_value = "smear-demo")]
     pub(crate) name: String,
@@ -107,6 +154,16 @@ pub(crate) struct FitArgs {
     /// SPDX expression of the weights' licence
     #[arg(long, default_value = "MIT")]
     pub(crate) license: String,
+}
+
+impl FitArgs {
+    pub(crate) fn test_part(&self) -> TestPart {
+        match &self.holdout {
+            None => TestPart::Share(self.test_share),
+            Some(list) if list.as_os_str() == "reference" => TestPart::Reference,
+            Some(list) => TestPart::Listed(list.clone()),
+        }
+    }
 }
 
 fn number(text: &str, is_valid: impl Fn(f64) -> bool, range: &str) -> Result<f64, String> {

@@ -15,7 +15,7 @@ use smearscope_artifacts::{
 use tempfile::TempDir;
 
 use crate::card;
-use crate::dataset::{Dataset, Provenance, Shares, Split};
+use crate::dataset::{Basis, Dataset, Provenance, Source, Split, SplitPlan, TestPart};
 use crate::error::TrainError;
 use crate::golden::{self, Golden};
 use crate::metrics::{self, Scored};
@@ -29,11 +29,10 @@ const COMPARED: usize = 16;
 /// What to train on, how, and where to.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Job {
-    pub(crate) data: PathBuf,
+    pub(crate) data: Source,
     pub(crate) out: PathBuf,
     pub(crate) replace: bool,
-    pub(crate) positive: String,
-    pub(crate) shares: Shares,
+    pub(crate) split: SplitPlan,
     pub(crate) plan: Plan,
     pub(crate) name: String,
     pub(crate) version: Version,
@@ -45,14 +44,14 @@ impl Job {
     pub(crate) fn run(&self) -> Result<(), TrainError> {
         let parent = self.check_out()?;
         let contract = self.plan.architecture.input_contract();
-        let dataset = Dataset::load(&self.data, &self.positive, &contract)?;
-        let origin = Origin::of(&dataset, &self.data);
+        let dataset = Dataset::load(&self.data, &contract)?;
+        let origin = Origin::of(&dataset);
         let labels = Labels {
             negative: dataset.negative.clone(),
             positive: dataset.positive.clone(),
             positive_index: POSITIVE,
         };
-        let split = dataset.split(&self.shares, self.plan.seed)?;
+        let split = dataset.split(&self.split)?;
         info!(
             "{} images train, {} choose the epoch, {} give the figures",
             split.train.len(),
@@ -168,9 +167,10 @@ impl Job {
             evaluation: Evaluation {
                 dataset: origin.evaluated_on.clone(),
                 protocol: format!(
-                    "Split at random by image, seed {}: {} for training, {} to choose epoch and \
+                    "Split by {}, seed {}: {} images for training, {} to choose epoch and \
                      temperature, {} for these figures, used once.",
-                    self.plan.seed,
+                    origin.basis.in_words(),
+                    self.split.seed,
                     split.train.len(),
                     split.validation.len(),
                     split.test.len()
@@ -201,11 +201,20 @@ impl Job {
             seed,
             ..
         } = self.plan;
+        let test = match &self.split.test {
+            TestPart::Share(share) => format!("--test-share {share}"),
+            TestPart::Listed(path) => format!("--holdout {}", path.display()),
+            TestPart::Reference => "--holdout reference".into(),
+        };
         let fit = format!(
-            "smearscope-train fit --data FIELDS --out MODEL --positive {} --epochs {epochs} \
+            "smearscope-train fit --dataset {} --data FIELDS --out MODEL --positive {} --epochs {epochs} \
              --batch-size {batch_size} --learning-rate {learning_rate} --seed {seed} \
-             --validation-share {} --test-share {} --name {} --model-version {}",
-            self.positive, self.shares.validation, self.shares.test, self.name, self.version
+             --validation-share {} {test} --name {} --model-version {}",
+            self.data.layout.name(),
+            self.data.positive.join(","),
+            self.split.validation,
+            self.name,
+            self.version
         );
         origin.command.iter().cloned().chain([fit]).collect()
     }
@@ -267,10 +276,13 @@ struct Origin {
     trained_on: String,
     evaluated_on: String,
     command: Option<String>,
+    /// What held-out images have in common with no other.
+    basis: Basis,
 }
 
 impl Origin {
-    fn of(dataset: &Dataset, folder: &Path) -> Self {
+    fn of(dataset: &Dataset) -> Self {
+        let basis = dataset.groups.basis;
         if let Some(Provenance { origin, command }) = &dataset.provenance {
             return Self {
                 trained_on: format!("{origin}. No image of a patient."),
@@ -278,16 +290,20 @@ impl Origin {
                     "held-out fields of the same kind ({origin}); says nothing about patients"
                 ),
                 command: Some(command.clone()),
+                basis,
             };
         }
-        let name = folder.file_name().unwrap_or(folder.as_os_str());
+        let root = &dataset.root;
+        let name = root.file_name().unwrap_or(root.as_os_str());
         let name = name.to_string_lossy();
         Self {
-            trained_on: format!("the folder {name}, whose origin this trainer cannot know."),
+            trained_on: format!("the collection {name}, whose origin this trainer cannot know."),
             evaluated_on: format!(
-                "images held out at random from the folder {name}, not separated by patient"
+                "images held out from the collection {name}, separated by {}",
+                basis.in_words()
             ),
             command: None,
+            basis,
         }
     }
 }
@@ -314,17 +330,22 @@ mod tests {
     use smearscope_artifacts::{EngineConfig, Model};
 
     use super::*;
+    use crate::dataset::Layout;
     use crate::synth::Collection;
 
     fn job(folder: &Path) -> Job {
         Job {
-            data: folder.join("fields"),
+            data: Source {
+                layout: Layout::Folder,
+                root: folder.join("fields"),
+                positive: vec!["positive".into()],
+            },
             out: folder.join("model"),
             replace: false,
-            positive: "positive".into(),
-            shares: Shares {
+            split: SplitPlan {
+                test: TestPart::Share(0.2),
                 validation: 0.2,
-                test: 0.2,
+                seed: 5,
             },
             plan: Plan {
                 architecture: Architecture {
@@ -435,9 +456,9 @@ mod tests {
         let job = job(folder.path());
         let architecture = job.plan.architecture;
         let contract = architecture.input_contract();
-        let dataset = Dataset::load(&job.data, "positive", &contract).unwrap();
-        let origin = Origin::of(&dataset, &job.data);
-        let split = dataset.split(&job.shares, 1).unwrap();
+        let dataset = Dataset::load(&job.data, &contract).unwrap();
+        let origin = Origin::of(&dataset);
+        let split = dataset.split(&job.split).unwrap();
         let labels = Labels {
             negative: "negative".into(),
             positive: "positive".into(),

@@ -3,11 +3,13 @@
 mod batch;
 mod card;
 mod cli;
+mod contact_sheet;
 mod dataset;
 mod error;
 mod export;
 mod fit;
 mod golden;
+mod inspect;
 mod metrics;
 mod network;
 mod package;
@@ -20,9 +22,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use cli::{Cli, Command, FitArgs, SynthArgs};
-use dataset::Shares;
+use cli::{Cli, Command, FitArgs, InspectArgs, SynthArgs};
+use dataset::SplitPlan;
 use fit::Job;
+use inspect::Inspection;
 use network::Architecture;
 use synth::Collection;
 use training::Plan;
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         .init();
     let outcome = match Cli::parse().command {
         Command::Synth(args) => Collection::from(args).write(),
+        Command::Inspect(args) => Inspection::from(args).run(),
         Command::Fit(args) => Job::from(args).run(),
     };
     match outcome {
@@ -65,17 +69,27 @@ impl From<SynthArgs> for Collection {
     }
 }
 
+impl From<InspectArgs> for Inspection {
+    fn from(args: InspectArgs) -> Self {
+        Self {
+            data: args.data.into(),
+            json: args.json,
+            sheet: args.sheet,
+        }
+    }
+}
+
 impl From<FitArgs> for Job {
     fn from(args: FitArgs) -> Self {
         Self {
-            data: args.data,
+            split: SplitPlan {
+                test: args.test_part(),
+                validation: args.validation_share,
+                seed: args.seed,
+            },
+            data: args.data.into(),
             out: args.out,
             replace: args.replace,
-            positive: args.positive,
-            shares: Shares {
-                validation: args.validation_share,
-                test: args.test_share,
-            },
             plan: Plan {
                 architecture: Architecture::REFERENCE,
                 epochs: args.epochs.into(),

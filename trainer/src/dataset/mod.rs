@@ -1,0 +1,214 @@
+//! Labelled images: where they lie, what they are, which belong together, how they are split.
+
+mod capture;
+mod fingerprint;
+mod groups;
+mod layout;
+mod provenance;
+mod split;
+mod survey;
+
+use std::path::{Path, PathBuf};
+
+use smearscope_artifacts::{InputContract, Preprocessor};
+
+pub(crate) use groups::{Basis, Groups};
+pub(crate) use layout::{Layout, Listing, Source};
+pub(crate) use provenance::Provenance;
+pub(crate) use split::{Split, SplitPlan, TestPart};
+pub(crate) use survey::{Surveyed, Unusable, survey};
+
+use crate::error::TrainError;
+
+/// Labelled images, ready for the network.
+#[derive(Debug)]
+pub(crate) struct Dataset {
+    pub(crate) root: PathBuf,
+    pub(crate) negative: String,
+    pub(crate) positive: String,
+    pub(crate) provenance: Option<Provenance>,
+    pub(crate) samples: Vec<Sample>,
+    pub(crate) groups: Groups,
+}
+
+/// One labelled image.
+#[derive(Debug, Clone)]
+pub(crate) struct Sample {
+    pub(crate) path: PathBuf,
+    pub(crate) positive: bool,
+    /// Index into the names of [`Groups`].
+    pub(crate) group: usize,
+    /// The network's input, as the contract lays it out.
+    pub(crate) input: Vec<f32>,
+}
+
+impl Dataset {
+    /// Reads every image. One that cannot be used is an error: a model must not rest on fewer
+    /// images than its maker believes.
+    ///
+    /// # Errors
+    /// [`TrainError::Data`] if the images are not there, are of one class, cannot be read,
+    /// contradict each other or cannot be grouped.
+    pub(crate) fn load(source: &Source, contract: &InputContract) -> Result<Self, TrainError> {
+        let root = &source.root;
+        let listing = source.list()?;
+        let prepare = |image: &_| {
+            let mut preprocessor = Preprocessor::new(contract.clone())?;
+            Ok(preprocessor.prepare(image)?.data.clone())
+        };
+        let (images, unusable) = survey(listing.files, prepare);
+        refuse_unusable(root, &unusable)?;
+        let (images, inputs): (Vec<Surveyed>, Vec<Vec<f32>>) = images.into_iter().unzip();
+        let groups = Groups::form(root, source.layout, &images)?;
+        refuse_contradictions(root, &images, &groups)?;
+        let samples = images
+            .into_iter()
+            .zip(inputs)
+            .zip(&groups.of)
+            .map(|((image, input), &group)| Sample {
+                path: image.file.path,
+                positive: image.file.positive,
+                group,
+                input,
+            })
+            .collect();
+        Ok(Self {
+            root: root.clone(),
+            negative: listing.negative,
+            positive: listing.positive,
+            provenance: listing.provenance,
+            samples,
+            groups,
+        })
+    }
+}
+
+fn refuse_unusable(root: &Path, unusable: &[Unusable]) -> Result<(), TrainError> {
+    const MOST_NAMED: usize = 10;
+
+    if unusable.is_empty() {
+        return Ok(());
+    }
+    let named: Vec<String> = unusable
+        .iter()
+        .take(MOST_NAMED)
+        .map(|file| format!("{}: {}", file.path.display(), file.problem))
+        .collect();
+    let more = match unusable.len() - named.len() {
+        0 => String::new(),
+        more => format!("\n  and {more} more"),
+    };
+    Err(TrainError::data(
+        root,
+        format!(
+            "{} files cannot be used:\n  {}{more}\n",
+            unusable.len(),
+            named.join("\n  ")
+        ),
+        "repair them, or take them out",
+    ))
+}
+
+/// The same bytes cannot be both healthy and ill.
+fn refuse_contradictions(
+    root: &Path,
+    images: &[Surveyed],
+    groups: &Groups,
+) -> Result<(), TrainError> {
+    let contradict =
+        |&&(one, other): &&(usize, usize)| images[one].file.positive != images[other].file.positive;
+    match groups.duplicates.exact.iter().find(contradict) {
+        None => Ok(()),
+        Some(&(one, other)) => Err(TrainError::data(
+            root,
+            format!(
+                "{} and {} are the same file in both classes",
+                images[one].file.path.display(),
+                images[other].file.path.display()
+            ),
+            "find out which label is right, and remove the other file",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::network::Architecture;
+    use crate::synth::test_field;
+
+    fn contract() -> InputContract {
+        Architecture {
+            side: 16,
+            filters: 2,
+        }
+        .input_contract()
+    }
+
+    fn folder_with(classes: &[(&str, u64)]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for (class, count) in classes {
+            fs::create_dir(root.path().join(class)).unwrap();
+            for number in 0..*count {
+                let name = format!("{class}/{number}.png");
+                let index = number + 100 * class.len() as u64;
+                test_field(index, 80, 64)
+                    .save(root.path().join(name))
+                    .unwrap();
+            }
+        }
+        root
+    }
+
+    fn load(root: &Path) -> Result<Dataset, String> {
+        let source = Source {
+            layout: Layout::Folder,
+            root: root.into(),
+            positive: vec!["blasts".into()],
+        };
+        Dataset::load(&source, &contract()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn images_become_inputs() {
+        let root = folder_with(&[("healthy", 3), ("blasts", 2)]);
+        let dataset = load(root.path()).unwrap();
+        let labels: Vec<bool> = dataset
+            .samples
+            .iter()
+            .map(|sample| sample.positive)
+            .collect();
+        assert_eq!(labels, [true, true, false, false, false]);
+        let sizes = dataset.samples.iter().map(|sample| sample.input.len());
+        assert!(sizes.into_iter().all(|size| size == 16 * 16 * 3));
+        assert_eq!(dataset.provenance, None);
+        assert_eq!(dataset.groups.names.len(), 5);
+    }
+
+    #[test]
+    fn unusable_files_are_named() {
+        let root = folder_with(&[("healthy", 2), ("blasts", 2)]);
+        fs::write(root.path().join("healthy/broken.jpg"), b"no image").unwrap();
+        fs::write(root.path().join("blasts/notes.txt"), b"nor this").unwrap();
+        let message = load(root.path()).unwrap_err();
+        assert!(message.contains("2 files"), "{message}");
+        assert!(
+            message.contains("broken.jpg") && message.contains("notes.txt"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn one_file_in_both_classes_is_refused() {
+        let root = folder_with(&[("healthy", 2), ("blasts", 2)]);
+        let copy = root.path().join("blasts/copy.png");
+        fs::copy(root.path().join("healthy/1.png"), copy).unwrap();
+        let message = load(root.path()).unwrap_err();
+        assert!(
+            message.contains("copy.png") && message.contains("both classes"),
+            "{message}"
+        );
+    }
+}

@@ -1,0 +1,79 @@
+//! One look at every file: what it is, and whatever the caller makes of its pixels.
+
+use std::path::PathBuf;
+
+use image::RgbImage;
+use indicatif::ParallelProgressIterator;
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
+use smearscope_artifacts::decode::{self, Limits};
+use smearscope_artifacts::{ArtifactError, FileEntry};
+
+use super::capture::Capture;
+use super::fingerprint::Fingerprint;
+use super::layout::Listed;
+use crate::progress;
+
+/// A readable image.
+#[derive(Debug, Clone)]
+pub(crate) struct Surveyed {
+    pub(crate) file: Listed,
+    /// Of the file's contents, in hexadecimal digits.
+    pub(crate) sha256: String,
+    /// Width and height in pixels.
+    pub(crate) size: (u32, u32),
+    pub(crate) capture: Capture,
+    pub(crate) fingerprint: Fingerprint,
+}
+
+/// A file that is no whole image.
+#[derive(Debug)]
+pub(crate) struct Unusable {
+    pub(crate) path: PathBuf,
+    pub(crate) problem: String,
+}
+
+/// Reads and decodes every file once, on all cores; `keep` makes what the caller needs of the pixels.
+pub(crate) fn survey<T: Send>(
+    files: Vec<Listed>,
+    keep: impl Fn(&RgbImage) -> Result<T, ArtifactError> + Sync,
+) -> (Vec<(Surveyed, T)>, Vec<Unusable>) {
+    let bar = progress::bar(files.len() as u64, "images read");
+    let looked_at: Vec<Result<_, Unusable>> = files
+        .into_par_iter()
+        .progress_with(bar)
+        .map(|file| {
+            let path = file.path.clone();
+            look_at(file, &keep).map_err(|error| Unusable {
+                path,
+                problem: error.to_string(),
+            })
+        })
+        .collect();
+    let mut images = Vec::with_capacity(looked_at.len());
+    let mut unusable = Vec::new();
+    for outcome in looked_at {
+        match outcome {
+            Ok(image) => images.push(image),
+            Err(problem) => unusable.push(problem),
+        }
+    }
+    (images, unusable)
+}
+
+fn look_at<T>(
+    file: Listed,
+    keep: &impl Fn(&RgbImage) -> Result<T, ArtifactError>,
+) -> Result<(Surveyed, T), ArtifactError> {
+    let limits = Limits::default();
+    let bytes = decode::read_bytes(&file.path, &limits)?;
+    let image = decode::decode(&bytes, &limits)?;
+    let kept = keep(&image)?;
+    let surveyed = Surveyed {
+        sha256: FileEntry::for_bytes(&file.path, &bytes).sha256,
+        size: image.dimensions(),
+        capture: Capture::of(&bytes),
+        fingerprint: Fingerprint::of(&image),
+        file,
+    };
+    Ok((surveyed, kept))
+}
