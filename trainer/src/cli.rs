@@ -33,6 +33,8 @@ pub(crate) enum Command {
     Synth(SynthArgs),
     /// Shows what is in a dataset: counts, cameras, groups, duplicates, unusable files
     Inspect(InspectArgs),
+    /// Shows what augmentation makes of an image
+    Augment(AugmentArgs),
     /// Trains the reference network on a dataset and exports it
     Fit(FitArgs),
 }
@@ -104,6 +106,21 @@ pub(crate) struct InspectArgs {
     /// Draw all images small into this PNG
     #[arg(long, value_name = "PNG")]
     pub(crate) sheet: Option<PathBuf>,
+}
+
+/// First the image and the transforms of the paper that the reference project follows, then random
+/// variations of place, stain, brightness, focus, noise and compression.
+#[derive(Debug, Args)]
+pub(crate) struct AugmentArgs {
+    /// The image to vary
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) image: PathBuf,
+    /// Draw the variations into this PNG
+    #[arg(long, value_name = "PNG")]
+    pub(crate) preview: PathBuf,
+    /// Seed; another seed gives other variations
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
 }
 
 /// The images are split into training, validation (chooses the best epoch and the calibration

@@ -1,5 +1,6 @@
-//! `smearscope-train`: draws labelled smear fields, trains networks and exports models.
+//! `smearscope-train`: looks at images, draws and varies them, trains networks and exports models.
 
+mod augment;
 mod batch;
 mod card;
 mod cli;
@@ -14,6 +15,7 @@ mod metrics;
 mod network;
 mod package;
 mod progress;
+mod sheet;
 mod synth;
 mod training;
 
@@ -22,7 +24,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use cli::{Cli, Command, FitArgs, InspectArgs, SynthArgs};
+use augment::Preview;
+use cli::{AugmentArgs, Cli, Command, FitArgs, InspectArgs, SynthArgs};
 use dataset::SplitPlan;
 use fit::Job;
 use inspect::Inspection;
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Synth(args) => Collection::from(args).write(),
         Command::Inspect(args) => Inspection::from(args).run(),
+        Command::Augment(args) => Preview::from(args).write(),
         Command::Fit(args) => Job::from(args).run(),
     };
     match outcome {
@@ -75,6 +79,16 @@ impl From<InspectArgs> for Inspection {
             data: args.data.into(),
             json: args.json,
             sheet: args.sheet,
+        }
+    }
+}
+
+impl From<AugmentArgs> for Preview {
+    fn from(args: AugmentArgs) -> Self {
+        Self {
+            image: args.image,
+            out: args.preview,
+            seed: args.seed,
         }
     }
 }

@@ -1,0 +1,187 @@
+//! What another slide, stain, microscope and camera would have made of the same cells: drawn anew
+//! each time.
+
+use std::io::Cursor;
+
+use image::codecs::jpeg::JpegEncoder;
+use image::{ImageFormat, RgbImage, imageops};
+use rand::{Rng, RngExt};
+use rand_distr::{Distribution, Normal};
+
+use super::warp::{Affine, Border};
+use super::{blur, tone};
+
+/// Magnification. Never larger than that of the picture: a field may be positive for one cell, and a
+/// cell that leaves the frame leaves a wrong label behind.
+const ZOOM: (f32, f32) = (0.75, 1.0);
+/// Largest turn in degrees, beside quarter turns, which lose nothing.
+const TURN: f32 = 10.0;
+/// Farthest translation, as a share of the frame.
+const FARTHEST: f32 = 0.03;
+/// Strength of all dyes, and by how much channels differ from it.
+const STRENGTH: (f32, f32) = (0.8, 1.2);
+const CHANNEL_STRENGTH: f32 = 0.05;
+/// Optical density of the ground.
+const TINT: f32 = 0.03;
+const BRIGHTNESS: (f32, f32) = (0.9, 1.1);
+/// Standard deviation in thousandths of the frame's width.
+const BLUR: (f32, f32) = (1.0, 6.0);
+const BLUR_CHANCE: f64 = 0.3;
+/// Standard deviation in levels.
+const NOISE: f32 = 6.0;
+const QUALITY: (u8, u8) = (40, 95);
+const JPEG_CHANCE: f64 = 0.5;
+
+/// Draws a variation of the picture, in the same size.
+pub(crate) fn jitter(image: &RgbImage, rng: &mut impl Rng) -> RgbImage {
+    let picture = place(image, rng);
+    let strength = rng.random_range(STRENGTH.0..=STRENGTH.1);
+    let strength =
+        [0; 3].map(|_| strength + rng.random_range(-CHANNEL_STRENGTH..=CHANNEL_STRENGTH));
+    let tint = [0; 3].map(|_| rng.random_range(-TINT..=TINT));
+    let picture = tone::restain(&picture, strength, tint);
+    let mut picture = tone::brighten(&picture, rng.random_range(BRIGHTNESS.0..=BRIGHTNESS.1));
+    if rng.random_bool(BLUR_CHANCE) {
+        let sigma = rng.random_range(BLUR.0..=BLUR.1) / 1000.0 * picture.width() as f32;
+        picture = blur::gaussian(&picture, sigma);
+    }
+    add_noise(&mut picture, rng);
+    if rng.random_bool(JPEG_CHANCE) {
+        picture = compress(picture, rng.random_range(QUALITY.0..=QUALITY.1));
+    }
+    picture
+}
+
+/// Any orientation: a smear has no up or down. What comes into the frame mirrors what is in it.
+fn place(image: &RgbImage, rng: &mut impl Rng) -> RgbImage {
+    let (width, height) = (image.width() as f32, image.height() as f32);
+    let zoom = rng.random_range(ZOOM.0.ln()..=ZOOM.1.ln()).exp();
+    let mut share = || rng.random_range(-FARTHEST..=FARTHEST);
+    let (right, down) = (width * share(), height * share());
+    // Pixel centres lie on whole numbers.
+    let centre = ((width - 1.0) / 2.0, (height - 1.0) / 2.0);
+    let moved = Affine::rotation(centre, rng.random_range(-TURN..=TURN), zoom)
+        .then_translated(right, down)
+        .apply(image, Border::Mirror);
+    let turned = if rng.random() {
+        imageops::rotate180(&moved)
+    } else {
+        moved
+    };
+    match (
+        image.width() == image.height() && rng.random(),
+        rng.random(),
+    ) {
+        (true, true) => imageops::rotate90(&turned),
+        (true, false) => imageops::flip_vertical(&imageops::rotate90(&turned)),
+        (false, true) => imageops::flip_vertical(&turned),
+        (false, false) => turned,
+    }
+}
+
+fn add_noise(picture: &mut RgbImage, rng: &mut impl Rng) {
+    // A deviation that is finite and not negative is always one.
+    let Ok(noise) = Normal::new(0.0, rng.random_range(0.0..=NOISE)) else {
+        return;
+    };
+    for sample in picture.iter_mut() {
+        *sample = (f32::from(*sample) + noise.sample(rng)).round() as u8;
+    }
+}
+
+/// As a camera that delivers JPEG would have.
+fn compress(picture: RgbImage, quality: u8) -> RgbImage {
+    let mut bytes = Vec::new();
+    let encoded = JpegEncoder::new_with_quality(&mut bytes, quality).encode_image(&picture);
+    // Memory to memory it cannot fail; if it did, the picture would do as it is.
+    encoded
+        .and_then(|()| {
+            image::ImageReader::with_format(Cursor::new(bytes), ImageFormat::Jpeg).decode()
+        })
+        .map_or(picture, |image| image.to_rgb8())
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    #[test]
+    fn the_same_seed_draws_the_same_and_each_draw_differs() {
+        let image = crate::synth::test_field(1, 96, 72);
+        let draw = |seed| {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            [jitter(&image, &mut rng), jitter(&image, &mut rng)]
+        };
+        let first = draw(1);
+        assert_eq!(first, draw(1));
+        assert_ne!(first, draw(2));
+        assert_ne!(first[0], first[1]);
+        assert_eq!(first[0].dimensions(), (96, 72));
+    }
+
+    #[test]
+    fn a_cell_near_a_corner_stays_in_the_frame() {
+        // A dark cell as wide as a fifth of the frame, its rim a twentieth from two edges.
+        let image = RgbImage::from_fn(100, 100, |x, y| {
+            let off = (x as f32 - 15.0).hypot(y as f32 - 15.0);
+            image::Rgb([if off < 10.0 { 20 } else { 220 }; 3])
+        });
+        let dark = |image: &RgbImage| image.pixels().filter(|pixel| pixel[0] < 120).count();
+        let mut rng = ChaCha8Rng::seed_from_u64(9);
+        for _ in 0..100 {
+            // All of it, as the magnification leaves it, but for a tenth.
+            let smallest = dark(&image) as f32 * ZOOM.0.powi(2) * 0.9;
+            let kept = dark(&place(&image, &mut rng));
+            assert!(kept as f32 > smallest, "{kept} of {}", dark(&image));
+        }
+    }
+
+    #[test]
+    fn every_orientation_is_drawn() {
+        let mut image = RgbImage::new(40, 40);
+        for (x, y) in [(12, 8), (13, 8), (12, 9), (13, 9)] {
+            image.put_pixel(x, y, image::Rgb([255; 3]));
+        }
+        let mut rng = ChaCha8Rng::seed_from_u64(11);
+        let mut octants = std::collections::HashSet::new();
+        for _ in 0..200 {
+            let picture = place(&image, &mut rng);
+            let brightest = picture
+                .enumerate_pixels()
+                .max_by_key(|(_, _, pixel)| pixel[0]);
+            let (x, y, _) = brightest.unwrap();
+            let (x, y) = (f64::from(x) - 19.5, f64::from(y) - 19.5);
+            octants.insert((x > 0.0, y > 0.0, x.abs() > y.abs()));
+        }
+        assert_eq!(octants.len(), 8);
+    }
+
+    #[test]
+    fn a_flat_ground_keeps_its_colour_within_the_stated_ranges() {
+        // Nothing moves on a flat picture, and noise averages out: stain and brightness are left.
+        let ground = 200.0_f32;
+        let image = RgbImage::from_pixel(64, 64, image::Rgb([ground as u8; 3]));
+        let density = -((ground + 1.0) / 256.0).ln();
+        let after = |strength: f32, tint: f32, brightness: f32| {
+            ((-(density * strength + tint)).exp() * 256.0 - 1.0) * brightness
+        };
+        let darkest = after(STRENGTH.1 + CHANNEL_STRENGTH, TINT, BRIGHTNESS.0);
+        let brightest = after(STRENGTH.0 - CHANNEL_STRENGTH, -TINT, BRIGHTNESS.1);
+        let mut rng = ChaCha8Rng::seed_from_u64(7);
+        let mut means = Vec::new();
+        for _ in 0..100 {
+            let drawn = jitter(&image, &mut rng);
+            let sum: f32 = drawn.pixels().map(|pixel| f32::from(pixel[1])).sum();
+            means.push(sum / (64.0 * 64.0));
+        }
+        // One level for rounding and what noise and JPEG leave of it.
+        let inside = |mean: &&f32| (darkest - 1.0..=brightest.min(255.0) + 1.0).contains(*mean);
+        assert!(means.iter().all(|mean| inside(&mean)), "{means:?}");
+        let spread = means.iter().copied().fold(f32::MIN, f32::max)
+            - means.iter().copied().fold(f32::MAX, f32::min);
+        assert!(spread > 20.0, "{spread}");
+    }
+}
