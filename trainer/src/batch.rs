@@ -1,104 +1,195 @@
-//! Samples as tensors, reflected at random while training.
+//! Samples as tensors: as they are, or varied anew each epoch.
+
+use std::sync::mpsc;
+use std::thread;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use rand::{Rng, RngExt};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+use smearscope_artifacts::Preprocessor;
 
+use crate::augment;
 use crate::dataset::Sample;
+use crate::error::TrainError;
+use crate::network::Architecture;
 
-/// Side of the samples' square inputs, with three channels each.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Collator {
-    pub(crate) side: usize,
+/// Batches that wait for the network. More would only use memory.
+const AHEAD: usize = 4;
+
+/// The inputs of some samples, `[n, 3, side, side]`, and their class indices.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Batch {
+    inputs: Vec<f32>,
+    labels: Vec<i64>,
+    side: usize,
 }
 
-/// Which axes of an image run backwards. A smear has no up or down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Reflection {
-    across: bool,
-    down: bool,
-}
-
-impl Collator {
-    /// The inputs as they are, `[n, 3, side, side]`.
-    pub(crate) fn inputs(self, samples: &[&Sample], device: &Device) -> Tensor<4> {
-        let mut data = Vec::with_capacity(samples.len() * self.elements());
-        for sample in samples {
-            data.extend_from_slice(&sample.input);
-        }
-        self.tensor(data, samples.len(), device)
-    }
-
-    /// The inputs in random reflection, and the class indices.
-    pub(crate) fn reflected(
-        self,
+impl Batch {
+    /// The samples as the appliance would see them.
+    pub(crate) fn plain(
         samples: &[&Sample],
-        rng: &mut impl Rng,
-        device: &Device,
-    ) -> (Tensor<4>, Tensor<1, Int>) {
-        let mut data = Vec::with_capacity(samples.len() * self.elements());
+        architecture: Architecture,
+    ) -> Result<Self, TrainError> {
+        let mut preprocessor = Preprocessor::new(architecture.input_contract())?;
+        let mut batch = Self::of(samples, architecture);
         for sample in samples {
-            let reflection = Reflection {
-                across: rng.random(),
-                down: rng.random(),
-            };
-            self.reflect(&sample.input, reflection, &mut data);
+            let tensor = preprocessor.prepare(&sample.input)?;
+            batch.inputs.extend_from_slice(&tensor.data);
         }
-        let labels: Vec<i64> = samples
-            .iter()
-            .map(|sample| sample.positive.into())
-            .collect();
-        let labels = Tensor::from_data(TensorData::new(labels, [samples.len()]), device);
-        (self.tensor(data, samples.len(), device), labels)
+        Ok(batch)
     }
 
-    fn elements(self) -> usize {
-        3 * self.side * self.side
+    /// The samples varied at random. What is drawn for a sample depends on seed, epoch and the
+    /// sample's number, and on nothing else.
+    fn varied(
+        samples: &[(u64, &Sample)],
+        architecture: Architecture,
+        seed: u64,
+        epoch: u64,
+    ) -> Result<Self, TrainError> {
+        let varied = samples
+            .par_iter()
+            .map(|(number, sample)| {
+                let mut rng = ChaCha8Rng::seed_from_u64(seed);
+                rng.set_stream(epoch << 32 | number);
+                let picture = augment::jitter(&sample.picture, &mut rng);
+                let mut preprocessor = Preprocessor::new(architecture.input_contract())?;
+                Ok(preprocessor.prepare(&picture)?.data.clone())
+            })
+            .collect::<Result<Vec<Vec<f32>>, TrainError>>()?;
+        let samples: Vec<&Sample> = samples.iter().map(|(_, sample)| *sample).collect();
+        Ok(Self {
+            inputs: varied.concat(),
+            ..Self::of(&samples, architecture)
+        })
     }
 
-    fn tensor(self, data: Vec<f32>, count: usize, device: &Device) -> Tensor<4> {
-        Tensor::from_data(
-            TensorData::new(data, [count, 3, self.side, self.side]),
-            device,
+    /// The labels, with no inputs yet.
+    fn of(samples: &[&Sample], architecture: Architecture) -> Self {
+        let labels = samples.iter().map(|sample| sample.positive.into());
+        Self {
+            inputs: Vec::new(),
+            labels: labels.collect(),
+            side: architecture.side,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Puts it onto a device.
+    pub(crate) fn tensors(self, device: &Device) -> (Tensor<4>, Tensor<1, Int>) {
+        let (count, side) = (self.len(), self.side);
+        let inputs = TensorData::new(self.inputs, [count, 3, side, side]);
+        let labels = TensorData::new(self.labels, [count]);
+        (
+            Tensor::from_data(inputs, device),
+            Tensor::from_data(labels, device),
         )
     }
+}
 
-    fn reflect(self, input: &[f32], reflection: Reflection, data: &mut Vec<f32>) {
-        for plane in input.chunks_exact(self.side * self.side) {
-            for row in 0..self.side {
-                let row = if reflection.down {
-                    self.side - 1 - row
-                } else {
-                    row
-                };
-                let line = &plane[row * self.side..][..self.side];
-                if reflection.across {
-                    data.extend(line.iter().rev());
-                } else {
-                    data.extend_from_slice(line);
+/// One epoch's batches of varied samples, prepared on other threads while `use_batch` works on those
+/// before. Samples come with their numbers.
+pub(crate) fn each_varied<'a>(
+    batches: impl Iterator<Item = &'a [(u64, &'a Sample)]> + Send,
+    architecture: Architecture,
+    seed: u64,
+    epoch: u64,
+    mut use_batch: impl FnMut(Batch) -> Result<(), TrainError>,
+) -> Result<(), TrainError> {
+    let (sender, receiver) = mpsc::sync_channel(AHEAD);
+    thread::scope(|scope| {
+        // Moved, so that an error below ends the thread, which then finds nobody listening.
+        let receiver = receiver;
+        scope.spawn(move || {
+            for samples in batches {
+                let batch = Batch::varied(samples, architecture, seed, epoch);
+                if sender.send(batch).is_err() {
+                    return;
                 }
             }
+        });
+        for batch in &receiver {
+            use_batch(batch?)?;
         }
-    }
+        Ok(())
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::synth::test_field;
+
+    const TINY: Architecture = Architecture {
+        side: 8,
+        filters: 2,
+    };
+
+    fn samples() -> Vec<Sample> {
+        (0..6)
+            .map(|number| Sample {
+                path: number.to_string().into(),
+                positive: number % 2 == 1,
+                group: 0,
+                input: test_field(number, 8, 8),
+                picture: test_field(number, 16, 16),
+            })
+            .collect()
+    }
+
+    fn epoch(samples: &[Sample], size: usize, epoch: u64) -> Vec<Batch> {
+        let numbered: Vec<(u64, &Sample)> = (0..).zip(samples).collect();
+        let mut batches = Vec::new();
+        each_varied(numbered.chunks(size), TINY, 3, epoch, |batch| {
+            batches.push(batch);
+            Ok(())
+        })
+        .unwrap();
+        batches
+    }
 
     #[test]
-    fn reflections_reorder_each_plane() {
-        let input: Vec<f32> = (0..12_u8).map(f32::from).collect();
-        let reflect = |across, down| {
-            let mut data = Vec::new();
-            Collator { side: 2 }.reflect(&input, Reflection { across, down }, &mut data);
-            data
+    fn plain_batches_hold_the_input_contract_s_tensor() {
+        let samples = samples();
+        let batch = Batch::plain(&[&samples[4], &samples[1]], TINY).unwrap();
+        assert_eq!(batch.labels, [0, 1]);
+        let mut preprocessor = Preprocessor::new(TINY.input_contract()).unwrap();
+        let expected = &preprocessor.prepare(&samples[1].input).unwrap().data;
+        assert_eq!(&batch.inputs[3 * 64..], expected);
+    }
+
+    #[test]
+    fn variations_change_with_the_epoch_and_with_nothing_else() {
+        let samples = samples();
+        let first = epoch(&samples, 4, 1);
+        assert_eq!(first, epoch(&samples, 4, 1));
+        assert_ne!(first, epoch(&samples, 4, 2));
+        let labels: Vec<&[i64]> = first.iter().map(|batch| batch.labels.as_slice()).collect();
+        assert_eq!(labels, [&[0, 1, 0, 1][..], &[0, 1]]);
+        let joined = |batches: &[Batch]| -> Vec<f32> {
+            let inputs = batches.iter().flat_map(|batch| batch.inputs.clone());
+            inputs.collect()
         };
-        assert_eq!(reflect(false, false), input);
-        assert_eq!(
-            reflect(true, false)[..8],
-            [1.0, 0.0, 3.0, 2.0, 5.0, 4.0, 7.0, 6.0]
-        );
-        assert_eq!(reflect(false, true)[..4], [2.0, 3.0, 0.0, 1.0]);
-        assert_eq!(reflect(true, true)[8..], [11.0, 10.0, 9.0, 8.0]);
+        assert_eq!(joined(&first), joined(&epoch(&samples, 2, 1)));
+    }
+
+    #[test]
+    fn an_error_ends_the_epoch() {
+        let samples = samples();
+        let numbered: Vec<(u64, &Sample)> = (0..).zip(&samples).collect();
+        let mut seen = 0;
+        let end = each_varied(numbered.chunks(1), TINY, 1, 1, |_| {
+            seen += 1;
+            Err(TrainError::Training {
+                problem: "test".into(),
+                remedy: "none".into(),
+            })
+        });
+        assert!(end.is_err());
+        assert_eq!(seen, 1);
     }
 }

@@ -128,7 +128,7 @@ pub(crate) struct AugmentArgs {
 /// `inspect` for what the groups are.
 ///
 /// The exported OpenVINO IR and ONNX are loaded back through every engine that starts here and
-/// compared with the trained network; a model that differs is discarded. Training keeps 120 kB of
+/// compared with the trained network; a model that differs is discarded. Training keeps 150 kB of
 /// memory per image.
 #[derive(Debug, Args)]
 pub(crate) struct FitArgs {
@@ -149,7 +149,7 @@ pub(crate) struct FitArgs {
     /// Adam's learning rate
     #[arg(long, default_value_t = 1e-4, value_parser = learning_rate)]
     pub(crate) learning_rate: f64,
-    /// Seed of the split, the first weights, the order and the reflections
+    /// Seed of the split, the first weights, the order and the variations
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
     /// About this share of each class chooses the epoch

@@ -63,10 +63,10 @@ impl Job {
         let trained = training::train(&self.plan, &split)?;
         let score = |part| training::score(&trained.network, self.plan.architecture, part);
         let decision = DecisionRule {
-            temperature: metrics::fit_temperature(&score(&split.validation)),
+            temperature: metrics::fit_temperature(&score(&split.validation)?),
             ..UNCALIBRATED
         };
-        let scored = score(&split.test);
+        let scored = score(&split.test)?;
         let golden = golden::choose(&split.test, &scored)?;
         let mut manifest = self.describe(labels, &origin, &split, decision, &scored);
         manifest.evaluation.protocol = format!(
@@ -125,7 +125,7 @@ impl Job {
     ) -> Result<Vec<EngineChoice>, TrainError> {
         let architecture = self.plan.architecture;
         let network = Network::begin(architecture, self.plan.seed, &Device::flex());
-        let scored = training::score(&network, architecture, &split.test[..1]);
+        let scored = training::score(&network, architecture, &split.test[..1])?;
         let golden = golden::choose(&split.test[..1], &scored)?;
         let package = Package {
             network: &network,
@@ -465,7 +465,7 @@ mod tests {
             positive_index: POSITIVE,
         };
         let networks = [1, 2].map(|seed| Network::begin(architecture, seed, &Device::flex()));
-        let scored = training::score(&networks[0], architecture, &split.test);
+        let scored = training::score(&networks[0], architecture, &split.test).unwrap();
         let golden = golden::choose(&split.test, &scored).unwrap();
         let [written, other] = [&networks[0], &networks[1]].map(|network| Package {
             network,

@@ -10,7 +10,8 @@ mod survey;
 
 use std::path::{Path, PathBuf};
 
-use smearscope_artifacts::{InputContract, Preprocessor};
+use image::{Rgb, RgbImage};
+use smearscope_artifacts::{InputContract, Resampler};
 
 pub(crate) use groups::{Basis, Groups};
 pub(crate) use layout::{Layout, Listing, Source};
@@ -38,8 +39,10 @@ pub(crate) struct Sample {
     pub(crate) positive: bool,
     /// Index into the names of [`Groups`].
     pub(crate) group: usize,
-    /// The network's input, as the contract lays it out.
-    pub(crate) input: Vec<f32>,
+    /// In the size of the network's input.
+    pub(crate) input: RgbImage,
+    /// In twice that size, to be varied without getting coarser.
+    pub(crate) picture: RgbImage,
 }
 
 impl Dataset {
@@ -52,24 +55,23 @@ impl Dataset {
     pub(crate) fn load(source: &Source, contract: &InputContract) -> Result<Self, TrainError> {
         let root = &source.root;
         let listing = source.list()?;
-        let prepare = |image: &_| {
-            let mut preprocessor = Preprocessor::new(contract.clone())?;
-            Ok(preprocessor.prepare(image)?.data.clone())
-        };
-        let (images, unusable) = survey(listing.files, prepare);
+        let (images, unusable) = survey(listing.files, |image| {
+            [1, 2].map(|times| resized(image, contract, times))
+        });
         refuse_unusable(root, &unusable)?;
-        let (images, inputs): (Vec<Surveyed>, Vec<Vec<f32>>) = images.into_iter().unzip();
+        let (images, pictures): (Vec<Surveyed>, Vec<[RgbImage; 2]>) = images.into_iter().unzip();
         let groups = Groups::form(root, source.layout, &images)?;
         refuse_contradictions(root, &images, &groups)?;
         let samples = images
             .into_iter()
-            .zip(inputs)
+            .zip(pictures)
             .zip(&groups.of)
-            .map(|((image, input), &group)| Sample {
+            .map(|((image, [input, picture]), &group)| Sample {
                 path: image.file.path,
                 positive: image.file.positive,
                 group,
                 input,
+                picture,
             })
             .collect();
         Ok(Self {
@@ -81,6 +83,19 @@ impl Dataset {
             groups,
         })
     }
+}
+
+/// The image in some times the size of the network's input.
+fn resized(image: &RgbImage, contract: &InputContract, times: u32) -> RgbImage {
+    let mut resized = RgbImage::new(contract.width * times, contract.height * times);
+    let (width, height) = (resized.width() as usize, resized.height() as usize);
+    let mut pixels = resized.pixels_mut();
+    Resampler::new(contract.resize, width, height).resize(image, |colour| {
+        if let Some(pixel) = pixels.next() {
+            *pixel = Rgb(colour);
+        }
+    });
+    resized
 }
 
 fn refuse_unusable(root: &Path, unusable: &[Unusable]) -> Result<(), TrainError> {
@@ -135,6 +150,8 @@ fn refuse_contradictions(
 mod tests {
     use std::fs;
 
+    use smearscope_artifacts::Preprocessor;
+
     use super::*;
     use crate::network::Architecture;
     use crate::synth::test_field;
@@ -181,8 +198,16 @@ mod tests {
             .map(|sample| sample.positive)
             .collect();
         assert_eq!(labels, [true, true, false, false, false]);
-        let sizes = dataset.samples.iter().map(|sample| sample.input.len());
-        assert!(sizes.into_iter().all(|size| size == 16 * 16 * 3));
+        for sample in &dataset.samples {
+            assert_eq!(sample.input.dimensions(), (16, 16));
+            assert_eq!(sample.picture.dimensions(), (32, 32));
+        }
+        // What training sees is what the appliance sees.
+        let image = image::open(&dataset.samples[0].path).unwrap().to_rgb8();
+        let mut preprocessor = Preprocessor::new(contract()).unwrap();
+        let expected = preprocessor.prepare(&image).unwrap().clone();
+        let found = preprocessor.prepare(&dataset.samples[0].input).unwrap();
+        assert_eq!(found.data, expected.data);
         assert_eq!(dataset.provenance, None);
         assert_eq!(dataset.groups.names.len(), 5);
     }

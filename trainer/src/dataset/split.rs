@@ -248,6 +248,8 @@ fn is_named(path: &Path, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use image::RgbImage;
+
     use super::super::groups::{Basis, Duplicates, Groups};
     use super::*;
 
@@ -270,7 +272,8 @@ mod tests {
                     path: format!("data/{number}.png").into(),
                     positive: class == '+',
                     group,
-                    input: Vec::new(),
+                    input: RgbImage::new(1, 1),
+                    picture: RgbImage::new(2, 2),
                 })
                 .collect(),
             groups: Groups {

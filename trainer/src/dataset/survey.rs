@@ -35,7 +35,7 @@ pub(crate) struct Unusable {
 /// Reads and decodes every file once, on all cores; `keep` makes what the caller needs of the pixels.
 pub(crate) fn survey<T: Send>(
     files: Vec<Listed>,
-    keep: impl Fn(&RgbImage) -> Result<T, ArtifactError> + Sync,
+    keep: impl Fn(&RgbImage) -> T + Sync,
 ) -> (Vec<(Surveyed, T)>, Vec<Unusable>) {
     let bar = progress::bar(files.len() as u64, "images read");
     let looked_at: Vec<Result<_, Unusable>> = files
@@ -62,12 +62,12 @@ pub(crate) fn survey<T: Send>(
 
 fn look_at<T>(
     file: Listed,
-    keep: &impl Fn(&RgbImage) -> Result<T, ArtifactError>,
+    keep: &impl Fn(&RgbImage) -> T,
 ) -> Result<(Surveyed, T), ArtifactError> {
     let limits = Limits::default();
     let bytes = decode::read_bytes(&file.path, &limits)?;
     let image = decode::decode(&bytes, &limits)?;
-    let kept = keep(&image)?;
+    let kept = keep(&image);
     let surveyed = Surveyed {
         sha256: FileEntry::for_bytes(&file.path, &bytes).sha256,
         size: image.dimensions(),
