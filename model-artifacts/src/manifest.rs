@@ -175,6 +175,9 @@ pub struct Evaluation {
     pub negatives: u32,
     /// Figures by name (`accuracy`, `sensitivity`, `specificity`, `auroc`, …), each 0 to 1.
     pub figures: BTreeMap<String, f64>,
+    /// Lower and upper end of each figure's 95 % interval, where one could be computed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub intervals: BTreeMap<String, [f64; 2]>,
 }
 
 /// The model's files.

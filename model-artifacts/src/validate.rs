@@ -126,6 +126,18 @@ impl Manifest {
                 ));
             }
         }
+        for (name, [low, high]) in &evaluation.intervals {
+            check_line("evaluation.intervals", name)?;
+            let field = format!("evaluation.intervals.{name}");
+            if !evaluation.figures.contains_key(name) {
+                let problem = "an interval of a figure that is not stated";
+                return Err(Fault::new(field, problem, CORRECT_IT));
+            }
+            if !(0.0 <= *low && low <= high && *high <= 1.0) {
+                let problem = format!("{low} to {high} is no interval within 0 to 1");
+                return Err(Fault::new(field, problem, CORRECT_IT));
+            }
+        }
         Ok(())
     }
 

@@ -30,7 +30,7 @@ pub(crate) fn render(manifest: &Manifest, agreements: &[Agreement], commands: &[
          - **Licence of the weights:** {}\n\n\
          ## Figures\n\n\
          Measured on {} ({} positive, {} negative). {}\n\n\
-         | figure | value |\n|---|---|\n",
+         | figure | value | 95 % interval, by groups |\n|---|---|---|\n",
         manifest.trained_on,
         manifest.intended_use,
         manifest.architecture,
@@ -47,7 +47,12 @@ pub(crate) fn render(manifest: &Manifest, agreements: &[Agreement], commands: &[
         evaluation.protocol,
     );
     for (name, figure) in &evaluation.figures {
-        let _ = writeln!(card, "| {} | {figure:.4} |", name.replace('_', " "));
+        let interval = match evaluation.intervals.get(name) {
+            Some([low, high]) => format!("{low:.4} to {high:.4}"),
+            None => "unknown".into(),
+        };
+        let name = name.replace('_', " ");
+        let _ = writeln!(card, "| {name} | {figure:.4} | {interval} |");
     }
     let _ = write!(
         card,

@@ -182,6 +182,7 @@ impl Job {
                 } else {
                     metrics::figures(scored, &decision)
                 },
+                intervals: metrics::intervals(scored, &decision, self.split.seed),
             },
             files: Files {
                 ir_xml: None,
@@ -249,7 +250,10 @@ impl Job {
             evaluation.dataset, evaluation.positives, evaluation.negatives
         );
         for (name, figure) in &evaluation.figures {
-            println!("  {name:<18}{figure:.4}");
+            match evaluation.intervals.get(name) {
+                Some([low, high]) => println!("  {name:<18}{figure:.4}  ({low:.4} to {high:.4})"),
+                None => println!("  {name:<18}{figure:.4}"),
+            }
         }
         println!("temperature {:.3}", manifest.decision.temperature);
         for agreement in agreements {

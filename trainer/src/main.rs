@@ -17,6 +17,8 @@ mod package;
 mod progress;
 mod sheet;
 mod synth;
+#[cfg(test)]
+mod test_peer;
 mod training;
 
 use std::error::Error;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use smearscope_artifacts::{Call, DecisionRule};
 
 /// A logit margin (positive − negative) with the truth.
@@ -9,7 +11,14 @@ use smearscope_artifacts::{Call, DecisionRule};
 pub(crate) struct Scored {
     pub(crate) margin: f32,
     pub(crate) positive: bool,
+    /// Images of one group are no independent witnesses.
+    pub(crate) group: usize,
 }
+
+/// Bins of the calibration error.
+const BINS: usize = 10;
+/// Resamples of the bootstrap.
+const RESAMPLES: usize = 1000;
 
 /// Figures by name, each 0 to 1. Those that do not exist for want of a class are left out.
 pub(crate) fn figures(scored: &[Scored], rule: &DecisionRule) -> BTreeMap<String, f64> {
@@ -20,6 +29,7 @@ pub(crate) fn figures(scored: &[Scored], rule: &DecisionRule) -> BTreeMap<String
     };
     let probability = |item: &Scored| f64::from(rule.decide(item.margin).probability);
     let right = |item: &Scored| (probability(item) >= f64::from(rule.threshold)) == item.positive;
+    let called = |item: &Scored| right(item) == item.positive;
     let decided = |item: &Scored| rule.decide(item.margin).call != Call::Undecided;
     let brier = scored
         .iter()
@@ -30,8 +40,11 @@ pub(crate) fn figures(scored: &[Scored], rule: &DecisionRule) -> BTreeMap<String
         ("accuracy", share(&|_| true, &right)),
         ("sensitivity", share(&|item| item.positive, &right)),
         ("specificity", share(&|item| !item.positive, &right)),
+        ("precision", share(&called, &right)),
         ("auroc", auroc(scored)),
+        ("auprc", average_precision(scored)),
         ("brier", (!scored.is_empty()).then_some(brier)),
+        ("calibration_error", calibration_error(scored, rule)),
         ("decided_share", share(&|_| true, &decided)),
         ("decided_accuracy", share(&decided, &right)),
     ]
@@ -40,11 +53,89 @@ pub(crate) fn figures(scored: &[Scored], rule: &DecisionRule) -> BTreeMap<String
     .collect()
 }
 
+/// 95 % intervals of [`figures`]: percentiles over resamples of whole groups (Efron and Tibshirani
+/// 1993, chapters 8 and 13). Of a single group nothing can be said.
+pub(crate) fn intervals(
+    scored: &[Scored],
+    rule: &DecisionRule,
+    seed: u64,
+) -> BTreeMap<String, [f64; 2]> {
+    let mut by_group: BTreeMap<usize, Vec<Scored>> = BTreeMap::new();
+    for item in scored {
+        by_group.entry(item.group).or_default().push(*item);
+    }
+    let groups: Vec<Vec<Scored>> = by_group.into_values().collect();
+    if groups.len() < 2 {
+        return BTreeMap::new();
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut drawn: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    for _ in 0..RESAMPLES {
+        let resample: Vec<Scored> = (0..groups.len())
+            .flat_map(|_| groups[rng.random_range(0..groups.len())].iter().copied())
+            .collect();
+        for (name, figure) in figures(&resample, rule) {
+            drawn.entry(name).or_default().push(figure);
+        }
+    }
+    drawn
+        .into_iter()
+        .map(|(name, mut values)| {
+            values.sort_by(f64::total_cmp);
+            let at = |share: f64| values[(share * (values.len() - 1) as f64).round() as usize];
+            (name, [at(0.025), at(0.975)])
+        })
+        .collect()
+}
+
+/// From the lowest margin to the highest.
+fn ordered(scored: &[Scored]) -> Vec<Scored> {
+    let mut ordered = scored.to_vec();
+    ordered.sort_by(|a, b| a.margin.total_cmp(&b.margin));
+    ordered
+}
+
+/// Zero has two signs, which a total order tells apart.
+#[expect(clippy::float_cmp, reason = "a tie is equality")]
+fn is_tie(a: &Scored, b: &Scored) -> bool {
+    a.margin == b.margin
+}
+
+/// Area under the precision–recall curve as a sum of steps: the mean precision at each positive,
+/// ties counted together.
+fn average_precision(scored: &[Scored]) -> Option<f64> {
+    let ordered = ordered(scored);
+    let positives = ordered.iter().filter(|item| item.positive).count();
+    if positives == 0 {
+        return None;
+    }
+    let (mut called, mut found, mut area) = (0, 0, 0.0);
+    for tied in ordered.chunk_by(is_tie).rev() {
+        let more = tied.iter().filter(|item| item.positive).count();
+        called += tied.len();
+        found += more;
+        area += more as f64 / positives as f64 * found as f64 / called as f64;
+    }
+    Some(area)
+}
+
+/// Expected calibration error (Naeini et al. 2015) of the positive class: how far the probability is
+/// from the share of positives, on average over bins of equal width.
+fn calibration_error(scored: &[Scored], rule: &DecisionRule) -> Option<f64> {
+    let mut excess = [0.0; BINS];
+    for item in scored {
+        let probability = f64::from(rule.decide(item.margin).probability);
+        let bin = ((probability * BINS as f64) as usize).min(BINS - 1);
+        excess[bin] += probability - f64::from(u8::from(item.positive));
+    }
+    let total: f64 = excess.iter().map(|excess| excess.abs()).sum();
+    (!scored.is_empty()).then(|| total / scored.len() as f64)
+}
+
 /// Area under the ROC curve: the chance that a positive scores above a negative, ties counting
 /// half (the Mann–Whitney statistic).
 pub(crate) fn auroc(scored: &[Scored]) -> Option<f64> {
-    let mut ordered = scored.to_vec();
-    ordered.sort_by(|a, b| a.margin.total_cmp(&b.margin));
+    let ordered = ordered(scored);
     let positives = ordered.iter().filter(|item| item.positive).count();
     let negatives = ordered.len() - positives;
     if positives == 0 || negatives == 0 {
@@ -52,7 +143,7 @@ pub(crate) fn auroc(scored: &[Scored]) -> Option<f64> {
     }
     let mut wins = 0.0;
     let mut negatives_below = 0;
-    for tied in ordered.chunk_by(|a, b| a.margin.total_cmp(&b.margin).is_eq()) {
+    for tied in ordered.chunk_by(is_tie) {
         let tied_positives = tied.iter().filter(|item| item.positive).count();
         let tied_negatives = tied.len() - tied_positives;
         wins += tied_positives as f64 * (negatives_below as f64 + 0.5 * tied_negatives as f64);
@@ -99,11 +190,17 @@ pub(crate) fn fit_temperature(scored: &[Scored]) -> f32 {
 #[expect(clippy::float_cmp, reason = "fractions of small counts are exact")]
 mod tests {
     use super::*;
+    use crate::test_peer::python;
 
     fn scored(items: &[(f32, bool)]) -> Vec<Scored> {
         items
             .iter()
-            .map(|&(margin, positive)| Scored { margin, positive })
+            .enumerate()
+            .map(|(group, &(margin, positive))| Scored {
+                margin,
+                positive,
+                group,
+            })
             .collect()
     }
 
@@ -133,6 +230,7 @@ mod tests {
         assert_eq!(figures["accuracy"], 0.75);
         assert_eq!(figures["sensitivity"], 2.0 / 3.0);
         assert_eq!(figures["specificity"], 1.0);
+        assert_eq!(figures["precision"], 1.0);
         assert_eq!(figures["decided_share"], 0.75);
         assert_eq!(figures["decided_accuracy"], 2.0 / 3.0);
     }
@@ -145,6 +243,7 @@ mod tests {
             .map(|number| Scored {
                 margin: if number % 10 == 0 { -claimed } else { claimed },
                 positive: true,
+                group: 0,
             })
             .collect();
         assert!((fit_temperature(&items) - 5.0).abs() < 0.01);
@@ -160,5 +259,80 @@ mod tests {
     fn log_loss_is_finite_for_huge_margins() {
         assert_eq!(log_loss(&scored(&[(1e30, true)]), 1.0), 0.0);
         assert!(log_loss(&scored(&[(-1e30, true)]), 1.0) > 1e29);
+    }
+
+    const PLAIN: DecisionRule = DecisionRule {
+        threshold: 0.5,
+        inconclusive: [0.2, 0.8],
+        temperature: 1.3,
+    };
+
+    #[test]
+    fn figures_are_those_of_scikit_learn() {
+        let mut rng = ChaCha8Rng::seed_from_u64(2);
+        let items: Vec<Scored> = (0..400)
+            .map(|group| {
+                let positive = rng.random_bool(0.4);
+                // Rounded, so that there are ties; shifted, so that none lies on the edge of a bin,
+                // which scikit-learn counts to the one below.
+                let noise: f32 = rng.random_range(-4.0..4.0);
+                let margin =
+                    ((noise + if positive { 1.0 } else { -1.0 }) * 8.0).round() / 8.0 + 0.01;
+                Scored {
+                    margin,
+                    positive,
+                    group,
+                }
+            })
+            .collect();
+        let rows: Vec<(f32, bool)> = items
+            .iter()
+            .map(|item| (PLAIN.decide(item.margin).probability, item.positive))
+            .collect();
+        let Some(answer) = python(
+            "metrics_reference.py",
+            &serde_json::to_string(&rows).unwrap(),
+        ) else {
+            return;
+        };
+        let expected: BTreeMap<String, f64> = serde_json::from_str(&answer).unwrap();
+        let found = figures(&items, &PLAIN);
+        for (name, value) in &expected {
+            // Both sum 400 terms in f64, in another order.
+            assert!(
+                (found[name] - value).abs() < 1e-9,
+                "{name}: {} {value}",
+                found[name]
+            );
+        }
+        assert_eq!(expected.len(), 8);
+    }
+
+    /// Whether the accuracy of 100 items, of which 80 are right, has this half width.
+    fn assert_half_width(group_size: usize, expected: f64) {
+        let items: Vec<Scored> = (0..100)
+            .map(|number| Scored {
+                margin: 2.0,
+                positive: number < 80,
+                group: number / group_size,
+            })
+            .collect();
+        let [low, high] = intervals(&items, &PLAIN, 1)["accuracy"];
+        assert!(low < 0.8 && 0.8 < high, "{low} {high}");
+        let half_width = (high - low) / 2.0;
+        assert!(
+            (half_width - expected).abs() < 0.1 * expected,
+            "{half_width}"
+        );
+    }
+
+    #[test]
+    fn intervals_are_as_wide_as_the_groups_are_few() {
+        // Normal approximation: 1.96 √(p (1 − p) / groups); a tenth for a thousand resamples of
+        // steps of 0.01 and 0.1.
+        assert_half_width(1, 1.96 * (0.16_f64 / 100.0).sqrt());
+        assert_half_width(10, 1.96 * (0.16_f64 / 10.0).sqrt());
+        let alone = scored(&[(1.0, true)]);
+        assert_eq!(intervals(&alone, &PLAIN, 1), BTreeMap::new());
     }
 }

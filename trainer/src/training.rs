@@ -119,6 +119,7 @@ pub(crate) fn score(
         scored.extend(labelled.map(|(margin, sample)| Scored {
             margin,
             positive: sample.positive,
+            group: sample.group,
         }));
     }
     Ok(scored)

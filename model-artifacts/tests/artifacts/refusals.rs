@@ -137,6 +137,16 @@ const IMPOSSIBLE: &[(&str, &str, &str)] = &[
         "evaluation.figures.auroc",
     ),
     (
+        "[evaluation.figures]",
+        "[evaluation.figures]\n[evaluation.intervals]\nauroc = [0.8, 0.9]",
+        "evaluation.intervals.auroc",
+    ),
+    (
+        "positives = 0",
+        "positives = 9\nfigures = { auroc = 0.9 }\nintervals = { auroc = [0.9, 0.8] }",
+        "evaluation.intervals.auroc",
+    ),
+    (
         "probability = 0.08",
         "probability = 1.08",
         "golden[0].probability",

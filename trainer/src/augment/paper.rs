@@ -83,29 +83,13 @@ fn rotation(width: f32, height: f32, degrees: f32) -> Affine {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-    use std::path::{Path, PathBuf};
-    use std::process::{Command, Stdio};
+    use std::path::Path;
 
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
     use super::*;
-
-    const CRATE: &str = env!("CARGO_MANIFEST_DIR");
-
-    /// A real micrograph, and the Python that has OpenCV and SciPy; `None`, with a message, without.
-    fn peers() -> Option<(PathBuf, PathBuf)> {
-        let micrograph = Path::new(CRATE).join("../../shared/data/bccd/BloodImage_00038.jpg");
-        let python = Path::new(CRATE).join("../.venv/bin/python");
-        for path in [&micrograph, &python] {
-            if !path.exists() {
-                eprintln!("skipped: {} is absent", path.display());
-                return None;
-            }
-        }
-        Some((micrograph, python))
-    }
+    use crate::test_peer::python;
 
     /// Largest and mean difference of two pictures, in levels.
     fn difference(a: &RgbImage, b: &RgbImage) -> (u8, f64) {
@@ -119,25 +103,18 @@ mod tests {
 
     #[test]
     fn each_transform_is_that_of_opencv_and_scipy() {
-        let Some((micrograph, python)) = peers() else {
+        let micrograph = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../shared/data/bccd/BloodImage_00038.jpg");
+        if !micrograph.exists() {
+            eprintln!("skipped: {} is absent", micrograph.display());
             return;
-        };
+        }
         let image = image::open(micrograph).unwrap().to_rgb8();
         let folder = tempfile::tempdir().unwrap();
         image.save(folder.path().join("image.png")).unwrap();
-        let mut child = Command::new(python)
-            .arg(Path::new(CRATE).join("tests/augment_reference.py"))
-            .stdin(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let place = folder.path().to_str().unwrap();
-        child
-            .stdin
-            .take()
-            .unwrap()
-            .write_all(place.as_bytes())
-            .unwrap();
-        assert!(child.wait().unwrap().success());
+        if python("augment_reference.py", folder.path().to_str().unwrap()).is_none() {
+            return;
+        }
 
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let mut own = |transform: Transform| transform.apply(&image, &mut rng);
