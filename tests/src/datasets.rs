@@ -212,5 +212,5 @@ fn splits_that_leak_are_refused() {
     fs::remove_file(copy).unwrap();
     fit_with_holdout(folder.path(), "a0\na1\ng0\ng1\n").success();
     let manifest = fs::read_to_string(folder.path().join("model/manifest.toml")).unwrap();
-    assert!(manifest.contains("Split by subjects"), "{manifest}");
+    assert!(manifest.contains("split by subjects"), "{manifest}");
 }

@@ -135,6 +135,7 @@ mod tests {
                 path: number.to_string().into(),
                 positive: number % 2 == 1,
                 group: 0,
+                camera: None,
                 input: test_field(number, 8, 8),
                 picture: test_field(number, 16, 16),
             })

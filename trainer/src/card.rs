@@ -4,13 +4,20 @@ use std::fmt::Write;
 
 use smearscope_artifacts::Manifest;
 
+use crate::metrics::Confusion;
 use crate::package::{AGREEMENT, Agreement};
+use crate::report::{self, Part, Report};
 
 /// The card's file name in a model folder.
-pub(crate) const FILE_NAME: &str = "README.md";
+pub(crate) const FILE_NAME: &str = "MODEL_CARD.md";
 
 /// The card's text. `commands` made the model.
-pub(crate) fn render(manifest: &Manifest, agreements: &[Agreement], commands: &[String]) -> String {
+pub(crate) fn render(
+    manifest: &Manifest,
+    report: &Report,
+    agreements: &[Agreement],
+    commands: &[String],
+) -> String {
     let mut card = format!("# {} {}\n\n", manifest.name, manifest.version);
     if manifest.demo {
         card.push_str("> **Demo model, not for diagnosis.**\n\n");
@@ -26,7 +33,7 @@ pub(crate) fn render(manifest: &Manifest, agreements: &[Agreement], commands: &[
          - **Trained on:** {}\n\
          - **Intended use:** {}\n\
          - **Network:** {}, {} × {} pixels\n\
-         - **Verdict:** p = σ(margin / {:.3}); {} from {} on, {} below, none between {low} and {high}\n\
+         - **Verdict:** p = σ(margin / {:.3}); {} from {:.3} on, {} below, none between {low:.3} and {high:.3}\n\
          - **Licence of the weights:** {}\n\n\
          ## Figures\n\n\
          Measured on {} ({} positive, {} negative). {}\n\n\
@@ -54,6 +61,9 @@ pub(crate) fn render(manifest: &Manifest, agreements: &[Agreement], commands: &[
         let name = name.replace('_', " ");
         let _ = writeln!(card, "| {name} | {figure:.4} | {interval} |");
     }
+    confusion(&mut card, report);
+    parts(&mut card, "camera", &report.cameras);
+    parts(&mut card, "group", &report.groups);
     let _ = write!(
         card,
         "\n## Export\n\nLargest absolute difference from the trained network; more than {AGREEMENT:.0e} is refused.\n\n\
@@ -77,4 +87,61 @@ pub(crate) fn render(manifest: &Manifest, agreements: &[Agreement], commands: &[
         commands.join("\n")
     );
     card
+}
+
+fn confusion(card: &mut String, report: &Report) {
+    let Confusion {
+        true_positives,
+        false_negatives,
+        true_negatives,
+        false_positives,
+    } = report.confusion;
+    let decided = report.decided;
+    let _ = write!(
+        card,
+        "\nImages at the threshold; in brackets those with a verdict, outside the inconclusive band. The \
+         classification error that ALL-IDB asks for is {}.\n\n\
+         | | called positive | called negative |\n|---|---|---|\n\
+         | positive | {true_positives} ({}) | {false_negatives} ({}) |\n\
+         | negative | {false_positives} ({}) | {true_negatives} ({}) |\n",
+        false_positives + false_negatives,
+        decided.true_positives,
+        decided.false_negatives,
+        decided.false_positives,
+        decided.true_negatives,
+    );
+}
+
+/// Rows of a table before the reader is sent to the report.
+const MOST_ROWS: usize = 40;
+
+fn parts(card: &mut String, of: &str, parts: &[Part]) {
+    if parts.len() < 2 {
+        return;
+    }
+    let _ = write!(
+        card,
+        "\n| {of} | images | accuracy | sensitivity | specificity | decided share |\n\
+         |---|---|---|---|---|---|\n"
+    );
+    for part in parts.iter().take(MOST_ROWS) {
+        let figure = |name: &str| match part.figures.get(name) {
+            Some(figure) => format!("{figure:.3}"),
+            None => "none".into(),
+        };
+        let _ = writeln!(
+            card,
+            "| {} | {} | {} | {} | {} | {} |",
+            part.name.replace('|', "/"),
+            part.images,
+            figure("accuracy"),
+            figure("sensitivity"),
+            figure("specificity"),
+            figure("decided_share")
+        );
+    }
+    if parts.len() > MOST_ROWS {
+        let more = parts.len() - MOST_ROWS;
+        let _ = writeln!(card, "\n{more} more {of}s are in `{}`.", report::FILE_NAME);
+    }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use semver::Version;
 
-use crate::dataset::{Layout, Source, TestPart};
+use crate::dataset::{Layout, Source, TestPlan};
 
 /// Makes smearscope models: draws labelled fields, trains, checks and exports.
 #[derive(Debug, Parser)]
@@ -123,9 +123,10 @@ pub(crate) struct AugmentArgs {
     pub(crate) seed: u64,
 }
 
-/// The images are split into training, validation (chooses the best epoch and the calibration
-/// temperature) and test (gives the figures in the manifest). No group is ever split: see
-/// `inspect` for what the groups are.
+/// The figures are those of cross-validation: the images are dealt into folds, and each fold is judged
+/// by a network that trained on the others. Then a last network is trained on all images, and
+/// exported. No group is ever parted: see `inspect` for what the groups are. Within what a network
+/// trains on, a validation part chooses the epoch.
 ///
 /// The exported OpenVINO IR and ONNX are loaded back through every engine that starts here and
 /// compared with the trained network; a model that differs is discarded. Training keeps 150 kB of
@@ -140,9 +141,12 @@ pub(crate) struct FitArgs {
     /// Replace the model in --out, once the new one has proved itself
     #[arg(long)]
     pub(crate) replace: bool,
-    /// Passes over the training images
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    /// Passes over the training images at most
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) epochs: u16,
+    /// Stop after this many epochs without a lower validation loss
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) patience: u16,
     /// Images per step
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) batch_size: u16,
@@ -152,16 +156,23 @@ pub(crate) struct FitArgs {
     /// Seed of the split, the first weights, the order and the variations
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// About this share of each class chooses the epoch
-    #[arg(long, default_value_t = 0.15, value_parser = part)]
+    /// About this share of what a network may see chooses the epoch
+    #[arg(long, default_value_t = 0.2, value_parser = part)]
     pub(crate) validation_share: f64,
-    /// About this share of each class gives the figures
-    #[arg(long, default_value_t = 0.15, value_parser = part)]
-    pub(crate) test_share: f64,
-    /// These images give the figures: `reference` (the 20 that the reference project took from
-    /// ALL-IDB1), or a text file with one file name a line
-    #[arg(long, value_name = "FILE|reference", conflicts_with = "test_share")]
-    pub(crate) holdout: Option<PathBuf>,
+    /// Folds of the cross-validation; `each` makes every group a fold
+    #[arg(long, default_value = "5", value_name = "NUMBER|each", value_parser = folds)]
+    folds: TestPlan,
+    /// No cross-validation: these images give the figures, and are never trained on. `reference`
+    /// (the 20 that the reference project took from ALL-IDB1), or a text file with one file name a
+    /// line
+    #[arg(long, value_name = "FILE|reference", conflicts_with = "folds")]
+    holdout: Option<PathBuf>,
+    /// Share of positive images that the decision threshold must find
+    #[arg(long, default_value_t = 0.95, value_parser = requirement)]
+    pub(crate) sensitivity: f64,
+    /// Share of verdicts that must be right; what it takes is left inconclusive
+    #[arg(long, default_value_t = 0.95, value_parser = requirement)]
+    pub(crate) accuracy: f64,
     /// The model's name: a-z, 0-9 and -
     #[arg(long, default_value = "smear-demo")]
     pub(crate) name: String,
@@ -174,11 +185,11 @@ pub(crate) struct FitArgs {
 }
 
 impl FitArgs {
-    pub(crate) fn test_part(&self) -> TestPart {
+    pub(crate) fn test_plan(&self) -> TestPlan {
         match &self.holdout {
-            None => TestPart::Share(self.test_share),
-            Some(list) if list.as_os_str() == "reference" => TestPart::Reference,
-            Some(list) => TestPart::Listed(list.clone()),
+            None => self.folds.clone(),
+            Some(list) if list.as_os_str() == "reference" => TestPlan::Reference,
+            Some(list) => TestPlan::Listed(list.clone()),
         }
     }
 }
@@ -200,6 +211,20 @@ fn part(text: &str) -> Result<f64, String> {
         |part| part > 0.0 && part <= 0.4,
         "above 0 and up to 0.4",
     )
+}
+
+fn requirement(text: &str) -> Result<f64, String> {
+    number(text, |share| (0.5..=1.0).contains(&share), "from 0.5 to 1")
+}
+
+fn folds(text: &str) -> Result<TestPlan, String> {
+    if text == "each" {
+        return Ok(TestPlan::EachGroup);
+    }
+    match text.parse() {
+        Ok(folds @ 2..=100) => Ok(TestPlan::Folds(folds)),
+        _ => Err("must be a number from 2 to 100, or `each`".into()),
+    }
 }
 
 fn learning_rate(text: &str) -> Result<f64, String> {
@@ -230,8 +255,7 @@ mod tests {
             );
         }
         assert!(
-            Cli::try_parse_from(["t", "fit", "--data", "d", "--out", "o", "--test-share", "0"])
-                .is_err()
+            Cli::try_parse_from(["t", "fit", "--data", "d", "--out", "o", "--folds", "1"]).is_err()
         );
     }
 }

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use image::RgbImage;
-use log::info;
 use semver::Version;
 use smearscope_artifacts::decode::{self, Limits};
 use smearscope_artifacts::{
@@ -15,15 +14,17 @@ use smearscope_artifacts::{
 use tempfile::TempDir;
 
 use crate::card;
-use crate::dataset::{Basis, Dataset, Provenance, Source, Split, SplitPlan, TestPart};
+use crate::dataset::{Basis, Dataset, Provenance, Sample, Source, TestPlan};
 use crate::error::TrainError;
 use crate::golden::{self, Golden};
-use crate::metrics::{self, Scored};
+use crate::metrics::{self, Confusion, Judged};
 use crate::network::{Architecture, EVIDENCE, Network, POSITIVE, PROBABILITY};
 use crate::package::{self, Agreement, Package};
+use crate::protocol::{Folds, Outcome, Protocol};
+use crate::report::{self, Report};
 use crate::training::{self, Plan};
 
-/// Images of the test part that the export is compared on, beside the golden samples.
+/// Images unmet in training that the export is compared on, beside the golden samples.
 const COMPARED: usize = 16;
 
 /// What to train on, how, and where to.
@@ -32,8 +33,7 @@ pub(crate) struct Job {
     pub(crate) data: Source,
     pub(crate) out: PathBuf,
     pub(crate) replace: bool,
-    pub(crate) split: SplitPlan,
-    pub(crate) plan: Plan,
+    pub(crate) protocol: Protocol,
     pub(crate) name: String,
     pub(crate) version: Version,
     pub(crate) license: String,
@@ -43,53 +43,44 @@ impl Job {
     /// Trains, evaluates, exports and proves a model; `--out` appears only when all of it is done.
     pub(crate) fn run(&self) -> Result<(), TrainError> {
         let parent = self.check_out()?;
-        let contract = self.plan.architecture.input_contract();
-        let dataset = Dataset::load(&self.data, &contract)?;
+        let architecture = self.protocol.plan.architecture;
+        let dataset = Dataset::load(&self.data, &architecture.input_contract())?;
         let origin = Origin::of(&dataset);
-        let labels = Labels {
-            negative: dataset.negative.clone(),
-            positive: dataset.positive.clone(),
-            positive_index: POSITIVE,
-        };
-        let split = dataset.split(&self.split)?;
-        info!(
-            "{} images train, {} choose the epoch, {} give the figures",
-            split.train.len(),
-            split.validation.len(),
-            split.test.len()
-        );
-        let engines = self.rehearse(&parent, &split, &labels, &origin)?;
+        let folds = Folds::of(&dataset, &self.protocol.split)?;
+        let engines = self.rehearse(&parent, &dataset, &folds, &origin)?;
 
-        let trained = training::train(&self.plan, &split)?;
-        let score = |part| training::score(&trained.network, self.plan.architecture, part);
-        let decision = DecisionRule {
-            temperature: metrics::fit_temperature(&score(&split.validation)?),
-            ..UNCALIBRATED
-        };
-        let scored = score(&split.test)?;
-        let golden = golden::choose(&split.test, &scored)?;
-        let mut manifest = self.describe(labels, &origin, &split, decision, &scored);
-        manifest.evaluation.protocol = format!(
-            "{} Epoch {} of {} had the lowest validation loss, {:.4}.",
-            manifest.evaluation.protocol, trained.epoch, self.plan.epochs, trained.validation_loss
-        );
+        let outcome = self.protocol.run(&folds)?;
+        let Outcome {
+            network,
+            rule,
+            predictions,
+            courses,
+        } = &outcome;
+        let judged: Vec<Judged> = predictions.iter().map(|item| item.judged).collect();
+        let scored = training::score(network, architecture, folds.unmet())?;
+        let golden = golden::choose(folds.unmet(), &scored)?;
         let package = Package {
-            network: &trained.network,
-            architecture: self.plan.architecture,
+            network,
+            architecture,
             golden: &golden,
-            manifest,
+            manifest: self.describe(&dataset, &origin, &folds, *rule, &judged),
         };
         let staging = staging_in(&parent)?;
         let manifest = package.write(staging.path())?;
-        let images = comparison_images(&split, &golden)?;
+        let images = comparison_images(folds.unmet(), &golden)?;
         let agreements = engines
             .into_iter()
             .map(|engine| package.compare(staging.path(), engine, &images))
             .collect::<Result<Vec<Agreement>, TrainError>>()?;
-        let card = card::render(&manifest, &agreements, &self.commands(&origin));
+        let report = Report::new(&manifest, &dataset, predictions, courses);
+        let json = serde_json::to_vec_pretty(&report).map_err(|error| TrainError::Export {
+            problem: format!("{}: {error}", report::FILE_NAME),
+        })?;
+        package::save(staging.path(), report::FILE_NAME, &json)?;
+        let card = card::render(&manifest, &report, &agreements, &self.commands(&origin));
         package::save(staging.path(), card::FILE_NAME, card.as_bytes())?;
         self.publish(&parent, &staging)?;
-        self.report(&manifest, &agreements);
+        self.tell(&manifest, &report, &agreements);
         Ok(())
     }
 
@@ -119,46 +110,56 @@ impl Job {
     fn rehearse(
         &self,
         parent: &Path,
-        split: &Split,
-        labels: &Labels,
+        dataset: &Dataset,
+        folds: &Folds,
         origin: &Origin,
     ) -> Result<Vec<EngineChoice>, TrainError> {
-        let architecture = self.plan.architecture;
-        let network = Network::begin(architecture, self.plan.seed, &Device::flex());
-        let scored = training::score(&network, architecture, &split.test[..1])?;
-        let golden = golden::choose(&split.test[..1], &scored)?;
+        let Plan {
+            architecture, seed, ..
+        } = self.protocol.plan;
+        let network = Network::begin(architecture, seed, &Device::flex());
+        let first = &folds.unmet()[..1];
+        let scored = training::score(&network, architecture, first)?;
+        let golden = golden::choose(first, &scored)?;
         let package = Package {
             network: &network,
             architecture,
             golden: &golden,
-            manifest: self.describe(labels.clone(), origin, split, UNCALIBRATED, &[]),
+            manifest: self.describe(dataset, origin, folds, UNCALIBRATED, &[]),
         };
         let staging = staging_in(parent)?;
         package.write(staging.path())?;
-        package.usable_engines(staging.path(), &comparison_images(split, &golden)?)
+        package.usable_engines(staging.path(), &comparison_images(folds.unmet(), &golden)?)
     }
 
     fn describe(
         &self,
-        labels: Labels,
+        dataset: &Dataset,
         origin: &Origin,
-        split: &Split,
+        folds: &Folds,
         decision: DecisionRule,
-        scored: &[Scored],
+        judged: &[Judged],
     ) -> Manifest {
-        let positives = scored.iter().filter(|item| item.positive).count();
+        let Plan {
+            architecture, seed, ..
+        } = self.protocol.plan;
+        let positives = judged.iter().filter(|item| item.positive).count();
         Manifest {
             format_version: Manifest::FORMAT_VERSION,
             name: self.name.clone(),
             version: self.version.clone(),
             architecture: Architecture::NAME.into(),
-            trained_on: format!("{} images: {}", split.train.len(), origin.trained_on),
+            trained_on: format!("{} images: {}", folds.kept().train.len(), origin.trained_on),
             intended_use: "Demonstration of the software. Not for diagnosis or treatment.".into(),
             license: self.license.clone(),
             // Until figures can be trusted to hold for patients unseen, every model is a demo.
             demo: true,
-            labels,
-            input: self.plan.architecture.input_contract(),
+            labels: Labels {
+                negative: dataset.negative.clone(),
+                positive: dataset.positive.clone(),
+                positive_index: POSITIVE,
+            },
+            input: architecture.input_contract(),
             outputs: Outputs {
                 probability: PROBABILITY.into(),
                 evidence: Some(EVIDENCE.into()),
@@ -166,23 +167,15 @@ impl Job {
             decision,
             evaluation: Evaluation {
                 dataset: origin.evaluated_on.clone(),
-                protocol: format!(
-                    "Split by {}, seed {}: {} images for training, {} to choose epoch and \
-                     temperature, {} for these figures, used once.",
-                    origin.basis.in_words(),
-                    self.split.seed,
-                    split.train.len(),
-                    split.validation.len(),
-                    split.test.len()
-                ),
+                protocol: self.protocol_in_words(folds, origin.basis),
                 positives: positives as u32,
-                negatives: (scored.len() - positives) as u32,
-                figures: if scored.is_empty() {
+                negatives: (judged.len() - positives) as u32,
+                figures: if judged.is_empty() {
                     std::collections::BTreeMap::new()
                 } else {
-                    metrics::figures(scored, &decision)
+                    metrics::figures(judged)
                 },
-                intervals: metrics::intervals(scored, &decision, self.split.seed),
+                intervals: metrics::intervals(judged, seed),
             },
             files: Files {
                 ir_xml: None,
@@ -193,27 +186,54 @@ impl Job {
         }
     }
 
+    fn protocol_in_words(&self, folds: &Folds, basis: Basis) -> String {
+        let by = basis.in_words();
+        let kept = folds.kept();
+        let (train, validation) = (kept.train.len(), kept.validation.len());
+        if self.protocol.split.test.is_crossed() {
+            format!(
+                "Cross-validation in {} folds that part no group, by {by}: every image was judged once, \
+                 by a network and a decision rule made of other folds alone. The network of this \
+                 folder was trained after that in the same way, on {train} images, with {validation} \
+                 more to choose the epoch; no image was left to test it.",
+                folds.tested()
+            )
+        } else {
+            format!(
+                "Images held out by name, split by {by}: {train} for training, {validation} to choose \
+                 epoch and decision rule, {} for these figures, used once.",
+                kept.test.len()
+            )
+        }
+    }
+
     /// The commands that make this model again.
     fn commands(&self, origin: &Origin) -> Vec<String> {
-        let Plan {
-            epochs,
-            batch_size,
-            learning_rate,
-            seed,
-            ..
-        } = self.plan;
-        let test = match &self.split.test {
-            TestPart::Share(share) => format!("--test-share {share}"),
-            TestPart::Listed(path) => format!("--holdout {}", path.display()),
-            TestPart::Reference => "--holdout reference".into(),
+        let Protocol {
+            split,
+            plan,
+            requirements,
+        } = &self.protocol;
+        let test = match &split.test {
+            TestPlan::Folds(folds) => format!("--folds {folds}"),
+            TestPlan::EachGroup => "--folds each".into(),
+            TestPlan::Listed(path) => format!("--holdout {}", path.display()),
+            TestPlan::Reference => "--holdout reference".into(),
         };
         let fit = format!(
-            "smearscope-train fit --dataset {} --data FIELDS --out MODEL --positive {} --epochs {epochs} \
-             --batch-size {batch_size} --learning-rate {learning_rate} --seed {seed} \
-             --validation-share {} {test} --name {} --model-version {}",
+            "smearscope-train fit --dataset {} --data FIELDS --out MODEL --positive {} {test} \
+             --validation-share {} --epochs {} --patience {} --batch-size {} --learning-rate {} --seed {} \
+             --sensitivity {} --accuracy {} --name {} --model-version {}",
             self.data.layout.name(),
             self.data.positive.join(","),
-            self.split.validation,
+            split.validation,
+            plan.epochs,
+            plan.patience,
+            plan.batch_size,
+            plan.learning_rate,
+            plan.seed,
+            requirements.sensitivity,
+            requirements.accuracy,
             self.name,
             self.version
         );
@@ -237,7 +257,7 @@ impl Job {
         })
     }
 
-    fn report(&self, manifest: &Manifest, agreements: &[Agreement]) {
+    fn tell(&self, manifest: &Manifest, report: &Report, agreements: &[Agreement]) {
         println!(
             "{} {}: {}",
             manifest.name,
@@ -255,7 +275,25 @@ impl Job {
                 None => println!("  {name:<18}{figure:.4}"),
             }
         }
-        println!("temperature {:.3}", manifest.decision.temperature);
+        let Confusion {
+            true_positives,
+            false_negatives,
+            true_negatives,
+            false_positives,
+        } = report.confusion;
+        println!(
+            "{true_positives} positives found, {false_negatives} missed; \
+             {true_negatives} negatives cleared, {false_positives} alarmed"
+        );
+        let DecisionRule {
+            threshold,
+            inconclusive: [low, high],
+            temperature,
+        } = manifest.decision;
+        println!(
+            "positive from {threshold:.3} on, no verdict between {low:.3} and {high:.3}, \
+             temperature {temperature:.3}"
+        );
         for agreement in agreements {
             println!(
                 "{} follows the trained network within {:.1e} (probability) and {:.1e} (evidence) on {} images",
@@ -303,7 +341,7 @@ impl Origin {
         Self {
             trained_on: format!("the collection {name}, whose origin this trainer cannot know."),
             evaluated_on: format!(
-                "images held out from the collection {name}, separated by {}",
+                "images of the collection {name}, separated by {}",
                 basis.in_words()
             ),
             command: None,
@@ -321,9 +359,9 @@ fn staging_in(parent: &Path) -> Result<TempDir, TrainError> {
         .map_err(|source| TrainError::output(parent, source))
 }
 
-fn comparison_images(split: &Split, golden: &[Golden]) -> Result<Vec<RgbImage>, TrainError> {
+fn comparison_images(unmet: &[&Sample], golden: &[Golden]) -> Result<Vec<RgbImage>, TrainError> {
     let mut images: Vec<RgbImage> = golden.iter().map(|golden| golden.image.clone()).collect();
-    for sample in split.test.iter().take(COMPARED) {
+    for sample in unmet.iter().take(COMPARED) {
         images.push(decode::read(&sample.path, &Limits::default())?);
     }
     Ok(images)
@@ -334,7 +372,8 @@ mod tests {
     use smearscope_artifacts::{EngineConfig, Model};
 
     use super::*;
-    use crate::dataset::Layout;
+    use crate::calibration::Requirements;
+    use crate::dataset::{Layout, SplitPlan};
     use crate::synth::Collection;
 
     fn job(folder: &Path) -> Job {
@@ -346,20 +385,27 @@ mod tests {
             },
             out: folder.join("model"),
             replace: false,
-            split: SplitPlan {
-                test: TestPart::Share(0.2),
-                validation: 0.2,
-                seed: 5,
-            },
-            plan: Plan {
-                architecture: Architecture {
-                    side: 24,
-                    filters: 4,
+            protocol: Protocol {
+                split: SplitPlan {
+                    test: TestPlan::Folds(3),
+                    validation: 0.2,
+                    seed: 5,
                 },
-                epochs: 2,
-                batch_size: 4,
-                learning_rate: 1e-3,
-                seed: 5,
+                plan: Plan {
+                    architecture: Architecture {
+                        side: 24,
+                        filters: 4,
+                    },
+                    epochs: 2,
+                    patience: 2,
+                    batch_size: 4,
+                    learning_rate: 1e-3,
+                    seed: 5,
+                },
+                requirements: Requirements {
+                    sensitivity: 0.95,
+                    accuracy: 0.95,
+                },
             },
             name: "tiny".into(),
             version: Version::new(1, 2, 3),
@@ -399,12 +445,13 @@ mod tests {
         assert_eq!(
             files_in(&job.out),
             [
-                "README.md",
+                "MODEL_CARD.md",
                 "golden",
                 "manifest.toml",
                 "model.bin",
                 "model.onnx",
-                "model.xml"
+                "model.xml",
+                "report.json"
             ]
         );
 
@@ -424,11 +471,29 @@ mod tests {
         );
         assert_eq!(
             (manifest.evaluation.positives, manifest.evaluation.negatives),
-            (3, 3)
+            (15, 15)
         );
-        assert!(manifest.evaluation.figures.contains_key("auroc"));
+        let protocol = &manifest.evaluation.protocol;
+        assert!(protocol.contains("in 3 folds"), "{protocol}");
+        let Evaluation {
+            figures, intervals, ..
+        } = &manifest.evaluation;
+        assert!(figures.contains_key("auroc"));
+        assert!(figures.keys().eq(intervals.keys()));
+        let report = fs::read(job.out.join(report::FILE_NAME)).unwrap();
+        let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
+        assert_eq!(report["images"].as_array().unwrap().len(), 30);
+        let trainings = report["trainings"].as_array().unwrap();
+        let names: Vec<&str> = trainings
+            .iter()
+            .map(|training| training["name"].as_str().unwrap())
+            .collect();
+        assert_eq!(
+            names,
+            ["fold 1 of 3", "fold 2 of 3", "fold 3 of 3", "model"]
+        );
         assert!(model.golden().len() >= 4);
-        let card = fs::read_to_string(job.out.join("README.md")).unwrap();
+        let card = fs::read_to_string(job.out.join(card::FILE_NAME)).unwrap();
         assert!(
             card.contains("not for diagnosis") && card.contains("synth --out FIELDS --count 30")
         );
@@ -458,26 +523,20 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         draw_fields(folder.path());
         let job = job(folder.path());
-        let architecture = job.plan.architecture;
-        let contract = architecture.input_contract();
-        let dataset = Dataset::load(&job.data, &contract).unwrap();
+        let architecture = job.protocol.plan.architecture;
+        let dataset = Dataset::load(&job.data, &architecture.input_contract()).unwrap();
         let origin = Origin::of(&dataset);
-        let split = dataset.split(&job.split).unwrap();
-        let labels = Labels {
-            negative: "negative".into(),
-            positive: "positive".into(),
-            positive_index: POSITIVE,
-        };
+        let folds = Folds::of(&dataset, &job.protocol.split).unwrap();
         let networks = [1, 2].map(|seed| Network::begin(architecture, seed, &Device::flex()));
-        let scored = training::score(&networks[0], architecture, &split.test).unwrap();
-        let golden = golden::choose(&split.test, &scored).unwrap();
+        let scored = training::score(&networks[0], architecture, folds.unmet()).unwrap();
+        let golden = golden::choose(folds.unmet(), &scored).unwrap();
         let [written, other] = [&networks[0], &networks[1]].map(|network| Package {
             network,
             architecture,
             golden: &golden,
-            manifest: job.describe(labels.clone(), &origin, &split, UNCALIBRATED, &[]),
+            manifest: job.describe(&dataset, &origin, &folds, UNCALIBRATED, &[]),
         });
-        let images = comparison_images(&split, &golden).unwrap();
+        let images = comparison_images(folds.unmet(), &golden).unwrap();
         written.write(folder.path()).unwrap();
         let embedded = EngineChoice::Embedded;
         written.compare(folder.path(), embedded, &images).unwrap();

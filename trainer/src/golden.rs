@@ -27,11 +27,12 @@ pub(crate) struct Golden {
 
 /// Picks the surest, the middling and the least sure sample of each class: a network that is
 /// slightly off shows it where it is least sure.
-pub(crate) fn choose(samples: &[Sample], scored: &[Scored]) -> Result<Vec<Golden>, TrainError> {
+pub(crate) fn choose(samples: &[&Sample], scored: &[Scored]) -> Result<Vec<Golden>, TrainError> {
     let mut golden = Vec::new();
     for positive in [false, true] {
         let mut of_class: Vec<(&Sample, f32)> = samples
             .iter()
+            .copied()
             .zip(scored)
             .filter(|(sample, _)| sample.positive == positive)
             .map(|(sample, scored)| (sample, scored.margin.abs()))

@@ -2,6 +2,7 @@
 
 mod augment;
 mod batch;
+mod calibration;
 mod card;
 mod cli;
 mod contact_sheet;
@@ -15,6 +16,8 @@ mod metrics;
 mod network;
 mod package;
 mod progress;
+mod protocol;
+mod report;
 mod sheet;
 mod synth;
 #[cfg(test)]
@@ -27,11 +30,13 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use augment::Preview;
+use calibration::Requirements;
 use cli::{AugmentArgs, Cli, Command, FitArgs, InspectArgs, SynthArgs};
 use dataset::SplitPlan;
 use fit::Job;
 use inspect::Inspection;
 use network::Architecture;
+use protocol::Protocol;
 use synth::Collection;
 use training::Plan;
 
@@ -98,21 +103,28 @@ impl From<AugmentArgs> for Preview {
 impl From<FitArgs> for Job {
     fn from(args: FitArgs) -> Self {
         Self {
-            split: SplitPlan {
-                test: args.test_part(),
-                validation: args.validation_share,
-                seed: args.seed,
+            protocol: Protocol {
+                split: SplitPlan {
+                    test: args.test_plan(),
+                    validation: args.validation_share,
+                    seed: args.seed,
+                },
+                plan: Plan {
+                    architecture: Architecture::REFERENCE,
+                    epochs: args.epochs.into(),
+                    patience: args.patience.into(),
+                    batch_size: args.batch_size.into(),
+                    learning_rate: args.learning_rate,
+                    seed: args.seed,
+                },
+                requirements: Requirements {
+                    sensitivity: args.sensitivity,
+                    accuracy: args.accuracy,
+                },
             },
             data: args.data.into(),
             out: args.out,
             replace: args.replace,
-            plan: Plan {
-                architecture: Architecture::REFERENCE,
-                epochs: args.epochs.into(),
-                batch_size: args.batch_size.into(),
-                learning_rate: args.learning_rate,
-                seed: args.seed,
-            },
             name: args.name,
             version: args.model_version,
             license: args.license,

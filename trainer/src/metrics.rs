@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
 use smearscope_artifacts::{Call, DecisionRule};
 
 /// A logit margin (positive − negative) with the truth.
@@ -15,38 +16,106 @@ pub(crate) struct Scored {
     pub(crate) group: usize,
 }
 
+/// What a decision rule makes of a margin.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Judged {
+    /// The calibrated margin, `logit(probability)`.
+    pub(crate) logit: f32,
+    pub(crate) probability: f32,
+    /// Whether the probability reaches the threshold.
+    pub(crate) called: bool,
+    /// Whether it lies outside the inconclusive band.
+    pub(crate) decided: bool,
+    pub(crate) positive: bool,
+    pub(crate) group: usize,
+}
+
+impl Judged {
+    pub(crate) fn by(rule: &DecisionRule, scored: Scored) -> Self {
+        let Scored {
+            margin,
+            positive,
+            group,
+        } = scored;
+        let decision = rule.decide(margin);
+        Self {
+            logit: margin / rule.temperature,
+            probability: decision.probability,
+            called: decision.probability >= rule.threshold,
+            decided: decision.call != Call::Undecided,
+            positive,
+            group,
+        }
+    }
+
+    fn is_right(&self) -> bool {
+        self.called == self.positive
+    }
+}
+
+/// How often which truth got which call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Confusion {
+    pub(crate) true_positives: usize,
+    pub(crate) false_negatives: usize,
+    pub(crate) true_negatives: usize,
+    pub(crate) false_positives: usize,
+}
+
+impl Confusion {
+    pub(crate) fn of<'a>(judged: impl IntoIterator<Item = &'a Judged>) -> Self {
+        let mut confusion = Self::default();
+        for item in judged {
+            let cell = match (item.positive, item.called) {
+                (true, true) => &mut confusion.true_positives,
+                (true, false) => &mut confusion.false_negatives,
+                (false, false) => &mut confusion.true_negatives,
+                (false, true) => &mut confusion.false_positives,
+            };
+            *cell += 1;
+        }
+        confusion
+    }
+}
+
 /// Bins of the calibration error.
 const BINS: usize = 10;
 /// Resamples of the bootstrap.
 const RESAMPLES: usize = 1000;
 
 /// Figures by name, each 0 to 1. Those that do not exist for want of a class are left out.
-pub(crate) fn figures(scored: &[Scored], rule: &DecisionRule) -> BTreeMap<String, f64> {
-    let share = |of: &dyn Fn(&Scored) -> bool, that: &dyn Fn(&Scored) -> bool| {
-        let all = scored.iter().filter(|item| of(item)).count();
-        let some = scored.iter().filter(|item| of(item) && that(item)).count();
-        (all > 0).then(|| some as f64 / all as f64)
+pub(crate) fn figures(judged: &[Judged]) -> BTreeMap<String, f64> {
+    let share = |of: &dyn Fn(&Judged) -> bool, that: &dyn Fn(&Judged) -> bool| {
+        let of: Vec<&Judged> = judged.iter().filter(|item| of(item)).collect();
+        let hits = of.iter().filter(|item| that(item)).count();
+        (!of.is_empty()).then(|| hits as f64 / of.len() as f64)
     };
-    let probability = |item: &Scored| f64::from(rule.decide(item.margin).probability);
-    let right = |item: &Scored| (probability(item) >= f64::from(rule.threshold)) == item.positive;
-    let called = |item: &Scored| right(item) == item.positive;
-    let decided = |item: &Scored| rule.decide(item.margin).call != Call::Undecided;
-    let brier = scored
+    let brier = judged
         .iter()
-        .map(|item| (probability(item) - f64::from(u8::from(item.positive))).powi(2))
+        .map(|item| (f64::from(item.probability) - f64::from(u8::from(item.positive))).powi(2))
         .sum::<f64>()
-        / scored.len() as f64;
+        / judged.len() as f64;
+    let scores: Vec<(f32, bool)> = judged.iter().map(|j| (j.logit, j.positive)).collect();
     [
-        ("accuracy", share(&|_| true, &right)),
-        ("sensitivity", share(&|item| item.positive, &right)),
-        ("specificity", share(&|item| !item.positive, &right)),
-        ("precision", share(&called, &right)),
-        ("auroc", auroc(scored)),
-        ("auprc", average_precision(scored)),
-        ("brier", (!scored.is_empty()).then_some(brier)),
-        ("calibration_error", calibration_error(scored, rule)),
-        ("decided_share", share(&|_| true, &decided)),
-        ("decided_accuracy", share(&decided, &right)),
+        ("accuracy", share(&|_| true, &Judged::is_right)),
+        (
+            "sensitivity",
+            share(&|item| item.positive, &Judged::is_right),
+        ),
+        (
+            "specificity",
+            share(&|item| !item.positive, &Judged::is_right),
+        ),
+        ("precision", share(&|item| item.called, &Judged::is_right)),
+        ("auroc", auroc(&scores)),
+        ("auprc", average_precision(&scores)),
+        ("brier", (!judged.is_empty()).then_some(brier)),
+        ("calibration_error", calibration_error(judged)),
+        ("decided_share", share(&|_| true, &|item| item.decided)),
+        (
+            "decided_accuracy",
+            share(&|item| item.decided, &Judged::is_right),
+        ),
     ]
     .into_iter()
     .filter_map(|(name, figure)| Some((name.to_owned(), figure?)))
@@ -55,26 +124,22 @@ pub(crate) fn figures(scored: &[Scored], rule: &DecisionRule) -> BTreeMap<String
 
 /// 95 % intervals of [`figures`]: percentiles over resamples of whole groups (Efron and Tibshirani
 /// 1993, chapters 8 and 13). Of a single group nothing can be said.
-pub(crate) fn intervals(
-    scored: &[Scored],
-    rule: &DecisionRule,
-    seed: u64,
-) -> BTreeMap<String, [f64; 2]> {
-    let mut by_group: BTreeMap<usize, Vec<Scored>> = BTreeMap::new();
-    for item in scored {
+pub(crate) fn intervals(judged: &[Judged], seed: u64) -> BTreeMap<String, [f64; 2]> {
+    let mut by_group: BTreeMap<usize, Vec<Judged>> = BTreeMap::new();
+    for item in judged {
         by_group.entry(item.group).or_default().push(*item);
     }
-    let groups: Vec<Vec<Scored>> = by_group.into_values().collect();
+    let groups: Vec<Vec<Judged>> = by_group.into_values().collect();
     if groups.len() < 2 {
         return BTreeMap::new();
     }
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut drawn: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     for _ in 0..RESAMPLES {
-        let resample: Vec<Scored> = (0..groups.len())
+        let resample: Vec<Judged> = (0..groups.len())
             .flat_map(|_| groups[rng.random_range(0..groups.len())].iter().copied())
             .collect();
-        for (name, figure) in figures(&resample, rule) {
+        for (name, figure) in figures(&resample) {
             drawn.entry(name).or_default().push(figure);
         }
     }
@@ -88,68 +153,70 @@ pub(crate) fn intervals(
         .collect()
 }
 
-/// From the lowest margin to the highest.
-fn ordered(scored: &[Scored]) -> Vec<Scored> {
-    let mut ordered = scored.to_vec();
-    ordered.sort_by(|a, b| a.margin.total_cmp(&b.margin));
+/// From the lowest score to the highest.
+pub(crate) fn ordered(scores: &[(f32, bool)]) -> Vec<(f32, bool)> {
+    let mut ordered = scores.to_vec();
+    ordered.sort_by(|a, b| a.0.total_cmp(&b.0));
     ordered
 }
 
-/// Zero has two signs, which a total order tells apart.
+/// Equal scores together. Zero has two signs, which are equal.
 #[expect(clippy::float_cmp, reason = "a tie is equality")]
-fn is_tie(a: &Scored, b: &Scored) -> bool {
-    a.margin == b.margin
+pub(crate) fn ties(ordered: &[(f32, bool)]) -> impl DoubleEndedIterator<Item = &[(f32, bool)]> {
+    ordered.chunk_by(|a, b| a.0 == b.0)
+}
+
+fn positives(scores: &[(f32, bool)]) -> usize {
+    scores.iter().filter(|(_, positive)| *positive).count()
 }
 
 /// Area under the precision–recall curve as a sum of steps: the mean precision at each positive,
 /// ties counted together.
-fn average_precision(scored: &[Scored]) -> Option<f64> {
-    let ordered = ordered(scored);
-    let positives = ordered.iter().filter(|item| item.positive).count();
-    if positives == 0 {
+fn average_precision(scores: &[(f32, bool)]) -> Option<f64> {
+    let all = positives(scores);
+    if all == 0 {
         return None;
     }
     let (mut called, mut found, mut area) = (0, 0, 0.0);
-    for tied in ordered.chunk_by(is_tie).rev() {
-        let more = tied.iter().filter(|item| item.positive).count();
+    for tied in ties(&ordered(scores)).rev() {
+        let more = positives(tied);
         called += tied.len();
         found += more;
-        area += more as f64 / positives as f64 * found as f64 / called as f64;
+        area += more as f64 / all as f64 * found as f64 / called as f64;
     }
     Some(area)
 }
 
 /// Expected calibration error (Naeini et al. 2015) of the positive class: how far the probability is
 /// from the share of positives, on average over bins of equal width.
-fn calibration_error(scored: &[Scored], rule: &DecisionRule) -> Option<f64> {
+fn calibration_error(judged: &[Judged]) -> Option<f64> {
     let mut excess = [0.0; BINS];
-    for item in scored {
-        let probability = f64::from(rule.decide(item.margin).probability);
+    for item in judged {
+        let probability = f64::from(item.probability);
         let bin = ((probability * BINS as f64) as usize).min(BINS - 1);
         excess[bin] += probability - f64::from(u8::from(item.positive));
     }
     let total: f64 = excess.iter().map(|excess| excess.abs()).sum();
-    (!scored.is_empty()).then(|| total / scored.len() as f64)
+    (!judged.is_empty()).then(|| total / judged.len() as f64)
 }
 
 /// Area under the ROC curve: the chance that a positive scores above a negative, ties counting
 /// half (the Mann–Whitney statistic).
-pub(crate) fn auroc(scored: &[Scored]) -> Option<f64> {
-    let ordered = ordered(scored);
-    let positives = ordered.iter().filter(|item| item.positive).count();
-    let negatives = ordered.len() - positives;
-    if positives == 0 || negatives == 0 {
+pub(crate) fn auroc(scores: &[(f32, bool)]) -> Option<f64> {
+    let all = positives(scores);
+    let negatives = scores.len() - all;
+    if all == 0 || negatives == 0 {
         return None;
     }
     let mut wins = 0.0;
     let mut negatives_below = 0;
-    for tied in ordered.chunk_by(is_tie) {
-        let tied_positives = tied.iter().filter(|item| item.positive).count();
+    for tied in ties(&ordered(scores)) {
+        let tied_positives = positives(tied);
         let tied_negatives = tied.len() - tied_positives;
         wins += tied_positives as f64 * (negatives_below as f64 + 0.5 * tied_negatives as f64);
         negatives_below += tied_negatives;
     }
-    Some(wins / (positives as f64 * negatives as f64))
+    Some(wins / (all as f64 * negatives as f64))
 }
 
 /// Mean negative log-likelihood of the labels at a temperature.
@@ -164,26 +231,6 @@ pub(crate) fn log_loss(scored: &[Scored], temperature: f64) -> f64 {
         })
         .sum();
     total / scored.len() as f64
-}
-
-/// The temperature that makes the labels most likely (Guo et al. 2017, "On Calibration of Modern
-/// Neural Networks"). Never below 1: to make verdicts bolder than the network itself takes more
-/// evidence than a few images that it happens to get right.
-pub(crate) fn fit_temperature(scored: &[Scored]) -> f32 {
-    const HOTTEST: f64 = 20.0;
-    const STEPS: usize = 60;
-    // Golden-section search: the loss is convex in 1/temperature.
-    let ratio = (5.0_f64.sqrt() - 1.0) / 2.0;
-    let (mut low, mut high) = (HOTTEST.recip(), 1.0);
-    for _ in 0..STEPS {
-        let (left, right) = (high - ratio * (high - low), low + ratio * (high - low));
-        if log_loss(scored, left.recip()) < log_loss(scored, right.recip()) {
-            high = right;
-        } else {
-            low = left;
-        }
-    }
-    (0.5 * (low + high)).recip() as f32
 }
 
 #[cfg(test)]
@@ -204,16 +251,20 @@ mod tests {
             .collect()
     }
 
+    fn judged(items: &[Scored], rule: &DecisionRule) -> Vec<Judged> {
+        items.iter().map(|item| Judged::by(rule, *item)).collect()
+    }
+
     #[test]
     fn auroc_counts_pairs() {
         // Of the six pairs, positives win four and tie one.
-        let items = scored(&[
+        let items = [
             (2.0, true),
             (1.0, true),
             (-1.0, true),
             (1.0, false),
             (-2.0, false),
-        ]);
+        ];
         assert_eq!(auroc(&items), Some(4.5 / 6.0));
         assert_eq!(auroc(&items[..3]), None);
     }
@@ -226,33 +277,21 @@ mod tests {
             temperature: 1.0,
         };
         let items = scored(&[(3.0, true), (0.5, true), (-3.0, true), (-3.0, false)]);
-        let figures = figures(&items, &rule);
+        let judged = judged(&items, &rule);
+        let expected = Confusion {
+            true_positives: 2,
+            false_negatives: 1,
+            true_negatives: 1,
+            false_positives: 0,
+        };
+        assert_eq!(Confusion::of(&judged), expected);
+        let figures = figures(&judged);
         assert_eq!(figures["accuracy"], 0.75);
         assert_eq!(figures["sensitivity"], 2.0 / 3.0);
         assert_eq!(figures["specificity"], 1.0);
         assert_eq!(figures["precision"], 1.0);
         assert_eq!(figures["decided_share"], 0.75);
         assert_eq!(figures["decided_accuracy"], 2.0 / 3.0);
-    }
-
-    #[test]
-    fn temperature_undoes_overconfidence() {
-        // Right nine times in ten: the honest margin is ln 9, and these claim five times that.
-        let claimed = 5.0 * 9.0_f32.ln();
-        let items: Vec<Scored> = (0..100)
-            .map(|number| Scored {
-                margin: if number % 10 == 0 { -claimed } else { claimed },
-                positive: true,
-                group: 0,
-            })
-            .collect();
-        assert!((fit_temperature(&items) - 5.0).abs() < 0.01);
-    }
-
-    #[test]
-    fn temperature_never_sharpens() {
-        let timid = scored(&[(0.1, true), (-0.1, false)]);
-        assert!((fit_temperature(&timid) - 1.0).abs() < 1e-3);
     }
 
     #[test]
@@ -296,7 +335,7 @@ mod tests {
             return;
         };
         let expected: BTreeMap<String, f64> = serde_json::from_str(&answer).unwrap();
-        let found = figures(&items, &PLAIN);
+        let found = figures(&judged(&items, &PLAIN));
         for (name, value) in &expected {
             // Both sum 400 terms in f64, in another order.
             assert!(
@@ -317,7 +356,7 @@ mod tests {
                 group: number / group_size,
             })
             .collect();
-        let [low, high] = intervals(&items, &PLAIN, 1)["accuracy"];
+        let [low, high] = intervals(&judged(&items, &PLAIN), 1)["accuracy"];
         assert!(low < 0.8 && 0.8 < high, "{low} {high}");
         let half_width = (high - low) / 2.0;
         assert!(
@@ -333,6 +372,6 @@ mod tests {
         assert_half_width(1, 1.96 * (0.16_f64 / 100.0).sqrt());
         assert_half_width(10, 1.96 * (0.16_f64 / 10.0).sqrt());
         let alone = scored(&[(1.0, true)]);
-        assert_eq!(intervals(&alone, &PLAIN, 1), BTreeMap::new());
+        assert_eq!(intervals(&judged(&alone, &PLAIN), 1), BTreeMap::new());
     }
 }

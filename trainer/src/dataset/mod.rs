@@ -16,7 +16,7 @@ use smearscope_artifacts::{InputContract, Resampler};
 pub(crate) use groups::{Basis, Groups};
 pub(crate) use layout::{Layout, Listing, Source};
 pub(crate) use provenance::Provenance;
-pub(crate) use split::{Split, SplitPlan, TestPart};
+pub(crate) use split::{Split, SplitPlan, TestPlan};
 pub(crate) use survey::{Surveyed, Unusable, survey};
 
 use crate::error::TrainError;
@@ -39,6 +39,8 @@ pub(crate) struct Sample {
     pub(crate) positive: bool,
     /// Index into the names of [`Groups`].
     pub(crate) group: usize,
+    /// The camera's model, where the file tells.
+    pub(crate) camera: Option<String>,
     /// In the size of the network's input.
     pub(crate) input: RgbImage,
     /// In twice that size, to be varied without getting coarser.
@@ -70,6 +72,7 @@ impl Dataset {
                 path: image.file.path,
                 positive: image.file.positive,
                 group,
+                camera: image.capture.camera,
                 input,
                 picture,
             })

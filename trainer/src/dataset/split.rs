@@ -1,6 +1,6 @@
 //! Parts of a dataset that share no group.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,38 +13,44 @@ use crate::error::TrainError;
 
 /// Which images give the figures.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum TestPart {
-    /// Groups drawn at random, about this share of each class.
-    Share(f64),
+pub(crate) enum TestPlan {
+    /// Every image once: in so many folds, each of them tested by a network that trained on the
+    /// others (stratified group k-fold).
+    Folds(usize),
+    /// The same with every group a fold of its own (leave-one-group-out).
+    EachGroup,
     /// The files named in a text file, one a line.
     Listed(PathBuf),
     /// The 20 images of ALL-IDB1 that the reference project held back.
     Reference,
 }
 
-/// How a dataset is split; what is left trains.
+impl TestPlan {
+    /// Whether every image is tested, so that none is left to train the final network apart from it.
+    pub(crate) fn is_crossed(&self) -> bool {
+        matches!(self, Self::Folds(_) | Self::EachGroup)
+    }
+}
+
+/// How a dataset is split.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct SplitPlan {
-    pub(crate) test: TestPart,
-    /// About this share of each class chooses the epoch and the temperature.
+    pub(crate) test: TestPlan,
+    /// About this share of what is not tested chooses the epoch.
     pub(crate) validation: f64,
     pub(crate) seed: u64,
 }
 
 /// Three parts that share no group.
 #[derive(Debug, Default)]
-pub(crate) struct Split {
+pub(crate) struct Split<'a> {
     /// Moves the weights.
-    pub(crate) train: Vec<Sample>,
-    /// Chooses the epoch and the temperature.
-    pub(crate) validation: Vec<Sample>,
+    pub(crate) train: Vec<&'a Sample>,
+    /// Chooses the epoch.
+    pub(crate) validation: Vec<&'a Sample>,
     /// Gives the figures, once.
-    pub(crate) test: Vec<Sample>,
+    pub(crate) test: Vec<&'a Sample>,
 }
-
-const TRAIN: usize = 0;
-const VALIDATION: usize = 1;
-const TEST: usize = 2;
 
 /// The test images of "Acute Lymphoblastic Leukemia oneAPI Classifier".
 const REFERENCE_HOLDOUT: [&str; 20] = [
@@ -54,55 +60,92 @@ const REFERENCE_HOLDOUT: [&str; 20] = [
 ];
 
 impl Dataset {
-    /// Splits into parts of both classes alike that share no group.
+    /// The splits that give the figures; no group is parted, and none tested twice.
     ///
     /// # Errors
     /// [`TrainError::Data`] if the named test images are not there, or if they cut a group;
-    /// [`TrainError::Training`] if there are too few groups for three parts of both classes.
-    pub(crate) fn split(self, plan: &SplitPlan) -> Result<Split, TrainError> {
+    /// [`TrainError::Training`] if there are too few groups for parts of both classes.
+    pub(crate) fn splits(&self, plan: &SplitPlan) -> Result<Vec<Split<'_>>, TrainError> {
+        let counts = self.counts();
+        let fold_of = match &plan.test {
+            TestPlan::Folds(folds) => {
+                let folds = *folds;
+                allot(&counts, &vec![1.0 / folds as f64; folds], plan.seed)
+            }
+            TestPlan::EachGroup => (0..counts.len()).collect(),
+            named => {
+                let held_out = self.named(named)?;
+                self.refuse_cuts(&held_out)?;
+                return Ok(vec![self.split_with(&counts, plan, |index, _| {
+                    held_out.contains(&index)
+                })?]);
+            }
+        };
+        let folds: BTreeSet<usize> = fold_of.iter().copied().collect();
+        folds
+            .into_iter()
+            .map(|fold| self.split_with(&counts, plan, |_, group| fold_of[group] == fold))
+            .collect()
+    }
+
+    /// All images for a last network, that nothing tests.
+    ///
+    /// # Errors
+    /// [`TrainError::Training`] if there are too few groups for two parts of both classes.
+    pub(crate) fn whole(&self, plan: &SplitPlan) -> Result<Split<'_>, TrainError> {
+        self.split_with(&self.counts(), plan, |_, _| false)
+    }
+
+    /// Negatives and positives of each group.
+    fn counts(&self) -> Vec<[usize; 2]> {
         let mut counts = vec![[0; 2]; self.groups.names.len()];
         for sample in &self.samples {
             counts[sample.group][usize::from(sample.positive)] += 1;
         }
-        let part_of = match &plan.test {
-            TestPart::Share(test) => {
-                let shares = [1.0 - plan.validation - test, plan.validation, *test];
-                allot(&counts, &shares, plan.seed)
-            }
-            named => {
-                let held_out = self.named(named)?;
-                self.refuse_cuts(&held_out)?;
-                let mut parts = self.allot_rest(&counts, &held_out, plan);
-                for index in held_out {
-                    parts[self.samples[index].group] = TEST;
-                }
-                parts
-            }
-        };
+        counts
+    }
+
+    /// Training and validation for the samples (by index and group) that are not tested.
+    fn split_with(
+        &self,
+        counts: &[[usize; 2]],
+        plan: &SplitPlan,
+        is_tested: impl Fn(usize, usize) -> bool,
+    ) -> Result<Split<'_>, TrainError> {
+        let mut rest = counts.to_vec();
         let mut split = Split::default();
-        let (negative, positive) = (self.negative, self.positive);
-        let groups_of = |class: usize| counts.iter().filter(|count| count[class] > 0).count();
-        for sample in self.samples {
-            match part_of[sample.group] {
-                TRAIN => split.train.push(sample),
-                VALIDATION => split.validation.push(sample),
-                _ => split.test.push(sample),
+        for (index, sample) in self.samples.iter().enumerate() {
+            if is_tested(index, sample.group) {
+                rest[sample.group] = [0; 2];
+                split.test.push(sample);
             }
         }
-        let parts = [
+        let shares = [1.0 - plan.validation, plan.validation];
+        let part_of = allot(&rest, &shares, plan.seed);
+        for (index, sample) in self.samples.iter().enumerate() {
+            if is_tested(index, sample.group) {
+                continue;
+            }
+            match part_of[sample.group] {
+                0 => split.train.push(sample),
+                _ => split.validation.push(sample),
+            }
+        }
+        for (part, samples) in [
             ("training", &split.train),
             ("validation", &split.validation),
-            ("test", &split.test),
-        ];
-        for (part, samples) in parts {
-            for (class, name) in [(false, &negative), (true, &positive)] {
+        ] {
+            for (class, name) in [(false, &self.negative), (true, &self.positive)] {
                 if !samples.iter().any(|sample| sample.positive == class) {
+                    let in_class = |count: &&[usize; 2]| count[usize::from(class)] > 0;
                     return Err(TrainError::Training {
                         problem: format!(
-                            "the {part} part would hold nothing of class {name}, which lies in {} groups",
-                            groups_of(class.into())
+                            "a {part} part would hold nothing of class {name}, which lies in {} groups",
+                            counts.iter().filter(in_class).count()
                         ),
-                        remedy: "give images of more patients, or larger shares".into(),
+                        remedy: "give images of more patients (three of each class at the least, \
+                                 better ten), or another --folds, --validation-share or --seed"
+                            .into(),
                     });
                 }
             }
@@ -111,9 +154,9 @@ impl Dataset {
     }
 
     /// The indices of the named test images.
-    fn named(&self, test: &TestPart) -> Result<Vec<usize>, TrainError> {
+    fn named(&self, test: &TestPlan) -> Result<Vec<usize>, TrainError> {
         let (place, names) = match test {
-            TestPart::Listed(path) => (path.as_path(), read_names(path)?),
+            TestPlan::Listed(path) => (path.as_path(), read_names(path)?),
             _ => (
                 self.root.as_path(),
                 REFERENCE_HOLDOUT.map(str::to_owned).to_vec(),
@@ -176,20 +219,6 @@ impl Dataset {
             }
         }
         Ok(())
-    }
-
-    /// Training and validation for the groups that are not held out.
-    fn allot_rest(
-        &self,
-        counts: &[[usize; 2]],
-        held_out: &[usize],
-        plan: &SplitPlan,
-    ) -> Vec<usize> {
-        let mut rest = counts.to_vec();
-        for &index in held_out {
-            rest[self.samples[index].group] = [0; 2];
-        }
-        allot(&rest, &[1.0 - plan.validation, plan.validation], plan.seed)
     }
 }
 
@@ -272,6 +301,7 @@ mod tests {
                     path: format!("data/{number}.png").into(),
                     positive: class == '+',
                     group,
+                    camera: None,
                     input: RgbImage::new(1, 1),
                     picture: RgbImage::new(2, 2),
                 })
@@ -287,7 +317,7 @@ mod tests {
         }
     }
 
-    fn plan(test: TestPart) -> SplitPlan {
+    fn plan(test: TestPlan) -> SplitPlan {
         SplitPlan {
             test,
             validation: 0.2,
@@ -295,37 +325,40 @@ mod tests {
         }
     }
 
-    fn parts(split: &Split) -> [&[Sample]; 3] {
-        [&split.train, &split.validation, &split.test]
-    }
-
-    fn names(samples: &[Sample]) -> Vec<&Path> {
-        samples.iter().map(|sample| sample.path.as_path()).collect()
+    fn names(samples: &[&Sample]) -> Vec<PathBuf> {
+        samples.iter().map(|sample| sample.path.clone()).collect()
     }
 
     #[test]
-    fn single_images_split_by_their_shares() {
+    fn folds_of_single_images_are_stratified_and_follow_the_seed() {
         let samples: Vec<(char, usize)> = (0..30)
             .map(|number| (if number < 20 { '-' } else { '+' }, number))
             .collect();
-        let split = |seed| {
-            let test = TestPart::Share(0.1);
-            let plan = SplitPlan { seed, ..plan(test) };
-            dataset(&samples).split(&plan).unwrap()
+        let dataset = dataset(&samples);
+        let splits = |seed| {
+            let plan = SplitPlan {
+                seed,
+                ..plan(TestPlan::Folds(5))
+            };
+            dataset.splits(&plan).unwrap()
         };
-        let first = split(1);
-        let sizes = parts(&first).map(|part| {
-            let positives = part.iter().filter(|sample| sample.positive).count();
-            (part.len() - positives, positives)
-        });
-        assert_eq!(sizes, [(14, 7), (4, 2), (2, 1)]);
-        assert_eq!(names(&first.test), names(&split(1).test));
-        assert_ne!(names(&first.test), names(&split(2).test));
+        let first = splits(1);
+        for split in &first {
+            let sizes = [&split.train, &split.validation, &split.test].map(|part| {
+                let positives = part.iter().filter(|sample| sample.positive).count();
+                (part.len() - positives, positives)
+            });
+            assert_eq!(sizes, [(13, 6), (3, 2), (4, 2)]);
+        }
+        let tested = |splits: &[Split]| -> Vec<Vec<PathBuf>> {
+            splits.iter().map(|split| names(&split.test)).collect()
+        };
+        assert_eq!(tested(&first), tested(&splits(1)));
+        assert_ne!(tested(&first), tested(&splits(2)));
     }
 
-    #[test]
-    fn groups_stay_whole_and_both_classes_are_everywhere() {
-        // The capture sessions of ALL-IDB1.
+    /// The capture sessions of ALL-IDB1.
+    fn sessions() -> Dataset {
         let sessions = [
             ('+', 1),
             ('+', 2),
@@ -346,21 +379,41 @@ mod tests {
             .enumerate()
             .flat_map(|(group, &(class, size))| vec![(class, group); size])
             .collect();
-        for seed in 0..20 {
-            let plan = SplitPlan {
-                seed,
-                ..plan(TestPart::Share(0.2))
-            };
-            let split = dataset(&samples).split(&plan).unwrap();
-            let groups = parts(&split).map(|part| {
+        dataset(&samples)
+    }
+
+    fn assert_each_is_tested_apart_from_its_group(dataset: &Dataset, plan: &SplitPlan) {
+        let mut tested: Vec<PathBuf> = Vec::new();
+        for split in dataset.splits(plan).unwrap() {
+            let groups = [&split.train, &split.validation, &split.test].map(|part| {
                 part.iter()
                     .map(|sample| sample.group)
                     .collect::<HashSet<_>>()
             });
             let total: usize = groups.iter().map(HashSet::len).sum();
-            assert_eq!(total, sessions.len(), "seed {seed}");
-            assert!(split.train.len() > 50, "seed {seed}: {}", split.train.len());
+            assert_eq!(total, 13, "{plan:?}");
+            tested.extend(names(&split.test));
         }
+        tested.sort();
+        let mut all: Vec<PathBuf> = dataset.samples.iter().map(|s| s.path.clone()).collect();
+        all.sort();
+        assert_eq!(tested, all);
+    }
+
+    #[test]
+    fn every_image_is_tested_once_and_apart_from_its_group() {
+        let dataset = sessions();
+        for seed in 0..20 {
+            for test in [TestPlan::Folds(5), TestPlan::EachGroup] {
+                let plan = SplitPlan { seed, ..plan(test) };
+                assert_each_is_tested_apart_from_its_group(&dataset, &plan);
+            }
+        }
+        let plan = plan(TestPlan::EachGroup);
+        assert_eq!(dataset.splits(&plan).unwrap().len(), 13);
+        let whole = dataset.whole(&plan).unwrap();
+        assert_eq!(whole.train.len() + whole.validation.len(), 108);
+        assert!(whole.test.is_empty() && whole.train.len() > 70);
     }
 
     #[test]
@@ -375,7 +428,7 @@ mod tests {
             })
             .collect();
         let message = dataset(&samples)
-            .split(&plan(TestPart::Share(0.2)))
+            .splits(&plan(TestPlan::Folds(5)))
             .unwrap_err()
             .to_string();
         assert!(
@@ -385,12 +438,14 @@ mod tests {
     }
 
     /// What is said when these are held out.
-    fn holdout(dataset: Dataset, names: &str) -> Result<Split, String> {
+    fn holdout<'a>(dataset: &'a Dataset, names: &str) -> Result<Split<'a>, String> {
         let folder = tempfile::tempdir().unwrap();
         let list = folder.path().join("holdout.txt");
         fs::write(&list, names).unwrap();
-        let plan = plan(TestPart::Listed(list));
-        dataset.split(&plan).map_err(|error| error.to_string())
+        let plan = plan(TestPlan::Listed(list));
+        let splits = dataset.splits(&plan).map_err(|error| error.to_string())?;
+        assert_eq!(splits.len(), 1);
+        Ok(splits.into_iter().next().unwrap())
     }
 
     fn pairs() -> Dataset {
@@ -402,15 +457,16 @@ mod tests {
 
     #[test]
     fn listed_images_are_the_test_part() {
-        let split = holdout(pairs(), "0.png\n1\n\n 12.png\n13\n").unwrap();
+        let dataset = pairs();
+        let split = holdout(&dataset, "0.png\n1\n\n 12.png\n13\n").unwrap();
         let expected = [0, 1, 12, 13].map(|number| format!("data/{number}.png"));
-        assert_eq!(names(&split.test), expected.each_ref().map(Path::new));
+        assert_eq!(names(&split.test), expected.map(PathBuf::from));
         assert_eq!(split.train.len() + split.validation.len(), 20);
     }
 
     #[test]
     fn a_cut_group_is_refused() {
-        let message = holdout(pairs(), "0\n12\n13\n").unwrap_err();
+        let message = holdout(&pairs(), "0\n12\n13\n").unwrap_err();
         assert!(
             message.contains("data/0.png is held out and data/1.png is not")
                 && message.contains("patient 0"),
@@ -428,7 +484,7 @@ mod tests {
             } else {
                 duplicates.exact.push((13, 20));
             }
-            let message = holdout(dataset, "0\n1\n12\n13\n").unwrap_err();
+            let message = holdout(&dataset, "0\n1\n12\n13\n").unwrap_err();
             assert!(
                 message.contains("data/13.png and data/20.png are the same image"),
                 "{message}"
@@ -438,10 +494,10 @@ mod tests {
 
     #[test]
     fn names_that_stand_for_nothing_are_refused() {
-        let message = holdout(pairs(), "0\n1\nabsent\n").unwrap_err();
+        let message = holdout(&pairs(), "0\n1\nabsent\n").unwrap_err();
         assert!(message.contains("absent stands for 0 images"), "{message}");
-        let plan = plan(TestPart::Reference);
-        let message = pairs().split(&plan).unwrap_err().to_string();
+        let plan = plan(TestPlan::Reference);
+        let message = pairs().splits(&plan).unwrap_err().to_string();
         assert!(message.contains("Im006_1"), "{message}");
     }
 }

@@ -1,0 +1,152 @@
+//! From a dataset to a network, and to figures that had no part in making it.
+
+use log::info;
+use smearscope_artifacts::DecisionRule;
+
+use crate::calibration::{self, Requirements};
+use crate::dataset::{Dataset, Sample, Split, SplitPlan};
+use crate::error::TrainError;
+use crate::metrics::{Judged, Scored};
+use crate::network::Network;
+use crate::training::{self, Course, Plan, Trained};
+
+/// How a model is made and measured.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Protocol {
+    pub(crate) split: SplitPlan,
+    pub(crate) plan: Plan,
+    pub(crate) requirements: Requirements,
+}
+
+/// The splits of a dataset under a protocol.
+#[derive(Debug)]
+pub(crate) struct Folds<'a> {
+    tested: Vec<Split<'a>>,
+    /// Where every image is tested: all of them once more, for the network that is kept.
+    whole: Option<Split<'a>>,
+}
+
+/// A network, and what was measured.
+#[derive(Debug)]
+pub(crate) struct Outcome<'a> {
+    pub(crate) network: Network,
+    pub(crate) rule: DecisionRule,
+    pub(crate) predictions: Vec<Prediction<'a>>,
+    /// Of each training, by name.
+    pub(crate) courses: Vec<(String, Course)>,
+}
+
+/// What was made of an image by a network and a rule that it had no part in.
+#[derive(Debug)]
+pub(crate) struct Prediction<'a> {
+    pub(crate) sample: &'a Sample,
+    pub(crate) judged: Judged,
+    /// From 1.
+    pub(crate) fold: usize,
+}
+
+impl<'a> Folds<'a> {
+    pub(crate) fn of(dataset: &'a Dataset, plan: &SplitPlan) -> Result<Self, TrainError> {
+        let whole = plan.test.is_crossed().then(|| dataset.whole(plan));
+        Ok(Self {
+            tested: dataset.splits(plan)?,
+            whole: whole.transpose()?,
+        })
+    }
+
+    /// Trainings that give figures.
+    pub(crate) fn tested(&self) -> usize {
+        self.tested.len()
+    }
+
+    /// The split of the network that is kept.
+    pub(crate) fn kept(&self) -> &Split<'a> {
+        self.whole.as_ref().unwrap_or(&self.tested[0])
+    }
+
+    /// Images that the kept network's weights have not met.
+    pub(crate) fn unmet(&self) -> &[&'a Sample] {
+        match &self.whole {
+            Some(whole) => &whole.validation,
+            None => &self.tested[0].test,
+        }
+    }
+}
+
+impl Protocol {
+    /// Trains a network for every fold and the one that is kept.
+    ///
+    /// Where every image is tested, the rule that judges a fold is fitted on the other folds'
+    /// held-out margins, and the kept network's on all of them. Else the validation part, which
+    /// also chose the epoch, gives the rule.
+    pub(crate) fn run<'a>(&self, folds: &Folds<'a>) -> Result<Outcome<'a>, TrainError> {
+        let mut courses = Vec::new();
+        let mut train = |split: &Split, name: String| -> Result<Network, TrainError> {
+            info!(
+                "{name}: {} images train, {} choose the epoch, {} are tested",
+                split.train.len(),
+                split.validation.len(),
+                split.test.len()
+            );
+            let Trained { network, course } =
+                training::train(&self.plan, &split.train, &split.validation, &name)?;
+            courses.push((name, course));
+            Ok(network)
+        };
+        let score = |network: &Network, samples: &[&Sample]| {
+            training::score(network, self.plan.architecture, samples)
+        };
+        let fit_rule = |scored: &[Scored]| calibration::fit_rule(scored, self.requirements);
+
+        let Some(whole) = &folds.whole else {
+            let split = &folds.tested[0];
+            let network = train(split, "model".into())?;
+            let rule = fit_rule(&score(&network, &split.validation)?);
+            let scored = score(&network, &split.test)?;
+            return Ok(Outcome {
+                predictions: predictions(split, &scored, &rule, 1),
+                network,
+                rule,
+                courses,
+            });
+        };
+        let count = folds.tested.len();
+        let mut scored = Vec::with_capacity(count);
+        for (split, number) in folds.tested.iter().zip(1..) {
+            let network = train(split, format!("fold {number} of {count}"))?;
+            scored.push(score(&network, &split.test)?);
+        }
+        let predictions = folds.tested.iter().enumerate().flat_map(|(index, split)| {
+            let others: Vec<Scored> = scored
+                .iter()
+                .enumerate()
+                .filter(|(other, _)| *other != index)
+                .flat_map(|(_, scored)| scored.iter().copied())
+                .collect();
+            predictions(split, &scored[index], &fit_rule(&others), index + 1)
+        });
+        let predictions = predictions.collect();
+        Ok(Outcome {
+            network: train(whole, "model".into())?,
+            rule: fit_rule(&scored.concat()),
+            predictions,
+            courses,
+        })
+    }
+}
+
+fn predictions<'a>(
+    split: &Split<'a>,
+    scored: &[Scored],
+    rule: &DecisionRule,
+    fold: usize,
+) -> Vec<Prediction<'a>> {
+    let tested = split.test.iter().zip(scored);
+    tested
+        .map(|(sample, scored)| Prediction {
+            sample,
+            judged: Judged::by(rule, *scored),
+            fold,
+        })
+        .collect()
+}
