@@ -178,6 +178,9 @@ pub struct Evaluation {
     /// Lower and upper end of each figure's 95 % interval, where one could be computed.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub intervals: BTreeMap<String, [f64; 2]>,
+    /// Reasons to doubt the figures, a sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// The model's files.

@@ -81,6 +81,9 @@ impl Manifest {
         check_text("intended_use", &self.intended_use)?;
         check_text("evaluation.dataset", &self.evaluation.dataset)?;
         check_text("evaluation.protocol", &self.evaluation.protocol)?;
+        for warning in &self.evaluation.warnings {
+            check_text("evaluation.warnings", warning)?;
+        }
         self.labels.check()?;
         self.input.faults()?;
         self.decision.check()?;

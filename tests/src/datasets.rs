@@ -172,6 +172,49 @@ fn patients(root: &Path) {
     }
 }
 
+/// The report and the card of a short fit of twelve patients whose positives have this width.
+fn fit_with_positives_of(width: u32) -> (Value, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    patients(&data);
+    for subject in 'g'..='l' {
+        for number in 0..2 {
+            let path = data.join(format!("positive/{subject}/{subject}{number}.png"));
+            let seed = 1000 + 10 * u64::from(u32::from(subject)) + number;
+            picture(seed, width, 120).save(path).unwrap();
+        }
+    }
+    let model = folder.path().join("model");
+    smearscope_train(["fit", "--epochs", "1", "--folds", "3", "--data"])
+        .arg(&data)
+        .arg("--out")
+        .arg(&model)
+        .assert()
+        .success();
+    let report = fs::read(model.join("report.json")).unwrap();
+    let card = fs::read_to_string(model.join("MODEL_CARD.md")).unwrap();
+    (serde_json::from_slice(&report).unwrap(), card)
+}
+
+fn guessed_from_size(report: &Value) -> f64 {
+    let shortcuts = report["shortcuts"]["shortcuts"].as_array().unwrap();
+    let size = shortcuts.iter().find(|one| one["name"] == "image size");
+    size.unwrap()["accuracy"].as_f64().unwrap()
+}
+
+#[test]
+fn a_shortcut_is_found_and_told() {
+    let (report, card) = fit_with_positives_of(152);
+    assert!((guessed_from_size(&report) - 1.0).abs() < 1e-12);
+    let warnings = report["manifest"]["evaluation"]["warnings"].to_string();
+    let expected = "A guess from image size alone is right on 100 % of the images";
+    assert!(warnings.contains(expected), "{warnings}");
+    assert!(card.contains(expected), "{card}");
+
+    let (report, _) = fit_with_positives_of(160);
+    assert!(guessed_from_size(&report) <= 0.5, "{report}");
+}
+
 fn fit_with_holdout(root: &Path, names: &str) -> assert_cmd::assert::Assert {
     let list = root.join("holdout.txt");
     fs::write(&list, names).unwrap();

@@ -136,6 +136,8 @@ mod tests {
                 positive: number % 2 == 1,
                 group: 0,
                 camera: None,
+                size: (8, 8),
+                file_bytes: 1,
                 input: test_field(number, 8, 8),
                 picture: test_field(number, 16, 16),
             })

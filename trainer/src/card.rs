@@ -7,6 +7,7 @@ use smearscope_artifacts::Manifest;
 use crate::metrics::Confusion;
 use crate::package::{AGREEMENT, Agreement};
 use crate::report::{self, Part, Report};
+use crate::shortcuts::Shortcut;
 
 /// The card's file name in a model folder.
 pub(crate) const FILE_NAME: &str = "MODEL_CARD.md";
@@ -21,6 +22,9 @@ pub(crate) fn render(
     let mut card = format!("# {} {}\n\n", manifest.name, manifest.version);
     if manifest.demo {
         card.push_str("> **Demo model, not for diagnosis.**\n\n");
+    }
+    for warning in &manifest.evaluation.warnings {
+        let _ = write!(card, "> **Warning:** {warning}\n\n");
     }
     let evaluation = &manifest.evaluation;
     let decision = &manifest.decision;
@@ -62,6 +66,7 @@ pub(crate) fn render(
         let _ = writeln!(card, "| {name} | {figure:.4} | {interval} |");
     }
     confusion(&mut card, report);
+    shortcuts(&mut card, report);
     parts(&mut card, "camera", &report.cameras);
     parts(&mut card, "group", &report.groups);
     let _ = write!(
@@ -110,6 +115,18 @@ fn confusion(card: &mut String, report: &Report) {
         decided.false_positives,
         decided.true_negatives,
     );
+}
+
+fn shortcuts(card: &mut String, report: &Report) {
+    card.push_str(
+        "\n## Shortcuts\n\nHow often small decision trees that see no cell guess the class of the same images, \
+         under the same protocol; the network's calls are taken at a probability of one half.\n\n\
+         | guess from | accuracy |\n|---|---|\n",
+    );
+    let _ = writeln!(card, "| the network | {:.3} |", report.shortcuts.network);
+    for Shortcut { name, accuracy } in &report.shortcuts.shortcuts {
+        let _ = writeln!(card, "| {name} | {accuracy:.3} |");
+    }
 }
 
 /// Rows of a table before the reader is sent to the report.

@@ -22,6 +22,7 @@ use crate::network::{Architecture, EVIDENCE, Network, POSITIVE, PROBABILITY};
 use crate::package::{self, Agreement, Package};
 use crate::protocol::{Folds, Outcome, Protocol};
 use crate::report::{self, Report};
+use crate::shortcuts::Audit;
 use crate::training::{self, Plan};
 
 /// Images unmet in training that the export is compared on, beside the golden samples.
@@ -57,13 +58,16 @@ impl Job {
             courses,
         } = &outcome;
         let judged: Vec<Judged> = predictions.iter().map(|item| item.judged).collect();
+        let shortcuts = Audit::of(&folds, predictions)?;
         let scored = training::score(network, architecture, folds.unmet())?;
         let golden = golden::choose(folds.unmet(), &scored)?;
+        let mut manifest = self.describe(&dataset, &origin, &folds, *rule, &judged);
+        manifest.evaluation.warnings = shortcuts.warnings();
         let package = Package {
             network,
             architecture,
             golden: &golden,
-            manifest: self.describe(&dataset, &origin, &folds, *rule, &judged),
+            manifest,
         };
         let staging = staging_in(&parent)?;
         let manifest = package.write(staging.path())?;
@@ -72,7 +76,7 @@ impl Job {
             .into_iter()
             .map(|engine| package.compare(staging.path(), engine, &images))
             .collect::<Result<Vec<Agreement>, TrainError>>()?;
-        let report = Report::new(&manifest, &dataset, predictions, courses);
+        let report = Report::new(&manifest, &dataset, predictions, courses, &shortcuts);
         let json = serde_json::to_vec_pretty(&report).map_err(|error| TrainError::Export {
             problem: format!("{}: {error}", report::FILE_NAME),
         })?;
@@ -176,6 +180,7 @@ impl Job {
                     metrics::figures(judged)
                 },
                 intervals: metrics::intervals(judged, seed),
+                warnings: Vec::new(),
             },
             files: Files {
                 ir_xml: None,
@@ -196,7 +201,7 @@ impl Job {
                  by a network and a decision rule made of other folds alone. The network of this \
                  folder was trained after that in the same way, on {train} images, with {validation} \
                  more to choose the epoch; no image was left to test it.",
-                folds.tested()
+                folds.tested().len()
             )
         } else {
             format!(
@@ -294,6 +299,9 @@ impl Job {
             "positive from {threshold:.3} on, no verdict between {low:.3} and {high:.3}, \
              temperature {temperature:.3}"
         );
+        for warning in &manifest.evaluation.warnings {
+            println!("warning: {warning}");
+        }
         for agreement in agreements {
             println!(
                 "{} follows the trained network within {:.1e} (probability) and {:.1e} (evidence) on {} images",

@@ -19,6 +19,7 @@ mod progress;
 mod protocol;
 mod report;
 mod sheet;
+mod shortcuts;
 mod synth;
 #[cfg(test)]
 mod test_peer;

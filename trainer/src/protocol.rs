@@ -54,9 +54,9 @@ impl<'a> Folds<'a> {
         })
     }
 
-    /// Trainings that give figures.
-    pub(crate) fn tested(&self) -> usize {
-        self.tested.len()
+    /// Those that give figures.
+    pub(crate) fn tested(&self) -> &[Split<'a>] {
+        &self.tested
     }
 
     /// The split of the network that is kept.

@@ -9,6 +9,7 @@ use smearscope_artifacts::Manifest;
 use crate::dataset::{Basis, Dataset, Sample};
 use crate::metrics::{self, Confusion, Judged};
 use crate::protocol::Prediction;
+use crate::shortcuts::Audit;
 use crate::training::Course;
 
 /// The report's file name in a model folder.
@@ -25,6 +26,7 @@ pub(crate) struct Report<'a> {
     pub(crate) decided: Confusion,
     pub(crate) groups: Vec<Part>,
     pub(crate) cameras: Vec<Part>,
+    pub(crate) shortcuts: &'a Audit,
     trainings: Vec<Training<'a>>,
     images: Vec<Row<'a>>,
 }
@@ -62,6 +64,7 @@ impl<'a> Report<'a> {
         dataset: &'a Dataset,
         predictions: &'a [Prediction<'a>],
         courses: &'a [(String, Course)],
+        shortcuts: &'a Audit,
     ) -> Self {
         let judged = || predictions.iter().map(|prediction| &prediction.judged);
         let base = if dataset.root.is_file() {
@@ -97,6 +100,7 @@ impl<'a> Report<'a> {
                 Basis::Subject | Basis::CaptureSession => parts(predictions, name_of),
             },
             cameras: parts(predictions, camera),
+            shortcuts,
             trainings: courses
                 .iter()
                 .map(|(name, course)| Training { name, course })

@@ -182,6 +182,8 @@ mod tests {
                 positive: number % 2 == 1,
                 group: number as usize,
                 camera: None,
+                size: (24, 24),
+                file_bytes: 1,
                 input: test_field(number, 24, 24),
                 picture: test_field(number, 48, 48),
             })

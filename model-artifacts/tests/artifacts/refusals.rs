@@ -127,6 +127,11 @@ const IMPOSSIBLE: &[(&str, &str, &str)] = &[
     ),
     ("dataset = \"none\"", "dataset = \"\"", "evaluation.dataset"),
     (
+        "positives = 0",
+        "positives = 0\nwarnings = [\"\"]",
+        "evaluation.warnings",
+    ),
+    (
         "[evaluation.figures]",
         "[evaluation.figures]\nauroc = 0.9",
         "evaluation.figures.auroc",

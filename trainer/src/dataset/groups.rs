@@ -238,6 +238,7 @@ mod tests {
             },
             sha256: number.to_string(),
             size: picture.dimensions(),
+            file_bytes: 1,
             capture: Capture::default(),
             fingerprint: Fingerprint::of(picture),
         }

@@ -41,6 +41,9 @@ pub(crate) struct Sample {
     pub(crate) group: usize,
     /// The camera's model, where the file tells.
     pub(crate) camera: Option<String>,
+    /// Width and height of the file's image in pixels.
+    pub(crate) size: (u32, u32),
+    pub(crate) file_bytes: usize,
     /// In the size of the network's input.
     pub(crate) input: RgbImage,
     /// In twice that size, to be varied without getting coarser.
@@ -73,6 +76,8 @@ impl Dataset {
                 positive: image.file.positive,
                 group,
                 camera: image.capture.camera,
+                size: image.size,
+                file_bytes: image.file_bytes,
                 input,
                 picture,
             })

@@ -302,6 +302,8 @@ mod tests {
                     positive: class == '+',
                     group,
                     camera: None,
+                    size: (1, 1),
+                    file_bytes: 1,
                     input: RgbImage::new(1, 1),
                     picture: RgbImage::new(2, 2),
                 })

@@ -21,6 +21,7 @@ pub(crate) struct Surveyed {
     pub(crate) sha256: String,
     /// Width and height in pixels.
     pub(crate) size: (u32, u32),
+    pub(crate) file_bytes: usize,
     pub(crate) capture: Capture,
     pub(crate) fingerprint: Fingerprint,
 }
@@ -71,6 +72,7 @@ fn look_at<T>(
     let surveyed = Surveyed {
         sha256: FileEntry::for_bytes(&file.path, &bytes).sha256,
         size: image.dimensions(),
+        file_bytes: bytes.len(),
         capture: Capture::of(&bytes),
         fingerprint: Fingerprint::of(&image),
         file,
