@@ -45,7 +45,7 @@ fn images(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Builds the workspace's binaries once, so that no test runs an old one.
-fn built(name: &str) -> Command {
+pub(crate) fn built(name: &str) -> PathBuf {
     static BUILD: LazyLock<PathBuf> = LazyLock::new(|| {
         let mut messages = escargot::CargoBuild::new()
             .manifest_path(root().join("Cargo.toml"))
@@ -63,14 +63,18 @@ fn built(name: &str) -> Command {
             .and_then(|path| path.parent().map(Path::to_path_buf))
             .expect("cargo names an executable")
     });
-    let mut command = Command::new(BUILD.join(name));
+    BUILD.join(name)
+}
+
+fn command(name: &str) -> Command {
+    let mut command = Command::new(built(name));
     command.current_dir(root());
     command
 }
 
 /// `smearscope` with `args`.
 pub(crate) fn smearscope<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
-    let mut command = built("smearscope");
+    let mut command = command("smearscope");
     command.args(args);
     command
 }
@@ -79,7 +83,7 @@ pub(crate) fn smearscope<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item
 pub(crate) fn smearscope_train<S: AsRef<std::ffi::OsStr>>(
     args: impl IntoIterator<Item = S>,
 ) -> Command {
-    let mut command = built("smearscope-train");
+    let mut command = command("smearscope-train");
     command.args(args);
     command
 }

@@ -13,3 +13,4 @@ mod press;
 mod selftest;
 mod stand_ins;
 mod trainer;
+mod training;

@@ -42,8 +42,8 @@ impl Batch {
 
     /// The samples varied at random. What is drawn for a sample depends on seed, epoch and the
     /// sample's number, and on nothing else.
-    fn varied(
-        samples: &[(u64, &Sample)],
+    pub(crate) fn varied(
+        samples: &[Numbered],
         architecture: Architecture,
         seed: u64,
         epoch: u64,
@@ -91,13 +91,13 @@ impl Batch {
     }
 }
 
-/// One epoch's batches of varied samples, prepared on other threads while `use_batch` works on those
-/// before. Samples come with their numbers.
-pub(crate) fn each_varied<'a>(
-    batches: impl Iterator<Item = &'a [(u64, &'a Sample)]> + Send,
-    architecture: Architecture,
-    seed: u64,
-    epoch: u64,
+/// A sample with its number among the training samples.
+pub(crate) type Numbered<'a> = (u64, &'a Sample);
+
+/// Batches that `prepare` makes on other threads, while `use_batch` works on those before.
+pub(crate) fn each_prepared<'a>(
+    batches: impl Iterator<Item = &'a [Numbered<'a>]> + Send,
+    prepare: impl Fn(&[Numbered]) -> Result<Batch, TrainError> + Send,
     mut use_batch: impl FnMut(Batch) -> Result<(), TrainError>,
 ) -> Result<(), TrainError> {
     let (sender, receiver) = mpsc::sync_channel(AHEAD);
@@ -106,8 +106,7 @@ pub(crate) fn each_varied<'a>(
         let receiver = receiver;
         scope.spawn(move || {
             for samples in batches {
-                let batch = Batch::varied(samples, architecture, seed, epoch);
-                if sender.send(batch).is_err() {
+                if sender.send(prepare(samples)).is_err() {
                     return;
                 }
             }
@@ -122,7 +121,6 @@ pub(crate) fn each_varied<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::synth::test_field;
 
     const TINY: Architecture = Architecture {
         side: 8,
@@ -130,24 +128,14 @@ mod tests {
     };
 
     fn samples() -> Vec<Sample> {
-        (0..6)
-            .map(|number| Sample {
-                path: number.to_string().into(),
-                positive: number % 2 == 1,
-                group: 0,
-                camera: None,
-                size: (8, 8),
-                file_bytes: 1,
-                input: test_field(number, 8, 8),
-                picture: test_field(number, 16, 16),
-            })
-            .collect()
+        (0..6).map(|number| Sample::drawn(number, 8)).collect()
     }
 
     fn epoch(samples: &[Sample], size: usize, epoch: u64) -> Vec<Batch> {
         let numbered: Vec<(u64, &Sample)> = (0..).zip(samples).collect();
         let mut batches = Vec::new();
-        each_varied(numbered.chunks(size), TINY, 3, epoch, |batch| {
+        let prepare = |samples: &[Numbered]| Batch::varied(samples, TINY, 3, epoch);
+        each_prepared(numbered.chunks(size), prepare, |batch| {
             batches.push(batch);
             Ok(())
         })
@@ -185,7 +173,8 @@ mod tests {
         let samples = samples();
         let numbered: Vec<(u64, &Sample)> = (0..).zip(&samples).collect();
         let mut seen = 0;
-        let end = each_varied(numbered.chunks(1), TINY, 1, 1, |_| {
+        let prepare = |samples: &[Numbered]| Batch::varied(samples, TINY, 1, 1);
+        let end = each_prepared(numbered.chunks(1), prepare, |_| {
             seen += 1;
             Err(TrainError::Training {
                 problem: "test".into(),

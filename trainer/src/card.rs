@@ -7,7 +7,7 @@ use smearscope_artifacts::Manifest;
 use crate::metrics::Confusion;
 use crate::package::{AGREEMENT, Agreement};
 use crate::report::{self, Part, Report};
-use crate::shortcuts::Shortcut;
+use crate::shortcuts::{Audit, Shortcut};
 
 /// The card's file name in a model folder.
 pub(crate) const FILE_NAME: &str = "MODEL_CARD.md";
@@ -66,7 +66,9 @@ pub(crate) fn render(
         let _ = writeln!(card, "| {name} | {figure:.4} | {interval} |");
     }
     confusion(&mut card, report);
-    shortcuts(&mut card, report);
+    if let Some(audit) = report.shortcuts {
+        shortcuts(&mut card, audit);
+    }
     parts(&mut card, "camera", &report.cameras);
     parts(&mut card, "group", &report.groups);
     let _ = write!(
@@ -117,14 +119,14 @@ fn confusion(card: &mut String, report: &Report) {
     );
 }
 
-fn shortcuts(card: &mut String, report: &Report) {
+fn shortcuts(card: &mut String, audit: &Audit) {
     card.push_str(
         "\n## Shortcuts\n\nHow often small decision trees that see no cell guess the class of the same images, \
          under the same protocol; the network's calls are taken at a probability of one half.\n\n\
          | guess from | accuracy |\n|---|---|\n",
     );
-    let _ = writeln!(card, "| the network | {:.3} |", report.shortcuts.network);
-    for Shortcut { name, accuracy } in &report.shortcuts.shortcuts {
+    let _ = writeln!(card, "| the network | {:.3} |", audit.network);
+    for Shortcut { name, accuracy } in &audit.shortcuts {
         let _ = writeln!(card, "| {name} | {accuracy:.3} |");
     }
 }

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use semver::Version;
 
-use crate::dataset::{Layout, Source, TestPlan};
+use crate::dataset::{Holdout, Layout, Source, TestPlan};
 
 /// Makes smearscope models: draws labelled fields, trains, checks and exports.
 #[derive(Debug, Parser)]
@@ -37,6 +38,8 @@ pub(crate) enum Command {
     Augment(AugmentArgs),
     /// Trains the reference network on a dataset and exports it
     Fit(FitArgs),
+    /// Measures a finished model on labelled images that it never met
+    Evaluate(EvaluateArgs),
 }
 
 /// Positive fields hold lymphoblasts, negative ones normal white cells only. Stain, magnification,
@@ -131,6 +134,10 @@ pub(crate) struct AugmentArgs {
 /// The exported OpenVINO IR and ONNX are loaded back through every engine that starts here and
 /// compared with the trained network; a model that differs is discarded. Training keeps 150 kB of
 /// memory per image.
+///
+/// After every epoch the training is saved beside --out, in a folder whose name ends in
+/// `.checkpoints`. After a kill, a power cut or a full disk the same command with --resume goes on
+/// from there.
 #[derive(Debug, Args)]
 pub(crate) struct FitArgs {
     #[command(flatten)]
@@ -141,6 +148,9 @@ pub(crate) struct FitArgs {
     /// Replace the model in --out, once the new one has proved itself
     #[arg(long)]
     pub(crate) replace: bool,
+    /// Go on with a training that was interrupted; without one, begin
+    #[arg(long)]
+    pub(crate) resume: bool,
     /// Passes over the training images at most
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) epochs: u16,
@@ -156,12 +166,15 @@ pub(crate) struct FitArgs {
     /// Seed of the split, the first weights, the order and the variations
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+    /// How figures are won: honestly, or as they were published
+    #[arg(long, value_enum, default_value_t = Procedure::Grouped)]
+    pub(crate) protocol: Procedure,
     /// About this share of what a network may see chooses the epoch
     #[arg(long, default_value_t = 0.2, value_parser = part)]
     pub(crate) validation_share: f64,
-    /// Folds of the cross-validation; `each` makes every group a fold
-    #[arg(long, default_value = "5", value_name = "NUMBER|each", value_parser = folds)]
-    folds: TestPlan,
+    /// Folds of the cross-validation [default: 5]; `each` makes every group a fold
+    #[arg(long, value_name = "NUMBER|each", value_parser = folds)]
+    folds: Option<TestPlan>,
     /// No cross-validation: these images give the figures, and are never trained on. `reference`
     /// (the 20 that the reference project took from ALL-IDB1), or a text file with one file name a
     /// line
@@ -184,12 +197,53 @@ pub(crate) struct FitArgs {
     pub(crate) license: String,
 }
 
+/// Prints the figures of `fit` with their intervals by groups, for other images. A model that this
+/// trainer made knows what it was trained on, and is not measured on that, nor on the same patients.
+/// Near-duplicates of training images are not recognised here.
+#[derive(Debug, Args)]
+pub(crate) struct EvaluateArgs {
+    /// Folder of the model
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) model: PathBuf,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Print the report as JSON: figures, groups, cameras, every image
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Write the report as JSON into this folder
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// How the figures of a model are won.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Procedure {
+    /// No group is parted; only what a network trains on is varied, anew each epoch
+    Grouped,
+    /// The published one, for comparison: images are varied first and then split at random, so that
+    /// copies of validation images are trained on. Its figures are leaky, and called so
+    Reference,
+}
+
 impl FitArgs {
-    pub(crate) fn test_plan(&self) -> TestPlan {
-        match &self.holdout {
-            None => self.folds.clone(),
-            Some(list) if list.as_os_str() == "reference" => TestPlan::Reference,
-            Some(list) => TestPlan::Listed(list.clone()),
+    /// # Errors
+    /// A usage error for folds where the procedure has none.
+    pub(crate) fn test_plan(&self) -> Result<TestPlan, clap::Error> {
+        let holdout = self.holdout.as_ref().map(|list| {
+            if list.as_os_str() == "reference" {
+                Holdout::Reference
+            } else {
+                Holdout::Listed(list.clone())
+            }
+        });
+        match (self.protocol, holdout, self.folds.clone()) {
+            (Procedure::Grouped, Some(holdout), _) => Ok(TestPlan::Named(holdout)),
+            (Procedure::Grouped, None, folds) => Ok(folds.unwrap_or(TestPlan::Folds(5))),
+            (Procedure::Reference, holdout, None) => Ok(TestPlan::Leaky(holdout)),
+            (Procedure::Reference, _, Some(_)) => Err(Cli::command().error(
+                ErrorKind::ArgumentConflict,
+                "--folds is for --protocol grouped: the published procedure has one random split",
+            )),
         }
     }
 }
@@ -237,8 +291,6 @@ fn learning_rate(text: &str) -> Result<f64, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -1,5 +1,6 @@
 //! `smearscope-train fit`: from a folder of images to a model folder.
 
+use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -7,17 +8,19 @@ use std::path::{Path, PathBuf};
 use burn::tensor::Device;
 use image::RgbImage;
 use semver::Version;
+use serde_json::Value;
 use smearscope_artifacts::decode::{self, Limits};
 use smearscope_artifacts::{
-    DecisionRule, EngineChoice, Evaluation, Files, Labels, Manifest, Outputs,
+    DecisionRule, EngineChoice, Evaluation, FileEntry, Files, Labels, Manifest, Outputs,
 };
 use tempfile::TempDir;
 
 use crate::card;
+use crate::checkpoint::{Checkpoints, Description};
 use crate::dataset::{Basis, Dataset, Provenance, Sample, Source, TestPlan};
 use crate::error::TrainError;
 use crate::golden::{self, Golden};
-use crate::metrics::{self, Confusion, Judged};
+use crate::metrics::{self, Judged};
 use crate::network::{Architecture, EVIDENCE, Network, POSITIVE, PROBABILITY};
 use crate::package::{self, Agreement, Package};
 use crate::protocol::{Folds, Outcome, Protocol};
@@ -34,6 +37,7 @@ pub(crate) struct Job {
     pub(crate) data: Source,
     pub(crate) out: PathBuf,
     pub(crate) replace: bool,
+    pub(crate) resume: bool,
     pub(crate) protocol: Protocol,
     pub(crate) name: String,
     pub(crate) version: Version,
@@ -45,12 +49,17 @@ impl Job {
     pub(crate) fn run(&self) -> Result<(), TrainError> {
         let parent = self.check_out()?;
         let architecture = self.protocol.plan.architecture;
-        let dataset = Dataset::load(&self.data, &architecture.input_contract())?;
+        let mut dataset = Dataset::load(&self.data, &architecture.input_contract())?;
+        let split = &self.protocol.split;
+        if let TestPlan::Leaky(holdout) = &split.test {
+            dataset = dataset.with_variants(holdout.as_ref(), split.seed)?;
+        }
         let origin = Origin::of(&dataset);
-        let folds = Folds::of(&dataset, &self.protocol.split)?;
+        let folds = Folds::of(&dataset, split)?;
         let engines = self.rehearse(&parent, &dataset, &folds, &origin)?;
 
-        let outcome = self.protocol.run(&folds)?;
+        let checkpoints = Checkpoints::open(&self.out, &self.described(&dataset), self.resume)?;
+        let outcome = self.protocol.run(&folds, &checkpoints)?;
         let Outcome {
             network,
             rule,
@@ -62,7 +71,7 @@ impl Job {
         let scored = training::score(network, architecture, folds.unmet())?;
         let golden = golden::choose(folds.unmet(), &scored)?;
         let mut manifest = self.describe(&dataset, &origin, &folds, *rule, &judged);
-        manifest.evaluation.warnings = shortcuts.warnings();
+        manifest.evaluation.warnings = self.warnings(&shortcuts);
         let package = Package {
             network,
             architecture,
@@ -76,15 +85,25 @@ impl Job {
             .into_iter()
             .map(|engine| package.compare(staging.path(), engine, &images))
             .collect::<Result<Vec<Agreement>, TrainError>>()?;
-        let report = Report::new(&manifest, &dataset, predictions, courses, &shortcuts);
-        let json = serde_json::to_vec_pretty(&report).map_err(|error| TrainError::Export {
-            problem: format!("{}: {error}", report::FILE_NAME),
-        })?;
-        package::save(staging.path(), report::FILE_NAME, &json)?;
+        let mut report = Report::of(&manifest, &dataset, predictions);
+        report.trainings = report::trainings(courses);
+        report.shortcuts = Some(&shortcuts);
+        report.trained_on = Some(folds.known(&dataset));
+        report.save(staging.path())?;
         let card = card::render(&manifest, &report, &agreements, &self.commands(&origin));
         package::save(staging.path(), card::FILE_NAME, card.as_bytes())?;
         self.publish(&parent, &staging)?;
-        self.tell(&manifest, &report, &agreements);
+        checkpoints.remove()?;
+        println!(
+            "{} {}: {}",
+            manifest.name,
+            manifest.version,
+            self.out.display()
+        );
+        print!("{report}");
+        for agreement in &agreements {
+            println!("{agreement}");
+        }
         Ok(())
     }
 
@@ -107,6 +126,35 @@ impl Job {
         };
         fs::create_dir_all(&parent).map_err(|source| TrainError::output(&parent, source))?;
         Ok(parent)
+    }
+
+    /// All that decides how trainings go; checkpoints of anything else do not fit.
+    fn described(&self, dataset: &Dataset) -> Description {
+        let Protocol { split, plan, .. } = &self.protocol;
+        let images: String = dataset
+            .samples
+            .iter()
+            .map(|sample| format!("{} {} {}\n", sample.sha256, sample.positive, sample.group))
+            .collect();
+        let about: [(&str, Value); 10] = [
+            ("trainer", env!("CARGO_PKG_VERSION").into()),
+            ("images", dataset.samples.len().into()),
+            (
+                "digest of the images",
+                FileEntry::for_bytes("", images.as_bytes()).sha256.into(),
+            ),
+            ("test images", split.test.options().into()),
+            ("--validation-share", split.validation.into()),
+            ("--epochs", plan.epochs.into()),
+            ("--patience", plan.patience.into()),
+            ("--batch-size", plan.batch_size.into()),
+            ("--learning-rate", plan.learning_rate.into()),
+            ("--seed", plan.seed.into()),
+        ];
+        let named = about
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value));
+        named.collect()
     }
 
     /// Exports the untrained network first: whatever is wrong with the output folder, the name or
@@ -174,12 +222,8 @@ impl Job {
                 protocol: self.protocol_in_words(folds, origin.basis),
                 positives: positives as u32,
                 negatives: (judged.len() - positives) as u32,
-                figures: if judged.is_empty() {
-                    std::collections::BTreeMap::new()
-                } else {
-                    metrics::figures(judged)
-                },
-                intervals: metrics::intervals(judged, seed),
+                figures: self.named(metrics::figures(judged)),
+                intervals: self.named(metrics::intervals(judged, seed)),
                 warnings: Vec::new(),
             },
             files: Files {
@@ -191,10 +235,39 @@ impl Job {
         }
     }
 
+    fn warnings(&self, shortcuts: &Audit) -> Vec<String> {
+        let leak = self.protocol.split.test.is_leaky().then(|| {
+            "These figures are leaky: copies of the test images, or images of the same patients, were \
+             trained on. They say nothing about new patients."
+                .to_owned()
+        });
+        leak.into_iter().chain(shortcuts.warnings()).collect()
+    }
+
+    /// Figures that no one can quote without saying what they are.
+    fn named<T>(&self, figures: BTreeMap<String, T>) -> BTreeMap<String, T> {
+        if !self.protocol.split.test.is_leaky() {
+            return figures;
+        }
+        let leaky = figures.into_iter();
+        leaky
+            .map(|(name, figure)| (format!("leaky_{name}"), figure))
+            .collect()
+    }
+
     fn protocol_in_words(&self, folds: &Folds, basis: Basis) -> String {
         let by = basis.in_words();
         let kept = folds.kept();
         let (train, validation) = (kept.train.len(), kept.validation.len());
+        if self.protocol.split.test.is_leaky() {
+            return format!(
+                "LEAKY, for comparison with published figures only: images were varied first and \
+                 split at random after that, {train} for training, {validation} to choose epoch and \
+                 decision rule, {} for these figures, so that networks were judged on copies of \
+                 what they had been trained on, or on patients that they knew.",
+                kept.test.len()
+            );
+        }
         if self.protocol.split.test.is_crossed() {
             format!(
                 "Cross-validation in {} folds that part no group, by {by}: every image was judged once, \
@@ -219,18 +292,13 @@ impl Job {
             plan,
             requirements,
         } = &self.protocol;
-        let test = match &split.test {
-            TestPlan::Folds(folds) => format!("--folds {folds}"),
-            TestPlan::EachGroup => "--folds each".into(),
-            TestPlan::Listed(path) => format!("--holdout {}", path.display()),
-            TestPlan::Reference => "--holdout reference".into(),
-        };
         let fit = format!(
-            "smearscope-train fit --dataset {} --data FIELDS --out MODEL --positive {} {test} \
+            "smearscope-train fit --dataset {} --data FIELDS --out MODEL --positive {} {} \
              --validation-share {} --epochs {} --patience {} --batch-size {} --learning-rate {} --seed {} \
              --sensitivity {} --accuracy {} --name {} --model-version {}",
             self.data.layout.name(),
             self.data.positive.join(","),
+            split.test.options(),
             split.validation,
             plan.epochs,
             plan.patience,
@@ -260,57 +328,6 @@ impl Job {
             }
             failed(source)
         })
-    }
-
-    fn tell(&self, manifest: &Manifest, report: &Report, agreements: &[Agreement]) {
-        println!(
-            "{} {}: {}",
-            manifest.name,
-            manifest.version,
-            self.out.display()
-        );
-        let evaluation = &manifest.evaluation;
-        println!(
-            "measured on {} ({} positive, {} negative):",
-            evaluation.dataset, evaluation.positives, evaluation.negatives
-        );
-        for (name, figure) in &evaluation.figures {
-            match evaluation.intervals.get(name) {
-                Some([low, high]) => println!("  {name:<18}{figure:.4}  ({low:.4} to {high:.4})"),
-                None => println!("  {name:<18}{figure:.4}"),
-            }
-        }
-        let Confusion {
-            true_positives,
-            false_negatives,
-            true_negatives,
-            false_positives,
-        } = report.confusion;
-        println!(
-            "{true_positives} positives found, {false_negatives} missed; \
-             {true_negatives} negatives cleared, {false_positives} alarmed"
-        );
-        let DecisionRule {
-            threshold,
-            inconclusive: [low, high],
-            temperature,
-        } = manifest.decision;
-        println!(
-            "positive from {threshold:.3} on, no verdict between {low:.3} and {high:.3}, \
-             temperature {temperature:.3}"
-        );
-        for warning in &manifest.evaluation.warnings {
-            println!("warning: {warning}");
-        }
-        for agreement in agreements {
-            println!(
-                "{} follows the trained network within {:.1e} (probability) and {:.1e} (evidence) on {} images",
-                agreement.engine.engine,
-                agreement.probability,
-                agreement.evidence,
-                agreement.images
-            );
-        }
     }
 }
 
@@ -393,6 +410,7 @@ mod tests {
             },
             out: folder.join("model"),
             replace: false,
+            resume: false,
             protocol: Protocol {
                 split: SplitPlan {
                     test: TestPlan::Folds(3),
@@ -408,6 +426,7 @@ mod tests {
                     patience: 2,
                     batch_size: 4,
                     learning_rate: 1e-3,
+                    varied: true,
                     seed: 5,
                 },
                 requirements: Requirements {

@@ -4,10 +4,12 @@ mod augment;
 mod batch;
 mod calibration;
 mod card;
+mod checkpoint;
 mod cli;
 mod contact_sheet;
 mod dataset;
 mod error;
+mod evaluate;
 mod export;
 mod fit;
 mod golden;
@@ -32,8 +34,9 @@ use clap::Parser;
 
 use augment::Preview;
 use calibration::Requirements;
-use cli::{AugmentArgs, Cli, Command, FitArgs, InspectArgs, SynthArgs};
+use cli::{AugmentArgs, Cli, Command, EvaluateArgs, FitArgs, InspectArgs, SynthArgs};
 use dataset::SplitPlan;
+use evaluate::Examination;
 use fit::Job;
 use inspect::Inspection;
 use network::Architecture;
@@ -51,7 +54,10 @@ fn main() -> ExitCode {
         Command::Synth(args) => Collection::from(args).write(),
         Command::Inspect(args) => Inspection::from(args).run(),
         Command::Augment(args) => Preview::from(args).write(),
-        Command::Fit(args) => Job::from(args).run(),
+        Command::Fit(args) => Job::try_from(args)
+            .unwrap_or_else(|error| error.exit())
+            .run(),
+        Command::Evaluate(args) => Examination::from(args).run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -101,21 +107,37 @@ impl From<AugmentArgs> for Preview {
     }
 }
 
-impl From<FitArgs> for Job {
-    fn from(args: FitArgs) -> Self {
+impl From<EvaluateArgs> for Examination {
+    fn from(args: EvaluateArgs) -> Self {
         Self {
+            data: args.data.into(),
+            model: args.model,
+            json: args.json,
+            out: args.out,
+        }
+    }
+}
+
+impl TryFrom<FitArgs> for Job {
+    type Error = clap::Error;
+
+    fn try_from(args: FitArgs) -> Result<Self, clap::Error> {
+        let test = args.test_plan()?;
+        Ok(Self {
             protocol: Protocol {
-                split: SplitPlan {
-                    test: args.test_plan(),
-                    validation: args.validation_share,
-                    seed: args.seed,
-                },
                 plan: Plan {
                     architecture: Architecture::REFERENCE,
                     epochs: args.epochs.into(),
                     patience: args.patience.into(),
                     batch_size: args.batch_size.into(),
                     learning_rate: args.learning_rate,
+                    // The published procedure varies them before.
+                    varied: !test.is_leaky(),
+                    seed: args.seed,
+                },
+                split: SplitPlan {
+                    test,
+                    validation: args.validation_share,
                     seed: args.seed,
                 },
                 requirements: Requirements {
@@ -126,9 +148,10 @@ impl From<FitArgs> for Job {
             data: args.data.into(),
             out: args.out,
             replace: args.replace,
+            resume: args.resume,
             name: args.name,
             version: args.model_version,
             license: args.license,
-        }
+        })
     }
 }

@@ -90,11 +90,10 @@ pub(crate) fn figures(judged: &[Judged]) -> BTreeMap<String, f64> {
         let hits = of.iter().filter(|item| that(item)).count();
         (!of.is_empty()).then(|| hits as f64 / of.len() as f64)
     };
-    let brier = judged
+    let squares = judged
         .iter()
-        .map(|item| (f64::from(item.probability) - f64::from(u8::from(item.positive))).powi(2))
-        .sum::<f64>()
-        / judged.len() as f64;
+        .map(|item| (f64::from(item.probability) - f64::from(u8::from(item.positive))).powi(2));
+    let brier = squares.sum::<f64>() / judged.len() as f64;
     let scores: Vec<(f32, bool)> = judged.iter().map(|j| (j.logit, j.positive)).collect();
     [
         ("accuracy", share(&|_| true, &Judged::is_right)),

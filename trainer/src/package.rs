@@ -1,5 +1,6 @@
 //! A model folder: manifest, network files, golden samples and model card.
 
+use std::fmt;
 use std::fs;
 use std::path::Path;
 
@@ -44,6 +45,16 @@ pub(crate) struct Agreement {
     pub(crate) probability: f32,
     /// Largest absolute difference of the evidence.
     pub(crate) evidence: f32,
+}
+
+impl fmt::Display for Agreement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} follows the trained network within {:.1e} (probability) and {:.1e} (evidence) on {} images",
+            self.engine.engine, self.probability, self.evidence, self.images
+        )
+    }
 }
 
 impl Package<'_> {

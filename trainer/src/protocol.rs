@@ -4,10 +4,12 @@ use log::info;
 use smearscope_artifacts::DecisionRule;
 
 use crate::calibration::{self, Requirements};
+use crate::checkpoint::Checkpoints;
 use crate::dataset::{Dataset, Sample, Split, SplitPlan};
 use crate::error::TrainError;
 use crate::metrics::{Judged, Scored};
 use crate::network::Network;
+use crate::report::TrainedOn;
 use crate::training::{self, Course, Plan, Trained};
 
 /// How a model is made and measured.
@@ -64,6 +66,19 @@ impl<'a> Folds<'a> {
         self.whole.as_ref().unwrap_or(&self.tested[0])
     }
 
+    /// Images that had a part in the kept network or its decision rule.
+    pub(crate) fn known(&self, dataset: &Dataset) -> TrainedOn {
+        match &self.whole {
+            Some(_) => TrainedOn::of(dataset, dataset.samples.iter()),
+            None => {
+                let Split {
+                    train, validation, ..
+                } = &self.tested[0];
+                TrainedOn::of(dataset, train.iter().chain(validation).copied())
+            }
+        }
+    }
+
     /// Images that the kept network's weights have not met.
     pub(crate) fn unmet(&self) -> &[&'a Sample] {
         match &self.whole {
@@ -79,7 +94,11 @@ impl Protocol {
     /// Where every image is tested, the rule that judges a fold is fitted on the other folds'
     /// held-out margins, and the kept network's on all of them. Else the validation part, which
     /// also chose the epoch, gives the rule.
-    pub(crate) fn run<'a>(&self, folds: &Folds<'a>) -> Result<Outcome<'a>, TrainError> {
+    pub(crate) fn run<'a>(
+        &self,
+        folds: &Folds<'a>,
+        checkpoints: &Checkpoints,
+    ) -> Result<Outcome<'a>, TrainError> {
         let mut courses = Vec::new();
         let mut train = |split: &Split, name: String| -> Result<Network, TrainError> {
             info!(
@@ -88,8 +107,13 @@ impl Protocol {
                 split.validation.len(),
                 split.test.len()
             );
-            let Trained { network, course } =
-                training::train(&self.plan, &split.train, &split.validation, &name)?;
+            let Trained { network, course } = training::train(
+                &self.plan,
+                &split.train,
+                &split.validation,
+                &name,
+                checkpoints,
+            )?;
             courses.push((name, course));
             Ok(network)
         };

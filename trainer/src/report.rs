@@ -1,13 +1,16 @@
 //! Everything that was measured, for scripts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::Path;
 
-use serde::Serialize;
-use smearscope_artifacts::Manifest;
+use serde::{Deserialize, Serialize};
+use smearscope_artifacts::{DecisionRule, Manifest};
 
 use crate::dataset::{Basis, Dataset, Sample};
+use crate::error::TrainError;
 use crate::metrics::{self, Confusion, Judged};
+use crate::package;
 use crate::protocol::Prediction;
 use crate::shortcuts::Audit;
 use crate::training::Course;
@@ -26,9 +29,22 @@ pub(crate) struct Report<'a> {
     pub(crate) decided: Confusion,
     pub(crate) groups: Vec<Part>,
     pub(crate) cameras: Vec<Part>,
-    pub(crate) shortcuts: &'a Audit,
-    trainings: Vec<Training<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) shortcuts: Option<&'a Audit>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) trainings: Vec<Training<'a>>,
     images: Vec<Row<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) trained_on: Option<TrainedOn>,
+}
+
+/// What a model must not be tested on.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct TrainedOn {
+    /// Patients, where the data names them.
+    pub(crate) subjects: BTreeSet<String>,
+    /// SHA-256 of each image file.
+    pub(crate) images: BTreeSet<String>,
 }
 
 /// The images that have something in common.
@@ -41,7 +57,7 @@ pub(crate) struct Part {
 }
 
 #[derive(Debug, Serialize)]
-struct Training<'a> {
+pub(crate) struct Training<'a> {
     name: &'a str,
     #[serde(flatten)]
     course: &'a Course,
@@ -58,13 +74,31 @@ struct Row<'a> {
     fold: usize,
 }
 
+impl TrainedOn {
+    pub(crate) fn of<'a>(dataset: &Dataset, samples: impl Iterator<Item = &'a Sample>) -> Self {
+        let (mut subjects, mut images) = (BTreeSet::new(), BTreeSet::new());
+        for sample in samples {
+            images.insert(sample.sha256.clone());
+            let of_sample = dataset.groups.subjects_of(sample.group);
+            subjects.extend(of_sample.map(str::to_owned));
+        }
+        Self { subjects, images }
+    }
+}
+
+pub(crate) fn trainings(courses: &[(String, Course)]) -> Vec<Training<'_>> {
+    let named = courses.iter();
+    named
+        .map(|(name, course)| Training { name, course })
+        .collect()
+}
+
 impl<'a> Report<'a> {
-    pub(crate) fn new(
+    /// The manifest's figures, and what they are made of.
+    pub(crate) fn of(
         manifest: &'a Manifest,
         dataset: &'a Dataset,
         predictions: &'a [Prediction<'a>],
-        courses: &'a [(String, Course)],
-        shortcuts: &'a Audit,
     ) -> Self {
         let judged = || predictions.iter().map(|prediction| &prediction.judged);
         let base = if dataset.root.is_file() {
@@ -100,13 +134,67 @@ impl<'a> Report<'a> {
                 Basis::Subject | Basis::CaptureSession => parts(predictions, name_of),
             },
             cameras: parts(predictions, camera),
-            shortcuts,
-            trainings: courses
-                .iter()
-                .map(|(name, course)| Training { name, course })
-                .collect(),
+            shortcuts: None,
+            trainings: Vec::new(),
             images: predictions.iter().map(row).collect(),
+            trained_on: None,
         }
+    }
+
+    pub(crate) fn json(&self) -> Result<Vec<u8>, TrainError> {
+        serde_json::to_vec_pretty(self).map_err(|error| TrainError::Export {
+            problem: format!("{FILE_NAME}: {error}"),
+        })
+    }
+
+    pub(crate) fn save(&self, folder: &Path) -> Result<(), TrainError> {
+        package::save(folder, FILE_NAME, &self.json()?).map(|_| ())
+    }
+}
+
+/// For the terminal.
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let evaluation = &self.manifest.evaluation;
+        writeln!(
+            f,
+            "measured on {} ({} positive, {} negative)",
+            evaluation.dataset, evaluation.positives, evaluation.negatives
+        )?;
+        writeln!(f, "{}", evaluation.protocol)?;
+        for (name, figure) in &evaluation.figures {
+            let name = name.replace('_', " ");
+            match evaluation.intervals.get(&name.replace(' ', "_")) {
+                Some([low, high]) => {
+                    writeln!(f, "  {name:<24}{figure:.4}  ({low:.4} to {high:.4})")?
+                }
+                None => writeln!(f, "  {name:<24}{figure:.4}")?,
+            }
+        }
+        let Confusion {
+            true_positives,
+            false_negatives,
+            true_negatives,
+            false_positives,
+        } = self.confusion;
+        writeln!(
+            f,
+            "TP {true_positives}  FN {false_negatives}  TN {true_negatives}  FP {false_positives}"
+        )?;
+        let DecisionRule {
+            threshold,
+            inconclusive: [low, high],
+            temperature,
+        } = self.manifest.decision;
+        writeln!(
+            f,
+            "positive from {threshold:.3} on, no verdict between {low:.3} and {high:.3}, \
+             temperature {temperature:.3}"
+        )?;
+        for warning in &evaluation.warnings {
+            writeln!(f, "warning: {warning}")?;
+        }
+        Ok(())
     }
 }
 

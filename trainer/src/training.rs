@@ -1,15 +1,17 @@
 //! The training loop.
 
 use burn::module::Module;
-use burn::optim::{AdamConfig, GradientsParams};
+use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
+use burn::store::RecordError;
 use burn::tensor::Device;
 use log::info;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use crate::batch::{self, Batch};
+use crate::batch::{self, Batch, Numbered};
+use crate::checkpoint::{Checkpoint, Checkpoints};
 use crate::dataset::Sample;
 use crate::error::TrainError;
 use crate::metrics::{self, Scored};
@@ -26,6 +28,8 @@ pub(crate) struct Plan {
     pub(crate) patience: usize,
     pub(crate) batch_size: usize,
     pub(crate) learning_rate: f64,
+    /// Whether every epoch sees the samples varied anew.
+    pub(crate) varied: bool,
     /// Seed of the first weights, the order of the samples and their variations.
     pub(crate) seed: u64,
 }
@@ -46,7 +50,7 @@ pub(crate) struct Course {
 }
 
 /// One pass over the training images.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Epoch {
     /// Mean cross-entropy of the training images, each as it was varied, before the step it led to.
     pub(crate) loss: f64,
@@ -60,92 +64,190 @@ const ADAM_EPSILON: f32 = 1e-7;
 const SCORING_BATCH: usize = 64;
 
 /// Trains with Adam (Kingma and Ba 2015) on cross-entropy and keeps the epoch with the lowest
-/// validation loss. `name` tells trainings apart.
+/// validation loss. `name` tells trainings apart; one that was interrupted goes on after its last
+/// checkpoint, to the same weights.
 pub(crate) fn train(
     plan: &Plan,
     train: &[&Sample],
     validation: &[&Sample],
     name: &str,
+    checkpoints: &Checkpoints,
 ) -> Result<Trained, TrainError> {
     let device = Device::flex().autodiff();
-    let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
-    let mut network = Network::begin(plan.architecture, plan.seed, &device);
-    let mut optimizer = AdamConfig::new().with_epsilon(ADAM_EPSILON).init();
-    let mut order: Vec<(u64, &Sample)> = (0..).zip(train.iter().copied()).collect();
-    let steps = order.len().div_ceil(plan.batch_size) * plan.epochs;
-    let bar = progress::bar(steps as u64, "steps");
-    let mut epochs: Vec<Epoch> = Vec::new();
-    let mut best: Option<(usize, Network)> = None;
-    let mut lowest = f64::INFINITY;
-    let mut validated = String::new();
+    let mut state = match checkpoints.load(name)? {
+        None => State::begin(plan, &device),
+        Some(checkpoint) => State::resume(plan, &device, checkpoint)?,
+    };
+    let steps = train.len().div_ceil(plan.batch_size) as u64;
+    let bar = progress::bar(steps * plan.epochs as u64, "steps");
+    bar.set_position(steps * state.epochs.len() as u64);
+    bar.reset_eta();
+    if !state.epochs.is_empty() {
+        info!("{name} · goes on after epoch {}", state.epochs.len());
+    }
 
-    for epoch in 1..=plan.epochs {
-        order.shuffle(&mut rng);
-        let mut loss_sum = 0.0;
-        let batches = order.chunks(plan.batch_size);
-        let number = epoch as u64;
-        batch::each_varied(batches, plan.architecture, plan.seed, number, |batch| {
-            let count = batch.len();
-            let (input, labels) = batch.tensors(&device);
-            let loss = network.loss(input, labels);
-            let gradients = GradientsParams::from_grads(loss.backward(), &network);
-            // The clone shares its tensors.
-            network = optimizer.step(plan.learning_rate, network.clone(), gradients);
-            let loss: f32 = loss.into_scalar();
-            if !loss.is_finite() {
-                return Err(TrainError::Training {
-                    problem: format!("the loss became {loss} in epoch {epoch}"),
-                    remedy: "lower --learning-rate".into(),
-                });
-            }
-            loss_sum += f64::from(loss) * count as f64;
-            bar.set_message(format!(
-                "{name} · epoch {epoch}/{} · loss {loss:.3}{validated}",
-                plan.epochs
-            ));
+    while !state.is_over(plan) {
+        let number = state.epochs.len() + 1;
+        let title = format!("{name} · epoch {number}/{}", plan.epochs);
+        let validated = state.epochs.last().map(Epoch::validation);
+        let validated = validated.unwrap_or_default();
+        let loss = state.learn(plan, train, &device, |loss| {
+            bar.set_message(format!("{title} · loss {loss:.3}{validated}"));
             bar.inc(1);
-            Ok(())
         })?;
-        let snapshot = network.valid();
-        let scored = score(&snapshot, plan.architecture, validation)?;
-        let margins: Vec<(f32, bool)> = scored.iter().map(|s| (s.margin, s.positive)).collect();
-        let finished = Epoch {
-            loss: loss_sum / order.len() as f64,
-            validation_loss: metrics::log_loss(&scored, 1.0),
-            validation_auroc: metrics::auroc(&margins),
-        };
-        let Epoch {
-            loss,
-            validation_loss,
-            validation_auroc,
-        } = finished;
-        let auroc = validation_auroc.unwrap_or(f64::NAN);
-        validated = format!(" · validation loss {validation_loss:.3}, AUROC {auroc:.3}");
-        bar.suspend(|| {
-            info!(
-                "{name} · epoch {epoch}/{} · loss {loss:.4}{validated}",
-                plan.epochs
-            );
-        });
-        epochs.push(finished);
-        if validation_loss < lowest {
-            lowest = validation_loss;
-            best = Some((epoch, snapshot));
-        } else if epoch - best.as_ref().map_or(0, |(epoch, _)| *epoch) >= plan.patience {
-            bar.suspend(|| {
-                info!("{name} · no gain in {} epochs: stopped", plan.patience);
-            });
-            break;
-        }
+        let epoch = state.validate(plan, loss, validation)?;
+        bar.suspend(|| info!("{title} · loss {loss:.4}{}", epoch.validation()));
+        checkpoints.save(name, state.checkpoint())?;
     }
     bar.finish_and_clear();
-    let (best, network) = best.ok_or_else(|| TrainError::Training {
-        problem: "no epoch gave a finite validation loss".into(),
-        remedy: "lower --learning-rate".into(),
-    })?;
+    let State {
+        best: (best, network),
+        epochs,
+        ..
+    } = state;
+    if epochs.len() < plan.epochs {
+        info!("{name} · no gain in {} epochs: stopped", plan.patience);
+    }
     Ok(Trained {
         network,
         course: Course { best, epochs },
+    })
+}
+
+impl Epoch {
+    fn validation(&self) -> String {
+        let auroc = self.validation_auroc.unwrap_or(f64::NAN);
+        let loss = self.validation_loss;
+        format!(" · validation loss {loss:.3}, AUROC {auroc:.3}")
+    }
+}
+
+/// A training between two epochs.
+struct State {
+    network: Network,
+    optimizer: ModuleOptimizer,
+    epochs: Vec<Epoch>,
+    /// The epoch that did best, from 1, and its network; 0 before the first.
+    best: (usize, Network),
+}
+
+impl State {
+    fn begin(plan: &Plan, device: &Device) -> Self {
+        let network = Network::begin(plan.architecture, plan.seed, device);
+        Self {
+            best: (0, network.valid()),
+            network,
+            optimizer: AdamConfig::new().with_epsilon(ADAM_EPSILON).init(),
+            epochs: Vec::new(),
+        }
+    }
+
+    fn resume(plan: &Plan, device: &Device, saved: Checkpoint) -> Result<Self, TrainError> {
+        let damaged = |error: RecordError| TrainError::Training {
+            problem: format!("a checkpoint does not fit the network: {error}"),
+            remedy: "remove the checkpoints and start anew".into(),
+        };
+        let fresh = Self::begin(plan, device);
+        let load = |network: Network, record| network.try_load_record(record).map_err(damaged);
+        Ok(Self {
+            best: (best(&saved.epochs), load(fresh.best.1, saved.best)?),
+            network: load(fresh.network, saved.network)?,
+            optimizer: fresh.optimizer.load_record(saved.optimizer),
+            epochs: saved.epochs,
+        })
+    }
+
+    fn checkpoint(&self) -> Checkpoint {
+        Checkpoint {
+            epochs: self.epochs.clone(),
+            network: self.network.clone().into_record(),
+            optimizer: self.optimizer.to_record(),
+            best: self.best.1.clone().into_record(),
+        }
+    }
+
+    fn is_over(&self, plan: &Plan) -> bool {
+        let epochs = self.epochs.len();
+        epochs >= plan.epochs || epochs - self.best.0 >= plan.patience
+    }
+
+    /// Takes a step for each batch, and tells the loss before it; gives the epoch's mean.
+    fn learn(
+        &mut self,
+        plan: &Plan,
+        train: &[&Sample],
+        device: &Device,
+        mut tell: impl FnMut(f32),
+    ) -> Result<f64, TrainError> {
+        let epoch = self.epochs.len() as u64 + 1;
+        let mut order: Vec<(u64, &Sample)> = (0..).zip(train.iter().copied()).collect();
+        let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
+        rng.set_stream(epoch);
+        order.shuffle(&mut rng);
+        let mut sum = 0.0;
+        let prepare = |samples: &[Numbered]| {
+            if plan.varied {
+                return Batch::varied(samples, plan.architecture, plan.seed, epoch);
+            }
+            let samples: Vec<&Sample> = samples.iter().map(|(_, sample)| *sample).collect();
+            Batch::plain(&samples, plan.architecture)
+        };
+        batch::each_prepared(order.chunks(plan.batch_size), prepare, |batch| {
+            let count = batch.len();
+            let (input, labels) = batch.tensors(device);
+            let loss = self.network.loss(input, labels);
+            let gradients = GradientsParams::from_grads(loss.backward(), &self.network);
+            // The clone shares its tensors.
+            let network = self.network.clone();
+            self.network = self.optimizer.step(plan.learning_rate, network, gradients);
+            let loss: f32 = loss.into_scalar();
+            refuse_infinite(loss.into(), epoch)?;
+            sum += f64::from(loss) * count as f64;
+            tell(loss);
+            Ok(())
+        })?;
+        Ok(sum / train.len() as f64)
+    }
+
+    /// Ends an epoch.
+    fn validate(
+        &mut self,
+        plan: &Plan,
+        loss: f64,
+        validation: &[&Sample],
+    ) -> Result<&Epoch, TrainError> {
+        let network = self.network.valid();
+        let scored = score(&network, plan.architecture, validation)?;
+        let margins: Vec<(f32, bool)> = scored.iter().map(|s| (s.margin, s.positive)).collect();
+        self.epochs.push(Epoch {
+            loss,
+            validation_loss: metrics::log_loss(&scored, 1.0),
+            validation_auroc: metrics::auroc(&margins),
+        });
+        let number = self.epochs.len();
+        let epoch = &self.epochs[number - 1];
+        refuse_infinite(epoch.validation_loss, number as u64)?;
+        if best(&self.epochs) == number {
+            self.best = (number, network);
+        }
+        Ok(epoch)
+    }
+}
+
+/// The first epoch with the lowest validation loss, from 1.
+fn best(epochs: &[Epoch]) -> usize {
+    let losses = epochs.iter().map(|epoch| epoch.validation_loss);
+    let best = losses.zip(1..).min_by(|a, b| a.0.total_cmp(&b.0));
+    best.map_or(0, |(_, number)| number)
+}
+
+fn refuse_infinite(loss: f64, epoch: u64) -> Result<(), TrainError> {
+    if loss.is_finite() {
+        return Ok(());
+    }
+    Err(TrainError::Training {
+        problem: format!("the loss became {loss} in epoch {epoch}"),
+        remedy: "lower --learning-rate".into(),
     })
 }
 
@@ -172,22 +274,13 @@ pub(crate) fn score(
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
-    use crate::synth::test_field;
+    use crate::checkpoint::Description;
 
     fn samples(numbers: std::ops::Range<u64>) -> Vec<Sample> {
-        numbers
-            .map(|number| Sample {
-                path: number.to_string().into(),
-                positive: number % 2 == 1,
-                group: number as usize,
-                camera: None,
-                size: (24, 24),
-                file_bytes: 1,
-                input: test_field(number, 24, 24),
-                picture: test_field(number, 48, 48),
-            })
-            .collect()
+        numbers.map(|number| Sample::drawn(number, 24)).collect()
     }
 
     const PLAN: Plan = Plan {
@@ -199,8 +292,19 @@ mod tests {
         patience: 5,
         batch_size: 8,
         learning_rate: 1e-3,
+        varied: true,
         seed: 1,
     };
+
+    fn checkpoints(folder: &Path) -> Checkpoints {
+        Checkpoints::open(&folder.join("model"), &Description::new(), true).unwrap()
+    }
+
+    fn train_anew(plan: &Plan, samples: &[&Sample], trained_on: usize) -> Trained {
+        let folder = tempfile::tempdir().unwrap();
+        let (known, validation) = samples.split_at(trained_on);
+        train(plan, known, validation, "test", &checkpoints(folder.path())).unwrap()
+    }
 
     #[test]
     fn the_same_seed_gives_the_same_weights() {
@@ -208,7 +312,7 @@ mod tests {
         let samples: Vec<&Sample> = samples.iter().collect();
         let margins = |seed| -> Vec<u32> {
             let plan = Plan { seed, ..PLAN };
-            let trained = train(&plan, &samples[..20], &samples[20..28], "test").unwrap();
+            let trained = train_anew(&plan, &samples[..28], 20);
             let scored = score(&trained.network, plan.architecture, &samples[28..]).unwrap();
             scored.iter().map(|item| item.margin.to_bits()).collect()
         };
@@ -228,11 +332,42 @@ mod tests {
             learning_rate: 0.05,
             ..PLAN
         };
-        let Course { best, epochs } = train(&plan, &samples[..16], &samples[16..], "test")
-            .unwrap()
-            .course;
+        let Course { best, epochs } = train_anew(&plan, &samples, 16).course;
         assert_eq!(epochs.len(), best + 2);
         let kept = epochs[best - 1].validation_loss;
         assert!(epochs.iter().all(|epoch| epoch.validation_loss >= kept));
+    }
+
+    #[test]
+    fn an_interrupted_training_goes_on_to_the_same_weights() {
+        let samples = samples(0..24);
+        let samples: Vec<&Sample> = samples.iter().collect();
+        let plan = Plan { epochs: 3, ..PLAN };
+        let whole = train_anew(&plan, &samples, 16);
+
+        let folder = tempfile::tempdir().unwrap();
+        let (known, validation) = samples.split_at(16);
+        let begun = Plan { epochs: 1, ..plan };
+        train(
+            &begun,
+            known,
+            validation,
+            "test",
+            &checkpoints(folder.path()),
+        )
+        .unwrap();
+        let resumed = || {
+            let checkpoints = checkpoints(folder.path());
+            train(&plan, known, validation, "test", &checkpoints).unwrap()
+        };
+        // Once to go on, and once more when nothing is left to do.
+        for resumed in [resumed(), resumed()] {
+            assert_eq!(resumed.course, whole.course);
+            let margins = |trained: &Trained| -> Vec<f32> {
+                let scored = score(&trained.network, plan.architecture, &samples).unwrap();
+                scored.iter().map(|item| item.margin).collect()
+            };
+            assert_eq!(margins(&resumed), margins(&whole));
+        }
     }
 }

@@ -8,5 +8,5 @@ mod tone;
 mod warp;
 
 pub(crate) use jitter::jitter;
-pub(crate) use paper::Transform;
+pub(crate) use paper::{Transform, published};
 pub(crate) use preview::Preview;

@@ -77,6 +77,19 @@ impl Transform {
     }
 }
 
+/// Rotations of an image in the reference project's augmented set.
+const ROTATIONS: usize = 10;
+
+/// What the reference project put beside an image: each transform once, and more rotations, 17 in
+/// all.
+pub(crate) fn published(image: &RgbImage, rng: &mut impl Rng) -> Vec<RgbImage> {
+    let rotations = std::iter::repeat_n(Transform::Rotated, ROTATIONS - 1);
+    let transforms = Transform::ALL.into_iter().chain(rotations);
+    transforms
+        .map(|transform| transform.apply(image, rng))
+        .collect()
+}
+
 fn rotation(width: f32, height: f32, degrees: f32) -> Affine {
     Affine::rotation((width / 2.0, height / 2.0), degrees, ROTATION_SCALE)
 }

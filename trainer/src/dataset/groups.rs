@@ -100,7 +100,16 @@ impl Duplicates {
     }
 }
 
+/// Between the subjects of a group that duplicates made of several.
+const JOINT: &str = " + ";
+
 impl Groups {
+    /// The subjects of a group, where the data names them.
+    pub(crate) fn subjects_of(&self, group: usize) -> impl Iterator<Item = &str> {
+        let names = (self.basis == Basis::Subject).then(|| self.names[group].split(JOINT));
+        names.into_iter().flatten()
+    }
+
     /// Forms the groups of a collection.
     ///
     /// # Errors
@@ -149,7 +158,7 @@ impl Groups {
             .enumerate()
             .map(|(number, keys)| match keys[..] {
                 [] => format!("group {}", number + 1),
-                _ => keys.join(" + "),
+                _ => keys.join(JOINT),
             })
             .collect();
         Ok(Self {

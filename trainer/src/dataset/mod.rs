@@ -5,6 +5,7 @@ mod fingerprint;
 mod groups;
 mod layout;
 mod provenance;
+mod published;
 mod split;
 mod survey;
 
@@ -16,7 +17,7 @@ use smearscope_artifacts::{InputContract, Resampler};
 pub(crate) use groups::{Basis, Groups};
 pub(crate) use layout::{Layout, Listing, Source};
 pub(crate) use provenance::Provenance;
-pub(crate) use split::{Split, SplitPlan, TestPlan};
+pub(crate) use split::{Holdout, Split, SplitPlan, TestPlan};
 pub(crate) use survey::{Surveyed, Unusable, survey};
 
 use crate::error::TrainError;
@@ -36,6 +37,8 @@ pub(crate) struct Dataset {
 #[derive(Debug, Clone)]
 pub(crate) struct Sample {
     pub(crate) path: PathBuf,
+    /// Of the file's contents, in hexadecimal digits.
+    pub(crate) sha256: String,
     pub(crate) positive: bool,
     /// Index into the names of [`Groups`].
     pub(crate) group: usize,
@@ -48,6 +51,26 @@ pub(crate) struct Sample {
     pub(crate) input: RgbImage,
     /// In twice that size, to be varied without getting coarser.
     pub(crate) picture: RgbImage,
+}
+
+#[cfg(test)]
+impl Sample {
+    /// A synthetic field for an input of this many rows and columns; odd numbers are positive, and
+    /// each is a group of its own.
+    pub(crate) fn drawn(number: u64, side: u32) -> Self {
+        let field = |side: u32| crate::synth::test_field(number, side as usize, side as usize);
+        Self {
+            path: number.to_string().into(),
+            sha256: number.to_string(),
+            positive: number % 2 == 1,
+            group: number as usize,
+            camera: None,
+            size: (side, side),
+            file_bytes: 1,
+            input: field(side),
+            picture: field(2 * side),
+        }
+    }
 }
 
 impl Dataset {
@@ -73,6 +96,7 @@ impl Dataset {
             .zip(&groups.of)
             .map(|((image, [input, picture]), &group)| Sample {
                 path: image.file.path,
+                sha256: image.sha256,
                 positive: image.file.positive,
                 group,
                 camera: image.capture.camera,

@@ -19,6 +19,17 @@ pub(crate) enum TestPlan {
     Folds(usize),
     /// The same with every group a fold of its own (leave-one-group-out).
     EachGroup,
+    /// Those held out by name.
+    Named(Holdout),
+    /// The published procedure, for comparison: images are varied first, and then split at random,
+    /// so that copies of validation images are trained on. Those held out by name are not varied,
+    /// but may be of a patient that is trained on; without any, the validation images are tested.
+    Leaky(Option<Holdout>),
+}
+
+/// Images held out by name.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Holdout {
     /// The files named in a text file, one a line.
     Listed(PathBuf),
     /// The 20 images of ALL-IDB1 that the reference project held back.
@@ -29,6 +40,30 @@ impl TestPlan {
     /// Whether every image is tested, so that none is left to train the final network apart from it.
     pub(crate) fn is_crossed(&self) -> bool {
         matches!(self, Self::Folds(_) | Self::EachGroup)
+    }
+
+    pub(crate) fn is_leaky(&self) -> bool {
+        matches!(self, Self::Leaky(_))
+    }
+
+    /// As the command line says it.
+    pub(crate) fn options(&self) -> String {
+        match self {
+            Self::Folds(folds) => format!("--folds {folds}"),
+            Self::EachGroup => "--folds each".into(),
+            Self::Named(holdout) => holdout.option(),
+            Self::Leaky(None) => "--protocol reference".into(),
+            Self::Leaky(Some(holdout)) => format!("--protocol reference {}", holdout.option()),
+        }
+    }
+}
+
+impl Holdout {
+    fn option(&self) -> String {
+        match self {
+            Self::Listed(path) => format!("--holdout {}", path.display()),
+            Self::Reference => "--holdout reference".into(),
+        }
     }
 }
 
@@ -73,8 +108,9 @@ impl Dataset {
                 allot(&counts, &vec![1.0 / folds as f64; folds], plan.seed)
             }
             TestPlan::EachGroup => (0..counts.len()).collect(),
-            named => {
-                let held_out = self.named(named)?;
+            TestPlan::Leaky(holdout) => return Ok(vec![self.leaky_split(plan, holdout.as_ref())?]),
+            TestPlan::Named(holdout) => {
+                let held_out = self.named(holdout)?;
                 self.refuse_cuts(&held_out)?;
                 return Ok(vec![self.split_with(&counts, plan, |index, _| {
                     held_out.contains(&index)
@@ -86,6 +122,38 @@ impl Dataset {
             .into_iter()
             .map(|fold| self.split_with(&counts, plan, |_, group| fold_of[group] == fold))
             .collect()
+    }
+
+    /// Samples split as if each were independent of every other.
+    fn leaky_split(
+        &self,
+        plan: &SplitPlan,
+        holdout: Option<&Holdout>,
+    ) -> Result<Split<'_>, TrainError> {
+        let held_out = match holdout {
+            None => Vec::new(),
+            Some(holdout) => self.named(holdout)?,
+        };
+        let mut rest: Vec<usize> = (0..self.samples.len()).collect();
+        rest.retain(|index| !held_out.contains(index));
+        rest.shuffle(&mut ChaCha8Rng::seed_from_u64(plan.seed));
+        let validated = (plan.validation * rest.len() as f64).round() as usize;
+        let (validation, train) = rest.split_at(validated);
+        let samples = |indices: &[usize]| -> Vec<&Sample> {
+            indices.iter().map(|&index| &self.samples[index]).collect()
+        };
+        let tested = if held_out.is_empty() {
+            validation
+        } else {
+            &held_out
+        };
+        let split = Split {
+            train: samples(train),
+            validation: samples(validation),
+            test: samples(tested),
+        };
+        self.refuse_lack(&split)?;
+        Ok(split)
     }
 
     /// All images for a last network, that nothing tests.
@@ -131,6 +199,12 @@ impl Dataset {
                 _ => split.validation.push(sample),
             }
         }
+        self.refuse_lack(&split)?;
+        Ok(split)
+    }
+
+    /// Both parts need both classes.
+    fn refuse_lack(&self, split: &Split) -> Result<(), TrainError> {
         for (part, samples) in [
             ("training", &split.train),
             ("validation", &split.validation),
@@ -138,6 +212,7 @@ impl Dataset {
             for (class, name) in [(false, &self.negative), (true, &self.positive)] {
                 if !samples.iter().any(|sample| sample.positive == class) {
                     let in_class = |count: &&[usize; 2]| count[usize::from(class)] > 0;
+                    let counts = self.counts();
                     return Err(TrainError::Training {
                         problem: format!(
                             "a {part} part would hold nothing of class {name}, which lies in {} groups",
@@ -150,14 +225,14 @@ impl Dataset {
                 }
             }
         }
-        Ok(split)
+        Ok(())
     }
 
     /// The indices of the named test images.
-    fn named(&self, test: &TestPlan) -> Result<Vec<usize>, TrainError> {
-        let (place, names) = match test {
-            TestPlan::Listed(path) => (path.as_path(), read_names(path)?),
-            _ => (
+    pub(super) fn named(&self, holdout: &Holdout) -> Result<Vec<usize>, TrainError> {
+        let (place, names) = match holdout {
+            Holdout::Listed(path) => (path.as_path(), read_names(path)?),
+            Holdout::Reference => (
                 self.root.as_path(),
                 REFERENCE_HOLDOUT.map(str::to_owned).to_vec(),
             ),
@@ -299,6 +374,7 @@ mod tests {
                 .enumerate()
                 .map(|(number, &(class, group))| Sample {
                     path: format!("data/{number}.png").into(),
+                    sha256: number.to_string(),
                     positive: class == '+',
                     group,
                     camera: None,
@@ -444,7 +520,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let list = folder.path().join("holdout.txt");
         fs::write(&list, names).unwrap();
-        let plan = plan(TestPlan::Listed(list));
+        let plan = plan(TestPlan::Named(Holdout::Listed(list)));
         let splits = dataset.splits(&plan).map_err(|error| error.to_string())?;
         assert_eq!(splits.len(), 1);
         Ok(splits.into_iter().next().unwrap())
@@ -498,7 +574,7 @@ mod tests {
     fn names_that_stand_for_nothing_are_refused() {
         let message = holdout(&pairs(), "0\n1\nabsent\n").unwrap_err();
         assert!(message.contains("absent stands for 0 images"), "{message}");
-        let plan = plan(TestPlan::Reference);
+        let plan = plan(TestPlan::Named(Holdout::Reference));
         let message = pairs().splits(&plan).unwrap_err().to_string();
         assert!(message.contains("Im006_1"), "{message}");
     }

@@ -1,0 +1,251 @@
+//! `smearscope-train fit` and `evaluate` on collections as laboratories have them.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use assert_cmd::assert::Assert;
+use predicates::prelude::*;
+use serde_json::Value;
+
+use crate::bench_top::*;
+use crate::stand_ins;
+
+fn fit(layout: &str, data: &Path, model: &Path, options: &[&str]) -> assert_cmd::Command {
+    let mut command = smearscope_train(["fit", "--dataset", layout]);
+    command.args(options).arg("--data").arg(data);
+    command.arg("--out").arg(model);
+    command
+}
+
+fn evaluate(model: &Path, layout: &str, data: &Path) -> Assert {
+    smearscope_train(["evaluate", "--json", "--dataset", layout, "--model"])
+        .arg(model)
+        .arg("--data")
+        .arg(data)
+        .assert()
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+#[test]
+fn every_layout_is_fitted_and_evaluated() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name);
+    stand_ins::all_idb1(&place("all-idb1"));
+    stand_ins::all_idb2(&place("all-idb2"));
+    stand_ins::c_nmc(&place("c-nmc"), 4);
+    let layouts = ["all-idb1", "all-idb2", "c-nmc"];
+    let images = [108, 260, 48];
+    for (layout, count) in layouts.iter().zip(images) {
+        let model = place(&format!("{layout}-model"));
+        let options = ["--folds", "2", "--epochs", "1"];
+        fit(layout, &place(layout), &model, &options)
+            .assert()
+            .success();
+        let report = json(&model.join("report.json"));
+        assert_eq!(report["images"].as_array().unwrap().len(), count);
+    }
+    // Patches say nothing of a class, and a camera does.
+    let warnings =
+        &json(&place("all-idb1-model/report.json"))["manifest"]["evaluation"]["warnings"];
+    assert!(
+        warnings.to_string().contains("A guess from camera alone"),
+        "{warnings}"
+    );
+
+    for (index, layout) in layouts.iter().enumerate() {
+        let model = place(&format!("{layout}-model"));
+        evaluate(&model, layout, &place(layout))
+            .code(3)
+            .stderr(predicate::str::contains("trained this model"));
+        let next = layouts[(index + 1) % 3];
+        let output = evaluate(&model, next, &place(next)).success();
+        let report: Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
+        let evaluation = &report["manifest"]["evaluation"];
+        let judged = evaluation["positives"].as_u64().unwrap()
+            + evaluation["negatives"].as_u64().unwrap();
+        assert_eq!(judged, images[(index + 1) % 3] as u64);
+        assert!(evaluation["figures"]["auroc"].is_f64());
+        assert_eq!(report.get("trained_on"), None);
+    }
+}
+
+#[test]
+fn real_micrographs_train_and_are_evaluated() {
+    let micrographs = micrographs();
+    if micrographs.is_empty() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    for (number, path) in micrographs.iter().enumerate() {
+        // Nothing distinguishes the classes: what is tried is the way through.
+        let class = data.join(["even", "odd"][number % 2]);
+        fs::create_dir_all(&class).unwrap();
+        fs::copy(path, class.join(path.file_name().unwrap())).unwrap();
+    }
+    let model = folder.path().join("model");
+    let options = ["--positive", "odd", "--folds", "3", "--epochs", "1"];
+    fit("folder", &data, &model, &options).assert().success();
+    let report = json(&model.join("report.json"));
+    assert_eq!(
+        report["images"].as_array().unwrap().len(),
+        micrographs.len()
+    );
+
+    let out = folder.path().join("evaluation");
+    smearscope_train(["evaluate", "--positive", "odd", "--model"])
+        .arg(demo_model())
+        .arg("--data")
+        .arg(&data)
+        .arg("--out")
+        .arg(&out)
+        .assert()
+        .success()
+        .stdout(predicate::str::contains("sensitivity"));
+    let rows = json(&out.join("report.json"));
+    let rows = rows["images"].as_array().unwrap();
+    // The appliance's own command says the same of the same files.
+    let output = smearscope(["classify", "--json", "--model"])
+        .arg(demo_model())
+        .args(&micrographs)
+        .output()
+        .unwrap();
+    let told = json_lines(&output.stdout);
+    for line in told.iter().filter(|line| line["probability"].is_f64()) {
+        let name = Path::new(line["path"].as_str().unwrap()).file_name().unwrap();
+        let row = rows
+            .iter()
+            .find(|row| Path::new(row["image"].as_str().unwrap()).ends_with(name))
+            .unwrap();
+        let difference = row["probability"].as_f64().unwrap() - line["probability"].as_f64().unwrap();
+        // The same engine on the same tensor.
+        assert!(difference.abs() < 1e-6, "{line} {row}");
+    }
+}
+
+#[test]
+fn the_published_procedure_is_called_leaky_wherever_it_shows() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    stand_ins::c_nmc(&data, 1);
+    let model = folder.path().join("model");
+    let options = ["--protocol", "reference", "--epochs", "1"];
+    let output = fit("c-nmc", &data, &model, &options).assert().success();
+    let stdout = String::from_utf8_lossy(&output.get_output().stdout).into_owned();
+    let figures: Vec<&str> = stdout
+        .lines()
+        .filter(|line| line.starts_with("  "))
+        .collect();
+    assert!(figures.len() >= 8, "{stdout}");
+    assert!(
+        figures.iter().all(|line| line.starts_with("  leaky ")),
+        "{stdout}"
+    );
+
+    let report = json(&model.join("report.json"));
+    let evaluation = &report["manifest"]["evaluation"];
+    let names = evaluation["figures"].as_object().unwrap();
+    assert!(names.keys().all(|name| name.starts_with("leaky_")));
+    assert!(evaluation["protocol"].as_str().unwrap().contains("LEAKY"));
+    assert!(evaluation["warnings"].to_string().contains("leaky"));
+    // Twelve images and 17 copies of each, a fifth of which are judged.
+    assert_eq!(report["images"].as_array().unwrap().len(), 43);
+    let card = fs::read_to_string(model.join("MODEL_CARD.md")).unwrap();
+    assert!(card.contains("| leaky accuracy |") && card.contains("LEAKY"));
+
+    let options = ["--protocol", "reference", "--folds", "3"];
+    fit("c-nmc", &data, &model, &options)
+        .assert()
+        .code(2)
+        .stderr(predicate::str::contains("--folds"));
+}
+
+#[test]
+fn a_killed_training_resumes_to_the_same_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    stand_ins::c_nmc(&data, 2);
+    let options = ["--folds", "2", "--epochs", "2"];
+    let whole = folder.path().join("whole");
+    fit("c-nmc", &data, &whole, &options).assert().success();
+
+    let model = folder.path().join("model");
+    let resume = [&options[..], &["--resume"]].concat();
+    // Each time a line later, from before the first epoch on; between two lines, anywhere.
+    for lines in 1..=4 {
+        let mut child = Command::new(built("smearscope-train"))
+            .args(["fit", "--dataset", "c-nmc"])
+            .args(&resume)
+            .arg("--data")
+            .arg(&data)
+            .arg("--out")
+            .arg(&model)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        let seen = log
+            .lines()
+            .map_while(Result::ok)
+            .filter(|line| line.contains("fold") || line.contains("model"))
+            .take(lines)
+            .count();
+        assert_eq!(seen, lines);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!model.exists());
+    }
+    fit("c-nmc", &data, &model, &options)
+        .assert()
+        .code(4)
+        .stderr(predicate::str::contains("--resume"));
+    let other = ["--folds", "2", "--epochs", "3", "--resume"];
+    fit("c-nmc", &data, &model, &other)
+        .assert()
+        .code(5)
+        .stderr(predicate::str::contains("its --epochs was 2 and is 3 now"));
+    fit("c-nmc", &data, &model, &resume)
+        .assert()
+        .success()
+        .stderr(predicate::str::contains("goes on after epoch"));
+    for file in ["model.bin", "model.onnx", "report.json"] {
+        let same = fs::read(model.join(file)).unwrap() == fs::read(whole.join(file)).unwrap();
+        assert!(same, "{file} differs");
+    }
+    assert!(!folder.path().join("model.checkpoints").exists());
+}
+
+#[test]
+fn a_full_disk_ends_a_training_that_can_be_resumed() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    stand_ins::c_nmc(&data, 1);
+    let model = folder.path().join("model");
+    // No file may grow beyond 1 MB, which the optimiser's state does: to the program the same as a
+    // full disk, and it needs no disk.
+    Command::new("sh")
+        .arg("-c")
+        .arg("trap '' XFSZ; exec prlimit --fsize=1000000 \"$@\"")
+        .arg("sh")
+        .arg(built("smearscope-train"))
+        .args(["fit", "--dataset", "c-nmc", "--folds", "2", "--epochs", "1"])
+        .arg("--data")
+        .arg(&data)
+        .arg("--out")
+        .arg(&model)
+        .output()
+        .map(|output| {
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(4), "{stderr}");
+            assert!(stderr.contains("the free space"), "{stderr}");
+        })
+        .unwrap();
+    assert!(!model.exists());
+    let options = ["--folds", "2", "--epochs", "1", "--resume"];
+    fit("c-nmc", &data, &model, &options).assert().success();
+}
