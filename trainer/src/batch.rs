@@ -12,7 +12,7 @@ use smearscope_artifacts::Preprocessor;
 use crate::augment;
 use crate::dataset::Sample;
 use crate::error::TrainError;
-use crate::network::Architecture;
+use crate::networks::Architecture;
 
 /// Batches that wait for the network. More would only use memory.
 const AHEAD: usize = 4;
@@ -71,7 +71,7 @@ impl Batch {
         Self {
             inputs: Vec::new(),
             labels: labels.collect(),
-            side: architecture.side,
+            side: architecture.side(),
         }
     }
 
@@ -122,10 +122,7 @@ pub(crate) fn each_prepared<'a>(
 mod tests {
     use super::*;
 
-    const TINY: Architecture = Architecture {
-        side: 8,
-        filters: 2,
-    };
+    const TINY: Architecture = Architecture::tiny(8);
 
     fn samples() -> Vec<Sample> {
         (0..6).map(|number| Sample::drawn(number, 8)).collect()

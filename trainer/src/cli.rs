@@ -7,6 +7,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use semver::Version;
 
 use crate::dataset::{Holdout, Layout, Source, TestPlan};
+use crate::networks::Choice;
 
 /// Makes smearscope models: draws labelled fields, trains, checks and exports.
 #[derive(Debug, Parser)]
@@ -36,7 +37,7 @@ pub(crate) enum Command {
     Inspect(InspectArgs),
     /// Shows what augmentation makes of an image
     Augment(AugmentArgs),
-    /// Trains the reference network on a dataset and exports it
+    /// Trains a network on a dataset and exports it
     Fit(FitArgs),
     /// Measures a finished model on labelled images that it never met
     Evaluate(EvaluateArgs),
@@ -151,6 +152,9 @@ pub(crate) struct FitArgs {
     /// Go on with a training that was interrupted; without one, begin
     #[arg(long)]
     pub(crate) resume: bool,
+    /// Which network
+    #[arg(long, value_enum, default_value_t = Choice::Reference)]
+    pub(crate) network: Choice,
     /// Passes over the training images at most
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) epochs: u16,

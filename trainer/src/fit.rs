@@ -21,7 +21,7 @@ use crate::dataset::{Basis, Dataset, Provenance, Sample, Source, TestPlan};
 use crate::error::TrainError;
 use crate::golden::{self, Golden};
 use crate::metrics::{self, Judged};
-use crate::network::{Architecture, EVIDENCE, Network, POSITIVE, PROBABILITY};
+use crate::networks::{EVIDENCE, Network, POSITIVE, PROBABILITY};
 use crate::package::{self, Agreement, Package};
 use crate::protocol::{Folds, Outcome, Protocol};
 use crate::report::{self, Report};
@@ -48,8 +48,8 @@ impl Job {
     /// Trains, evaluates, exports and proves a model; `--out` appears only when all of it is done.
     pub(crate) fn run(&self) -> Result<(), TrainError> {
         let parent = self.check_out()?;
-        let architecture = self.protocol.plan.architecture;
-        let mut dataset = Dataset::load(&self.data, &architecture.input_contract())?;
+        let contract = self.protocol.plan.architecture.input_contract();
+        let mut dataset = Dataset::load(&self.data, &contract)?;
         let split = &self.protocol.split;
         if let TestPlan::Leaky(holdout) = &split.test {
             dataset = dataset.with_variants(holdout.as_ref(), split.seed)?;
@@ -68,13 +68,12 @@ impl Job {
         } = &outcome;
         let judged: Vec<Judged> = predictions.iter().map(|item| item.judged).collect();
         let shortcuts = Audit::of(&folds, predictions)?;
-        let scored = training::score(network, architecture, folds.unmet())?;
+        let scored = training::score(network, folds.unmet())?;
         let golden = golden::choose(folds.unmet(), &scored)?;
         let mut manifest = self.describe(&dataset, &origin, &folds, *rule, &judged);
         manifest.evaluation.warnings = self.warnings(&shortcuts);
         let package = Package {
             network,
-            architecture,
             golden: &golden,
             manifest,
         };
@@ -131,7 +130,7 @@ impl Job {
     /// All that decides how trainings go; checkpoints of anything else do not fit.
     fn described(&self, dataset: &Dataset) -> Description {
         let Protocol { split, plan, .. } = &self.protocol;
-        let images: String = dataset
+        let images: Vec<String> = dataset
             .samples
             .iter()
             .map(|sample| format!("{} {} {}\n", sample.sha256, sample.positive, sample.group))
@@ -141,7 +140,9 @@ impl Job {
             ("images", dataset.samples.len().into()),
             (
                 "digest of the images",
-                FileEntry::for_bytes("", images.as_bytes()).sha256.into(),
+                FileEntry::for_bytes("", images.concat().as_bytes())
+                    .sha256
+                    .into(),
             ),
             ("test images", split.test.options().into()),
             ("--validation-share", split.validation.into()),
@@ -171,11 +172,10 @@ impl Job {
         } = self.protocol.plan;
         let network = Network::begin(architecture, seed, &Device::flex());
         let first = &folds.unmet()[..1];
-        let scored = training::score(&network, architecture, first)?;
+        let scored = training::score(&network, first)?;
         let golden = golden::choose(first, &scored)?;
         let package = Package {
             network: &network,
-            architecture,
             golden: &golden,
             manifest: self.describe(dataset, origin, folds, UNCALIBRATED, &[]),
         };
@@ -200,7 +200,7 @@ impl Job {
             format_version: Manifest::FORMAT_VERSION,
             name: self.name.clone(),
             version: self.version.clone(),
-            architecture: Architecture::NAME.into(),
+            architecture: architecture.name().into(),
             trained_on: format!("{} images: {}", folds.kept().train.len(), origin.trained_on),
             intended_use: "Demonstration of the software. Not for diagnosis or treatment.".into(),
             license: self.license.clone(),
@@ -399,6 +399,7 @@ mod tests {
     use super::*;
     use crate::calibration::Requirements;
     use crate::dataset::{Layout, SplitPlan};
+    use crate::networks::Architecture;
     use crate::synth::Collection;
 
     fn job(folder: &Path) -> Job {
@@ -418,10 +419,7 @@ mod tests {
                     seed: 5,
                 },
                 plan: Plan {
-                    architecture: Architecture {
-                        side: 24,
-                        filters: 4,
-                    },
+                    architecture: Architecture::tiny(24),
                     epochs: 2,
                     patience: 2,
                     batch_size: 4,
@@ -555,11 +553,10 @@ mod tests {
         let origin = Origin::of(&dataset);
         let folds = Folds::of(&dataset, &job.protocol.split).unwrap();
         let networks = [1, 2].map(|seed| Network::begin(architecture, seed, &Device::flex()));
-        let scored = training::score(&networks[0], architecture, folds.unmet()).unwrap();
+        let scored = training::score(&networks[0], folds.unmet()).unwrap();
         let golden = golden::choose(folds.unmet(), &scored).unwrap();
         let [written, other] = [&networks[0], &networks[1]].map(|network| Package {
             network,
-            architecture,
             golden: &golden,
             manifest: job.describe(&dataset, &origin, &folds, UNCALIBRATED, &[]),
         });

@@ -11,7 +11,7 @@ use smearscope_artifacts::decode::{self, Limits};
 use crate::dataset::Sample;
 use crate::error::TrainError;
 use crate::metrics::Scored;
-use crate::network::{Architecture, Network, floats};
+use crate::networks::{Network, floats};
 
 /// Width of a golden sample; small, and still larger than the network's input.
 const WIDTH: u32 = 160;
@@ -77,12 +77,8 @@ pub(crate) struct Expected {
 }
 
 impl Expected {
-    pub(crate) fn of(
-        network: &Network,
-        architecture: Architecture,
-        image: &RgbImage,
-    ) -> Result<Self, TrainError> {
-        let mut preprocessor = Preprocessor::new(architecture.input_contract())?;
+    pub(crate) fn of(network: &Network, image: &RgbImage) -> Result<Self, TrainError> {
+        let mut preprocessor = Preprocessor::new(network.architecture().input_contract())?;
         let prepared = preprocessor.prepare(image)?;
         let data = TensorData::new(prepared.data.clone(), prepared.shape);
         let input = Tensor::<4>::from_data(data, &Device::flex());

@@ -15,7 +15,7 @@ mod fit;
 mod golden;
 mod inspect;
 mod metrics;
-mod network;
+mod networks;
 mod package;
 mod progress;
 mod protocol;
@@ -39,7 +39,6 @@ use dataset::SplitPlan;
 use evaluate::Examination;
 use fit::Job;
 use inspect::Inspection;
-use network::Architecture;
 use protocol::Protocol;
 use synth::Collection;
 use training::Plan;
@@ -126,7 +125,7 @@ impl TryFrom<FitArgs> for Job {
         Ok(Self {
             protocol: Protocol {
                 plan: Plan {
-                    architecture: Architecture::REFERENCE,
+                    architecture: args.network.into(),
                     epochs: args.epochs.into(),
                     patience: args.patience.into(),
                     batch_size: args.batch_size.into(),

@@ -14,7 +14,7 @@ use smearscope_artifacts::{
 use crate::error::TrainError;
 use crate::export::{ir, onnx};
 use crate::golden::{Expected, Golden};
-use crate::network::{Architecture, Network};
+use crate::networks::Network;
 
 /// Largest absolute difference between the trained network and an exported one, of probability
 /// and of evidence.
@@ -31,7 +31,6 @@ const ONNX: &str = "model.onnx";
 #[derive(Debug)]
 pub(crate) struct Package<'a> {
     pub(crate) network: &'a Network,
-    pub(crate) architecture: Architecture,
     pub(crate) golden: &'a [Golden],
     pub(crate) manifest: Manifest,
 }
@@ -60,7 +59,7 @@ impl fmt::Display for Agreement {
 impl Package<'_> {
     /// Writes network, golden samples and manifest into a folder; gives the completed manifest.
     pub(crate) fn write(&self, folder: &Path) -> Result<Manifest, TrainError> {
-        let graph = self.network.graph(self.architecture);
+        let graph = self.network.graph();
         let ir = ir::write(&graph, &self.manifest.name).map_err(|error| TrainError::Export {
             problem: format!("{IR_XML}: {error}"),
         })?;
@@ -76,7 +75,7 @@ impl Package<'_> {
             .golden
             .iter()
             .map(|golden| {
-                let expected = Expected::of(self.network, self.architecture, &golden.image)?;
+                let expected = Expected::of(self.network, &golden.image)?;
                 Ok(GoldenSample {
                     image: save(folder, &golden.path, &golden.png)?,
                     probability: expected.probability,
@@ -107,7 +106,7 @@ impl Package<'_> {
             evidence: 0.0,
         };
         for image in images {
-            let expected = Expected::of(self.network, self.architecture, image)?;
+            let expected = Expected::of(self.network, image)?;
             let actual = model.infer(image)?;
             let evidence = actual.evidence.map(|map| map.values).unwrap_or_default();
             if evidence.len() != expected.evidence.len() {

@@ -8,7 +8,7 @@ use crate::checkpoint::Checkpoints;
 use crate::dataset::{Dataset, Sample, Split, SplitPlan};
 use crate::error::TrainError;
 use crate::metrics::{Judged, Scored};
-use crate::network::Network;
+use crate::networks::Network;
 use crate::report::TrainedOn;
 use crate::training::{self, Course, Plan, Trained};
 
@@ -68,15 +68,13 @@ impl<'a> Folds<'a> {
 
     /// Images that had a part in the kept network or its decision rule.
     pub(crate) fn known(&self, dataset: &Dataset) -> TrainedOn {
-        match &self.whole {
-            Some(_) => TrainedOn::of(dataset, dataset.samples.iter()),
-            None => {
-                let Split {
-                    train, validation, ..
-                } = &self.tested[0];
-                TrainedOn::of(dataset, train.iter().chain(validation).copied())
-            }
+        if self.whole.is_some() {
+            return TrainedOn::of(dataset, dataset.samples.iter());
         }
+        let Split {
+            train, validation, ..
+        } = &self.tested[0];
+        TrainedOn::of(dataset, train.iter().chain(validation).copied())
     }
 
     /// Images that the kept network's weights have not met.
@@ -117,16 +115,13 @@ impl Protocol {
             courses.push((name, course));
             Ok(network)
         };
-        let score = |network: &Network, samples: &[&Sample]| {
-            training::score(network, self.plan.architecture, samples)
-        };
         let fit_rule = |scored: &[Scored]| calibration::fit_rule(scored, self.requirements);
 
         let Some(whole) = &folds.whole else {
             let split = &folds.tested[0];
             let network = train(split, "model".into())?;
-            let rule = fit_rule(&score(&network, &split.validation)?);
-            let scored = score(&network, &split.test)?;
+            let rule = fit_rule(&training::score(&network, &split.validation)?);
+            let scored = training::score(&network, &split.test)?;
             return Ok(Outcome {
                 predictions: predictions(split, &scored, &rule, 1),
                 network,
@@ -138,7 +133,7 @@ impl Protocol {
         let mut scored = Vec::with_capacity(count);
         for (split, number) in folds.tested.iter().zip(1..) {
             let network = train(split, format!("fold {number} of {count}"))?;
-            scored.push(score(&network, &split.test)?);
+            scored.push(training::score(&network, &split.test)?);
         }
         let predictions = folds.tested.iter().enumerate().flat_map(|(index, split)| {
             let others: Vec<Scored> = scored

@@ -163,13 +163,12 @@ impl fmt::Display for Report<'_> {
         )?;
         writeln!(f, "{}", evaluation.protocol)?;
         for (name, figure) in &evaluation.figures {
-            let name = name.replace('_', " ");
-            match evaluation.intervals.get(&name.replace(' ', "_")) {
-                Some([low, high]) => {
-                    writeln!(f, "  {name:<24}{figure:.4}  ({low:.4} to {high:.4})")?
-                }
-                None => writeln!(f, "  {name:<24}{figure:.4}")?,
+            let shown = name.replace('_', " ");
+            write!(f, "  {shown:<24}{figure:.4}")?;
+            if let Some([low, high]) = evaluation.intervals.get(name) {
+                write!(f, "  ({low:.4} to {high:.4})")?;
             }
+            writeln!(f)?;
         }
         let Confusion {
             true_positives,

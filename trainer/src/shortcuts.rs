@@ -38,6 +38,9 @@ pub(crate) struct Audit {
     pub(crate) shortcuts: Vec<Shortcut>,
 }
 
+/// What a guess may know of an image.
+type Trait<'a> = &'a dyn Fn(&Sample) -> Vec<f64>;
+
 impl Audit {
     /// Fits a small decision tree to each trait of every fold's training and validation images, and
     /// lets it guess the tested ones.
@@ -56,7 +59,7 @@ impl Audit {
             // Constant, so that there is a column even where no camera is known.
             cameras.iter().map(is).chain([0.0]).collect()
         };
-        let traits: [(&str, &dyn Fn(&Sample) -> Vec<f64>); 6] = [
+        let traits: [(&str, Trait); 6] = [
             ("nothing but the share of the classes", &|_| vec![0.0]),
             ("image size", &|sample| {
                 let (width, height) = sample.size;
@@ -105,7 +108,7 @@ impl Audit {
 }
 
 /// How many tested images a decision tree gets right.
-fn guessed(split: &Split, of: &dyn Fn(&Sample) -> Vec<f64>) -> Result<usize, TrainError> {
+fn guessed(split: &Split, of: Trait) -> Result<usize, TrainError> {
     let known: Vec<&Sample> = split
         .train
         .iter()

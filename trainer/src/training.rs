@@ -15,7 +15,7 @@ use crate::checkpoint::{Checkpoint, Checkpoints};
 use crate::dataset::Sample;
 use crate::error::TrainError;
 use crate::metrics::{self, Scored};
-use crate::network::{Architecture, Network, floats};
+use crate::networks::{Architecture, Network, floats};
 use crate::progress;
 
 /// How to train.
@@ -95,7 +95,7 @@ pub(crate) fn train(
             bar.set_message(format!("{title} · loss {loss:.3}{validated}"));
             bar.inc(1);
         })?;
-        let epoch = state.validate(plan, loss, validation)?;
+        let epoch = state.validate(loss, validation)?;
         bar.suspend(|| info!("{title} · loss {loss:.4}{}", epoch.validation()));
         checkpoints.save(name, state.checkpoint())?;
     }
@@ -210,14 +210,9 @@ impl State {
     }
 
     /// Ends an epoch.
-    fn validate(
-        &mut self,
-        plan: &Plan,
-        loss: f64,
-        validation: &[&Sample],
-    ) -> Result<&Epoch, TrainError> {
+    fn validate(&mut self, loss: f64, validation: &[&Sample]) -> Result<&Epoch, TrainError> {
         let network = self.network.valid();
-        let scored = score(&network, plan.architecture, validation)?;
+        let scored = score(&network, validation)?;
         let margins: Vec<(f32, bool)> = scored.iter().map(|s| (s.margin, s.positive)).collect();
         self.epochs.push(Epoch {
             loss,
@@ -252,15 +247,11 @@ fn refuse_infinite(loss: f64, epoch: u64) -> Result<(), TrainError> {
 }
 
 /// Runs the network on samples as they are.
-pub(crate) fn score(
-    network: &Network,
-    architecture: Architecture,
-    samples: &[&Sample],
-) -> Result<Vec<Scored>, TrainError> {
+pub(crate) fn score(network: &Network, samples: &[&Sample]) -> Result<Vec<Scored>, TrainError> {
     let device = Device::flex();
     let mut scored = Vec::with_capacity(samples.len());
     for samples in samples.chunks(SCORING_BATCH) {
-        let (input, _) = Batch::plain(samples, architecture)?.tensors(&device);
+        let (input, _) = Batch::plain(samples, network.architecture())?.tensors(&device);
         let margins = floats(network.margins(input));
         let labelled = margins.into_iter().zip(samples);
         scored.extend(labelled.map(|(margin, sample)| Scored {
@@ -284,10 +275,7 @@ mod tests {
     }
 
     const PLAN: Plan = Plan {
-        architecture: Architecture {
-            side: 24,
-            filters: 4,
-        },
+        architecture: Architecture::tiny(24),
         epochs: 2,
         patience: 5,
         batch_size: 8,
@@ -313,7 +301,7 @@ mod tests {
         let margins = |seed| -> Vec<u32> {
             let plan = Plan { seed, ..PLAN };
             let trained = train_anew(&plan, &samples[..28], 20);
-            let scored = score(&trained.network, plan.architecture, &samples[28..]).unwrap();
+            let scored = score(&trained.network, &samples[28..]).unwrap();
             scored.iter().map(|item| item.margin.to_bits()).collect()
         };
         let first = margins(1);
@@ -364,7 +352,7 @@ mod tests {
         for resumed in [resumed(), resumed()] {
             assert_eq!(resumed.course, whole.course);
             let margins = |trained: &Trained| -> Vec<f32> {
-                let scored = score(&trained.network, plan.architecture, &samples).unwrap();
+                let scored = score(&trained.network, &samples).unwrap();
                 scored.iter().map(|item| item.margin).collect()
             };
             assert_eq!(margins(&resumed), margins(&whole));

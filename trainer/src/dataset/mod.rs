@@ -185,15 +185,11 @@ mod tests {
     use smearscope_artifacts::Preprocessor;
 
     use super::*;
-    use crate::network::Architecture;
+    use crate::networks::Architecture;
     use crate::synth::test_field;
 
     fn contract() -> InputContract {
-        Architecture {
-            side: 16,
-            filters: 2,
-        }
-        .input_contract()
+        Architecture::tiny(16).input_contract()
     }
 
     fn folder_with(classes: &[(&str, u64)]) -> tempfile::TempDir {

@@ -38,14 +38,17 @@ pub(crate) enum Operation {
     Weights(Vec<f32>),
     /// Shape or axes of another operation.
     Integers(Vec<i64>),
-    /// Two-dimensional, stride 1, zero padding on all sides. Inputs: image, kernel.
+    /// Two-dimensional, zero padding on all sides. Inputs: image, kernel.
     Convolution {
+        stride: usize,
         padding: usize,
     },
     /// Square window, stride as large.
     MaxPool {
         window: usize,
     },
+    /// Mean over all rows and columns; keeps the axes, with extent 1.
+    GlobalAveragePool,
     /// With broadcasting.
     Add,
     /// With broadcasting.
@@ -84,14 +87,16 @@ impl Graph {
         name: &str,
         image: Value,
         kernel: Value,
+        stride: usize,
         padding: usize,
     ) -> Value {
         let (image_shape, kernel_shape) = (&self.node(image).shape, &self.node(kernel).shape);
-        let extent = |axis: usize| image_shape[axis] + 2 * padding + 1 - kernel_shape[axis];
+        let extent =
+            |axis: usize| (image_shape[axis] + 2 * padding - kernel_shape[axis]) / stride + 1;
         let shape = vec![image_shape[0], kernel_shape[0], extent(2), extent(3)];
         self.push(
             name,
-            Operation::Convolution { padding },
+            Operation::Convolution { stride, padding },
             &[image, kernel],
             shape,
         )
@@ -102,6 +107,12 @@ impl Graph {
         shape[2] /= window;
         shape[3] /= window;
         self.push(name, Operation::MaxPool { window }, &[image], shape)
+    }
+
+    pub(crate) fn global_average_pool(&mut self, name: &str, image: Value) -> Value {
+        let shape = &self.node(image).shape;
+        let shape = vec![shape[0], shape[1], 1, 1];
+        self.push(name, Operation::GlobalAveragePool, &[image], shape)
     }
 
     /// The right-hand side is broadcast to the left.
@@ -183,14 +194,24 @@ mod tests {
         let mut graph = Graph::default();
         let image = graph.parameter("image", &[1, 3, 8, 6]);
         let kernel = graph.weights("kernel", &[4, 3, 5, 5], vec![0.0; 300]);
-        let same = graph.convolution("same", image, kernel, 2);
-        let valid = graph.convolution("valid", image, kernel, 1);
+        let same = graph.convolution("same", image, kernel, 1, 2);
+        let valid = graph.convolution("valid", image, kernel, 1, 1);
+        let strided = graph.convolution("strided", image, kernel, 2, 2);
         let pooled = graph.max_pool("pooled", same, 2);
         let sum = graph.sum_channels("sum", pooled);
-        let shapes = [same, valid, pooled, sum].map(|value| graph.node(value).shape.clone());
+        let mean = graph.global_average_pool("mean", pooled);
+        let shapes =
+            [same, valid, strided, pooled, sum, mean].map(|value| graph.node(value).shape.clone());
         assert_eq!(
             shapes,
-            [[1, 4, 8, 6], [1, 4, 6, 4], [1, 4, 4, 3], [1, 1, 4, 3]]
+            [
+                [1, 4, 8, 6],
+                [1, 4, 6, 4],
+                [1, 4, 4, 3],
+                [1, 4, 4, 3],
+                [1, 1, 4, 3],
+                [1, 4, 1, 1]
+            ]
         );
     }
 }

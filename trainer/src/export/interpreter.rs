@@ -12,8 +12,17 @@ pub(crate) fn run(graph: &Graph, input: &[f32]) -> Vec<Vec<f64>> {
             Operation::Parameter => input.iter().copied().map(f64::from).collect(),
             Operation::Weights(weights) => weights.iter().copied().map(f64::from).collect(),
             Operation::Integers(integers) => integers.iter().map(|&value| value as f64).collect(),
-            Operation::Convolution { padding } => {
-                convolve(node, of(0), shape_of(0), of(1), shape_of(1), *padding)
+            Operation::Convolution { stride, padding } => convolve(
+                node,
+                (of(0), shape_of(0)),
+                (of(1), shape_of(1)),
+                *stride,
+                *padding,
+            ),
+            Operation::GlobalAveragePool => {
+                let plane = shape_of(0)[2] * shape_of(0)[3];
+                let mean = |plane: &[f64]| plane.iter().sum::<f64>() / plane.len() as f64;
+                of(0).chunks(plane).map(mean).collect()
             }
             Operation::MaxPool { window } => pool(node, of(0), shape_of(0), *window),
             Operation::Add => broadcast(of(0), of(1), shape_of(0), shape_of(1), |a, b| a + b),
@@ -65,10 +74,9 @@ pub(crate) fn output<'a>(graph: &Graph, values: &'a [Vec<f64>], name: &str) -> &
 
 fn convolve(
     node: &Node,
-    image: &[f64],
-    image_shape: &[usize],
-    kernel: &[f64],
-    kernel_shape: &[usize],
+    (image, image_shape): (&[f64], &[usize]),
+    (kernel, kernel_shape): (&[f64], &[usize]),
+    stride: usize,
     padding: usize,
 ) -> Vec<f64> {
     let [_, channels, rows, columns] = image_shape else {
@@ -82,9 +90,10 @@ fn convolve(
                 for channel in 0..*channels {
                     for v in 0..kernel_shape[2] {
                         for u in 0..kernel_shape[3] {
-                            let (Some(row), Some(column)) =
-                                ((y + v).checked_sub(padding), (x + u).checked_sub(padding))
-                            else {
+                            let (Some(row), Some(column)) = (
+                                (y * stride + v).checked_sub(padding),
+                                (x * stride + u).checked_sub(padding),
+                            ) else {
                                 continue;
                             };
                             if row < *rows && column < *columns {

@@ -54,7 +54,7 @@ fn write_layer(
     bin: &mut Vec<u8>,
 ) -> io::Result<()> {
     let id = id.to_string();
-    let attributes = attributes(node, bin);
+    let attributes = attributes(graph, node, bin);
     layers
         .create_element("layer")
         .with_attributes([
@@ -143,6 +143,7 @@ fn kind(operation: &Operation) -> &'static str {
         Operation::Weights(_) | Operation::Integers(_) => "Const",
         Operation::Convolution { .. } => "Convolution",
         Operation::MaxPool { .. } => "MaxPool",
+        Operation::GlobalAveragePool => "AvgPool",
         Operation::Add => "Add",
         Operation::Multiply => "Multiply",
         Operation::MatMul => "MatMul",
@@ -155,7 +156,7 @@ fn kind(operation: &Operation) -> &'static str {
 }
 
 /// The layer's attributes; a constant's bytes go to `bin`.
-fn attributes(node: &Node, bin: &mut Vec<u8>) -> Vec<(&'static str, String)> {
+fn attributes(graph: &Graph, node: &Node, bin: &mut Vec<u8>) -> Vec<(&'static str, String)> {
     let text = |pairs: &[(&'static str, &str)]| {
         pairs
             .iter()
@@ -176,10 +177,10 @@ fn attributes(node: &Node, bin: &mut Vec<u8>) -> Vec<(&'static str, String)> {
             values.iter().flat_map(|value| value.to_le_bytes()),
             bin,
         ),
-        Operation::Convolution { padding } => {
-            let pads = list(&[*padding; 2]);
+        Operation::Convolution { stride, padding } => {
+            let [strides, pads] = [*stride, *padding].map(|extent| list(&[extent; 2]));
             text(&[
-                ("strides", "1,1"),
+                ("strides", &strides),
                 ("dilations", "1,1"),
                 ("pads_begin", &pads),
                 ("pads_end", &pads),
@@ -193,6 +194,19 @@ fn attributes(node: &Node, bin: &mut Vec<u8>) -> Vec<(&'static str, String)> {
                 ("strides", &window),
                 ("pads_begin", "0,0"),
                 ("pads_end", "0,0"),
+                ("rounding_type", "floor"),
+                ("auto_pad", "explicit"),
+            ])
+        }
+        // The whole image is one window.
+        Operation::GlobalAveragePool => {
+            let window = list(&graph.node(node.inputs[0]).shape[2..]);
+            text(&[
+                ("kernel", &window),
+                ("strides", &window),
+                ("pads_begin", "0,0"),
+                ("pads_end", "0,0"),
+                ("exclude-pad", "true"),
                 ("rounding_type", "floor"),
                 ("auto_pad", "explicit"),
             ])

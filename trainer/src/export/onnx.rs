@@ -151,13 +151,13 @@ pub(crate) fn write(graph: &Graph, name: &str) -> Vec<u8> {
                 proto.initializer.push(tensor(node, ELEMENT_INT64, bytes));
                 continue;
             }
-            Operation::Convolution { padding } => {
-                let pads = [*padding as i64; 4];
+            Operation::Convolution { stride, padding } => {
+                let (strides, pads) = ([*stride as i64; 2], [*padding as i64; 4]);
                 (
                     "Conv",
                     vec![
                         ints("pads", &pads),
-                        ints("strides", &[1, 1]),
+                        ints("strides", &strides),
                         ints("dilations", &[1, 1]),
                     ],
                 )
@@ -169,6 +169,7 @@ pub(crate) fn write(graph: &Graph, name: &str) -> Vec<u8> {
                     vec![ints("kernel_shape", &window), ints("strides", &window)],
                 )
             }
+            Operation::GlobalAveragePool => ("GlobalAveragePool", Vec::new()),
             Operation::Add => ("Add", Vec::new()),
             Operation::Multiply => ("Mul", Vec::new()),
             Operation::MatMul => ("MatMul", Vec::new()),

@@ -1,0 +1,136 @@
+//! The network of the paper that the reference project follows: two convolutions, one pooling, one
+//! linear head on every position.
+
+use burn::module::Module;
+use burn::tensor::module::max_pool2d;
+use burn::tensor::ops::MaxPoolOptions;
+use burn::tensor::{Device, Tensor};
+use rand::Rng;
+
+use super::layers::{Convolution, Filters, Head, glorot};
+use super::{Body, CHANNELS, EVIDENCE, contract};
+use crate::export::{Graph, Value};
+use smearscope_artifacts::InputContract;
+
+/// How large; the paper has 100 × 100 inputs and 30 filters a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Size {
+    /// Columns and rows of the input; even.
+    pub(crate) side: usize,
+    /// Filters of each convolution.
+    pub(crate) filters: usize,
+}
+
+const KERNEL: usize = 5;
+const POOL: usize = 2;
+
+impl Size {
+    pub(crate) const PAPER: Self = Self {
+        side: 100,
+        filters: 30,
+    };
+
+    /// RGB around the brightness of a bright field.
+    pub(super) fn contract(self) -> InputContract {
+        contract(self.side, [0.7; 3], [0.15; 3])
+    }
+
+    /// Rows and columns after pooling.
+    fn pooled(self) -> usize {
+        self.side / POOL
+    }
+
+    fn features(self) -> usize {
+        self.filters * self.pooled() * self.pooled()
+    }
+}
+
+#[derive(Module, Debug)]
+pub(super) struct Reference {
+    first: Convolution,
+    second: Convolution,
+    head: Head,
+    #[module(skip)]
+    size: Size,
+}
+
+impl Reference {
+    /// As Keras would begin it.
+    pub(super) fn begin(size: Size, rng: &mut impl Rng, device: &Device) -> Self {
+        let convolution = |channels: usize, rng: &mut _| {
+            let window = KERNEL * KERNEL;
+            let limit = glorot(channels * window, size.filters * window);
+            let filters = Filters {
+                channels,
+                count: size.filters,
+                side: KERNEL,
+                stride: 1,
+            };
+            Convolution::begin(filters, limit, rng, device)
+        };
+        Self {
+            first: convolution(CHANNELS, rng),
+            second: convolution(size.filters, rng),
+            head: Head::begin(size.features(), rng, device),
+            size,
+        }
+    }
+
+    /// `[n, 3, side, side]` to the head's input, `[n, filters, side/2, side/2]`.
+    fn features(&self, input: Tensor<4>) -> Tensor<4> {
+        let second = self.second.forward(self.first.forward(input));
+        max_pool2d(second, MaxPoolOptions::new([POOL, POOL]))
+    }
+}
+
+impl Body for Reference {
+    fn logits(&self, input: Tensor<4>) -> Tensor<2> {
+        self.head.forward(self.features(input).flatten::<2>(1, 3))
+    }
+
+    /// A dot product of each position's features with their own part of the head's weights.
+    fn evidence(&self, input: Tensor<4>) -> Tensor<4> {
+        let features = self.features(input);
+        let [_, filters, rows, columns] = features.dims();
+        let weight = self.head.difference().reshape([1, filters, rows, columns]);
+        (features * weight).sum_dim(1)
+    }
+
+    fn export(&self, graph: &mut Graph, image: Value) {
+        let Size { filters, .. } = self.size;
+        let pooled = self.size.pooled();
+        let first = self.first.export(graph, "first", image);
+        let second = self.second.export(graph, "second", first);
+        let features = graph.max_pool("features", second, POOL);
+        let flat = graph.reshape("head/flat", features, &[1, self.size.features()]);
+        let difference = self.head.export(graph, flat);
+        let weight = graph.reshape("evidence/weight", difference, &[1, filters, pooled, pooled]);
+        let weighted = graph.multiply("evidence/weighted", features, weight);
+        let evidence = graph.sum_channels(EVIDENCE, weighted);
+        graph.result(evidence);
+    }
+
+    #[cfg(test)]
+    fn offset(&self) -> f32 {
+        self.head.offset()
+    }
+
+    #[cfg(test)]
+    fn shift_biases(&mut self) {
+        self.first.shift();
+        self.second.shift();
+        self.head.shift();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Architecture, Network};
+    use super::*;
+
+    #[test]
+    fn the_paper_s_has_174_812_parameters() {
+        let network = Network::begin(Architecture::Reference(Size::PAPER), 1, &Device::flex());
+        assert_eq!(network.num_params(), 174_812);
+    }
+}
