@@ -92,6 +92,11 @@ impl ModelFiles {
         &self.manifest
     }
 
+    /// The image of each golden sample, in the manifest's order.
+    pub fn golden_images(&self) -> &[RgbImage] {
+        &self.golden
+    }
+
     pub(crate) fn manifest_path(&self) -> PathBuf {
         self.folder.join(Manifest::FILE_NAME)
     }
@@ -104,7 +109,8 @@ impl ModelFiles {
         self.ir_bin.as_deref()
     }
 
-    pub(crate) fn onnx(&self) -> Option<&[u8]> {
+    /// The network as ONNX, if the model has it.
+    pub fn onnx(&self) -> Option<&[u8]> {
         self.onnx.as_deref()
     }
 }

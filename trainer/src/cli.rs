@@ -7,6 +7,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use semver::Version;
 
 use crate::dataset::{Holdout, Layout, Source, TestPlan};
+use crate::export::Precision;
 use crate::networks::Choice;
 
 /// Makes smearscope models: draws labelled fields, trains, checks and exports.
@@ -39,6 +40,8 @@ pub(crate) enum Command {
     Augment(AugmentArgs),
     /// Trains a network on a dataset and exports it
     Fit(FitArgs),
+    /// Writes a finished model in another precision
+    Export(ExportArgs),
     /// Measures a finished model on labelled images that it never met
     Evaluate(EvaluateArgs),
 }
@@ -199,6 +202,28 @@ pub(crate) struct FitArgs {
     /// SPDX expression of the weights' licence
     #[arg(long, default_value = "MIT")]
     pub(crate) license: String,
+}
+
+/// The new model folder holds the same model with its OpenVINO IR in another precision; the ONNX file,
+/// which the embedded engine runs, stays as it is. Both are run on the golden samples, and on --data
+/// where it is given. A precision that changes a golden sample's verdict, a probability by more than
+/// it should, or AUROC by 0.005 or more is refused.
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// Folder of the model
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) model: PathBuf,
+    /// Model folder to make
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: PathBuf,
+    /// Replace the model in --out, once the new one has proved itself
+    #[arg(long)]
+    pub(crate) replace: bool,
+    /// Of the OpenVINO IR
+    #[arg(long, value_enum)]
+    pub(crate) precision: Precision,
+    #[command(flatten)]
+    pub(crate) data: Option<DataArgs>,
 }
 
 /// Prints the figures of `fit` with their intervals by groups, for other images. A model that this

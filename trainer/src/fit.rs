@@ -1,9 +1,6 @@
 //! `smearscope-train fit`: from a folder of images to a model folder.
 
 use std::collections::BTreeMap;
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use image::RgbImage;
@@ -13,11 +10,11 @@ use smearscope_artifacts::decode::{self, Limits};
 use smearscope_artifacts::{
     DecisionRule, EngineChoice, Evaluation, FileEntry, Files, Labels, Manifest, Outputs,
 };
-use tempfile::TempDir;
 
 use crate::card;
 use crate::checkpoint::{Checkpoints, Description};
 use crate::dataset::{Basis, Dataset, Provenance, Sample, Source, TestPlan};
+use crate::destination::Destination;
 use crate::error::TrainError;
 use crate::golden::{self, Golden};
 use crate::metrics::{self, Judged};
@@ -35,8 +32,7 @@ const COMPARED: usize = 16;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Job {
     pub(crate) data: Source,
-    pub(crate) out: PathBuf,
-    pub(crate) replace: bool,
+    pub(crate) out: Destination,
     pub(crate) resume: bool,
     pub(crate) protocol: Protocol,
     pub(crate) name: String,
@@ -47,7 +43,7 @@ pub(crate) struct Job {
 impl Job {
     /// Trains, evaluates, exports and proves a model; `--out` appears only when all of it is done.
     pub(crate) fn run(&self) -> Result<(), TrainError> {
-        let parent = self.check_out()?;
+        self.out.check()?;
         let contract = self.protocol.plan.architecture.input_contract();
         let mut dataset = Dataset::load(&self.data, &contract)?;
         let split = &self.protocol.split;
@@ -56,9 +52,10 @@ impl Job {
         }
         let origin = Origin::of(&dataset);
         let folds = Folds::of(&dataset, split)?;
-        let engines = self.rehearse(&parent, &dataset, &folds, &origin)?;
+        let engines = self.rehearse(&dataset, &folds, &origin)?;
 
-        let checkpoints = Checkpoints::open(&self.out, &self.described(&dataset), self.resume)?;
+        let checkpoints =
+            Checkpoints::open(&self.out.folder, &self.described(&dataset), self.resume)?;
         let outcome = self.protocol.run(&folds, &checkpoints)?;
         let Outcome {
             network,
@@ -77,7 +74,7 @@ impl Job {
             golden: &golden,
             manifest,
         };
-        let staging = staging_in(&parent)?;
+        let staging = self.out.staging()?;
         let manifest = package.write(staging.path())?;
         let images = comparison_images(folds.unmet(), &golden)?;
         let agreements = engines
@@ -91,40 +88,19 @@ impl Job {
         report.save(staging.path())?;
         let card = card::render(&manifest, &report, &agreements, &self.commands(&origin));
         package::save(staging.path(), card::FILE_NAME, card.as_bytes())?;
-        self.publish(&parent, &staging)?;
+        self.out.publish(&staging)?;
         checkpoints.remove()?;
         println!(
             "{} {}: {}",
             manifest.name,
             manifest.version,
-            self.out.display()
+            self.out.folder.display()
         );
         print!("{report}");
         for agreement in &agreements {
             println!("{agreement}");
         }
         Ok(())
-    }
-
-    /// The folder that will hold the model folder; it exists from here on.
-    fn check_out(&self) -> Result<PathBuf, TrainError> {
-        let refuse =
-            |why: &str| TrainError::output(&self.out, std::io::Error::other(why.to_owned()));
-        if self.out.exists() {
-            if !self.replace {
-                return Err(refuse("it exists; --replace replaces a model"));
-            }
-            if !self.out.join(Manifest::FILE_NAME).is_file() {
-                return Err(refuse("it is no model folder, so it will not be replaced"));
-            }
-        }
-        let parent = match self.out.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-            Some(_) => PathBuf::from("."),
-            None => return Err(refuse("it is no folder that could be made")),
-        };
-        fs::create_dir_all(&parent).map_err(|source| TrainError::output(&parent, source))?;
-        Ok(parent)
     }
 
     /// All that decides how trainings go; checkpoints of anything else do not fit.
@@ -162,7 +138,6 @@ impl Job {
     /// an engine shows now, and not after hours of training.
     fn rehearse(
         &self,
-        parent: &Path,
         dataset: &Dataset,
         folds: &Folds,
         origin: &Origin,
@@ -179,7 +154,7 @@ impl Job {
             golden: &golden,
             manifest: self.describe(dataset, origin, folds, UNCALIBRATED, &[]),
         };
-        let staging = staging_in(parent)?;
+        let staging = self.out.staging()?;
         package.write(staging.path())?;
         package.usable_engines(staging.path(), &comparison_images(folds.unmet(), &golden)?)
     }
@@ -312,23 +287,6 @@ impl Job {
         );
         origin.command.iter().cloned().chain([fit]).collect()
     }
-
-    /// Moves the finished folder to its place in one step.
-    fn publish(&self, parent: &Path, staging: &TempDir) -> Result<(), TrainError> {
-        let failed = |source| TrainError::output(&self.out, source);
-        let retired = staging_in(parent)?;
-        let old = retired.path().join("model");
-        let replaces = self.out.exists();
-        if replaces {
-            fs::rename(&self.out, &old).map_err(failed)?;
-        }
-        fs::rename(staging.path(), &self.out).map_err(|source| {
-            if replaces && let Err(error) = fs::rename(&old, &self.out) {
-                return failed(error);
-            }
-            failed(source)
-        })
-    }
 }
 
 /// The rule before the temperature is known.
@@ -375,15 +333,6 @@ impl Origin {
     }
 }
 
-/// An unfinished folder beside the finished one, removed unless it is moved away.
-fn staging_in(parent: &Path) -> Result<TempDir, TrainError> {
-    tempfile::Builder::new()
-        .prefix(".smearscope-train-")
-        .permissions(Permissions::from_mode(0o755))
-        .tempdir_in(parent)
-        .map_err(|source| TrainError::output(parent, source))
-}
-
 fn comparison_images(unmet: &[&Sample], golden: &[Golden]) -> Result<Vec<RgbImage>, TrainError> {
     let mut images: Vec<RgbImage> = golden.iter().map(|golden| golden.image.clone()).collect();
     for sample in unmet.iter().take(COMPARED) {
@@ -394,6 +343,9 @@ fn comparison_images(unmet: &[&Sample], golden: &[Golden]) -> Result<Vec<RgbImag
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+
     use smearscope_artifacts::{EngineConfig, Model};
 
     use super::*;
@@ -409,8 +361,10 @@ mod tests {
                 root: folder.join("fields"),
                 positive: vec!["positive".into()],
             },
-            out: folder.join("model"),
-            replace: false,
+            out: Destination {
+                folder: folder.join("model"),
+                replace: false,
+            },
             resume: false,
             protocol: Protocol {
                 split: SplitPlan {
@@ -468,7 +422,7 @@ mod tests {
         job.run().unwrap();
         assert_eq!(files_in(folder.path()), ["fields", "model"]);
         assert_eq!(
-            files_in(&job.out),
+            files_in(&job.out.folder),
             [
                 "MODEL_CARD.md",
                 "golden",
@@ -484,7 +438,7 @@ mod tests {
             choice: EngineChoice::Embedded,
             ..EngineConfig::default()
         };
-        let model = Model::load(&job.out, &config).unwrap();
+        let model = Model::load(&job.out.folder, &config).unwrap();
         let manifest = model.manifest();
         assert!(manifest.demo);
         assert!(manifest.trained_on.contains("synthetic"));
@@ -505,7 +459,7 @@ mod tests {
         } = &manifest.evaluation;
         assert!(figures.contains_key("auroc"));
         assert!(figures.keys().eq(intervals.keys()));
-        let report = fs::read(job.out.join(report::FILE_NAME)).unwrap();
+        let report = fs::read(job.out.folder.join(report::FILE_NAME)).unwrap();
         let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
         assert_eq!(report["images"].as_array().unwrap().len(), 30);
         let trainings = report["trainings"].as_array().unwrap();
@@ -518,7 +472,7 @@ mod tests {
             ["fold 1 of 3", "fold 2 of 3", "fold 3 of 3", "model"]
         );
         assert!(model.golden().len() >= 4);
-        let card = fs::read_to_string(job.out.join(card::FILE_NAME)).unwrap();
+        let card = fs::read_to_string(job.out.folder.join(card::FILE_NAME)).unwrap();
         assert!(
             card.contains("not for diagnosis") && card.contains("synth --out FIELDS --count 30")
         );
@@ -528,18 +482,21 @@ mod tests {
     fn an_existing_folder_is_replaced_only_on_request() {
         let folder = tempfile::tempdir().unwrap();
         let mut job = job(folder.path());
-        fs::create_dir(&job.out).unwrap();
+        fs::create_dir(&job.out.folder).unwrap();
         let refused = |job: &Job| match job.run().unwrap_err() {
             TrainError::Output { source, .. } => source.to_string(),
             other => panic!("{other}"),
         };
         assert!(refused(&job).contains("--replace"));
-        job.replace = true;
+        job.out.replace = true;
         assert!(refused(&job).contains("no model folder"));
-        fs::write(job.out.join(Manifest::FILE_NAME), "old").unwrap();
+        fs::write(job.out.folder.join(Manifest::FILE_NAME), "old").unwrap();
         draw_fields(folder.path());
         job.run().unwrap();
-        assert_ne!(fs::read(job.out.join(Manifest::FILE_NAME)).unwrap(), b"old");
+        assert_ne!(
+            fs::read(job.out.folder.join(Manifest::FILE_NAME)).unwrap(),
+            b"old"
+        );
         assert_eq!(files_in(folder.path()), ["fields", "model"]);
     }
 

@@ -8,6 +8,7 @@ mod checkpoint;
 mod cli;
 mod contact_sheet;
 mod dataset;
+mod destination;
 mod error;
 mod evaluate;
 mod export;
@@ -34,9 +35,11 @@ use clap::Parser;
 
 use augment::Preview;
 use calibration::Requirements;
-use cli::{AugmentArgs, Cli, Command, EvaluateArgs, FitArgs, InspectArgs, SynthArgs};
+use cli::{AugmentArgs, Cli, Command, EvaluateArgs, ExportArgs, FitArgs, InspectArgs, SynthArgs};
 use dataset::SplitPlan;
+use destination::Destination;
 use evaluate::Examination;
+use export::Recast;
 use fit::Job;
 use inspect::Inspection;
 use protocol::Protocol;
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Command::Fit(args) => Job::try_from(args)
             .unwrap_or_else(|error| error.exit())
             .run(),
+        Command::Export(args) => Recast::from(args).run(),
         Command::Evaluate(args) => Examination::from(args).run(),
     };
     match outcome {
@@ -106,6 +110,20 @@ impl From<AugmentArgs> for Preview {
     }
 }
 
+impl From<ExportArgs> for Recast {
+    fn from(args: ExportArgs) -> Self {
+        Self {
+            model: args.model,
+            out: Destination {
+                folder: args.out,
+                replace: args.replace,
+            },
+            precision: args.precision,
+            data: args.data.map(Into::into),
+        }
+    }
+}
+
 impl From<EvaluateArgs> for Examination {
     fn from(args: EvaluateArgs) -> Self {
         Self {
@@ -145,8 +163,10 @@ impl TryFrom<FitArgs> for Job {
                 },
             },
             data: args.data.into(),
-            out: args.out,
-            replace: args.replace,
+            out: Destination {
+                folder: args.out,
+                replace: args.replace,
+            },
             resume: args.resume,
             name: args.name,
             version: args.model_version,

@@ -22,8 +22,8 @@ pub(crate) const AGREEMENT: f32 = 1e-4;
 /// Largest difference that a golden sample allows: room for half-precision devices.
 const GOLDEN_TOLERANCE: f32 = 0.01;
 
-const IR_XML: &str = "model.xml";
-const IR_BIN: &str = "model.bin";
+pub(crate) const IR_XML: &str = "model.xml";
+pub(crate) const IR_BIN: &str = "model.bin";
 const ONNX: &str = "model.onnx";
 
 /// What goes into a model folder. The manifest's files and golden samples are filled in when it
@@ -63,7 +63,10 @@ impl Package<'_> {
         let ir = ir::write(&graph, &self.manifest.name).map_err(|error| TrainError::Export {
             problem: format!("{IR_XML}: {error}"),
         })?;
-        let onnx = onnx::write(&graph, &self.manifest.name);
+        let onnx =
+            onnx::write(&graph, &self.manifest.name).map_err(|problem| TrainError::Export {
+                problem: format!("{ONNX}: {problem}"),
+            })?;
 
         let mut manifest = self.manifest.clone();
         manifest.files = Files {

@@ -3,6 +3,8 @@
 //! Only what OpenVINO's first operation set and ONNX have in common, so that runtimes of any age
 //! read it.
 
+use half::f16;
+
 /// A network; every node follows the nodes that it reads.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Graph {
@@ -36,6 +38,17 @@ pub(crate) enum Operation {
     /// What the caller gives.
     Parameter,
     Weights(Vec<f32>),
+    /// In half precision.
+    HalfWeights(Vec<f16>),
+    /// Multiples of a scale.
+    ByteWeights(Vec<i8>),
+    /// To single precision.
+    Convert,
+    /// Rounds to so many levels between two ends, whatever the precision. Inputs: tensor, low and
+    /// high end, and both once more for the result.
+    FakeQuantise {
+        levels: usize,
+    },
     /// Shape or axes of another operation.
     Integers(Vec<i64>),
     /// Two-dimensional, zero padding on all sides. Inputs: image, kernel.
@@ -80,6 +93,44 @@ impl Graph {
 
     pub(crate) fn weights(&mut self, name: &str, shape: &[usize], values: Vec<f32>) -> Value {
         self.push(name, Operation::Weights(values), &[], shape.to_vec())
+    }
+
+    pub(super) fn half_weights(&mut self, name: &str, shape: &[usize], values: Vec<f16>) -> Value {
+        self.push(name, Operation::HalfWeights(values), &[], shape.to_vec())
+    }
+
+    pub(super) fn byte_weights(&mut self, name: &str, shape: &[usize], values: Vec<i8>) -> Value {
+        self.push(name, Operation::ByteWeights(values), &[], shape.to_vec())
+    }
+
+    pub(super) fn convert(&mut self, name: &str, input: Value) -> Value {
+        let shape = self.node(input).shape.clone();
+        self.push(name, Operation::Convert, &[input], shape)
+    }
+
+    pub(super) fn fake_quantise(
+        &mut self,
+        name: &str,
+        input: Value,
+        range: [f32; 2],
+        levels: usize,
+    ) -> Value {
+        let [low, high] = [("low", range[0]), ("high", range[1])]
+            .map(|(end, value)| self.weights(&format!("{name}/{end}"), &[1, 1, 1, 1], vec![value]));
+        let shape = self.node(input).shape.clone();
+        let inputs = [input, low, high, low, high];
+        self.push(name, Operation::FakeQuantise { levels }, &inputs, shape)
+    }
+
+    /// A node of another graph, on inputs of this one.
+    pub(super) fn copy(&mut self, node: &Node, inputs: &[Value]) -> Value {
+        let Node {
+            name,
+            operation,
+            shape,
+            ..
+        } = node;
+        self.push(name, operation.clone(), inputs, shape.clone())
     }
 
     pub(crate) fn convolution(

@@ -1,4 +1,5 @@
-//! Runs a graph by its definition, in double precision: the truth that exports are tested against.
+//! Runs a graph by its definition, in double precision: the truth that exports are tested against, and
+//! a look at what happens inside.
 
 use super::graph::{Graph, Node, Operation};
 
@@ -11,6 +12,16 @@ pub(crate) fn run(graph: &Graph, input: &[f32]) -> Vec<Vec<f64>> {
         let result = match &node.operation {
             Operation::Parameter => input.iter().copied().map(f64::from).collect(),
             Operation::Weights(weights) => weights.iter().copied().map(f64::from).collect(),
+            Operation::HalfWeights(weights) => weights.iter().map(|value| value.to_f64()).collect(),
+            Operation::ByteWeights(weights) => weights.iter().copied().map(f64::from).collect(),
+            Operation::FakeQuantise { levels } => {
+                let [low, high] = [of(1)[0], of(2)[0]];
+                let steps = *levels as f64 - 1.0;
+                let level = |value: f64| ((value - low) / (high - low) * steps).round_ties_even();
+                let rounded =
+                    |&value: &f64| level(value.clamp(low, high)) / steps * (high - low) + low;
+                of(0).iter().map(rounded).collect()
+            }
             Operation::Integers(integers) => integers.iter().map(|&value| value as f64).collect(),
             Operation::Convolution { stride, padding } => convolve(
                 node,
@@ -39,7 +50,7 @@ pub(crate) fn run(graph: &Graph, input: &[f32]) -> Vec<Vec<f64>> {
                     .collect()
             }
             Operation::Relu => of(0).iter().map(|value| value.max(0.0)).collect(),
-            Operation::Reshape | Operation::Result => of(0).to_vec(),
+            Operation::Reshape | Operation::Result | Operation::Convert => of(0).to_vec(),
             Operation::Softmax => {
                 let total: f64 = of(0).iter().map(|value| value.exp()).sum();
                 of(0).iter().map(|value| value.exp() / total).collect()
@@ -67,6 +78,7 @@ pub(crate) fn run(graph: &Graph, input: &[f32]) -> Vec<Vec<f64>> {
 }
 
 /// The values of the node with this name.
+#[cfg(test)]
 pub(crate) fn output<'a>(graph: &Graph, values: &'a [Vec<f64>], name: &str) -> &'a [f64] {
     let position = graph.nodes().iter().position(|node| node.name == name);
     &values[position.expect(name)]
@@ -79,15 +91,13 @@ fn convolve(
     stride: usize,
     padding: usize,
 ) -> Vec<f64> {
-    let [_, channels, rows, columns] = image_shape else {
-        panic!("an image has four axes")
-    };
+    let [channels, rows, columns] = [1, 2, 3].map(|axis| image_shape[axis]);
     let mut result = Vec::new();
     for filter in 0..node.shape[1] {
         for y in 0..node.shape[2] {
             for x in 0..node.shape[3] {
                 let mut sum = 0.0;
-                for channel in 0..*channels {
+                for channel in 0..channels {
                     for v in 0..kernel_shape[2] {
                         for u in 0..kernel_shape[3] {
                             let (Some(row), Some(column)) = (
@@ -96,7 +106,7 @@ fn convolve(
                             ) else {
                                 continue;
                             };
-                            if row < *rows && column < *columns {
+                            if row < rows && column < columns {
                                 let tap = ((filter * channels + channel) * kernel_shape[2] + v)
                                     * kernel_shape[3]
                                     + u;

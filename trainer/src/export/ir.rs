@@ -9,7 +9,7 @@ use std::io;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 use quick_xml::writer::Writer;
 
-use super::graph::{Graph, Node, Operation};
+use super::graph::{Graph, Node, Operation, Value};
 
 /// The two files of a network.
 pub(crate) struct IntermediateRepresentation {
@@ -71,6 +71,16 @@ fn write_layer(
                     .with_attributes(pairs)
                     .write_empty()?;
             }
+            if is_decompression(graph, node) {
+                layer
+                    .create_element("rt_info")
+                    .write_inner_content(|info| {
+                        info.create_element("attribute")
+                            .with_attributes([("name", "decompression"), ("version", "0")])
+                            .write_empty()?;
+                        Ok(())
+                    })?;
+            }
             if !node.inputs.is_empty() {
                 layer.create_element("input").write_inner_content(|input| {
                     for (port, &value) in node.inputs.iter().enumerate() {
@@ -91,6 +101,12 @@ fn write_layer(
     Ok(())
 }
 
+/// Tells the runtime that it may keep the weights in half precision.
+fn is_decompression(graph: &Graph, node: &Node) -> bool {
+    let of_half = |input: &Value| matches!(graph.node(*input).operation, Operation::HalfWeights(_));
+    node.operation == Operation::Convert && node.inputs.iter().any(of_half)
+}
+
 fn write_port(
     parent: &mut Writer<Vec<u8>>,
     port: usize,
@@ -100,6 +116,8 @@ fn write_port(
     let port = port.to_string();
     let precision = match source.operation {
         Operation::Integers(_) => "I64",
+        Operation::HalfWeights(_) => "FP16",
+        Operation::ByteWeights(_) => "I8",
         _ => "FP32",
     };
     let mut element = parent
@@ -140,7 +158,12 @@ fn write_edges(edges: &mut Writer<Vec<u8>>, graph: &Graph) -> io::Result<()> {
 fn kind(operation: &Operation) -> &'static str {
     match operation {
         Operation::Parameter => "Parameter",
-        Operation::Weights(_) | Operation::Integers(_) => "Const",
+        Operation::Weights(_)
+        | Operation::HalfWeights(_)
+        | Operation::ByteWeights(_)
+        | Operation::Integers(_) => "Const",
+        Operation::Convert => "Convert",
+        Operation::FakeQuantise { .. } => "FakeQuantize",
         Operation::Convolution { .. } => "Convolution",
         Operation::MaxPool { .. } => "MaxPool",
         Operation::GlobalAveragePool => "AvgPool",
@@ -171,6 +194,23 @@ fn attributes(graph: &Graph, node: &Node, bin: &mut Vec<u8>) -> Vec<(&'static st
             values.iter().flat_map(|value| value.to_le_bytes()),
             bin,
         ),
+        Operation::HalfWeights(values) => constant(
+            "f16",
+            node,
+            values.iter().flat_map(|value| value.to_le_bytes()),
+            bin,
+        ),
+        Operation::ByteWeights(values) => constant(
+            "i8",
+            node,
+            values.iter().flat_map(|value| value.to_le_bytes()),
+            bin,
+        ),
+        Operation::Convert => text(&[("destination_type", "f32")]),
+        Operation::FakeQuantise { levels } => vec![
+            ("levels", levels.to_string()),
+            ("auto_broadcast", "numpy".into()),
+        ],
         Operation::Integers(values) => constant(
             "i64",
             node,

@@ -1,9 +1,11 @@
 //! A trained network as files that other programs run.
 
+mod command;
 mod graph;
-#[cfg(test)]
 pub(crate) mod interpreter;
 pub(crate) mod ir;
 pub(crate) mod onnx;
+mod precision;
 
+pub(crate) use command::{Precision, Recast};
 pub(crate) use graph::{Graph, Value};

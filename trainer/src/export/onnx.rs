@@ -3,6 +3,8 @@
 //! The messages are the part of <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto> that is
 //! used here; written by hand, because `protoc` would be one more thing to install.
 
+use std::collections::HashMap;
+
 use prost::Message;
 
 use super::graph::{Graph, Node, Operation, Value};
@@ -125,8 +127,124 @@ struct DimensionProto {
     dim_value: Option<i64>,
 }
 
+/// Reads a network that [`write`] wrote.
+///
+/// # Errors
+/// In words, if it is no such network.
+pub(crate) fn read(bytes: &[u8]) -> Result<Graph, String> {
+    let model = ModelProto::decode(bytes).map_err(|error| error.to_string())?;
+    let proto = model.graph.ok_or("it holds no graph")?;
+    let mut graph = Graph::default();
+    let mut values: HashMap<&str, Value> = HashMap::new();
+    for input in &proto.input {
+        values.insert(&input.name, graph.parameter(&input.name, &shape_of(input)?));
+    }
+    for tensor in &proto.initializer {
+        let shape = extents(&tensor.dims)?;
+        let value = match tensor.data_type {
+            ELEMENT_FLOAT => {
+                let (numbers, []) = tensor.raw_data.as_chunks() else {
+                    return Err(format!("{} is cut off", tensor.name));
+                };
+                let numbers: Vec<f32> = numbers.iter().map(|&b| f32::from_le_bytes(b)).collect();
+                if numbers.len() != shape.iter().product::<usize>() {
+                    return Err(format!("{} does not fill its shape", tensor.name));
+                }
+                graph.weights(&tensor.name, &shape, numbers)
+            }
+            // Shapes and axes, which the operations that read them bring along.
+            ELEMENT_INT64 => continue,
+            other => return Err(format!("{} has elements of type {other}", tensor.name)),
+        };
+        values.insert(&tensor.name, value);
+    }
+    for node in &proto.node {
+        let input = |position: usize| -> Result<Value, String> {
+            let name = node.input.get(position).map(String::as_str);
+            let value = name.and_then(|name| values.get(name));
+            value
+                .copied()
+                .ok_or_else(|| format!("{} lacks an input", node.name))
+        };
+        let integers = |name: &str| -> Result<Vec<usize>, String> {
+            let attribute = node
+                .attribute
+                .iter()
+                .find(|attribute| attribute.name == name);
+            let attribute = attribute.ok_or_else(|| format!("{} lacks {name}", node.name))?;
+            extents(&attribute.ints)
+        };
+        let first = |name: &str| -> Result<usize, String> {
+            let integers = integers(name)?;
+            integers
+                .first()
+                .copied()
+                .ok_or_else(|| format!("{name} of {} is empty", node.name))
+        };
+        let name = node.name.as_str();
+        let value = match node.op_type.as_str() {
+            "Conv" => {
+                let (stride, padding) = (first("strides")?, first("pads")?);
+                graph.convolution(name, input(0)?, input(1)?, stride, padding)
+            }
+            "MaxPool" => graph.max_pool(name, input(0)?, first("strides")?),
+            "GlobalAveragePool" => graph.global_average_pool(name, input(0)?),
+            "Add" => graph.add(name, input(0)?, input(1)?),
+            "Mul" => graph.multiply(name, input(0)?, input(1)?),
+            "MatMul" => graph.mat_mul(name, input(0)?, input(1)?),
+            "Relu" => graph.relu(name, input(0)?),
+            "Softmax" => graph.softmax(name, input(0)?),
+            "ReduceSum" => graph.sum_channels(name, input(0)?),
+            "Reshape" => {
+                let target = node.input.get(1);
+                let target = proto.initializer.iter().find(|t| Some(&t.name) == target);
+                let target = target.ok_or_else(|| format!("{name} lacks its shape"))?;
+                let (numbers, _) = target.raw_data.as_chunks();
+                let shape: Vec<i64> = numbers.iter().map(|&b| i64::from_le_bytes(b)).collect();
+                graph.reshape(name, input(0)?, &extents(&shape)?)
+            }
+            other => {
+                return Err(format!(
+                    "{name} is a {other}, which this trainer never writes"
+                ));
+            }
+        };
+        values.insert(name, value);
+    }
+    for output in &proto.output {
+        let value = values.get(output.name.as_str());
+        graph.result(*value.ok_or_else(|| format!("nothing gives {}", output.name))?);
+    }
+    Ok(graph)
+}
+
+fn extents(numbers: &[i64]) -> Result<Vec<usize>, String> {
+    let numbers = numbers.iter().map(|&number| usize::try_from(number));
+    numbers
+        .collect::<Result<_, _>>()
+        .map_err(|error| error.to_string())
+}
+
+fn shape_of(info: &ValueInfoProto) -> Result<Vec<usize>, String> {
+    let tensor = info
+        .r#type
+        .as_ref()
+        .and_then(|kind| kind.tensor_type.as_ref());
+    let shape = tensor.and_then(|tensor| tensor.shape.as_ref());
+    let shape = shape.ok_or_else(|| format!("{} has no shape", info.name))?;
+    let numbers: Vec<i64> = shape
+        .dim
+        .iter()
+        .map(|dim| dim.dim_value.unwrap_or(1))
+        .collect();
+    extents(&numbers)
+}
+
 /// Writes a network.
-pub(crate) fn write(graph: &Graph, name: &str) -> Vec<u8> {
+///
+/// # Errors
+/// In words, for one that is not in single precision throughout.
+pub(crate) fn write(graph: &Graph, name: &str) -> Result<Vec<u8>, String> {
     let mut proto = GraphProto {
         name: name.into(),
         ..GraphProto::default()
@@ -145,6 +263,12 @@ pub(crate) fn write(graph: &Graph, name: &str) -> Vec<u8> {
                 let bytes = values.iter().flat_map(|value| value.to_le_bytes());
                 proto.initializer.push(tensor(node, ELEMENT_FLOAT, bytes));
                 continue;
+            }
+            Operation::HalfWeights(_)
+            | Operation::ByteWeights(_)
+            | Operation::Convert
+            | Operation::FakeQuantise { .. } => {
+                return Err(format!("{} is not in single precision", node.name));
             }
             Operation::Integers(values) => {
                 let bytes = values.iter().flat_map(|value| value.to_le_bytes());
@@ -187,7 +311,7 @@ pub(crate) fn write(graph: &Graph, name: &str) -> Vec<u8> {
             attribute: attributes,
         });
     }
-    ModelProto {
+    let model = ModelProto {
         ir_version: IR_VERSION,
         producer_name: env!("CARGO_PKG_NAME").into(),
         producer_version: env!("CARGO_PKG_VERSION").into(),
@@ -196,8 +320,8 @@ pub(crate) fn write(graph: &Graph, name: &str) -> Vec<u8> {
             domain: String::new(),
             version: OPERATOR_SET,
         }],
-    }
-    .encode_to_vec()
+    };
+    Ok(model.encode_to_vec())
 }
 
 fn value_info(node: &Node) -> ValueInfoProto {

@@ -338,7 +338,11 @@ mod tests {
         for (architecture, extent) in SMALL.into_iter().zip([6, 3]) {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("model.onnx");
-            std::fs::write(&path, onnx::write(&network(architecture).graph(), "small")).unwrap();
+            std::fs::write(
+                &path,
+                onnx::write(&network(architecture).graph(), "small").unwrap(),
+            )
+            .unwrap();
             let script = "import onnx, sys\n\
                 model = onnx.load(sys.argv[1])\n\
                 onnx.checker.check_model(model, full_check=True)\n\
