@@ -215,19 +215,36 @@ impl Model {
         }
     }
 
-    fn on_engine(
+    /// The same on the last engine of the configuration and without the proof: for tools that find
+    /// out what a model's golden samples are, never for a verdict.
+    ///
+    /// # Errors
+    /// Those of [`ModelFiles::open`], and [`ArtifactError::Engine`].
+    pub fn unproved(folder: &Path, config: &EngineConfig) -> Result<Self, ArtifactError> {
+        Self::started(&ModelFiles::open(folder)?, config.choice.last(), config)
+    }
+
+    fn started(
         files: &ModelFiles,
         engine: Engine,
         config: &EngineConfig,
     ) -> Result<Self, ArtifactError> {
         let classifier = engine.start(files, config)?;
-        let mut model = Self {
+        Ok(Self {
             manifest: files.manifest.clone(),
             preprocessor: Preprocessor::new(files.manifest.input.clone())?,
             engine: classifier.info().clone(),
             classifier,
             golden: Vec::with_capacity(files.golden.len()),
-        };
+        })
+    }
+
+    fn on_engine(
+        files: &ModelFiles,
+        engine: Engine,
+        config: &EngineConfig,
+    ) -> Result<Self, ArtifactError> {
+        let mut model = Self::started(files, engine, config)?;
         for (sample, image) in files.manifest.golden.iter().zip(&files.golden) {
             let result = model.prove(sample, image)?;
             model.golden.push(result);

@@ -42,6 +42,8 @@ pub(crate) enum Command {
     Fit(FitArgs),
     /// Writes a finished model in another precision
     Export(ExportArgs),
+    /// Makes a model folder of a third party's OpenVINO IR
+    Import(ImportArgs),
     /// Measures a finished model on labelled images that it never met
     Evaluate(EvaluateArgs),
 }
@@ -224,6 +226,49 @@ pub(crate) struct ExportArgs {
     pub(crate) precision: Precision,
     #[command(flatten)]
     pub(crate) data: Option<DataArgs>,
+}
+
+/// For networks with one image of three channels as input and a softmax over two classes as output, such
+/// as the reference project's. How an image becomes the input (red or blue first, what the values
+/// become, how it is resized) is found by trying all ways in use on labelled images: some ten of each
+/// class that the network knows well.
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// Topology
+    #[arg(long, value_name = "FILE")]
+    pub(crate) xml: PathBuf,
+    /// Weights
+    #[arg(long, value_name = "FILE")]
+    pub(crate) bin: PathBuf,
+    /// What the two outputs stand for, in their order
+    #[arg(
+        long,
+        value_delimiter = ',',
+        num_args = 2,
+        default_value = "negative,positive",
+        value_name = "FIRST,SECOND"
+    )]
+    pub(crate) labels: Vec<String>,
+    /// The first output is the one with the finding, not the second
+    #[arg(long)]
+    pub(crate) positive_first: bool,
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Model folder to make
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: PathBuf,
+    /// Replace the model in --out, once the new one has proved itself
+    #[arg(long)]
+    pub(crate) replace: bool,
+    /// The model's name: a-z, 0-9 and -
+    #[arg(long, default_value = "imported")]
+    pub(crate) name: String,
+    /// The model's version
+    #[arg(long, default_value = "0.1.0", value_name = "SEMVER")]
+    pub(crate) model_version: Version,
+    /// SPDX expression of the weights' licence
+    #[arg(long, default_value = "LicenseRef-unknown")]
+    pub(crate) license: String,
 }
 
 /// Prints the figures of `fit` with their intervals by groups, for other images. A model that this

@@ -111,8 +111,9 @@ impl Job {
             .iter()
             .map(|sample| format!("{} {} {}\n", sample.sha256, sample.positive, sample.group))
             .collect();
-        let about: [(&str, Value); 10] = [
+        let about: [(&str, Value); 11] = [
             ("trainer", env!("CARGO_PKG_VERSION").into()),
+            ("--network", plan.architecture.option().into()),
             ("images", dataset.samples.len().into()),
             (
                 "digest of the images",
@@ -268,9 +269,10 @@ impl Job {
             requirements,
         } = &self.protocol;
         let fit = format!(
-            "smearscope-train fit --dataset {} --data FIELDS --out MODEL --positive {} {} \
+            "smearscope-train fit --network {} --dataset {} --data FIELDS --out MODEL --positive {} {} \
              --validation-share {} --epochs {} --patience {} --batch-size {} --learning-rate {} --seed {} \
              --sensitivity {} --accuracy {} --name {} --model-version {}",
+            plan.architecture.option(),
             self.data.layout.name(),
             self.data.positive.join(","),
             split.test.options(),

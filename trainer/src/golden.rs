@@ -14,7 +14,7 @@ use crate::metrics::Scored;
 use crate::networks::{Network, floats};
 
 /// Width of a golden sample; small, and still larger than the network's input.
-const WIDTH: u32 = 160;
+const WIDTH: u32 = 224;
 
 /// One golden sample.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ pub(crate) fn choose(samples: &[&Sample], scored: &[Scored]) -> Result<Vec<Golde
     Ok(golden)
 }
 
-fn shrink(sample: &Sample, path: String) -> Result<Golden, TrainError> {
+pub(crate) fn shrink(sample: &Sample, path: String) -> Result<Golden, TrainError> {
     let image = decode::read(&sample.path, &Limits::default())?;
     let height = (f64::from(WIDTH) * f64::from(image.height()) / f64::from(image.width())).round();
     let image = imageops::resize(&image, WIDTH, (height as u32).max(1), FilterType::Triangle);

@@ -14,6 +14,7 @@ mod evaluate;
 mod export;
 mod fit;
 mod golden;
+mod import;
 mod inspect;
 mod metrics;
 mod networks;
@@ -35,12 +36,16 @@ use clap::Parser;
 
 use augment::Preview;
 use calibration::Requirements;
-use cli::{AugmentArgs, Cli, Command, EvaluateArgs, ExportArgs, FitArgs, InspectArgs, SynthArgs};
+use cli::{
+    AugmentArgs, Cli, Command, EvaluateArgs, ExportArgs, FitArgs, ImportArgs, InspectArgs,
+    SynthArgs,
+};
 use dataset::SplitPlan;
 use destination::Destination;
 use evaluate::Examination;
 use export::Recast;
 use fit::Job;
+use import::Import;
 use inspect::Inspection;
 use protocol::Protocol;
 use synth::Collection;
@@ -59,6 +64,7 @@ fn main() -> ExitCode {
         Command::Fit(args) => Job::try_from(args)
             .unwrap_or_else(|error| error.exit())
             .run(),
+        Command::Import(args) => Import::from(args).run(),
         Command::Export(args) => Recast::from(args).run(),
         Command::Evaluate(args) => Examination::from(args).run(),
     };
@@ -106,6 +112,25 @@ impl From<AugmentArgs> for Preview {
             image: args.image,
             out: args.preview,
             seed: args.seed,
+        }
+    }
+}
+
+impl From<ImportArgs> for Import {
+    fn from(args: ImportArgs) -> Self {
+        Self {
+            xml: args.xml,
+            bin: args.bin,
+            labels: args.labels,
+            positive_index: usize::from(!args.positive_first),
+            data: args.data.into(),
+            out: Destination {
+                folder: args.out,
+                replace: args.replace,
+            },
+            name: args.name,
+            version: args.model_version,
+            license: args.license,
         }
     }
 }

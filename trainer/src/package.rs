@@ -20,7 +20,7 @@ use crate::networks::Network;
 /// and of evidence.
 pub(crate) const AGREEMENT: f32 = 1e-4;
 /// Largest difference that a golden sample allows: room for half-precision devices.
-const GOLDEN_TOLERANCE: f32 = 0.01;
+pub(crate) const GOLDEN_TOLERANCE: f32 = 0.01;
 
 pub(crate) const IR_XML: &str = "model.xml";
 pub(crate) const IR_BIN: &str = "model.bin";

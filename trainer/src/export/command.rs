@@ -55,7 +55,7 @@ const CALIBRATED_ON: usize = 200;
 /// Largest change of a probability on OpenVINO for 16-bit weights, which keep 11 significant bits.
 const HALF_AGREEMENT: f32 = 2e-3;
 /// The same of a golden sample for 8 bits, whose verdict may not change at all.
-const BYTE_TOLERANCE: f32 = 0.1;
+const BYTE_TOLERANCE: f32 = 0.05;
 /// Largest change of AUROC for 8 bits.
 const MOST_AUROC: f64 = 0.005;
 

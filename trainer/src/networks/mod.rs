@@ -53,6 +53,14 @@ impl Architecture {
         }
     }
 
+    /// As the command line calls it.
+    pub(crate) fn option(self) -> &'static str {
+        match self {
+            Self::Reference(_) => "reference",
+            Self::Compact(_) => "compact",
+        }
+    }
+
     /// How an image becomes the network's input.
     pub(crate) fn input_contract(self) -> InputContract {
         match self {
