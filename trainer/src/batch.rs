@@ -18,7 +18,7 @@ use crate::networks::Architecture;
 const AHEAD: usize = 4;
 
 /// The inputs of some samples, `[n, 3, side, side]`, and their class indices.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Batch {
     inputs: Vec<f32>,
     labels: Vec<i64>,

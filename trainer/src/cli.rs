@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
+use burn::tensor::Device;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use semver::Version;
 
 use crate::dataset::{Holdout, Layout, Source, TestPlan};
+use crate::device;
 use crate::export::Precision;
 use crate::networks::Choice;
 
@@ -46,6 +48,8 @@ pub(crate) enum Command {
     Import(ImportArgs),
     /// Measures a finished model on labelled images that it never met
     Evaluate(EvaluateArgs),
+    /// Times training on this machine
+    Bench(BenchArgs),
 }
 
 /// Positive fields hold lymphoblasts, negative ones normal white cells only. Stain, magnification,
@@ -172,6 +176,9 @@ pub(crate) struct FitArgs {
     /// Adam's learning rate
     #[arg(long, default_value_t = 1e-4, value_parser = learning_rate)]
     pub(crate) learning_rate: f64,
+    /// Device to train on: cpu, wgpu (Vulkan, Metal) or cuda; the last two only where they were built in
+    #[arg(long, default_value = "cpu", value_parser = device::named)]
+    pub(crate) device: Device,
     /// Seed of the split, the first weights, the order and the variations
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
@@ -297,6 +304,30 @@ pub(crate) enum Procedure {
     /// The published one, for comparison: images are varied first and then split at random, so that
     /// copies of validation images are trained on. Its figures are leaky, and called so
     Reference,
+}
+
+/// First the steps alone (forward pass, backward pass, Adam) on one batch of images, then steps as `fit`
+/// makes them, with every image varied anew on other threads, and the share of that time for which the
+/// network had to wait for images. Writes no model.
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Which network
+    #[arg(long, value_enum, default_value_t = Choice::Reference)]
+    pub(crate) network: Choice,
+    /// Images per step
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) batch_size: u16,
+    /// Steps to time, of each kind
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    pub(crate) steps: u16,
+    /// Device to train on: cpu, wgpu (Vulkan, Metal) or cuda; the last two only where they were built in
+    #[arg(long, default_value = "cpu", value_parser = device::named)]
+    pub(crate) device: Device,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 impl FitArgs {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::Device;
 use image::RgbImage;
 use semver::Version;
 use serde_json::Value;
@@ -144,9 +143,12 @@ impl Job {
         origin: &Origin,
     ) -> Result<Vec<EngineChoice>, TrainError> {
         let Plan {
-            architecture, seed, ..
-        } = self.protocol.plan;
-        let network = Network::begin(architecture, seed, &Device::flex());
+            architecture,
+            seed,
+            device,
+            ..
+        } = &self.protocol.plan;
+        let network = Network::begin(*architecture, *seed, device);
         let first = &folds.unmet()[..1];
         let scored = training::score(&network, first)?;
         let golden = golden::choose(first, &scored)?;
@@ -168,9 +170,9 @@ impl Job {
         decision: DecisionRule,
         judged: &[Judged],
     ) -> Manifest {
-        let Plan {
+        let &Plan {
             architecture, seed, ..
-        } = self.protocol.plan;
+        } = &self.protocol.plan;
         let positives = judged.iter().filter(|item| item.positive).count();
         Manifest {
             format_version: Manifest::FORMAT_VERSION,
@@ -348,6 +350,7 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
+    use burn::tensor::Device;
     use smearscope_artifacts::{EngineConfig, Model};
 
     use super::*;
@@ -382,6 +385,7 @@ mod tests {
                     learning_rate: 1e-3,
                     varied: true,
                     seed: 5,
+                    device: Device::flex(),
                 },
                 requirements: Requirements {
                     sensitivity: 0.95,

@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use image::imageops::{self, FilterType};
 use image::{ImageFormat, RgbImage};
 use smearscope_artifacts::Preprocessor;
@@ -81,7 +81,7 @@ impl Expected {
         let mut preprocessor = Preprocessor::new(network.architecture().input_contract())?;
         let prepared = preprocessor.prepare(image)?;
         let data = TensorData::new(prepared.data.clone(), prepared.shape);
-        let input = Tensor::<4>::from_data(data, &Device::flex());
+        let input = Tensor::<4>::from_data(data, &network.device());
         let margin: f32 = network.margins(input.clone()).into_scalar();
         Ok(Self {
             probability: 1.0 / (1.0 + (-margin).exp()),

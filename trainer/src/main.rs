@@ -2,13 +2,16 @@
 
 mod augment;
 mod batch;
+mod bench;
 mod calibration;
 mod card;
 mod checkpoint;
 mod cli;
 mod contact_sheet;
+mod convolution;
 mod dataset;
 mod destination;
+mod device;
 mod error;
 mod evaluate;
 mod export;
@@ -35,10 +38,11 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use augment::Preview;
+use bench::Bench;
 use calibration::Requirements;
 use cli::{
-    AugmentArgs, Cli, Command, EvaluateArgs, ExportArgs, FitArgs, ImportArgs, InspectArgs,
-    SynthArgs,
+    AugmentArgs, BenchArgs, Cli, Command, EvaluateArgs, ExportArgs, FitArgs, ImportArgs,
+    InspectArgs, SynthArgs,
 };
 use dataset::SplitPlan;
 use destination::Destination;
@@ -67,6 +71,7 @@ fn main() -> ExitCode {
         Command::Import(args) => Import::from(args).run(),
         Command::Export(args) => Recast::from(args).run(),
         Command::Evaluate(args) => Examination::from(args).run(),
+        Command::Bench(args) => Bench::from(args).run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -176,6 +181,7 @@ impl TryFrom<FitArgs> for Job {
                     // The published procedure varies them before.
                     varied: !test.is_leaky(),
                     seed: args.seed,
+                    device: args.device,
                 },
                 split: SplitPlan {
                     test,
@@ -197,5 +203,25 @@ impl TryFrom<FitArgs> for Job {
             version: args.model_version,
             license: args.license,
         })
+    }
+}
+
+impl From<BenchArgs> for Bench {
+    fn from(args: BenchArgs) -> Self {
+        Self {
+            data: args.data.into(),
+            plan: Plan {
+                architecture: args.network.into(),
+                epochs: 1,
+                patience: 1,
+                batch_size: args.batch_size.into(),
+                learning_rate: 1e-4,
+                varied: true,
+                seed: 1,
+                device: args.device,
+            },
+            steps: args.steps.into(),
+            json: args.json,
+        }
     }
 }

@@ -32,6 +32,8 @@ pub(crate) struct Plan {
     pub(crate) varied: bool,
     /// Seed of the first weights, the order of the samples and their variations.
     pub(crate) seed: u64,
+    /// Where to train.
+    pub(crate) device: Device,
 }
 
 /// The network of the epoch that did best on the validation images.
@@ -73,10 +75,9 @@ pub(crate) fn train(
     name: &str,
     checkpoints: &Checkpoints,
 ) -> Result<Trained, TrainError> {
-    let device = Device::flex().autodiff();
     let mut state = match checkpoints.load(name)? {
-        None => State::begin(plan, &device),
-        Some(checkpoint) => State::resume(plan, &device, checkpoint)?,
+        None => State::begin(plan),
+        Some(checkpoint) => State::resume(plan, checkpoint)?,
     };
     let steps = train.len().div_ceil(plan.batch_size) as u64;
     let bar = progress::bar(steps * plan.epochs as u64, "steps");
@@ -91,7 +92,7 @@ pub(crate) fn train(
         let title = format!("{name} · epoch {number}/{}", plan.epochs);
         let validated = state.epochs.last().map(Epoch::validation);
         let validated = validated.unwrap_or_default();
-        let loss = state.learn(plan, train, &device, |loss| {
+        let loss = state.learn(plan, train, |loss| {
             bar.set_message(format!("{title} · loss {loss:.3}{validated}"));
             bar.inc(1);
         })?;
@@ -122,37 +123,69 @@ impl Epoch {
     }
 }
 
-/// A training between two epochs.
-struct State {
+/// A network that is being trained.
+pub(crate) struct Learner {
     network: Network,
     optimizer: ModuleOptimizer,
+    learning_rate: f64,
+    device: Device,
+}
+
+impl Learner {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        let device = plan.device.clone().autodiff();
+        Self {
+            network: Network::begin(plan.architecture, plan.seed, &device),
+            optimizer: AdamConfig::new().with_epsilon(ADAM_EPSILON).init(),
+            learning_rate: plan.learning_rate,
+            device,
+        }
+    }
+
+    /// One step down the gradient; gives the batch's loss before it.
+    pub(crate) fn step(&mut self, batch: Batch) -> f32 {
+        let (input, labels) = batch.tensors(&self.device);
+        let loss = self.network.loss(input, labels);
+        let gradients = GradientsParams::from_grads(loss.backward(), &self.network);
+        // The clone shares its tensors.
+        let network = self.network.clone();
+        self.network = self.optimizer.step(self.learning_rate, network, gradients);
+        loss.into_scalar()
+    }
+}
+
+/// A training between two epochs.
+struct State {
+    learner: Learner,
     epochs: Vec<Epoch>,
     /// The epoch that did best, from 1, and its network; 0 before the first.
     best: (usize, Network),
 }
 
 impl State {
-    fn begin(plan: &Plan, device: &Device) -> Self {
-        let network = Network::begin(plan.architecture, plan.seed, device);
+    fn begin(plan: &Plan) -> Self {
+        let learner = Learner::new(plan);
         Self {
-            best: (0, network.valid()),
-            network,
-            optimizer: AdamConfig::new().with_epsilon(ADAM_EPSILON).init(),
+            best: (0, learner.network.valid()),
+            learner,
             epochs: Vec::new(),
         }
     }
 
-    fn resume(plan: &Plan, device: &Device, saved: Checkpoint) -> Result<Self, TrainError> {
+    fn resume(plan: &Plan, saved: Checkpoint) -> Result<Self, TrainError> {
         let damaged = |error: RecordError| TrainError::Training {
             problem: format!("a checkpoint does not fit the network: {error}"),
             remedy: "remove the checkpoints and start anew".into(),
         };
-        let fresh = Self::begin(plan, device);
         let load = |network: Network, record| network.try_load_record(record).map_err(damaged);
+        let Self { learner, best, .. } = Self::begin(plan);
         Ok(Self {
-            best: (best(&saved.epochs), load(fresh.best.1, saved.best)?),
-            network: load(fresh.network, saved.network)?,
-            optimizer: fresh.optimizer.load_record(saved.optimizer),
+            best: (best_of(&saved.epochs), load(best.1, saved.best)?),
+            learner: Learner {
+                network: load(learner.network, saved.network)?,
+                optimizer: learner.optimizer.load_record(saved.optimizer),
+                ..learner
+            },
             epochs: saved.epochs,
         })
     }
@@ -160,8 +193,8 @@ impl State {
     fn checkpoint(&self) -> Checkpoint {
         Checkpoint {
             epochs: self.epochs.clone(),
-            network: self.network.clone().into_record(),
-            optimizer: self.optimizer.to_record(),
+            network: self.learner.network.clone().into_record(),
+            optimizer: self.learner.optimizer.to_record(),
             best: self.best.1.clone().into_record(),
         }
     }
@@ -176,7 +209,6 @@ impl State {
         &mut self,
         plan: &Plan,
         train: &[&Sample],
-        device: &Device,
         mut tell: impl FnMut(f32),
     ) -> Result<f64, TrainError> {
         let epoch = self.epochs.len() as u64 + 1;
@@ -194,13 +226,7 @@ impl State {
         };
         batch::each_prepared(order.chunks(plan.batch_size), prepare, |batch| {
             let count = batch.len();
-            let (input, labels) = batch.tensors(device);
-            let loss = self.network.loss(input, labels);
-            let gradients = GradientsParams::from_grads(loss.backward(), &self.network);
-            // The clone shares its tensors.
-            let network = self.network.clone();
-            self.network = self.optimizer.step(plan.learning_rate, network, gradients);
-            let loss: f32 = loss.into_scalar();
+            let loss = self.learner.step(batch);
             refuse_infinite(loss.into(), epoch)?;
             sum += f64::from(loss) * count as f64;
             tell(loss);
@@ -211,7 +237,7 @@ impl State {
 
     /// Ends an epoch.
     fn validate(&mut self, loss: f64, validation: &[&Sample]) -> Result<&Epoch, TrainError> {
-        let network = self.network.valid();
+        let network = self.learner.network.valid();
         let scored = score(&network, validation)?;
         let margins: Vec<(f32, bool)> = scored.iter().map(|s| (s.margin, s.positive)).collect();
         self.epochs.push(Epoch {
@@ -222,7 +248,7 @@ impl State {
         let number = self.epochs.len();
         let epoch = &self.epochs[number - 1];
         refuse_infinite(epoch.validation_loss, number as u64)?;
-        if best(&self.epochs) == number {
+        if best_of(&self.epochs) == number {
             self.best = (number, network);
         }
         Ok(epoch)
@@ -230,7 +256,7 @@ impl State {
 }
 
 /// The first epoch with the lowest validation loss, from 1.
-fn best(epochs: &[Epoch]) -> usize {
+fn best_of(epochs: &[Epoch]) -> usize {
     let losses = epochs.iter().map(|epoch| epoch.validation_loss);
     let best = losses.zip(1..).min_by(|a, b| a.0.total_cmp(&b.0));
     best.map_or(0, |(_, number)| number)
@@ -248,7 +274,7 @@ fn refuse_infinite(loss: f64, epoch: u64) -> Result<(), TrainError> {
 
 /// Runs the network on samples as they are.
 pub(crate) fn score(network: &Network, samples: &[&Sample]) -> Result<Vec<Scored>, TrainError> {
-    let device = Device::flex();
+    let device = network.device();
     let mut scored = Vec::with_capacity(samples.len());
     for samples in samples.chunks(SCORING_BATCH) {
         let (input, _) = Batch::plain(samples, network.architecture())?.tensors(&device);
@@ -274,15 +300,18 @@ mod tests {
         numbers.map(|number| Sample::drawn(number, 24)).collect()
     }
 
-    const PLAN: Plan = Plan {
-        architecture: Architecture::tiny(24),
-        epochs: 2,
-        patience: 5,
-        batch_size: 8,
-        learning_rate: 1e-3,
-        varied: true,
-        seed: 1,
-    };
+    fn plan() -> Plan {
+        Plan {
+            architecture: Architecture::tiny(24),
+            epochs: 2,
+            patience: 5,
+            batch_size: 8,
+            learning_rate: 1e-3,
+            varied: true,
+            seed: 1,
+            device: Device::flex(),
+        }
+    }
 
     fn checkpoints(folder: &Path) -> Checkpoints {
         Checkpoints::open(&folder.join("model"), &Description::new(), true).unwrap()
@@ -299,7 +328,7 @@ mod tests {
         let samples = samples(0..36);
         let samples: Vec<&Sample> = samples.iter().collect();
         let margins = |seed| -> Vec<u32> {
-            let plan = Plan { seed, ..PLAN };
+            let plan = Plan { seed, ..plan() };
             let trained = train_anew(&plan, &samples[..28], 20);
             let scored = score(&trained.network, &samples[28..]).unwrap();
             scored.iter().map(|item| item.margin.to_bits()).collect()
@@ -318,7 +347,7 @@ mod tests {
             patience: 2,
             // Too fast to settle.
             learning_rate: 0.05,
-            ..PLAN
+            ..plan()
         };
         let Course { best, epochs } = train_anew(&plan, &samples, 16).course;
         assert_eq!(epochs.len(), best + 2);
@@ -330,12 +359,18 @@ mod tests {
     fn an_interrupted_training_goes_on_to_the_same_weights() {
         let samples = samples(0..24);
         let samples: Vec<&Sample> = samples.iter().collect();
-        let plan = Plan { epochs: 3, ..PLAN };
+        let plan = Plan {
+            epochs: 3,
+            ..plan()
+        };
         let whole = train_anew(&plan, &samples, 16);
 
         let folder = tempfile::tempdir().unwrap();
         let (known, validation) = samples.split_at(16);
-        let begun = Plan { epochs: 1, ..plan };
+        let begun = Plan {
+            epochs: 1,
+            ..plan.clone()
+        };
         train(
             &begun,
             known,

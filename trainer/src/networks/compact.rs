@@ -100,6 +100,10 @@ impl Body for Compact {
         (features * weight).sum_dim(1) / (rows * columns) as f64
     }
 
+    fn device(&self) -> Device {
+        self.head.device()
+    }
+
     fn export(&self, graph: &mut Graph, image: Value) {
         let numbered = self.convolutions.iter().zip(1..);
         let features = numbered.fold(image, |input, (convolution, number)| {

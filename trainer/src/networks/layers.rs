@@ -1,13 +1,12 @@
 //! The layers that networks are made of, each with its weights, its forward pass and its export.
 
 use burn::module::{Module, Param};
-use burn::tensor::activation::relu;
-use burn::tensor::module::{conv2d, linear};
-use burn::tensor::ops::ConvOptions;
+use burn::tensor::module::linear;
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::{Rng, RngExt};
 
 use super::{CLASSES, NEGATIVE, POSITIVE, PROBABILITY, floats};
+use crate::convolution::{self, Activation, conv2d};
 use crate::export::{Graph, Value};
 
 /// A convolution with a square kernel, zero padding that keeps the size, and a ReLU.
@@ -52,14 +51,12 @@ impl Convolution {
 
     /// `[n, channels, rows, columns]` to `[n, filters, rows/stride, columns/stride]`, rounded up.
     pub(super) fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let [stride, padding] = [self.stride, self.padding()].map(|extent| [extent; 2]);
-        let options = ConvOptions::new(stride, padding, [1, 1], 1);
-        relu(conv2d(
-            input,
-            self.kernel.val(),
-            Some(self.bias.val()),
-            options,
-        ))
+        let convolution = convolution::Convolution {
+            stride: self.stride,
+            padding: self.padding(),
+            activation: Some(Activation::Relu),
+        };
+        conv2d(input, self.kernel.val(), self.bias.val(), convolution)
     }
 
     fn padding(&self) -> usize {
@@ -115,6 +112,10 @@ impl Head {
             weight: uniform([features, CLASSES], limit, rng, device),
             bias: Param::from_data(TensorData::new(vec![0.0_f32; CLASSES], [CLASSES]), device),
         }
+    }
+
+    pub(super) fn device(&self) -> Device {
+        self.bias.val().device()
     }
 
     /// `[n, features]` to logits, `[n, 2]`.

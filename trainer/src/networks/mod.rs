@@ -111,6 +111,9 @@ trait Body {
     /// the head's biases it sums to the margin.
     fn evidence(&self, input: Tensor<4>) -> Tensor<4>;
 
+    /// Where the weights are.
+    fn device(&self) -> Device;
+
     /// Adds everything from the image to the outputs `probability` and `evidence`.
     fn export(&self, graph: &mut Graph, image: Value);
 
@@ -154,6 +157,11 @@ impl Network {
             layers,
             architecture,
         }
+    }
+
+    /// Where the weights are.
+    pub(crate) fn device(&self) -> Device {
+        self.body().device()
     }
 
     pub(crate) fn architecture(&self) -> Architecture {

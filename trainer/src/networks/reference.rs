@@ -96,6 +96,10 @@ impl Body for Reference {
         (features * weight).sum_dim(1)
     }
 
+    fn device(&self) -> Device {
+        self.head.device()
+    }
+
     fn export(&self, graph: &mut Graph, image: Value) {
         let Size { filters, .. } = self.size;
         let pooled = self.size.pooled();
