@@ -69,10 +69,10 @@ pub(crate) struct SynthArgs {
     /// Seed; another seed gives other fields
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Columns of a field
+    /// Most columns of a field; some are square or of other shapes within
     #[arg(long, default_value_t = 640, value_parser = clap::value_parser!(u32).range(64..=2592))]
     pub(crate) width: u32,
-    /// Rows of a field
+    /// Most rows of a field
     #[arg(long, default_value_t = 480, value_parser = clap::value_parser!(u32).range(64..=2592))]
     pub(crate) height: u32,
 }

@@ -7,7 +7,9 @@ use rand_distr::StandardNormal;
 
 use super::canvas::{Canvas, Density};
 use super::outline::{Outline, Point, coverage};
+use super::random::sometimes;
 use super::stain::Palette;
+use super::texture::{Texture, fade};
 
 /// How the red cells of a specimen look.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,13 +26,44 @@ pub(crate) struct Habit {
     pub(crate) stacked: f32,
     /// Share of the cells with refractile drying artefacts.
     pub(crate) artefacts: f32,
+    /// How much thinner than usual the middle is, 0 to 1: hypochromic cells are rings.
+    pub(crate) hypochromia: f32,
+    /// Optical density of the refractile line around a cell; negative where it is bright.
+    pub(crate) outline: f32,
+    /// Share of the slide that is bare, as a threshold on texture: −1 for none.
+    pub(crate) bare: f32,
+    /// Width of bare and crowded places, µm.
+    pub(crate) patch: f32,
 }
+
+impl Habit {
+    pub(crate) fn draw(rng: &mut impl Rng) -> Self {
+        Self {
+            radius: rng.random_range(3.2..4.2),
+            anisocytosis: rng.random_range(0.03..0.14),
+            elongation: rng.random_range(0.05..0.3),
+            flatness: rng.random_range(0.0..1.0),
+            stacked: rng.random_range(0.0..0.6),
+            artefacts: sometimes(rng, 0.2, 0.05..0.7),
+            hypochromia: sometimes(rng, 0.35, 0.2..1.0),
+            outline: sometimes(rng, 0.3, -0.05..0.08),
+            bare: -1.0 + sometimes(rng, 0.4, 0.5..1.3),
+            patch: rng.random_range(8.0..50.0),
+        }
+    }
+}
+
+/// Half the width of the refractile line around a cell, µm.
+const LINE: f32 = 0.5;
 
 /// One red cell.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Erythrocyte {
     outline: Outline,
     flatness: f32,
+    hypochromia: f32,
+    /// Optical density of its refractile outline.
+    line: f32,
     /// Amount of stained haemoglobin, 1 as usual.
     amount: f32,
     artefacts: Vec<Artefact>,
@@ -43,7 +76,7 @@ struct Artefact {
     bright: f32,
 }
 
-/// Places enough cells to cover `share` of the slide once.
+/// Places enough cells to cover `share` of the slide once, and takes those of bare patches away.
 pub(crate) fn scatter(
     rng: &mut impl Rng,
     habit: &Habit,
@@ -54,6 +87,8 @@ pub(crate) fn scatter(
     let margin = habit.radius * 2.0;
     let [width, height] = extent.map(|side| side + 2.0 * margin);
     let wanted = (share * width * height / cell_area).round() as usize;
+    let patches = Texture::draw(rng);
+    let apart = 1.7 * habit.radius;
     let mut cells: Vec<Erythrocyte> = Vec::with_capacity(wanted);
     while cells.len() < wanted {
         let mut at = Point {
@@ -64,7 +99,7 @@ pub(crate) fn scatter(
         for _ in 0..6 {
             let crowded = cells
                 .iter()
-                .any(|cell| cell.outline.centre.distance(at) < 1.7 * habit.radius);
+                .any(|cell| cell.outline.centre.square_distance(at) < apart * apart);
             if !crowded {
                 break;
             }
@@ -83,6 +118,10 @@ pub(crate) fn scatter(
             at = at.towards(direction, habit.radius * rng.random_range(0.55..1.1));
         }
     }
+    cells.retain(|cell| {
+        let Point { x, y } = cell.centre();
+        patches.at(x / habit.patch, y / habit.patch) >= habit.bare
+    });
     cells
 }
 
@@ -111,6 +150,8 @@ impl Erythrocyte {
         Self {
             outline,
             flatness,
+            hypochromia: habit.hypochromia,
+            line: habit.outline,
             amount,
             artefacts,
         }
@@ -123,13 +164,23 @@ impl Erythrocyte {
     /// Paints the cell wherever no leukocyte lies.
     pub(crate) fn paint(&self, canvas: &mut Canvas, palette: &Palette) {
         let edge_width = canvas.pixel().max(0.15);
-        canvas.each_near(self.outline.centre, self.outline.reach(), |at, spot| {
+        let reach = self.outline.reach() + LINE;
+        canvas.each_near(self.outline.centre, reach, |at, spot| {
             let (distance, edge) = self.outline.polar(at);
-            let inside = coverage(edge - distance, edge_width);
+            let depth = edge - distance;
+            if depth < -LINE {
+                return;
+            }
+            let bare = 1.0 - spot.filled;
+            let line = self.line * (1.0 - depth.abs() / LINE).max(0.0) * bare;
+            spot.density += Density([line; 3]);
+            let inside = coverage(depth, edge_width);
             if inside > 0.0 {
+                let relative = distance / edge;
+                let ring = 1.0 - self.hypochromia * (1.0 - fade((relative / 0.75).min(1.0)));
                 let thickness =
-                    biconcave(distance / edge) * (1.0 - self.flatness) + self.flatness * 0.85;
-                let free = inside * (1.0 - spot.filled);
+                    ring * (biconcave(relative) * (1.0 - self.flatness) + self.flatness * 0.85);
+                let free = inside * bare;
                 // Cells that dry upon each other flatten: two are less than twice as dense.
                 let added = thickness * self.amount * free / (1.0 + 1.3 * spot.haemoglobin);
                 spot.haemoglobin += added;

@@ -1,15 +1,22 @@
 //! Labelled synthetic smear fields.
 //!
 //! A field is painted as optical density on a slide measured in micrometres and then photographed.
-//! What a field looks like apart from its white cells is drawn without knowledge of its class.
+//! What a field looks like apart from its white cells is drawn without knowledge of its class, and
+//! varies widely: it stands for every microscope, stain and camera that is not here. The label and
+//! the shares of cells are those of [`differential`]; how many white cells lie in a field does not
+//! depend on its class.
 
 mod canvas;
+mod debris;
+mod differential;
 mod erythrocytes;
 mod field;
 mod leukocytes;
+mod morphology;
 mod optics;
 mod outline;
 mod platelets;
+mod random;
 mod scene;
 mod stain;
 mod texture;
@@ -34,6 +41,7 @@ pub(crate) struct Collection {
     /// Share of positive fields, 0 to 1.
     pub(crate) positive_share: f64,
     pub(crate) seed: u64,
+    /// Most columns and rows of a field; some are square or of other shapes within them.
     pub(crate) width: u32,
     pub(crate) height: u32,
 }

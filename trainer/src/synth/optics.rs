@@ -1,16 +1,17 @@
-//! From optical density to a photograph: illumination, focus, sensor and white balance.
+//! From optical density to a photograph: illumination, focus, colour, tone, sensor.
 
 use image::RgbImage;
 use rand::{Rng, RngExt};
 
 use super::canvas::{Canvas, Density};
 use super::outline::{Outline, Point, coverage};
-use super::texture::Texture;
+use super::random::log_uniform;
+use super::texture::{Texture, fade, lerp};
 
 /// How a microscope and its camera take the picture.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Optics {
-    /// Share of full scale that empty background gives, per channel.
+    /// Share of full scale that empty background gives, per channel; more than 1 is overexposed.
     background: [f32; 3],
     /// Relative change of the illumination from edge to edge, across and down.
     gradient: [f32; 2],
@@ -18,10 +19,15 @@ pub(crate) struct Optics {
     vignette: f32,
     /// Where the illumination peaks, relative to the field.
     peak: [f32; 2],
-    /// Standard deviation of the blur, in pixels of a field 640 pixels wide.
-    blur: f32,
-    /// Exponent of the camera's tone curve.
-    gamma: f32,
+    /// Standard deviation of the defocus, µm.
+    defocus: f32,
+    /// Lateral chromatic aberration: where red and blue lie beside green, in thousandths of the
+    /// picture's width.
+    fringe: [[f32; 2]; 2],
+    /// Mixes the channels: saturation and hue as the camera renders them; rows add up to 1.
+    colour: [[f32; 3]; 3],
+    tone: Tone,
+    sharpening: Option<Sharpening>,
     /// Standard deviation of the sensor noise, in 8-bit levels.
     noise: f32,
     /// JPEG quality.
@@ -30,29 +36,74 @@ pub(crate) struct Optics {
     dust: Vec<([f32; 2], f32, f32)>,
 }
 
+/// The camera's tone curve, of light relative to the background.
+#[derive(Debug, Clone, PartialEq)]
+struct Tone {
+    /// Exponent.
+    gamma: f32,
+    /// How much of a smooth step is mixed in, 0 to 1.
+    contrast: f32,
+    /// Stray light, as a share of the background.
+    glare: f32,
+}
+
+/// Unsharp masking, which leaves haloes.
+#[derive(Debug, Clone, PartialEq)]
+struct Sharpening {
+    amount: f32,
+    /// Standard deviation of the mask, in pixels of a field 640 pixels wide.
+    radius: f32,
+}
+
 /// Steps of the tone curve: finer than 8 bits, so that it leaves no bands.
 const TONES: usize = 4096;
+/// Brightest light of the tone curve, relative to the background.
+const BRIGHTEST: f32 = 1.5;
+/// Blur of the sensor itself and of the objective, in pixels of a field 640 pixels wide.
+const SENSOR_BLUR: f32 = 0.45;
+/// More would need a wide kernel and show nothing but shades.
+const MOST_BLUR: f32 = 9.0;
 
 impl Optics {
     pub(crate) fn draw(rng: &mut impl Rng) -> Self {
-        let brightness = rng.random_range(0.76..0.92);
-        let tint = [0.05_f32, 0.04, 0.07].map(|range| 1.0 + rng.random_range(-range..range));
-        let defocus: f32 = rng.random_range(0.0..1.0);
+        let out_of_focus: f32 = rng.random_range(0.0..1.0);
+        let fringed = rng.random_bool(0.3);
         Self {
-            background: tint.map(|tint| (brightness * tint).min(0.97)),
-            gradient: [0; 2].map(|_| rng.random_range(-0.1..0.1)),
-            vignette: rng.random_range(0.0..0.18),
-            peak: [0; 2].map(|_| rng.random_range(0.35..0.65)),
-            blur: 0.45 + 0.95 * defocus * defocus,
-            gamma: rng.random_range(0.9..1.15),
-            noise: rng.random_range(0.5..3.5),
-            quality: rng.random_range(72..=95),
-            dust: (0..rng.random_range(0..5))
+            background: background(rng),
+            gradient: [0; 2].map(|_| rng.random_range(-0.12..0.12)),
+            vignette: rng.random_range(0.0..0.3),
+            peak: [0; 2].map(|_| rng.random_range(0.3..0.7)),
+            defocus: 0.1 + 0.7 * out_of_focus.powi(3),
+            fringe: [0; 2].map(|_| {
+                [0; 2].map(|_| {
+                    if fringed {
+                        rng.random_range(-3.0..3.0)
+                    } else {
+                        0.0
+                    }
+                })
+            }),
+            colour: rendering(
+                log_uniform(rng, 0.65, 1.6),
+                rng.random_range(-12.0..12.0_f32).to_radians(),
+            ),
+            tone: Tone {
+                gamma: log_uniform(rng, 0.75, 1.35),
+                contrast: rng.random_range(-0.5..0.6_f32).max(0.0),
+                glare: rng.random_range(-0.08..0.12_f32).max(0.0),
+            },
+            sharpening: rng.random_bool(0.3).then(|| Sharpening {
+                amount: rng.random_range(0.3..1.3),
+                radius: rng.random_range(0.8..3.0),
+            }),
+            noise: rng.random_range(0.5..5.0),
+            quality: rng.random_range(55..=96),
+            dust: (0..rng.random_range(0..6))
                 .map(|_| {
                     (
                         [0; 2].map(|_| rng.random_range(0.0..1.0)),
-                        rng.random_range(0.3..1.0),
-                        rng.random_range(0.02..0.12),
+                        rng.random_range(0.3..1.4),
+                        rng.random_range(0.02..0.2),
                     )
                 })
                 .collect(),
@@ -64,16 +115,58 @@ impl Optics {
         self.drop_dust(canvas, rng);
         let (width, height) = canvas.size();
         let mut light = self.transmit(canvas);
-        blur(&mut light, width, self.blur * width as f32 / 640.0);
-        let tone: Vec<f32> = (0..=TONES)
-            .map(|tone| (tone as f32 / TONES as f32).powf(self.gamma) * 255.0)
-            .collect();
+        blur(&mut light, width, self.blur(canvas));
+        self.sharpen(&mut light, width);
+        let tone = self.tone.curve();
         let mut picture = RgbImage::new(width as u32, height as u32);
-        for (sample, light) in picture.iter_mut().zip(light.as_flattened()) {
-            let level = tone[(light.clamp(0.0, 1.0) * TONES as f32) as usize];
-            *sample = (level + self.noise * rough_normal(rng) + 0.5) as u8;
+        for (pixel, light) in picture.pixels_mut().zip(light) {
+            for (channel, sample) in pixel.0.iter_mut().enumerate() {
+                let mixed: f32 = light
+                    .iter()
+                    .zip(self.colour[channel])
+                    .map(|(light, share)| light * share)
+                    .sum();
+                let step = mixed.clamp(0.0, BRIGHTEST) / BRIGHTEST * TONES as f32;
+                let level = tone[step as usize] * self.background[channel] * 255.0;
+                *sample = (level + self.noise * rough_normal(rng) + 0.5) as u8;
+            }
         }
         picture
+    }
+
+    /// Standard deviation of the blur, in pixels.
+    fn blur(&self, canvas: &Canvas) -> f32 {
+        let scale = canvas.size().0 as f32 / 640.0;
+        (SENSOR_BLUR * scale)
+            .hypot(self.defocus / canvas.pixel())
+            .min(MOST_BLUR * scale)
+    }
+
+    /// How far a change of the specimen reaches in the picture, µm.
+    #[cfg(test)]
+    pub(crate) fn reach(&self, canvas: &Canvas) -> f32 {
+        let width = canvas.size().0 as f32;
+        let mask = self
+            .sharpening
+            .as_ref()
+            .map_or(0.0, |mask| mask.radius * width / 640.0);
+        let fringe = self
+            .fringe
+            .as_flattened()
+            .iter()
+            .fold(0.0_f32, |most, shift| most.max(shift.abs()));
+        let pixels = kernel_reach(self.blur(canvas)) + kernel_reach(mask);
+        (pixels as f32 + fringe * width / 1000.0 + 2.0) * canvas.pixel()
+    }
+
+    fn sharpen(&self, light: &mut [[f32; 3]], width: usize) {
+        if let Some(Sharpening { amount, radius }) = self.sharpening {
+            let mut mask = light.to_vec();
+            blur(&mut mask, width, radius * width as f32 / 640.0);
+            for (sample, mask) in light.as_flattened_mut().iter_mut().zip(mask.as_flattened()) {
+                *sample += amount * (*sample - mask);
+            }
+        }
     }
 
     fn drop_dust(&self, canvas: &mut Canvas, rng: &mut impl Rng) {
@@ -90,24 +183,81 @@ impl Optics {
         }
     }
 
-    /// Light that comes through, as a share of full scale.
+    /// Light that comes through, relative to the empty middle of the field.
     fn transmit(&self, canvas: &Canvas) -> Vec<[f32; 3]> {
         let (width, height) = canvas.size();
+        let spots = canvas.spots();
+        let shift = |[x, y]: [f32; 2]| [x, y].map(|shift| (shift * width as f32 / 1000.0) as isize);
+        let [red, blue] = self.fringe.map(shift);
+        let shifts = [red, [0, 0], blue];
         let mut light = Vec::with_capacity(width * height);
-        for (index, spot) in canvas.spots().iter().enumerate() {
-            let x = (index % width) as f32 / width as f32;
-            let y = (index / width) as f32 / height as f32;
-            let (dx, dy) = (x - self.peak[0], y - self.peak[1]);
-            let lamp = 1.0 + self.gradient[0] * (x - 0.5) + self.gradient[1] * (y - 0.5)
-                - self.vignette * (dx * dx + dy * dy) * 2.0;
-            light.push(std::array::from_fn(|channel| {
-                // 10^-density
-                let passed = (-std::f32::consts::LN_10 * spot.density.0[channel]).exp();
-                self.background[channel] * lamp * passed
-            }));
+        for row in 0..height {
+            let y = row as f32 / height as f32;
+            let lines = shifts.map(|[_, down]| {
+                let row = row.saturating_add_signed(down).min(height - 1);
+                &spots[row * width..][..width]
+            });
+            for column in 0..width {
+                let x = column as f32 / width as f32;
+                let (dx, dy) = (x - self.peak[0], y - self.peak[1]);
+                let lamp = 1.0 + self.gradient[0] * (x - 0.5) + self.gradient[1] * (y - 0.5)
+                    - self.vignette * (dx * dx + dy * dy) * 2.0;
+                light.push(std::array::from_fn(|channel| {
+                    let [across, _] = shifts[channel];
+                    let column = column.saturating_add_signed(across).min(width - 1);
+                    let density = lines[channel][column].density.0[channel];
+                    // 10^-density
+                    lamp * (-std::f32::consts::LN_10 * density).exp()
+                }));
+            }
         }
         light
     }
+}
+
+impl Tone {
+    fn curve(&self) -> Vec<f32> {
+        let Self {
+            gamma,
+            contrast,
+            glare,
+        } = *self;
+        (0..=TONES)
+            .map(|step| {
+                let light = step as f32 / TONES as f32 * BRIGHTEST;
+                let bent = light.powf(gamma);
+                let steep = fade(bent.min(1.0)) + (bent - 1.0).max(0.0);
+                glare + (1.0 - glare) * lerp(bent, steep, contrast)
+            })
+            .collect()
+    }
+}
+
+/// What the lamp, its filters, the exposure and the white balance make of an empty slide: white,
+/// grey, beige, yellowish, bluish, greenish.
+fn background(rng: &mut impl Rng) -> [f32; 3] {
+    let exposure: f32 = rng.random_range(0.0..1.0);
+    let brightness = 0.54 + 0.48 * exposure.powf(0.7);
+    // Of a lamp, from incandescent to daylight; most cameras balance it nearly.
+    let warmth: f32 = rng.random_range(-1.0..1.0);
+    let warmth = 0.03 + 0.16 * warmth * warmth.abs();
+    let green = rng.random_range(-0.05..0.05);
+    let tint = [1.0 + warmth, 1.0 + green, 1.0 - warmth];
+    let brightest = tint.iter().fold(0.0_f32, |most, &tint| most.max(tint));
+    tint.map(|tint| brightness * tint / brightest)
+}
+
+/// Turns colours about grey by `hue` (radians) and scales their distance from it.
+fn rendering(saturation: f32, hue: f32) -> [[f32; 3]; 3] {
+    let (sin, cos) = (hue.sin() * saturation, hue.cos() * saturation);
+    // Rodrigues' rotation about the grey axis.
+    let along = (1.0 - cos) / 3.0;
+    let across = sin / 3.0_f32.sqrt();
+    [
+        [along + cos, along - across, along + across],
+        [along + across, along + cos, along - across],
+        [along - across, along + across, along + cos],
+    ]
 }
 
 /// Uneven film of dried plasma under everything else.
@@ -126,10 +276,10 @@ pub(crate) fn paint_plasma(canvas: &mut Canvas, plasma: Density, amount: f32, te
 
 /// Gaussian blur with the edge pixels repeated outside; `sigma` in pixels.
 fn blur(light: &mut [[f32; 3]], width: usize, sigma: f32) {
-    if sigma < 0.3 {
+    let reach = kernel_reach(sigma);
+    if reach == 0 {
         return;
     }
-    let reach = (3.0 * sigma).ceil() as usize;
     let weights: Vec<f32> = (0..=2 * reach)
         .map(|tap| {
             let offset = (tap as f32 - reach as f32) / sigma;
@@ -139,32 +289,41 @@ fn blur(light: &mut [[f32; 3]], width: usize, sigma: f32) {
     let total: f32 = weights.iter().sum();
     let weights: Vec<f32> = weights.iter().map(|weight| weight / total).collect();
     let height = light.len() / width;
-    let mut source = light.to_vec();
 
-    let accumulate = |target: &mut [f32; 3], pixel: [f32; 3], weight: f32| {
-        for (sum, sample) in target.iter_mut().zip(pixel) {
+    // Sums run over whole lines, so that the compiler vectorises them.
+    let accumulate = |target: &mut [[f32; 3]], source: &[[f32; 3]], weight: f32| {
+        let samples = source.as_flattened();
+        for (sum, sample) in target.as_flattened_mut().iter_mut().zip(samples) {
             *sum += sample * weight;
         }
     };
-    for (row, line) in light.chunks_exact_mut(width).enumerate() {
-        let from = &source[row * width..][..width];
-        for (column, target) in line.iter_mut().enumerate() {
-            *target = [0.0; 3];
-            for (tap, &weight) in weights.iter().enumerate() {
-                let at = (column + tap).saturating_sub(reach).min(width - 1);
-                accumulate(target, from[at], weight);
-            }
+    let mut padded = vec![[0.0; 3]; width + 2 * reach];
+    for line in light.chunks_exact_mut(width) {
+        padded[..reach].fill(line[0]);
+        padded[reach..reach + width].copy_from_slice(line);
+        padded[reach + width..].fill(line[width - 1]);
+        line.fill([0.0; 3]);
+        for (tap, &weight) in weights.iter().enumerate() {
+            accumulate(line, &padded[tap..tap + width], weight);
         }
     }
-    source.copy_from_slice(light);
+    let source = light.to_vec();
     for (row, line) in light.chunks_exact_mut(width).enumerate() {
         line.fill([0.0; 3]);
         for (tap, &weight) in weights.iter().enumerate() {
             let at = (row + tap).saturating_sub(reach).min(height - 1);
-            for (target, &pixel) in line.iter_mut().zip(&source[at * width..]) {
-                accumulate(target, pixel, weight);
-            }
+            accumulate(line, &source[at * width..][..width], weight);
         }
+    }
+}
+
+/// Pixels on either side that a Gaussian of `sigma` pixels takes in; none for one that is narrower
+/// than the grid.
+fn kernel_reach(sigma: f32) -> usize {
+    if sigma < 0.3 {
+        0
+    } else {
+        (3.0 * sigma).ceil() as usize
     }
 }
 
@@ -210,5 +369,72 @@ mod tests {
         // Three pixels away a Gaussian of σ = 1.5 falls to e^-2.
         let ratio = light[10 * width + 13][1] / light[10 * width + 10][1];
         assert!((ratio - (-2.0_f32).exp()).abs() < 1e-4);
+    }
+
+    #[test]
+    fn backgrounds_are_white_grey_beige_and_bluish() {
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let backgrounds: Vec<[f32; 3]> = (0..1000).map(|_| background(&mut rng)).collect();
+        let count = |which: &dyn Fn([f32; 3]) -> bool| {
+            backgrounds.iter().filter(|&&colour| which(colour)).count()
+        };
+        assert!(count(&|[red, green, blue]| red.min(green).min(blue) > 0.9) > 40);
+        // The usual border colour of ALL-IDB1, (162, 159, 144), within 5 %.
+        let beige = [162.0, 159.0, 144.0];
+        let near = |colour: [f32; 3]| {
+            let pairs = colour.into_iter().zip(beige);
+            pairs
+                .into_iter()
+                .all(|(ours, theirs): (f32, f32)| (ours * 255.0 / theirs - 1.0).abs() < 0.05)
+        };
+        assert!(count(&near) > 10);
+        assert!(count(&|[red, _, blue]| blue > 1.03 * red) > 100);
+        assert!(count(&|[red, _, blue]| blue < 0.8 * red) > 100);
+        for colour in backgrounds {
+            assert!(
+                colour.iter().all(|level| (0.3..1.03).contains(level)),
+                "{colour:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn rendering_keeps_grey_and_scales_saturation() {
+        for (saturation, hue) in [(1.0, 0.0), (1.5, 0.2), (0.6, -0.2)] {
+            let matrix = rendering(saturation, hue);
+            let apply = |colour: [f32; 3]| {
+                matrix.map(|row| row.iter().zip(colour).map(|(a, b)| a * b).sum::<f32>())
+            };
+            for level in apply([0.7; 3]) {
+                assert!((level - 0.7).abs() < 1e-6);
+            }
+            let length = |colour: [f32; 3]| {
+                let mean = colour.iter().sum::<f32>() / 3.0;
+                colour
+                    .iter()
+                    .map(|level| (level - mean).powi(2))
+                    .sum::<f32>()
+                    .sqrt()
+            };
+            let colour = [0.5, 0.2, 0.6];
+            let ratio = length(apply(colour)) / length(colour);
+            assert!((ratio - saturation).abs() < 1e-5, "{ratio}");
+        }
+    }
+
+    #[test]
+    fn tone_curves_rise_and_keep_the_background() {
+        for (gamma, contrast, glare) in [(1.0, 0.0, 0.0), (0.75, 0.6, 0.12), (1.35, 0.3, 0.05)] {
+            let curve = Tone {
+                gamma,
+                contrast,
+                glare,
+            }
+            .curve();
+            assert!(curve.windows(2).all(|pair| pair[1] >= pair[0]));
+            assert!((curve[0] - glare).abs() < 1e-6);
+            let background = curve[(TONES as f32 / BRIGHTEST).round() as usize];
+            assert!((background - 1.0).abs() < 1e-3);
+        }
     }
 }

@@ -21,8 +21,13 @@ impl Point {
         }
     }
 
+    pub(crate) fn square_distance(self, other: Self) -> f32 {
+        let (x, y) = (self.x - other.x, self.y - other.y);
+        x * x + y * y
+    }
+
     pub(crate) fn distance(self, other: Self) -> f32 {
-        (self.x - other.x).hypot(self.y - other.y)
+        self.square_distance(other).sqrt()
     }
 }
 

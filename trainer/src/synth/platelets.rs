@@ -28,9 +28,15 @@ pub(crate) fn scatter(rng: &mut impl Rng, extent: [f32; 2], count: usize) -> Vec
                 y: rng.random_range(0.0..extent[1]),
             },
         };
-        let radius = rng.random_range(0.8..1.7);
+        // A few are giants, as large as a red cell.
+        let radius = if rng.random_bool(0.04) {
+            rng.random_range(1.7..3.8)
+        } else {
+            rng.random_range(0.8..1.7)
+        };
+        let elongation = rng.random_range(0.0..0.25);
         platelets.push(Platelet {
-            outline: Outline::draw(rng, at, radius, 0.15, 0.25),
+            outline: Outline::draw(rng, at, radius, elongation, 0.22),
             amount: rng.random_range(0.5..1.2),
         });
     }

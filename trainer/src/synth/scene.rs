@@ -3,58 +3,95 @@
 //! None of these functions is told the class, so none of it can give the class away.
 
 use rand::{Rng, RngExt};
-use rand_distr::{Distribution, Poisson};
 
+use super::debris::Debris;
 use super::erythrocytes::{self, Erythrocyte, Habit};
 use super::optics::Optics;
 use super::outline::Point;
 use super::platelets::{self, Platelet};
+use super::random::{log_uniform, poisson};
 use super::stain::Palette;
 
 /// One field without its white cells.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Scene {
+    pub(crate) view: View,
     pub(crate) pixels_per_um: f32,
     pub(crate) palette: Palette,
     pub(crate) optics: Optics,
     pub(crate) plasma: f32,
     pub(crate) erythrocytes: Vec<Erythrocyte>,
     pub(crate) platelets: Vec<Platelet>,
-    /// Centres of the white cells.
+    pub(crate) debris: Debris,
+    /// Centres of the white cells. The first is well in view.
     pub(crate) sites: Vec<Point>,
+    /// How much of its surroundings is cut out with a cell, µm.
+    pub(crate) margin: f32,
+    /// Width of white cells in this smear, 1 as usual: they dry flat where it is thin.
+    pub(crate) spread: f32,
+}
+
+/// What the picture shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum View {
+    /// What the microscope shows: one white cell to sixty.
+    Field,
+    /// The surroundings of one white cell, as in ALL-IDB2.
+    Crop,
+    /// One white cell cut out, on black, as in C-NMC.
+    CutOut,
 }
 
 /// Most white cells in a field.
-const MOST_SITES: usize = 14;
+const MOST_SITES: f32 = 60.0;
+
+impl View {
+    fn draw(rng: &mut impl Rng) -> Self {
+        match rng.random_range(0..100) {
+            0..72 => Self::Field,
+            72..92 => Self::Crop,
+            _ => Self::CutOut,
+        }
+    }
+
+    /// Side of a square as large as the picture, µm.
+    fn side(self, rng: &mut impl Rng) -> f32 {
+        match self {
+            Self::Field => log_uniform(rng, 36.0, 190.0),
+            Self::Crop => log_uniform(rng, 16.0, 36.0),
+            Self::CutOut => log_uniform(rng, 15.0, 28.0),
+        }
+    }
+
+    fn count_sites(self, rng: &mut impl Rng) -> usize {
+        match self {
+            Self::Field => log_uniform(rng, 1.0, MOST_SITES + 1.0) as usize,
+            Self::Crop => 1 + poisson(rng, 0.7),
+            Self::CutOut => 1,
+        }
+    }
+}
 
 impl Scene {
     pub(crate) fn draw(rng: &mut impl Rng, width: usize, height: usize) -> Self {
-        // From many small cells to a few large ones.
-        let magnification = log_uniform(rng, 6.5, 14.0);
-        let pixels_per_um = magnification * width as f32 / 640.0;
+        let view = View::draw(rng);
+        let pixels_per_um = ((width * height) as f32).sqrt() / view.side(rng);
         let extent = [width, height].map(|side| side as f32 / pixels_per_um);
         let area = extent[0] * extent[1];
 
         let palette = Palette::draw(rng);
         let optics = Optics::draw(rng);
-        let plasma = rng.random_range(0.0..1.2);
-        let sites = place_sites(rng, extent, area);
-        let habit = Habit {
-            radius: rng.random_range(3.2..4.3),
-            anisocytosis: rng.random_range(0.03..0.12),
-            elongation: rng.random_range(0.06..0.22),
-            flatness: rng.random_range(0.0..1.0),
-            stacked: rng.random_range(0.0..0.6),
-            artefacts: if rng.random_bool(0.2) {
-                rng.random_range(0.05..0.7)
-            } else {
-                0.0
-            },
+        let plasma = rng.random_range(0.0..1.5);
+        let sites = place_sites(rng, view, extent);
+        let habit = Habit::draw(rng);
+        let covered = match rng.random_range(0..100) {
+            0..8 => rng.random_range(0.0..0.1),
+            8..70 => rng.random_range(0.1..0.7),
+            _ => rng.random_range(0.7..1.3),
         };
-        let covered = rng.random_range(0.12..0.75);
         let mut erythrocytes = erythrocytes::scatter(rng, &habit, extent, covered);
         // White cells push red ones aside; how far is drawn before anyone knows which cell comes.
-        let clearances: Vec<f32> = sites.iter().map(|_| rng.random_range(5.0..8.0)).collect();
+        let clearances: Vec<f32> = sites.iter().map(|_| rng.random_range(3.5..8.0)).collect();
         erythrocytes.retain(|cell| {
             sites.iter().zip(&clearances).all(|(site, clearance)| {
                 cell.centre().distance(*site) > clearance + 0.6 * habit.radius
@@ -62,46 +99,121 @@ impl Scene {
         });
         let crowding = log_uniform(rng, 0.2, 4.0);
         let count = poisson(rng, area / 1000.0 * crowding);
-        let platelets = platelets::scatter(rng, extent, count.min(80));
         Self {
+            view,
             pixels_per_um,
             palette,
             optics,
             plasma,
             erythrocytes,
-            platelets,
+            platelets: platelets::scatter(rng, extent, count.min(120)),
+            debris: Debris::draw(rng, extent),
             sites,
+            margin: rng.random_range(-0.6..0.25),
+            spread: log_uniform(rng, 0.9, 1.12),
         }
     }
 }
 
-/// At least one site, all of them in view and none upon another.
-fn place_sites(rng: &mut impl Rng, extent: [f32; 2], area: f32) -> Vec<Point> {
-    const MARGIN: f32 = 4.0;
-    const APART: f32 = 14.0;
-    let crowding = log_uniform(rng, 0.1, 1.2);
-    let wanted = 1 + poisson(rng, area / 1000.0 * crowding).min(MOST_SITES - 1);
-    let mut sites: Vec<Point> = Vec::with_capacity(wanted);
-    for _ in 0..wanted * 8 {
-        if sites.len() == wanted {
+/// At least one site, the first of them well in view, scattered or packed.
+fn place_sites(rng: &mut impl Rng, view: View, extent: [f32; 2]) -> Vec<Point> {
+    /// All of a usual cell lies in view.
+    const MARGIN: f32 = 7.0;
+    /// Cells are cut by the frame.
+    const OUTSIDE: f32 = 4.0;
+    let first = extent.map(|side| match view {
+        View::Field => {
+            let margin = MARGIN.min(side / 2.2);
+            rng.random_range(margin..side - margin)
+        }
+        View::Crop | View::CutOut => {
+            let shift = (side / 2.0 - MARGIN).clamp(0.02 * side, 0.1 * side);
+            side / 2.0 + rng.random_range(-shift..shift)
+        }
+    });
+    let mut sites = vec![Point {
+        x: first[0],
+        y: first[1],
+    }];
+    let wanted = view.count_sites(rng);
+    let apart = rng.random_range(8.0..15.0);
+    // How often a cell lies beside another: never, or in packs.
+    let packing = rng.random_range(-0.5..1.0_f64).max(0.0);
+    for _ in 0..wanted * 4 {
+        if sites.len() >= wanted {
             break;
         }
-        let [x, y] = extent.map(|side| {
-            let margin = MARGIN.min(side / 4.0);
-            rng.random_range(margin..side - margin)
-        });
-        let site = Point { x, y };
-        if sites.iter().all(|other| other.distance(site) > APART) {
+        let beside = sites[rng.random_range(0..sites.len())];
+        let site = if rng.random_bool(packing) {
+            let distance = apart * rng.random_range(1.0..1.4);
+            beside.towards(rng.random_range(0.0..std::f32::consts::TAU), distance)
+        } else {
+            let [x, y] = extent.map(|side| rng.random_range(-OUTSIDE..side + OUTSIDE));
+            Point { x, y }
+        };
+        let within = |at: f32, side: f32| (-OUTSIDE..side + OUTSIDE).contains(&at);
+        let in_view = within(site.x, extent[0]) && within(site.y, extent[1]);
+        if in_view && sites.iter().all(|other| other.distance(site) > apart) {
             sites.push(site);
         }
     }
     sites
 }
 
-fn log_uniform(rng: &mut impl Rng, low: f32, high: f32) -> f32 {
-    rng.random_range(low.ln()..high.ln()).exp()
-}
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
 
-fn poisson(rng: &mut impl Rng, mean: f32) -> usize {
-    Poisson::new(mean).map_or(0, |distribution| distribution.sample(rng) as usize)
+    use super::*;
+
+    fn scenes() -> Vec<Scene> {
+        let mut rng = ChaCha8Rng::seed_from_u64(6);
+        (0..300).map(|_| Scene::draw(&mut rng, 320, 240)).collect()
+    }
+
+    fn count(scenes: &[Scene], which: impl Fn(&Scene) -> bool) -> usize {
+        scenes.iter().filter(|scene| which(scene)).count()
+    }
+
+    #[test]
+    fn fields_show_one_white_cell_or_sixty() {
+        let scenes = scenes();
+        let sites = |scene: &Scene| scene.sites.len();
+        assert!(count(&scenes, |scene| sites(scene) == 1) > 30);
+        assert!(count(&scenes, |scene| sites(scene) > 20) > 20);
+        assert!(count(&scenes, |scene| sites(scene) > 45) > 3);
+        assert_eq!(count(&scenes, |scene| sites(scene) > 60), 0);
+    }
+
+    #[test]
+    fn views_range_from_one_cell_to_a_fifth_of_a_millimetre() {
+        let scenes = scenes();
+        let height = |scene: &Scene| 240.0 / scene.pixels_per_um;
+        assert!(count(&scenes, |scene| height(scene) < 24.0) > 30);
+        assert!(count(&scenes, |scene| height(scene) > 120.0) > 30);
+        assert!(count(&scenes, |scene| scene.view == View::Crop) > 40);
+        assert!(count(&scenes, |scene| scene.view == View::CutOut) > 10);
+    }
+
+    #[test]
+    fn the_first_white_cell_lies_well_in_view() {
+        for scene in scenes() {
+            let Point { x, y } = scene.sites[0];
+            let [width, height] = [320.0, 240.0].map(|side| side / scene.pixels_per_um);
+            let margin = x.min(width - x).min(y.min(height - y));
+            assert!(margin >= 0.37 * height.min(18.0), "{margin} of {height}");
+        }
+    }
+
+    #[test]
+    fn smears_are_bare_thin_and_thick() {
+        let scenes = scenes();
+        let covered = |scene: &Scene| {
+            let area = 320.0 * 240.0 / (scene.pixels_per_um * scene.pixels_per_um);
+            scene.erythrocytes.len() as f32 * 44.0 / area
+        };
+        assert!(count(&scenes, |scene| covered(scene) < 0.1) > 15);
+        assert!(count(&scenes, |scene| covered(scene) > 0.8) > 15);
+    }
 }

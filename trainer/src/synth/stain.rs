@@ -1,8 +1,10 @@
-//! What a Romanowsky stain (Wright, Giemsa, May-Grünwald) does to the parts of a smear.
+//! What a Romanowsky stain (Wright, Giemsa, Jenner, May-Grünwald, Leishman) does to the parts of a
+//! smear.
 
 use rand::{Rng, RngExt};
 
 use super::canvas::Density;
+use super::random::log_uniform;
 
 /// Optical density of each stained substance at its usual amount.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,30 +21,93 @@ pub(crate) struct Palette {
     pub(crate) eosin: Density,
     /// Dried plasma.
     pub(crate) plasma: Density,
+    /// Dye that fell out of solution.
+    pub(crate) precipitate: Density,
 }
+
+/// Pink, brick, olive, grey-lilac and orange.
+const ERYTHROCYTE: [[f32; 3]; 5] = [
+    [0.04, 0.14, 0.11],
+    [0.05, 0.20, 0.22],
+    [0.13, 0.17, 0.20],
+    [0.10, 0.17, 0.09],
+    [0.03, 0.12, 0.19],
+];
+/// Violet-blue, purple, magenta, indigo and blue.
+const CHROMATIN: [[f32; 3]; 5] = [
+    [0.36, 0.54, 0.05],
+    [0.33, 0.62, 0.16],
+    [0.26, 0.62, 0.22],
+    [0.52, 0.62, 0.26],
+    [0.46, 0.44, 0.10],
+];
+/// Sky blue, slate, lilac-blue and teal.
+const BASOPHILIA: [[f32; 3]; 4] = [
+    [0.19, 0.13, 0.01],
+    [0.22, 0.19, 0.08],
+    [0.16, 0.19, 0.04],
+    [0.22, 0.12, 0.06],
+];
+const LILAC: [[f32; 3]; 3] = [[0.06, 0.14, 0.02], [0.05, 0.17, 0.05], [0.11, 0.15, 0.06]];
+const EOSIN: [[f32; 3]; 3] = [[0.03, 0.20, 0.15], [0.02, 0.27, 0.14], [0.09, 0.23, 0.20]];
+const PLASMA: [[f32; 3]; 3] = [[0.02, 0.02, 0.01], [0.01, 0.04, 0.03], [0.03, 0.04, 0.05]];
+const PRECIPITATE: [[f32; 3]; 3] = [[0.50, 0.60, 0.30], [0.30, 0.60, 0.20], [0.60, 0.55, 0.40]];
 
 impl Palette {
     /// A stain as one laboratory or another makes it: bluish to reddish, pale to deep.
     pub(crate) fn draw(rng: &mut impl Rng) -> Self {
-        let azure = rng.random_range(0.0..1.0);
-        let eosin = rng.random_range(0.0..1.0);
-        let depth = rng.random_range(0.72..1.28);
-        let eosin_depth = depth * rng.random_range(0.75..1.3);
-        let mut stain = |bluish: [f32; 3], reddish: [f32; 3], hue: f32, depth: f32| {
-            let mixed = Density(bluish).blend(Density(reddish), hue);
-            Density(
-                mixed
-                    .0
-                    .map(|channel| channel * depth * rng.random_range(0.9..1.1)),
-            )
-        };
+        let azure = log_uniform(rng, 0.5, 1.5);
+        let eosin = log_uniform(rng, 0.45, 1.5);
+        let cytoplasm = azure.sqrt() * log_uniform(rng, 0.6, 1.5);
         Self {
-            erythrocyte: stain([0.05, 0.13, 0.13], [0.03, 0.16, 0.10], eosin, eosin_depth),
-            chromatin: stain([0.34, 0.56, 0.06], [0.33, 0.66, 0.22], azure, depth),
-            basophilia: stain([0.19, 0.13, 0.01], [0.17, 0.16, 0.04], azure, depth),
-            lilac: stain([0.06, 0.14, 0.02], [0.05, 0.17, 0.05], azure, depth),
-            eosin: stain([0.03, 0.20, 0.15], [0.02, 0.27, 0.14], eosin, eosin_depth),
-            plasma: stain([0.02, 0.02, 0.01], [0.01, 0.04, 0.03], eosin, depth),
+            erythrocyte: mix(rng, &ERYTHROCYTE, eosin),
+            chromatin: mix(rng, &CHROMATIN, azure),
+            basophilia: mix(rng, &BASOPHILIA, cytoplasm),
+            lilac: mix(rng, &LILAC, cytoplasm),
+            eosin: mix(rng, &EOSIN, eosin.sqrt()),
+            plasma: mix(rng, &PLASMA, eosin),
+            precipitate: mix(rng, &PRECIPITATE, azure.sqrt()),
         }
+    }
+}
+
+/// A random mixture, evenly drawn from all (Dirichlet with α = 1), times `depth`.
+fn mix(rng: &mut impl Rng, stains: &[[f32; 3]], depth: f32) -> Density {
+    let mut mixture = Density::default();
+    let mut total = 0.0;
+    for &stain in stains {
+        let amount = -rng.random_range(1e-6_f32..1.0).ln();
+        total += amount;
+        mixture += Density(stain).times(amount);
+    }
+    mixture.times(depth / total)
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    #[test]
+    fn stains_range_from_pale_to_deep_and_nuclei_always_stand_out() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let palettes: Vec<Palette> = (0..500).map(|_| Palette::draw(&mut rng)).collect();
+        let green = |density: Density| density.0[1];
+        let chromatin = palettes.iter().map(|palette| green(palette.chromatin));
+        let (palest, deepest) = chromatin.fold((f32::MAX, 0.0_f32), |(low, high), value| {
+            (low.min(value), high.max(value))
+        });
+        assert!(palest < 0.32 && deepest > 0.8, "{palest} to {deepest}");
+        // Blood cells are told apart by this: nuclei take more of every stain than red cells do.
+        for palette in &palettes {
+            let ratio = green(palette.chromatin) / green(palette.erythrocyte);
+            assert!(ratio > 0.9, "{palette:?}");
+        }
+        let usual = palettes
+            .iter()
+            .filter(|palette| green(palette.chromatin) > 2.0 * green(palette.erythrocyte));
+        assert!(usual.count() > 400);
     }
 }
