@@ -77,7 +77,7 @@ impl Bench {
         for _ in 0..WARM_UP + self.steps {
             let batch = batch.clone();
             let begun = Instant::now();
-            learner.step(batch);
+            learner.step(batch, self.plan.learning_rate);
             alone.push(begun.elapsed());
         }
 
@@ -89,7 +89,7 @@ impl Bench {
             |samples: &[Numbered]| Batch::varied(samples, architecture, self.plan.seed, 1);
         batch::each_prepared(batches, prepare, |batch| {
             waits.push(ended.elapsed());
-            learner.step(batch);
+            learner.step(batch, self.plan.learning_rate);
             steps.push(ended.elapsed());
             ended = Instant::now();
             Ok(())

@@ -51,6 +51,7 @@ use export::Recast;
 use fit::Job;
 use import::Import;
 use inspect::Inspection;
+use networks::Architecture;
 use protocol::Protocol;
 use synth::Collection;
 use training::Plan;
@@ -65,7 +66,7 @@ fn main() -> ExitCode {
         Command::Synth(args) => Collection::from(args).write(),
         Command::Inspect(args) => Inspection::from(args).run(),
         Command::Augment(args) => Preview::from(args).write(),
-        Command::Fit(args) => Job::try_from(args)
+        Command::Fit(args) => Job::try_from(*args)
             .unwrap_or_else(|error| error.exit())
             .run(),
         Command::Import(args) => Import::from(args).run(),
@@ -170,14 +171,15 @@ impl TryFrom<FitArgs> for Job {
 
     fn try_from(args: FitArgs) -> Result<Self, clap::Error> {
         let test = args.test_plan()?;
+        let architecture = Architecture::from(args.network);
         Ok(Self {
             protocol: Protocol {
                 plan: Plan {
-                    architecture: args.network.into(),
+                    architecture,
                     epochs: args.epochs.into(),
                     patience: args.patience.into(),
                     batch_size: args.batch_size.into(),
-                    learning_rate: args.learning_rate,
+                    learning_rate: args.learning_rate.unwrap_or(architecture.learning_rate()),
                     // The published procedure varies them before.
                     varied: !test.is_leaky(),
                     seed: args.seed,
@@ -215,7 +217,7 @@ impl From<BenchArgs> for Bench {
                 epochs: 1,
                 patience: 1,
                 batch_size: args.batch_size.into(),
-                learning_rate: 1e-4,
+                learning_rate: Architecture::from(args.network).learning_rate(),
                 varied: true,
                 seed: 1,
                 device: args.device,

@@ -1,5 +1,7 @@
 //! The training loop.
 
+use std::f64::consts::PI;
+
 use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
 use burn::store::RecordError;
@@ -27,6 +29,8 @@ pub(crate) struct Plan {
     /// Epochs without a lower validation loss after which training ends.
     pub(crate) patience: usize,
     pub(crate) batch_size: usize,
+    /// Adam's, in the first epoch; it falls to nothing along half a cosine (Loshchilov and Hutter 2017,
+    /// "SGDR").
     pub(crate) learning_rate: f64,
     /// Whether every epoch sees the samples varied anew.
     pub(crate) varied: bool,
@@ -34,6 +38,14 @@ pub(crate) struct Plan {
     pub(crate) seed: u64,
     /// Where to train.
     pub(crate) device: Device,
+}
+
+impl Plan {
+    /// From 1.
+    fn learning_rate_in(&self, epoch: u64) -> f64 {
+        let done = (epoch - 1) as f64 / self.epochs as f64;
+        self.learning_rate * 0.5 * (1.0 + (PI * done).cos())
+    }
 }
 
 /// The network of the epoch that did best on the validation images.
@@ -127,7 +139,6 @@ impl Epoch {
 pub(crate) struct Learner {
     network: Network,
     optimizer: ModuleOptimizer,
-    learning_rate: f64,
     device: Device,
 }
 
@@ -137,19 +148,18 @@ impl Learner {
         Self {
             network: Network::begin(plan.architecture, plan.seed, &device),
             optimizer: AdamConfig::new().with_epsilon(ADAM_EPSILON).init(),
-            learning_rate: plan.learning_rate,
             device,
         }
     }
 
     /// One step down the gradient; gives the batch's loss before it.
-    pub(crate) fn step(&mut self, batch: Batch) -> f32 {
+    pub(crate) fn step(&mut self, batch: Batch, learning_rate: f64) -> f32 {
         let (input, labels) = batch.tensors(&self.device);
         let loss = self.network.loss(input, labels);
         let gradients = GradientsParams::from_grads(loss.backward(), &self.network);
         // The clone shares its tensors.
         let network = self.network.clone();
-        self.network = self.optimizer.step(self.learning_rate, network, gradients);
+        self.network = self.optimizer.step(learning_rate, network, gradients);
         loss.into_scalar()
     }
 }
@@ -216,6 +226,7 @@ impl State {
         let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
         rng.set_stream(epoch);
         order.shuffle(&mut rng);
+        let learning_rate = plan.learning_rate_in(epoch);
         let mut sum = 0.0;
         let prepare = |samples: &[Numbered]| {
             if plan.varied {
@@ -226,7 +237,7 @@ impl State {
         };
         batch::each_prepared(order.chunks(plan.batch_size), prepare, |batch| {
             let count = batch.len();
-            let loss = self.learner.step(batch);
+            let loss = self.learner.step(batch, learning_rate);
             refuse_infinite(loss.into(), epoch)?;
             sum += f64::from(loss) * count as f64;
             tell(loss);
@@ -336,6 +347,20 @@ mod tests {
         let first = margins(1);
         assert_eq!(first, margins(1));
         assert_ne!(first, margins(2));
+    }
+
+    #[test]
+    fn the_learning_rate_falls_along_half_a_cosine() {
+        let plan = Plan {
+            epochs: 4,
+            learning_rate: 0.2,
+            ..plan()
+        };
+        let rates = [1, 3, 4].map(|epoch| plan.learning_rate_in(epoch));
+        let expected = [0.2, 0.1, 0.1 * (1.0 - 0.5_f64.sqrt())];
+        for (rate, expected) in rates.iter().zip(expected) {
+            assert!((rate - expected).abs() < 1e-12, "{rates:?}");
+        }
     }
 
     #[test]

@@ -12,29 +12,37 @@ pub(super) fn gaussian(image: &RgbImage, sigma: f32) -> RgbImage {
         .collect();
     let total: f32 = weights.iter().sum();
     let (width, height) = image.dimensions();
-    let weigh = |pixel: &dyn Fn(i64) -> [f32; 3]| -> [f32; 3] {
-        let mut sum = [0.0; 3];
-        for (offset, weight) in (-radius..=radius).zip(&weights) {
-            for (sum, value) in sum.iter_mut().zip(pixel(offset)) {
-                *sum += weight / total * value;
-            }
-        }
-        sum
+    let weights: Vec<f32> = weights.iter().map(|weight| weight / total).collect();
+    // The places that a window covers, from that of the first pixel on.
+    let places = |length: u32| -> Vec<u32> {
+        let length = i64::from(length);
+        let places = -radius..length + radius;
+        places.map(|place| mirrored(place, length)).collect()
     };
+    let (columns, rows) = (places(width), places(height));
     let mut across = Vec::with_capacity((width * height) as usize);
     for y in 0..height {
         for x in 0..width {
-            across.push(weigh(&|offset| {
-                let x = mirrored(i64::from(x) + offset, width.into());
-                image.get_pixel(x, y).0.map(f32::from)
-            }));
+            let window = columns[x as usize..].iter();
+            across.push(weigh(
+                &weights,
+                window.map(|&x| image.get_pixel(x, y).0.map(f32::from)),
+            ));
         }
     }
     RgbImage::from_fn(width, height, |x, y| {
-        let sum = weigh(&|offset| {
-            let y = mirrored(i64::from(y) + offset, height.into());
-            across[(y * width + x) as usize]
-        });
+        let window = rows[y as usize..].iter();
+        let sum = weigh(&weights, window.map(|&y| across[(y * width + x) as usize]));
         Rgb(sum.map(|value| value.round() as u8))
     })
+}
+
+fn weigh(weights: &[f32], window: impl Iterator<Item = [f32; 3]>) -> [f32; 3] {
+    let mut sums = [0.0; 3];
+    for (weight, pixel) in weights.iter().zip(window) {
+        for (sum, value) in sums.iter_mut().zip(pixel) {
+            *sum += weight * value;
+        }
+    }
+    sums
 }

@@ -84,8 +84,12 @@ fn add_noise(picture: &mut RgbImage, rng: &mut impl Rng) {
     let Ok(noise) = Normal::new(0.0, rng.random_range(0.0..=NOISE)) else {
         return;
     };
-    for sample in picture.iter_mut() {
-        *sample = (f32::from(*sample) + noise.sample(rng)).round() as u8;
+    // Some hundred draws, mixed, are as random to a network as fresh ones, and far faster.
+    let draws: [f32; 256] = std::array::from_fn(|_| noise.sample(rng));
+    let mut picks = vec![0_u8; picture.len()];
+    rng.fill_bytes(&mut picks);
+    for (sample, pick) in picture.iter_mut().zip(picks) {
+        *sample = (f32::from(*sample) + draws[usize::from(pick)]).round() as u8;
     }
 }
 

@@ -17,6 +17,21 @@ fn map(image: &RgbImage, change: impl Fn(Rgb<u8>) -> [f32; 3]) -> RgbImage {
     changed
 }
 
+/// The same where each channel minds itself: every level is worked out once.
+fn map_levels(image: &RgbImage, change: impl Fn(usize, f32) -> f32) -> RgbImage {
+    let levels: [[u8; 256]; 3] = std::array::from_fn(|channel| {
+        // `as` saturates.
+        std::array::from_fn(|level| change(channel, level as f32).round() as u8)
+    });
+    let mut changed = image.clone();
+    for pixel in changed.pixels_mut() {
+        for (level, levels) in pixel.0.iter_mut().zip(&levels) {
+            *level = levels[usize::from(*level)];
+        }
+    }
+    changed
+}
+
 /// The luma in all three channels.
 pub(super) fn grey(image: &RgbImage) -> RgbImage {
     map(image, |pixel| [luma(pixel); 3])
@@ -48,9 +63,7 @@ pub(super) fn equalise_luma(image: &RgbImage) -> RgbImage {
 
 /// Multiplies all channels.
 pub(super) fn brighten(image: &RgbImage, factor: f32) -> RgbImage {
-    map(image, |pixel| {
-        pixel.0.map(|value| f32::from(value) * factor)
-    })
+    map_levels(image, |_, level| level * factor)
 }
 
 /// Stain as it would be with more or less dye: by the Beer–Lambert law, the optical density of each
@@ -59,12 +72,10 @@ pub(super) fn brighten(image: &RgbImage, factor: f32) -> RgbImage {
 /// In optical density rather than in the haematoxylin and eosin axes of Tellez et al. 2018, since
 /// smears are stained with Romanowsky dyes.
 pub(super) fn restain(image: &RgbImage, strength: [f32; 3], tint: [f32; 3]) -> RgbImage {
-    map(image, |pixel| {
-        std::array::from_fn(|channel| {
-            // 256 levels above nothing, so that black has a density.
-            let density = -((f32::from(pixel[channel]) + 1.0) / 256.0).ln();
-            let density = density * strength[channel] + tint[channel];
-            (-density).exp() * 256.0 - 1.0
-        })
+    map_levels(image, |channel, level| {
+        // 256 levels above nothing, so that black has a density.
+        let density = -((level + 1.0) / 256.0).ln();
+        let density = density * strength[channel] + tint[channel];
+        (-density).exp() * 256.0 - 1.0
     })
 }

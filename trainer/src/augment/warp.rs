@@ -60,7 +60,7 @@ impl Affine {
     /// pixels.
     pub(super) fn apply(&self, image: &RgbImage, border: Border) -> RgbImage {
         let (width, height) = (i64::from(image.width()), i64::from(image.height()));
-        let at = |x: i64, y: i64| match border {
+        let outside = |x: i64, y: i64| match border {
             Border::Colour(colour) if !(0..width).contains(&x) || !(0..height).contains(&y) => {
                 colour
             }
@@ -72,12 +72,13 @@ impl Affine {
             let (left, top) = (column.floor(), row.floor());
             let (right_share, low_share) = (column - left, row - top);
             let (left, top) = (left as i64, top as i64);
-            let corners = [
-                at(left, top),
-                at(left + 1, top),
-                at(left, top + 1),
-                at(left + 1, top + 1),
-            ];
+            let corners = [(0, 0), (1, 0), (0, 1), (1, 1)];
+            let corners = if (0..width - 1).contains(&left) && (0..height - 1).contains(&top) {
+                // Nearly always, and then nothing need be asked.
+                corners.map(|(x, y)| *image.get_pixel(left as u32 + x, top as u32 + y))
+            } else {
+                corners.map(|(x, y)| outside(left + i64::from(x), top + i64::from(y)))
+            };
             let shares = [
                 (1.0 - right_share) * (1.0 - low_share),
                 right_share * (1.0 - low_share),

@@ -84,9 +84,10 @@ mod tests {
         let weights = Matrix::new(&[1.0, 0.0, 10.0, 1.0, 100.0, 0.0], [2, 3], [1, 2]);
         let mut product = [0.5; 4];
         multiply(weights, windows, &mut product, true);
-        assert_eq!(product, [321.5, 2.5, 543.5, 4.5]);
+        let exactly = |values: [f32; 4]| values.map(f32::to_bits);
+        assert_eq!(exactly(product), exactly([321.5, 2.5, 543.5, 4.5]));
         multiply(weights, windows, &mut product, false);
-        assert_eq!(product, [321.0, 2.0, 543.0, 4.0]);
+        assert_eq!(exactly(product), exactly([321.0, 2.0, 543.0, 4.0]));
     }
 
     #[test]

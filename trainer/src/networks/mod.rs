@@ -61,6 +61,14 @@ impl Architecture {
         }
     }
 
+    /// That Adam begins with where nobody says otherwise.
+    pub(crate) fn learning_rate(self) -> f64 {
+        match self {
+            Self::Reference(_) => 1e-4,
+            Self::Compact(_) => 1e-3,
+        }
+    }
+
     /// How an image becomes the network's input.
     pub(crate) fn input_contract(self) -> InputContract {
         match self {

@@ -37,6 +37,7 @@ pub(crate) enum Kind {
 pub(crate) const MAX_REACH: f32 = 12.5;
 
 impl Kind {
+    #[cfg(test)]
     pub(crate) fn is_blast(self) -> bool {
         matches!(
             self,
