@@ -12,6 +12,7 @@ mod error;
 mod files;
 mod manifest;
 mod model;
+mod overlay;
 mod preprocess;
 mod resample;
 mod suggestion;

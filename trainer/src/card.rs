@@ -4,8 +4,10 @@ use std::fmt::Write;
 
 use smearscope_artifacts::Manifest;
 
+use crate::cases;
 use crate::metrics::Confusion;
 use crate::package::{AGREEMENT, Agreement};
+use crate::plots;
 use crate::report::{self, Part, Report};
 use crate::shortcuts::{Audit, Shortcut};
 
@@ -66,6 +68,7 @@ pub(crate) fn render(
         let _ = writeln!(card, "| {name} | {figure:.4} | {interval} |");
     }
     confusion(&mut card, report);
+    plots(&mut card);
     if let Some(audit) = report.shortcuts {
         shortcuts(&mut card, audit);
     }
@@ -117,6 +120,18 @@ fn confusion(card: &mut String, report: &Report) {
         decided.false_positives,
         decided.true_negatives,
     );
+}
+
+fn plots(card: &mut String) {
+    let folder = plots::FOLDER;
+    let _ = write!(
+        card,
+        "\n## Plots\n\nEach is in `{folder}` as PNG and as SVG, the evidence as PNG.\n\n"
+    );
+    let evidence = (cases::NAME, "Evidence in the best and the worst cases");
+    for (name, caption) in plots::PLOTS.into_iter().chain([evidence]) {
+        let _ = writeln!(card, "![{caption}]({folder}/{name}.png)");
+    }
 }
 
 fn shortcuts(card: &mut String, audit: &Audit) {

@@ -292,7 +292,7 @@ pub(crate) struct EvaluateArgs {
     /// Print the report as JSON: figures, groups, cameras, every image
     #[arg(long)]
     pub(crate) json: bool,
-    /// Write the report as JSON into this folder
+    /// Write the report as JSON, and plots as PNG and SVG, into this folder
     #[arg(long, value_name = "FOLDER")]
     pub(crate) out: Option<PathBuf>,
 }

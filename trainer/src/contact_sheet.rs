@@ -8,7 +8,7 @@ use smearscope_artifacts::decode::{self, Limits};
 
 use crate::dataset::{Groups, Surveyed};
 use crate::error::TrainError;
-use crate::sheet::{self, Sheet};
+use crate::sheet;
 
 /// More images are thinned out evenly.
 const MOST_TILES: usize = 400;
@@ -29,14 +29,14 @@ pub(crate) fn draw(path: &Path, images: &[Surveyed], groups: &Groups) -> Result<
         .par_iter()
         .map(|&index| {
             let image = decode::read(&images[index].file.path, &Limits::default()).ok()?;
-            Some(sheet::shrink(&image))
+            Some(sheet::SMALL.shrink(&image))
         })
         .collect();
     let title = format!(
         "{shown} of {} images; red: positive, green: negative; number: group",
         images.len()
     );
-    let mut sheet = Sheet::new(&title, shown);
+    let mut sheet = sheet::SMALL.sheet(&title, shown);
     for (&index, picture) in chosen.iter().zip(&pictures) {
         let file = &images[index].file;
         let colour = if file.positive {

@@ -9,14 +9,22 @@ pub(crate) fn named(name: &str) -> Result<Device, String> {
         "cpu" => Ok(Device::flex()),
         #[cfg(feature = "wgpu")]
         "wgpu" => first(burn::tensor::DeviceType::Wgpu, "GPU with a Vulkan driver"),
+        #[cfg(not(feature = "wgpu"))]
+        "wgpu" => Err(left_out(name)),
         #[cfg(feature = "cuda")]
         "cuda" => first(burn::tensor::DeviceType::Cuda, "NVIDIA GPU with CUDA"),
-        "wgpu" | "cuda" => Err(format!(
-            "this smearscope-train was built without it; build it with \
-             cargo build --release -p smearscope-trainer --features {name}"
-        )),
+        #[cfg(not(feature = "cuda"))]
+        "cuda" => Err(left_out(name)),
         _ => Err("must be cpu, wgpu or cuda".into()),
     }
+}
+
+#[cfg(not(all(feature = "wgpu", feature = "cuda")))]
+fn left_out(name: &str) -> String {
+    format!(
+        "this smearscope-train was built without it; build it with \
+         cargo build --release -p smearscope-trainer --features {name}"
+    )
 }
 
 #[cfg(any(feature = "wgpu", feature = "cuda"))]

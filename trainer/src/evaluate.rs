@@ -10,6 +10,7 @@ use smearscope_artifacts::{EngineConfig, Evaluation, Manifest, Model};
 use crate::dataset::{Dataset, Sample, Source};
 use crate::error::TrainError;
 use crate::metrics::{self, Judged, Scored};
+use crate::plots::Measured;
 use crate::progress;
 use crate::protocol::Prediction;
 use crate::report::{self, Report, TrainedOn};
@@ -21,7 +22,7 @@ pub(crate) struct Examination {
     /// The model's folder.
     pub(crate) model: PathBuf,
     pub(crate) json: bool,
-    /// Folder for the report.
+    /// Folder for the report and the plots.
     pub(crate) out: Option<PathBuf>,
 }
 
@@ -44,11 +45,19 @@ impl Examination {
         self.refuse_trained_on(&dataset)?;
 
         let predictions = predict(&mut model, &dataset)?;
-        let manifest = measured(model.manifest(), &dataset, &predictions);
+        let judged: Vec<Judged> = predictions.iter().map(|item| item.judged).collect();
+        let manifest = measured(model.manifest(), &dataset, &judged);
         let report = Report::of(&manifest, &dataset, &predictions);
         if let Some(folder) = &self.out {
             fs::create_dir_all(folder).map_err(|source| TrainError::output(folder, source))?;
             report.save(folder)?;
+            let measured = Measured {
+                judged: &judged,
+                evaluation: &manifest.evaluation,
+                labels: &manifest.labels,
+                courses: &[],
+            };
+            measured.plot(folder)?;
         }
         if self.json {
             println!("{}", String::from_utf8_lossy(&report.json()?));
@@ -122,8 +131,7 @@ fn predict<'a>(model: &mut Model, dataset: &'a Dataset) -> Result<Vec<Prediction
 }
 
 /// The model's manifest with these images' figures in the place of its own.
-fn measured(manifest: &Manifest, dataset: &Dataset, predictions: &[Prediction]) -> Manifest {
-    let judged: Vec<Judged> = predictions.iter().map(|item| item.judged).collect();
+fn measured(manifest: &Manifest, dataset: &Dataset, judged: &[Judged]) -> Manifest {
     let positives = judged.iter().filter(|item| item.positive).count();
     let name = dataset.root.file_name().unwrap_or(dataset.root.as_os_str());
     Manifest {
@@ -136,8 +144,8 @@ fn measured(manifest: &Manifest, dataset: &Dataset, predictions: &[Prediction]) 
             ),
             positives: positives as u32,
             negatives: (judged.len() - positives) as u32,
-            figures: metrics::figures(&judged),
-            intervals: metrics::intervals(&judged, SEED),
+            figures: metrics::figures(judged),
+            intervals: metrics::intervals(judged, SEED),
             warnings: Vec::new(),
         },
         ..manifest.clone()

@@ -11,6 +11,7 @@ use smearscope_artifacts::{
 };
 
 use crate::card;
+use crate::cases::Judges;
 use crate::checkpoint::{Checkpoints, Description};
 use crate::dataset::{Basis, Dataset, Provenance, Sample, Source, TestPlan};
 use crate::destination::Destination;
@@ -19,6 +20,7 @@ use crate::golden::{self, Golden};
 use crate::metrics::{self, Judged};
 use crate::networks::{EVIDENCE, Network, POSITIVE, PROBABILITY};
 use crate::package::{self, Agreement, Package};
+use crate::plots::Measured;
 use crate::protocol::{Folds, Outcome, Protocol};
 use crate::report::{self, Report};
 use crate::shortcuts::Audit;
@@ -60,6 +62,7 @@ impl Job {
             network,
             rule,
             predictions,
+            judges,
             courses,
         } = &outcome;
         let judged: Vec<Judged> = predictions.iter().map(|item| item.judged).collect();
@@ -85,6 +88,14 @@ impl Job {
         report.shortcuts = Some(&shortcuts);
         report.trained_on = Some(folds.known(&dataset));
         report.save(staging.path())?;
+        let measured = Measured {
+            judged: &judged,
+            evaluation: &manifest.evaluation,
+            labels: &manifest.labels,
+            courses,
+        };
+        measured.plot(staging.path())?;
+        Judges(judges).draw_cases(staging.path(), predictions, &manifest.labels)?;
         let card = card::render(&manifest, &report, &agreements, &self.commands(&origin));
         package::save(staging.path(), card::FILE_NAME, card.as_bytes())?;
         self.out.publish(&staging)?;
@@ -431,6 +442,7 @@ mod tests {
             files_in(&job.out.folder),
             [
                 "MODEL_CARD.md",
+                "figures",
                 "golden",
                 "manifest.toml",
                 "model.bin",
@@ -479,9 +491,49 @@ mod tests {
         );
         assert!(model.golden().len() >= 4);
         let card = fs::read_to_string(job.out.folder.join(card::FILE_NAME)).unwrap();
+        for name in files_in(&job.out.folder.join("figures")) {
+            let (stem, kind) = name.rsplit_once('.').unwrap();
+            let link = format!("](figures/{stem}.png)");
+            assert!(
+                ["png", "svg"].contains(&kind) && card.contains(&link),
+                "{name}"
+            );
+        }
+        assert_eq!(files_in(&job.out.folder.join("figures")).len(), 11);
         assert!(
             card.contains("not for diagnosis") && card.contains("synth --out FIELDS --count 30")
         );
+    }
+
+    #[test]
+    fn the_network_of_a_fold_is_the_one_that_judged_its_images() {
+        let folder = tempfile::tempdir().unwrap();
+        draw_fields(folder.path());
+        let job = job(folder.path());
+        let architecture = job.protocol.plan.architecture;
+        let dataset = Dataset::load(&job.data, &architecture.input_contract()).unwrap();
+        let folds = Folds::of(&dataset, &job.protocol.split).unwrap();
+        let checkpoints = Checkpoints::open(&job.out.folder, &Description::new(), false).unwrap();
+        let outcome = job.protocol.run(&folds, &checkpoints).unwrap();
+        assert_eq!(outcome.judges.len(), 3);
+        for (number, judge) in (1..).zip(&outcome.judges) {
+            let of_fold = || {
+                outcome
+                    .predictions
+                    .iter()
+                    .filter(|item| item.fold == number)
+            };
+            let samples: Vec<&Sample> = of_fold().map(|item| item.sample).collect();
+            let scored = training::score(judge, &samples).unwrap();
+            // A rule divides all margins by its temperature.
+            let temperatures = scored
+                .iter()
+                .zip(of_fold())
+                .map(|(scored, item)| scored.margin / item.judged.logit);
+            let low = temperatures.clone().fold(f32::INFINITY, f32::min);
+            let high = temperatures.fold(f32::NEG_INFINITY, f32::max);
+            assert!(high - low < 1e-3 * high, "{low} {high}");
+        }
     }
 
     #[test]

@@ -48,7 +48,7 @@ impl Judged {
         }
     }
 
-    fn is_right(&self) -> bool {
+    pub(crate) fn is_right(&self) -> bool {
         self.called == self.positive
     }
 }
@@ -78,8 +78,8 @@ impl Confusion {
     }
 }
 
-/// Bins of the calibration error.
-const BINS: usize = 10;
+/// Bins of the calibration error, of equal width from probability 0 to 1.
+pub(crate) const BINS: usize = 10;
 /// Resamples of the bootstrap.
 const RESAMPLES: usize = 1000;
 
@@ -94,7 +94,7 @@ pub(crate) fn figures(judged: &[Judged]) -> BTreeMap<String, f64> {
         .iter()
         .map(|item| (f64::from(item.probability) - f64::from(u8::from(item.positive))).powi(2));
     let brier = squares.sum::<f64>() / judged.len() as f64;
-    let scores: Vec<(f32, bool)> = judged.iter().map(|j| (j.logit, j.positive)).collect();
+    let scores = scores(judged);
     [
         ("accuracy", share(&|_| true, &Judged::is_right)),
         (
@@ -152,6 +152,11 @@ pub(crate) fn intervals(judged: &[Judged], seed: u64) -> BTreeMap<String, [f64; 
         .collect()
 }
 
+/// What curves and areas are made of.
+pub(crate) fn scores(judged: &[Judged]) -> Vec<(f32, bool)> {
+    judged.iter().map(|j| (j.logit, j.positive)).collect()
+}
+
 /// From the lowest score to the highest.
 pub(crate) fn ordered(scores: &[(f32, bool)]) -> Vec<(f32, bool)> {
     let mut ordered = scores.to_vec();
@@ -165,7 +170,7 @@ pub(crate) fn ties(ordered: &[(f32, bool)]) -> impl DoubleEndedIterator<Item = &
     ordered.chunk_by(|a, b| a.0 == b.0)
 }
 
-fn positives(scores: &[(f32, bool)]) -> usize {
+pub(crate) fn positives(scores: &[(f32, bool)]) -> usize {
     scores.iter().filter(|(_, positive)| *positive).count()
 }
 
@@ -186,16 +191,35 @@ fn average_precision(scores: &[(f32, bool)]) -> Option<f64> {
     Some(area)
 }
 
+/// Images whose probabilities are close to each other.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Bin {
+    pub(crate) images: usize,
+    pub(crate) positives: usize,
+    /// Sum of the probabilities.
+    pub(crate) expected: f64,
+}
+
+/// The bins of a reliability diagram, from the lowest probability to the highest.
+pub(crate) fn bins(judged: &[Judged]) -> [Bin; BINS] {
+    let mut bins = [Bin::default(); BINS];
+    for item in judged {
+        let probability = f64::from(item.probability);
+        let bin = &mut bins[((probability * BINS as f64) as usize).min(BINS - 1)];
+        bin.images += 1;
+        bin.positives += usize::from(item.positive);
+        bin.expected += probability;
+    }
+    bins
+}
+
 /// Expected calibration error (Naeini et al. 2015) of the positive class: how far the probability is
 /// from the share of positives, on average over bins of equal width.
 fn calibration_error(judged: &[Judged]) -> Option<f64> {
-    let mut excess = [0.0; BINS];
-    for item in judged {
-        let probability = f64::from(item.probability);
-        let bin = ((probability * BINS as f64) as usize).min(BINS - 1);
-        excess[bin] += probability - f64::from(u8::from(item.positive));
-    }
-    let total: f64 = excess.iter().map(|excess| excess.abs()).sum();
+    let total: f64 = bins(judged)
+        .iter()
+        .map(|bin| (bin.expected - bin.positives as f64).abs())
+        .sum();
     (!judged.is_empty()).then(|| total / judged.len() as f64)
 }
 

@@ -34,6 +34,8 @@ pub(crate) struct Outcome<'a> {
     pub(crate) network: Network,
     pub(crate) rule: DecisionRule,
     pub(crate) predictions: Vec<Prediction<'a>>,
+    /// The network of each fold, which judged the images it had not met.
+    pub(crate) judges: Vec<Network>,
     /// Of each training, by name.
     pub(crate) courses: Vec<(String, Course)>,
 }
@@ -124,6 +126,7 @@ impl Protocol {
             let scored = training::score(&network, &split.test)?;
             return Ok(Outcome {
                 predictions: predictions(split, &scored, &rule, 1),
+                judges: vec![network.clone()],
                 network,
                 rule,
                 courses,
@@ -131,9 +134,11 @@ impl Protocol {
         };
         let count = folds.tested.len();
         let mut scored = Vec::with_capacity(count);
+        let mut judges = Vec::with_capacity(count);
         for (split, number) in folds.tested.iter().zip(1..) {
             let network = train(split, format!("fold {number} of {count}"))?;
             scored.push(training::score(&network, &split.test)?);
+            judges.push(network);
         }
         let predictions = folds.tested.iter().enumerate().flat_map(|(index, split)| {
             let others: Vec<Scored> = scored
@@ -149,6 +154,7 @@ impl Protocol {
             network: train(whole, "model".into())?,
             rule: fit_rule(&scored.concat()),
             predictions,
+            judges,
             courses,
         })
     }

@@ -8,7 +8,7 @@ use smearscope_artifacts::decode::{self, Limits};
 
 use super::{Transform, jitter};
 use crate::error::TrainError;
-use crate::sheet::{self, Sheet};
+use crate::sheet;
 
 /// Random variations below the paper's transforms.
 const DRAWN: usize = 27;
@@ -28,14 +28,14 @@ impl Preview {
     /// [`TrainError::Artifact`] for an unusable image, [`TrainError::Output`] if the PNG cannot be
     /// written.
     pub(crate) fn write(&self) -> Result<(), TrainError> {
-        let image = sheet::shrink(&decode::read(&self.image, &Limits::default())?);
+        let image = sheet::SMALL.shrink(&decode::read(&self.image, &Limits::default())?);
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let title = format!(
             "{}, seed {}: the picture, the paper's transforms, random variations",
             self.image.file_name().unwrap_or_default().display(),
             self.seed
         );
-        let mut sheet = Sheet::new(&title, 1 + Transform::ALL.len() + DRAWN);
+        let mut sheet = sheet::SMALL.sheet(&title, 1 + Transform::ALL.len() + DRAWN);
         sheet.add(Some(&image), sheet::PLAIN, "as it is");
         for transform in Transform::ALL {
             let picture = transform.apply(&image, &mut rng);
