@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use smearscope_artifacts::decode::{self, Limits};
 use smearscope_artifacts::{EvidenceMap, Labels};
 
 use crate::batch::Batch;
@@ -34,8 +33,8 @@ impl Judges<'_> {
     /// were right, and the surest that were wrong.
     ///
     /// # Errors
-    /// [`TrainError::Artifact`] if an image cannot be read any more, [`TrainError::Output`] if the
-    /// sheet cannot be written.
+    /// [`TrainError::Artifact`] if an image cannot be prepared, [`TrainError::Output`] if the sheet
+    /// cannot be written.
     pub(crate) fn draw_cases(
         &self,
         folder: &Path,
@@ -80,7 +79,8 @@ impl Judges<'_> {
         let mut sheet = LARGE.sheet(&title, 2 * shown);
         for case in cases.into_iter().take(MOST) {
             let sample = case.sample;
-            let image = LARGE.shrink(&decode::read(&sample.path, &Limits::default())?);
+            // Squeezed, as the network saw it, and the variant where one was judged.
+            let image = LARGE.shrink(&sample.picture);
             let file = sample.path.file_name().unwrap_or_default();
             sheet.add(Some(&image), sheet::PLAIN, &file.to_string_lossy());
             let evidence = self.evidence(case.fold, sample)?.paint(&image);

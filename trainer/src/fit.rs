@@ -240,7 +240,7 @@ impl Job {
         }
         let leaky = figures.into_iter();
         leaky
-            .map(|(name, figure)| (format!("leaky_{name}"), figure))
+            .map(|(name, figure)| (format!("{}{name}", metrics::LEAKY), figure))
             .collect()
     }
 

@@ -80,6 +80,8 @@ impl Confusion {
 
 /// Bins of the calibration error, of equal width from probability 0 to 1.
 pub(crate) const BINS: usize = 10;
+/// Begins the name of each figure that images which were trained on have a part in.
+pub(crate) const LEAKY: &str = "leaky_";
 /// Resamples of the bootstrap.
 const RESAMPLES: usize = 1000;
 

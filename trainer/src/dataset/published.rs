@@ -1,5 +1,6 @@
 //! The published procedure's dataset: every image with its copies, before anything is split.
 
+use image::imageops::{self, FilterType};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
@@ -37,9 +38,11 @@ impl Dataset {
                 } else {
                     augment::published(&sample.input, &mut rng)
                 };
+                let (width, height) = sample.picture.dimensions();
                 let varied: Vec<Sample> = variants
                     .into_iter()
                     .map(|input| Sample {
+                        picture: imageops::resize(&input, width, height, FilterType::Triangle),
                         input,
                         ..sample.clone()
                     })

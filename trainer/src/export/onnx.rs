@@ -127,7 +127,7 @@ struct DimensionProto {
     dim_value: Option<i64>,
 }
 
-/// Reads a network that [`write`] wrote.
+/// Reads a network that [`write()`] wrote.
 ///
 /// # Errors
 /// In words, if it is no such network.

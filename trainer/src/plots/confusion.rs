@@ -45,7 +45,7 @@ pub(super) fn draw(measured: &Measured) -> Scene {
     let width = left + 2.0 * CELL.0 + MARGIN;
     let mut scene = Scene::new(width, TOP + 2.0 * CELL.1 + MARGIN);
     scene.font_family = Some(FONT.into());
-    let title = format!("Calls of {} images at the threshold", measured.judged.len());
+    let title = measured.title("Accuracy", "accuracy");
     text(&mut scene, title, (width / 2.0, 34.0), TITLE, "black");
     for (index, name) in names.into_iter().enumerate() {
         let (column, row) = centre(left, index, index);

@@ -78,7 +78,7 @@ pub(super) fn draw(measured: &Measured) -> Scene {
         }
     }
     let layout = shares(&plots, LegendPosition::InsideBottomLeft)
-        .with_title(format!("Average precision {}", measured.figure("auprc")))
+        .with_title(measured.title("Average precision", "auprc"))
         .with_x_label("recall (sensitivity), 0 to 1")
         .with_y_label("precision, 0 to 1");
     render_multiple(plots, layout)

@@ -59,10 +59,7 @@ pub(super) fn draw(measured: &Measured) -> Scene {
         .with_x_label("probability, 0 to 1")
         .with_y_label("images");
     Figure::new(2, 1)
-        .with_title(format!(
-            "Expected calibration error {}",
-            measured.figure("calibration_error")
-        ))
+        .with_title(measured.title("Expected calibration error", "calibration_error"))
         .with_title_size(TITLE)
         .with_plots(vec![
             plots,

@@ -62,7 +62,7 @@ pub(super) fn draw(measured: &Measured) -> Scene {
         plots.extend([line.into(), calls.into()]);
     }
     let layout = shares(&plots, LegendPosition::InsideBottomRight)
-        .with_title(format!("AUROC {}", measured.figure("auroc")))
+        .with_title(measured.title("AUROC", "auroc"))
         .with_x_label("false-positive rate (1 − specificity), 0 to 1")
         .with_y_label("true-positive rate (sensitivity), 0 to 1");
     render_multiple(plots, layout)

@@ -379,13 +379,13 @@ mod tests {
             backgrounds.iter().filter(|&&colour| which(colour)).count()
         };
         assert!(count(&|[red, green, blue]| red.min(green).min(blue) > 0.9) > 40);
-        // The usual border colour of ALL-IDB1, (162, 159, 144), within 5 %.
+        // The usual border colour of ALL-IDB1, (162, 159, 144), within 8 %.
         let beige = [162.0, 159.0, 144.0];
         let near = |colour: [f32; 3]| {
             let pairs = colour.into_iter().zip(beige);
             pairs
                 .into_iter()
-                .all(|(ours, theirs): (f32, f32)| (ours * 255.0 / theirs - 1.0).abs() < 0.05)
+                .all(|(ours, theirs): (f32, f32)| (ours * 255.0 / theirs - 1.0).abs() < 0.08)
         };
         assert!(count(&near) > 10);
         assert!(count(&|[red, _, blue]| blue > 1.03 * red) > 100);
