@@ -254,3 +254,44 @@ fn a_full_disk_ends_a_training_that_can_be_resumed() {
     let options = ["--folds", "2", "--epochs", "1", "--resume"];
     fit("c-nmc", &data, &model, &options).assert().success();
 }
+
+#[test]
+fn another_precision_keeps_the_verdicts() {
+    let folder = tempfile::tempdir().unwrap();
+    let half = folder.path().join("half");
+    smearscope_train(["export", "--precision", "fp16", "--model"])
+        .arg(demo_model())
+        .arg("--out")
+        .arg(&half)
+        .assert()
+        .success()
+        .stdout(predicate::str::contains("every golden verdict is kept"));
+    let size = |model: &Path| fs::metadata(model.join("model.bin")).unwrap().len();
+    assert!(size(&half) * 100 < size(&demo_model()) * 51);
+    let judged = |model: &Path| -> Vec<Value> {
+        let output = smearscope(["classify", "--json", "--engine", "openvino", "--model"])
+            .arg(model)
+            .args(demo_fields())
+            .output()
+            .unwrap();
+        json_lines(&output.stdout)
+    };
+    let probability = |line: &Value| line["probability"].as_f64();
+    let (whole, halved) = (judged(&demo_model()), judged(&half));
+    assert!(whole.iter().any(|line| probability(line).is_some()));
+    for (before, after) in whole.iter().zip(&halved) {
+        assert_eq!(before["verdict"], after["verdict"]);
+        if let (Some(before), Some(after)) = (probability(before), probability(after)) {
+            // Weights of eleven bits.
+            assert!((before - after).abs() < 2e-3, "{before} {after}");
+        }
+    }
+
+    smearscope_train(["export", "--precision", "int8", "--model"])
+        .arg(demo_model())
+        .arg("--out")
+        .arg(folder.path().join("bytes"))
+        .assert()
+        .code(5)
+        .stderr(predicate::str::contains("--data"));
+}

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use smearscope_artifacts::Manifest;
 
 use crate::cases;
-use crate::metrics::Confusion;
+use crate::metrics::{self, Confusion};
 use crate::package::{AGREEMENT, Agreement};
 use crate::plots;
 use crate::report::{self, Part, Report};
@@ -72,8 +72,14 @@ pub(crate) fn render(
     if let Some(audit) = report.shortcuts {
         shortcuts(&mut card, audit);
     }
-    parts(&mut card, "camera", &report.cameras);
-    parts(&mut card, "group", &report.groups);
+    let is_leaky = |name: &String| name.starts_with(metrics::LEAKY);
+    let leaky = if evaluation.figures.keys().any(is_leaky) {
+        "leaky "
+    } else {
+        ""
+    };
+    parts(&mut card, leaky, "camera", &report.cameras);
+    parts(&mut card, leaky, "group", &report.groups);
     let _ = write!(
         card,
         "\n## Export\n\nLargest absolute difference from the trained network; more than {AGREEMENT:.0e} is refused.\n\n\
@@ -149,13 +155,13 @@ fn shortcuts(card: &mut String, audit: &Audit) {
 /// Rows of a table before the reader is sent to the report.
 const MOST_ROWS: usize = 40;
 
-fn parts(card: &mut String, of: &str, parts: &[Part]) {
+fn parts(card: &mut String, leaky: &str, of: &str, parts: &[Part]) {
     if parts.len() < 2 {
         return;
     }
     let _ = write!(
         card,
-        "\n| {of} | images | accuracy | sensitivity | specificity | decided share |\n\
+        "\n| {of} | images | {leaky}accuracy | {leaky}sensitivity | {leaky}specificity | {leaky}decided share |\n\
          |---|---|---|---|---|---|\n"
     );
     for part in parts.iter().take(MOST_ROWS) {

@@ -83,6 +83,13 @@ pub(crate) struct DataArgs {
     /// Folder of the images, or the CSV file that lists them
     #[arg(long, value_name = "PATH")]
     data: PathBuf,
+    #[command(flatten)]
+    arrangement: ArrangementArgs,
+}
+
+/// What the images' places say.
+#[derive(Debug, Args)]
+pub(crate) struct ArrangementArgs {
     /// How the images lie there
     #[arg(long, value_enum, default_value_t = Layout::Folder, value_name = "LAYOUT")]
     dataset: Layout,
@@ -96,13 +103,19 @@ pub(crate) struct DataArgs {
     positive: Vec<String>,
 }
 
+impl ArrangementArgs {
+    pub(crate) fn at(self, root: PathBuf) -> Source {
+        Source {
+            layout: self.dataset,
+            root,
+            positive: self.positive,
+        }
+    }
+}
+
 impl From<DataArgs> for Source {
     fn from(args: DataArgs) -> Self {
-        Self {
-            layout: args.dataset,
-            root: args.data,
-            positive: args.positive,
-        }
+        args.arrangement.at(args.data)
     }
 }
 
@@ -232,8 +245,11 @@ pub(crate) struct ExportArgs {
     /// Of the OpenVINO IR
     #[arg(long, value_enum)]
     pub(crate) precision: Precision,
+    /// Labelled images: a folder, or the CSV file that lists them; int8 needs some
+    #[arg(long, value_name = "PATH")]
+    pub(crate) data: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) data: Option<DataArgs>,
+    pub(crate) arrangement: ArrangementArgs,
 }
 
 /// For networks with one image of three channels as input and a softmax over two classes as output, such

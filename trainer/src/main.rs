@@ -152,7 +152,7 @@ impl From<ExportArgs> for Recast {
                 replace: args.replace,
             },
             precision: args.precision,
-            data: args.data.map(Into::into),
+            data: args.data.map(|root| args.arrangement.at(root)),
         }
     }
 }
