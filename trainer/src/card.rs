@@ -72,12 +72,7 @@ pub(crate) fn render(
     if let Some(audit) = report.shortcuts {
         shortcuts(&mut card, audit);
     }
-    let is_leaky = |name: &String| name.starts_with(metrics::LEAKY);
-    let leaky = if evaluation.figures.keys().any(is_leaky) {
-        "leaky "
-    } else {
-        ""
-    };
+    let leaky = metrics::leaky_word(&evaluation.figures);
     parts(&mut card, leaky, "camera", &report.cameras);
     parts(&mut card, leaky, "group", &report.groups);
     let _ = write!(
@@ -165,7 +160,8 @@ fn parts(card: &mut String, leaky: &str, of: &str, parts: &[Part]) {
          |---|---|---|---|---|---|\n"
     );
     for part in parts.iter().take(MOST_ROWS) {
-        let figure = |name: &str| match part.figures.get(name) {
+        let leak = if leaky.is_empty() { "" } else { metrics::LEAKY };
+        let figure = |name: &str| match part.figures.get(&format!("{leak}{name}")) {
             Some(figure) => format!("{figure:.3}"),
             None => "none".into(),
         };

@@ -42,7 +42,7 @@ impl Judges<'_> {
         labels: &Labels,
     ) -> Result<(), TrainError> {
         let title = format!(
-            "Evidence of networks that had not met the image: orange speaks for {}, blue against it.",
+            "Evidence of the network that judged each image: orange speaks for {}, blue against it.",
             labels.positive
         );
         let mut sheet = LARGE.sheet(&title, 0);

@@ -79,6 +79,9 @@ impl Destination {
         }
         fs::rename(staging.path(), &self.folder).map_err(|source| {
             if replaces && let Err(error) = fs::rename(&old, &self.folder) {
+                // The old model is worth more than a tidy folder.
+                let kept = retired.keep();
+                log::error!("the old model lies in {}", kept.display());
                 return failed(error);
             }
             failed(source)

@@ -1,13 +1,14 @@
 //! `smearscope-train evaluate`: what a finished model makes of labelled images that it never met.
 
 use std::fs;
+use std::io;
 use std::path::PathBuf;
 
 use log::warn;
 use serde::Deserialize;
 use smearscope_artifacts::{EngineConfig, Evaluation, Manifest, Model};
 
-use crate::dataset::{Dataset, Sample, Source};
+use crate::dataset::{Basis, Dataset, Sample, Source};
 use crate::error::TrainError;
 use crate::metrics::{self, Judged, Scored};
 use crate::plots::Measured;
@@ -26,6 +27,8 @@ pub(crate) struct Examination {
     pub(crate) out: Option<PathBuf>,
 }
 
+const UNKNOWN: &str =
+    "make the model again: without its report nobody knows what it was trained on";
 /// Seed of the bootstrap: the same images give the same intervals.
 const SEED: u64 = 1;
 
@@ -37,16 +40,22 @@ impl Examination {
     /// [`TrainError::Data`] for unusable images, or for some that the model was trained on;
     /// [`TrainError::Output`] if the report cannot be written.
     pub(crate) fn run(&self) -> Result<(), TrainError> {
+        if let Some(folder) = &self.out
+            && folder.join(Manifest::FILE_NAME).exists()
+        {
+            let problem = "it is a model folder, whose own report would be lost";
+            return Err(TrainError::output(folder, io::Error::other(problem)));
+        }
         let mut model = Model::load(&self.model, &EngineConfig::default())?;
         for fallback in &model.engine().fallbacks {
             warn!("{fallback}");
         }
         let dataset = Dataset::load(&self.data, &model.manifest().input)?;
-        self.refuse_trained_on(&dataset)?;
+        let doubts = self.refuse_trained_on(&dataset)?;
 
         let predictions = predict(&mut model, &dataset)?;
         let judged: Vec<Judged> = predictions.iter().map(|item| item.judged).collect();
-        let manifest = measured(model.manifest(), &dataset, &judged);
+        let manifest = measured(model.manifest(), &dataset, &judged, doubts);
         let report = Report::of(&manifest, &dataset, &predictions);
         if let Some(folder) = &self.out {
             fs::create_dir_all(folder).map_err(|source| TrainError::output(folder, source))?;
@@ -68,23 +77,28 @@ impl Examination {
         Ok(())
     }
 
-    /// A model knows what it was trained on; figures from that would be worth nothing.
-    fn refuse_trained_on(&self, dataset: &Dataset) -> Result<(), TrainError> {
+    /// A model knows what it was trained on; figures from that would be worth nothing. Gives what
+    /// remains to be doubted.
+    fn refuse_trained_on(&self, dataset: &Dataset) -> Result<Vec<String>, TrainError> {
         #[derive(Deserialize)]
         struct Known {
             trained_on: TrainedOn,
         }
 
         let path = self.model.join(report::FILE_NAME);
-        let text = fs::read_to_string(&path).unwrap_or_default();
-        let Ok(Known { trained_on }) = serde_json::from_str(&text) else {
-            warn!(
-                "{} does not tell what the model was trained on: make sure that it was on none of \
-                 these images, nor on others of the same patients",
-                path.display()
-            );
-            return Ok(());
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(vec![
+                    "It is not known what this model was trained on: these images, or others of the \
+                     same patients, may have been among it."
+                        .into(),
+                ]);
+            }
+            Err(error) => return Err(TrainError::data(&path, error.to_string(), UNKNOWN)),
         };
+        let Known { trained_on } = serde_json::from_str(&text)
+            .map_err(|error| TrainError::data(&path, error.to_string(), UNKNOWN))?;
         let refuse = |count: usize, what: &str| {
             Err(TrainError::data(
                 &dataset.root,
@@ -107,7 +121,14 @@ impl Examination {
             let what = format!("are of subjects that trained this model, the first is {subject}");
             return refuse(samples.iter().filter(known).count(), &what);
         }
-        Ok(())
+        if trained_on.subjects.is_empty() || dataset.groups.basis != Basis::Subject {
+            return Ok(vec![
+                "Subjects are not known: the model may have been trained on other images of these \
+                 patients."
+                    .into(),
+            ]);
+        }
+        Ok(Vec::new())
     }
 }
 
@@ -131,7 +152,12 @@ fn predict<'a>(model: &mut Model, dataset: &'a Dataset) -> Result<Vec<Prediction
 }
 
 /// The model's manifest with these images' figures in the place of its own.
-fn measured(manifest: &Manifest, dataset: &Dataset, judged: &[Judged]) -> Manifest {
+fn measured(
+    manifest: &Manifest,
+    dataset: &Dataset,
+    judged: &[Judged],
+    warnings: Vec<String>,
+) -> Manifest {
     let positives = judged.iter().filter(|item| item.positive).count();
     let name = dataset.root.file_name().unwrap_or(dataset.root.as_os_str());
     Manifest {
@@ -146,7 +172,7 @@ fn measured(manifest: &Manifest, dataset: &Dataset, judged: &[Judged]) -> Manife
             negatives: (judged.len() - positives) as u32,
             figures: metrics::figures(judged),
             intervals: metrics::intervals(judged, SEED),
-            warnings: Vec::new(),
+            warnings,
         },
         ..manifest.clone()
     }

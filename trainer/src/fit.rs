@@ -1,7 +1,5 @@
 //! `smearscope-train fit`: from a folder of images to a model folder.
 
-use std::collections::BTreeMap;
-
 use image::RgbImage;
 use semver::Version;
 use serde_json::Value;
@@ -55,8 +53,11 @@ impl Job {
         let folds = Folds::of(&dataset, split)?;
         let engines = self.rehearse(&dataset, &folds, &origin)?;
 
-        let checkpoints =
-            Checkpoints::open(&self.out.folder, &self.described(&dataset), self.resume)?;
+        let checkpoints = Checkpoints::open(
+            &self.out.folder,
+            &self.described(&dataset, &folds),
+            self.resume,
+        )?;
         let outcome = self.protocol.run(&folds, &checkpoints)?;
         let Outcome {
             network,
@@ -114,25 +115,36 @@ impl Job {
     }
 
     /// All that decides how trainings go; checkpoints of anything else do not fit.
-    fn described(&self, dataset: &Dataset) -> Description {
-        let Protocol { split, plan, .. } = &self.protocol;
+    fn described(&self, dataset: &Dataset, folds: &Folds) -> Description {
+        let Protocol {
+            split: rule, plan, ..
+        } = &self.protocol;
         let images: Vec<String> = dataset
             .samples
             .iter()
             .map(|sample| format!("{} {} {}\n", sample.sha256, sample.positive, sample.group))
             .collect();
-        let about: [(&str, Value); 11] = [
+        let digest = |text: &[String]| FileEntry::for_bytes("", text.concat().as_bytes()).sha256;
+        // A list of held-out names may be edited under the same name.
+        let split: Vec<String> = folds
+            .tested()
+            .iter()
+            .flat_map(|part| {
+                part.train
+                    .iter()
+                    .map(|s| ('t', s))
+                    .chain(part.test.iter().map(|s| ('h', s)))
+            })
+            .map(|(part, sample)| format!("{part} {}\n", sample.sha256))
+            .collect();
+        let about: [(&str, Value); 12] = [
+            ("digest of the split", digest(&split).into()),
             ("trainer", env!("CARGO_PKG_VERSION").into()),
             ("--network", plan.architecture.option().into()),
             ("images", dataset.samples.len().into()),
-            (
-                "digest of the images",
-                FileEntry::for_bytes("", images.concat().as_bytes())
-                    .sha256
-                    .into(),
-            ),
-            ("test images", split.test.options().into()),
-            ("--validation-share", split.validation.into()),
+            ("digest of the images", digest(&images).into()),
+            ("test images", rule.test.options().into()),
+            ("--validation-share", rule.validation.into()),
             ("--epochs", plan.epochs.into()),
             ("--patience", plan.patience.into()),
             ("--batch-size", plan.batch_size.into()),
@@ -185,6 +197,7 @@ impl Job {
             architecture, seed, ..
         } = &self.protocol.plan;
         let positives = judged.iter().filter(|item| item.positive).count();
+        let leaky = self.protocol.split.test.is_leaky();
         Manifest {
             format_version: Manifest::FORMAT_VERSION,
             name: self.name.clone(),
@@ -207,12 +220,19 @@ impl Job {
             },
             decision,
             evaluation: Evaluation {
-                dataset: origin.evaluated_on.clone(),
+                dataset: if leaky {
+                    format!(
+                        "LEAKY: {}, which shares patients with what was trained on",
+                        self.data.name()
+                    )
+                } else {
+                    origin.evaluated_on.clone()
+                },
                 protocol: self.protocol_in_words(folds, origin.basis),
                 positives: positives as u32,
                 negatives: (judged.len() - positives) as u32,
-                figures: self.named(metrics::figures(judged)),
-                intervals: self.named(metrics::intervals(judged, seed)),
+                figures: metrics::named(metrics::figures(judged), leaky),
+                intervals: metrics::named(metrics::intervals(judged, seed), leaky),
                 warnings: Vec::new(),
             },
             files: Files {
@@ -230,18 +250,10 @@ impl Job {
              trained on. They say nothing about new patients."
                 .to_owned()
         });
-        leak.into_iter().chain(shortcuts.warnings()).collect()
-    }
-
-    /// Figures that no one can quote without saying what they are.
-    fn named<T>(&self, figures: BTreeMap<String, T>) -> BTreeMap<String, T> {
-        if !self.protocol.split.test.is_leaky() {
-            return figures;
-        }
-        let leaky = figures.into_iter();
-        leaky
-            .map(|(name, figure)| (format!("{}{name}", metrics::LEAKY), figure))
-            .collect()
+        let word = if leak.is_some() { "Leaky: " } else { "" };
+        let guesses = shortcuts.warnings().into_iter();
+        let guesses = guesses.map(|warning| format!("{word}{warning}"));
+        leak.into_iter().chain(guesses).collect()
     }
 
     fn protocol_in_words(&self, folds: &Folds, basis: Basis) -> String {
@@ -284,7 +296,7 @@ impl Job {
         let fit = format!(
             "smearscope-train fit --network {} --dataset {} --data FIELDS --out MODEL --positive {} {} \
              --validation-share {} --epochs {} --patience {} --batch-size {} --learning-rate {} --seed {} \
-             --sensitivity {} --accuracy {} --name {} --model-version {}",
+             --sensitivity {} --accuracy {} --name {} --model-version {} --license {}",
             plan.architecture.option(),
             self.data.layout.name(),
             self.data.positive.join(","),
@@ -298,7 +310,8 @@ impl Job {
             requirements.sensitivity,
             requirements.accuracy,
             self.name,
-            self.version
+            self.version,
+            self.license
         );
         origin.command.iter().cloned().chain([fit]).collect()
     }

@@ -82,6 +82,26 @@ impl Confusion {
 pub(crate) const BINS: usize = 10;
 /// Begins the name of each figure that images which were trained on have a part in.
 pub(crate) const LEAKY: &str = "leaky_";
+/// Figures that no one can quote without saying that they are leaky, if they are.
+pub(crate) fn named<T>(figures: BTreeMap<String, T>, leaky: bool) -> BTreeMap<String, T> {
+    if !leaky {
+        return figures;
+    }
+    let figures = figures.into_iter();
+    figures
+        .map(|(name, figure)| (format!("{LEAKY}{name}"), figure))
+        .collect()
+}
+
+/// What to write before other numbers beside these figures.
+pub(crate) fn leaky_word<T>(figures: &BTreeMap<String, T>) -> &'static str {
+    if figures.keys().any(|name| name.starts_with(LEAKY)) {
+        "leaky "
+    } else {
+        ""
+    }
+}
+
 /// Resamples of the bootstrap.
 const RESAMPLES: usize = 1000;
 

@@ -121,7 +121,12 @@ impl Protocol {
 
         let Some(whole) = &folds.whole else {
             let split = &folds.tested[0];
-            let network = train(split, "model".into())?;
+            let leaky = if self.split.test.is_leaky() {
+                "leaky "
+            } else {
+                ""
+            };
+            let network = train(split, format!("{leaky}model"))?;
             let rule = fit_rule(&training::score(&network, &split.validation)?);
             let scored = training::score(&network, &split.test)?;
             return Ok(Outcome {

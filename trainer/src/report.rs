@@ -100,6 +100,7 @@ impl<'a> Report<'a> {
         dataset: &'a Dataset,
         predictions: &'a [Prediction<'a>],
     ) -> Self {
+        let leaky = !metrics::leaky_word(&manifest.evaluation.figures).is_empty();
         let judged = || predictions.iter().map(|prediction| &prediction.judged);
         let base = if dataset.root.is_file() {
             dataset.root.parent().unwrap_or(Path::new(""))
@@ -131,9 +132,9 @@ impl<'a> Report<'a> {
             // Where nothing is known but duplicates, nearly every image is a group of its own.
             groups: match dataset.groups.basis {
                 Basis::NearDuplicates => Vec::new(),
-                Basis::Subject | Basis::CaptureSession => parts(predictions, name_of),
+                Basis::Subject | Basis::CaptureSession => parts(leaky, predictions, name_of),
             },
-            cameras: parts(predictions, camera),
+            cameras: parts(leaky, predictions, camera),
             shortcuts: None,
             trainings: Vec::new(),
             images: predictions.iter().map(row).collect(),
@@ -176,9 +177,10 @@ impl fmt::Display for Report<'_> {
             true_negatives,
             false_positives,
         } = self.confusion;
+        let leaky = metrics::leaky_word(&evaluation.figures);
         writeln!(
             f,
-            "TP {true_positives}  FN {false_negatives}  TN {true_negatives}  FP {false_positives}"
+            "{leaky}TP {true_positives}  FN {false_negatives}  TN {true_negatives}  FP {false_positives}"
         )?;
         let DecisionRule {
             threshold,
@@ -197,7 +199,7 @@ impl fmt::Display for Report<'_> {
     }
 }
 
-fn parts(predictions: &[Prediction], name: impl Fn(&Sample) -> String) -> Vec<Part> {
+fn parts(leaky: bool, predictions: &[Prediction], name: impl Fn(&Sample) -> String) -> Vec<Part> {
     let mut by_name: BTreeMap<String, Vec<Judged>> = BTreeMap::new();
     for Prediction { sample, judged, .. } in predictions {
         by_name.entry(name(sample)).or_default().push(*judged);
@@ -208,7 +210,7 @@ fn parts(predictions: &[Prediction], name: impl Fn(&Sample) -> String) -> Vec<Pa
             name,
             images: judged.len(),
             confusion: Confusion::of(&judged),
-            figures: metrics::figures(&judged),
+            figures: metrics::named(metrics::figures(&judged), leaky),
         })
         .collect()
 }

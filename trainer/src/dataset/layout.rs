@@ -72,6 +72,12 @@ pub(crate) struct Listing {
 const EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "png", "bmp", "tif", "tiff"];
 
 impl Source {
+    /// What people call it.
+    pub(crate) fn name(&self) -> String {
+        let name = self.root.file_name().unwrap_or(self.root.as_os_str());
+        format!("the collection {}", name.display())
+    }
+
     /// Finds every file and its class, without opening the images.
     pub(crate) fn list(&self) -> Result<Listing, TrainError> {
         let mut ignored = Vec::new();

@@ -339,10 +339,18 @@ fn read_names(path: &Path) -> Result<Vec<String>, TrainError> {
         )
     })?;
     let lines = text.lines().map(str::trim);
-    Ok(lines
+    let names: Vec<String> = lines
         .filter(|line| !line.is_empty())
         .map(Into::into)
-        .collect())
+        .collect();
+    if names.is_empty() {
+        return Err(TrainError::data(
+            path,
+            "it names no image",
+            "give a text file with one file name a line",
+        ));
+    }
+    Ok(names)
 }
 
 /// Whether a path ends in this file name, with or without its extension.
@@ -574,6 +582,8 @@ mod tests {
     fn names_that_stand_for_nothing_are_refused() {
         let message = holdout(&pairs(), "0\n1\nabsent\n").unwrap_err();
         assert!(message.contains("absent stands for 0 images"), "{message}");
+        let message = holdout(&pairs(), " \n\n").unwrap_err();
+        assert!(message.contains("it names no image"), "{message}");
         let plan = plan(TestPlan::Named(Holdout::Reference));
         let message = pairs().splits(&plan).unwrap_err().to_string();
         assert!(message.contains("Im006_1"), "{message}");

@@ -107,6 +107,12 @@ impl Import {
         let refuse = |problem: String| TrainError::Export {
             problem: format!("{}: {problem}", self.xml.display()),
         };
+        if !matches!(&self.labels[..], [first, second] if first != second) {
+            return Err(refuse(format!(
+                "its outputs cannot be called `{}`; give two names, --labels healthy,leukemia",
+                self.labels.join(",")
+            )));
+        }
         let xml = fs::read(&self.xml).map_err(|error| refuse(error.to_string()))?;
         let bin = fs::read(&self.bin).map_err(|error| TrainError::Export {
             problem: format!("{}: {error}", self.bin.display()),
