@@ -7,6 +7,7 @@
 
 mod decision;
 pub mod decode;
+mod domain;
 pub mod engine;
 mod error;
 mod files;
@@ -15,16 +16,20 @@ mod model;
 mod overlay;
 mod preprocess;
 mod resample;
+mod slide;
 mod suggestion;
 mod tensor;
 mod validate;
 
 pub use decision::{Call, Decision};
+pub use domain::{Descriptor, Domain, FEATURES};
 pub use engine::{Classifier, EngineChoice, EngineConfig, EngineInfo, EvidenceMap, Inference};
 pub use error::ArtifactError;
 pub use manifest::*;
-pub use model::{GoldenResult, Model, ModelFiles};
+pub use model::{GoldenResult, Model, ModelFiles, Prepared};
+pub use overlay::Place;
 pub use preprocess::Preprocessor;
 pub use resample::Resampler;
+pub use slide::SlideRule;
 pub use suggestion::did_you_mean;
 pub use tensor::Tensor;

@@ -7,6 +7,8 @@ use semver::Version;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::{Domain, SlideRule};
+
 /// The contents of `manifest.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,6 +37,12 @@ pub struct Manifest {
     pub outputs: Outputs,
     /// From logit margin to verdict.
     pub decision: DecisionRule,
+    /// From the fields of a slide to its verdict.
+    #[serde(default)]
+    pub slide: SlideRule,
+    /// Where the pictures of the training lie, where the model knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<Domain>,
     /// What was measured, and on what.
     pub evaluation: Evaluation,
     /// The model's files.

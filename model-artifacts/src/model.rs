@@ -8,8 +8,8 @@ use crate::decode::{self, Limits};
 use crate::engine::Engine;
 use crate::files::read_bounded;
 use crate::{
-    ArtifactError, Classifier, EngineConfig, EngineInfo, FileEntry, GoldenSample, Inference,
-    Manifest, Preprocessor,
+    ArtifactError, Classifier, Descriptor, EngineConfig, EngineInfo, FileEntry, GoldenSample,
+    Inference, Manifest, Preprocessor, Tensor,
 };
 
 /// Largest manifest, largest file of a network, in bytes.
@@ -292,9 +292,45 @@ impl Model {
     /// Prepares an image and runs the network on it.
     ///
     /// # Errors
-    /// [`ArtifactError::Image`] if the image has no pixels, [`ArtifactError::Inference`] if the
-    /// engine fails.
+    /// Those of [`Model::prepare`] and of [`Prepared::infer`].
     pub fn infer(&mut self, image: &RgbImage) -> Result<Inference, ArtifactError> {
-        self.classifier.classify(self.preprocessor.prepare(image)?)
+        self.prepare(image)?.infer()
+    }
+
+    /// Makes an image the network's input.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Image`] if the image has no pixels.
+    pub fn prepare(&mut self, image: &RgbImage) -> Result<Prepared<'_>, ArtifactError> {
+        Ok(Prepared {
+            input: self.preprocessor.prepare(image)?,
+            manifest: &self.manifest,
+            classifier: self.classifier.as_mut(),
+        })
+    }
+}
+
+/// An image as a model's input.
+pub struct Prepared<'a> {
+    input: &'a Tensor,
+    manifest: &'a Manifest,
+    classifier: &'a mut dyn Classifier,
+}
+
+impl Prepared<'_> {
+    /// How far the image lies from those that the network was trained on, 0 and more; `None` where the
+    /// model does not know. Its manifest's [`Domain`](crate::Domain) has the limit.
+    pub fn distance(&self) -> Option<f32> {
+        let domain = self.manifest.domain.as_ref()?;
+        let descriptor = Descriptor::of(self.input, &self.manifest.input);
+        Some(domain.distance(&descriptor))
+    }
+
+    /// Runs the network.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Inference`] if the engine fails.
+    pub fn infer(self) -> Result<Inference, ArtifactError> {
+        self.classifier.classify(self.input)
     }
 }

@@ -2,6 +2,7 @@
 
 use image::imageops::{self, FilterType};
 use image::{ImageBuffer, Luma, Rgb, RgbImage};
+use serde::Serialize;
 
 use crate::EvidenceMap;
 
@@ -11,8 +12,51 @@ const FOR: Rgb<u8> = Rgb([213, 94, 0]);
 const AGAINST: Rgb<u8> = Rgb([0, 114, 178]);
 /// How much of the image the strongest evidence hides, 0 to 1.
 const MOST: f32 = 0.85;
+/// Inner and outer radius of a mark, as shares of the image's shorter side, and the middle between
+/// its dark rim and its light one: one of them shows on any ground.
+const MARK: [f32; 3] = [0.08, 0.088, 0.096];
+
+/// A place in an image, from 0 (left, top) to 1 (right, bottom).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Place {
+    /// Share of the width.
+    pub x: f32,
+    /// Share of the height.
+    pub y: f32,
+}
+
+impl Place {
+    /// Draws a ring around the place.
+    pub fn mark(self, image: &mut RgbImage) {
+        let (width, height) = (image.width() as f32, image.height() as f32);
+        let [inner, middle, outer] = MARK.map(|share| share * width.min(height));
+        for (x, y, pixel) in image.enumerate_pixels_mut() {
+            let (x, y) = (x as f32 + 0.5, y as f32 + 0.5);
+            let distance = (x - self.x * width).hypot(y - self.y * height);
+            if (inner..middle).contains(&distance) {
+                *pixel = Rgb([255; 3]);
+            } else if (middle..outer).contains(&distance) {
+                *pixel = Rgb([0; 3]);
+            }
+        }
+    }
+}
 
 impl EvidenceMap {
+    /// The middle of the position that speaks loudest for the positive class; `None` if none does.
+    pub fn strongest(&self) -> Option<Place> {
+        let (index, _) = self
+            .values
+            .iter()
+            .enumerate()
+            .filter(|(_, value)| **value > 0.0)
+            .max_by(|(_, a), (_, b)| a.total_cmp(b))?;
+        Some(Place {
+            x: ((index % self.width) as f32 + 0.5) / self.width as f32,
+            y: ((index / self.width) as f32 + 0.5) / self.height as f32,
+        })
+    }
+
     /// The image in grey, in vermilion where the map speaks for the positive class and in blue where
     /// it speaks against it. The strongest position of the map has the strongest colour, and a map
     /// without evidence has none. The map covers the whole image, whatever its proportions.
@@ -83,5 +127,28 @@ mod tests {
             let painted = painted(values);
             assert!(painted.pixels().all(|pixel| *pixel == GROUND));
         }
+    }
+
+    #[test]
+    fn the_strongest_position_is_found_and_marked() {
+        let map = EvidenceMap {
+            width: 4,
+            height: 2,
+            values: vec![0.1, -9.0, 0.0, 0.2, 0.3, 0.0, 2.0, f32::NEG_INFINITY],
+        };
+        let place = map.strongest().unwrap();
+        assert_eq!(place, Place { x: 0.625, y: 0.75 });
+        let mut image = RgbImage::from_pixel(400, 200, GROUND);
+        place.mark(&mut image);
+        // The middle is (250, 150); rings of 16 to 17.6 and to 19.2 pixels.
+        assert_eq!(image.get_pixel(250, 150), &GROUND);
+        assert_eq!(image.get_pixel(266, 150), &Rgb([255; 3]));
+        assert_eq!(image.get_pixel(268, 150), &Rgb([0; 3]));
+        assert_eq!(image.get_pixel(271, 150), &GROUND);
+        let silent = EvidenceMap {
+            values: vec![-1.0; 8],
+            ..map
+        };
+        assert_eq!(silent.strongest(), None);
     }
 }

@@ -6,7 +6,8 @@ use std::path::{Component, Path};
 use serde::Deserialize;
 
 use crate::{
-    ArtifactError, DecisionRule, FileEntry, Files, InputContract, Labels, Manifest, did_you_mean,
+    ArtifactError, DecisionRule, Domain, FEATURES, FileEntry, Files, InputContract, Labels,
+    Manifest, SlideRule, did_you_mean,
 };
 
 /// Longest name or label, and longest text, in bytes.
@@ -18,6 +19,9 @@ const SIDES: std::ops::RangeInclusive<u32> = 8..=2048;
 const MAX_GOLDEN: usize = 64;
 /// Largest tolerance of a golden sample; a wider one would prove nothing.
 const MAX_TOLERANCE: f32 = 0.05;
+
+/// Most fields that a slide can need.
+const MAX_FIELDS: u32 = 1000;
 
 const CORRECT_IT: &str = "correct it, or install the model again";
 
@@ -87,6 +91,10 @@ impl Manifest {
         self.labels.check()?;
         self.input.faults()?;
         self.decision.check()?;
+        self.slide.check()?;
+        if let Some(domain) = &self.domain {
+            domain.check()?;
+        }
         self.check_outputs()?;
         self.check_figures()?;
         self.files.check()?;
@@ -292,6 +300,47 @@ impl DecisionRule {
                 format!("{} is not a finite number above 0", self.temperature),
                 CORRECT_IT,
             ));
+        }
+        Ok(())
+    }
+}
+
+impl SlideRule {
+    fn check(&self) -> Result<(), Fault> {
+        if self.min_fields == 0 || self.min_fields > MAX_FIELDS {
+            return Err(Fault::new(
+                "slide.min_fields",
+                format!("{} is not 1 to {MAX_FIELDS}", self.min_fields),
+                CORRECT_IT,
+            ));
+        }
+        check_between(
+            "slide.correlation".into(),
+            self.correlation,
+            0.0..=1.0,
+            "0 to 1",
+        )
+    }
+}
+
+impl Domain {
+    fn check(&self) -> Result<(), Fault> {
+        let rows = self.factor.iter().map(Vec::len);
+        if !rows.eq(1..=FEATURES) {
+            return Err(Fault::new(
+                "domain.factor",
+                format!("it is not a lower triangle of {FEATURES} rows"),
+                CORRECT_IT,
+            ));
+        }
+        let values = self.mean.iter().chain(self.factor.iter().flatten());
+        if !values.chain([&self.limit]).all(|value| value.is_finite()) {
+            return Err(Fault::new("domain", "a value is not finite", CORRECT_IT));
+        }
+        let diagonal = self.factor.iter().filter_map(|row| row.last());
+        if !diagonal.chain([&self.limit]).all(|value| *value > 0.0) {
+            let problem = "the limit or the diagonal of the factor is not above 0";
+            return Err(Fault::new("domain", problem, CORRECT_IT));
         }
         Ok(())
     }
