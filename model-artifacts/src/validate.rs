@@ -306,7 +306,7 @@ impl DecisionRule {
 }
 
 impl SlideRule {
-    fn check(&self) -> Result<(), Fault> {
+    fn check(self) -> Result<(), Fault> {
         if self.min_fields == 0 || self.min_fields > MAX_FIELDS {
             return Err(Fault::new(
                 "slide.min_fields",

@@ -216,6 +216,9 @@ pub(crate) struct FitArgs {
     /// Share of verdicts that must be right; what it takes is left inconclusive
     #[arg(long, default_value_t = 0.95, value_parser = requirement)]
     pub(crate) accuracy: f64,
+    /// Fewest fields of view for the appliance's verdict on a slide
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) min_fields: u32,
     /// The model's name: a-z, 0-9 and -
     #[arg(long, default_value = "smear-demo")]
     pub(crate) name: String,

@@ -5,7 +5,7 @@ use semver::Version;
 use serde_json::Value;
 use smearscope_artifacts::decode::{self, Limits};
 use smearscope_artifacts::{
-    DecisionRule, EngineChoice, Evaluation, FileEntry, Files, Labels, Manifest, Outputs,
+    DecisionRule, EngineChoice, Evaluation, FileEntry, Files, Labels, Manifest, Outputs, SlideRule,
 };
 
 use crate::card;
@@ -13,6 +13,7 @@ use crate::cases::Judges;
 use crate::checkpoint::{Checkpoints, Description};
 use crate::dataset::{Basis, Dataset, Provenance, Sample, Source, TestPlan};
 use crate::destination::Destination;
+use crate::domain;
 use crate::error::TrainError;
 use crate::golden::{self, Golden};
 use crate::metrics::{self, Judged};
@@ -37,6 +38,8 @@ pub(crate) struct Job {
     pub(crate) name: String,
     pub(crate) version: Version,
     pub(crate) license: String,
+    /// Fewest fields for the verdict on a slide.
+    pub(crate) min_fields: u32,
 }
 
 impl Job {
@@ -72,6 +75,8 @@ impl Job {
         let golden = golden::choose(folds.unmet(), &scored)?;
         let mut manifest = self.describe(&dataset, &origin, &folds, *rule, &judged);
         manifest.evaluation.warnings = self.warnings(&shortcuts);
+        let seed = self.protocol.plan.seed;
+        manifest.domain = Some(domain::measure(&folds.kept().train, &contract, seed)?);
         let package = Package {
             network,
             golden: &golden,
@@ -219,6 +224,11 @@ impl Job {
                 evidence: Some(EVIDENCE.into()),
             },
             decision,
+            slide: SlideRule {
+                min_fields: self.min_fields,
+                ..SlideRule::default()
+            },
+            domain: None,
             evaluation: Evaluation {
                 dataset: if leaky {
                     format!(
@@ -296,7 +306,7 @@ impl Job {
         let fit = format!(
             "smearscope-train fit --network {} --dataset {} --data FIELDS --out MODEL --positive {} {} \
              --validation-share {} --epochs {} --patience {} --batch-size {} --learning-rate {} --seed {} \
-             --sensitivity {} --accuracy {} --name {} --model-version {} --license {}",
+             --sensitivity {} --accuracy {} --min-fields {} --name {} --model-version {} --license {}",
             plan.architecture.option(),
             self.data.layout.name(),
             self.data.positive.join(","),
@@ -309,6 +319,7 @@ impl Job {
             plan.seed,
             requirements.sensitivity,
             requirements.accuracy,
+            self.min_fields,
             self.name,
             self.version,
             self.license
@@ -416,6 +427,7 @@ mod tests {
                     accuracy: 0.95,
                 },
             },
+            min_fields: 1,
             name: "tiny".into(),
             version: Version::new(1, 2, 3),
             license: "MIT".into(),

@@ -13,6 +13,7 @@ mod convolution;
 mod dataset;
 mod destination;
 mod device;
+mod domain;
 mod error;
 mod evaluate;
 mod export;
@@ -203,6 +204,7 @@ impl TryFrom<FitArgs> for Job {
                 replace: args.replace,
             },
             resume: args.resume,
+            min_fields: args.min_fields,
             name: args.name,
             version: args.model_version,
             license: args.license,

@@ -219,6 +219,49 @@ fn impossible_values_are_refused_by_field() {
 }
 
 #[test]
+fn slides_and_domains_must_be_possible() {
+    // The first field's row is missing, the last is too short, a diagonal is nought.
+    let triangle: Vec<Vec<f32>> = (1..=10).map(|count| vec![1.0; count]).collect();
+    let mut short = triangle.clone();
+    short[9].pop();
+    let mut flat = triangle.clone();
+    flat[4][4] = 0.0;
+    let domain = |factor: &[Vec<f32>], limit: &str| {
+        format!(
+            "domain = {{ mean = {:?}, factor = {factor:?}, limit = {limit} }}",
+            [0.5; 10]
+        )
+    };
+    for (text, field) in [
+        (
+            "slide = { min_fields = 0, correlation = 1.0 }".to_owned(),
+            "slide.min_fields",
+        ),
+        (
+            "slide = { min_fields = 3, correlation = 1.5 }".to_owned(),
+            "slide.correlation",
+        ),
+        (
+            "slide = { min_fields = 3, correlation = nan }".to_owned(),
+            "slide.correlation",
+        ),
+        (domain(&triangle[1..], "3.0"), "domain.factor"),
+        (domain(&short, "3.0"), "domain.factor"),
+        (domain(&flat, "3.0"), "domain"),
+        (domain(&triangle, "0.0"), "domain"),
+        (domain(&triangle, "inf"), "domain"),
+    ] {
+        let message = Copy::new()
+            .edit("demo = true", &format!("demo = true\n{text}"))
+            .refusal();
+        assert!(
+            message.contains(&format!(": {field}: ")),
+            "{text}: {message}"
+        );
+    }
+}
+
+#[test]
 fn unknown_and_missing_keys_are_refused_with_a_suggestion() {
     let message = Copy::new().edit("threshold =", "thresold =").refusal();
     assert!(message.contains("decision: line "), "{message}");

@@ -15,7 +15,7 @@ use log::info;
 use semver::Version;
 use smearscope_artifacts::{
     ChannelOrder, DecisionRule, EngineChoice, EngineConfig, Evaluation, Files, GoldenSample,
-    InputContract, Labels, Manifest, Model, Outputs, ResizeFilter,
+    InputContract, Labels, Manifest, Model, Outputs, ResizeFilter, SlideRule,
 };
 
 use crate::dataset::{Dataset, Sample, Source};
@@ -183,6 +183,8 @@ impl Import {
                 evidence: None,
             },
             decision: RULE,
+            slide: SlideRule::default(),
+            domain: None,
             evaluation: Evaluation {
                 dataset: "none".into(),
                 protocol: "Not evaluated: the images at hand chose how the input is read. \
