@@ -4,17 +4,23 @@ use std::path::Path;
 
 use image::RgbImage;
 use smearscope_artifacts::decode::{self, Limits};
-use smearscope_artifacts::{ArtifactError, EngineConfig, EngineInfo, Manifest, Model};
+use smearscope_artifacts::{
+    ArtifactError, EngineConfig, EngineInfo, EvidenceMap, Manifest, Model, Place,
+};
 use smearscope_hardware::{Frame, Pixels};
 
-use crate::quality::{Quality, QualityGate};
+use crate::quality::{Copier, Problem, Quality, QualityGate};
 use crate::verdict::{Reason, Verdict};
+
+/// Longer side of an overlay in pixels: what a screen shows, and a Pi writes as PNG at once.
+const OVERLAY: u32 = 800;
 
 /// A verified model with the gate in front of it.
 pub struct Analyst {
     model: Model,
     gate: QualityGate,
     limits: Limits,
+    has_overlays: bool,
 }
 
 /// What came out for one picture.
@@ -24,8 +30,14 @@ pub struct Analysis {
     pub verdict: Verdict,
     /// Calibrated probability of the positive class, 0 to 1; `None` where the model was not asked.
     pub probability: Option<f32>,
+    /// Logit margin, for the slide; `None` where the model was not asked.
+    pub margin: Option<f32>,
     /// What the gate measured.
     pub quality: Quality,
+    /// Where the evidence for the positive class is strongest, if there is any.
+    pub strongest: Option<Place>,
+    /// The evidence painted over the picture, where it was asked for and the model gives it.
+    pub overlay: Option<RgbImage>,
 }
 
 /// Why a picture could not be analysed.
@@ -60,7 +72,17 @@ impl Analyst {
             model: Model::load(model, engine)?,
             gate: QualityGate::default(),
             limits,
+            has_overlays: false,
         })
+    }
+
+    /// Whether analyses have overlays, which take time to paint.
+    #[must_use]
+    pub fn with_overlays(self, has_overlays: bool) -> Self {
+        Self {
+            has_overlays,
+            ..self
+        }
     }
 
     /// The verified model.
@@ -84,7 +106,7 @@ impl Analyst {
     /// [`AnalysisError`] if it is not a whole image within the limits, or the engine fails.
     pub fn analyse_file(&mut self, path: &Path) -> Result<Analysis, AnalysisError> {
         let image = decode::read(path, &self.limits)?;
-        self.analyse(&image)
+        self.analyse(&image, None)
     }
 
     /// Analyses a camera's frame.
@@ -92,8 +114,13 @@ impl Analyst {
     /// # Errors
     /// As [`Analyst::analyse_file`].
     pub fn analyse_frame(&mut self, frame: Frame) -> Result<Analysis, AnalysisError> {
-        let image = match frame.pixels {
-            Pixels::Encoded(bytes) => decode::decode(&bytes, &self.limits)?,
+        let image = self.image(frame.pixels)?;
+        self.analyse(&image, None)
+    }
+
+    fn image(&self, pixels: Pixels) -> Result<RgbImage, AnalysisError> {
+        match pixels {
+            Pixels::Encoded(bytes) => Ok(decode::decode(&bytes, &self.limits)?),
             Pixels::Rgb8 {
                 width,
                 height,
@@ -107,27 +134,78 @@ impl Analyst {
                         bytes,
                         width,
                         height,
-                    })?
+                    })
             }
-        };
-        self.analyse(&image)
+        }
     }
 
-    fn analyse(&mut self, image: &RgbImage) -> Result<Analysis, AnalysisError> {
-        let (quality, problem) = self.gate.assess(image);
-        if let Some(problem) = problem {
-            return Ok(Analysis {
-                verdict: Verdict::Inconclusive(Reason::Quality(problem)),
-                probability: None,
-                quality,
-            });
+    fn analyse(
+        &mut self,
+        image: &RgbImage,
+        earlier: Option<&RgbImage>,
+    ) -> Result<Analysis, AnalysisError> {
+        let mut quality = self.gate.assess(image, earlier);
+        if let Some(failure) = quality.failure() {
+            return Ok(Analysis::refused(failure.problem, quality));
         }
-        let inference = self.model.infer(image)?;
-        let decision = self.model.manifest().decision.decide(inference.margin);
+        let limit = self
+            .model
+            .manifest()
+            .domain
+            .as_ref()
+            .map(|domain| domain.limit);
+        let decision = self.model.manifest().decision;
+        let prepared = self.model.prepare(image)?;
+        if let (Some(distance), Some(limit)) = (prepared.distance(), limit) {
+            quality.most("distance", distance, limit, Problem::Unfamiliar);
+        }
+        if let Some(failure) = quality.failure() {
+            return Ok(Analysis::refused(failure.problem, quality));
+        }
+        let inference = prepared.infer()?;
+        let decision = decision.decide(inference.margin);
+        let evidence = inference.evidence.as_ref();
+        let strongest = evidence.and_then(EvidenceMap::strongest);
         Ok(Analysis {
             verdict: Verdict::of(&decision),
             probability: Some(decision.probability),
+            margin: Some(inference.margin),
             quality,
+            strongest,
+            overlay: evidence
+                .filter(|_| self.has_overlays)
+                .map(|evidence| overlay(image, evidence)),
         })
     }
+}
+
+impl Analysis {
+    fn refused(problem: Problem, quality: Quality) -> Self {
+        Self {
+            verdict: Verdict::Inconclusive(Reason::Quality(problem)),
+            probability: None,
+            margin: None,
+            quality,
+            strongest: None,
+            overlay: None,
+        }
+    }
+
+    /// Why there is no verdict and by how much, if there is none.
+    pub fn explanation(&self) -> Option<String> {
+        let reason = self.verdict.reason()?;
+        Some(match self.quality.failure() {
+            Some(figure) => format!("{reason} ({figure})"),
+            None => reason.to_string(),
+        })
+    }
+}
+
+/// The picture, smaller, under its evidence, with a ring around the strongest position.
+fn overlay(image: &RgbImage, evidence: &EvidenceMap) -> RgbImage {
+    let mut painted = evidence.paint(Copier::new(OVERLAY).copy(image));
+    if let Some(place) = evidence.strongest() {
+        place.mark(&mut painted);
+    }
+    painted
 }

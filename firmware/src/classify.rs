@@ -8,6 +8,7 @@ use std::time::Instant;
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use smearscope_artifacts::Place;
 use walkdir::WalkDir;
 
 use crate::analysis::{Analysis, Analyst};
@@ -28,6 +29,8 @@ struct Line<'a> {
     hint: Option<&'static str>,
     probability: Option<f32>,
     threshold: f32,
+    /// Where the evidence for the positive class is strongest, 0 to 1 from left and top.
+    strongest: Option<Place>,
     quality: &'a Quality,
     engine: &'static str,
     device: &'a str,
@@ -217,10 +220,11 @@ impl Printer<'_> {
             return self.object(&Line {
                 path: path.to_string_lossy(),
                 verdict: verdict.word(),
-                reason: verdict.reason().map(|reason| reason.to_string()),
+                reason: analysis.explanation(),
                 hint: verdict.reason().map(|reason| reason.hint()),
                 probability: analysis.probability,
                 threshold: analyst.manifest().decision.threshold,
+                strongest: analysis.strongest,
                 quality: &analysis.quality,
                 engine: analyst.engine().engine,
                 device: &analyst.engine().device,
@@ -232,9 +236,10 @@ impl Printer<'_> {
         let probability = analysis
             .probability
             .map_or_else(|| "-".to_owned(), |p| format!("{p:.3}"));
-        let reason = verdict.reason().map_or_else(String::new, |reason| {
-            format!("  ({reason}: {})", reason.hint())
-        });
+        let hint = verdict.reason().map_or("", |reason| reason.hint());
+        let reason = analysis
+            .explanation()
+            .map_or_else(String::new, |reason| format!("  ({reason}: {hint})"));
         let word = verdict.word();
         self.line(&format!(
             "{word:12}  p = {probability:5}  {}{reason}",

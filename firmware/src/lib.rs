@@ -2,6 +2,7 @@
 //! asks the model and shows the verdict. Research use only.
 //!
 //! - [`analysis`]: one picture, from bytes to verdict, with the [`quality`] gate in front
+//! - [`slide`]: what the fields of a slide say together
 //! - [`appliance`]: the loop, driven by the [`machine`] of states and shown by the [`screens`]
 //! - [`cli`]: the commands
 
@@ -17,5 +18,6 @@ pub mod quality;
 mod run;
 pub mod screens;
 mod selftest;
+pub mod slide;
 pub mod verdict;
 mod workers;

@@ -93,7 +93,10 @@ mod tests {
         Analysis {
             verdict: Verdict::Positive,
             probability: Some(0.9),
+            margin: None,
             quality: Quality::default(),
+            strongest: None,
+            overlay: None,
         }
     }
 

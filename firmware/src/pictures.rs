@@ -46,7 +46,10 @@ fn examples() -> [(&'static str, State); 10] {
         State::Verdict(Analysis {
             verdict,
             probability,
+            margin: None,
             quality: Quality::default(),
+            strongest: None,
+            overlay: None,
         })
     };
     [

@@ -265,7 +265,10 @@ mod tests {
         State::Verdict(Analysis {
             verdict,
             probability: Some(0.75),
+            margin: None,
             quality: Quality::default(),
+            strongest: None,
+            overlay: None,
         })
     }
 

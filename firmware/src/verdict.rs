@@ -1,4 +1,4 @@
-//! What the appliance says about a field of view.
+//! What the appliance says about a field of view, or about a slide.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use smearscope_artifacts::{Call, Decision};
 
 use crate::quality::Problem;
 
-/// The verdict on one field of view.
+/// The verdict on a field of view, or on a slide.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Verdict {
     /// The model finds lymphoblasts.
@@ -24,6 +24,8 @@ pub enum Reason {
     Quality(Problem),
     /// The probability lies where the model is not sure enough.
     Undecided,
+    /// The slide needs so many fields more.
+    TooFewFields(u32),
 }
 
 impl Verdict {
@@ -60,6 +62,7 @@ impl Reason {
         match self {
             Self::Quality(problem) => problem.hint(),
             Self::Undecided => "try another field",
+            Self::TooFewFields(_) => "add fields of this slide",
         }
     }
 }
@@ -69,6 +72,7 @@ impl fmt::Display for Reason {
         match self {
             Self::Quality(problem) => problem.fmt(f),
             Self::Undecided => f.write_str("the model is not sure"),
+            Self::TooFewFields(missing) => write!(f, "{missing} fields too few"),
         }
     }
 }

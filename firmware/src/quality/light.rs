@@ -1,0 +1,53 @@
+//! How much light, and whether it falls on all of the field alike.
+
+use image::RgbImage;
+
+use super::figure::{Problem, Quality};
+use super::luma;
+
+const MIN_HIGHLIGHTS: f32 = 80.0;
+const MAX_CLIPPED: f32 = 0.5;
+const MIN_CONTRAST: f32 = 20.0;
+const MIN_EVENNESS: f32 = 0.25;
+
+/// Luma from which on a sensor may have been full.
+const FULL: u8 = 250;
+/// Tiles across and down, in which the brightest tenth is the ground between cells.
+const TILES: [u32; 2] = [4, 3];
+
+type Histogram = [u32; 256];
+
+/// Measures light; gives the 95th percentile of luma.
+pub(super) fn measure(copy: &RgbImage, quality: &mut Quality) -> f32 {
+    let mut tiles = [[0_u32; 256]; (TILES[0] * TILES[1]) as usize];
+    let (width, height) = copy.dimensions();
+    for (x, y, pixel) in copy.enumerate_pixels() {
+        let tile = y * TILES[1] / height * TILES[0] + x * TILES[0] / width;
+        tiles[tile as usize][usize::from(luma(*pixel))] += 1;
+    }
+    let all: Histogram = std::array::from_fn(|bin| tiles.iter().map(|tile| tile[bin]).sum());
+    let highlights = percentile(&all, 0.95);
+    let contrast = highlights - percentile(&all, 0.05);
+    let full: u32 = all[usize::from(FULL)..].iter().sum();
+    let grounds = tiles.map(|tile| percentile(&tile, 0.9));
+    let evenness = grounds.into_iter().fold(f32::MAX, f32::min)
+        / grounds.into_iter().fold(f32::MIN_POSITIVE, f32::max);
+
+    quality.least("highlights", highlights, MIN_HIGHLIGHTS, Problem::TooDark);
+    let clipped = full as f32 / copy.pixels().len() as f32;
+    quality.most("clipped", clipped, MAX_CLIPPED, Problem::TooBright);
+    quality.least("contrast", contrast, MIN_CONTRAST, Problem::Flat);
+    quality.least("evenness", evenness, MIN_EVENNESS, Problem::Uneven);
+    highlights
+}
+
+/// The bin below or in which `share` of all counts lie.
+fn percentile(histogram: &Histogram, share: f64) -> f32 {
+    let wanted = share * f64::from(histogram.iter().sum::<u32>());
+    let mut sum = 0;
+    let bin = histogram.iter().position(|count| {
+        sum += count;
+        f64::from(sum) >= wanted
+    });
+    bin.unwrap_or_default() as f32
+}

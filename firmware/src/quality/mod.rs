@@ -1,0 +1,310 @@
+//! The gate: whether a picture can be judged at all.
+//!
+//! All figures are taken on copies of at most 512 pixels on their longer side, so that they depend on the
+//! field of view and not on the camera's resolution, and cost little on a Pi. Their limits were set
+//! on the 21 micrographs of the BCCD test set, on the trainer's synthetic fields, whose stains and lamps
+//! vary more than those of any one laboratory, and on what must be refused:
+//!
+//! | figure | BCCD | must be refused | limit |
+//! |---|---|---|---|
+//! | `highlights` (95th percentile of luma) | 202–211 | a tenth of the light: 21 | ≥ 80 |
+//! | `clipped` (share of luma ≥ 250) | 0 | washed out: > 0.6 | ≤ 0.5 |
+//! | `contrast` (95th − 5th percentile) | 46–67 | plain grey: 0 | ≥ 20 |
+//! | `evenness` (darkest ÷ brightest of 12 tiles) | 0.85–0.94 | half of the field in the dark: 0.1 | ≥ 0.25 |
+//! | `garish` (share of pure colours) | 0–0.013 | colour bars: 0.7 | ≤ 0.2 |
+//! | `nuclei` (share of purple) | 0.028–0.073 | bars, chequers, desks: 0 | ≥ 0.002 |
+//! | `red_cells` (share of red) | 0.33–0.56 | grey pictures: 0 | ≥ 0.01 |
+//! | `coverage` (1 − share of ground) | 0.14–0.35 | colour noise: 1 | ≤ 0.95 |
+//! | `cast` (strongest ÷ weakest channel of the ground) | 1.00–1.07 | lamp without white balance: > 2 | ≤ 1.8 |
+//! | `focus` | 1.25–1.61 | blurred by σ = 4 of 640 pixels: ≤ 1.212 | ≥ 1.22 |
+//! | `motion` (pixels of 512, between two frames) | | 1 % of the field: > 3 | ≤ 2 |
+//! | `distance` (from the model's training) | | | from the manifest |
+
+mod copier;
+mod figure;
+mod focus;
+mod light;
+mod motion;
+mod stain;
+
+use image::imageops::blur;
+use image::{ImageBuffer, Luma, Rgb, RgbImage};
+
+pub(crate) use copier::Copier;
+pub use figure::{Figure, Limit, Problem, Quality};
+
+/// Longer side of the copy on which light and focus are measured.
+const COPY: u32 = 512;
+/// Longer side of the copy on which colours are: noise is averaged away, nuclei are not.
+const COLOUR_COPY: u32 = 96;
+/// Networks see 100×100 pixels and more; a picture with fewer has less than they were trained on.
+const MIN_SIDE: u32 = 100;
+/// Standard deviation of the blur that takes the camera's noise away, in pixels of the copy.
+const NOISE_BLUR: f32 = 1.0;
+
+/// Luma from 0 to 1; with 8 bits, rounding would hide the gentle slopes of a soft field.
+type Luma32 = ImageBuffer<Luma<f32>, Vec<f32>>;
+
+/// Measures pictures; keeps its buffers from one to the next.
+pub struct QualityGate {
+    copy: Copier,
+    colour_copy: Copier,
+}
+
+impl Default for QualityGate {
+    fn default() -> Self {
+        Self {
+            copy: Copier::new(COPY),
+            colour_copy: Copier::new(COLOUR_COPY),
+        }
+    }
+}
+
+impl QualityGate {
+    /// Measures a picture, and how far the field moved since an earlier one of the same stream.
+    pub fn assess(&mut self, image: &RgbImage, earlier: Option<&RgbImage>) -> Quality {
+        let mut quality = Quality::default();
+        let side = image.width().min(image.height());
+        quality.least("side", side as f32, MIN_SIDE as f32, Problem::TooSmall);
+        if quality.failure().is_some() {
+            return quality;
+        }
+        let earlier = earlier.map(|earlier| calm(&lightness(self.copy.copy(earlier))));
+        let copy = self.copy.copy(image);
+        let highlights = light::measure(copy, &mut quality);
+        stain::measure(self.colour_copy.copy(copy), highlights, &mut quality);
+        let luma = lightness(copy);
+        let calm = calm(&luma);
+        focus::measure(&luma, &calm, &mut quality);
+        if let Some(earlier) = earlier {
+            motion::measure(&earlier, &calm, &mut quality);
+        }
+        quality
+    }
+}
+
+/// Luma of ITU-R BT.601.
+fn luma(Rgb([red, green, blue]): Rgb<u8>) -> u8 {
+    ((299 * u32::from(red) + 587 * u32::from(green) + 114 * u32::from(blue) + 500) / 1000) as u8
+}
+
+fn lightness(image: &RgbImage) -> Luma32 {
+    Luma32::from_fn(image.width(), image.height(), |x, y| {
+        Luma([f32::from(luma(*image.get_pixel(x, y))) / 255.0])
+    })
+}
+
+fn calm(luma: &Luma32) -> Luma32 {
+    blur(luma, NOISE_BLUR)
+}
+
+/// Lengths of the gradients by central differences, but for the edge of the picture.
+fn gradients(luma: &Luma32) -> impl Iterator<Item = f32> + '_ {
+    let width = luma.width() as usize;
+    let rows = luma.as_raw();
+    (1..(luma.height() as usize).saturating_sub(1)).flat_map(move |y| {
+        (1..width.saturating_sub(1)).map(move |x| {
+            let at = y * width + x;
+            let across = rows[at + 1] - rows[at - 1];
+            let down = rows[at + width] - rows[at - width];
+            across.hypot(down) / 2.0
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use image::imageops::{brighten, resize};
+
+    use super::*;
+
+    fn problem(image: &RgbImage) -> Option<Problem> {
+        let quality = QualityGate::default().assess(image, None);
+        quality.failure().map(|figure| figure.problem)
+    }
+
+    fn images(folder: &str) -> Vec<(String, RgbImage)> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("..")
+            .join(folder);
+        let Ok(entries) = std::fs::read_dir(&folder) else {
+            eprintln!("skipped: {} is absent", folder.display());
+            return Vec::new();
+        };
+        entries
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|ext| ext == "jpg"))
+            .map(|path| {
+                let image = image::open(&path).unwrap().to_rgb8();
+                (path.display().to_string(), image)
+            })
+            .collect()
+    }
+
+    fn fields() -> Vec<(String, RgbImage)> {
+        let mut fields = images("../shared/data/bccd");
+        fields.extend(images("hardware/fields"));
+        fields
+    }
+
+    /// A linear congruential generator (Numerical Recipes) is random enough here.
+    fn random() -> impl FnMut() -> u8 {
+        let mut state = 1_u32;
+        move || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        }
+    }
+
+    #[test]
+    fn micrographs_and_shipped_fields_pass() {
+        for (name, image) in fields() {
+            let quality = QualityGate::default().assess(&image, None);
+            assert_eq!(quality.failure(), None, "{name}: {quality:?}");
+        }
+    }
+
+    #[test]
+    fn blurred_darkened_and_overexposed_fields_are_refused() {
+        for (name, image) in fields() {
+            let pixel = image.width() as f32 / 640.0;
+            let soft = blur(&image, 4.0 * pixel);
+            assert_eq!(problem(&soft), Some(Problem::OutOfFocus), "{name}");
+            let mut noisy = blur(&image, 6.0 * pixel);
+            let mut random = random();
+            for sample in noisy.iter_mut() {
+                *sample = sample.saturating_add(random() % 14);
+            }
+            assert_eq!(problem(&noisy), Some(Problem::OutOfFocus), "{name}");
+            let mut dark = image.clone();
+            dark.iter_mut().for_each(|sample| *sample /= 10);
+            assert_eq!(problem(&dark), Some(Problem::TooDark), "{name}");
+            let bright = brighten(&image, 150);
+            assert_eq!(problem(&bright), Some(Problem::TooBright), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_verdict_of_the_gate_does_not_depend_on_resolution() {
+        for (name, image) in fields().into_iter().take(3) {
+            let (width, height) = image.dimensions();
+            let large = resize(
+                &image,
+                width * 3,
+                height * 3,
+                image::imageops::FilterType::CatmullRom,
+            );
+            assert_eq!(problem(&large), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_smear_is_refused() {
+        let picture = |pixel: &dyn Fn(u32, u32) -> [u8; 3]| {
+            RgbImage::from_fn(640, 480, |x, y| Rgb(pixel(x, y)))
+        };
+        let noise = std::cell::RefCell::new(random());
+        let random = || (noise.borrow_mut())();
+        let bars: [[u8; 3]; 7] = [
+            [191, 191, 191],
+            [191, 191, 0],
+            [0, 191, 191],
+            [0, 191, 0],
+            [191, 0, 191],
+            [191, 0, 0],
+            [0, 0, 191],
+        ];
+        let cases: [(&str, RgbImage, Problem); 8] = [
+            ("black", picture(&|_, _| [0; 3]), Problem::TooDark),
+            ("white", picture(&|_, _| [255; 3]), Problem::TooBright),
+            ("grey", picture(&|_, _| [128; 3]), Problem::Flat),
+            (
+                "gradient",
+                picture(&|x, _| [(x * 255 / 639) as u8; 3]),
+                Problem::Uneven,
+            ),
+            (
+                "chequers",
+                picture(&|x, y| [if (x / 20 + y / 20) % 2 == 0 { 0 } else { 255 }; 3]),
+                Problem::NotASmear,
+            ),
+            (
+                "noise",
+                picture(&|_, _| [random(), random(), random()]),
+                Problem::NotASmear,
+            ),
+            (
+                "unstained",
+                picture(&|x, y| {
+                    if (x / 40 + y / 40) % 3 == 0 {
+                        [200, 150, 140]
+                    } else {
+                        [220, 220, 215]
+                    }
+                }),
+                Problem::NotASmear,
+            ),
+            (
+                "colour bars",
+                picture(&|x, _| bars[(x * 7 / 640) as usize]),
+                Problem::NotASmear,
+            ),
+        ];
+        for (name, image, expected) in cases {
+            assert_eq!(problem(&image), Some(expected), "{name}");
+        }
+        assert_eq!(problem(&RgbImage::new(99, 400)), Some(Problem::TooSmall));
+    }
+
+    #[test]
+    fn a_field_that_moved_is_refused_and_one_that_trembled_is_not() {
+        for (name, image) in fields().into_iter().step_by(4) {
+            let (width, height) = image.dimensions();
+            let shifted = |share: f32| {
+                let by = (share * width as f32).round() as u32;
+                image::imageops::crop_imm(&image, by, by / 2, width - by, height - by).to_image()
+            };
+            let still = image::imageops::crop_imm(&image, 0, 0, width, height).to_image();
+            let assess = |one: &RgbImage, other: &RgbImage| {
+                let (width, height) = other.dimensions();
+                let one = image::imageops::crop_imm(one, 0, 0, width, height).to_image();
+                QualityGate::default().assess(other, Some(&one))
+            };
+            let motion = |quality: &Quality| {
+                let mut figures = quality.figures().iter();
+                figures
+                    .find(|figure| figure.name == "motion")
+                    .copied()
+                    .unwrap()
+            };
+            assert!(motion(&assess(&still, &still)).passed(), "{name}");
+            let trembled = motion(&assess(&still, &shifted(0.001)));
+            assert!(trembled.passed(), "{name}: {trembled}");
+            let moved = motion(&assess(&still, &shifted(0.012)));
+            assert!(!moved.passed(), "{name}: {moved}");
+        }
+        let other = RgbImage::new(300, 200);
+        let (_, image) = fields().swap_remove(0);
+        let quality = QualityGate::default().assess(&image, Some(&other));
+        assert!(!quality.figures().last().unwrap().passed(), "another size");
+    }
+
+    #[test]
+    fn half_a_field_in_the_dark_and_tinted_lamps_are_refused() {
+        for (name, image) in fields() {
+            let mut shaded = image.clone();
+            let middle = image.width() / 2;
+            for (x, _, pixel) in shaded.enumerate_pixels_mut() {
+                if x < middle {
+                    pixel.0 = pixel.0.map(|sample| sample / 10);
+                }
+            }
+            assert_eq!(problem(&shaded), Some(Problem::Uneven), "{name}");
+            let mut tinted = image.clone();
+            tinted.pixels_mut().for_each(|pixel| pixel[2] /= 3);
+            assert_eq!(problem(&tinted), Some(Problem::ColourCast), "{name}");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! A slide: the fields of view that were photographed of it, and what they say together.
+
+use smearscope_artifacts::{DecisionRule, SlideRule};
+
+use crate::analysis::Analysis;
+use crate::verdict::{Reason, Verdict};
+
+/// The slide under the microscope.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Slide {
+    number: u32,
+    /// Logit margins of the fields that the model judged.
+    margins: Vec<f32>,
+    /// Fields that the quality gate refused.
+    refused: u32,
+}
+
+/// What a slide's fields say together so far.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Standing {
+    /// Which slide, from 1.
+    pub slide: u32,
+    /// Fields that the model judged.
+    pub fields: u32,
+    /// Fields that it was not asked about.
+    pub refused: u32,
+    /// The verdict on the slide.
+    pub verdict: Verdict,
+    /// Calibrated probability of the positive class, 0 to 1; `None` while there are too few fields.
+    pub probability: Option<f32>,
+}
+
+impl Slide {
+    /// The first one.
+    pub fn first() -> Self {
+        Self::numbered(1)
+    }
+
+    /// The one after this.
+    #[must_use]
+    pub fn next(&self) -> Self {
+        Self::numbered(self.number.saturating_add(1))
+    }
+
+    fn numbered(number: u32) -> Self {
+        Self {
+            number,
+            margins: Vec::new(),
+            refused: 0,
+        }
+    }
+
+    /// Which one, from 1.
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Whether nothing was photographed of it.
+    pub fn is_empty(&self) -> bool {
+        self.margins.is_empty() && self.refused == 0
+    }
+
+    /// Adds a field. One that the gate refused says nothing about the slide; one that the model is
+    /// not sure about says how unsure.
+    pub fn add(&mut self, analysis: &Analysis) {
+        match analysis.margin {
+            Some(margin) => self.margins.push(margin),
+            None => self.refused += 1,
+        }
+    }
+
+    /// What the fields say together: the margin that `rule` makes of theirs, judged as that of a field.
+    pub fn standing(&self, rule: SlideRule, decision: &DecisionRule) -> Standing {
+        let fields = self.margins.len() as u32;
+        let decided = rule
+            .combine(&self.margins)
+            .map(|margin| decision.decide(margin));
+        let missing = rule.min_fields.saturating_sub(fields).max(1);
+        Standing {
+            slide: self.number,
+            fields,
+            refused: self.refused,
+            verdict: decided.map_or(
+                Verdict::Inconclusive(Reason::TooFewFields(missing)),
+                |decision| Verdict::of(&decision),
+            ),
+            probability: decided.map(|decision| decision.probability),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quality::Quality;
+
+    const DECISION: DecisionRule = DecisionRule {
+        threshold: 0.5,
+        inconclusive: [0.25, 0.75],
+        temperature: 1.0,
+    };
+
+    fn slide(margins: &[Option<f32>]) -> Slide {
+        let mut slide = Slide::first();
+        for &margin in margins {
+            slide.add(&Analysis {
+                verdict: Verdict::Inconclusive(Reason::Undecided),
+                probability: None,
+                margin,
+                quality: Quality::default(),
+                strongest: None,
+                overlay: None,
+            });
+        }
+        slide
+    }
+
+    #[test]
+    fn fields_are_combined_as_the_rule_says() {
+        let rule = SlideRule {
+            min_fields: 2,
+            correlation: 0.0,
+        };
+        let one = slide(&[Some(0.6)]).standing(rule, &DECISION);
+        assert_eq!(one.verdict, Verdict::Inconclusive(Reason::TooFewFields(1)));
+        assert_eq!(one.probability, None);
+        // Each alone is undecided, both together are not: σ(1.2) = 0.77.
+        let both = slide(&[Some(0.6), None, Some(0.6)]).standing(rule, &DECISION);
+        assert_eq!((both.fields, both.refused), (2, 1));
+        assert_eq!(both.verdict, Verdict::Positive);
+        assert!((both.probability.unwrap() - 0.768_5).abs() < 1e-4);
+        let against = slide(&[Some(0.6), Some(-2.6)]).standing(rule, &DECISION);
+        assert_eq!(against.verdict, Verdict::Negative);
+    }
+
+    #[test]
+    fn a_slide_without_a_judged_field_has_no_verdict() {
+        for slide in [slide(&[]), slide(&[None, None])] {
+            let standing = slide.standing(SlideRule::default(), &DECISION);
+            let expected = Verdict::Inconclusive(Reason::TooFewFields(1));
+            assert_eq!(standing.verdict, expected);
+        }
+        assert!(slide(&[]).is_empty() && !slide(&[None]).is_empty());
+        assert_eq!(Slide::first().next().number(), 2);
+    }
+}
