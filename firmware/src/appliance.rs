@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use smearscope_artifacts::ArtifactError;
 use smearscope_hardware::{
-    Board, Button, ButtonEvent, Frame, HardwareError, PressReceiver, Screen, StatusLeds,
-    press_queue,
+    Board, Button, ButtonEvent, Faults, Frame, HardwareError, PressReceiver, Screen, StatusLeds,
+    press_queue, with_causes,
 };
 use tokio::time::{sleep, timeout};
 
@@ -77,8 +77,8 @@ pub async fn run(
         front: Front {
             leds: board.leds,
             screen: board.screen,
-            failed: false,
         },
+        faults: board.faults,
         button: board.button,
         presses,
         analyst: None,
@@ -94,6 +94,7 @@ pub async fn run(
     let mut load = Some(load);
     let mut failure = None;
     while state != State::Off {
+        appliance.front.screen.wake();
         appliance.show(&state);
         let event = tokio::select! {
             biased;
@@ -113,6 +114,7 @@ pub async fn run(
 struct Appliance<R> {
     camera: Worker<(), Result<Frame, HardwareError>>,
     front: Front,
+    faults: Faults,
     /// Held, because dropping it ends its watch.
     button: Box<dyn Button>,
     presses: PressReceiver,
@@ -203,7 +205,7 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
                 self.frame = Some(frame);
                 Event::Captured(exposed)
             }
-            Ok(Ok(Err(error))) => failed(chain(&error), false),
+            Ok(Ok(Err(error))) => failed(with_causes(&error), false),
             Ok(Err(Gone)) => failed("the camera's driver crashed; restart the appliance", true),
             Err(_) => failed("the camera gives no picture; unplug and plug it in", false),
         }
@@ -223,24 +225,45 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
                 });
                 Event::Analysed(analysis)
             }
-            Ok(Ok((source, Err(error)))) => failed(format!("{source}: {}", chain(&error)), false),
+            Ok(Ok((source, Err(error)))) => {
+                failed(format!("{source}: {}", with_causes(&error)), false)
+            }
             Ok(Err(Gone)) => failed("the analysis crashed; restart the appliance", true),
             Err(_) => failed("the analysis takes too long; press again", false),
         }
     }
 
     async fn wait(&mut self, state: &State) -> Event {
+        let identity = self.analyst.as_ref().map(|loaded| &loaded.identity);
+        // A part that is missing is shown until it is back.
+        let is_part_missing = *state == State::Fault(Fault::of_parts(&self.faults.look()));
+        let is_passing = matches!(state, State::Verdict(_) | State::Fault(_)) && !is_part_missing;
         let hold = sleep(self.timing.hold);
-        tokio::pin!(hold);
-        let is_passing = matches!(state, State::Verdict(_) | State::Fault(_));
+        // One wait, so that no press is lost while the display is drawn again.
+        let pressed = self.presses.next();
+        tokio::pin!(hold, pressed);
         loop {
+            let missing = self.faults.look();
+            match state {
+                State::Ready if !missing.is_empty() => {
+                    return Event::PartsMissing(Fault::of_parts(&missing));
+                }
+                State::Fault(shown) if is_part_missing && *shown != Fault::of_parts(&missing) => {
+                    return Event::HoldOver;
+                }
+                _ => {}
+            }
             tokio::select! {
-                event = self.presses.next() => return match event {
+                event = &mut pressed => return match event {
                     ButtonEvent::Press(at) => Event::Press(at),
+                    ButtonEvent::NextSlide => Event::NextSlide,
+                    ButtonEvent::Repeat => Event::Repeat,
+                    ButtonEvent::ShutdownAhead(at) => Event::ShutdownAhead(at),
+                    ButtonEvent::ShutdownAverted => Event::ShutdownAverted,
                     ButtonEvent::Shutdown => Event::Shutdown,
                 },
                 () = &mut hold, if is_passing => return Event::HoldOver,
-                () = sleep(self.timing.refresh) => self.show(state),
+                () = sleep(self.timing.refresh) => self.front.show(state, identity),
             }
         }
     }
@@ -250,19 +273,15 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
 struct Front {
     leds: Box<dyn StatusLeds>,
     screen: Box<dyn Screen>,
-    failed: bool,
 }
 
 impl Front {
     fn show(&mut self, state: &State, identity: Option<&Identity>) {
         let leds = self.leds.show(screens::lights(state));
         let screen = self.screen.show(&screens::picture(state, identity));
-        let had_failed = std::mem::replace(&mut self.failed, leds.is_err() || screen.is_err());
         for error in [leds.err(), screen.err()].into_iter().flatten() {
-            // Said once, not with every retry.
-            if !had_failed {
-                log::error!("{}", chain(&error));
-            }
+            // Parts that come back have been logged with the board's faults, once.
+            log::debug!("{}", with_causes(&error));
         }
     }
 }
@@ -272,10 +291,4 @@ fn failed(message: impl Into<String>, is_final: bool) -> Event {
         message: message.into(),
         is_final,
     })
-}
-
-/// An error with its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    std::iter::successors(error.source(), |cause| cause.source())
-        .fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -7,8 +7,9 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use smearscope_artifacts::decode::Limits;
 use smearscope_artifacts::{EngineChoice, EngineConfig, Manifest, did_you_mean};
-#[cfg(all(feature = "pi", target_os = "linux"))]
-use smearscope_hardware::pi::PiConfig;
+use smearscope_hardware::config::{
+    CameraConfig, Display, Equipment, LinuxLines, OledConfig, PiPins, Wired,
+};
 
 use crate::appliance::Timing;
 
@@ -26,6 +27,12 @@ const MAX_BYTES: u64 = 1 << 20;
 pub struct Raw {
     /// Which hardware.
     pub board: BoardKind,
+    /// Which display.
+    pub display: Display,
+    /// Whether there are LEDs.
+    pub leds: Wired,
+    /// Whether there is a button.
+    pub button: Wired,
     /// Which model on which engine.
     pub model: RawModel,
     /// How long things may take.
@@ -34,9 +41,14 @@ pub struct Raw {
     pub limits: RawLimits,
     /// The simulated bench.
     pub sim: RawSim,
+    /// The camera of a real bench.
+    pub camera: CameraConfig,
+    /// The display of a real bench.
+    pub oled: OledConfig,
     /// The Raspberry Pi's wiring.
-    #[cfg(all(feature = "pi", target_os = "linux"))]
-    pub pi: PiConfig,
+    pub pi: PiPins,
+    /// Another board's wiring.
+    pub linux: LinuxLines,
 }
 
 /// Which hardware.
@@ -45,6 +57,8 @@ pub struct Raw {
 pub enum BoardKind {
     /// A Raspberry Pi with camera, button, LEDs and OLED.
     Pi,
+    /// Another board with the same, on its GPIO character device.
+    Linux,
     /// A simulated bench on a desktop.
     Sim,
 }
@@ -181,9 +195,12 @@ pub struct Config {
     pub limits: Limits,
     /// The simulated bench.
     pub sim: RawSim,
+    /// Which parts a real bench has, and how they are set up.
+    pub equipment: Equipment,
     /// The Raspberry Pi's wiring.
-    #[cfg(all(feature = "pi", target_os = "linux"))]
-    pub pi: PiConfig,
+    pub pi: PiPins,
+    /// Another board's wiring.
+    pub linux: LinuxLines,
 }
 
 impl Raw {
@@ -258,8 +275,10 @@ impl Raw {
         {
             bail!("model.devices has an empty name; use names such as \"CPU\"");
         }
-        #[cfg(all(feature = "pi", target_os = "linux"))]
-        validate_wiring(&self.pi)?;
+        self.oled.check()?;
+        self.camera.check()?;
+        self.pi.check()?;
+        self.linux.check()?;
         let named = |path: PathBuf| (!path.as_os_str().is_empty()).then_some(path);
         Ok(Config {
             board: self.board,
@@ -282,8 +301,15 @@ impl Raw {
                 max_pixels: within("limits.megapixels", self.limits.megapixels, 200)? * 1_000_000,
             },
             sim: self.sim,
-            #[cfg(all(feature = "pi", target_os = "linux"))]
+            equipment: Equipment {
+                display: self.display,
+                leds: self.leds,
+                button: self.button,
+                oled: self.oled,
+                camera: self.camera,
+            },
             pi: self.pi,
+            linux: self.linux,
         })
     }
 
@@ -318,8 +344,17 @@ impl Raw {
 const COMMENTS: &[(&str, &str)] = &[
     (
         "board",
-        "Which hardware: \"pi\", or \"sim\" for a simulated bench.",
+        "Which hardware: \"pi\", \"linux\" for another board, or \"sim\" for a simulated bench.",
     ),
+    (
+        "display",
+        "SSD1306 display: \"128x64\", \"128x32\", or \"none\".",
+    ),
+    (
+        "leds",
+        "The three LEDs: \"gpio\" (on the pins of the board's section), or \"none\".",
+    ),
+    ("button", "The push-button: \"gpio\", or \"none\"."),
     ("model.", "Which model on which engine."),
     (
         "model.folder",
@@ -365,44 +400,78 @@ const COMMENTS: &[(&str, &str)] = &[
         "sim.panel",
         "\"auto\", \"terminal\" or \"lines\" (for pipes).",
     ),
-    ("pi.", "The Raspberry Pi's wiring; pins are BCM numbers."),
-    ("pi.button_pin", "Push-button to ground."),
-    ("pi.red_pin", "LEDs, through a resistor to ground."),
-    ("pi.i2c_bus", "N of /dev/i2c-N."),
     (
-        "pi.oled_address",
-        "7-bit address of the OLED: 60 (0x3C) or 61 (0x3D).",
+        "camera.",
+        "The USB camera of a real bench, whichever board.",
     ),
     (
-        "pi.camera",
-        "/dev/videoN or, better, its link in /dev/v4l/by-id.",
+        "camera.device",
+        "/dev/videoN, its number N, or, better, its link in /dev/v4l/by-id.",
+    ),
+    (
+        "camera.format",
+        "\"auto\" (as the largest picture comes fastest), \"mjpeg\" or \"yuyv\".",
+    ),
+    (
+        "camera.width",
+        "Width and height in pixels; 0: those of the largest picture.",
+    ),
+    ("camera.max_megapixels", "Larger pictures are not chosen."),
+    ("camera.exposure", "\"auto\", or a time in units of 100 µs."),
+    ("camera.white_balance", "\"auto\", or kelvin."),
+    (
+        "camera.gain",
+        "\"auto\", or a value; `v4l2-ctl --list-ctrls` shows the range.",
+    ),
+    ("camera.warm_up_frames", "Frames that are dropped first."),
+    (
+        "camera.settle_frames",
+        "Frames after which an exposure that has not come to rest is waited for no more.",
+    ),
+    ("oled.", "The display of a real bench, whichever board."),
+    ("oled.bus", "N of /dev/i2c-N."),
+    (
+        "oled.address",
+        "7-bit address: 60 (0x3C) or, on some modules, 61 (0x3D).",
+    ),
+    (
+        "oled.rotation",
+        "0, or 180 for a module that is mounted upside down.",
+    ),
+    ("oled.contrast", "0 (dim) to 255."),
+    (
+        "oled.dim_after_s",
+        "Seconds without anybody after which it is dimmed, against burn-in; 0: never.",
+    ),
+    (
+        "oled.shift_every_s",
+        "Seconds after which the picture moves on by a pixel, against burn-in; 0: never.",
+    ),
+    (
+        "pi.",
+        "The Raspberry Pi's wiring; pins are BCM numbers (see hardware/wiring.svg).",
+    ),
+    ("pi.button_pin", "Push-button to ground."),
+    ("pi.red_pin", "LEDs, each through a resistor to ground."),
+    (
+        "linux.",
+        "Another board's wiring; a line is a name or a number that `gpioinfo` shows.",
+    ),
+    (
+        "linux.chip",
+        "gpiochipN, or a label that `gpiodetect` shows.",
+    ),
+    ("linux.button", "The push-button's line; it goes to ground."),
+    (
+        "linux.button_pull_up",
+        "Whether the chip's own pull-up is used; false if you wire one.",
+    ),
+    ("linux.red", "The LEDs' lines."),
+    (
+        "linux.leds_active_low",
+        "Whether the LEDs hang from the supply and are lit by a low line.",
     ),
 ];
-
-#[cfg(all(feature = "pi", target_os = "linux"))]
-fn validate_wiring(pi: &PiConfig) -> Result<()> {
-    let pins = [
-        ("button_pin", pi.button_pin),
-        ("red_pin", pi.red_pin),
-        ("amber_pin", pi.amber_pin),
-        ("green_pin", pi.green_pin),
-    ];
-    for (index, (key, pin)) in pins.iter().enumerate() {
-        if !(2..=27).contains(pin) {
-            bail!("pi.{key} = {pin} is impossible; the header has GPIO 2 to 27");
-        }
-        if let Some((other, _)) = pins[..index].iter().find(|(_, other)| other == pin) {
-            bail!("pi.{key} = {pin} is pi.{other} too; give each part a pin of its own");
-        }
-    }
-    if !(0x08..=0x77).contains(&pi.oled_address) {
-        bail!(
-            "pi.oled_address = {:#04X} is impossible; I2C addresses are 0x08 to 0x77",
-            pi.oled_address
-        );
-    }
-    Ok(())
-}
 
 impl Config {
     /// The folder of the model to use.
@@ -456,11 +525,10 @@ mod tests {
         let text = raw.documented().unwrap();
         assert_eq!(Raw::parse(&text).unwrap(), raw);
         for (key, comment) in COMMENTS {
-            let is_pi = key.starts_with("pi.") && !cfg!(feature = "pi");
             let lines = text
                 .lines()
                 .filter(|line| line.strip_prefix("# ") == Some(comment));
-            assert_eq!(lines.count(), usize::from(!is_pi), "{key}");
+            assert_eq!(lines.count(), 1, "{key}");
         }
     }
 
@@ -501,11 +569,27 @@ mod tests {
         }
     }
 
-    #[cfg(all(feature = "pi", target_os = "linux"))]
     #[test]
-    fn wiring_must_be_possible() {
+    fn parts_must_be_possible() {
         assert!(error("[pi]\nred_pin = 17").contains("pi.button_pin"));
         assert!(error("[pi]\nred_pin = 28").contains("pi.red_pin = 28"));
-        assert!(error("[pi]\noled_address = 3").contains("0x03"));
+        assert!(error("[oled]\naddress = 3").contains("0x03"));
+        assert!(error("[camera]\nexposure = \"dark\"").contains("\"auto\" or a whole number"));
+        assert!(error("[linux]\nred = 2.5").contains("a line's name or its number"));
+        assert!(error("display = \"256x64\"").contains("128x32"));
+    }
+
+    #[test]
+    fn a_headless_bench_and_another_board_are_configured() {
+        let config = Raw::parse(
+            "board = \"linux\"\ndisplay = \"none\"\nleds = \"none\"\n\
+             [camera]\nexposure = 156\n[linux]\nchip = \"pinctrl\"\nbutton = 5\n",
+        )
+        .and_then(Raw::validate)
+        .unwrap();
+        assert_eq!(config.equipment.display.size(), None);
+        assert_eq!(config.equipment.leds, Wired::None);
+        assert_eq!(config.equipment.button, Wired::Gpio);
+        assert_eq!(config.linux.button.to_string(), "5");
     }
 }

@@ -32,6 +32,17 @@ pub struct Fault {
     pub is_final: bool,
 }
 
+impl Fault {
+    /// Parts of the board that do not work now, as [`Faults`](smearscope_hardware::Faults) names
+    /// them: the first, since a screen has no room for more.
+    pub fn of_parts(missing: &[String]) -> Self {
+        Self {
+            message: missing.first().cloned().unwrap_or_default(),
+            is_final: false,
+        }
+    }
+}
+
 /// What happened.
 #[derive(Debug)]
 pub enum Event {
@@ -39,6 +50,16 @@ pub enum Event {
     ModelReady,
     /// The button was pressed.
     Press(Instant),
+    /// The button was pressed long.
+    NextSlide,
+    /// The button was pressed twice.
+    Repeat,
+    /// The button is held, and at this moment it will have been held long enough to switch off.
+    ShutdownAhead(Instant),
+    /// The button was let go before that.
+    ShutdownAverted,
+    /// Parts of the board do not work while nothing is going on; they will come back by themselves.
+    PartsMissing(Fault),
     /// The camera delivered a frame that was exposed at this moment.
     Captured(Instant),
     /// The analysis is done.
@@ -57,9 +78,8 @@ impl State {
     pub fn after(self, event: Event) -> Self {
         match (self, event) {
             (_, Event::Shutdown) | (Self::Off, _) => Self::Off,
-            (Self::Starting | Self::Capturing(_) | Self::Analysing, Event::Failed(fault)) => {
-                Self::Fault(fault)
-            }
+            (Self::Starting | Self::Capturing(_) | Self::Analysing, Event::Failed(fault))
+            | (Self::Ready, Event::PartsMissing(fault)) => Self::Fault(fault),
             (Self::Fault(fault), Event::Press(_) | Event::HoldOver) if fault.is_final => {
                 Self::Fault(fault)
             }
@@ -155,6 +175,21 @@ mod tests {
         assert_eq!(state.clone().after(Event::Press(now)), state);
         assert_eq!(state.clone().after(Event::HoldOver), state);
         assert_eq!(state.after(Event::Shutdown), State::Off);
+    }
+
+    #[test]
+    fn a_missing_part_is_shown_when_nothing_else_is_and_may_be_back_at_the_next_press() {
+        let now = Instant::now();
+        let missing = || Event::PartsMissing(Fault::of_parts(&["the camera is gone".into()]));
+        let state = State::Ready.after(missing());
+        assert_eq!(state, State::Fault(fault(false)));
+        assert_eq!(
+            state.clone().after(Event::Press(now)),
+            State::Capturing(now)
+        );
+        assert_eq!(state.after(Event::HoldOver), State::Ready);
+        let verdict = State::Verdict(analysis());
+        assert_eq!(verdict.clone().after(missing()), verdict);
     }
 
     #[test]

@@ -84,13 +84,13 @@ fn examples() -> [(&'static str, State); 10] {
 /// OLED above, lamps below.
 fn panel(canvas: &Canvas, lights: Lights) -> RgbImage {
     let width = Canvas::WIDTH * SCALE + 2 * MARGIN;
-    let glass_bottom = MARGIN + Canvas::HEIGHT * SCALE;
+    let glass_bottom = MARGIN + canvas.height() * SCALE;
     let mut image = RgbImage::from_pixel(width, glass_bottom + 3 * MARGIN, CASE);
     for (x, y, pixel) in image.enumerate_pixels_mut() {
         let (Some(left), Some(top)) = (x.checked_sub(MARGIN), y.checked_sub(MARGIN)) else {
             continue;
         };
-        if left < Canvas::WIDTH * SCALE && top < Canvas::HEIGHT * SCALE {
+        if left < Canvas::WIDTH * SCALE && top < canvas.height() * SCALE {
             // A dark line between pixels, as on the glass.
             let is_gap = left % SCALE == SCALE - 1 || top % SCALE == SCALE - 1;
             let is_lit = canvas.is_lit(left / SCALE, top / SCALE) && !is_gap;
@@ -108,7 +108,7 @@ fn panel(canvas: &Canvas, lights: Lights) -> RgbImage {
     image
 }
 
-/// A disc; a ring around it means that it blinks.
+/// A disc; a ring around it means that it blinks, two that it breathes.
 fn lamp(image: &mut RgbImage, (x, y): (u32, u32), light: Light, colour: Rgb<u8>) {
     let ring = LAMP_RADIUS + 6;
     for (px, py, pixel) in image.enumerate_pixels_mut() {
@@ -116,11 +116,17 @@ fn lamp(image: &mut RgbImage, (x, y): (u32, u32), light: Light, colour: Rgb<u8>)
         if distance <= f64::from(LAMP_RADIUS) {
             *pixel = match light {
                 Light::Off => Rgb(colour.0.map(|sample| sample / 5)),
-                Light::Steady | Light::Blink => colour,
+                Light::Steady | Light::Blink | Light::Breathe => colour,
             };
-        } else if light == Light::Blink
-            && (f64::from(ring - 2)..=f64::from(ring)).contains(&distance)
-        {
+            continue;
+        }
+        let is_on_ring = |ring: u32| (f64::from(ring - 2)..=f64::from(ring)).contains(&distance);
+        let is_ring = match light {
+            Light::Off | Light::Steady => false,
+            Light::Blink => is_on_ring(ring),
+            Light::Breathe => is_on_ring(ring) || is_on_ring(ring + 4),
+        };
+        if is_ring {
             *pixel = colour;
         }
     }

@@ -87,14 +87,21 @@ pub(crate) fn board(config: &Config, panel: Panel) -> Result<Board, HardwareErro
         BoardKind::Sim => sim::board(SimConfig {
             fields: config.sim.fields.clone(),
             panel,
+            // A simulated bench always has something to look at.
+            screen: config.equipment.display.size().unwrap_or_default(),
         }),
         #[cfg(all(feature = "pi", target_os = "linux"))]
-        BoardKind::Pi => smearscope_hardware::pi::board(&config.pi),
-        #[cfg(not(all(feature = "pi", target_os = "linux")))]
-        BoardKind::Pi => Err(HardwareError::Open {
+        BoardKind::Pi => smearscope_hardware::pi::board(&config.equipment, &config.pi),
+        #[cfg(all(feature = "linux", target_os = "linux"))]
+        BoardKind::Linux => Ok(smearscope_hardware::linux::board(
+            &config.equipment,
+            &config.linux,
+        )),
+        #[cfg(not(all(feature = "pi", feature = "linux", target_os = "linux")))]
+        BoardKind::Pi | BoardKind::Linux => Err(HardwareError::Open {
             part: "board",
             at: "this program".into(),
-            remedy: "it was built without the feature `pi`; use --board sim".into(),
+            remedy: "it was built without the feature `pi` or `linux`; use --board sim".into(),
             source: None,
         }),
     }

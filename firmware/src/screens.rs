@@ -91,7 +91,7 @@ pub fn lights(state: &State) -> Lights {
 
 /// The OLED's picture of a state. Before the model is loaded there is no identity.
 pub fn picture(state: &State, identity: Option<&Identity>) -> Canvas {
-    let mut page = Page(Canvas::new());
+    let mut page = Page(Canvas::default());
     match state {
         State::Starting => {
             page.title("smearscope");
@@ -171,7 +171,7 @@ impl Page {
 
     /// A line at the bottom, dark on light.
     fn footer(&mut self, text: &str) {
-        let top = Canvas::HEIGHT as i32 - 9;
+        let top = self.0.height() as i32 - 9;
         self.draw(
             &Rectangle::new(Point::new(0, top), Size::new(Canvas::WIDTH, 9))
                 .into_styled(PrimitiveStyle::with_fill(BinaryColor::On)),

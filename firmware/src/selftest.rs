@@ -112,7 +112,13 @@ fn parts(mut board: Board, config: &Config) -> Vec<Check> {
         Check::of("camera", capture(board.camera, config)),
         Check::of::<anyhow::Error>("button", Ok(board.button.describe())),
         Check::of("LEDs", board.leds.show(Lights::default()).map(|()| leds)),
-        Check::of("screen", board.screen.show(&Canvas::new()).map(|()| screen)),
+        Check::of(
+            "screen",
+            board
+                .screen
+                .show(&Canvas::new(board.screen.size()))
+                .map(|()| screen),
+        ),
     ]
 }
 

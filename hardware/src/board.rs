@@ -1,10 +1,10 @@
 //! All parts of one bench.
 
-use crate::{Button, Camera, Screen, StatusLeds};
+use crate::{Button, Camera, Faults, Screen, StatusLeds};
 
 /// The parts of one bench, each behind its port.
 pub struct Board {
-    /// Which backend made it: `pi`, `sim` or `mock`.
+    /// Which backend made it: `pi`, `linux`, `sim` or `mock`.
     pub name: &'static str,
     /// The microscope camera.
     pub camera: Box<dyn Camera>,
@@ -14,4 +14,6 @@ pub struct Board {
     pub leds: Box<dyn StatusLeds>,
     /// The OLED.
     pub screen: Box<dyn Screen>,
+    /// Which of these do not work now.
+    pub faults: Faults,
 }

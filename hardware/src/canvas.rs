@@ -4,61 +4,99 @@ use std::convert::Infallible;
 
 use embedded_graphics::{pixelcolor::BinaryColor, prelude::*};
 
-/// A 128×64 one-bit picture. Draw on it with embedded-graphics, then give it to
-/// [`Screen::show`](crate::Screen::show).
+/// How large a screen is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum ScreenSize {
+    /// 128 columns and 64 rows.
+    #[default]
+    Rows64,
+    /// 128 columns and 32 rows.
+    Rows32,
+}
+
+impl ScreenSize {
+    /// Pixels per row.
+    pub const fn width(self) -> u32 {
+        Canvas::WIDTH
+    }
+
+    /// Rows.
+    pub const fn height(self) -> u32 {
+        match self {
+            Self::Rows64 => 64,
+            Self::Rows32 => 32,
+        }
+    }
+}
+
+impl std::fmt::Display for ScreenSize {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}x{}", self.width(), self.height())
+    }
+}
+
+/// A one-bit picture, 128×64 unless told otherwise. Draw on it with embedded-graphics, then give it
+/// to [`Screen::show`](crate::Screen::show).
 ///
 /// ```
 /// use embedded_graphics::{pixelcolor::BinaryColor, prelude::*};
-/// use smearscope_hardware::Canvas;
+/// use smearscope_hardware::{Canvas, ScreenSize};
 ///
-/// let mut canvas = Canvas::new();
+/// let mut canvas = Canvas::new(ScreenSize::Rows32);
 /// Pixel(Point::new(3, 1), BinaryColor::On).draw(&mut canvas).unwrap();
 /// assert!(canvas.is_lit(3, 1));
 /// assert_eq!(canvas.lit_count(), 1);
+/// assert_eq!(canvas.size(), Size::new(128, 32));
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Canvas {
-    bits: [u128; Self::HEIGHT as usize],
+    size: ScreenSize,
+    /// Those below the canvas stay dark.
+    rows: Rows,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct Rows([u128; 64]);
+
+impl Default for Rows {
+    fn default() -> Self {
+        Self([0; 64])
+    }
 }
 
 impl Canvas {
-    /// Pixels per row.
+    /// Pixels per row, whatever the size.
     pub const WIDTH: u32 = 128;
-    /// Rows.
-    pub const HEIGHT: u32 = 64;
 
     /// All pixels dark.
-    pub fn new() -> Self {
+    pub fn new(size: ScreenSize) -> Self {
         Self {
-            bits: [0; Self::HEIGHT as usize],
+            size,
+            rows: Rows::default(),
         }
+    }
+
+    /// Rows.
+    pub fn height(&self) -> u32 {
+        self.size.height()
     }
 
     /// Whether the pixel in column `x`, row `y` is lit; outside the canvas nothing is.
     pub fn is_lit(&self, x: u32, y: u32) -> bool {
-        x < Self::WIDTH
-            && self
-                .bits
-                .get(y as usize)
-                .is_some_and(|row| row >> x & 1 == 1)
+        let row = self.rows.0.get(y as usize);
+        x < Self::WIDTH && row.is_some_and(|row| row >> x & 1 == 1)
     }
 
     /// How many pixels are lit.
     pub fn lit_count(&self) -> u32 {
-        self.bits.iter().map(|row| row.count_ones()).sum()
-    }
-}
-
-impl Default for Canvas {
-    fn default() -> Self {
-        Self::new()
+        self.rows.0.iter().map(|row| row.count_ones()).sum()
     }
 }
 
 impl std::fmt::Debug for Canvas {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(f, "Canvas {}x{}:", Self::WIDTH, Self::HEIGHT)?;
-        for y in 0..Self::HEIGHT {
+        writeln!(f, "Canvas {}:", self.size)?;
+        for y in 0..self.height() {
             for x in 0..Self::WIDTH {
                 f.write_str(if self.is_lit(x, y) { "#" } else { "." })?;
             }
@@ -70,7 +108,7 @@ impl std::fmt::Debug for Canvas {
 
 impl OriginDimensions for Canvas {
     fn size(&self) -> Size {
-        Size::new(Self::WIDTH, Self::HEIGHT)
+        Size::new(Self::WIDTH, self.height())
     }
 }
 
@@ -83,17 +121,16 @@ impl DrawTarget for Canvas {
         I: IntoIterator<Item = Pixel<Self::Color>>,
     {
         for Pixel(at, color) in pixels {
-            let (Ok(x), Ok(y)) = (u32::try_from(at.x), usize::try_from(at.y)) else {
+            let (Ok(x), Ok(y)) = (u32::try_from(at.x), u32::try_from(at.y)) else {
                 continue;
             };
-            if x >= Self::WIDTH {
+            if x >= Self::WIDTH || y >= self.height() {
                 continue;
             }
-            if let Some(row) = self.bits.get_mut(y) {
-                match color {
-                    BinaryColor::On => *row |= 1 << x,
-                    BinaryColor::Off => *row &= !(1 << x),
-                }
+            let row = &mut self.rows.0[y as usize];
+            match color {
+                BinaryColor::On => *row |= 1 << x,
+                BinaryColor::Off => *row &= !(1 << x),
             }
         }
         Ok(())

@@ -18,7 +18,7 @@ pub enum HardwareError {
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
     /// The part was open and then failed to answer.
-    #[error("{part} does not answer; {remedy}")]
+    #[error("no answer from the {part}; {remedy}")]
     Lost {
         /// Which part.
         part: &'static str,
@@ -27,6 +27,22 @@ pub enum HardwareError {
         /// The driver's own error.
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+    /// The part failed a moment ago and is not tried again yet; that failure has been reported.
+    #[error("{part} is still missing and will be tried again")]
+    Missing {
+        /// Which part.
+        part: &'static str,
+    },
+    /// The part works, but cannot do what the configuration asks of it.
+    #[error("the {part} cannot do {wanted}; it offers {offers}")]
+    Refused {
+        /// Which part.
+        part: &'static str,
+        /// What was asked for.
+        wanted: String,
+        /// What is possible instead.
+        offers: String,
     },
     /// The camera delivered bytes that cannot be a whole frame.
     #[error(
@@ -42,4 +58,10 @@ pub enum HardwareError {
         /// The folder.
         folder: std::path::PathBuf,
     },
+}
+
+/// An error with its causes, in one line.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    std::iter::successors(error.source(), |cause| cause.source())
+        .fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -22,11 +22,12 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::oled::Ssd1306Screen;
+use crate::gestures::{Edge, Gesture, Recogniser};
+use crate::oled::{OledSetup, Ssd1306Screen};
 use crate::virtual_ssd1306::{Glass, VirtualSsd1306};
 use crate::{
-    Board, Button, Camera, Canvas, Frame, HardwareError, Lights, Pixels, PressSender, Screen,
-    StatusLeds,
+    Board, Button, ButtonEvent, Camera, Canvas, Faults, Frame, HardwareError, Lights, Pixels,
+    PressSender, Screen, ScreenSize, StatusLeds,
 };
 
 /// How long a test waits for what must happen. Only a failing test waits so long.
@@ -36,13 +37,19 @@ const OLED_ADDRESS: u8 = 0x3c;
 
 /// Makes a board and the handles by which a test plays on it.
 pub fn board() -> (Board, Bench) {
-    let (bus, glass) = VirtualSsd1306::new(OLED_ADDRESS);
+    board_with(ScreenSize::default())
+}
+
+/// The same with a screen of a size.
+pub fn board_with(size: ScreenSize) -> (Board, Bench) {
+    let (bus, glass) = VirtualSsd1306::new(OLED_ADDRESS, size);
     let bench = Bench {
         camera: CameraScript::default(),
         button: ButtonFinger::default(),
         leds: Record::default(),
         screen: Record::default(),
         glass,
+        faults: Faults::default(),
     };
     let board = Board {
         name: "mock",
@@ -50,10 +57,15 @@ pub fn board() -> (Board, Bench) {
         button: Box::new(bench.button.clone()),
         leds: Box::new(MockLeds(bench.leds.clone())),
         screen: Box::new(MockScreen {
-            oled: Ssd1306Screen::new(bus, OLED_ADDRESS, "virtual bus, address 0x3C"),
+            oled: Ssd1306Screen::new(
+                bus,
+                OledSetup::new(OLED_ADDRESS, size),
+                "virtual bus, address 0x3C",
+            ),
             glass: bench.glass.clone(),
             record: bench.screen.clone(),
         }),
+        faults: bench.faults.clone(),
     };
     (board, bench)
 }
@@ -70,6 +82,8 @@ pub struct Bench {
     pub screen: Record<Canvas>,
     /// The display itself, to be unplugged.
     pub glass: Glass,
+    /// What is wrong with the board's parts: nothing, unless the test reports something.
+    pub faults: Faults,
 }
 
 /// Values in the order in which they were shown; clones share them.
@@ -256,10 +270,49 @@ impl ButtonFinger {
     /// # Panics
     /// If the appliance is not ready within [`PATIENCE`].
     pub fn press(&self) -> bool {
-        match self.wired().press_within(PATIENCE) {
+        self.when_ready(ButtonEvent::Press)
+    }
+
+    /// Presses long, as soon as the appliance is ready for it; `false` if it has ended.
+    ///
+    /// # Panics
+    /// As [`ButtonFinger::press`].
+    pub fn press_long(&self) -> bool {
+        self.when_ready(|_| ButtonEvent::NextSlide)
+    }
+
+    /// Presses twice, as soon as the appliance is ready for it; `false` if it has ended.
+    ///
+    /// # Panics
+    /// As [`ButtonFinger::press`].
+    pub fn press_twice(&self) -> bool {
+        self.when_ready(|_| ButtonEvent::Repeat)
+    }
+
+    fn when_ready(&self, event: impl FnOnce(Instant) -> ButtonEvent) -> bool {
+        match self.wired().tell_within(PATIENCE, event) {
             Some(is_taken) => is_taken,
             None => panic!("waited in vain for an appliance that is ready for a press"),
         }
+    }
+
+    /// Moves the contact as `edges` say, chatter and all, and then leaves it alone until `rest`;
+    /// gives which gestures came of it, and whether the appliance took each. No time passes.
+    pub fn contact(
+        &self,
+        edges: impl IntoIterator<Item = Edge>,
+        rest: Instant,
+    ) -> Vec<(ButtonEvent, bool)> {
+        let presses = self.wired();
+        let mut recogniser = Recogniser::default();
+        let mut gestures = Vec::new();
+        let mut report =
+            |gesture: Gesture| gestures.push((gesture.event, presses.gesture(gesture)));
+        for edge in edges {
+            recogniser.edge(edge, &mut report);
+        }
+        recogniser.advance(rest, &mut report);
+        gestures
     }
 
     /// Presses now, whatever the appliance does; `false` if it took no notice.
@@ -323,6 +376,10 @@ impl Screen for MockScreen {
         Ok(())
     }
 
+    fn size(&self) -> ScreenSize {
+        self.oled.size()
+    }
+
     fn describe(&self) -> String {
         self.oled.describe()
     }
@@ -338,7 +395,7 @@ impl Screen for MockScreen {
 /// use embedded_graphics::{pixelcolor::BinaryColor, prelude::*};
 /// use smearscope_hardware::{Canvas, mock::assert_art};
 ///
-/// let mut canvas = Canvas::new();
+/// let mut canvas = Canvas::default();
 /// Pixel(Point::new(11, 20), BinaryColor::On).draw(&mut canvas).unwrap();
 /// assert_art(&canvas, 10, 20, "
 ///     .#.
@@ -418,9 +475,36 @@ mod tests {
         assert!(!bench.button.press_now(), "nobody waits for a second press");
     }
 
+    #[tokio::test]
+    async fn a_contact_that_chatters_is_one_press() {
+        let (mut board, bench) = board();
+        let (sender, mut receiver) = press_queue();
+        board.button.watch(sender).unwrap();
+        let finger = bench.button.clone();
+        let press = std::thread::spawn(move || {
+            // Also waits until the receiver does.
+            assert!(finger.press_long());
+            finger.press_long();
+            finger
+        });
+        assert_eq!(receiver.next().await, ButtonEvent::NextSlide);
+        assert_eq!(receiver.next().await, ButtonEvent::NextSlide);
+        let finger = press.join().unwrap();
+        let closed = Instant::now();
+        let edges = [(0, true), (3, false), (6, true), (200, false)].map(|(ms, is_closed)| Edge {
+            at: closed + Duration::from_millis(ms),
+            is_closed,
+        });
+        assert_eq!(
+            finger.contact(edges, closed + Duration::from_secs(1)),
+            [(ButtonEvent::Press(closed), false)],
+            "recognised, and refused because nobody waits"
+        );
+    }
+
     #[test]
     #[should_panic(expected = "at column 0, row 0")]
     fn wrong_art_is_shown_beside_the_right_one() {
-        assert_art(&Canvas::new(), 0, 0, "#");
+        assert_art(&Canvas::default(), 0, 0, "#");
     }
 }

@@ -1,6 +1,6 @@
 //! The four ports. All are object-safe, so that a board is chosen at run time.
 
-use crate::{Canvas, Frame, HardwareError, PressSender};
+use crate::{Canvas, Frame, HardwareError, Lights, PressSender, ScreenSize};
 
 /// A camera that takes one picture when asked.
 ///
@@ -20,37 +20,16 @@ pub trait Camera: Send {
 
 /// The push-button.
 pub trait Button: Send {
-    /// Starts to deliver debounced presses into `presses`; called once.
+    /// Starts to deliver what the operator means into `presses`, until the button is dropped; called
+    /// once.
     ///
     /// # Errors
-    /// [`HardwareError::Open`] if the pin cannot be watched.
+    /// [`HardwareError::Open`] if it cannot be watched, now or later. A button that is missing and
+    /// may come is no error: the board's [`Faults`](crate::Faults) tell of it.
     fn watch(&mut self, presses: PressSender) -> Result<(), HardwareError>;
 
     /// Name and pin, for the self-test and the log.
     fn describe(&self) -> String;
-}
-
-/// What one LED does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Light {
-    /// Dark.
-    #[default]
-    Off,
-    /// Lit.
-    Steady,
-    /// On and off twice a second.
-    Blink,
-}
-
-/// What the three LEDs do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Lights {
-    /// The red LED.
-    pub red: Light,
-    /// The amber LED.
-    pub amber: Light,
-    /// The green LED.
-    pub green: Light,
 }
 
 /// The three status LEDs.
@@ -58,7 +37,8 @@ pub trait StatusLeds: Send {
     /// Shows `lights` until the next call.
     ///
     /// # Errors
-    /// [`HardwareError::Lost`] if a pin cannot be driven.
+    /// [`HardwareError::Open`] or [`HardwareError::Lost`] if a pin cannot be driven,
+    /// [`HardwareError::Missing`] if it is too early to try it again.
     fn show(&mut self, lights: Lights) -> Result<(), HardwareError>;
 
     /// Names and pins, for the self-test and the log.
@@ -67,11 +47,20 @@ pub trait StatusLeds: Send {
 
 /// The monochrome screen.
 pub trait Screen: Send {
-    /// Shows `picture` until the next call.
+    /// Shows `picture` until the next call. What is larger than the screen is cut off at the right
+    /// and at the bottom.
     ///
     /// # Errors
-    /// [`HardwareError::Lost`] if the display does not acknowledge.
+    /// [`HardwareError::Open`] or [`HardwareError::Lost`] if the display does not acknowledge,
+    /// [`HardwareError::Missing`] if it is too early to try it again.
     fn show(&mut self, picture: &Canvas) -> Result<(), HardwareError>;
+
+    /// How large its pictures are, whether it is there or not.
+    fn size(&self) -> ScreenSize;
+
+    /// Somebody acts, or there is news: a screen that dims when it is idle becomes bright with the
+    /// next picture.
+    fn wake(&mut self) {}
 
     /// Name and address, for the self-test and the log.
     fn describe(&self) -> String;

@@ -1,5 +1,5 @@
-//! The way of a press from the button's interrupt to the appliance loop: a bounded queue that
-//! never allocates and never lets a press from a busy time through.
+//! The way of a press from the button to the appliance loop: a bounded queue that never allocates
+//! and never lets a press from a busy time through.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -7,31 +7,71 @@ use std::time::{Duration, Instant};
 use heapless::Deque;
 use tokio::sync::Notify;
 
-/// What the operator did.
+use crate::gestures::Gesture;
+
+/// What the operator meant with the button.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ButtonEvent {
-    /// A press, at the moment at which the debounced contact closed.
+    /// Analyse a field (short press); the contact closed at this moment.
     Press(Instant),
-    /// The operator asked to switch off (on the simulated bench: `q`, or the end of the input).
+    /// Close the slide and begin the next (long press).
+    NextSlide,
+    /// Show the last display again (double press).
+    Repeat,
+    /// The button is still held, and if it stays so, [`ButtonEvent::Shutdown`] comes at this moment.
+    ShutdownAhead(Instant),
+    /// The button was let go before that.
+    ShutdownAverted,
+    /// Switch off (held; on the simulated bench also `q`, or the end of the input).
     Shutdown,
 }
 
-#[derive(Default)]
 struct Queue {
     events: Deque<ButtonEvent, 4>,
     /// The loop waits for a press; presses at any other time are the operator's impatience.
     armed: bool,
     closed: bool,
+    /// When the loop last did something else than waiting, or does so since.
+    busy: (Instant, Option<Instant>),
 }
 
 impl Queue {
+    fn new(now: Instant) -> Self {
+        Self {
+            events: Deque::new(),
+            armed: false,
+            closed: false,
+            busy: (now, None),
+        }
+    }
+
     /// The loop is there and does something else than waiting for a press.
     fn is_busy(&mut self) -> bool {
         !self.armed && !self.closed
     }
+
+    fn arm(&mut self, now: Instant) {
+        if !self.armed {
+            self.armed = true;
+            self.busy.1 = Some(now);
+        }
+    }
+
+    fn disarm(&mut self, now: Instant) {
+        if self.armed {
+            self.armed = false;
+            self.busy = (now, None);
+        }
+    }
+
+    /// Whether the loop waits now, and was not busy when a gesture began: a double press takes a
+    /// while to recognise, in which the loop may have become ready.
+    fn wants(&self, began: Instant) -> bool {
+        let (from, until) = self.busy;
+        self.armed && !(from <= began && until.is_none_or(|until| began < until))
+    }
 }
 
-#[derive(Default)]
 struct Shared {
     queue: Mutex<Queue>,
     arrived: Notify,
@@ -48,7 +88,11 @@ impl Shared {
 /// Makes a queue: the sender goes to [`Button::watch`](crate::Button::watch), the receiver to the
 /// appliance loop.
 pub fn press_queue() -> (PressSender, PressReceiver) {
-    let shared = Arc::<Shared>::default();
+    let shared = Arc::new(Shared {
+        queue: Mutex::new(Queue::new(Instant::now())),
+        arrived: Notify::new(),
+        armed: Condvar::new(),
+    });
     (PressSender(Arc::clone(&shared)), PressReceiver(shared))
 }
 
@@ -57,49 +101,68 @@ pub fn press_queue() -> (PressSender, PressReceiver) {
 pub struct PressSender(Arc<Shared>);
 
 impl PressSender {
-    /// Reports a press. Returns `false`, and forgets it, if the loop is not waiting for one.
-    pub fn press(&self) -> bool {
-        self.send(ButtonEvent::Press(Instant::now()))
+    /// Reports what was recognised. Returns `false`, and forgets it, if the loop is not waiting, or
+    /// was not when the gesture began; a shutdown is always heard.
+    pub fn gesture(&self, gesture: Gesture) -> bool {
+        self.deliver(self.0.lock(), gesture)
     }
 
-    /// Waits until the loop is ready for a press, then reports one: for scripts, which cannot see
-    /// the screen. Returns `false` if the loop is gone.
-    pub fn press_when_ready(&self) -> bool {
+    /// Reports what an operator asks for at this moment.
+    pub fn tell(&self, event: ButtonEvent) -> bool {
+        self.deliver(self.0.lock(), at_this_moment(event))
+    }
+
+    /// Reports a press at this moment.
+    pub fn press(&self) -> bool {
+        self.tell(ButtonEvent::Press(Instant::now()))
+    }
+
+    /// Waits until the loop is ready for a press, then reports what `event` makes of that moment:
+    /// for scripts, which cannot see the screen. Returns `false` if the loop is gone.
+    pub fn tell_when_ready(&self, event: impl FnOnce(Instant) -> ButtonEvent) -> bool {
         let queue = self.0.armed.wait_while(self.0.lock(), Queue::is_busy);
         let queue = queue.unwrap_or_else(PoisonError::into_inner);
-        self.deliver(queue, ButtonEvent::Press(Instant::now()))
+        self.deliver(queue, at_this_moment(event(Instant::now())))
     }
 
     /// The same with an end to the patience; `None` if the loop was not ready in time.
-    pub(crate) fn press_within(&self, patience: Duration) -> Option<bool> {
+    pub(crate) fn tell_within(
+        &self,
+        patience: Duration,
+        event: impl FnOnce(Instant) -> ButtonEvent,
+    ) -> Option<bool> {
         let armed = &self.0.armed;
         let (queue, waited) = armed
             .wait_timeout_while(self.0.lock(), patience, Queue::is_busy)
             .unwrap_or_else(PoisonError::into_inner);
-        (!waited.timed_out()).then(|| self.deliver(queue, ButtonEvent::Press(Instant::now())))
+        (!waited.timed_out()).then(|| self.deliver(queue, at_this_moment(event(Instant::now()))))
     }
 
     /// Asks the loop to end, after what it is doing now.
     pub fn shutdown(&self) -> bool {
-        self.send(ButtonEvent::Shutdown)
+        self.tell(ButtonEvent::Shutdown)
     }
 
-    fn send(&self, event: ButtonEvent) -> bool {
-        self.deliver(self.0.lock(), event)
-    }
-
-    fn deliver(&self, mut queue: MutexGuard<'_, Queue>, event: ButtonEvent) -> bool {
-        let is_wanted = match event {
-            // One press for each wait: the next is accepted only after the loop asks again.
-            ButtonEvent::Press(_) => std::mem::take(&mut queue.armed),
-            ButtonEvent::Shutdown => true,
-        };
-        let is_accepted = is_wanted && !queue.closed && queue.events.push_back(event).is_ok();
+    fn deliver(&self, mut queue: MutexGuard<'_, Queue>, gesture: Gesture) -> bool {
+        let is_wanted = gesture.event == ButtonEvent::Shutdown || queue.wants(gesture.began);
+        let is_accepted =
+            is_wanted && !queue.closed && queue.events.push_back(gesture.event).is_ok();
+        if is_wanted && gesture.event != ButtonEvent::Shutdown {
+            // One for each wait: the next is accepted only after the loop asks again.
+            queue.disarm(Instant::now());
+        }
         drop(queue);
         if is_accepted {
             self.0.arrived.notify_one();
         }
         is_accepted
+    }
+}
+
+fn at_this_moment(event: ButtonEvent) -> Gesture {
+    Gesture {
+        event,
+        began: Instant::now(),
     }
 }
 
@@ -114,10 +177,10 @@ impl PressReceiver {
             {
                 let mut queue = self.0.lock();
                 if let Some(event) = queue.events.pop_front() {
-                    queue.armed = false;
+                    queue.disarm(Instant::now());
                     return event;
                 }
-                queue.armed = true;
+                queue.arm(Instant::now());
                 self.0.armed.notify_all();
             }
             let _disarm = Disarm(&self.0);
@@ -131,7 +194,7 @@ struct Disarm<'a>(&'a Shared);
 
 impl Drop for Disarm<'_> {
     fn drop(&mut self) {
-        self.0.lock().armed = false;
+        self.0.lock().disarm(Instant::now());
     }
 }
 
@@ -197,11 +260,47 @@ mod tests {
     }
 
     #[test]
+    fn a_gesture_that_began_while_the_loop_was_busy_is_forgotten() {
+        let (sender, mut receiver) = press_queue();
+        let gesture = |began| Gesture {
+            event: ButtonEvent::Repeat,
+            began,
+        };
+        let mut next = pin!(receiver.next());
+        let mut context = Context::from_waker(Waker::noop());
+        let before = Instant::now();
+        assert!(next.as_mut().poll(&mut context).is_pending());
+        assert!(!sender.gesture(gesture(before)), "the loop was starting");
+        assert!(sender.gesture(gesture(Instant::now())));
+        assert_eq!(
+            next.as_mut().poll(&mut context),
+            Poll::Ready(ButtonEvent::Repeat)
+        );
+    }
+
+    #[test]
+    fn a_gesture_outlives_a_wait_that_is_renewed() {
+        let (sender, mut receiver) = press_queue();
+        let mut context = Context::from_waker(Waker::noop());
+        let began = {
+            let mut next = pin!(receiver.next());
+            assert!(next.as_mut().poll(&mut context).is_pending());
+            Instant::now()
+        };
+        let mut next = pin!(receiver.next());
+        assert!(next.as_mut().poll(&mut context).is_pending());
+        assert!(sender.gesture(Gesture {
+            event: ButtonEvent::NextSlide,
+            began,
+        }));
+    }
+
+    #[test]
     fn a_waiting_script_learns_that_the_loop_is_gone() {
         let (sender, receiver) = press_queue();
         let waiting = std::thread::spawn({
             let sender = sender.clone();
-            move || sender.press_when_ready()
+            move || sender.tell_when_ready(ButtonEvent::Press)
         });
         drop(receiver);
         assert!(!waiting.join().unwrap());

@@ -14,9 +14,9 @@ const DOTS: [(u32, u32, u8); 8] = [
     (1, 3, 0x80),
 ];
 
-/// 16 lines of 64 braille characters, each 2×4 pixels.
+/// Lines of 64 braille characters, each 2×4 pixels: 16 of a whole screen.
 pub(crate) fn braille(canvas: &Canvas) -> impl Iterator<Item = String> {
-    cells(2, 4, move |x, y| {
+    cells(canvas.height(), (2, 4), move |x, y| {
         let bits = DOTS
             .iter()
             .filter(|(dx, dy, _)| canvas.is_lit(x + dx, y + dy))
@@ -25,9 +25,9 @@ pub(crate) fn braille(canvas: &Canvas) -> impl Iterator<Item = String> {
     })
 }
 
-/// 32 lines of 128 half-block characters, each 1×2 pixels.
+/// Lines of 128 half-block characters, each 1×2 pixels: 32 of a whole screen.
 pub(crate) fn half_blocks(canvas: &Canvas) -> impl Iterator<Item = String> {
-    cells(1, 2, move |x, y| {
+    cells(canvas.height(), (1, 2), move |x, y| {
         match (canvas.is_lit(x, y), canvas.is_lit(x, y + 1)) {
             (true, true) => '█',
             (true, false) => '▀',
@@ -37,8 +37,12 @@ pub(crate) fn half_blocks(canvas: &Canvas) -> impl Iterator<Item = String> {
     })
 }
 
-fn cells(width: u32, height: u32, cell: impl Fn(u32, u32) -> char) -> impl Iterator<Item = String> {
-    (0..Canvas::HEIGHT / height).map(move |row| {
+fn cells(
+    rows: u32,
+    (width, height): (u32, u32),
+    cell: impl Fn(u32, u32) -> char,
+) -> impl Iterator<Item = String> {
+    (0..rows / height).map(move |row| {
         (0..Canvas::WIDTH / width)
             .map(|column| cell(column * width, row * height))
             .collect()
@@ -66,7 +70,7 @@ mod tests {
     }
 
     fn dots(points: &[(i32, i32)]) -> Canvas {
-        let mut canvas = Canvas::new();
+        let mut canvas = Canvas::default();
         let pixels = points.iter().map(|&at| Pixel(at.into(), BinaryColor::On));
         canvas.draw_iter(pixels).unwrap();
         canvas

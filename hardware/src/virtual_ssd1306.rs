@@ -12,7 +12,7 @@ use embedded_hal::i2c::{
     Error, ErrorKind, ErrorType, I2c, NoAcknowledgeSource, Operation, SevenBitAddress,
 };
 
-use crate::Canvas;
+use crate::{Canvas, ScreenSize};
 
 const COLUMNS: usize = 128;
 const PAGES: usize = 8;
@@ -38,9 +38,9 @@ impl Error for Nak {
 }
 
 impl VirtualSsd1306 {
-    /// A display that answers to the 7-bit `address`, and its glass.
-    pub fn new(address: u8) -> (Self, Glass) {
-        let chip = Arc::new(Mutex::new(Chip::at_reset()));
+    /// A display of a size that answers to the 7-bit `address`, and its glass.
+    pub fn new(address: u8, size: ScreenSize) -> (Self, Glass) {
+        let chip = Arc::new(Mutex::new(Chip::at_reset(size)));
         let glass = Glass(Arc::clone(&chip));
         (Self { address, chip }, glass)
     }
@@ -52,11 +52,17 @@ impl Glass {
         self.lock().picture()
     }
 
+    /// The contrast that was set, 0 to 255: how bright lit pixels are.
+    pub fn contrast(&self) -> u8 {
+        self.lock().contrast
+    }
+
     /// Takes the power away: nothing is acknowledged, and what was set up is forgotten.
     pub fn unplug(&self) {
-        *self.lock() = Chip {
+        let mut chip = self.lock();
+        *chip = Chip {
             plugged: false,
-            ..Chip::at_reset()
+            ..Chip::at_reset(chip.size)
         };
     }
 
@@ -109,6 +115,8 @@ enum Addressing {
 
 #[expect(clippy::struct_excessive_bools, reason = "each is a latch of the chip")]
 struct Chip {
+    /// Of the glass, which is bonded to the chip.
+    size: ScreenSize,
     plugged: bool,
     /// Display memory: one byte is eight rows of one column, the lowest bit on top.
     memory: [[u8; COLUMNS]; PAGES],
@@ -124,13 +132,19 @@ struct Chip {
     segments_remapped: bool,
     scan_reversed: bool,
     start_line: usize,
+    /// Rows that are scanned.
+    multiplex: usize,
+    /// Whether rows alternate between the chip's two sides (section 10.1.18).
+    alternates: bool,
+    contrast: u8,
     /// A command whose arguments have not all arrived: drivers may split them over writes.
     pending: VecDeque<u8>,
 }
 
 impl Chip {
-    fn at_reset() -> Self {
+    fn at_reset(size: ScreenSize) -> Self {
         Self {
+            size,
             plugged: true,
             memory: [[0; COLUMNS]; PAGES],
             addressing: Addressing::Page,
@@ -145,6 +159,9 @@ impl Chip {
             segments_remapped: false,
             scan_reversed: false,
             start_line: 0,
+            multiplex: 64,
+            alternates: true,
+            contrast: 0x7f,
             pending: VecDeque::new(),
         }
     }
@@ -203,14 +220,18 @@ impl Chip {
                 self.page = self.page_window.0;
             }
             (0x40..=0x7f, _) => self.start_line = usize::from(command & 0x3f),
+            (0x81, [contrast]) => self.contrast = *contrast as u8,
             (0x8d, [setting]) => self.charge_pump = setting & 4 != 0,
             (0xa0 | 0xa1, _) => self.segments_remapped = command & 1 != 0,
             (0xa4 | 0xa5, _) => self.all_on = command & 1 != 0,
             (0xa6 | 0xa7, _) => self.inverted = command & 1 != 0,
+            // Less than 16 rows are invalid.
+            (0xa8, [rows]) if rows & 0x3f >= 15 => self.multiplex = (rows & 0x3f) + 1,
             (0xae | 0xaf, _) => self.display_on = command & 1 != 0,
             (0xb0..=0xb7, _) => self.page = low_bits,
             (0xc0..=0xcf, _) => self.scan_reversed = command & 8 != 0,
-            // Contrast, timing and scrolling change nothing that a picture shows.
+            (0xda, [pins]) => self.alternates = pins & 0x10 != 0,
+            // Timing and scrolling change nothing that a picture shows.
             _ => {}
         }
     }
@@ -233,31 +254,45 @@ impl Chip {
     }
 
     /// The usual module shows memory upright with remapped segments and reversed scan (that is how
-    /// its glass is mounted); without them the picture is mirrored.
+    /// its glass is mounted); without both it stands on its head.
     fn picture(&self) -> Canvas {
-        let mut canvas = Canvas::new();
+        let mut canvas = Canvas::new(self.size);
         if !(self.plugged && self.display_on && self.charge_pump) {
             return canvas;
         }
-        let lit = (0..PAGES * 8).flat_map(|y| (0..COLUMNS).map(move |x| (x, y)));
-        let lit = lit.filter(|&(x, y)| {
-            let column = if self.segments_remapped {
-                x
-            } else {
-                COLUMNS - 1 - x
-            };
-            let row = if self.scan_reversed {
-                y
-            } else {
-                PAGES * 8 - 1 - y
-            };
-            let row = (row + self.start_line) % (PAGES * 8);
-            let bit = self.memory[row / 8][column] >> (row % 8) & 1 == 1;
-            self.all_on || bit != self.inverted
-        });
+        let rows = 0..self.size.height() as usize;
+        let lit = rows.flat_map(|y| (0..COLUMNS).map(move |x| (x, y)));
+        let lit = lit.filter(|&(x, y)| self.is_lit(x, y));
         let pixels = lit.map(|(x, y)| Pixel(Point::new(x as i32, y as i32), BinaryColor::On));
         let Ok(()) = canvas.draw_iter(pixels).map_err(|never: Infallible| never);
         canvas
+    }
+
+    fn is_lit(&self, x: usize, y: usize) -> bool {
+        let height = self.size.height() as usize;
+        // Glass of 64 rows is bonded to both sides of the chip in turn, glass of 32 rows is not; a
+        // chip that is set up for the other kind scans the rows of one half between the other's.
+        let y = match (self.alternates, self.size) {
+            (true, ScreenSize::Rows64) | (false, ScreenSize::Rows32) => y,
+            (false, ScreenSize::Rows64) => y % 2 * height / 2 + y / 2,
+            (true, ScreenSize::Rows32) => y % (height / 2) * 2 + y / (height / 2),
+        };
+        if y >= self.multiplex {
+            return false;
+        }
+        let column = if self.segments_remapped {
+            x
+        } else {
+            COLUMNS - 1 - x
+        };
+        let row = if self.scan_reversed {
+            y
+        } else {
+            self.multiplex - 1 - y
+        };
+        let row = (row + self.start_line) % (PAGES * 8);
+        let bit = self.memory[row / 8][column] >> (row % 8) & 1 == 1;
+        self.all_on || bit != self.inverted
     }
 }
 
@@ -284,13 +319,13 @@ mod tests {
     use super::*;
 
     fn on() -> (VirtualSsd1306, Glass) {
-        let (mut bus, glass) = VirtualSsd1306::new(0x3c);
+        let (mut bus, glass) = VirtualSsd1306::new(0x3c, ScreenSize::Rows64);
         bus.write(0x3c, &[0, 0x8d, 0x14, 0xaf, 0xa1, 0xc8]).unwrap();
         (bus, glass)
     }
 
     fn lit(canvas: &Canvas) -> Vec<(u32, u32)> {
-        (0..Canvas::HEIGHT)
+        (0..canvas.height())
             .flat_map(|y| (0..Canvas::WIDTH).map(move |x| (x, y)))
             .filter(|&(x, y)| canvas.is_lit(x, y))
             .collect()
@@ -329,9 +364,9 @@ mod tests {
     fn an_argument_is_not_taken_for_a_command() {
         let (mut bus, glass) = on();
         bus.write(0x3c, &[0x40, 1]).unwrap();
-        // Contrast, multiplex ratio, offset, clock, precharge, COM pins, VCOMH level, scrolling:
-        // each with arguments that would switch the display off.
-        for command in [0x81, 0xa8, 0xd3, 0xd5, 0xd9, 0xda, 0xdb, 0xa3, 0x29, 0x26] {
+        // Contrast, multiplex ratio, offset, clock, precharge, VCOMH level, scrolling: each with
+        // arguments that would switch the display off.
+        for command in [0x81, 0xa8, 0xd3, 0xd5, 0xd9, 0xdb, 0xa3, 0x29, 0x26] {
             let mut bytes = vec![0x00, command];
             bytes.resize(2 + argument_count(command), 0xae);
             assert!(bytes.len() > 2, "{command:#x}");
@@ -350,5 +385,30 @@ mod tests {
         assert_eq!(glass.picture().lit_count(), 128 * 64 - 1);
         bus.write(0x3c, &[0, 0xae]).unwrap();
         assert_eq!(glass.picture().lit_count(), 0);
+    }
+
+    #[test]
+    fn contrast_is_kept_until_the_power_goes() {
+        let (mut bus, glass) = on();
+        assert_eq!(glass.contrast(), 0x7f);
+        bus.write(0x3c, &[0, 0x81, 3]).unwrap();
+        assert_eq!(glass.contrast(), 3);
+        glass.unplug();
+        glass.plug_in();
+        assert_eq!(glass.contrast(), 0x7f);
+    }
+
+    #[test]
+    fn short_glass_wants_its_rows_and_pins_set_up() {
+        let (mut bus, glass) = VirtualSsd1306::new(0x3c, ScreenSize::Rows32);
+        bus.write(0x3c, &[0, 0x8d, 0x14, 0xaf, 0xa1, 0xc8]).unwrap();
+        bus.write(0x3c, &[0x40, 0b11]).unwrap();
+        assert_eq!(lit(&glass.picture()), [(0, 0), (0, 16)], "interleaved");
+        bus.write(0x3c, &[0, 0xda, 0x02, 0xa8, 31]).unwrap();
+        assert_eq!(lit(&glass.picture()), [(0, 0), (0, 1)]);
+        bus.write(0x3c, &[0, 0xa0, 0xc0]).unwrap();
+        assert_eq!(lit(&glass.picture()), [(127, 30), (127, 31)], "on its head");
+        bus.write(0x3c, &[0, 0xc8, 0xa8, 15, 0xa5]).unwrap();
+        assert_eq!(glass.picture().lit_count(), 128 * 16, "all that is scanned");
     }
 }

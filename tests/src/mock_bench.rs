@@ -13,7 +13,7 @@ use smearscope::verdict::Verdict;
 use smearscope_artifacts::decode::Limits;
 use smearscope_artifacts::{ArtifactError, EngineChoice, EngineConfig};
 use smearscope_hardware::mock::{Bench, assert_art};
-use smearscope_hardware::oled::Ssd1306Screen;
+use smearscope_hardware::oled::{OledSetup, Ssd1306Screen};
 use smearscope_hardware::virtual_ssd1306::VirtualSsd1306;
 use smearscope_hardware::{Board, HardwareError, Light, Lights, mock};
 
@@ -229,6 +229,42 @@ fn a_truncated_frame_is_never_analysed() {
 }
 
 #[test]
+fn a_missing_part_is_shown_until_it_is_back_and_stops_nothing() {
+    let running = Running::start(TIMING, &demo_model());
+    let (bench, leds) = (&running.bench, &running.bench.leds);
+    leds.wait_until("ready", |shown| *shown == READY);
+    let missing = Err::<(), _>(HardwareError::Lost {
+        part: "OLED",
+        remedy: "check its four wires".into(),
+        source: None,
+    });
+    bench.faults.report("OLED", &missing);
+    leds.wait_until("a fault", |shown| *shown == FAULT);
+    deliver(&running, "_1");
+    running.press("red", RED);
+    bench.faults.report("OLED", &Ok(()));
+    deliver(&running, "_0");
+    running.press("green blinking", NEGATIVE);
+    assert_eq!(running.end().0, [Verdict::Positive, Verdict::Negative]);
+}
+
+#[test]
+fn a_part_that_comes_back_makes_the_appliance_ready() {
+    let running = Running::start(TIMING, &demo_model());
+    let missing = Err::<(), _>(HardwareError::Lost {
+        part: "camera",
+        remedy: "check its USB cable".into(),
+        source: None,
+    });
+    running.bench.faults.report("camera", &missing);
+    let leds = &running.bench.leds;
+    leds.wait_until("a fault", |shown| *shown == FAULT);
+    running.bench.faults.report("camera", &Ok(()));
+    leds.wait_until("ready", |shown| *shown == READY);
+    running.end().1.unwrap();
+}
+
+#[test]
 fn an_unplugged_screen_stops_nothing_and_comes_back() {
     let running = Running::start(TIMING, &demo_model());
     running
@@ -251,8 +287,9 @@ fn an_unplugged_screen_stops_nothing_and_comes_back() {
 #[test]
 fn a_display_that_lost_its_power_is_drawn_again() {
     let (mut board, bench) = mock::board();
-    let (bus, glass) = VirtualSsd1306::new(0x3c);
-    board.screen = Box::new(Ssd1306Screen::new(bus, 0x3c, "test"));
+    let size = board.screen.size();
+    let (bus, glass) = VirtualSsd1306::new(0x3c, size);
+    board.screen = Box::new(Ssd1306Screen::new(bus, OledSetup::new(0x3c, size), "test"));
     let running = Running::start_on(board, bench, TIMING, &demo_model());
     let ready = screens::picture(&State::Ready, Some(&expected("_1").1));
     let wait_until_drawn = || {

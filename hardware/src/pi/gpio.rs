@@ -1,39 +1,61 @@
 //! Button and LEDs on the GPIO header.
 
-use std::time::Duration;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
 
 use rppal::gpio::{Gpio, InputPin, OutputPin, Trigger};
 
-use super::PiConfig;
-use crate::{Button, HardwareError, Light, Lights, PressSender, StatusLeds};
+use crate::config::PiPins;
+use crate::contact::Contact;
+use crate::gestures::Edge;
+use crate::lamps::{Lamp, Lamps};
+use crate::{HardwareError, Light};
 
-/// Contacts of a push-button bounce for some milliseconds; no finger presses twice so fast.
-const DEBOUNCE: Duration = Duration::from_millis(30);
+/// The kernel keeps the worst chatter from waking anybody up; the gestures take care of the rest.
+const DEBOUNCE: Duration = Duration::from_millis(5);
+/// Pulses a second of an LED that breathes, too many to be seen.
+const PULSES_HERTZ: f64 = 100.0;
+/// From one brightness of a breath to the next.
+const BREATH_STEP: Duration = Duration::from_millis(30);
 /// Blinks a second, and the lit share of each.
 const BLINK_HERTZ: f64 = 2.0;
 const BLINK_SHARE: f64 = 0.5;
 
-pub(super) fn open(config: &PiConfig) -> Result<(PiButton, PiLeds), HardwareError> {
-    let gpio = Gpio::new().map_err(|error| open_error("GPIO header", "/dev/gpiomem", error))?;
-    let pin = |part, number: u8| {
-        gpio.get(number)
-            .map_err(|error| open_error(part, &format!("GPIO {number}"), error))
-    };
-    let led = |number| pin("LED", number).map(rppal::gpio::Pin::into_output_low);
-    Ok((
-        PiButton(pin("button", config.button_pin)?.into_input_pullup()),
-        PiLeds {
-            red: led(config.red_pin)?,
-            amber: led(config.amber_pin)?,
-            green: led(config.green_pin)?,
-        },
-    ))
+/// Looks whether this is a Raspberry Pi.
+///
+/// # Errors
+/// [`HardwareError::Open`] if not: nothing that may be plugged in later can mend that.
+pub(super) fn check_model() -> Result<(), HardwareError> {
+    match Gpio::new() {
+        Err(error @ rppal::gpio::Error::UnknownModel) => {
+            Err(open_error("GPIO header", "this machine", error))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn describe_button(pins: &PiPins) -> String {
+    format!("GPIO {}", pins.button_pin)
+}
+
+pub(super) fn describe_leds(pins: &PiPins) -> String {
+    format!(
+        "red GPIO {}, amber GPIO {}, green GPIO {}",
+        pins.red_pin, pins.amber_pin, pins.green_pin
+    )
+}
+
+fn pin(part: &'static str, number: u8) -> Result<rppal::gpio::Pin, HardwareError> {
+    Gpio::new()
+        .and_then(|gpio| gpio.get(number))
+        .map_err(|error| open_error(part, &format!("GPIO {number}"), error))
 }
 
 fn open_error(part: &'static str, at: &str, error: rppal::gpio::Error) -> HardwareError {
     let remedy = match error {
         rppal::gpio::Error::UnknownModel => {
-            "this machine is no Raspberry Pi; use the simulated bench with --board sim"
+            "this machine is no Raspberry Pi; use another board's lines with --board linux, or the \
+             simulated bench with --board sim"
         }
         rppal::gpio::Error::PermissionDenied(_) => "add the user to the group gpio",
         _ => "check the pin numbers in the configuration, and that no other program uses them",
@@ -46,68 +68,93 @@ fn open_error(part: &'static str, at: &str, error: rppal::gpio::Error) -> Hardwa
     }
 }
 
-/// A push-button to ground.
-pub(super) struct PiButton(InputPin);
+/// A push-button to ground, watched by an interrupt.
+pub(super) struct PiContact {
+    edges: Receiver<Edge>,
+    /// Dropping it ends the interrupt.
+    pin: InputPin,
+}
 
-impl Button for PiButton {
-    fn watch(&mut self, presses: PressSender) -> Result<(), HardwareError> {
-        self.0
-            .set_async_interrupt(Trigger::FallingEdge, Some(DEBOUNCE), move |_| {
-                presses.press();
-            })
-            .map_err(|error| open_error("button", &format!("GPIO {}", self.0.pin()), error))
-    }
-
-    fn describe(&self) -> String {
-        format!("GPIO {}", self.0.pin())
+impl PiContact {
+    pub(super) fn open(pins: &PiPins) -> Result<Self, HardwareError> {
+        let mut pin = pin("button", pins.button_pin)?.into_input_pullup();
+        let (sender, edges) = mpsc::channel();
+        pin.set_async_interrupt(Trigger::Both, Some(DEBOUNCE), move |event| {
+            let edge = Edge {
+                at: Instant::now(),
+                is_closed: event.trigger == Trigger::FallingEdge,
+            };
+            // Nobody listens any more once the button is dropped.
+            let _ = sender.send(edge);
+        })
+        .map_err(|error| open_error("button", &format!("GPIO {}", pin.pin()), error))?;
+        Ok(Self { edges, pin })
     }
 }
 
-/// Three LEDs to ground.
-pub(super) struct PiLeds {
-    red: OutputPin,
-    amber: OutputPin,
-    green: OutputPin,
-}
-
-impl StatusLeds for PiLeds {
-    fn show(&mut self, lights: Lights) -> Result<(), HardwareError> {
-        for (pin, light) in [
-            (&mut self.red, lights.red),
-            (&mut self.amber, lights.amber),
-            (&mut self.green, lights.green),
-        ] {
-            drive(pin, light).map_err(|error| HardwareError::Lost {
-                part: "LEDs",
-                remedy: format!("restart the appliance (GPIO {})", pin.pin()),
-                source: Some(error.into()),
-            })?;
+impl Contact for PiContact {
+    fn next_edge(&mut self, patience: Duration) -> Result<Option<Edge>, HardwareError> {
+        match self.edges.recv_timeout(patience) {
+            Ok(edge) => Ok(Some(edge)),
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => Err(HardwareError::Lost {
+                part: "button",
+                remedy: format!("restart the appliance (GPIO {})", self.pin.pin()),
+                source: None,
+            }),
         }
-        Ok(())
-    }
-
-    fn describe(&self) -> String {
-        format!(
-            "red GPIO {}, amber GPIO {}, green GPIO {}",
-            self.red.pin(),
-            self.amber.pin(),
-            self.green.pin()
-        )
     }
 }
 
-fn drive(pin: &mut OutputPin, light: Light) -> rppal::gpio::Result<()> {
-    match light {
-        Light::Blink => pin.set_pwm_frequency(BLINK_HERTZ, BLINK_SHARE),
-        Light::Off => {
-            pin.clear_pwm()?;
-            pin.set_low();
-            Ok(())
+/// The red, the amber and the green LED, each to ground.
+pub(super) fn open_leds(pins: &PiPins) -> Result<Lamps, HardwareError> {
+    let lamp = |number| {
+        pin("LEDs", number).map(|pin| PiLamp {
+            pin: pin.into_output_low(),
+            shown: Light::Off,
+        })
+    };
+    Lamps::start([
+        lamp(pins.red_pin)?,
+        lamp(pins.amber_pin)?,
+        lamp(pins.green_pin)?,
+    ])
+}
+
+/// An LED that rppal pulses in software.
+struct PiLamp {
+    pin: OutputPin,
+    shown: Light,
+}
+
+impl Lamp for PiLamp {
+    fn shine(
+        &mut self,
+        light: Light,
+        elapsed: Duration,
+    ) -> Result<Option<Duration>, HardwareError> {
+        let pin = &mut self.pin;
+        let is_shown = std::mem::replace(&mut self.shown, light) == light;
+        if is_shown && light != Light::Breathe {
+            return Ok(None);
         }
-        Light::Steady => {
-            pin.clear_pwm()?;
-            pin.set_high();
-            Ok(())
-        }
+        let (driven, again) = match light {
+            Light::Off => (pin.clear_pwm().map(|()| pin.set_low()), None),
+            Light::Steady => (pin.clear_pwm().map(|()| pin.set_high()), None),
+            Light::Blink => (pin.set_pwm_frequency(BLINK_HERTZ, BLINK_SHARE), None),
+            Light::Breathe => {
+                let share = f64::from(light.brightness(elapsed));
+                (
+                    pin.set_pwm_frequency(PULSES_HERTZ, share),
+                    Some(BREATH_STEP),
+                )
+            }
+        };
+        driven.map_err(|error| HardwareError::Lost {
+            part: "LEDs",
+            remedy: format!("restart the appliance (GPIO {})", pin.pin()),
+            source: Some(error.into()),
+        })?;
+        Ok(again)
     }
 }

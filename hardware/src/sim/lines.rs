@@ -3,14 +3,14 @@
 use std::io::{self, BufRead, Read, Write};
 
 use crate::text_art::braille;
-use crate::{Canvas, HardwareError, Light, Lights, PressSender};
+use crate::{ButtonEvent, Canvas, HardwareError, Lights, PressSender};
 
 /// Longer lines are no command.
 const MAX_LINE: u64 = 1024;
 /// How much of a line that is no command is repeated to whoever sent it.
 const QUOTED: usize = 40;
-const HELP: &str =
-    "press = push the button and wait for the bench, quit = switch off, end of input = switch off";
+const HELP: &str = "press = push the button, long = hold it (next slide), double = push it twice (show the last \
+     display again), each as soon as the bench is ready; quit or the end of the input = switch off";
 
 /// Reads commands from standard input on a thread of its own.
 pub(super) fn start(presses: PressSender) -> Result<(), HardwareError> {
@@ -29,19 +29,20 @@ pub(super) fn start(presses: PressSender) -> Result<(), HardwareError> {
 fn obey(mut input: impl BufRead, presses: &PressSender) {
     let mut line = Vec::new();
     while let Ok(true) = read_line(&mut input, &mut line) {
-        match line.trim_ascii() {
-            b"press" => {
-                if !presses.press_when_ready() {
-                    return;
-                }
-            }
+        let is_heard = match line.trim_ascii() {
+            b"press" => presses.tell_when_ready(ButtonEvent::Press),
+            b"long" => presses.tell_when_ready(|_| ButtonEvent::NextSlide),
+            b"double" => presses.tell_when_ready(|_| ButtonEvent::Repeat),
             b"quit" => break,
-            b"" => {}
+            b"" => true,
             b"help" => tell(HELP),
             other => tell(&format!(
                 "unknown command {:?}; {HELP}",
                 String::from_utf8_lossy(&other[..other.len().min(QUOTED)])
             )),
+        };
+        if !is_heard {
+            return;
         }
     }
     presses.shutdown();
@@ -59,22 +60,18 @@ fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
     Ok(read > 0)
 }
 
-/// Answers on standard error; one who closed it does not want to know.
-fn tell(text: &str) {
+/// Answers on standard error; one who closed it does not want to know, and is heard all the same.
+fn tell(text: &str) -> bool {
     let _ = writeln!(io::stderr(), "{text}");
+    true
 }
 
 pub(super) fn print_lights(lights: Lights) {
-    let word = |light| match light {
-        Light::Off => "off",
-        Light::Steady => "on",
-        Light::Blink => "blink",
-    };
     print(&format!(
         "leds: red={} amber={} green={}\n",
-        word(lights.red),
-        word(lights.amber),
-        word(lights.green)
+        lights.red.word(),
+        lights.amber.word(),
+        lights.green.word()
     ));
 }
 
@@ -82,7 +79,7 @@ pub(super) fn print_picture(picture: &Canvas) {
     print(&framed(picture));
 }
 
-/// The picture in 18 lines of 66 characters.
+/// The picture in lines of 66 characters.
 fn framed(picture: &Canvas) -> String {
     let edge = "─".repeat(64);
     let mut text = format!("┌{edge}┐\n");
@@ -104,7 +101,7 @@ fn print(text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ButtonEvent, press_queue};
+    use crate::press_queue;
 
     /// What the loop receives while a thread obeys `input`.
     async fn events(input: impl Into<Vec<u8>>) -> Vec<ButtonEvent> {
@@ -127,6 +124,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn every_gesture_has_a_line() {
+        assert_eq!(
+            events(b"long\ndouble\nquit\n").await,
+            [
+                ButtonEvent::NextSlide,
+                ButtonEvent::Repeat,
+                ButtonEvent::Shutdown
+            ]
+        );
+    }
+
+    #[tokio::test]
     async fn quit_unknown_and_overlong_lines() {
         assert_eq!(events(b"quit\npress\n").await, [ButtonEvent::Shutdown]);
         assert_eq!(events(b"jump\nhelp\n").await, [ButtonEvent::Shutdown]);
@@ -146,7 +155,7 @@ mod tests {
 
     #[test]
     fn the_picture_is_framed() {
-        let text = framed(&Canvas::new());
+        let text = framed(&Canvas::default());
         assert_eq!(text.lines().count(), 18);
         assert!(text.lines().all(|line| line.chars().count() == 66));
     }

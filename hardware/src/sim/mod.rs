@@ -11,9 +11,9 @@ use std::path::PathBuf;
 pub use camera::FolderCamera;
 pub use log_lines::LogLines;
 
-use crate::oled::Ssd1306Screen;
+use crate::oled::{OledSetup, Ssd1306Screen};
 use crate::virtual_ssd1306::VirtualSsd1306;
-use crate::{Board, HardwareError};
+use crate::{Board, Faults, HardwareError, ScreenSize};
 use panel::{PanelButton, PanelLeds, PanelScreen, View};
 
 /// Where the simulated OLED sits on its simulated bus.
@@ -26,17 +26,19 @@ pub struct SimConfig {
     pub fields: PathBuf,
     /// What stands for OLED, LEDs and button.
     pub panel: Panel,
+    /// Of the simulated OLED.
+    pub screen: ScreenSize,
 }
 
 /// What stands for OLED, LEDs and button.
 #[derive(Debug, Clone)]
 pub enum Panel {
-    /// Drawn in the terminal; the space bar is the button.
+    /// Drawn in the terminal; keys are the button.
     Terminal {
         /// The program's log, whose last lines are shown below the panel.
         log: LogLines,
     },
-    /// Lines on standard input and output, for pipes: `press`, `quit`.
+    /// Lines on standard input and output, for pipes: `press`, `long`, `double`, `quit`.
     Lines,
 }
 
@@ -47,7 +49,7 @@ pub enum Panel {
 /// none.
 pub fn board(config: SimConfig) -> Result<Board, HardwareError> {
     let camera = FolderCamera::open(config.fields)?;
-    let (bus, glass) = VirtualSsd1306::new(OLED_ADDRESS);
+    let (bus, glass) = VirtualSsd1306::new(OLED_ADDRESS, config.screen);
     let view = View::new(glass);
     let print = matches!(config.panel, Panel::Lines);
     Ok(Board {
@@ -58,10 +60,15 @@ pub fn board(config: SimConfig) -> Result<Board, HardwareError> {
             print,
         }),
         screen: Box::new(PanelScreen {
-            oled: Ssd1306Screen::new(bus, OLED_ADDRESS, "simulated bus, address 0x3C"),
+            oled: Ssd1306Screen::new(
+                bus,
+                OledSetup::new(OLED_ADDRESS, config.screen),
+                "simulated bus, address 0x3C",
+            ),
             view: view.clone(),
             print,
         }),
         button: Box::new(PanelButton::new(config.panel, view)),
+        faults: Faults::default(),
     })
 }

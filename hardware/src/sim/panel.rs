@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use super::{Panel, lines, terminal};
 use crate::oled::Ssd1306Screen;
 use crate::virtual_ssd1306::{Glass, VirtualSsd1306};
-use crate::{Button, Canvas, HardwareError, Lights, PressSender, Screen, StatusLeds};
+use crate::{Button, Canvas, HardwareError, Lights, PressSender, Screen, ScreenSize, StatusLeds};
 
 /// OLED and LEDs as a person sees them; clones share it.
 #[derive(Clone)]
@@ -79,6 +79,10 @@ impl Screen for PanelScreen {
             lines::print_picture(&now);
         }
         Ok(())
+    }
+
+    fn size(&self) -> ScreenSize {
+        self.oled.size()
     }
 
     fn describe(&self) -> String {

@@ -14,20 +14,21 @@ use ratatui::{DefaultTerminal, Frame};
 use super::LogLines;
 use super::panel::View;
 use crate::text_art::{braille, half_blocks};
-use crate::{HardwareError, Light, PressSender};
+use crate::{ButtonEvent, HardwareError, Light, PressSender};
 
 /// How often the panel is drawn and the keyboard looked at.
 const TICK: Duration = Duration::from_millis(50);
-/// On and off twice a second.
-const BLINK: Duration = Duration::from_millis(250);
-/// Cells of the framed OLED, drawn with half blocks or with braille.
-const LARGE: (u16, u16) = (130, 34);
-const SMALL: (u16, u16) = (66, 18);
+/// Cells of the framed OLED around its rows, drawn with half blocks or with braille.
+const LARGE_WIDTH: u16 = 130;
+const SMALL_WIDTH: u16 = 66;
+const FRAME: u16 = 2;
+/// A breathing LED is drawn full from this brightness on.
+const BRIGHT: f32 = 0.25;
 /// Lines that must stand below the OLED (LEDs and help), and those of the log that make a large one
 /// worth while.
 const FOOT: u16 = 2;
 const LOG: u16 = 4;
-const HELP: &str = " space press the button · q switch off ";
+const HELP: &str = " space press · n next slide (long) · r repeat (double) · q switch off ";
 
 /// Takes the terminal over and draws on a thread of its own until the board is gone.
 ///
@@ -79,8 +80,8 @@ fn run(
                 "another part of the program panicked",
             ));
         }
-        let blink_on = (start.elapsed().as_millis() / BLINK.as_millis()).is_multiple_of(2);
-        terminal.draw(|frame| draw(frame, view, log, blink_on))?;
+        let elapsed = start.elapsed();
+        terminal.draw(|frame| draw(frame, view, log, elapsed))?;
         if event::poll(TICK)?
             && let Event::Key(key) = event::read()?
         {
@@ -104,6 +105,12 @@ fn obey(key: KeyEvent, presses: &PressSender) {
         KeyCode::Char(' ') | KeyCode::Enter => {
             presses.press();
         }
+        KeyCode::Char('n') => {
+            presses.tell(ButtonEvent::NextSlide);
+        }
+        KeyCode::Char('r') => {
+            presses.tell(ButtonEvent::Repeat);
+        }
         KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => {
             presses.shutdown();
         }
@@ -114,18 +121,20 @@ fn obey(key: KeyEvent, presses: &PressSender) {
     }
 }
 
-fn draw(frame: &mut Frame, view: &View, log: &LogLines, blink_on: bool) {
+fn draw(frame: &mut Frame, view: &View, log: &LogLines, elapsed: Duration) {
     let picture = view.picture();
     let area = frame.area();
+    let large = (LARGE_WIDTH, picture.height() as u16 / 2 + FRAME);
+    let small = (SMALL_WIDTH, picture.height() as u16 / 4 + FRAME);
     let fits =
         |(width, height): (u16, u16), below| area.width >= width && area.height >= height + below;
-    let (rows, (width, height)): (Vec<String>, _) = if fits(LARGE, FOOT + LOG) {
-        (half_blocks(&picture).collect(), LARGE)
-    } else if fits(SMALL, FOOT) {
-        (braille(&picture).collect(), SMALL)
+    let (rows, (width, height)): (Vec<String>, _) = if fits(large, FOOT + LOG) {
+        (half_blocks(&picture).collect(), large)
+    } else if fits(small, FOOT) {
+        (braille(&picture).collect(), small)
     } else {
         // Half a screen would hide half of what it says.
-        let (width, height) = (SMALL.0, SMALL.1 + FOOT);
+        let (width, height) = (small.0, small.1 + FOOT);
         let message = format!("Make the terminal larger: the panel needs {width}x{height}.");
         frame.render_widget(Paragraph::new(message).wrap(Wrap { trim: true }), area);
         return;
@@ -150,7 +159,7 @@ fn draw(frame: &mut Frame, view: &View, log: &LogLines, blink_on: bool) {
         ("green", lights.green, Color::LightGreen),
     ]
     .into_iter()
-    .flat_map(|(name, light, colour)| led(name, light, colour, blink_on))
+    .flat_map(|(name, light, colour)| led(name, light, colour, elapsed))
     .collect();
     frame.render_widget(leds_line, centred(leds, width));
 
@@ -164,18 +173,20 @@ fn draw(frame: &mut Frame, view: &View, log: &LogLines, blink_on: bool) {
 }
 
 /// A lamp with its name and, for those who do not see its colour, its state.
-fn led(name: &'static str, light: Light, colour: Color, blink_on: bool) -> [Span<'static>; 2] {
-    let (is_lit, state) = match light {
-        Light::Off => (false, ""),
-        Light::Steady => (true, " on"),
-        Light::Blink => (blink_on, " blinks"),
-    };
-    let lamp = if is_lit {
+fn led(name: &'static str, light: Light, colour: Color, elapsed: Duration) -> [Span<'static>; 2] {
+    let brightness = light.brightness(elapsed);
+    let lamp = if brightness > BRIGHT {
         Span::styled(" ● ", Style::new().fg(colour))
+    } else if brightness > 0.0 {
+        Span::styled(" ◐ ", Style::new().fg(colour).dim())
     } else {
         Span::styled(" ○ ", Style::new().fg(Color::DarkGray))
     };
-    [lamp, format!("{name:5}{state:9}").into()]
+    let state = match light {
+        Light::Off => "",
+        light => light.word(),
+    };
+    [lamp, format!("{name:5} {state:8}").into()]
 }
 
 fn centred(area: Rect, width: u16) -> Rect {
@@ -191,20 +202,27 @@ mod tests {
     use ratatui::{Terminal, backend::TestBackend};
 
     use super::*;
-    use crate::oled::Ssd1306Screen;
+    use crate::oled::{OledSetup, Ssd1306Screen};
     use crate::virtual_ssd1306::VirtualSsd1306;
-    use crate::{Canvas, Screen};
+    use crate::{Canvas, Screen, ScreenSize};
 
     fn rendered(width: u16, height: u16) -> String {
-        let (bus, glass) = VirtualSsd1306::new(0x3c);
-        let mut canvas = Canvas::new();
+        rendered_with(ScreenSize::Rows64, width, height)
+    }
+
+    fn rendered_with(size: ScreenSize, width: u16, height: u16) -> String {
+        let (bus, glass) = VirtualSsd1306::new(0x3c, size);
+        let mut canvas = Canvas::new(size);
         canvas
             .fill_solid(&canvas.bounding_box(), BinaryColor::On)
             .unwrap();
-        Ssd1306Screen::new(bus, 0x3c, "test").show(&canvas).unwrap();
+        Ssd1306Screen::new(bus, OledSetup::new(0x3c, size), "test")
+            .show(&canvas)
+            .unwrap();
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+        let (view, log) = (View::new(glass), LogLines::default());
         terminal
-            .draw(|frame| draw(frame, &View::new(glass), &LogLines::default(), true))
+            .draw(|frame| draw(frame, &view, &log, Duration::ZERO))
             .unwrap();
         terminal.backend().to_string()
     }
@@ -213,6 +231,22 @@ mod tests {
     fn the_whole_glass_fits_a_small_and_a_large_terminal() {
         assert_eq!(rendered(80, 24).matches('⣿').count(), 64 * 16);
         assert_eq!(rendered(140, 45).matches('█').count(), 128 * 32);
+        let short = rendered_with(ScreenSize::Rows32, 80, 24);
+        assert_eq!(short.matches('⣿').count(), 64 * 8);
+    }
+
+    #[test]
+    fn each_light_looks_and_reads_differently() {
+        let text = |light, ms| {
+            let [lamp, name] = led("red", light, Color::Red, Duration::from_millis(ms));
+            format!("{}{}", lamp.content, name.content)
+        };
+        assert_eq!(text(Light::Off, 0), " ○ red           ");
+        assert_eq!(text(Light::Steady, 0), " ● red   on      ");
+        assert_eq!(text(Light::Blink, 0), " ● red   blink   ");
+        assert_eq!(text(Light::Blink, 250), " ○ red   blink   ");
+        assert_eq!(text(Light::Breathe, 0), " ◐ red   breathe ");
+        assert_eq!(text(Light::Breathe, 1500), " ● red   breathe ");
     }
 
     #[test]
