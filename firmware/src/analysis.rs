@@ -5,10 +5,12 @@ use std::path::Path;
 use image::RgbImage;
 use smearscope_artifacts::decode::{self, Limits};
 use smearscope_artifacts::{
-    ArtifactError, EngineConfig, EngineInfo, EvidenceMap, Manifest, Model, Place,
+    self as artifacts, ArtifactError, EngineConfig, EngineInfo, EvidenceMap, Manifest, Model,
 };
 use smearscope_hardware::{Frame, Pixels};
 
+use crate::gallery::{Exposure, Gallery, Place};
+use crate::machine::Kept;
 use crate::quality::{Copier, Problem, Quality, QualityGate};
 use crate::verdict::{Reason, Verdict};
 
@@ -21,6 +23,7 @@ pub struct Analyst {
     gate: QualityGate,
     limits: Limits,
     has_overlays: bool,
+    gallery: Option<Gallery>,
 }
 
 /// What came out for one picture.
@@ -35,7 +38,7 @@ pub struct Analysis {
     /// What the gate measured.
     pub quality: Quality,
     /// Where the evidence for the positive class is strongest, if there is any.
-    pub strongest: Option<Place>,
+    pub strongest: Option<artifacts::Place>,
     /// The evidence painted over the picture, where it was asked for and the model gives it.
     pub overlay: Option<RgbImage>,
 }
@@ -73,6 +76,7 @@ impl Analyst {
             gate: QualityGate::default(),
             limits,
             has_overlays: false,
+            gallery: None,
         })
     }
 
@@ -82,6 +86,15 @@ impl Analyst {
         Self {
             has_overlays,
             ..self
+        }
+    }
+
+    /// Keeps the frames that it analyses, with their overlays.
+    #[must_use]
+    pub fn keeping(self, gallery: Gallery) -> Self {
+        Self {
+            gallery: Some(gallery),
+            ..self.with_overlays(true)
         }
     }
 
@@ -109,13 +122,38 @@ impl Analyst {
         self.analyse(&image, None)
     }
 
-    /// Analyses a camera's frame.
+    /// Analyses a camera's frame, and keeps it at `place` where it keeps any. A frame that cannot be
+    /// kept is analysed all the same, and the log tells why.
     ///
     /// # Errors
     /// As [`Analyst::analyse_file`].
-    pub fn analyse_frame(&mut self, frame: Frame) -> Result<Analysis, AnalysisError> {
-        let image = self.image(frame.pixels)?;
-        self.analyse(&image, None)
+    pub fn analyse_frame(
+        &mut self,
+        frame: Frame,
+        place: &Place,
+    ) -> Result<(Analysis, Kept), AnalysisError> {
+        let earlier = frame.earlier.map(|pixels| self.image(pixels)).transpose()?;
+        let (image, encoded) = match frame.pixels {
+            Pixels::Encoded(bytes) => (decode::decode(&bytes, &self.limits)?, Some(bytes)),
+            raw @ Pixels::Rgb8 { .. } => (self.image(raw)?, None),
+        };
+        let analysis = self.analyse(&image, earlier.as_ref())?;
+        let exposure = Exposure {
+            encoded: encoded.as_deref(),
+            image: &image,
+            overlay: analysis.overlay.as_ref(),
+        };
+        let kept = match &self.gallery {
+            None => Kept::Unwanted,
+            Some(gallery) => match gallery.keep(place, &exposure) {
+                Ok(()) => Kept::Saved,
+                Err(error) => {
+                    log::error!("{place} is not saved: {error}");
+                    Kept::NotSaved
+                }
+            },
+        };
+        Ok((analysis, kept))
     }
 
     fn image(&self, pixels: Pixels) -> Result<RgbImage, AnalysisError> {

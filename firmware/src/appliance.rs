@@ -1,18 +1,20 @@
 //! The loop of the appliance: waits for a press, asks the camera, asks the model, shows the answer.
 
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use smearscope_artifacts::ArtifactError;
+use smearscope_artifacts::{ArtifactError, DecisionRule, SlideRule};
 use smearscope_hardware::{
-    Board, Button, ButtonEvent, Faults, Frame, HardwareError, PressReceiver, Screen, StatusLeds,
-    press_queue, with_causes,
+    Board, Button, ButtonEvent, Canvas, Faults, Frame, HardwareError, Lights, PressReceiver,
+    Screen, StatusLeds, press_queue, with_causes,
 };
 use tokio::time::{sleep, timeout};
 
 use crate::analysis::{Analysis, AnalysisError, Analyst};
-use crate::machine::{Event, Fault, State};
-use crate::screens::{self, Identity};
+use crate::gallery::Place;
+use crate::machine::{Event, Fault, Finding, Kept, State};
+use crate::screens::{self, Identity, View};
+use crate::slide::Slide;
 use crate::workers::{Gone, Worker};
 
 /// How long things may take.
@@ -22,6 +24,8 @@ pub struct Timing {
     pub capture: Duration,
     /// From the frame to the verdict.
     pub analysis: Duration,
+    /// How long the findings of the self-test are shown.
+    pub selftest: Duration,
     /// How long a verdict or a fault is shown.
     pub hold: Duration,
     /// After which the same picture is sent again: the display may have failed, or have lost its
@@ -29,13 +33,16 @@ pub struct Timing {
     pub refresh: Duration,
 }
 
-/// A finished analysis, for whoever keeps or prints it.
+/// How often it is looked whether the display should show something else: text that scrolls, the time.
+const TICK: Duration = Duration::from_millis(500);
+
+/// A finished analysis, for whoever prints it.
 #[derive(Debug)]
 pub struct Report<'a> {
     /// Where the frame came from.
     pub source: &'a str,
     /// What came out.
-    pub analysis: &'a Analysis,
+    pub finding: &'a Finding,
     /// Probability from which on the verdict is positive.
     pub threshold: f32,
     /// The model and the engine that gave it.
@@ -77,7 +84,11 @@ pub async fn run(
         front: Front {
             leds: board.leds,
             screen: board.screen,
+            shown: None,
         },
+        slide: Slide::first(),
+        slide_name: slide_name(),
+        last: None,
         faults: board.faults,
         button: board.button,
         presses,
@@ -86,7 +97,7 @@ pub async fn run(
         timing,
         report,
     };
-    appliance.front.show(&State::Starting, None);
+    appliance.show(&State::Starting);
     appliance.button.watch(sender)?;
 
     tokio::pin!(shutdown);
@@ -119,6 +130,11 @@ struct Appliance<R> {
     button: Box<dyn Button>,
     presses: PressReceiver,
     analyst: Option<Loaded>,
+    slide: Slide,
+    /// The slide's folder in the gallery.
+    slide_name: String,
+    /// The last finding, to be shown again.
+    last: Option<Finding>,
     /// What the camera delivered, on its way to the model.
     frame: Option<Frame>,
     timing: Timing,
@@ -127,15 +143,20 @@ struct Appliance<R> {
 
 /// A model at work on a thread of its own.
 struct Loaded {
-    worker: Worker<Frame, (String, Result<Analysis, AnalysisError>)>,
+    worker: Worker<(Frame, Place), Analysed>,
     identity: Identity,
-    threshold: f32,
+    decision: DecisionRule,
+    slide: SlideRule,
 }
+
+/// Where a frame came from, and what came of it.
+type Analysed = (String, Result<(Analysis, Kept), AnalysisError>);
 
 impl<R: FnMut(&Report<'_>)> Appliance<R> {
     fn show(&mut self, state: &State) {
-        let identity = self.analyst.as_ref().map(|loaded| &loaded.identity);
-        self.front.show(state, identity);
+        let analyst = self.analyst.as_ref();
+        self.front
+            .show(&view(state, analyst, &self.slide, Duration::ZERO));
     }
 
     /// Does what a state is for and says what came of it.
@@ -150,7 +171,7 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
     {
         match state {
             State::Starting => match self.start(load.take()).await {
-                Ok(()) => Event::ModelReady,
+                Ok(found) => Event::ModelReady(found),
                 Err(error) => {
                     let message = error.to_string();
                     *failure = Some(error);
@@ -159,13 +180,12 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
             },
             State::Capturing(_) => self.capture().await,
             State::Analysing => self.analyse().await,
-            State::Ready | State::Verdict(_) | State::Fault(_) | State::Off => {
-                self.wait(state).await
-            }
+            _ => self.wait(state).await,
         }
     }
 
-    async fn start<L>(&mut self, load: Option<L>) -> Result<(), ArtifactError>
+    /// Loads the model and gives what the self-test found, a line each.
+    async fn start<L>(&mut self, load: Option<L>) -> Result<Vec<String>, ArtifactError>
     where
         L: FnOnce() -> Result<Analyst, ArtifactError> + Send + 'static,
     {
@@ -187,15 +207,26 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
             is_demo: manifest.demo,
         };
         log::info!("{} on {}", identity.model, identity.engine);
+        let mut found = vec![
+            format!("{} right", identity.model),
+            format!("{} samples right", analyst.model().golden().len()),
+            identity.engine.clone(),
+        ];
+        let faults = self.faults.look();
+        if faults.is_empty() {
+            found.push("camera there".into());
+        }
+        found.extend(faults);
         self.analyst = Some(Loaded {
             identity,
-            threshold: manifest.decision.threshold,
-            worker: Worker::start("model", move |frame: Frame| {
-                (frame.source.clone(), analyst.analyse_frame(frame))
+            decision: manifest.decision,
+            slide: manifest.slide,
+            worker: Worker::start("model", move |(frame, place): (Frame, Place)| {
+                (frame.source.clone(), analyst.analyse_frame(frame, &place))
             })
             .map_err(|error| broken(&error.to_string()))?,
         });
-        Ok(())
+        Ok(found)
     }
 
     async fn capture(&mut self) -> Event {
@@ -215,15 +246,26 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
         let (Some(loaded), Some(frame)) = (&self.analyst, self.frame.take()) else {
             return failed("there is nothing to analyse; press again", false);
         };
-        match timeout(self.timing.analysis, loaded.worker.ask(frame)).await {
-            Ok(Ok((source, Ok(analysis)))) => {
+        let place = Place {
+            slide: self.slide_name.clone(),
+            field: self.slide.photographed() + 1,
+        };
+        match timeout(self.timing.analysis, loaded.worker.ask((frame, place))).await {
+            Ok(Ok((source, Ok((field, kept))))) => {
+                self.slide.add(&field);
+                let finding = Finding {
+                    field,
+                    slide: self.slide.standing(loaded.slide, &loaded.decision),
+                    kept,
+                };
                 (self.report)(&Report {
                     source: &source,
-                    analysis: &analysis,
-                    threshold: loaded.threshold,
+                    finding: &finding,
+                    threshold: loaded.decision.threshold,
                     identity: &loaded.identity,
                 });
-                Event::Analysed(analysis)
+                self.last = Some(finding.clone());
+                Event::Analysed(finding)
             }
             Ok(Ok((source, Err(error)))) => {
                 failed(format!("{source}: {}", with_causes(&error)), false)
@@ -234,38 +276,89 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
     }
 
     async fn wait(&mut self, state: &State) -> Event {
-        let identity = self.analyst.as_ref().map(|loaded| &loaded.identity);
+        let began = Instant::now();
         // A part that is missing is shown until it is back.
         let is_part_missing = *state == State::Fault(Fault::of_parts(&self.faults.look()));
-        let is_passing = matches!(state, State::Verdict(_) | State::Fault(_)) && !is_part_missing;
-        let hold = sleep(self.timing.hold);
-        // One wait, so that no press is lost while the display is drawn again.
-        let pressed = self.presses.next();
-        tokio::pin!(hold, pressed);
-        loop {
-            let missing = self.faults.look();
-            match state {
-                State::Ready if !missing.is_empty() => {
-                    return Event::PartsMissing(Fault::of_parts(&missing));
+        let is_passing = state.is_passing() && !is_part_missing;
+        let hold = sleep(match state {
+            State::SelfTest(_) => self.timing.selftest,
+            _ => self.timing.hold,
+        });
+        let mut refreshed = began;
+        let event = {
+            // One wait, so that no press is lost while the display is drawn again.
+            let pressed = self.presses.next();
+            tokio::pin!(hold, pressed);
+            loop {
+                let missing = self.faults.look();
+                match state {
+                    State::Ready if !missing.is_empty() => {
+                        return Event::PartsMissing(Fault::of_parts(&missing));
+                    }
+                    State::Fault(shown)
+                        if is_part_missing && *shown != Fault::of_parts(&missing) =>
+                    {
+                        return Event::HoldOver;
+                    }
+                    _ => {}
                 }
-                State::Fault(shown) if is_part_missing && *shown != Fault::of_parts(&missing) => {
-                    return Event::HoldOver;
+                tokio::select! {
+                    event = &mut pressed => break event,
+                    () = &mut hold, if is_passing => return Event::HoldOver,
+                    () = sleep(TICK.min(self.timing.refresh)) => {}
                 }
-                _ => {}
+                if refreshed.elapsed() >= self.timing.refresh {
+                    refreshed = Instant::now();
+                    self.front.shown = None;
+                }
+                let analyst = self.analyst.as_ref();
+                self.front
+                    .show(&view(state, analyst, &self.slide, began.elapsed()));
             }
-            tokio::select! {
-                event = &mut pressed => return match event {
-                    ButtonEvent::Press(at) => Event::Press(at),
-                    ButtonEvent::NextSlide => Event::NextSlide,
-                    ButtonEvent::Repeat => Event::Repeat,
-                    ButtonEvent::ShutdownAhead(at) => Event::ShutdownAhead(at),
-                    ButtonEvent::ShutdownAverted => Event::ShutdownAverted,
-                    ButtonEvent::Shutdown => Event::Shutdown,
-                },
-                () = &mut hold, if is_passing => return Event::HoldOver,
-                () = sleep(self.timing.refresh) => self.front.show(state, identity),
-            }
+        };
+        self.meaning(event)
+    }
+
+    /// What a gesture means here.
+    fn meaning(&mut self, event: ButtonEvent) -> Event {
+        match event {
+            ButtonEvent::Press(at) => Event::Press(at),
+            ButtonEvent::NextSlide => match &self.analyst {
+                Some(loaded) if self.slide.photographed() > 0 => {
+                    let standing = self.slide.standing(loaded.slide, &loaded.decision);
+                    log::info!(
+                        "slide {} closed: {}",
+                        standing.slide,
+                        standing.verdict.word()
+                    );
+                    self.slide = self.slide.next();
+                    self.slide_name = slide_name();
+                    Event::SlideClosed(standing)
+                }
+                // A slide of which nothing was photographed is the next one already.
+                _ => Event::HoldOver,
+            },
+            ButtonEvent::Repeat => Event::Repeat(self.last.clone()),
+            ButtonEvent::ShutdownAhead(at) => Event::ShutdownAhead(at),
+            ButtonEvent::ShutdownAverted => Event::ShutdownAverted,
+            ButtonEvent::Shutdown => Event::Shutdown,
         }
+    }
+}
+
+fn view<'a>(
+    state: &'a State,
+    analyst: Option<&'a Loaded>,
+    slide: &Slide,
+    since: Duration,
+) -> View<'a> {
+    View {
+        state,
+        identity: analyst.map(|loaded| &loaded.identity),
+        slide: slide.number(),
+        fields: slide.photographed(),
+        clock: clock(),
+        since,
     }
 }
 
@@ -273,17 +366,41 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
 struct Front {
     leds: Box<dyn StatusLeds>,
     screen: Box<dyn Screen>,
+    /// What they show, as far as is known.
+    shown: Option<(Lights, Canvas)>,
 }
 
 impl Front {
-    fn show(&mut self, state: &State, identity: Option<&Identity>) {
-        let leds = self.leds.show(screens::lights(state));
-        let screen = self.screen.show(&screens::picture(state, identity));
+    fn show(&mut self, view: &View<'_>) {
+        let wanted = (
+            screens::lights(view.state),
+            view.picture(self.screen.size()),
+        );
+        if self.shown.as_ref() == Some(&wanted) {
+            return;
+        }
+        let leds = self.leds.show(wanted.0);
+        let screen = self.screen.show(&wanted.1);
+        self.shown = Some(wanted).filter(|_| leds.is_ok() && screen.is_ok());
         for error in [leds.err(), screen.err()].into_iter().flatten() {
             // Parts that come back have been logged with the board's faults, once.
             log::debug!("{}", with_causes(&error));
         }
     }
+}
+
+/// The time of day, once the clock has been set: a Pi without network starts in the past.
+fn clock() -> Option<jiff::civil::Time> {
+    const FIRST_YEAR: i16 = 2026;
+    let now = jiff::Zoned::now();
+    (now.year() >= FIRST_YEAR).then(|| now.time())
+}
+
+/// A name that no other slide has, and that sorts by time.
+fn slide_name() -> String {
+    jiff::Timestamp::now()
+        .strftime("%Y-%m-%dT%H%M%S%.3fZ")
+        .to_string()
 }
 
 fn failed(message: impl Into<String>, is_final: bool) -> Event {

@@ -39,6 +39,8 @@ pub struct Raw {
     pub timing: RawTiming,
     /// How large pictures may be.
     pub limits: RawLimits,
+    /// What is kept.
+    pub storage: RawStorage,
     /// The simulated bench.
     pub sim: RawSim,
     /// The camera of a real bench.
@@ -112,6 +114,8 @@ pub struct RawTiming {
     pub capture_s: f64,
     /// From the frame to the verdict.
     pub analysis_s: f64,
+    /// How long the findings of the self-test are shown.
+    pub selftest_s: f64,
     /// How long a verdict or a fault is shown.
     pub hold_s: f64,
     /// After which the display is drawn again, in case it lost its power.
@@ -123,6 +127,7 @@ impl Default for RawTiming {
         Self {
             capture_s: 10.0,
             analysis_s: 20.0,
+            selftest_s: 3.0,
             hold_s: 60.0,
             refresh_s: 5.0,
         }
@@ -146,6 +151,14 @@ impl Default for RawLimits {
             megapixels: 32,
         }
     }
+}
+
+/// What is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawStorage {
+    /// Folder for the pictures of all fields and their evidence; empty: none are kept.
+    pub pictures: PathBuf,
 }
 
 /// The simulated bench.
@@ -193,6 +206,8 @@ pub struct Config {
     pub timing: Timing,
     /// How large pictures may be.
     pub limits: Limits,
+    /// Folder for the pictures of all fields, if they are kept.
+    pub pictures: Option<PathBuf>,
     /// The simulated bench.
     pub sim: RawSim,
     /// Which parts a real bench has, and how they are set up.
@@ -293,6 +308,7 @@ impl Raw {
             timing: Timing {
                 capture: seconds("capture_s", self.timing.capture_s, 600.0)?,
                 analysis: seconds("analysis_s", self.timing.analysis_s, 600.0)?,
+                selftest: seconds("selftest_s", self.timing.selftest_s, 600.0)?,
                 hold: seconds("hold_s", self.timing.hold_s, 86_400.0)?,
                 refresh: seconds("refresh_s", self.timing.refresh_s, 600.0)?,
             },
@@ -300,6 +316,7 @@ impl Raw {
                 max_bytes: within("limits.file_mib", self.limits.file_mib, 1024)? << 20,
                 max_pixels: within("limits.megapixels", self.limits.megapixels, 200)? * 1_000_000,
             },
+            pictures: named(self.storage.pictures),
             sim: self.sim,
             equipment: Equipment {
                 display: self.display,
@@ -383,6 +400,10 @@ const COMMENTS: &[(&str, &str)] = &[
         "From the press to the frame; a later frame is never analysed.",
     ),
     ("timing.analysis_s", "From the frame to the verdict."),
+    (
+        "timing.selftest_s",
+        "How long the findings of the self-test are shown.",
+    ),
     ("timing.hold_s", "How long a verdict or a fault is shown."),
     (
         "timing.refresh_s",
@@ -394,6 +415,11 @@ const COMMENTS: &[(&str, &str)] = &[
     ),
     ("limits.file_mib", "Largest image file, in MiB."),
     ("limits.megapixels", "Largest picture, in megapixels."),
+    ("storage.", "What is kept."),
+    (
+        "storage.pictures",
+        "Folder for the pictures of all fields and their evidence; empty: none are kept.",
+    ),
     ("sim.", "The simulated bench."),
     ("sim.fields", "Folder of images that the camera plays."),
     (

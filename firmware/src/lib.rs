@@ -4,6 +4,7 @@
 //! - [`analysis`]: one picture, from bytes to verdict, with the [`quality`] gate in front
 //! - [`slide`]: what the fields of a slide say together
 //! - [`appliance`]: the loop, driven by the [`machine`] of states and shown by the [`screens`]
+//! - [`gallery`]: the pictures that are kept
 //! - [`cli`]: the commands
 
 pub mod analysis;
@@ -12,6 +13,7 @@ mod classify;
 pub mod cli;
 pub mod config;
 pub mod exit;
+pub mod gallery;
 pub mod machine;
 mod pictures;
 pub mod quality;

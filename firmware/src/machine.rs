@@ -3,24 +3,58 @@
 use std::time::Instant;
 
 use crate::analysis::Analysis;
+use crate::slide::Standing;
 
 /// What the appliance is doing.
 #[derive(Debug, Clone, PartialEq)]
 pub enum State {
     /// The model is loaded and verified.
     Starting,
+    /// What the self-test found is shown, a line each.
+    SelfTest(Vec<String>),
     /// Waiting for a press.
     Ready,
     /// A frame was asked of the camera at this moment.
     Capturing(Instant),
     /// The frame is with the model.
     Analysing,
-    /// The last frame's verdict is shown.
-    Verdict(Analysis),
+    /// What the last frame gave is shown.
+    Verdict(Finding),
+    /// What a slide came to is shown; the next press begins another.
+    SlideClosed(Standing),
+    /// The button is held; at this moment it will have been held long enough to switch off.
+    SwitchingOff {
+        /// When.
+        at: Instant,
+        /// What to go back to if it is let go.
+        before: Box<State>,
+    },
     /// Something failed.
     Fault(Fault),
     /// Switched off.
     Off,
+}
+
+/// What a frame gave: a field of view, and where its slide stands with it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// The field of view.
+    pub field: Analysis,
+    /// The slide with this field.
+    pub slide: Standing,
+    /// Whether picture and evidence were kept.
+    pub kept: Kept,
+}
+
+/// Whether a field's picture was kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// It is on the disk.
+    Saved,
+    /// It should be, and is not.
+    NotSaved,
+    /// Pictures are not kept.
+    Unwanted,
 }
 
 /// Something that failed, in the operator's words.
@@ -46,14 +80,14 @@ impl Fault {
 /// What happened.
 #[derive(Debug)]
 pub enum Event {
-    /// The model passed its verification.
-    ModelReady,
+    /// The model passed its verification, and this is what the self-test found.
+    ModelReady(Vec<String>),
     /// The button was pressed.
     Press(Instant),
-    /// The button was pressed long.
-    NextSlide,
-    /// The button was pressed twice.
-    Repeat,
+    /// The slide was closed.
+    SlideClosed(Standing),
+    /// The last finding is asked for again.
+    Repeat(Option<Finding>),
     /// The button is held, and at this moment it will have been held long enough to switch off.
     ShutdownAhead(Instant),
     /// The button was let go before that.
@@ -63,10 +97,10 @@ pub enum Event {
     /// The camera delivered a frame that was exposed at this moment.
     Captured(Instant),
     /// The analysis is done.
-    Analysed(Analysis),
+    Analysed(Finding),
     /// What was going on failed.
     Failed(Fault),
-    /// The verdict or fault has been shown long enough.
+    /// What is shown has been shown long enough.
     HoldOver,
     /// Somebody switches off.
     Shutdown,
@@ -78,14 +112,14 @@ impl State {
     pub fn after(self, event: Event) -> Self {
         match (self, event) {
             (_, Event::Shutdown) | (Self::Off, _) => Self::Off,
+            (Self::SwitchingOff { before, .. }, Event::ShutdownAverted) => *before,
             (Self::Starting | Self::Capturing(_) | Self::Analysing, Event::Failed(fault))
             | (Self::Ready, Event::PartsMissing(fault)) => Self::Fault(fault),
-            (Self::Fault(fault), Event::Press(_) | Event::HoldOver) if fault.is_final => {
-                Self::Fault(fault)
-            }
-            (Self::Ready | Self::Verdict(_) | Self::Fault(_), Event::Press(at)) => {
-                Self::Capturing(at)
-            }
+            (state, Event::ShutdownAhead(at)) if state.is_waiting() => Self::SwitchingOff {
+                at,
+                before: Box::new(state),
+            },
+            (Self::Fault(fault), _) if fault.is_final => Self::Fault(fault),
             (Self::Capturing(asked), Event::Captured(exposed)) if exposed < asked => {
                 Self::Fault(Fault {
                     message: "the camera gave an old frame; press again".into(),
@@ -93,31 +127,67 @@ impl State {
                 })
             }
             (Self::Capturing(_), Event::Captured(_)) => Self::Analysing,
-            (Self::Analysing, Event::Analysed(analysis)) => Self::Verdict(analysis),
-            (Self::Starting, Event::ModelReady)
-            | (Self::Verdict(_) | Self::Fault(_), Event::HoldOver) => Self::Ready,
+            (Self::Analysing, Event::Analysed(finding)) => Self::Verdict(finding),
+            (Self::Starting, Event::ModelReady(found)) => Self::SelfTest(found),
+            (state, Event::Press(at)) if state.is_waiting() => Self::Capturing(at),
+            (state, Event::SlideClosed(slide)) if state.is_waiting() => Self::SlideClosed(slide),
+            (state, Event::Repeat(Some(finding))) if state.is_waiting() => Self::Verdict(finding),
+            (state, Event::HoldOver) if state.is_passing() => Self::Ready,
             (state, _) => state,
+        }
+    }
+
+    /// Whether it waits for the operator.
+    pub fn is_waiting(&self) -> bool {
+        matches!(self, Self::Ready) || self.is_passing()
+    }
+
+    /// Whether it ends by itself.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::SelfTest(_) | Self::Verdict(_) | Self::SlideClosed(_) | Self::Fault(_) => true,
+            Self::Starting
+            | Self::Ready
+            | Self::Capturing(_)
+            | Self::Analysing
+            | Self::SwitchingOff { .. }
+            | Self::Off => false,
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::time::Duration;
 
     use super::*;
     use crate::quality::Quality;
     use crate::verdict::Verdict;
 
-    fn analysis() -> Analysis {
-        Analysis {
-            verdict: Verdict::Positive,
-            probability: Some(0.9),
-            margin: None,
-            quality: Quality::default(),
-            strongest: None,
-            overlay: None,
+    /// What a field of some verdict and probability gives on a slide of two.
+    pub(crate) fn finding(verdict: Verdict, probability: Option<f32>) -> Finding {
+        Finding {
+            field: Analysis {
+                verdict,
+                probability,
+                margin: probability.map(|p| (p / (1.0 - p)).ln()),
+                quality: Quality::default(),
+                strongest: None,
+                overlay: None,
+            },
+            slide: Standing {
+                slide: 1,
+                fields: 2,
+                refused: 0,
+                verdict,
+                probability,
+            },
+            kept: Kept::Unwanted,
         }
+    }
+
+    fn positive() -> Finding {
+        finding(Verdict::Positive, Some(0.9))
     }
 
     fn fault(is_final: bool) -> Fault {
@@ -130,19 +200,57 @@ mod tests {
     #[test]
     fn a_press_leads_to_a_verdict_and_back() {
         let now = Instant::now();
-        let state = State::Starting.after(Event::ModelReady);
+        let found = vec!["model right".to_owned()];
+        let state = State::Starting.after(Event::ModelReady(found.clone()));
+        assert_eq!(state, State::SelfTest(found));
+        assert_eq!(
+            state.clone().after(Event::Press(now)),
+            State::Capturing(now),
+            "nobody has to wait for the self-test to pass"
+        );
+        let state = state.after(Event::HoldOver);
         assert_eq!(state, State::Ready);
         let state = state.after(Event::Press(now));
         assert_eq!(state, State::Capturing(now));
         let state = state.after(Event::Captured(now));
         assert_eq!(state, State::Analysing);
-        let state = state.after(Event::Analysed(analysis()));
-        assert_eq!(state, State::Verdict(analysis()));
+        let state = state.after(Event::Analysed(positive()));
+        assert_eq!(state, State::Verdict(positive()));
         assert_eq!(
             state.clone().after(Event::Press(now)),
             State::Capturing(now)
         );
         assert_eq!(state.after(Event::HoldOver), State::Ready);
+    }
+
+    #[test]
+    fn a_slide_is_closed_and_the_last_finding_repeated() {
+        let slide = positive().slide;
+        let closed = State::Ready.after(Event::SlideClosed(slide));
+        assert_eq!(closed, State::SlideClosed(slide));
+        assert_eq!(closed.clone().after(Event::HoldOver), State::Ready);
+        let again = closed.after(Event::Repeat(Some(positive())));
+        assert_eq!(again, State::Verdict(positive()));
+        assert_eq!(State::Ready.after(Event::Repeat(None)), State::Ready);
+    }
+
+    #[test]
+    fn a_button_let_go_in_time_does_not_switch_off() {
+        let at = Instant::now();
+        for before in [
+            State::Ready,
+            State::Verdict(positive()),
+            State::Fault(fault(true)),
+        ] {
+            let ahead = before.clone().after(Event::ShutdownAhead(at));
+            let expected = State::SwitchingOff {
+                at,
+                before: Box::new(before.clone()),
+            };
+            assert_eq!(ahead, expected);
+            assert_eq!(ahead.clone().after(Event::ShutdownAverted), before);
+            assert_eq!(ahead.after(Event::Shutdown), State::Off);
+        }
     }
 
     #[test]
@@ -172,8 +280,14 @@ mod tests {
             assert_eq!(state.after(Event::HoldOver), State::Ready);
         }
         let state = State::Starting.after(Event::Failed(fault(true)));
-        assert_eq!(state.clone().after(Event::Press(now)), state);
-        assert_eq!(state.clone().after(Event::HoldOver), state);
+        for event in [
+            Event::Press(now),
+            Event::HoldOver,
+            Event::Repeat(Some(positive())),
+            Event::SlideClosed(positive().slide),
+        ] {
+            assert_eq!(state.clone().after(event), state);
+        }
         assert_eq!(state.after(Event::Shutdown), State::Off);
     }
 
@@ -188,7 +302,7 @@ mod tests {
             State::Capturing(now)
         );
         assert_eq!(state.after(Event::HoldOver), State::Ready);
-        let verdict = State::Verdict(analysis());
+        let verdict = State::Verdict(positive());
         assert_eq!(verdict.clone().after(missing()), verdict);
     }
 
@@ -200,21 +314,25 @@ mod tests {
             State::Ready,
             State::Capturing(now),
             State::Analysing,
-            State::Verdict(analysis()),
+            State::Verdict(positive()),
+            State::SlideClosed(positive().slide),
             State::Fault(fault(false)),
         ];
         for state in states {
             if !matches!(state, State::Analysing) {
-                assert_eq!(state.clone().after(Event::Analysed(analysis())), state);
+                assert_eq!(state.clone().after(Event::Analysed(positive())), state);
             }
             if !matches!(state, State::Capturing(_)) {
                 assert_eq!(state.clone().after(Event::Captured(now)), state);
             }
+            assert_eq!(state.clone().after(Event::ShutdownAverted), state);
             assert_eq!(state.clone().after(Event::Shutdown), State::Off);
         }
         for state in [State::Starting, State::Capturing(now), State::Analysing] {
             assert_eq!(state.clone().after(Event::Press(now)), state);
+            assert_eq!(state.clone().after(Event::ShutdownAhead(now)), state);
+            assert_eq!(state.clone().after(Event::Repeat(Some(positive()))), state);
         }
-        assert_eq!(State::Off.after(Event::ModelReady), State::Off);
+        assert_eq!(State::Off.after(Event::ModelReady(Vec::new())), State::Off);
     }
 }

@@ -1,16 +1,17 @@
 //! `smearscope screens`: OLED and LEDs of each state as pictures, for documents and for the eye.
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use image::{Rgb, RgbImage};
-use smearscope_hardware::{Canvas, Light, Lights};
+use smearscope_hardware::{Canvas, Light, Lights, ScreenSize};
 
 use crate::analysis::Analysis;
-use crate::machine::{Fault, State};
+use crate::machine::{Fault, Finding, Kept, State};
 use crate::quality::{Problem, Quality};
-use crate::screens::{self, Identity};
+use crate::screens::{self, Identity, View};
+use crate::slide::Standing;
 use crate::verdict::{Reason, Verdict};
 
 /// Pixels of the picture for one of the OLED.
@@ -21,39 +22,71 @@ const CASE: Rgb<u8> = Rgb([38, 42, 48]);
 const GLASS: Rgb<u8> = Rgb([4, 6, 10]);
 const LIT: Rgb<u8> = Rgb([150, 225, 255]);
 
-/// Writes a picture of every state into a folder.
+/// Writes a picture of every state into a folder, for both sizes of screen.
 pub(crate) fn write_all(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder)
         .with_context(|| format!("{} cannot be made", folder.display()))?;
     let identity = Identity {
-        model: "smear-demo 0.1.0".into(),
+        model: "smear-demo 0.2.0".into(),
         engine: "openvino CPU".into(),
         is_demo: true,
     };
     for (name, state) in examples() {
-        let identity = (state != State::Starting).then_some(&identity);
-        let picture = panel(&screens::picture(&state, identity), screens::lights(&state));
-        let path = folder.join(format!("{name}.png"));
-        picture
-            .save(&path)
-            .with_context(|| format!("{} cannot be written", path.display()))?;
+        let view = View {
+            state: &state,
+            identity: (state != State::Starting).then_some(&identity),
+            slide: 3,
+            fields: 2,
+            clock: Some(jiff::civil::time(14, 5, 0, 0)),
+            since: Duration::ZERO,
+        };
+        for (size, suffix) in [(ScreenSize::Rows64, ""), (ScreenSize::Rows32, "-32")] {
+            let picture = panel(&view.picture(size), screens::lights(&state));
+            let path = folder.join(format!("{name}{suffix}.png"));
+            picture
+                .save(&path)
+                .with_context(|| format!("{} cannot be written", path.display()))?;
+        }
     }
     Ok(())
 }
 
-fn examples() -> [(&'static str, State); 10] {
-    let verdict = |verdict, probability| {
-        State::Verdict(Analysis {
+/// A slide of two fields, the second of which gave this.
+fn finding(verdict: Verdict, probability: Option<f32>) -> Finding {
+    Finding {
+        field: Analysis {
             verdict,
             probability,
-            margin: None,
+            margin: probability,
             quality: Quality::default(),
             strongest: None,
             overlay: None,
-        })
-    };
+        },
+        slide: Standing {
+            slide: 3,
+            fields: 2,
+            refused: u32::from(probability.is_none()),
+            verdict,
+            probability,
+        },
+        kept: Kept::Unwanted,
+    }
+}
+
+fn examples() -> [(&'static str, State); 15] {
+    let verdict = |verdict, probability| State::Verdict(finding(verdict, probability));
+    let inconclusive = |reason, probability| verdict(Verdict::Inconclusive(reason), probability);
     [
         ("starting", State::Starting),
+        (
+            "self-test",
+            State::SelfTest(vec![
+                "smear-demo 0.2.0 right".into(),
+                "6 samples right".into(),
+                "openvino CPU".into(),
+                "camera there".into(),
+            ]),
+        ),
         ("ready", State::Ready),
         ("capturing", State::Capturing(Instant::now())),
         ("analysing", State::Analysing),
@@ -61,19 +94,40 @@ fn examples() -> [(&'static str, State); 10] {
         ("negative", verdict(Verdict::Negative, Some(0.041))),
         (
             "inconclusive-focus",
-            verdict(
-                Verdict::Inconclusive(Reason::Quality(Problem::OutOfFocus)),
-                None,
-            ),
+            inconclusive(Reason::Quality(Problem::OutOfFocus), None),
+        ),
+        (
+            "inconclusive-unfamiliar",
+            inconclusive(Reason::Quality(Problem::Unfamiliar), None),
         ),
         (
             "inconclusive-undecided",
-            verdict(Verdict::Inconclusive(Reason::Undecided), Some(0.52)),
+            inconclusive(Reason::Undecided, Some(0.52)),
+        ),
+        (
+            "not-saved",
+            State::Verdict(Finding {
+                kept: Kept::NotSaved,
+                ..finding(Verdict::Negative, Some(0.041))
+            }),
+        ),
+        (
+            "slide-closed",
+            State::SlideClosed(finding(Verdict::Positive, Some(0.973)).slide),
+        ),
+        (
+            "switching-off",
+            State::SwitchingOff {
+                at: Instant::now(),
+                before: Box::new(State::Ready),
+            },
         ),
         (
             "fault",
             State::Fault(Fault {
-                message: "camera does not answer; check its USB cable (/dev/video0)".into(),
+                message: "camera does not answer; check its USB cable, that no other program uses it and \
+                          that the user is in the group video (/dev/video0)"
+                    .into(),
                 is_final: false,
             }),
         ),

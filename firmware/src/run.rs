@@ -10,6 +10,8 @@ use smearscope_hardware::{Board, HardwareError};
 use crate::analysis::Analyst;
 use crate::appliance::{self, Report};
 use crate::config::{BoardKind, Config, PanelKind};
+use crate::gallery::Gallery;
+use crate::machine::{Finding, Kept};
 use crate::screens::DEMO_NOTICE;
 
 pub(crate) fn run(config: &Config) -> Result<()> {
@@ -20,8 +22,15 @@ pub(crate) fn run(config: &Config) -> Result<()> {
 
     let (engine, limits) = (config.engine.clone(), config.limits);
     let folder = config.model_folder();
+    let gallery = config.pictures.clone().map(Gallery::new);
     let load = move || match folder {
-        Ok(folder) => Analyst::load(&folder, &engine, limits),
+        Ok(folder) => {
+            let analyst = Analyst::load(&folder, &engine, limits)?;
+            Ok(match gallery {
+                Some(gallery) => analyst.keeping(gallery),
+                None => analyst,
+            })
+        }
         Err(error) => Err(ArtifactError::Engine {
             engine: "auto",
             problem: error.to_string(),
@@ -108,25 +117,35 @@ pub(crate) fn board(config: &Config, panel: Panel) -> Result<Board, HardwareErro
 }
 
 fn verdict_line(report: &Report<'_>) -> String {
-    let verdict = &report.analysis.verdict;
-    let probability = report
-        .analysis
-        .probability
-        .map_or_else(String::new, |probability| {
-            format!(" p={probability:.3} (threshold {:.2})", report.threshold)
-        });
-    let reason = verdict.reason().map_or_else(String::new, |reason| {
-        format!(" ({reason}: {})", reason.hint())
+    let Finding { field, slide, kept } = report.finding;
+    let probability = |probability: Option<f32>| {
+        probability.map_or_else(String::new, |probability| format!(" p={probability:.3}"))
+    };
+    let threshold = field.probability.map_or_else(String::new, |_| {
+        format!(" (threshold {:.2})", report.threshold)
+    });
+    let reason = field.explanation().map_or_else(String::new, |reason| {
+        let hint = field.verdict.reason().map_or("", |reason| reason.hint());
+        format!(" ({reason}: {hint})")
     });
     let notice = if report.identity.is_demo {
         DEMO_NOTICE
     } else {
         "research use only"
     };
+    let kept = match kept {
+        Kept::NotSaved => " · NOT SAVED",
+        Kept::Saved | Kept::Unwanted => "",
+    };
     format!(
-        "verdict: {}{probability}{reason} · {} · {notice} · {} on {}",
-        verdict.word(),
+        "verdict: {}{}{threshold}{reason} · {} · slide {}: {}{} of {} fields{kept} · {notice} · {} on {}",
+        field.verdict.word(),
+        probability(field.probability),
         report.source,
+        slide.slide,
+        slide.verdict.word(),
+        probability(slide.probability),
+        slide.fields,
         report.identity.model,
         report.identity.engine,
     )

@@ -3,178 +3,305 @@
 //! | state | red | amber | green |
 //! |---|---|---|---|
 //! | starting | | blinks | blinks |
+//! | self-test | on | on | on |
 //! | ready | | | on |
-//! | capturing, analysing | | blinks | |
-//! | verdict positive | on | | |
-//! | verdict negative | | | blinks |
-//! | verdict inconclusive | | on | |
+//! | capturing | | blinks | |
+//! | analysing | | breathes | |
+//! | slide positive | on | | |
+//! | slide negative | | | blinks |
+//! | inconclusive | | on | |
+//! | slide closed | | breathes | breathes |
+//! | switching off | breathes | | |
 //! | fault | blinks | | |
 //! | off | | | |
 //!
 //! No two rows are alike to a person who tells the lamps apart by their place only.
 
 use std::convert::Infallible;
-use std::fmt::Write;
+use std::time::Duration;
 
-use embedded_graphics::mono_font::ascii::{FONT_5X8, FONT_6X10, FONT_10X20};
+use embedded_graphics::mono_font::ascii::{FONT_5X8, FONT_6X10, FONT_8X13_BOLD, FONT_10X20};
 use embedded_graphics::mono_font::{MonoFont, MonoTextStyle, MonoTextStyleBuilder};
 use embedded_graphics::pixelcolor::BinaryColor;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::{PrimitiveStyle, Rectangle};
 use embedded_graphics::text::{Alignment, Baseline, Text, TextStyleBuilder};
-use heapless::{String, Vec};
-use smearscope_hardware::{Canvas, Light, Lights};
+use jiff::civil::Time;
+use smearscope_hardware::{Canvas, Light, Lights, ScreenSize};
 
-use crate::analysis::Analysis;
-use crate::machine::State;
+use crate::machine::{Finding, Kept, State};
+use crate::slide::Standing;
 use crate::verdict::Verdict;
-
-const WIDTH: i32 = Canvas::WIDTH as i32;
-/// The widest line of the smallest font.
-const COLUMNS: usize = Canvas::WIDTH as usize / 5;
-type Line = String<COLUMNS>;
 
 /// What a verdict of a demonstration model is always shown with.
 pub const DEMO_NOTICE: &str = "demo model, not for diagnosis";
 const DEMO_LINE: &str = "DEMO, NOT FOR DIAGNOSIS";
 const RESEARCH_LINE: &str = "RESEARCH USE ONLY";
+const NOT_SAVED_LINE: &str = "NOT SAVED, CHECK DISK";
+
+/// Text that is longer than its place moves on by a line every so often.
+const STEP: Duration = Duration::from_millis(1500);
+/// Steps for which its beginning and its end stay.
+const REST: usize = 2;
 
 /// What the screen says about the model, whatever the state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// Name and version of the model.
-    pub model: std::string::String,
+    pub model: String,
     /// Engine and device that really run.
-    pub engine: std::string::String,
+    pub engine: String,
     /// Whether it is a demonstration model.
     pub is_demo: bool,
 }
 
+/// All that a picture of the screen is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    /// What the appliance is doing.
+    pub state: &'a State,
+    /// The model; before it is loaded there is none.
+    pub identity: Option<&'a Identity>,
+    /// Number of the slide under the microscope.
+    pub slide: u32,
+    /// How many fields of it were photographed.
+    pub fields: u32,
+    /// The time of day, where it is known.
+    pub clock: Option<Time>,
+    /// How long the state has been shown.
+    pub since: Duration,
+}
+
 /// The LEDs of a state.
 pub fn lights(state: &State) -> Lights {
-    let dark = Lights::default();
-    match state {
-        State::Starting => Lights {
-            amber: Light::Blink,
-            green: Light::Blink,
-            ..dark
+    let verdict = match state {
+        State::Verdict(finding) => Some(shown_verdict(finding)),
+        _ => None,
+    };
+    let (red, amber, green) = match state {
+        State::Starting => (Light::Off, Light::Blink, Light::Blink),
+        State::SelfTest(_) => (Light::Steady, Light::Steady, Light::Steady),
+        State::Ready => (Light::Off, Light::Off, Light::Steady),
+        State::Capturing(_) => (Light::Off, Light::Blink, Light::Off),
+        State::Analysing => (Light::Off, Light::Breathe, Light::Off),
+        State::SlideClosed(_) => (Light::Off, Light::Breathe, Light::Breathe),
+        State::SwitchingOff { .. } => (Light::Breathe, Light::Off, Light::Off),
+        State::Fault(_) => (Light::Blink, Light::Off, Light::Off),
+        State::Verdict(_) | State::Off => match verdict {
+            Some(Verdict::Positive) => (Light::Steady, Light::Off, Light::Off),
+            Some(Verdict::Negative) => (Light::Off, Light::Off, Light::Blink),
+            Some(Verdict::Inconclusive(_)) => (Light::Off, Light::Steady, Light::Off),
+            None => (Light::Off, Light::Off, Light::Off),
         },
-        State::Ready => Lights {
-            green: Light::Steady,
-            ..dark
-        },
-        State::Capturing(_) | State::Analysing => Lights {
-            amber: Light::Blink,
-            ..dark
-        },
-        State::Verdict(analysis) => match analysis.verdict {
-            Verdict::Positive => Lights {
-                red: Light::Steady,
-                ..dark
-            },
-            Verdict::Negative => Lights {
-                green: Light::Blink,
-                ..dark
-            },
-            Verdict::Inconclusive(_) => Lights {
-                amber: Light::Steady,
-                ..dark
-            },
-        },
-        State::Fault(_) => Lights {
-            red: Light::Blink,
-            ..dark
-        },
-        State::Off => dark,
+    };
+    Lights { red, amber, green }
+}
+
+/// The slide's, but for a field that was refused: whoever took it must take another.
+fn shown_verdict(finding: &Finding) -> Verdict {
+    match finding.field.margin {
+        Some(_) => finding.slide.verdict,
+        None => finding.field.verdict,
     }
 }
 
-/// The OLED's picture of a state. Before the model is loaded there is no identity.
-pub fn picture(state: &State, identity: Option<&Identity>) -> Canvas {
-    let mut page = Page(Canvas::default());
-    match state {
-        State::Starting => {
-            page.title("smearscope");
-            page.centred("checking the model", 30, &FONT_6X10);
-        }
-        State::Ready => {
-            page.title("READY");
-            if let Some(identity) = identity {
-                page.centred(&identity.model, 24, &FONT_6X10);
-                page.centred(&identity.engine, 35, &FONT_6X10);
+impl View<'_> {
+    /// The picture for a screen of some size.
+    pub fn picture(&self, size: ScreenSize) -> Canvas {
+        let mut page = Page::new(size, self.since);
+        match self.state {
+            State::Starting => page.large("smearscope", None, &["checking the model".into()]),
+            State::SelfTest(found) => page.small("SELF-TEST", found),
+            State::Ready => self.ready(&mut page),
+            State::Capturing(_) => {
+                page.large("CAPTURING", None, &["hold the slide still".into()]);
             }
+            State::Analysing => page.large("ANALYSING", None, &[self.place()]),
+            State::Verdict(finding) => verdict(&mut page, finding),
+            State::SlideClosed(standing) => closed(&mut page, standing),
+            State::SwitchingOff { .. } => {
+                let keep = "keep holding to switch off, let go to stay on";
+                page.large("OFF?", None, &[keep.into()]);
+            }
+            State::Fault(fault) => page.small("FAULT", std::slice::from_ref(&fault.message)),
+            State::Off => page.large("OFF", None, &["the power may be cut".into()]),
         }
-        State::Capturing(_) => {
-            page.title("CAPTURING");
-            page.centred("hold the slide still", 30, &FONT_6X10);
+        if let Some(line) = self.footer() {
+            page.footer(line);
         }
-        State::Analysing => page.title("ANALYSING"),
-        State::Verdict(analysis) => page.verdict(analysis),
-        State::Fault(fault) => {
-            page.title("FAULT");
-            page.paragraph(&fault.message, 22, 5);
-        }
-        State::Off => page.title("OFF"),
+        page.canvas
     }
-    let footer = identity.map(|identity| {
-        if identity.is_demo {
-            DEMO_LINE
-        } else {
-            RESEARCH_LINE
+
+    fn ready(&self, page: &mut Page) {
+        let mut lines = vec![self.place()];
+        if let Some(identity) = self.identity {
+            lines.extend([identity.model.clone(), identity.engine.clone()]);
         }
-    });
-    if let Some(footer) = footer.filter(|_| !matches!(state, State::Fault(_) | State::Off)) {
-        page.footer(footer);
+        page.large("READY", None, &lines);
+        if let Some(clock) = self.clock {
+            page.corner(&format!("{:02}:{:02}", clock.hour(), clock.minute()));
+        }
     }
-    page.0
+
+    fn place(&self) -> String {
+        format!("slide {}, {}", self.slide, fields(self.fields))
+    }
+
+    fn footer(&self) -> Option<&'static str> {
+        match self.state {
+            State::Fault(_) | State::Off | State::SelfTest(_) => None,
+            State::Verdict(finding) if finding.kept == Kept::NotSaved => Some(NOT_SAVED_LINE),
+            _ => self.identity.map(|identity| {
+                if identity.is_demo {
+                    DEMO_LINE
+                } else {
+                    RESEARCH_LINE
+                }
+            }),
+        }
+    }
 }
 
-/// A page of the OLED.
-struct Page(Canvas);
+fn fields(count: u32) -> String {
+    format!("{count} field{}", if count == 1 { "" } else { "s" })
+}
+
+fn verdict(page: &mut Page, finding: &Finding) {
+    let (field, slide) = (&finding.field, &finding.slide);
+    let shown = shown_verdict(finding);
+    let place = format!("slide {}, {}", slide.slide, fields(slide.fields));
+    if let Some(reason) = shown.reason() {
+        let mut lines = vec![reason.to_string(), reason.hint().to_owned()];
+        lines.extend(
+            slide
+                .probability
+                .filter(|_| field.margin.is_some())
+                .map(percentage),
+        );
+        lines.push(place);
+        page.large("INCONCLUSIVE", None, &lines);
+        return;
+    }
+    let probability = slide.probability.map_or_else(String::new, percentage);
+    let lines = if slide.fields > 1 {
+        // One number each for the slide and for what was just looked at.
+        let field = field.probability.unwrap_or_default() * 100.0;
+        vec![probability, format!("{place}, last {field:.0} %")]
+    } else {
+        vec![probability, place]
+    };
+    page.large(word(shown), slide.probability, &lines);
+}
+
+fn closed(page: &mut Page, standing: &Standing) {
+    let mut lines = vec![format!("slide {} is closed", standing.slide)];
+    if let Some(reason) = standing.verdict.reason() {
+        lines.push(reason.to_string());
+    }
+    lines.extend(standing.probability.map(percentage));
+    lines.push(format!(
+        "{}, {} refused",
+        fields(standing.fields),
+        standing.refused
+    ));
+    page.large(word(standing.verdict), None, &lines);
+}
+
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Positive => "POSITIVE",
+        Verdict::Negative => "NEGATIVE",
+        Verdict::Inconclusive(_) => "INCONCLUSIVE",
+    }
+}
+
+fn percentage(probability: f32) -> String {
+    format!("p(ALL) = {:.1} %", probability * 100.0)
+}
+
+/// A picture in three parts: a title, lines below it that scroll where they are too many, a footer.
+struct Page {
+    canvas: Canvas,
+    size: ScreenSize,
+    since: Duration,
+}
 
 impl Page {
-    fn title(&mut self, text: &str) {
-        self.centred(text, 0, &FONT_10X20);
-    }
-
-    fn verdict(&mut self, analysis: &Analysis) {
-        if let Some(reason) = analysis.verdict.reason() {
-            self.title("INCONCLUSIVE");
-            self.centred(&shortened(&reason), 22, &FONT_6X10);
-            self.centred(reason.hint(), 33, &FONT_6X10);
-            if let Some(probability) = analysis.probability {
-                self.centred(&percentage(probability), 44, &FONT_6X10);
-            }
-            return;
-        }
-        self.title(match analysis.verdict {
-            Verdict::Positive => "POSITIVE",
-            _ => "NEGATIVE",
-        });
-        if let Some(probability) = analysis.probability {
-            self.bar(probability);
-            self.centred(&percentage(probability), 39, &FONT_6X10);
+    fn new(size: ScreenSize, since: Duration) -> Self {
+        Self {
+            canvas: Canvas::new(size),
+            size,
+            since,
         }
     }
 
-    /// A frame as wide as certainty, filled up to the probability.
-    fn bar(&mut self, probability: f32) {
-        const FRAME: Rectangle = Rectangle::new(Point::new(8, 24), Size::new(112, 12));
-        let inner = FRAME.offset(-2);
+    /// Title, a bar filled to a probability where there is room, and lines in the larger font.
+    fn large(&mut self, title: &str, bar: Option<f32>, lines: &[String]) {
+        let top = self.title(title);
+        let top = match (self.size, bar) {
+            (ScreenSize::Rows64, Some(probability)) => self.bar(probability, top),
+            _ => top,
+        };
+        self.lines(lines, top, &FONT_6X10);
+    }
+
+    /// Title and lines in the smaller font.
+    fn small(&mut self, title: &str, lines: &[String]) {
+        let top = self.title(title);
+        self.lines(lines, top, &FONT_5X8);
+    }
+
+    /// Gives where what is below it begins.
+    fn title(&mut self, text: &str) -> i32 {
+        let (font, end) = match self.size {
+            ScreenSize::Rows64 => (&FONT_10X20, 22),
+            ScreenSize::Rows32 => (&FONT_8X13_BOLD, 13),
+        };
+        self.text(text, 0, MonoTextStyle::new(font, BinaryColor::On));
+        end
+    }
+
+    /// Everything between title and footer, broken between words.
+    fn lines(&mut self, lines: &[String], top: i32, font: &'static MonoFont<'static>) {
+        let columns = columns(font);
+        let lines: Vec<String> = lines
+            .iter()
+            .flat_map(|line| wrapped(line, columns))
+            .collect();
+        let pitch = font.character_size.height as i32 + i32::from(self.size == ScreenSize::Rows64);
+        let rows = ((self.size.height() as i32 - FOOTER - top) / pitch).max(1) as usize;
+        let first = first_line(lines.len(), rows, self.since);
+        for (line, top) in lines[first..]
+            .iter()
+            .take(rows)
+            .zip((top..).step_by(pitch as usize))
+        {
+            self.text(line, top, MonoTextStyle::new(font, BinaryColor::On));
+        }
+    }
+
+    /// A frame as wide as certainty, filled up to the probability; gives where it ends.
+    fn bar(&mut self, probability: f32, top: i32) -> i32 {
+        let frame = Rectangle::new(Point::new(8, top), Size::new(112, 9));
+        let inner = frame.offset(-2);
         let filled = (probability.clamp(0.0, 1.0) * inner.size.width as f32).round() as u32;
-        self.draw(&FRAME.into_styled(PrimitiveStyle::with_stroke(BinaryColor::On, 1)));
+        self.draw(&frame.into_styled(PrimitiveStyle::with_stroke(BinaryColor::On, 1)));
         self.draw(
             &Rectangle::new(inner.top_left, Size::new(filled, inner.size.height))
                 .into_styled(PrimitiveStyle::with_fill(BinaryColor::On)),
         );
+        top + 11
     }
 
     /// A line at the bottom, dark on light.
     fn footer(&mut self, text: &str) {
-        let top = self.0.height() as i32 - 9;
+        let top = self.size.height() as i32 - FOOTER;
         self.draw(
-            &Rectangle::new(Point::new(0, top), Size::new(Canvas::WIDTH, 9))
-                .into_styled(PrimitiveStyle::with_fill(BinaryColor::On)),
+            &Rectangle::new(
+                Point::new(0, top),
+                Size::new(Canvas::WIDTH, FOOTER.unsigned_abs()),
+            )
+            .into_styled(PrimitiveStyle::with_fill(BinaryColor::On)),
         );
         let style = MonoTextStyleBuilder::new()
             .font(&FONT_5X8)
@@ -183,8 +310,15 @@ impl Page {
         self.text(text, top + 1, style);
     }
 
-    fn centred(&mut self, text: &str, top: i32, font: &'static MonoFont<'static>) {
-        self.text(text, top, MonoTextStyle::new(font, BinaryColor::On));
+    /// A few letters at the right of the title.
+    fn corner(&mut self, text: &str) {
+        let layout = TextStyleBuilder::new()
+            .alignment(Alignment::Right)
+            .baseline(Baseline::Top)
+            .build();
+        let style = MonoTextStyle::new(&FONT_5X8, BinaryColor::On);
+        let at = Point::new(Canvas::WIDTH as i32 - 1, 2);
+        self.draw(&Text::with_text_style(text, at, style, layout));
     }
 
     fn text(&mut self, text: &str, top: i32, style: MonoTextStyle<'static, BinaryColor>) {
@@ -192,59 +326,48 @@ impl Page {
             .alignment(Alignment::Center)
             .baseline(Baseline::Top)
             .build();
-        // The glass has no place for more; cutting the end keeps what matters most.
-        let columns = Canvas::WIDTH as usize / style.font.character_size.width as usize;
-        let end = text.char_indices().nth(columns).map_or(text.len(), |c| c.0);
-        self.draw(&Text::with_text_style(
-            &text[..end],
-            Point::new(WIDTH / 2, top),
-            style,
-            layout,
-        ));
-    }
-
-    /// Up to `count` lines of the smallest font, broken between words.
-    fn paragraph(&mut self, text: &str, top: i32, count: usize) {
-        let lines = wrapped(text);
-        for (line, top) in lines.iter().take(count).zip((top..).step_by(8)) {
-            self.centred(line, top, &FONT_5X8);
-        }
+        let at = Point::new(Canvas::WIDTH as i32 / 2, top);
+        self.draw(&Text::with_text_style(text, at, style, layout));
     }
 
     fn draw(&mut self, drawable: &impl Drawable<Color = BinaryColor>) {
         let Ok(_) = drawable
-            .draw(&mut self.0)
+            .draw(&mut self.canvas)
             .map_err(|never: Infallible| never);
     }
 }
 
-fn shortened(text: &impl std::fmt::Display) -> Line {
-    let mut line = Line::new();
-    // What does not fit is cut by the screen anyway.
-    let _ = write!(line, "{text}");
-    line
+/// Rows of the footer.
+const FOOTER: i32 = 9;
+
+fn columns(font: &MonoFont<'_>) -> usize {
+    (Canvas::WIDTH / font.character_size.width) as usize
 }
 
-fn percentage(probability: f32) -> Line {
-    shortened(&format_args!("p(ALL) = {:.1} %", probability * 100.0))
+/// Which line is the uppermost, of `count` in `rows`, so long after the first was.
+fn first_line(count: usize, rows: usize, since: Duration) -> usize {
+    let hidden = count.saturating_sub(rows);
+    if hidden == 0 {
+        return 0;
+    }
+    let step = (since.as_millis() / STEP.as_millis()) as usize % (hidden + 2 * REST);
+    step.saturating_sub(REST).min(hidden)
 }
 
-/// Breaks text between words into lines that fit the smallest font; longer words are cut.
-fn wrapped(text: &str) -> Vec<Line, 8> {
-    let mut lines: Vec<Line, 8> = Vec::new();
+/// Breaks text between words into lines of so many letters; longer words are broken anywhere.
+fn wrapped(text: &str, columns: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
-        let mut cut = Line::new();
-        for letter in word.chars() {
-            if cut.push(letter).is_err() {
-                break;
+        let letters: Vec<char> = word.chars().collect();
+        for part in letters.chunks(columns) {
+            let part: String = part.iter().collect();
+            match lines.last_mut() {
+                Some(line) if line.chars().count() + 1 + part.chars().count() <= columns => {
+                    line.push(' ');
+                    line.push_str(&part);
+                }
+                _ => lines.push(part),
             }
-        }
-        let joined = lines
-            .last_mut()
-            .filter(|line| line.len() + 1 + cut.len() <= COLUMNS)
-            .is_some_and(|line| line.push(' ').is_ok() && line.push_str(&cut).is_ok());
-        if !joined && lines.push(cut).is_err() {
-            break;
         }
     }
     lines
@@ -258,36 +381,44 @@ mod tests {
 
     use super::*;
     use crate::machine::Fault;
-    use crate::quality::{Problem, Quality};
+    use crate::machine::tests::finding;
+    use crate::quality::Problem;
     use crate::verdict::Reason;
 
+    const SIZES: [ScreenSize; 2] = [ScreenSize::Rows64, ScreenSize::Rows32];
+
     fn verdict(verdict: Verdict) -> State {
-        State::Verdict(Analysis {
-            verdict,
-            probability: Some(0.75),
-            margin: None,
-            quality: Quality::default(),
-            strongest: None,
-            overlay: None,
-        })
+        State::Verdict(finding(verdict, Some(0.75)))
     }
 
-    fn states() -> Vec<State, 9> {
+    fn refused() -> State {
+        let verdict = Verdict::Inconclusive(Reason::Quality(Problem::OutOfFocus));
+        State::Verdict(finding(verdict, None))
+    }
+
+    fn states() -> [State; 13] {
         let fault = Fault {
             message: "camera does not answer; check its USB cable".into(),
             is_final: false,
         };
-        Vec::from_array([
+        [
             State::Starting,
+            State::SelfTest(vec!["smear-demo 0.2.0 right".into()]),
             State::Ready,
             State::Capturing(Instant::now()),
             State::Analysing,
             verdict(Verdict::Positive),
             verdict(Verdict::Negative),
-            verdict(Verdict::Inconclusive(Reason::Quality(Problem::OutOfFocus))),
+            refused(),
+            State::SlideClosed(finding(Verdict::Positive, Some(0.75)).slide),
+            State::SwitchingOff {
+                at: Instant::now(),
+                before: Box::new(State::Ready),
+            },
             State::Fault(fault),
             State::Off,
-        ])
+            verdict(Verdict::Inconclusive(Reason::TooFewFields(2))),
+        ]
     }
 
     fn identity(is_demo: bool) -> Identity {
@@ -298,64 +429,129 @@ mod tests {
         }
     }
 
+    fn picture_after(
+        state: &State,
+        identity: Option<&Identity>,
+        size: ScreenSize,
+        since: Duration,
+    ) -> Canvas {
+        let view = View {
+            state,
+            identity,
+            slide: 3,
+            fields: 2,
+            clock: Some(jiff::civil::time(14, 5, 0, 0)),
+            since,
+        };
+        view.picture(size)
+    }
+
+    fn picture(state: &State, identity: Option<&Identity>) -> Canvas {
+        picture_after(state, identity, ScreenSize::Rows64, Duration::ZERO)
+    }
+
     #[test]
     fn states_differ_in_lamps_by_place_and_in_picture() {
-        let states = states();
+        let states = &states()[..12];
         for (index, one) in states.iter().enumerate() {
             for other in &states[index + 1..] {
-                let is_busy =
-                    |state: &State| matches!(state, State::Capturing(_) | State::Analysing);
-                if !(is_busy(one) && is_busy(other)) {
-                    assert_ne!(lights(one), lights(other), "{one:?} and {other:?}");
+                assert_ne!(lights(one), lights(other), "{one:?} and {other:?}");
+                for size in SIZES {
+                    let [one, other] =
+                        [one, other].map(|s| picture_after(s, None, size, Duration::ZERO));
+                    assert_ne!(one, other);
                 }
-                assert_ne!(picture(one, None), picture(other, None));
             }
         }
     }
 
     #[test]
     fn a_demo_model_says_so_below_every_verdict() {
-        for verdict in [
+        for state in [
             verdict(Verdict::Positive),
             verdict(Verdict::Negative),
             verdict(Verdict::Inconclusive(Reason::Undecided)),
+            refused(),
+            State::SlideClosed(finding(Verdict::Negative, Some(0.1)).slide),
         ] {
-            let demo = picture(&verdict, Some(&identity(true)));
-            let other = picture(&verdict, Some(&identity(false)));
-            assert_ne!(demo, other);
-            // The D of DEMO, dark on light.
-            assert_art(
-                &demo,
-                6,
-                57,
-                "
-                #...##.
-                #.##.#.
-                ",
-            );
+            for size in SIZES {
+                let [demo, other] = [true, false]
+                    .map(|demo| picture_after(&state, Some(&identity(demo)), size, STEP));
+                assert_ne!(demo, other);
+                // The D of DEMO, dark on light.
+                assert_art(
+                    &demo,
+                    6,
+                    size.height() - 7,
+                    "
+                    #...##.
+                    #.##.#.
+                    ",
+                );
+            }
         }
     }
 
     #[test]
-    fn the_bar_is_filled_to_the_probability() {
-        let canvas = picture(&verdict(Verdict::Positive), None);
-        let lit = (10..118).filter(|x| canvas.is_lit(*x, 30)).count();
+    fn a_picture_that_is_not_saved_says_so() {
+        let mut lost = finding(Verdict::Positive, Some(0.9));
+        lost.kept = Kept::NotSaved;
+        let mut saved = lost.clone();
+        saved.kept = Kept::Saved;
+        let [lost, saved] =
+            [lost, saved].map(|found| picture(&State::Verdict(found), Some(&identity(true))));
+        assert_ne!(lost, saved);
+    }
+
+    #[test]
+    fn the_bar_is_filled_to_the_slides_probability() {
+        let mut found = finding(Verdict::Positive, Some(0.75));
+        found.field.probability = Some(0.25);
+        let canvas = picture(&State::Verdict(found), None);
+        let lit = (10..118).filter(|x| canvas.is_lit(*x, 26)).count();
         assert_eq!(lit, 81, "three quarters of 108");
     }
 
     #[test]
-    fn long_words_and_foreign_letters_are_cut_and_not_fatal() {
-        let lines = wrapped(&"ä".repeat(300));
-        assert_eq!(lines.len(), 1);
-        let lines = wrapped(&"word ".repeat(300));
+    fn the_lamps_of_a_refused_field_are_not_those_of_its_slide() {
+        let mut found = finding(Verdict::Positive, Some(0.9));
+        found.field.verdict = Verdict::Inconclusive(Reason::Quality(Problem::TooDark));
+        found.field.margin = None;
+        let amber = lights(&refused());
+        assert_eq!(lights(&State::Verdict(found)), amber);
+        assert_eq!(amber.amber, Light::Steady);
+    }
+
+    #[test]
+    fn long_text_scrolls_to_its_end_and_begins_again() {
+        let seen: Vec<usize> = (0..8).map(|step| first_line(7, 4, STEP * step)).collect();
+        assert_eq!(seen, [0, 0, 0, 1, 2, 3, 3, 0]);
+        assert_eq!(first_line(4, 4, STEP * 3), 0);
+        let state = State::Fault(Fault {
+            message: "one two three four five six ".repeat(10),
+            is_final: true,
+        });
+        for size in SIZES {
+            let at = |steps| picture_after(&state, None, size, STEP * steps);
+            assert_ne!(at(0), at(3));
+        }
+    }
+
+    #[test]
+    fn long_words_and_foreign_letters_are_broken_and_not_fatal() {
+        let lines = wrapped(&"ä".repeat(60), 25);
         assert_eq!(
-            (lines.len(), lines[0].as_str()),
-            (8, "word word word word word")
+            lines.iter().map(|l| l.chars().count()).collect::<Vec<_>>(),
+            [25, 25, 10]
         );
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
         let state = State::Fault(Fault {
             message: "𝔸 µ ☃ ".repeat(100),
             is_final: true,
         });
-        assert!(picture(&state, None).lit_count() > 0);
+        for size in SIZES {
+            let canvas = picture_after(&state, None, size, Duration::MAX);
+            assert!(canvas.lit_count() > 0);
+        }
     }
 }

@@ -27,6 +27,9 @@ pub struct Frame {
     /// When the exposure was over, as far as the driver tells: a frame older than the press that
     /// asked for it is stale and must not be analysed.
     pub captured_at: Instant,
+    /// The picture that the camera took just before, where it took one: what moved between the two
+    /// was not held still.
+    pub earlier: Option<Pixels>,
     /// Where it came from, for records: a device or a file name.
     pub source: String,
 }

@@ -183,6 +183,17 @@ impl CameraScript {
         });
     }
 
+    /// Delivers an encoded image after another one of the same stream.
+    pub fn will_deliver_after(&self, earlier: Vec<u8>, bytes: Vec<u8>, source: &str) {
+        self.add(Shot::Deliver {
+            frame: Frame {
+                earlier: Some(Pixels::Encoded(earlier)),
+                ..frame(Pixels::Encoded(bytes), source)
+            },
+            is_fresh: true,
+        });
+    }
+
     /// Delivers an encoded image that was exposed before it was asked for.
     pub fn will_deliver_stale(&self, bytes: Vec<u8>, source: &str) {
         self.add(Shot::Deliver {
@@ -217,6 +228,7 @@ fn frame(pixels: Pixels, source: &str) -> Frame {
     Frame {
         pixels,
         captured_at: Instant::now(),
+        earlier: None,
         source: source.into(),
     }
 }

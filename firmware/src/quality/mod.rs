@@ -233,7 +233,7 @@ mod tests {
             (
                 "noise",
                 picture(&|_, _| [random(), random(), random()]),
-                Problem::NotASmear,
+                Problem::TooThick,
             ),
             (
                 "unstained",

@@ -51,6 +51,7 @@ impl Camera for FolderCamera {
         Ok(Frame {
             pixels: Pixels::Encoded(bytes?),
             captured_at,
+            earlier: None,
             source,
         })
     }

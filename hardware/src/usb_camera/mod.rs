@@ -147,12 +147,17 @@ impl Camera for UsbCamera {
         self.restart(&mut camera, self.config.warm_up_frames)?;
         self.settle(&mut camera)?;
         self.restart(&mut camera, DOUBTFUL_FRAMES)?;
+        let mut take = || {
+            let format = camera.camera_format();
+            let buffer = camera.frame_raw().map_err(|error| self.lost(error))?;
+            pixels(format.format(), format.width(), format.height(), &buffer)
+        };
+        let earlier = take()?;
         let captured_at = Instant::now();
-        let format = camera.camera_format();
-        let buffer = camera.frame_raw().map_err(|error| self.lost(error))?;
         Ok(Frame {
-            pixels: pixels(format.format(), format.width(), format.height(), &buffer)?,
+            pixels: take()?,
             captured_at,
+            earlier: Some(earlier),
             source: self.device.display().to_string(),
         })
     }
