@@ -106,13 +106,20 @@ pub(crate) fn board(config: &Config, panel: Panel) -> Result<Board, HardwareErro
             &config.equipment,
             &config.linux,
         )),
-        #[cfg(not(all(feature = "pi", feature = "linux", target_os = "linux")))]
-        BoardKind::Pi | BoardKind::Linux => Err(HardwareError::Open {
-            part: "board",
-            at: "this program".into(),
-            remedy: "it was built without the feature `pi` or `linux`; use --board sim".into(),
-            source: None,
-        }),
+        #[cfg(not(all(feature = "pi", target_os = "linux")))]
+        BoardKind::Pi => Err(left_out("pi")),
+        #[cfg(not(all(feature = "linux", target_os = "linux")))]
+        BoardKind::Linux => Err(left_out("linux")),
+    }
+}
+
+#[cfg(not(all(feature = "pi", feature = "linux", target_os = "linux")))]
+fn left_out(feature: &str) -> HardwareError {
+    HardwareError::Open {
+        part: "board",
+        at: "this program".into(),
+        remedy: format!("it was built without the feature `{feature}`; use --board sim"),
+        source: None,
     }
 }
 

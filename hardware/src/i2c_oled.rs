@@ -5,7 +5,7 @@ use linux_embedded_hal::I2cdev;
 use crate::config::{Equipment, OledConfig};
 use crate::oled::Ssd1306Screen;
 use crate::reopening::{Reopening, ReopeningScreen};
-use crate::{Absent, Faults, HardwareError, Screen, ScreenSize};
+use crate::{Absent, Faults, HardwareError, Screen, ScreenSize, access};
 
 /// The display that `equipment` names; it is looked for when it is first used.
 pub(crate) fn screen(equipment: &Equipment, faults: &Faults) -> Box<dyn Screen> {
@@ -37,9 +37,10 @@ fn open(
     let bus = I2cdev::new(config.bus_path()).map_err(|error| HardwareError::Open {
         part: "OLED",
         at: place.into(),
-        remedy: "switch I2C on (raspi-config on a Raspberry Pi), set oled.bus, or add the user to \
-                 the group i2c"
-            .into(),
+        remedy: format!(
+            "switch I2C on (raspi-config on a Raspberry Pi), set oled.bus, or {}",
+            access::I2C.remedy()
+        ),
         source: Some(error.into()),
     })?;
     Ok(Ssd1306Screen::new(bus, config.setup(size), place))

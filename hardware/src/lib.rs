@@ -11,6 +11,7 @@
 //! | [`mock`] | tests: scripted cameras and buttons, recorded LEDs and screens |
 
 mod absent;
+pub mod access;
 #[cfg(all(feature = "linux", target_os = "linux"))]
 mod assembly;
 #[cfg(all(feature = "linux", target_os = "linux"))]
@@ -45,6 +46,7 @@ mod text_art;
 #[cfg(all(feature = "linux", target_os = "linux"))]
 mod usb_camera;
 pub mod virtual_ssd1306;
+pub mod wiring;
 
 pub use absent::Absent;
 pub use board::Board;

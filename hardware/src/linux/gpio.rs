@@ -12,7 +12,7 @@ use crate::contact::Contact;
 use crate::gestures::Edge;
 use crate::lamps::{Lamp, Lamps};
 use crate::lights::BLINK;
-use crate::{HardwareError, Light};
+use crate::{HardwareError, Light, access};
 
 /// Who uses a line, as `gpioinfo` shows it.
 const CONSUMER: &str = "smearscope";
@@ -46,19 +46,21 @@ fn open_chip(part: &'static str, wanted: &str) -> Result<Chip, HardwareError> {
             .map(|path| path.display().to_string())
             .collect();
         let remedy = if names.is_empty() {
-            "this machine has no GPIO chip, or the user is not in the group gpio".into()
+            format!(
+                "this machine has no GPIO chip, or you must {}",
+                access::GPIO_CHIP.remedy()
+            )
         } else {
             format!(
-                "set linux.chip to one of {}, or to its label, or add the user to the group gpio",
-                names.join(", ")
+                "set linux.chip to one of {}, or to its label, or {}",
+                names.join(", "),
+                access::GPIO_CHIP.remedy()
             )
         };
         open_error(part, wanted, &remedy, None)
     })?;
-    Chip::from_path(path).map_err(|error| {
-        let remedy = "add the user to the group gpio";
-        open_error(part, wanted, remedy, Some(error))
-    })
+    Chip::from_path(path)
+        .map_err(|error| open_error(part, wanted, &access::GPIO_CHIP.remedy(), Some(error)))
 }
 
 fn find_line(part: &'static str, chip: &Chip, line: &Line) -> Result<Offset, HardwareError> {

@@ -9,7 +9,7 @@ use crate::config::PiPins;
 use crate::contact::Contact;
 use crate::gestures::Edge;
 use crate::lamps::{Lamp, Lamps};
-use crate::{HardwareError, Light};
+use crate::{HardwareError, Light, access};
 
 /// The kernel keeps the worst chatter from waking anybody up; the gestures take care of the rest.
 const DEBOUNCE: Duration = Duration::from_millis(5);
@@ -56,14 +56,17 @@ fn open_error(part: &'static str, at: &str, error: rppal::gpio::Error) -> Hardwa
         rppal::gpio::Error::UnknownModel => {
             "this machine is no Raspberry Pi; use another board's lines with --board linux, or the \
              simulated bench with --board sim"
+                .into()
         }
-        rppal::gpio::Error::PermissionDenied(_) => "add the user to the group gpio",
-        _ => "check the pin numbers in the configuration, and that no other program uses them",
+        rppal::gpio::Error::PermissionDenied(_) => access::GPIO_MEMORY.remedy(),
+        _ => {
+            "check the pin numbers in the configuration, and that no other program uses them".into()
+        }
     };
     HardwareError::Open {
         part,
         at: at.into(),
-        remedy: remedy.into(),
+        remedy,
         source: Some(error.into()),
     }
 }

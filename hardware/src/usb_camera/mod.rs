@@ -18,7 +18,7 @@ use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
 use crate::config::CameraConfig;
-use crate::{Camera, Faults, Frame, HardwareError, Pixels};
+use crate::{Camera, Faults, Frame, HardwareError, Pixels, access};
 use settling::{Exposure, Settling};
 
 /// What [`pixels`] understands.
@@ -47,8 +47,8 @@ impl UsbCamera {
         HardwareError::Lost {
             part: "camera",
             remedy: format!(
-                "check its USB cable, that no other program uses it and that the user is in the \
-                 group video ({})",
+                "check its USB cable and that no other program uses it, or {} ({})",
+                access::CAMERA.remedy(),
                 self.device.display()
             ),
             source: Some(error.into()),
