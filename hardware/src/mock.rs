@@ -301,6 +301,14 @@ impl ButtonFinger {
         self.when_ready(|_| ButtonEvent::Repeat)
     }
 
+    /// Reports a gesture as soon as the appliance is ready for it; `false` if it has ended.
+    ///
+    /// # Panics
+    /// If the appliance is not ready within [`PATIENCE`].
+    pub fn tell(&self, event: ButtonEvent) -> bool {
+        self.when_ready(|_| event)
+    }
+
     fn when_ready(&self, event: impl FnOnce(Instant) -> ButtonEvent) -> bool {
         match self.wired().tell_within(PATIENCE, event) {
             Some(is_taken) => is_taken,

@@ -5,17 +5,23 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use smearscope::analysis::{Analysis, Analyst};
+use jiff::Span;
+use smearscope::analysis::Analyst;
 use smearscope::appliance::{self, ApplianceError, Timing};
-use smearscope::machine::State;
-use smearscope::screens::{self, Identity};
-use smearscope::verdict::Verdict;
+use smearscope::gallery::Gallery;
+use smearscope::machine::{Finding, Kept, State};
+use smearscope::quality::Problem;
+use smearscope::screens::{Identity, View};
+use smearscope::slide::Slide;
+use smearscope::verdict::{Reason, Verdict};
 use smearscope_artifacts::decode::Limits;
 use smearscope_artifacts::{ArtifactError, EngineChoice, EngineConfig};
 use smearscope_hardware::mock::{Bench, assert_art};
 use smearscope_hardware::oled::{OledSetup, Ssd1306Screen};
 use smearscope_hardware::virtual_ssd1306::VirtualSsd1306;
-use smearscope_hardware::{Board, HardwareError, Light, Lights, mock};
+use smearscope_hardware::{
+    Board, ButtonEvent, Canvas, HardwareError, Light, Lights, ScreenSize, mock,
+};
 
 use crate::bench_top::*;
 
@@ -23,6 +29,7 @@ use crate::bench_top::*;
 const TIMING: Timing = Timing {
     capture: Duration::from_mins(1),
     analysis: Duration::from_mins(1),
+    selftest: Duration::ZERO,
     hold: Duration::from_hours(1),
     refresh: Duration::from_millis(20),
 };
@@ -41,6 +48,16 @@ const READY: Lights = Lights {
     amber: Light::Off,
     green: Light::Steady,
 };
+const CLOSED: Lights = Lights {
+    red: Light::Off,
+    amber: Light::Breathe,
+    green: Light::Breathe,
+};
+const INCONCLUSIVE: Lights = Lights {
+    red: Light::Off,
+    amber: Light::Steady,
+    green: Light::Off,
+};
 const NEGATIVE: Lights = Lights {
     green: Light::Blink,
     ..READY
@@ -57,20 +74,26 @@ fn load(model: &Path) -> Result<Analyst, ArtifactError> {
 /// An appliance at work on a thread of its own.
 struct Running {
     bench: Bench,
-    verdicts: Arc<Mutex<Vec<Verdict>>>,
+    findings: Arc<Mutex<Vec<Finding>>>,
     thread: JoinHandle<Result<(), ApplianceError>>,
 }
 
 impl Running {
     fn start(timing: Timing, model: &Path) -> Self {
         let (board, bench) = mock::board();
-        Self::start_on(board, bench, timing, model)
+        let model = model.to_owned();
+        Self::start_on(board, bench, timing, move || load(&model))
     }
 
-    fn start_on(board: Board, bench: Bench, timing: Timing, model: &Path) -> Self {
-        let verdicts = Arc::<Mutex<Vec<Verdict>>>::default();
+    fn start_on(
+        board: Board,
+        bench: Bench,
+        timing: Timing,
+        load: impl FnOnce() -> Result<Analyst, ArtifactError> + Send + 'static,
+    ) -> Self {
+        let findings = Arc::<Mutex<Vec<Finding>>>::default();
         let thread = std::thread::spawn({
-            let (model, verdicts) = (model.to_owned(), Arc::clone(&verdicts));
+            let findings = Arc::clone(&findings);
             move || {
                 let runtime = tokio::runtime::Builder::new_current_thread()
                     .enable_all()
@@ -78,16 +101,16 @@ impl Running {
                     .unwrap();
                 runtime.block_on(appliance::run(
                     board,
-                    move || load(&model),
+                    load,
                     timing,
-                    |report| verdicts.lock().unwrap().push(report.analysis.verdict),
+                    |report| findings.lock().unwrap().push(report.finding.clone()),
                     std::future::pending(),
                 ))
             }
         });
         Self {
             bench,
-            verdicts,
+            findings,
             thread,
         }
     }
@@ -98,12 +121,25 @@ impl Running {
         self.bench.leds.wait_until(what, |shown| *shown == lights);
     }
 
+    /// Closes the slide, and waits until that is shown.
+    fn next_slide(&self) {
+        assert!(self.bench.button.press_long());
+        let leds = &self.bench.leds;
+        leds.wait_until("a closed slide", |shown| *shown == CLOSED);
+    }
+
+    fn findings(&self) -> Vec<Finding> {
+        self.findings.lock().unwrap().clone()
+    }
+
+    /// The verdicts on fields.
     fn end(self) -> (Vec<Verdict>, Result<(), ApplianceError>) {
         assert!(self.bench.button.shutdown());
         let result = self.thread.join().unwrap();
         assert_eq!(self.bench.leds.latest(), Some(Lights::default()));
-        let verdicts = self.verdicts.lock().unwrap().clone();
-        (verdicts, result)
+        let findings = self.findings.lock().unwrap();
+        let verdicts = findings.iter().map(|finding| finding.field.verdict);
+        (verdicts.collect(), result)
     }
 }
 
@@ -122,20 +158,48 @@ fn deliver(running: &Running, label: &str) {
     running.bench.camera.will_deliver(bytes, &name);
 }
 
-fn expected(label: &str) -> (Analysis, Identity) {
+/// What the first field of a slide gives, and who says so.
+fn expected(label: &str) -> (Finding, Identity) {
     let mut analyst = load(&demo_model()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let (bytes, name) = field(label);
     let path = folder.path().join(name);
     std::fs::write(&path, bytes).unwrap();
-    let analysis = analyst.analyse_file(&path).unwrap();
+    let field = analyst.analyse_file(&path).unwrap();
     let manifest = analyst.manifest();
     let identity = Identity {
         model: format!("{} {}", manifest.name, manifest.version),
         engine: "embedded CPU".into(),
         is_demo: true,
     };
-    (analysis, identity)
+    let mut slide = Slide::first();
+    slide.add(&field);
+    let finding = Finding {
+        field,
+        slide: slide.standing(manifest.slide, &manifest.decision),
+        kept: Kept::Unwanted,
+    };
+    (finding, identity)
+}
+
+/// The picture of a state after so many fields of the first slide.
+fn picture(state: &State, fields: u32, identity: &Identity, clock: jiff::civil::Time) -> Canvas {
+    let view = View {
+        state,
+        identity: Some(identity),
+        slide: 1,
+        fields,
+        clock: Some(clock),
+        since: Duration::ZERO,
+    };
+    view.picture(ScreenSize::Rows64)
+}
+
+/// The picture of the verdict on a first field.
+fn verdict_on(label: &str) -> Canvas {
+    let (finding, identity) = expected(label);
+    let noon = jiff::civil::time(12, 0, 0, 0);
+    picture(&State::Verdict(finding), 1, &identity, noon)
 }
 
 #[test]
@@ -143,8 +207,7 @@ fn a_press_ends_with_the_verdict_on_the_oled_and_the_leds() {
     let running = Running::start(TIMING, &demo_model());
     deliver(&running, "_1");
     running.press("red", RED);
-    let (analysis, identity) = expected("_1");
-    let glass = screens::picture(&State::Verdict(analysis), Some(&identity));
+    let glass = verdict_on("_1");
     let shown = running
         .bench
         .screen
@@ -169,6 +232,7 @@ fn a_press_ends_with_the_verdict_on_the_oled_and_the_leds() {
         #.##.#.
         ",
     );
+    running.next_slide();
     deliver(&running, "_0");
     running.press("green blinking", NEGATIVE);
     let (verdicts, result) = running.end();
@@ -243,6 +307,7 @@ fn a_missing_part_is_shown_until_it_is_back_and_stops_nothing() {
     deliver(&running, "_1");
     running.press("red", RED);
     bench.faults.report("OLED", &Ok(()));
+    running.next_slide();
     deliver(&running, "_0");
     running.press("green blinking", NEGATIVE);
     assert_eq!(running.end().0, [Verdict::Positive, Verdict::Negative]);
@@ -275,8 +340,7 @@ fn an_unplugged_screen_stops_nothing_and_comes_back() {
     deliver(&running, "_1");
     running.press("red", RED);
     running.bench.glass.plug_in();
-    let (analysis, identity) = expected("_1");
-    let glass = screens::picture(&State::Verdict(analysis), Some(&identity));
+    let glass = verdict_on("_1");
     running
         .bench
         .screen
@@ -290,10 +354,17 @@ fn a_display_that_lost_its_power_is_drawn_again() {
     let size = board.screen.size();
     let (bus, glass) = VirtualSsd1306::new(0x3c, size);
     board.screen = Box::new(Ssd1306Screen::new(bus, OledSetup::new(0x3c, size), "test"));
-    let running = Running::start_on(board, bench, TIMING, &demo_model());
-    let ready = screens::picture(&State::Ready, Some(&expected("_1").1));
+    let running = Running::start_on(board, bench, TIMING, || load(&demo_model()));
+    let identity = expected("_1").1;
     let wait_until_drawn = || {
-        let is_drawn = |_: &Lights| glass.picture() == ready;
+        let is_drawn = |_: &Lights| {
+            // The minute may end between the two looks at the clock.
+            let now = jiff::Zoned::now();
+            let minutes = [&now - Span::new().minutes(1), now];
+            minutes.into_iter().any(|minute| {
+                glass.picture() == picture(&State::Ready, 0, &identity, minute.time())
+            })
+        };
         running
             .bench
             .leds
@@ -320,4 +391,150 @@ fn a_damaged_model_is_a_fault_for_good() {
     let (verdicts, result) = running.end();
     assert_eq!(verdicts, []);
     assert!(matches!(result, Err(ApplianceError::Model(_))));
+}
+
+#[test]
+fn fields_of_a_slide_are_combined_and_a_long_press_closes_it() {
+    let running = Running::start(TIMING, &demo_model());
+    deliver(&running, "_1");
+    running.press("red", RED);
+    deliver(&running, "_1");
+    running.press("red", RED);
+    deliver(&running, "_0");
+    assert!(running.bench.button.press());
+    running.next_slide();
+    let findings = running.findings();
+    let margins = findings.iter().map(|finding| finding.field.margin.unwrap());
+    let mean = margins.sum::<f32>() / 3.0;
+    let slide = findings[2].slide;
+    assert_eq!((slide.slide, slide.fields, slide.refused), (1, 3, 0));
+    let analyst = load(&demo_model()).unwrap();
+    let decision = analyst.manifest().decision.decide(mean);
+    assert!((slide.probability.unwrap() - decision.probability).abs() < 1e-6);
+    // The next slide knows nothing of this one.
+    deliver(&running, "_0");
+    running.press("green blinking", NEGATIVE);
+    let slide = running.findings()[3].slide;
+    assert_eq!((slide.slide, slide.fields), (2, 1));
+    running.end().1.unwrap();
+}
+
+#[test]
+fn a_double_press_shows_the_last_verdict_again() {
+    let timing = Timing {
+        hold: Duration::from_millis(50),
+        ..TIMING
+    };
+    let running = Running::start(timing, &demo_model());
+    let (leds, screen) = (&running.bench.leds, &running.bench.screen);
+    leds.wait_until("ready", |shown| *shown == READY);
+    assert!(running.bench.button.press_twice(), "nothing to repeat yet");
+    deliver(&running, "_1");
+    running.press("red", RED);
+    leds.wait_until("ready again", |shown| *shown == READY);
+    let verdict = verdict_on("_1");
+    let before = screen
+        .all()
+        .iter()
+        .filter(|shown| **shown == verdict)
+        .count();
+    assert!(running.bench.button.press_twice());
+    leds.wait_until("red again", |shown| *shown == RED);
+    leds.wait_until("ready again", |shown| *shown == READY);
+    let after = screen
+        .all()
+        .iter()
+        .filter(|shown| **shown == verdict)
+        .count();
+    assert!(after > before);
+    assert_eq!(
+        running.end().0,
+        [Verdict::Positive],
+        "it is not analysed again"
+    );
+}
+
+#[test]
+fn a_hold_switches_off_after_a_warning() {
+    let running = Running::start(TIMING, &demo_model());
+    let leds = &running.bench.leds;
+    leds.wait_until("ready", |shown| *shown == READY);
+    let in_a_while = std::time::Instant::now() + Duration::from_secs(4);
+    assert!(
+        running
+            .bench
+            .button
+            .tell(ButtonEvent::ShutdownAhead(in_a_while))
+    );
+    let warning = Lights {
+        red: Light::Breathe,
+        ..Lights::default()
+    };
+    leds.wait_until("the warning", |shown| *shown == warning);
+    assert!(running.bench.button.tell(ButtonEvent::ShutdownAverted));
+    leds.wait_until("ready", |shown| *shown == READY);
+    running.end().1.unwrap();
+}
+
+#[test]
+fn a_field_that_moved_is_inconclusive_and_no_part_of_the_slide() {
+    let running = Running::start(TIMING, &demo_model());
+    let (bytes, name) = field("_1");
+    let mut moved = image::load_from_memory(&bytes).unwrap().to_rgb8();
+    let by = moved.width() as usize / 40 * 3;
+    let stride = moved.width() as usize * 3;
+    for row in moved.chunks_exact_mut(stride) {
+        row.rotate_left(by);
+    }
+    let mut earlier = std::io::Cursor::new(Vec::new());
+    moved
+        .write_to(&mut earlier, image::ImageFormat::Png)
+        .unwrap();
+    let camera = &running.bench.camera;
+    camera.will_deliver_after(earlier.into_inner(), bytes.clone(), &name);
+    running.press("amber", INCONCLUSIVE);
+    let refused = Verdict::Inconclusive(Reason::Quality(Problem::Moved));
+    let slide = running.findings()[0].slide;
+    assert_eq!(
+        (slide.fields, slide.refused, slide.probability),
+        (0, 1, None)
+    );
+    camera.will_deliver_after(bytes.clone(), bytes, &name);
+    running.press("red", RED);
+    assert_eq!(running.end().0, [refused, Verdict::Positive]);
+}
+
+#[test]
+fn pictures_are_kept_with_their_evidence_and_a_full_disk_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let pictures = folder.path().join("pictures");
+    let (board, bench) = mock::board();
+    let gallery = Gallery::new(pictures.clone());
+    let running = Running::start_on(board, bench, TIMING, move || {
+        Ok(load(&demo_model())?.keeping(gallery))
+    });
+    deliver(&running, "_1");
+    running.press("red", RED);
+    let slides: Vec<_> = std::fs::read_dir(&pictures).unwrap().collect();
+    assert_eq!(slides.len(), 1);
+    let slide = slides[0].as_ref().unwrap().path();
+    let (bytes, _) = field("_1");
+    assert_eq!(std::fs::read(slide.join("field-001.jpg")).unwrap(), bytes);
+    let overlay = image::open(slide.join("field-001-evidence.png")).unwrap();
+    let finding = &running.findings()[0];
+    assert_eq!(finding.field.overlay.as_ref(), Some(&overlay.to_rgb8()));
+    let strongest = finding.field.strongest.unwrap();
+    assert!((0.0..1.0).contains(&strongest.x) && (0.0..1.0).contains(&strongest.y));
+    // No folder can be made any more where a file is.
+    std::fs::remove_dir_all(&slide).unwrap();
+    std::fs::write(&slide, "in the way").unwrap();
+    deliver(&running, "_1");
+    running.press("red", RED);
+    let kept: Vec<Kept> = running
+        .findings()
+        .iter()
+        .map(|finding| finding.kept)
+        .collect();
+    assert_eq!(kept, [Kept::Saved, Kept::NotSaved]);
+    running.end().1.unwrap();
 }
