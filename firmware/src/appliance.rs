@@ -20,6 +20,8 @@ use crate::workers::{Gone, Worker};
 /// How long things may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timing {
+    /// From one picture to the next without anybody pressing, for a box without a button.
+    pub interval: Option<Duration>,
     /// From the press to the frame.
     pub capture: Duration,
     /// From the frame to the verdict.
@@ -63,6 +65,15 @@ pub enum ApplianceError {
     Thread(#[from] std::io::Error),
 }
 
+/// Who ended the appliance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The operator, at the button.
+    Operator,
+    /// Whoever controls the program.
+    Supervisor,
+}
+
 /// Runs the appliance until `shutdown` is done or the operator switches off.
 ///
 /// The model is loaded on a thread of its own by `load`; if that fails, the screen says so until
@@ -76,7 +87,7 @@ pub async fn run(
     timing: Timing,
     report: impl FnMut(&Report<'_>),
     shutdown: impl Future<Output = ()>,
-) -> Result<(), ApplianceError> {
+) -> Result<End, ApplianceError> {
     let (sender, presses) = press_queue();
     let mut camera = board.camera;
     let mut appliance = Appliance {
@@ -104,12 +115,16 @@ pub async fn run(
     let mut state = State::Starting;
     let mut load = Some(load);
     let mut failure = None;
+    let mut end = End::Operator;
     while state != State::Off {
         appliance.front.screen.wake();
         appliance.show(&state);
         let event = tokio::select! {
             biased;
-            () = &mut shutdown => Event::Shutdown,
+            () = &mut shutdown => {
+                end = End::Supervisor;
+                Event::Shutdown
+            }
             event = appliance.next(&state, &mut load, &mut failure) => event,
         };
         match &event {
@@ -119,7 +134,7 @@ pub async fn run(
         state = state.after(event);
     }
     appliance.show(&state);
-    failure.map_or(Ok(()), |error: ArtifactError| Err(error.into()))
+    failure.map_or(Ok(end), |error: ArtifactError| Err(error.into()))
 }
 
 struct Appliance<R> {
@@ -284,11 +299,13 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
             State::SelfTest(_) => self.timing.selftest,
             _ => self.timing.hold,
         });
+        let interval = sleep(self.timing.interval.unwrap_or_default());
+        let is_timed = self.timing.interval.is_some() && state.is_waiting();
         let mut refreshed = began;
         let event = {
             // One wait, so that no press is lost while the display is drawn again.
             let pressed = self.presses.next();
-            tokio::pin!(hold, pressed);
+            tokio::pin!(hold, interval, pressed);
             loop {
                 let missing = self.faults.look();
                 match state {
@@ -304,6 +321,7 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
                 }
                 tokio::select! {
                     event = &mut pressed => break event,
+                    () = &mut interval, if is_timed => return Event::Press(Instant::now()),
                     () = &mut hold, if is_passing => return Event::HoldOver,
                     () = sleep(TICK.min(self.timing.refresh)) => {}
                 }

@@ -5,7 +5,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use image::RgbImage;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use smearscope_artifacts::Place;
@@ -117,8 +118,18 @@ fn label(path: &Path) -> Option<bool> {
     }
 }
 
-/// Classifies images one after the other; one that fails does not stop the rest.
-pub(crate) fn classify(analyst: &mut Analyst, paths: &[PathBuf], json: bool) -> Result<Exit> {
+/// Classifies images one after the other; one that fails does not stop the rest. What the model sees
+/// in them is painted into `overlays`, if that is given.
+pub(crate) fn classify(
+    analyst: &mut Analyst,
+    paths: &[PathBuf],
+    json: bool,
+    overlays: Option<&Path>,
+) -> Result<Exit> {
+    if let Some(folder) = overlays {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("{} cannot be made", folder.display()))?;
+    }
     let (images, mut failures) = find(paths);
     let model = format!("{} {}", analyst.manifest().name, analyst.manifest().version);
     let bar = progress(images.len());
@@ -132,6 +143,9 @@ pub(crate) fn classify(analyst: &mut Analyst, paths: &[PathBuf], json: bool) -> 
             Ok(analysis) => {
                 summary.count(image, analysis.verdict);
                 printer.image(analyst, &model, image, &analysis, elapsed_ms)?;
+                if let (Some(folder), Some(overlay)) = (overlays, &analysis.overlay) {
+                    save_overlay(folder, image, overlay)?;
+                }
             }
             Err(error) => failures.push((image.clone(), error.to_string())),
         }
@@ -152,6 +166,14 @@ pub(crate) fn classify(analyst: &mut Analyst, paths: &[PathBuf], json: bool) -> 
     } else {
         Exit::Failure
     })
+}
+
+fn save_overlay(folder: &Path, image: &Path, overlay: &RgbImage) -> Result<()> {
+    let name = image.file_stem().unwrap_or_default().to_string_lossy();
+    let path = folder.join(format!("{name}-evidence.png"));
+    overlay
+        .save(&path)
+        .with_context(|| format!("{} cannot be written", path.display()))
 }
 
 /// The images that `paths` mean, and what cannot be searched.

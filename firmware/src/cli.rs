@@ -30,7 +30,8 @@ enum Command {
     #[command(
         after_help = "Example: smearscope run --board sim --fields ~/micrographs\n\n\
         On the simulated bench the space bar is the button and q switches off; without a terminal, \
-        lines on standard input do: `press`, `quit`. Each verdict is printed as a line that starts \
+        lines on standard input do: `press`, `long` (next slide), `double` (last verdict again), `quit`. \
+        Each verdict is printed as a line that starts \
         with `verdict:`. If the model cannot be used, the screen says so, nothing is analysed, and \
         the exit code is 4."
     )]
@@ -44,7 +45,7 @@ enum Command {
     #[command(
         after_help = "Example: smearscope classify --json slides/ | jq .verdict\n\n\
         With --json, each line is an object: an image (path, verdict, reason, hint, probability, \
-        threshold, quality, engine, device, model, demo, elapsed_ms), or what could not be analysed \
+        threshold, strongest, quality, engine, device, model, demo, elapsed_ms), or what could not be analysed \
         (path, error); the last has the key `summary`. Names that end in _0 (healthy) or _1 (ALL), as \
         ALL-IDB's do, are counted as true and false positives and negatives."
     )]
@@ -55,6 +56,9 @@ enum Command {
         /// Print JSON, one object a line.
         #[arg(long)]
         json: bool,
+        /// Paint what speaks for ALL (vermilion) and against it (blue) into this folder, as NAME-evidence.png.
+        #[arg(long, value_name = "DIR")]
+        overlays: Option<PathBuf>,
         #[command(flatten)]
         common: Common,
     },
@@ -225,12 +229,14 @@ impl Command {
             Self::Classify {
                 paths,
                 json,
+                overlays,
                 common,
             } => {
                 log_to_stderr();
                 let config = configured(common, None)?;
-                let mut analyst = load(&config)?;
-                Ok(classify::classify(&mut analyst, &paths, json)?)
+                let mut analyst = load(&config)?.with_overlays(overlays.is_some());
+                let overlays = overlays.as_deref();
+                Ok(classify::classify(&mut analyst, &paths, json, overlays)?)
             }
             Self::Selftest {
                 json,

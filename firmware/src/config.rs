@@ -33,6 +33,8 @@ pub struct Raw {
     pub leds: Wired,
     /// Whether there is a button.
     pub button: Wired,
+    /// What switches the machine off after the button was held; empty: only the program ends.
+    pub switch_off: Vec<String>,
     /// Which model on which engine.
     pub model: RawModel,
     /// How long things may take.
@@ -110,6 +112,8 @@ impl Default for RawModel {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawTiming {
+    /// From one picture to the next without anybody pressing; 0: only when asked.
+    pub interval_s: f64,
     /// From the press to the frame.
     pub capture_s: f64,
     /// From the frame to the verdict.
@@ -125,6 +129,7 @@ pub struct RawTiming {
 impl Default for RawTiming {
     fn default() -> Self {
         Self {
+            interval_s: 0.0,
             capture_s: 10.0,
             analysis_s: 20.0,
             selftest_s: 3.0,
@@ -202,6 +207,8 @@ pub struct Config {
     pub model: Option<PathBuf>,
     /// Which engine.
     pub engine: EngineConfig,
+    /// What switches the machine off after the button was held, if anything does.
+    pub switch_off: Vec<String>,
     /// How long things may take.
     pub timing: Timing,
     /// How large pictures may be.
@@ -305,7 +312,12 @@ impl Raw {
                 cache_dir: named(self.model.cache),
                 threads: Some(self.model.threads).filter(|threads| *threads > 0),
             },
+            switch_off: self.switch_off,
             timing: Timing {
+                interval: match self.timing.interval_s {
+                    0.0 => None,
+                    interval_s => Some(seconds("interval_s", interval_s, 604_800.0)?),
+                },
                 capture: seconds("capture_s", self.timing.capture_s, 600.0)?,
                 analysis: seconds("analysis_s", self.timing.analysis_s, 600.0)?,
                 selftest: seconds("selftest_s", self.timing.selftest_s, 600.0)?,
@@ -372,6 +384,11 @@ const COMMENTS: &[(&str, &str)] = &[
         "The three LEDs: \"gpio\" (on the pins of the board's section), or \"none\".",
     ),
     ("button", "The push-button: \"gpio\", or \"none\"."),
+    (
+        "switch_off",
+        "Program and arguments that switch the machine off after the button was held for 8 s, \
+         such as [\"systemctl\", \"poweroff\"]; empty: only smearscope ends.",
+    ),
     ("model.", "Which model on which engine."),
     (
         "model.folder",
@@ -395,6 +412,11 @@ const COMMENTS: &[(&str, &str)] = &[
         "Threads of one inference; 0: as many as the engine likes.",
     ),
     ("timing.", "How long things may take, in seconds."),
+    (
+        "timing.interval_s",
+        "From one picture to the next without anybody pressing, for a box without a button; 0: \
+         only when asked.",
+    ),
     (
         "timing.capture_s",
         "From the press to the frame; a later frame is never analysed.",

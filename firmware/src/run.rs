@@ -8,7 +8,7 @@ use smearscope_hardware::sim::{self, LogLines, Panel, SimConfig};
 use smearscope_hardware::{Board, HardwareError};
 
 use crate::analysis::Analyst;
-use crate::appliance::{self, Report};
+use crate::appliance::{self, End, Report};
 use crate::config::{BoardKind, Config, PanelKind};
 use crate::gallery::Gallery;
 use crate::machine::{Finding, Kept};
@@ -59,7 +59,23 @@ pub(crate) fn run(config: &Config) -> Result<()> {
     });
     // A stalled driver must not keep the program from ending.
     runtime.shutdown_background();
-    result
+    if result? == End::Operator {
+        switch_off(&config.switch_off)?;
+    }
+    Ok(())
+}
+
+/// What the operator meant by holding the button, where the configuration says how.
+fn switch_off(command: &[String]) -> Result<()> {
+    let [program, arguments @ ..] = command else {
+        return Ok(());
+    };
+    let status = std::process::Command::new(program)
+        .args(arguments)
+        .status()
+        .with_context(|| format!("switch_off: {program} cannot be started"))?;
+    anyhow::ensure!(status.success(), "switch_off: {program} failed, {status}");
+    Ok(())
 }
 
 fn panel(kind: PanelKind) -> Panel {

@@ -108,7 +108,8 @@ fn shown_verdict(finding: &Finding) -> Verdict {
 impl View<'_> {
     /// The picture for a screen of some size.
     pub fn picture(&self, size: ScreenSize) -> Canvas {
-        let mut page = Page::new(size, self.since);
+        let footer = self.footer();
+        let mut page = Page::new(size, self.since, footer.is_some());
         match self.state {
             State::Starting => page.large("smearscope", None, &["checking the model".into()]),
             State::SelfTest(found) => page.small("SELF-TEST", found),
@@ -124,9 +125,9 @@ impl View<'_> {
                 page.large("OFF?", None, &[keep.into()]);
             }
             State::Fault(fault) => page.small("FAULT", std::slice::from_ref(&fault.message)),
-            State::Off => page.large("OFF", None, &["the power may be cut".into()]),
+            State::Off => page.large("OFF", None, &["stopped safely".into()]),
         }
-        if let Some(line) = self.footer() {
+        if let Some(line) = footer {
             page.footer(line);
         }
         page.canvas
@@ -185,8 +186,11 @@ fn verdict(page: &mut Page, finding: &Finding) {
     let probability = slide.probability.map_or_else(String::new, percentage);
     let lines = if slide.fields > 1 {
         // One number each for the slide and for what was just looked at.
-        let field = field.probability.unwrap_or_default() * 100.0;
-        vec![probability, format!("{place}, last {field:.0} %")]
+        let last = field.probability.unwrap_or_default() * 100.0;
+        vec![
+            probability,
+            format!("{}, last {last:.0} %", fields(slide.fields)),
+        ]
     } else {
         vec![probability, place]
     };
@@ -224,14 +228,17 @@ struct Page {
     canvas: Canvas,
     size: ScreenSize,
     since: Duration,
+    /// Where the footer begins, or the picture ends.
+    bottom: i32,
 }
 
 impl Page {
-    fn new(size: ScreenSize, since: Duration) -> Self {
+    fn new(size: ScreenSize, since: Duration, has_footer: bool) -> Self {
         Self {
             canvas: Canvas::new(size),
             size,
             since,
+            bottom: size.height() as i32 - if has_footer { FOOTER } else { 0 },
         }
     }
 
@@ -269,7 +276,7 @@ impl Page {
             .flat_map(|line| wrapped(line, columns))
             .collect();
         let pitch = font.character_size.height as i32 + i32::from(self.size == ScreenSize::Rows64);
-        let rows = ((self.size.height() as i32 - FOOTER - top) / pitch).max(1) as usize;
+        let rows = ((self.bottom - top) / pitch).max(1) as usize;
         let first = first_line(lines.len(), rows, self.since);
         for (line, top) in lines[first..]
             .iter()
@@ -295,7 +302,7 @@ impl Page {
 
     /// A line at the bottom, dark on light.
     fn footer(&mut self, text: &str) {
-        let top = self.size.height() as i32 - FOOTER;
+        let top = self.bottom;
         self.draw(
             &Rectangle::new(
                 Point::new(0, top),

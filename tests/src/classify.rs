@@ -101,4 +101,39 @@ fn a_script_reads_every_promised_key() {
         assert!(!lines[0][key].is_null(), "{key} is missing: {}", lines[0]);
     }
     assert_eq!(lines[0]["demo"], true);
+    let focus = &lines[0]["quality"]["focus"];
+    assert!(focus["value"].as_f64() >= focus["min"].as_f64());
+    assert_eq!(focus["passed"], true);
+}
+
+#[test]
+fn what_the_model_sees_is_painted_with_a_ring_around_the_strongest_cell() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = smearscope([
+        "classify",
+        "--json",
+        "hardware/fields/field01_1.jpg",
+        "--overlays",
+    ])
+    .arg(folder.path().join("new"))
+    .output()
+    .unwrap();
+    let line = &json_lines(&output.stdout)[0];
+    let overlay = image::open(folder.path().join("new/field01_1-evidence.png"))
+        .unwrap()
+        .to_rgb8();
+    let (width, height) = (overlay.width() as f32, overlay.height() as f32);
+    assert_eq!(overlay.width().max(overlay.height()), 800);
+    let at = |axis: &str| line["strongest"][axis].as_f64().unwrap() as f32;
+    let (x, y) = (at("x") * width, at("y") * height);
+    // The white part of the ring, wherever it is in the picture.
+    let radius = 0.084 * width.min(height);
+    let white = (0..360).filter(|degree| {
+        let (sin, cos) = (*degree as f32).to_radians().sin_cos();
+        let (x, y) = (x + radius * cos, y + radius * sin);
+        (0.0..width).contains(&x)
+            && (0.0..height).contains(&y)
+            && overlay.get_pixel(x as u32, y as u32).0 == [255; 3]
+    });
+    assert!(white.count() >= 90, "a quarter of the ring, in a corner");
 }

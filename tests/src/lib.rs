@@ -10,6 +10,7 @@ mod datasets;
 mod hostile;
 mod mock_bench;
 mod press;
+mod screens;
 mod selftest;
 mod stand_ins;
 mod trainer;

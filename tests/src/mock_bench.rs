@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Span;
 use smearscope::analysis::Analyst;
-use smearscope::appliance::{self, ApplianceError, Timing};
+use smearscope::appliance::{self, ApplianceError, End, Timing};
 use smearscope::gallery::Gallery;
 use smearscope::machine::{Finding, Kept, State};
 use smearscope::quality::Problem;
@@ -27,6 +27,7 @@ use crate::bench_top::*;
 
 /// Long enough for any machine; only the test of a stall uses less.
 const TIMING: Timing = Timing {
+    interval: None,
     capture: Duration::from_mins(1),
     analysis: Duration::from_mins(1),
     selftest: Duration::ZERO,
@@ -75,7 +76,7 @@ fn load(model: &Path) -> Result<Analyst, ArtifactError> {
 struct Running {
     bench: Bench,
     findings: Arc<Mutex<Vec<Finding>>>,
-    thread: JoinHandle<Result<(), ApplianceError>>,
+    thread: JoinHandle<Result<End, ApplianceError>>,
 }
 
 impl Running {
@@ -133,7 +134,7 @@ impl Running {
     }
 
     /// The verdicts on fields.
-    fn end(self) -> (Vec<Verdict>, Result<(), ApplianceError>) {
+    fn end(self) -> (Vec<Verdict>, Result<End, ApplianceError>) {
         assert!(self.bench.button.shutdown());
         let result = self.thread.join().unwrap();
         assert_eq!(self.bench.leds.latest(), Some(Lights::default()));
@@ -473,7 +474,7 @@ fn a_hold_switches_off_after_a_warning() {
     leds.wait_until("the warning", |shown| *shown == warning);
     assert!(running.bench.button.tell(ButtonEvent::ShutdownAverted));
     leds.wait_until("ready", |shown| *shown == READY);
-    running.end().1.unwrap();
+    assert_eq!(running.end().1.unwrap(), End::Operator);
 }
 
 #[test]
@@ -536,5 +537,20 @@ fn pictures_are_kept_with_their_evidence_and_a_full_disk_is_told() {
         .map(|finding| finding.kept)
         .collect();
     assert_eq!(kept, [Kept::Saved, Kept::NotSaved]);
+    running.end().1.unwrap();
+}
+
+#[test]
+fn a_box_without_a_button_takes_pictures_by_the_clock() {
+    let timing = Timing {
+        interval: Some(Duration::from_millis(10)),
+        ..TIMING
+    };
+    let running = Running::start(timing, &demo_model());
+    deliver(&running, "_1");
+    running.bench.leds.wait_until("red", |shown| *shown == RED);
+    deliver(&running, "_0");
+    let two = |_: &Lights| running.findings().len() >= 2;
+    running.bench.leds.wait_until("a second field", two);
     running.end().1.unwrap();
 }
