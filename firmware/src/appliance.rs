@@ -79,6 +79,7 @@ pub async fn run(
             screen: board.screen,
         },
         faults: board.faults,
+        missing: None,
         button: board.button,
         presses,
         analyst: None,
@@ -115,6 +116,8 @@ struct Appliance<R> {
     camera: Worker<(), Result<Frame, HardwareError>>,
     front: Front,
     faults: Faults,
+    /// The fault that these were shown as last.
+    missing: Option<Fault>,
     /// Held, because dropping it ends its watch.
     button: Box<dyn Button>,
     presses: PressReceiver,
@@ -236,7 +239,11 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
     async fn wait(&mut self, state: &State) -> Event {
         let identity = self.analyst.as_ref().map(|loaded| &loaded.identity);
         // A part that is missing is shown until it is back.
-        let is_part_missing = *state == State::Fault(Fault::of_parts(&self.faults.look()));
+        let shown = match state {
+            State::Fault(fault) => Some(fault),
+            _ => None,
+        };
+        let is_part_missing = shown.is_some() && shown == self.missing.as_ref();
         let is_passing = matches!(state, State::Verdict(_) | State::Fault(_)) && !is_part_missing;
         let hold = sleep(self.timing.hold);
         // One wait, so that no press is lost while the display is drawn again.
@@ -244,14 +251,13 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
         tokio::pin!(hold, pressed);
         loop {
             let missing = self.faults.look();
-            match state {
-                State::Ready if !missing.is_empty() => {
-                    return Event::PartsMissing(Fault::of_parts(&missing));
-                }
-                State::Fault(shown) if is_part_missing && *shown != Fault::of_parts(&missing) => {
-                    return Event::HoldOver;
-                }
-                _ => {}
+            if *state == State::Ready && !missing.is_empty() {
+                let fault = Fault::of_parts(&missing);
+                self.missing = Some(fault.clone());
+                return Event::PartsMissing(fault);
+            }
+            if is_part_missing && shown != Some(&Fault::of_parts(&missing)) {
+                return Event::HoldOver;
             }
             tokio::select! {
                 event = &mut pressed => return match event {

@@ -591,5 +591,7 @@ mod tests {
         assert_eq!(config.equipment.leds, Wired::None);
         assert_eq!(config.equipment.button, Wired::Gpio);
         assert_eq!(config.linux.button.to_string(), "5");
+        let config = Raw::parse("[camera]\ndevice = 2\n").unwrap();
+        assert_eq!(config.camera.device.path(), Path::new("/dev/video2"));
     }
 }

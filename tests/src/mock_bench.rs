@@ -15,7 +15,7 @@ use smearscope_artifacts::{ArtifactError, EngineChoice, EngineConfig};
 use smearscope_hardware::mock::{Bench, assert_art};
 use smearscope_hardware::oled::{OledSetup, Ssd1306Screen};
 use smearscope_hardware::virtual_ssd1306::VirtualSsd1306;
-use smearscope_hardware::{Board, HardwareError, Light, Lights, mock};
+use smearscope_hardware::{Board, ButtonEvent, HardwareError, Light, Lights, mock};
 
 use crate::bench_top::*;
 
@@ -174,6 +174,26 @@ fn a_press_ends_with_the_verdict_on_the_oled_and_the_leds() {
     let (verdicts, result) = running.end();
     assert_eq!(verdicts, [Verdict::Positive, Verdict::Negative]);
     result.unwrap();
+}
+
+#[test]
+fn a_press_whose_contact_chatters_gives_one_verdict() {
+    let running = Running::start(TIMING, &demo_model());
+    deliver(&running, "_0");
+    let edges = [
+        (0, true),
+        (2, false),
+        (4, true),
+        (150, false),
+        (153, true),
+        (155, false),
+    ];
+    let edges = edges.map(|(ms, is_closed)| (Duration::from_millis(ms), is_closed));
+    let gestures = running.bench.button.contact(edges);
+    assert!(matches!(gestures[..], [(ButtonEvent::Press(_), true)]));
+    let leds = &running.bench.leds;
+    leds.wait_until("green blinking", |shown| *shown == NEGATIVE);
+    assert_eq!(running.end().0, [Verdict::Negative]);
 }
 
 #[test]
