@@ -426,7 +426,7 @@ const COMMENTS: &[(&str, &str)] = &[
     ("camera.warm_up_frames", "Frames that are dropped first."),
     (
         "camera.settle_frames",
-        "Frames after which an exposure that has not come to rest is waited for no more.",
+        "Frames after which an exposure that has not come to rest is waited for no more; 0: not at all.",
     ),
     ("oled.", "The display of a real bench, whichever board."),
     ("oled.bus", "N of /dev/i2c-N."),

@@ -145,7 +145,9 @@ impl Camera for UsbCamera {
         // used buffer, the rest of an older frame would complete a truncated one. The kernel clears
         // new buffers, so the frame comes from a new stream that has not used any twice.
         self.restart(&mut camera, self.config.warm_up_frames)?;
-        self.settle(&mut camera)?;
+        if self.config.settle_frames > 0 {
+            self.settle(&mut camera)?;
+        }
         self.restart(&mut camera, DOUBTFUL_FRAMES)?;
         let captured_at = Instant::now();
         let format = camera.camera_format();
