@@ -101,6 +101,7 @@ pub async fn run(
         slide_name: slide_name(),
         last: None,
         faults: board.faults,
+        missing: None,
         button: board.button,
         presses,
         analyst: None,
@@ -141,6 +142,8 @@ struct Appliance<R> {
     camera: Worker<(), Result<Frame, HardwareError>>,
     front: Front,
     faults: Faults,
+    /// The fault that these were shown as last.
+    missing: Option<Fault>,
     /// Held, because dropping it ends its watch.
     button: Box<dyn Button>,
     presses: PressReceiver,
@@ -293,7 +296,11 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
     async fn wait(&mut self, state: &State) -> Event {
         let began = Instant::now();
         // A part that is missing is shown until it is back.
-        let is_part_missing = *state == State::Fault(Fault::of_parts(&self.faults.look()));
+        let shown = match state {
+            State::Fault(fault) => Some(fault),
+            _ => None,
+        };
+        let is_part_missing = shown.is_some() && shown == self.missing.as_ref();
         let is_passing = state.is_passing() && !is_part_missing;
         let hold = sleep(match state {
             State::SelfTest(_) => self.timing.selftest,
@@ -308,16 +315,13 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
             tokio::pin!(hold, interval, pressed);
             loop {
                 let missing = self.faults.look();
-                match state {
-                    State::Ready if !missing.is_empty() => {
-                        return Event::PartsMissing(Fault::of_parts(&missing));
-                    }
-                    State::Fault(shown)
-                        if is_part_missing && *shown != Fault::of_parts(&missing) =>
-                    {
-                        return Event::HoldOver;
-                    }
-                    _ => {}
+                if *state == State::Ready && !missing.is_empty() {
+                    let fault = Fault::of_parts(&missing);
+                    self.missing = Some(fault.clone());
+                    return Event::PartsMissing(fault);
+                }
+                if is_part_missing && shown != Some(&Fault::of_parts(&missing)) {
+                    return Event::HoldOver;
                 }
                 tokio::select! {
                     event = &mut pressed => break event,

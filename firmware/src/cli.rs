@@ -31,8 +31,8 @@ enum Command {
         after_help = "Example: smearscope run --board sim --fields ~/micrographs\n\n\
         On the simulated bench the space bar is the button and q switches off; without a terminal, \
         lines on standard input do: `press`, `long` (next slide), `double` (last verdict again), `quit`. \
-        Each verdict is printed as a line that starts \
-        with `verdict:`. If the model cannot be used, the screen says so, nothing is analysed, and \
+        Each verdict is printed as a line that starts with `verdict:`. If the model cannot be used, the \
+        screen says so, nothing is analysed, and \
         the exit code is 4."
     )]
     Run {

@@ -474,7 +474,7 @@ const COMMENTS: &[(&str, &str)] = &[
     ("camera.warm_up_frames", "Frames that are dropped first."),
     (
         "camera.settle_frames",
-        "Frames after which an exposure that has not come to rest is waited for no more.",
+        "Frames after which an exposure that has not come to rest is waited for no more; 0: not at all.",
     ),
     ("oled.", "The display of a real bench, whichever board."),
     ("oled.bus", "N of /dev/i2c-N."),
@@ -639,5 +639,7 @@ mod tests {
         assert_eq!(config.equipment.leds, Wired::None);
         assert_eq!(config.equipment.button, Wired::Gpio);
         assert_eq!(config.linux.button.to_string(), "5");
+        let config = Raw::parse("[camera]\ndevice = 2\n").unwrap();
+        assert_eq!(config.camera.device.path(), Path::new("/dev/video2"));
     }
 }

@@ -106,11 +106,12 @@ fn model(config: &Config) -> Vec<Check> {
 }
 
 fn parts(mut board: Board, config: &Config) -> Vec<Check> {
+    let button = board.button.describe();
     let leds = board.leds.describe();
     let screen = board.screen.describe();
     vec![
         Check::of("camera", capture(board.camera, config)),
-        Check::of::<anyhow::Error>("button", Ok(board.button.describe())),
+        Check::of("button", board.button.check().map(|()| button)),
         Check::of("LEDs", board.leds.show(Lights::default()).map(|()| leds)),
         Check::of(
             "screen",

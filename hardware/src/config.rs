@@ -166,8 +166,8 @@ impl OledConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CameraConfig {
-    /// `/dev/videoN`, its number N alone, or, better, its link in `/dev/v4l/by-id`.
-    pub device: PathBuf,
+    /// Where it is.
+    pub device: Device,
     /// How it sends its pictures.
     pub format: Format,
     /// Width in pixels; 0: that of the largest picture within `max_megapixels`.
@@ -184,14 +184,15 @@ pub struct CameraConfig {
     pub gain: Setting,
     /// Frames that are dropped first: cameras damage some of them.
     pub warm_up_frames: u32,
-    /// Frames after which the exposure counts as settled if it has not come to rest before.
+    /// Frames after which an exposure that has not come to rest is waited for no more; 0: it is not
+    /// waited for at all.
     pub settle_frames: u32,
 }
 
 impl Default for CameraConfig {
     fn default() -> Self {
         Self {
-            device: "/dev/video0".into(),
+            device: Device::default(),
             format: Format::Auto,
             width: 0,
             height: 0,
@@ -211,7 +212,7 @@ impl CameraConfig {
     /// # Errors
     /// [`Impossible`] for the first that is.
     pub fn check(&self) -> Result<(), Impossible> {
-        if self.device.as_os_str().is_empty() {
+        if self.device.path().as_os_str().is_empty() {
             let possible = "name /dev/videoN, its number, or its link in /dev/v4l/by-id";
             return Err(impossible("camera.device", "\"\"", possible));
         }
@@ -220,6 +221,35 @@ impl CameraConfig {
         within("camera.max_megapixels", self.max_megapixels, 1..=200)?;
         within("camera.warm_up_frames", self.warm_up_frames, 0..=100)?;
         within("camera.settle_frames", self.settle_frames, 0..=300)
+    }
+}
+
+/// Where a camera is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "use /dev/videoN, its number, or its link in /dev/v4l/by-id"
+)]
+pub enum Device {
+    /// The N of `/dev/videoN`, which depends on the order in which cameras are plugged in.
+    Index(u32),
+    /// `/dev/videoN` or, better, its link in `/dev/v4l/by-id`.
+    Path(PathBuf),
+}
+
+impl Default for Device {
+    fn default() -> Self {
+        Self::Path("/dev/video0".into())
+    }
+}
+
+impl Device {
+    /// The device file, or a link to it.
+    pub fn path(&self) -> PathBuf {
+        match self {
+            Self::Index(index) => format!("/dev/video{index}").into(),
+            Self::Path(path) => path.clone(),
+        }
     }
 }
 

@@ -70,6 +70,14 @@ where
         Ok(())
     }
 
+    fn check(&mut self) -> Result<(), HardwareError> {
+        match &mut self.open {
+            Some(open) => open().map(drop),
+            // It is being watched, and the board's faults tell how that goes.
+            None => Ok(()),
+        }
+    }
+
     fn describe(&self) -> String {
         self.description.clone()
     }
@@ -208,6 +216,14 @@ mod tests {
         // Whether the loop was ready for what comes before is a matter of luck.
         while events.next().await != ButtonEvent::Shutdown {}
         assert_eq!(faults.look(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_check_tells_whether_the_contact_is_there() {
+        let (contacts, mut button) = button(&Faults::default());
+        assert!(button.check().is_err());
+        contacts.send(Script(mpsc::channel().1)).unwrap();
+        button.check().unwrap();
     }
 
     #[test]

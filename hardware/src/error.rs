@@ -29,7 +29,7 @@ pub enum HardwareError {
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
     /// The part failed a moment ago and is not tried again yet; that failure has been reported.
-    #[error("{part} is still missing and will be tried again")]
+    #[error("still no {part}; another try follows")]
     Missing {
         /// Which part.
         part: &'static str,
@@ -63,5 +63,39 @@ pub enum HardwareError {
 /// An error with its causes, in one line.
 pub fn with_causes(error: &dyn std::error::Error) -> String {
     std::iter::successors(error.source(), |cause| cause.source())
-        .fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+        .map(ToString::to_string)
+        .fold(error.to_string(), |text, cause| {
+            // Drivers like to repeat their causes.
+            if text.ends_with(&cause) {
+                text
+            } else {
+                format!("{text}: {cause}")
+            }
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_follow_once_each() {
+        let lost = |source: std::io::Error| HardwareError::Lost {
+            part: "LEDs",
+            remedy: "see `gpiodetect`".into(),
+            source: Some(source.into()),
+        };
+        let error = lost(std::io::Error::other("no such device"));
+        assert_eq!(
+            with_causes(&error),
+            "no answer from the LEDs; see `gpiodetect`: no such device"
+        );
+        let error = lost(std::io::Error::other(error));
+        assert_eq!(
+            with_causes(&error).matches("no such device").count(),
+            1,
+            "{}",
+            with_causes(&error)
+        );
+    }
 }

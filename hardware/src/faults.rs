@@ -60,7 +60,7 @@ impl State {
         match (result, known) {
             (Ok(_), Some(known)) => {
                 self.faults.remove(known);
-                log::info!("{part} works again");
+                log::info!("{part}: in order again");
             }
             (Err(error), known) => {
                 let message = with_causes(error);

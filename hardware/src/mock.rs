@@ -310,28 +310,36 @@ impl ButtonFinger {
     }
 
     fn when_ready(&self, event: impl FnOnce(Instant) -> ButtonEvent) -> bool {
-        match self.wired().tell_within(PATIENCE, event) {
-            Some(is_taken) => is_taken,
-            None => panic!("waited in vain for an appliance that is ready for a press"),
-        }
+        ready(self.wired().tell_within(PATIENCE, event))
     }
 
-    /// Moves the contact as `edges` say, chatter and all, and then leaves it alone until `rest`;
-    /// gives which gestures came of it, and whether the appliance took each. No time passes.
+    /// Moves the contact as soon as the appliance is ready: closed (`true`) or open, each so long
+    /// after that moment, chatter and all; then leaves it alone until nothing more can come of it.
+    /// Gives the gestures that were recognised, and whether the appliance took each: it takes one at
+    /// a time. No time passes.
+    ///
+    /// # Panics
+    /// As [`ButtonFinger::press`].
     pub fn contact(
         &self,
-        edges: impl IntoIterator<Item = Edge>,
-        rest: Instant,
+        edges: impl IntoIterator<Item = (Duration, bool)>,
     ) -> Vec<(ButtonEvent, bool)> {
         let presses = self.wired();
         let mut recogniser = Recogniser::default();
         let mut gestures = Vec::new();
         let mut report =
             |gesture: Gesture| gestures.push((gesture.event, presses.gesture(gesture)));
-        for edge in edges {
+        let start = ready(presses.wait_within(PATIENCE));
+        for (after, is_closed) in edges {
+            let edge = Edge {
+                at: start + after,
+                is_closed,
+            };
             recogniser.edge(edge, &mut report);
         }
-        recogniser.advance(rest, &mut report);
+        while let Some(due) = recogniser.deadline() {
+            recogniser.advance(due, &mut report);
+        }
         gestures
     }
 
@@ -355,6 +363,13 @@ impl ButtonFinger {
             Some(sender) => sender.clone(),
             None => panic!("nobody watches the button"),
         }
+    }
+}
+
+fn ready<T>(in_time: Option<T>) -> T {
+    match in_time {
+        Some(answer) => answer,
+        None => panic!("waited in vain for an appliance that is ready for a press"),
     }
 }
 
@@ -502,24 +517,19 @@ mod tests {
         board.button.watch(sender).unwrap();
         let finger = bench.button.clone();
         let press = std::thread::spawn(move || {
-            // Also waits until the receiver does.
-            assert!(finger.press_long());
-            finger.press_long();
-            finger
+            let edges = [(0, true), (3, false), (6, true), (200, false), (900, true)];
+            finger.contact(edges.map(|(ms, is_closed)| (Duration::from_millis(ms), is_closed)))
         });
-        assert_eq!(receiver.next().await, ButtonEvent::NextSlide);
-        assert_eq!(receiver.next().await, ButtonEvent::NextSlide);
-        let finger = press.join().unwrap();
-        let closed = Instant::now();
-        let edges = [(0, true), (3, false), (6, true), (200, false)].map(|(ms, is_closed)| Edge {
-            at: closed + Duration::from_millis(ms),
-            is_closed,
-        });
+        let event = receiver.next().await;
+        let gestures = press.join().unwrap();
+        assert_eq!(gestures[0], (event, true));
+        assert!(matches!(event, ButtonEvent::Press(_)));
         assert_eq!(
-            finger.contact(edges, closed + Duration::from_secs(1)),
-            [(ButtonEvent::Press(closed), false)],
+            gestures[1],
+            (ButtonEvent::NextSlide, false),
             "recognised, and refused because nobody waits"
         );
+        assert_eq!(gestures.last(), Some(&(ButtonEvent::Shutdown, true)));
     }
 
     #[test]

@@ -28,6 +28,14 @@ pub trait Button: Send {
     /// may come is no error: the board's [`Faults`](crate::Faults) tell of it.
     fn watch(&mut self, presses: PressSender) -> Result<(), HardwareError>;
 
+    /// Looks whether it could be watched now: for the self-test.
+    ///
+    /// # Errors
+    /// [`HardwareError::Open`] if not.
+    fn check(&mut self) -> Result<(), HardwareError> {
+        Ok(())
+    }
+
     /// Name and pin, for the self-test and the log.
     fn describe(&self) -> String;
 }

@@ -131,11 +131,21 @@ impl PressSender {
         patience: Duration,
         event: impl FnOnce(Instant) -> ButtonEvent,
     ) -> Option<bool> {
+        let queue = self.ready_within(patience)?;
+        Some(self.deliver(queue, at_this_moment(event(Instant::now()))))
+    }
+
+    /// Waits until the loop is ready for a press; `None` if it was not in time.
+    pub(crate) fn wait_within(&self, patience: Duration) -> Option<Instant> {
+        self.ready_within(patience).map(|_| Instant::now())
+    }
+
+    fn ready_within(&self, patience: Duration) -> Option<MutexGuard<'_, Queue>> {
         let armed = &self.0.armed;
         let (queue, waited) = armed
             .wait_timeout_while(self.0.lock(), patience, Queue::is_busy)
             .unwrap_or_else(PoisonError::into_inner);
-        (!waited.timed_out()).then(|| self.deliver(queue, at_this_moment(event(Instant::now()))))
+        (!waited.timed_out()).then_some(queue)
     }
 
     /// Asks the loop to end, after what it is doing now.

@@ -242,6 +242,26 @@ fn a_press_ends_with_the_verdict_on_the_oled_and_the_leds() {
 }
 
 #[test]
+fn a_press_whose_contact_chatters_gives_one_verdict() {
+    let running = Running::start(TIMING, &demo_model());
+    deliver(&running, "_0");
+    let edges = [
+        (0, true),
+        (2, false),
+        (4, true),
+        (150, false),
+        (153, true),
+        (155, false),
+    ];
+    let edges = edges.map(|(ms, is_closed)| (Duration::from_millis(ms), is_closed));
+    let gestures = running.bench.button.contact(edges);
+    assert!(matches!(gestures[..], [(ButtonEvent::Press(_), true)]));
+    let leds = &running.bench.leds;
+    leds.wait_until("green blinking", |shown| *shown == NEGATIVE);
+    assert_eq!(running.end().0, [Verdict::Negative]);
+}
+
+#[test]
 fn a_lost_camera_is_a_fault_that_the_next_press_recovers_from() {
     let running = Running::start(TIMING, &demo_model());
     running.bench.camera.will_fail(HardwareError::Lost {

@@ -23,13 +23,14 @@ pub fn board(equipment: &Equipment, lines: &LinuxLines) -> Board {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Device;
     use crate::{Canvas, Lights};
 
     #[test]
     fn a_board_of_which_everything_is_missing_is_made_and_tells_so() {
         let mut equipment = Equipment::default();
         equipment.oled.bus = 250;
-        equipment.camera.device = "/dev/v4l/by-id/absent".into();
+        equipment.camera.device = Device::Path("/dev/v4l/by-id/absent".into());
         let lines = LinuxLines {
             chip: "no-such-chip".into(),
             ..LinuxLines::default()

@@ -35,7 +35,7 @@ pub(crate) struct UsbCamera {
 impl UsbCamera {
     /// A camera that need not be there yet; `faults` learn to look for it.
     pub(crate) fn new(config: CameraConfig, faults: &Faults) -> Self {
-        let device = device(&config.device);
+        let device = config.device.path();
         faults.add_probe("camera", {
             let device = device.clone();
             move || index_of(&device).map(drop)
@@ -145,7 +145,9 @@ impl Camera for UsbCamera {
         // used buffer, the rest of an older frame would complete a truncated one. The kernel clears
         // new buffers, so the frame comes from a new stream that has not used any twice.
         self.restart(&mut camera, self.config.warm_up_frames)?;
-        self.settle(&mut camera)?;
+        if self.config.settle_frames > 0 {
+            self.settle(&mut camera)?;
+        }
         self.restart(&mut camera, DOUBTFUL_FRAMES)?;
         let mut take = || {
             let format = camera.camera_format();
@@ -175,17 +177,6 @@ fn set_mode(camera: &mut nokhwa::Camera, mode: CameraFormat) -> Result<(), Nokhw
     camera
         .set_camera_requset(RequestedFormat::with_formats(exactly, &FORMATS))
         .map(drop)
-}
-
-/// A number alone means `/dev/videoN`.
-fn device(configured: &Path) -> PathBuf {
-    let number = configured
-        .to_str()
-        .and_then(|text| text.parse::<u32>().ok());
-    number.map_or_else(
-        || configured.to_path_buf(),
-        |number| format!("/dev/video{number}").into(),
-    )
 }
 
 /// The N of `/dev/videoN`, also behind a link such as those in `/dev/v4l/by-id`.
@@ -274,6 +265,7 @@ fn mean_luma(format: FrameFormat, bytes: &[u8]) -> Option<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Device;
 
     #[test]
     fn mjpeg_is_passed_on_whole_or_not_at_all() {
@@ -329,17 +321,10 @@ mod tests {
     }
 
     #[test]
-    fn a_camera_may_be_named_by_its_number() {
-        assert_eq!(device(Path::new("2")), Path::new("/dev/video2"));
-        let link = Path::new("/dev/v4l/by-id/usb-microscope");
-        assert_eq!(device(link), link);
-    }
-
-    #[test]
     fn a_missing_camera_is_a_fault_before_anybody_presses() {
         let faults = Faults::default();
         let config = CameraConfig {
-            device: "/dev/v4l/by-id/absent".into(),
+            device: Device::Path("/dev/v4l/by-id/absent".into()),
             ..CameraConfig::default()
         };
         let mut camera = UsbCamera::new(config, &faults);
