@@ -1,5 +1,6 @@
 //! Labelled images: where they lie, what they are, which belong together, how they are split.
 
+mod allotment;
 mod capture;
 mod fingerprint;
 mod groups;
