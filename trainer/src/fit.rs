@@ -1,7 +1,6 @@
 //! `smearscope-train fit`: from a folder of images to a model folder.
 
 use image::RgbImage;
-use semver::Version;
 use serde_json::Value;
 use smearscope_artifacts::decode::{self, Limits};
 use smearscope_artifacts::{
@@ -17,7 +16,7 @@ use crate::error::TrainError;
 use crate::golden::{self, Golden};
 use crate::metrics::{self, Judged};
 use crate::networks::{EVIDENCE, Network, POSITIVE, PROBABILITY};
-use crate::package::{self, Agreement, Package};
+use crate::package::{self, Agreement, Identity, Package};
 use crate::plots::Measured;
 use crate::protocol::{Folds, Outcome, Protocol};
 use crate::report::{self, Report};
@@ -34,9 +33,7 @@ pub(crate) struct Job {
     pub(crate) out: Destination,
     pub(crate) resume: bool,
     pub(crate) protocol: Protocol,
-    pub(crate) name: String,
-    pub(crate) version: Version,
-    pub(crate) license: String,
+    pub(crate) identity: Identity,
 }
 
 impl Job {
@@ -200,12 +197,12 @@ impl Job {
         let leaky = self.protocol.split.test.is_leaky();
         Manifest {
             format_version: Manifest::FORMAT_VERSION,
-            name: self.name.clone(),
-            version: self.version.clone(),
+            name: self.identity.name.clone(),
+            version: self.identity.version.clone(),
             architecture: architecture.name().into(),
             trained_on: format!("{} images: {}", folds.kept().train.len(), origin.trained_on),
             intended_use: "Demonstration of the software. Not for diagnosis or treatment.".into(),
-            license: self.license.clone(),
+            license: self.identity.license.clone(),
             // Until figures can be trusted to hold for patients unseen, every model is a demo.
             demo: true,
             labels: Labels {
@@ -309,9 +306,9 @@ impl Job {
             plan.seed,
             requirements.sensitivity,
             requirements.accuracy,
-            self.name,
-            self.version,
-            self.license
+            self.identity.name,
+            self.identity.version,
+            self.identity.license
         );
         origin.command.iter().cloned().chain([fit]).collect()
     }
@@ -375,6 +372,7 @@ mod tests {
     use std::path::Path;
 
     use burn::tensor::Device;
+    use semver::Version;
     use smearscope_artifacts::{EngineConfig, Model};
 
     use super::*;
@@ -416,9 +414,11 @@ mod tests {
                     accuracy: 0.95,
                 },
             },
-            name: "tiny".into(),
-            version: Version::new(1, 2, 3),
-            license: "MIT".into(),
+            identity: Identity {
+                name: "tiny".into(),
+                version: Version::new(1, 2, 3),
+                license: "MIT".into(),
+            },
         }
     }
 
@@ -600,10 +600,8 @@ mod tests {
     fn an_impossible_name_is_refused_before_training() {
         let folder = tempfile::tempdir().unwrap();
         draw_fields(folder.path());
-        let job = Job {
-            name: "No Spaces".into(),
-            ..job(folder.path())
-        };
+        let mut job = job(folder.path());
+        job.identity.name = "No Spaces".into();
         assert!(job.run().unwrap_err().to_string().contains("name"));
         assert_eq!(files_in(folder.path()), ["fields"]);
     }

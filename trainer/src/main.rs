@@ -47,7 +47,6 @@ use cli::{
     InspectArgs, SynthArgs,
 };
 use dataset::SplitPlan;
-use destination::Destination;
 use evaluate::Examination;
 use export::Recast;
 use fit::Job;
@@ -132,13 +131,8 @@ impl From<ImportArgs> for Import {
             labels: args.labels,
             positive_index: usize::from(!args.positive_first),
             data: args.data.into(),
-            out: Destination {
-                folder: args.out,
-                replace: args.replace,
-            },
-            name: args.name,
-            version: args.model_version,
-            license: args.license,
+            out: args.out,
+            identity: args.identity,
         }
     }
 }
@@ -147,10 +141,7 @@ impl From<ExportArgs> for Recast {
     fn from(args: ExportArgs) -> Self {
         Self {
             model: args.model,
-            out: Destination {
-                folder: args.out,
-                replace: args.replace,
-            },
+            out: args.out,
             precision: args.precision,
             data: args.data.map(|root| args.arrangement.at(root)),
         }
@@ -198,14 +189,9 @@ impl TryFrom<FitArgs> for Job {
                 },
             },
             data: args.data.into(),
-            out: Destination {
-                folder: args.out,
-                replace: args.replace,
-            },
+            out: args.out,
             resume: args.resume,
-            name: args.name,
-            version: args.model_version,
-            license: args.license,
+            identity: args.identity,
         })
     }
 }
