@@ -293,3 +293,63 @@ fn another_precision_keeps_the_verdicts() {
         .code(5)
         .stderr(predicate::str::contains("--data"));
 }
+
+#[test]
+fn an_export_of_an_export_is_like_one_of_the_trained_model() {
+    let model = copy_of_demo_model();
+    fs::create_dir(model.path().join("figures")).unwrap();
+    fs::write(model.path().join("figures/roc.png"), "a plot").unwrap();
+    fs::write(model.path().join("report.json"), "{}").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let rows: Vec<String> = demo_fields()
+        .iter()
+        .map(|path| {
+            let stem = path.file_stem().unwrap().to_string_lossy();
+            let label = ["normal", "positive"][usize::from(stem.ends_with("_1"))];
+            format!("{},{label}", path.canonicalize().unwrap().display())
+        })
+        .collect();
+    let list = folder.path().join("list.csv");
+    fs::write(&list, format!("path,label\n{}\n", rows.join("\n"))).unwrap();
+
+    let mut last = model.path().to_owned();
+    for (number, precision) in ["fp16", "int8", "fp16"].into_iter().enumerate() {
+        let next = folder.path().join(number.to_string());
+        smearscope_train(["export", "--dataset", "csv", "--precision", precision])
+            .arg("--model")
+            .arg(&last)
+            .arg("--out")
+            .arg(&next)
+            .arg("--data")
+            .arg(&list)
+            .assert()
+            .success();
+        let manifest = fs::read_to_string(next.join("manifest.toml")).unwrap();
+        let (architecture, tolerance) = match precision {
+            "int8" => ("reference-cnn (INT8 convolutions)", "tolerance = 0.05"),
+            _ => ("reference-cnn (FP16 weights)", "tolerance = 0.01"),
+        };
+        let architecture = format!("architecture = \"{architecture}\"");
+        assert!(manifest.contains(&architecture), "{manifest}");
+        let tolerances = manifest
+            .lines()
+            .filter(|line| line.starts_with("tolerance"));
+        assert!(
+            tolerances.into_iter().all(|line| line == tolerance),
+            "{manifest}"
+        );
+        let card = fs::read_to_string(next.join("MODEL_CARD.md")).unwrap();
+        assert_eq!(card.matches("\n## Export\n").count(), 1, "{card}");
+        let command = format!("smearscope-train export --model MODEL --precision {precision}");
+        assert!(card.contains(&command), "{card}");
+        assert!(!card.contains("Largest absolute difference"), "{card}");
+        for file in ["figures/roc.png", "report.json"] {
+            let copied = fs::read(next.join(file)).unwrap();
+            assert_eq!(copied, fs::read(model.path().join(file)).unwrap());
+        }
+        last = next;
+    }
+    let weights = |model: &str| fs::read(folder.path().join(model).join("model.bin")).unwrap();
+    assert!(weights("0") == weights("2"));
+    assert!(weights("0") != weights("1"));
+}

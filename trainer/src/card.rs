@@ -14,6 +14,18 @@ use crate::shortcuts::{Audit, Shortcut};
 /// The card's file name in a model folder.
 pub(crate) const FILE_NAME: &str = "MODEL_CARD.md";
 
+/// Begins the section about the export.
+const EXPORT: &str = "\n## Export\n\n";
+
+/// A card with another text about the export in the place of its own, or at its end.
+pub(crate) fn with_export(card: &str, export: &str) -> String {
+    let (before, after) = match card.split_once(EXPORT) {
+        None => (card, ""),
+        Some((before, old)) => (before, old.find("\n## ").map_or("", |next| &old[next..])),
+    };
+    format!("{before}{EXPORT}{export}{after}")
+}
+
 /// The card's text. `commands` made the model.
 pub(crate) fn render(
     manifest: &Manifest,
@@ -77,7 +89,7 @@ pub(crate) fn render(
     parts(&mut card, leaky, "group", &report.groups);
     let _ = write!(
         card,
-        "\n## Export\n\nLargest absolute difference from the trained network; more than {AGREEMENT:.0e} is refused.\n\n\
+        "{EXPORT}Largest absolute difference from the trained network; more than {AGREEMENT:.0e} is refused.\n\n\
          | engine | images | probability | evidence |\n|---|---|---|---|\n"
     );
     for agreement in agreements {
@@ -179,5 +191,21 @@ fn parts(card: &mut String, leaky: &str, of: &str, parts: &[Part]) {
     if parts.len() > MOST_ROWS {
         let more = parts.len() - MOST_ROWS;
         let _ = writeln!(card, "\n{more} more {of}s are in `{}`.", report::FILE_NAME);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_card_tells_of_one_export() {
+        let made = "\n## Made with\n\nfit\n";
+        for (old, rest) in [("# m\n\n## Export\n\nold\n\n| a |\n", made), ("# m\n", "")] {
+            let card = with_export(&format!("{old}{rest}"), "new\n");
+            assert_eq!(card, format!("# m\n\n## Export\n\nnew\n{rest}"));
+            let again = with_export(&card, "newer\n");
+            assert_eq!(again, card.replace("new", "newer"));
+        }
     }
 }

@@ -348,6 +348,14 @@ impl FitArgs {
     }
 }
 
+/// A value as it is written on the command line.
+pub(crate) fn spelled(value: &impl ValueEnum) -> String {
+    value
+        .to_possible_value()
+        .map(|value| value.get_name().to_owned())
+        .unwrap_or_default()
+}
+
 fn number(text: &str, is_valid: impl Fn(f64) -> bool, range: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(number) if is_valid(number) => Ok(number),

@@ -10,6 +10,7 @@ use smearscope_artifacts::{
 use crate::card;
 use crate::cases::Judges;
 use crate::checkpoint::{Checkpoints, Description};
+use crate::cli;
 use crate::dataset::{Basis, Dataset, Provenance, Sample, Source, TestPlan};
 use crate::destination::Destination;
 use crate::error::TrainError;
@@ -295,7 +296,7 @@ impl Job {
              --validation-share {} --epochs {} --patience {} --batch-size {} --learning-rate {} --seed {} \
              --sensitivity {} --accuracy {} --name {} --model-version {} --license {}",
             plan.architecture.option(),
-            self.data.layout.name(),
+            cli::spelled(&self.data.layout),
             self.data.positive.join(","),
             split.test.options(),
             split.validation,
