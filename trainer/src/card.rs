@@ -43,6 +43,7 @@ pub(crate) fn render(
     let evaluation = &manifest.evaluation;
     let decision = &manifest.decision;
     let input = &manifest.input;
+    let leaky = metrics::leaky_word(&evaluation.figures);
     let [low, high] = decision.inconclusive;
     // Writing to a String cannot fail.
     let _ = write!(
@@ -55,7 +56,7 @@ pub(crate) fn render(
          - **Licence of the weights:** {}\n\n\
          ## Figures\n\n\
          Measured on {} ({} positive, {} negative). {}\n\n\
-         | figure | value | 95 % interval, by groups |\n|---|---|---|\n",
+         | {leaky}figure | value | 95 % interval, by groups |\n|---|---|---|\n",
         manifest.trained_on,
         manifest.intended_use,
         manifest.architecture,
@@ -79,12 +80,11 @@ pub(crate) fn render(
         let name = name.replace('_', " ");
         let _ = writeln!(card, "| {name} | {figure:.4} | {interval} |");
     }
-    confusion(&mut card, report);
+    confusion(&mut card, leaky, report);
     plots(&mut card);
     if let Some(audit) = report.shortcuts {
-        shortcuts(&mut card, audit);
+        shortcuts(&mut card, leaky, audit);
     }
-    let leaky = metrics::leaky_word(&evaluation.figures);
     parts(&mut card, leaky, "camera", &report.cameras);
     parts(&mut card, leaky, "group", &report.groups);
     let _ = write!(
@@ -112,7 +112,7 @@ pub(crate) fn render(
     card
 }
 
-fn confusion(card: &mut String, report: &Report) {
+fn confusion(card: &mut String, leaky: &str, report: &Report) {
     let Confusion {
         true_positives,
         false_negatives,
@@ -123,10 +123,10 @@ fn confusion(card: &mut String, report: &Report) {
     let _ = write!(
         card,
         "\nImages at the threshold; in brackets those with a verdict, outside the inconclusive band. The \
-         classification error that ALL-IDB asks for is {}.\n\n\
-         | | called positive | called negative |\n|---|---|---|\n\
-         | positive | {true_positives} ({}) | {false_negatives} ({}) |\n\
-         | negative | {false_positives} ({}) | {true_negatives} ({}) |\n",
+         {leaky}classification error that ALL-IDB asks for is {}.\n\n\
+         | truth | called positive | called negative |\n|---|---|---|\n\
+         | {leaky}positive | {true_positives} ({}) | {false_negatives} ({}) |\n\
+         | {leaky}negative | {false_positives} ({}) | {true_negatives} ({}) |\n",
         false_positives + false_negatives,
         decided.true_positives,
         decided.false_negatives,
@@ -147,15 +147,15 @@ fn plots(card: &mut String) {
     }
 }
 
-fn shortcuts(card: &mut String, audit: &Audit) {
+fn shortcuts(card: &mut String, leaky: &str, audit: &Audit) {
     card.push_str(
         "\n## Shortcuts\n\nHow often small decision trees that see no cell guess the class of the same images, \
          under the same protocol; the network's calls are taken at a probability of one half.\n\n\
          | guess from | accuracy |\n|---|---|\n",
     );
-    let _ = writeln!(card, "| the network | {:.3} |", audit.network);
+    let _ = writeln!(card, "| {leaky}the network | {:.3} |", audit.network);
     for Shortcut { name, accuracy } in &audit.shortcuts {
-        let _ = writeln!(card, "| {name} | {accuracy:.3} |");
+        let _ = writeln!(card, "| {leaky}{name} | {accuracy:.3} |");
     }
 }
 
@@ -172,14 +172,13 @@ fn parts(card: &mut String, leaky: &str, of: &str, parts: &[Part]) {
          |---|---|---|---|---|---|\n"
     );
     for part in parts.iter().take(MOST_ROWS) {
-        let leak = if leaky.is_empty() { "" } else { metrics::LEAKY };
-        let figure = |name: &str| match part.figures.get(&format!("{leak}{name}")) {
+        let figure = |name| match part.figures.get(&metrics::key(name, !leaky.is_empty())) {
             Some(figure) => format!("{figure:.3}"),
             None => "none".into(),
         };
         let _ = writeln!(
             card,
-            "| {} | {} | {} | {} | {} | {} |",
+            "| {leaky}{} | {} | {} | {} | {} | {} |",
             part.name.replace('|', "/"),
             part.images,
             figure("accuracy"),

@@ -88,7 +88,7 @@ impl Destination {
             match exchange(finished, &self.folder) {
                 // Not every file system can.
                 Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
-                    self.replace_in_two_steps(finished)?
+                    self.replace_in_two_steps(finished)?;
                 }
                 done => done?,
             }

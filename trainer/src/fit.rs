@@ -13,6 +13,7 @@ use crate::checkpoint::{Checkpoints, Description};
 use crate::cli;
 use crate::dataset::{Basis, Dataset, Provenance, Sample, Source, TestPlan};
 use crate::destination::Destination;
+use crate::device;
 use crate::error::TrainError;
 use crate::golden::{self, Golden};
 use crate::metrics::{self, Judged};
@@ -94,7 +95,8 @@ impl Job {
             courses,
         };
         measured.plot(staging.path())?;
-        Judges(judges).draw_cases(staging.path(), predictions, &manifest.labels)?;
+        let leaky = metrics::leaky_word(&manifest.evaluation.figures);
+        Judges(judges).draw_cases(staging.path(), predictions, &manifest.labels, leaky)?;
         let card = card::render(&manifest, &report, &agreements, &self.commands(&origin));
         package::save(staging.path(), card::FILE_NAME, card.as_bytes())?;
         self.out.publish(&staging)?;
@@ -135,7 +137,7 @@ impl Job {
             })
             .map(|(part, sample)| format!("{part} {}\n", sample.sha256))
             .collect();
-        let about: [(&str, Value); 12] = [
+        let about: [(&str, Value); 13] = [
             ("digest of the split", digest(&split).into()),
             ("trainer", env!("CARGO_PKG_VERSION").into()),
             ("--network", plan.architecture.option().into()),
@@ -147,6 +149,7 @@ impl Job {
             ("--patience", plan.patience.into()),
             ("--batch-size", plan.batch_size.into()),
             ("--learning-rate", plan.learning_rate.into()),
+            ("--device", device::name_of(&plan.device).into()),
             ("--seed", plan.seed.into()),
         ];
         let named = about
@@ -293,7 +296,7 @@ impl Job {
         } = &self.protocol;
         let fit = format!(
             "smearscope-train fit --network {} --dataset {} --data FIELDS --out MODEL --positive {} {} \
-             --validation-share {} --epochs {} --patience {} --batch-size {} --learning-rate {} --seed {} \
+             --validation-share {} --epochs {} --patience {} --batch-size {} --learning-rate {} --device {} --seed {} \
              --sensitivity {} --accuracy {} --name {} --model-version {} --license {}",
             plan.architecture.option(),
             cli::spelled(&self.data.layout),
@@ -304,6 +307,7 @@ impl Job {
             plan.patience,
             plan.batch_size,
             plan.learning_rate,
+            device::name_of(&plan.device),
             plan.seed,
             requirements.sensitivity,
             requirements.accuracy,

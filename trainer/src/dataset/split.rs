@@ -62,7 +62,11 @@ impl TestPlan {
 impl Holdout {
     fn option(&self) -> String {
         match self {
-            Self::Listed(path) => format!("--holdout {}", path.display()),
+            // Where it lies is nobody else's business.
+            Self::Listed(path) => {
+                let name = path.file_name().unwrap_or(path.as_os_str());
+                format!("--holdout {}", name.display())
+            }
             Self::Reference => "--holdout reference".into(),
         }
     }
@@ -342,6 +346,7 @@ fn is_named(path: &Path, name: &str) -> bool {
 mod tests {
     use image::RgbImage;
 
+    use super::super::Capture;
     use super::super::groups::{Basis, Duplicates, Groups};
     use super::*;
 
@@ -365,7 +370,7 @@ mod tests {
                     sha256: number.to_string(),
                     positive: class == '+',
                     group,
-                    camera: None,
+                    capture: Capture::default(),
                     size: (1, 1),
                     file_bytes: 1,
                     input: RgbImage::new(1, 1),
@@ -547,6 +552,12 @@ mod tests {
         let expected = [0, 1, 12, 13].map(|number| format!("data/{number}.png"));
         assert_eq!(names(&split.test), expected.map(PathBuf::from));
         assert_eq!(split.train.len() + split.validation.len(), 20);
+    }
+
+    #[test]
+    fn a_list_is_told_by_its_name_alone() {
+        let plan = TestPlan::Leaky(Some(Holdout::Listed("/home/someone/held.txt".into())));
+        assert_eq!(plan.options(), "--protocol reference --holdout held.txt");
     }
 
     #[test]

@@ -49,8 +49,8 @@ pub(super) fn inferred(
         (Operation::MatMul, &[&[rows, inner], &[other, columns]]) if inner == other => {
             Some(vec![rows, columns])
         }
-        (Operation::Relu | Operation::Convert, &[shape]) => Some(shape.to_vec()),
-        (Operation::FakeQuantise { .. }, &[shape, ..]) => Some(shape.to_vec()),
+        (Operation::Relu | Operation::Convert, &[shape])
+        | (Operation::FakeQuantise { .. }, &[shape, ..]) => Some(shape.to_vec()),
         (Operation::Softmax, &[&[1, classes]]) => Some(vec![1, classes]),
         (Operation::Reshape, &[from, _]) => {
             let extents = integers().unwrap_or_default().iter();
