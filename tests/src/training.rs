@@ -354,62 +354,94 @@ fn another_precision_keeps_the_verdicts() {
         .stderr(predicate::str::contains("--data"));
 }
 
+/// Two classes that differ in colour, so that a network tells them apart after a few steps.
+fn colourful(data: &Path) {
+    for (class, faint) in [("negative", 0), ("positive", 2)] {
+        fs::create_dir_all(data.join(class)).unwrap();
+        for number in 0..10_u64 {
+            let mut image = stand_ins::picture(100 * faint as u64 + number, 192, 144);
+            for pixel in image.pixels_mut() {
+                pixel.0[1] /= 4;
+                pixel.0[faint] /= 4;
+            }
+            let name = format!("{class}/{class}{number}.png");
+            image.save(data.join(name)).unwrap();
+        }
+    }
+}
+
 #[test]
 fn an_export_of_an_export_is_like_one_of_the_trained_model() {
-    let model = copy_of_demo_model();
-    fs::create_dir(model.path().join("figures")).unwrap();
-    fs::write(model.path().join("figures/roc.png"), "a plot").unwrap();
-    fs::write(model.path().join("report.json"), "{}").unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let rows: Vec<String> = demo_fields()
-        .iter()
-        .map(|path| {
-            let stem = path.file_stem().unwrap().to_string_lossy();
-            let label = ["normal", "positive"][usize::from(stem.ends_with("_1"))];
-            format!("{},{label}", path.canonicalize().unwrap().display())
-        })
-        .collect();
-    let list = folder.path().join("list.csv");
-    fs::write(&list, format!("path,label\n{}\n", rows.join("\n"))).unwrap();
+    let place = |name: &str| folder.path().join(name);
+    let (data, model) = (place("data"), place("model"));
+    colourful(&data);
+    fs::write(
+        place("held.txt"),
+        "negative0\nnegative1\npositive0\npositive1\n",
+    )
+    .unwrap();
+    let options = ["--network", "compact", "--epochs", "5", "--batch-size", "4"];
+    fit("folder", &data, &model, &options)
+        .arg("--holdout")
+        .arg(place("held.txt"))
+        .assert()
+        .success();
+    let card = fs::read_to_string(model.join("MODEL_CARD.md")).unwrap();
+    assert!(
+        card.contains(" --holdout held.txt ") && card.contains(" --device cpu "),
+        "{card}"
+    );
+    assert!(card.contains("Largest absolute difference"), "{card}");
+    let (made, _) = card.split_once("\n## Export\n").unwrap();
 
-    let mut newest = model.path().to_owned();
+    let mut newest = model.clone();
     for (number, precision) in ["fp16", "int8", "fp16"].into_iter().enumerate() {
-        let next = folder.path().join(number.to_string());
-        smearscope_train(["export", "--dataset", "csv", "--precision", precision])
-            .arg("--model")
+        let next = place(&number.to_string());
+        smearscope_train(["export", "--precision", precision, "--model"])
             .arg(&newest)
             .arg("--out")
             .arg(&next)
             .arg("--data")
-            .arg(&list)
+            .arg(&data)
             .assert()
             .success();
         let manifest = fs::read_to_string(next.join("manifest.toml")).unwrap();
         let (architecture, tolerance) = match precision {
-            "int8" => ("reference-cnn (INT8 convolutions)", "tolerance = 0.05"),
-            _ => ("reference-cnn (FP16 weights)", "tolerance = 0.01"),
+            "int8" => ("compact-cnn (INT8 convolutions)", "tolerance = 0.05"),
+            _ => ("compact-cnn (FP16 weights)", "tolerance = 0.01"),
         };
         let architecture = format!("architecture = \"{architecture}\"");
         assert!(manifest.contains(&architecture), "{manifest}");
-        let tolerances = manifest
+        let mut tolerances = manifest
             .lines()
             .filter(|line| line.starts_with("tolerance"));
-        assert!(
-            tolerances.into_iter().all(|line| line == tolerance),
-            "{manifest}"
-        );
+        assert!(tolerances.all(|line| line == tolerance), "{manifest}");
+
         let card = fs::read_to_string(next.join("MODEL_CARD.md")).unwrap();
-        assert_eq!(card.matches("\n## Export\n").count(), 1, "{card}");
-        let command = format!("smearscope-train export --model MODEL --precision {precision}");
-        assert!(card.contains(&command), "{card}");
-        assert!(!card.contains("Largest absolute difference"), "{card}");
-        for file in ["figures/roc.png", "report.json"] {
-            let copied = fs::read(next.join(file)).unwrap();
-            assert_eq!(copied, fs::read(model.path().join(file)).unwrap());
+        let (kept, export) = card.split_once("\n## Export\n").unwrap();
+        assert_eq!(kept, made);
+        let command = format!("smearscope-train export --model MODEL --precision {precision} ");
+        assert!(
+            export.contains(&command) && export.contains("\n## Made with\n"),
+            "{export}"
+        );
+        assert_eq!(
+            export.matches("smearscope-train export").count(),
+            1,
+            "{export}"
+        );
+        assert!(!export.contains("Largest absolute difference"), "{export}");
+        let copied = |name: &str| fs::read(next.join(name)).unwrap();
+        assert!(copied("report.json") == fs::read(model.join("report.json")).unwrap());
+        for entry in fs::read_dir(model.join("figures")).unwrap() {
+            let figure = Path::new("figures").join(entry.unwrap().file_name());
+            let figure = figure.to_str().unwrap();
+            assert!(copied(figure) == fs::read(model.join(figure)).unwrap());
         }
         newest = next;
     }
-    let weights = |model: &str| fs::read(folder.path().join(model).join("model.bin")).unwrap();
+    let weights = |model: &str| fs::read(place(model).join("model.bin")).unwrap();
     assert!(weights("0") == weights("2"));
     assert!(weights("0") != weights("1"));
 }
