@@ -57,11 +57,14 @@ pub(super) fn draw(measured: &Measured) -> Scene {
     let mut scene = Scene::new(width, TOP + 2.0 * CELL.1 + MARGIN);
     scene.font_family = Some(FONT.into());
     let title = measured.title("Accuracy", "accuracy");
-    text(&mut scene, title, (width / 2.0, 34.0), TITLE, "black");
+    let top = (width / 2.0, 34.0);
+    text(&mut scene, title, top, TextAnchor::Middle, TITLE, "black");
     for (index, (call, truth)) in calls.into_iter().zip(truths).enumerate() {
         let (column, row) = centre(index, index);
-        text(&mut scene, call, (column, TOP - GAP), TEXT, "black");
-        text(&mut scene, truth, (left / 2.0, row), TEXT, "black");
+        let above = (column, TOP - GAP);
+        text(&mut scene, call, above, TextAnchor::Middle, TEXT, "black");
+        let beside = (left - GAP, row);
+        text(&mut scene, truth, beside, TextAnchor::End, TEXT, "black");
     }
     for (row, (counts, decided)) in all.iter().zip(decided).enumerate() {
         let images: usize = counts.iter().sum();
@@ -88,20 +91,28 @@ pub(super) fn draw(measured: &Measured) -> Scene {
                 (part, 20.0, TEXT),
                 (format!("({decided} with a verdict)"), 46.0, TEXT),
             ] {
-                text(&mut scene, line, (x, y + down), size, colour);
+                let at = (x, y + down);
+                text(&mut scene, line, at, TextAnchor::Middle, size, colour);
             }
         }
     }
     scene
 }
 
-fn text(scene: &mut Scene, text: String, (x, y): (f64, f64), size: u32, colour: &str) {
+fn text(
+    scene: &mut Scene,
+    text: String,
+    (x, y): (f64, f64),
+    anchor: TextAnchor,
+    size: u32,
+    colour: &str,
+) {
     scene.add(Primitive::Text {
         x,
         y,
         content: text,
         size,
-        anchor: TextAnchor::Middle,
+        anchor,
         rotate: None,
         bold: false,
         color: Some(colour.into()),
@@ -145,14 +156,14 @@ mod tests {
             });
             found.unwrap()
         };
-        // Texts are centred.
+        // Calls are centred above their cells, truths end before theirs.
         let half = |name: &String| LETTER * name.chars().count() as f64 / 2.0;
         let [left, right] =
             [&labels.positive, &labels.negative].map(|name| format!("call: {name}"));
         assert!(place(&left) + half(&left) < place(&right) - half(&right));
         assert!(place(&right) + half(&right) < scene.width);
         let truth = format!("truth: {}", labels.negative);
-        assert!(place(&truth) - half(&truth) > 0.0);
-        assert!(place(&truth) + half(&truth) < place(&left) - half(&left));
+        assert!(place(&truth) - 2.0 * half(&truth) > 0.0);
+        assert!(place(&truth) < place(&left) - half(&left));
     }
 }
