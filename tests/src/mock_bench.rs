@@ -550,7 +550,9 @@ fn pictures_are_kept_with_their_evidence_and_a_full_disk_is_told() {
     std::fs::remove_dir_all(&slide).unwrap();
     std::fs::write(&slide, "in the way").unwrap();
     deliver(&running, "_1");
-    running.press("red", RED);
+    assert!(running.bench.button.press());
+    // Waits until that field is analysed.
+    running.next_slide();
     let kept: Vec<Kept> = running
         .findings()
         .iter()

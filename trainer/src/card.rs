@@ -14,6 +14,18 @@ use crate::shortcuts::{Audit, Shortcut};
 /// The card's file name in a model folder.
 pub(crate) const FILE_NAME: &str = "MODEL_CARD.md";
 
+/// Begins the section about the export.
+const EXPORT: &str = "\n## Export\n\n";
+
+/// A card with another text about the export in the place of its own, or at its end.
+pub(crate) fn with_export(card: &str, export: &str) -> String {
+    let (before, after) = match card.split_once(EXPORT) {
+        None => (card, ""),
+        Some((before, old)) => (before, old.find("\n## ").map_or("", |next| &old[next..])),
+    };
+    format!("{before}{EXPORT}{export}{after}")
+}
+
 /// The card's text. `commands` made the model.
 pub(crate) fn render(
     manifest: &Manifest,
@@ -31,6 +43,7 @@ pub(crate) fn render(
     let evaluation = &manifest.evaluation;
     let decision = &manifest.decision;
     let input = &manifest.input;
+    let leaky = metrics::leaky_word(&evaluation.figures);
     let [low, high] = decision.inconclusive;
     // Writing to a String cannot fail.
     let _ = write!(
@@ -43,7 +56,7 @@ pub(crate) fn render(
          - **Licence of the weights:** {}\n\n\
          ## Figures\n\n\
          Measured on {} ({} positive, {} negative). {}\n\n\
-         | figure | value | 95 % interval, by groups |\n|---|---|---|\n",
+         | {leaky}figure | value | 95 % interval, by groups |\n|---|---|---|\n",
         manifest.trained_on,
         manifest.intended_use,
         manifest.architecture,
@@ -67,17 +80,16 @@ pub(crate) fn render(
         let name = name.replace('_', " ");
         let _ = writeln!(card, "| {name} | {figure:.4} | {interval} |");
     }
-    confusion(&mut card, report);
+    confusion(&mut card, leaky, report);
     plots(&mut card);
     if let Some(audit) = report.shortcuts {
-        shortcuts(&mut card, audit);
+        shortcuts(&mut card, leaky, audit);
     }
-    let leaky = metrics::leaky_word(&evaluation.figures);
     parts(&mut card, leaky, "camera", &report.cameras);
     parts(&mut card, leaky, "group", &report.groups);
     let _ = write!(
         card,
-        "\n## Export\n\nLargest absolute difference from the trained network; more than {AGREEMENT:.0e} is refused.\n\n\
+        "{EXPORT}Largest absolute difference from the trained network; more than {AGREEMENT:.0e} is refused.\n\n\
          | engine | images | probability | evidence |\n|---|---|---|---|\n"
     );
     for agreement in agreements {
@@ -100,7 +112,7 @@ pub(crate) fn render(
     card
 }
 
-fn confusion(card: &mut String, report: &Report) {
+fn confusion(card: &mut String, leaky: &str, report: &Report) {
     let Confusion {
         true_positives,
         false_negatives,
@@ -111,10 +123,10 @@ fn confusion(card: &mut String, report: &Report) {
     let _ = write!(
         card,
         "\nImages at the threshold; in brackets those with a verdict, outside the inconclusive band. The \
-         classification error that ALL-IDB asks for is {}.\n\n\
-         | | called positive | called negative |\n|---|---|---|\n\
-         | positive | {true_positives} ({}) | {false_negatives} ({}) |\n\
-         | negative | {false_positives} ({}) | {true_negatives} ({}) |\n",
+         {leaky}classification error that ALL-IDB asks for is {}.\n\n\
+         | truth | called positive | called negative |\n|---|---|---|\n\
+         | {leaky}positive | {true_positives} ({}) | {false_negatives} ({}) |\n\
+         | {leaky}negative | {false_positives} ({}) | {true_negatives} ({}) |\n",
         false_positives + false_negatives,
         decided.true_positives,
         decided.false_negatives,
@@ -135,15 +147,15 @@ fn plots(card: &mut String) {
     }
 }
 
-fn shortcuts(card: &mut String, audit: &Audit) {
+fn shortcuts(card: &mut String, leaky: &str, audit: &Audit) {
     card.push_str(
         "\n## Shortcuts\n\nHow often small decision trees that see no cell guess the class of the same images, \
          under the same protocol; the network's calls are taken at a probability of one half.\n\n\
          | guess from | accuracy |\n|---|---|\n",
     );
-    let _ = writeln!(card, "| the network | {:.3} |", audit.network);
+    let _ = writeln!(card, "| {leaky}the network | {:.3} |", audit.network);
     for Shortcut { name, accuracy } in &audit.shortcuts {
-        let _ = writeln!(card, "| {name} | {accuracy:.3} |");
+        let _ = writeln!(card, "| {leaky}{name} | {accuracy:.3} |");
     }
 }
 
@@ -160,14 +172,13 @@ fn parts(card: &mut String, leaky: &str, of: &str, parts: &[Part]) {
          |---|---|---|---|---|---|\n"
     );
     for part in parts.iter().take(MOST_ROWS) {
-        let leak = if leaky.is_empty() { "" } else { metrics::LEAKY };
-        let figure = |name: &str| match part.figures.get(&format!("{leak}{name}")) {
+        let figure = |name| match part.figures.get(&metrics::key(name, !leaky.is_empty())) {
             Some(figure) => format!("{figure:.3}"),
             None => "none".into(),
         };
         let _ = writeln!(
             card,
-            "| {} | {} | {} | {} | {} | {} |",
+            "| {leaky}{} | {} | {} | {} | {} | {} |",
             part.name.replace('|', "/"),
             part.images,
             figure("accuracy"),
@@ -179,5 +190,21 @@ fn parts(card: &mut String, leaky: &str, of: &str, parts: &[Part]) {
     if parts.len() > MOST_ROWS {
         let more = parts.len() - MOST_ROWS;
         let _ = writeln!(card, "\n{more} more {of}s are in `{}`.", report::FILE_NAME);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_card_tells_of_one_export() {
+        let made = "\n## Made with\n\nfit\n";
+        for (old, rest) in [("# m\n\n## Export\n\nold\n\n| a |\n", made), ("# m\n", "")] {
+            let card = with_export(&format!("{old}{rest}"), "new\n");
+            assert_eq!(card, format!("# m\n\n## Export\n\nnew\n{rest}"));
+            let again = with_export(&card, "newer\n");
+            assert_eq!(again, card.replace("new", "newer"));
+        }
     }
 }

@@ -40,9 +40,11 @@ impl Judges<'_> {
         folder: &Path,
         predictions: &[Prediction],
         labels: &Labels,
+        leaky: &str,
     ) -> Result<(), TrainError> {
         let title = format!(
-            "Evidence of the network that judged each image: orange speaks for {}, blue against it.",
+            "{}Evidence of the network that judged each image: orange speaks for {}, blue against it.",
+            leaky.to_uppercase(),
             labels.positive
         );
         let mut sheet = LARGE.sheet(&title, 0);
@@ -222,7 +224,7 @@ mod tests {
         std::fs::create_dir(folder.path().join(plots::FOLDER)).unwrap();
         let height = |predictions: &[Prediction]| {
             judges
-                .draw_cases(folder.path(), predictions, &labels)
+                .draw_cases(folder.path(), predictions, &labels, "")
                 .unwrap();
             let path = folder.path().join(plots::FOLDER).join("evidence.png");
             image::image_dimensions(path).unwrap().1

@@ -26,8 +26,8 @@ pub(crate) type Description = Map<String, Value>;
 #[derive(Debug)]
 pub(crate) struct Checkpoints {
     folder: PathBuf,
-    /// Its lock keeps a second process away.
-    _description: File,
+    /// Keeps a second process away.
+    _lock: File,
 }
 
 /// A training after some epochs.
@@ -39,6 +39,7 @@ pub(crate) struct Checkpoint {
     pub(crate) best: ModuleRecord,
 }
 
+const LOCK: &str = "lock";
 const DESCRIPTION: &str = "job.json";
 const EPOCHS: &str = "epochs.json";
 const NETWORK: &str = "network.bpk";
@@ -57,21 +58,10 @@ impl Checkpoints {
     pub(crate) fn open(out: &Path, job: &Description, resume: bool) -> Result<Self, TrainError> {
         let folder = Self::folder_of(out);
         let failed = |source| TrainError::output(&folder, source);
-        if folder.exists() && !resume {
-            return Err(failed(io::Error::other(
-                "an interrupted training lies there; --resume goes on with it, \
-                 and removing the folder gives it up",
-            )));
-        }
         fs::create_dir_all(&folder).map_err(failed)?;
-        let path = folder.join(DESCRIPTION);
-        if path.exists() {
-            refuse_another(&path, job)?;
-        } else {
-            write_description(&folder, job).map_err(failed)?;
-        }
-        let description = File::open(&path).map_err(failed)?;
-        match description.try_lock() {
+        // Before anything is looked at or written, so that of two first starts one goes on.
+        let lock = File::create(folder.join(LOCK)).map_err(failed)?;
+        match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(failed(io::Error::other(
@@ -80,9 +70,22 @@ impl Checkpoints {
             }
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
+        let entries = fs::read_dir(&folder).map_err(failed)?.count();
+        if entries > 1 && !resume {
+            return Err(failed(io::Error::other(
+                "an interrupted training lies there; --resume goes on with it, \
+                 and removing the folder gives it up",
+            )));
+        }
+        let path = folder.join(DESCRIPTION);
+        if path.exists() {
+            refuse_another(&path, job)?;
+        } else {
+            write_description(&folder, job).map_err(failed)?;
+        }
         Ok(Self {
             folder,
-            _description: description,
+            _lock: lock,
         })
     }
 
@@ -254,6 +257,25 @@ mod tests {
             .remove()
             .unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn of_several_first_starts_one_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("model");
+        let starts: Vec<_> = std::thread::scope(|scope| {
+            let start = || scope.spawn(|| Checkpoints::open(&out, &job(1), false));
+            let starts: Vec<_> = (0..16).map(|_| start()).collect();
+            starts
+                .into_iter()
+                .map(|start| start.join().unwrap())
+                .collect()
+        });
+        assert_eq!(starts.iter().filter(|start| start.is_ok()).count(), 1);
+        for error in starts.into_iter().filter_map(Result::err) {
+            let source = error.source().unwrap().to_string();
+            assert!(source.contains("another smearscope-train"), "{source}");
+        }
     }
 
     #[test]

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use burn::tensor::Device;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use semver::Version;
 
 use crate::dataset::{Holdout, Layout, Source, TestPlan};
+use crate::destination::Destination;
 use crate::device;
 use crate::export::Precision;
 use crate::networks::Choice;
+use crate::package::Identity;
 
 /// Makes smearscope models: draws labelled fields, trains, checks and exports.
 #[derive(Debug, Parser)]
@@ -165,12 +166,8 @@ pub(crate) struct AugmentArgs {
 pub(crate) struct FitArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
-    /// Model folder to make
-    #[arg(long, value_name = "FOLDER")]
-    pub(crate) out: PathBuf,
-    /// Replace the model in --out, once the new one has proved itself
-    #[arg(long)]
-    pub(crate) replace: bool,
+    #[command(flatten)]
+    pub(crate) out: Destination,
     /// Go on with a training that was interrupted; without one, begin
     #[arg(long)]
     pub(crate) resume: bool,
@@ -219,15 +216,8 @@ pub(crate) struct FitArgs {
     /// Fewest fields of view for the appliance's verdict on a slide
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) min_fields: u32,
-    /// The model's name: a-z, 0-9 and -
-    #[arg(long, default_value = "smear-demo")]
-    pub(crate) name: String,
-    /// The model's version
-    #[arg(long, default_value = "0.1.0", value_name = "SEMVER")]
-    pub(crate) model_version: Version,
-    /// SPDX expression of the weights' licence
-    #[arg(long, default_value = "MIT")]
-    pub(crate) license: String,
+    #[command(flatten)]
+    pub(crate) identity: Identity,
 }
 
 /// The new model folder holds the same model with its OpenVINO IR in another precision; the ONNX file,
@@ -239,12 +229,8 @@ pub(crate) struct ExportArgs {
     /// Folder of the model
     #[arg(long, value_name = "FOLDER")]
     pub(crate) model: PathBuf,
-    /// Model folder to make
-    #[arg(long, value_name = "FOLDER")]
-    pub(crate) out: PathBuf,
-    /// Replace the model in --out, once the new one has proved itself
-    #[arg(long)]
-    pub(crate) replace: bool,
+    #[command(flatten)]
+    pub(crate) out: Destination,
     /// Of the OpenVINO IR
     #[arg(long, value_enum)]
     pub(crate) precision: Precision,
@@ -260,6 +246,10 @@ pub(crate) struct ExportArgs {
 /// become, how it is resized) is found by trying all ways in use on labelled images: some ten of each
 /// class that the network knows well.
 #[derive(Debug, Args)]
+#[command(
+    mut_arg("name", |name| name.default_value("imported")),
+    mut_arg("license", |license| license.default_value("LicenseRef-unknown"))
+)]
 pub(crate) struct ImportArgs {
     /// Topology
     #[arg(long, value_name = "FILE")]
@@ -280,21 +270,10 @@ pub(crate) struct ImportArgs {
     pub(crate) positive_first: bool,
     #[command(flatten)]
     pub(crate) data: DataArgs,
-    /// Model folder to make
-    #[arg(long, value_name = "FOLDER")]
-    pub(crate) out: PathBuf,
-    /// Replace the model in --out, once the new one has proved itself
-    #[arg(long)]
-    pub(crate) replace: bool,
-    /// The model's name: a-z, 0-9 and -
-    #[arg(long, default_value = "imported")]
-    pub(crate) name: String,
-    /// The model's version
-    #[arg(long, default_value = "0.1.0", value_name = "SEMVER")]
-    pub(crate) model_version: Version,
-    /// SPDX expression of the weights' licence
-    #[arg(long, default_value = "LicenseRef-unknown")]
-    pub(crate) license: String,
+    #[command(flatten)]
+    pub(crate) out: Destination,
+    #[command(flatten)]
+    pub(crate) identity: Identity,
 }
 
 /// Prints the figures of `fit` with their intervals by groups, for other images. A model that this
@@ -372,6 +351,14 @@ impl FitArgs {
     }
 }
 
+/// A value as it is written on the command line.
+pub(crate) fn spelled(value: &impl ValueEnum) -> String {
+    value
+        .to_possible_value()
+        .map(|value| value.get_name().to_owned())
+        .unwrap_or_default()
+}
+
 fn number(text: &str, is_valid: impl Fn(f64) -> bool, range: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(number) if is_valid(number) => Ok(number),
@@ -429,6 +416,8 @@ mod tests {
             panic!("another command");
         };
         assert_eq!(args.labels, ["healthy", "leukemia"]);
+        assert_eq!(args.identity.license, "LicenseRef-unknown");
+        assert_eq!(args.out.folder, PathBuf::from("o"));
         let export = "t export --model m --precision fp16 --out o";
         let Command::Export(args) = Cli::parse_from(export.split(' ')).command else {
             panic!("another command");

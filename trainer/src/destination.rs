@@ -1,20 +1,27 @@
 //! Where a model folder goes: checked before the work, filled aside, moved into place in one step.
 
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use clap::Args;
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 use smearscope_artifacts::Manifest;
 use tempfile::TempDir;
+use walkdir::WalkDir;
 
 use crate::error::TrainError;
 
 /// A model folder to be made.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Args)]
 pub(crate) struct Destination {
+    /// Model folder to make
+    #[arg(long = "out", value_name = "FOLDER")]
     pub(crate) folder: PathBuf,
-    /// Whether a model that is there gives way.
+    /// Replace the model in --out, once the new one has proved itself
+    #[arg(long)]
     pub(crate) replace: bool,
 }
 
@@ -65,26 +72,112 @@ impl Destination {
             .map_err(|source| TrainError::output(parent, source))
     }
 
-    /// Moves a finished folder to its place.
+    /// Moves a finished folder to its place. Where there is a model already, the two change places in
+    /// one step, so that a power cut leaves the old or the new one.
     ///
     /// # Errors
     /// [`TrainError::Output`]; a model that was there is there still.
     pub(crate) fn publish(&self, staging: &TempDir) -> Result<(), TrainError> {
-        let failed = |source| TrainError::output(&self.folder, source);
-        let retired = self.staging()?;
-        let old = retired.path().join("model");
-        let replaces = self.folder.exists();
-        if replaces {
-            fs::rename(&self.folder, &old).map_err(failed)?;
+        self.put_in_place(staging.path())
+            .map_err(|source| TrainError::output(&self.folder, source))
+    }
+
+    fn put_in_place(&self, finished: &Path) -> io::Result<()> {
+        sync(finished)?;
+        if self.folder.exists() {
+            match exchange(finished, &self.folder) {
+                // Not every file system can.
+                Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
+                    self.replace_in_two_steps(finished)?;
+                }
+                done => done?,
+            }
+        } else {
+            fs::rename(finished, &self.folder)?;
         }
-        fs::rename(staging.path(), &self.folder).map_err(|source| {
-            if replaces && let Err(error) = fs::rename(&old, &self.folder) {
+        File::open(self.parent())?.sync_all()
+    }
+
+    /// For a moment there is no model.
+    fn replace_in_two_steps(&self, finished: &Path) -> io::Result<()> {
+        let retired = tempfile::tempdir_in(self.parent())?;
+        let old = retired.path().join("model");
+        fs::rename(&self.folder, &old)?;
+        fs::rename(finished, &self.folder).inspect_err(|_| {
+            if fs::rename(&old, &self.folder).is_err() {
                 // The old model is worth more than a tidy folder.
                 let kept = retired.keep();
                 log::error!("the old model lies in {}", kept.display());
-                return failed(error);
             }
-            failed(source)
         })
+    }
+}
+
+fn exchange(one: &Path, other: &Path) -> Result<(), Errno> {
+    renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)
+}
+
+/// A name must not survive a power cut that its contents do not.
+fn sync(folder: &Path) -> io::Result<()> {
+    WalkDir::new(folder)
+        .into_iter()
+        .try_for_each(|entry| File::open(entry?.path())?.sync_all())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A destination with an old model, and a new one aside.
+    fn replacement(folder: &Path) -> (Destination, TempDir) {
+        let destination = Destination {
+            folder: folder.join("model"),
+            replace: true,
+        };
+        fs::create_dir(&destination.folder).unwrap();
+        fs::write(destination.folder.join(Manifest::FILE_NAME), "old").unwrap();
+        let staging = destination.staging().unwrap();
+        fs::write(staging.path().join(Manifest::FILE_NAME), "new").unwrap();
+        (destination, staging)
+    }
+
+    /// The new model is in place, and nothing else is left.
+    fn assert_replaced(folder: &Path) {
+        let manifest = fs::read(folder.join("model").join(Manifest::FILE_NAME)).unwrap();
+        assert_eq!(manifest, b"new");
+        assert_eq!(fs::read_dir(folder).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn models_change_places_in_one_step() {
+        let folder = tempfile::tempdir().unwrap();
+        let (destination, staging) = replacement(folder.path());
+        exchange(staging.path(), &destination.folder).unwrap();
+        let old = fs::read(staging.path().join(Manifest::FILE_NAME)).unwrap();
+        assert_eq!(old, b"old");
+        exchange(staging.path(), &destination.folder).unwrap();
+        destination.publish(&staging).unwrap();
+        drop(staging);
+        assert_replaced(folder.path());
+    }
+
+    #[test]
+    fn a_model_is_replaced_in_two_steps_where_one_is_not_to_be_had() {
+        let folder = tempfile::tempdir().unwrap();
+        let (destination, staging) = replacement(folder.path());
+        destination.replace_in_two_steps(staging.path()).unwrap();
+        drop(staging);
+        assert_replaced(folder.path());
+    }
+
+    #[test]
+    fn a_model_stays_where_the_new_one_is_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let (destination, staging) = replacement(folder.path());
+        let lost = staging.path().join("absent");
+        assert!(destination.replace_in_two_steps(&lost).is_err());
+        assert!(destination.put_in_place(&lost).is_err());
+        let kept = fs::read(destination.folder.join(Manifest::FILE_NAME)).unwrap();
+        assert_eq!(kept, b"old");
     }
 }

@@ -19,6 +19,12 @@ pub(crate) fn named(name: &str) -> Result<Device, String> {
     }
 }
 
+/// The name of a device.
+pub(crate) fn name_of(device: &Device) -> &'static str {
+    let is_named = |name: &&str| named(name).is_ok_and(|known| known == *device);
+    ["wgpu", "cuda"].into_iter().find(is_named).unwrap_or("cpu")
+}
+
 #[cfg(not(all(feature = "wgpu", feature = "cuda")))]
 fn left_out(name: &str) -> String {
     format!(
@@ -42,6 +48,7 @@ mod tests {
     #[test]
     fn the_cpu_is_always_there() {
         assert_eq!(named("cpu"), Ok(Device::flex()));
+        assert_eq!(name_of(&Device::flex()), "cpu");
         assert_eq!(named("tpu"), Err("must be cpu, wgpu or cuda".into()));
     }
 

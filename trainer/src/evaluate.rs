@@ -1,5 +1,6 @@
 //! `smearscope-train evaluate`: what a finished model makes of labelled images that it never met.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -99,37 +100,54 @@ impl Examination {
         };
         let Known { trained_on } = serde_json::from_str(&text)
             .map_err(|error| TrainError::data(&path, error.to_string(), UNKNOWN))?;
-        let refuse = |count: usize, what: &str| {
-            Err(TrainError::data(
-                &dataset.root,
-                format!("{count} of {} images {what}", dataset.samples.len()),
-                "take them out: figures from them look better than the model is",
-            ))
-        };
-        let samples = &dataset.samples;
-        let known = |sample: &&Sample| trained_on.images.contains(&sample.sha256);
-        if let Some(first) = samples.iter().find(known) {
-            let what = format!("trained this model, the first is {}", first.path.display());
-            return refuse(samples.iter().filter(known).count(), &what);
-        }
-        let known = |sample: &&Sample| {
-            let mut subjects = dataset.groups.subjects_of(sample.group);
-            subjects.any(|subject| trained_on.subjects.contains(subject))
-        };
-        if let Some(first) = samples.iter().find(known) {
-            let subject = &dataset.groups.names[first.group];
-            let what = format!("are of subjects that trained this model, the first is {subject}");
-            return refuse(samples.iter().filter(known).count(), &what);
-        }
-        if trained_on.subjects.is_empty() || dataset.groups.basis != Basis::Subject {
-            return Ok(vec![
-                "Subjects are not known: the model may have been trained on other images of these \
-                 patients."
-                    .into(),
-            ]);
-        }
-        Ok(Vec::new())
+        refuse_known(&trained_on, dataset)
     }
+}
+
+/// Refuses images that had a part in a model, and others of the same sessions or subjects. Gives what
+/// remains to be doubted.
+fn refuse_known(trained_on: &TrainedOn, dataset: &Dataset) -> Result<Vec<String>, TrainError> {
+    let refuse = |count: usize, what: &str| {
+        Err(TrainError::data(
+            &dataset.root,
+            format!("{count} of {} images {what}", dataset.samples.len()),
+            "take them out: figures from them look better than the model is",
+        ))
+    };
+    let samples = &dataset.samples;
+    let known = |sample: &&Sample| trained_on.images.contains(&sample.sha256);
+    if let Some(first) = samples.iter().find(known) {
+        let what = format!("trained this model, the first is {}", first.path.display());
+        return refuse(samples.iter().filter(known).count(), &what);
+    }
+    let sessions: HashSet<usize> = samples
+        .iter()
+        .filter(|sample| trained_on.knows_session_of(&sample.capture))
+        .map(|sample| sample.group)
+        .collect();
+    let known = |sample: &&Sample| sessions.contains(&sample.group);
+    if let Some(first) = samples.iter().find(known) {
+        let path = first.path.display();
+        let what = format!("are of capture sessions that trained this model, the first is {path}");
+        return refuse(samples.iter().filter(known).count(), &what);
+    }
+    let known = |sample: &&Sample| {
+        let mut subjects = dataset.groups.subjects_of(sample.group);
+        subjects.any(|subject| trained_on.subjects.contains(subject))
+    };
+    if let Some(first) = samples.iter().find(known) {
+        let subject = &dataset.groups.names[first.group];
+        let what = format!("are of subjects that trained this model, the first is {subject}");
+        return refuse(samples.iter().filter(known).count(), &what);
+    }
+    if trained_on.subjects.is_empty() || dataset.groups.basis != Basis::Subject {
+        return Ok(vec![
+            "Subjects are not known: the model may have been trained on other images of these \
+                 patients."
+                .into(),
+        ]);
+    }
+    Ok(Vec::new())
 }
 
 fn predict<'a>(model: &mut Model, dataset: &'a Dataset) -> Result<Vec<Prediction<'a>>, TrainError> {
@@ -175,5 +193,66 @@ fn measured(
             warnings,
         },
         ..manifest.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+    use crate::dataset::{Capture, Duplicates, Groups};
+
+    /// Images of one camera, taken in these minutes and in these sessions.
+    fn shots(minutes: &[(i8, usize)]) -> Dataset {
+        let capture = |minute| Capture {
+            camera: Some("Canon".into()),
+            taken_at: Some(date(2005, 9, 6).at(12, minute, 0, 0)),
+        };
+        let samples = minutes.iter().map(|&(minute, group)| Sample {
+            capture: capture(minute),
+            group,
+            ..Sample::drawn(minute as u64, 16)
+        });
+        Dataset {
+            root: "shots".into(),
+            negative: "healthy".into(),
+            positive: "leukemia".into(),
+            provenance: None,
+            samples: samples.collect(),
+            groups: Groups {
+                basis: Basis::CaptureSession,
+                of: minutes.iter().map(|(_, group)| *group).collect(),
+                names: ["first", "second"].map(str::to_owned).into(),
+                duplicates: Duplicates::default(),
+            },
+        }
+    }
+
+    #[test]
+    fn images_of_a_session_that_was_trained_on_are_refused() {
+        let all = shots(&[(0, 0), (3, 0), (6, 0), (20, 1), (23, 1)]);
+        // As after a split that parts sessions: the first image alone.
+        let trained_on = TrainedOn::of(&all, all.samples[..1].iter());
+        let told = serde_json::to_string(&trained_on).unwrap();
+        let trained_on: TrainedOn = serde_json::from_str(&told).unwrap();
+        let refused = |minutes: &[(i8, usize)]| {
+            let told = refuse_known(&trained_on, &shots(minutes));
+            told.map_err(|error| error.to_string())
+        };
+        // Held out at the end of the session, and one that no one saw, less than a pause later.
+        for minutes in [&[(6, 0)][..], &[(9, 0)], &[(10, 0), (14, 0)]] {
+            let told = refused(minutes).unwrap_err();
+            let expected = format!(
+                "{} of {} images are of capture sessions",
+                minutes.len(),
+                minutes.len()
+            );
+            assert!(told.contains(&expected), "{told}");
+        }
+        let doubts = refused(&[(11, 0), (20, 1)]).unwrap();
+        assert!(doubts[0].contains("Subjects are not known"), "{doubts:?}");
+        let told = refused(&[(0, 0)]).unwrap_err();
+        assert!(told.contains("1 of 1 images trained this model"), "{told}");
     }
 }

@@ -1,7 +1,6 @@
 //! `smearscope-train fit`: from a folder of images to a model folder.
 
 use image::RgbImage;
-use semver::Version;
 use serde_json::Value;
 use smearscope_artifacts::decode::{self, Limits};
 use smearscope_artifacts::{
@@ -11,14 +10,16 @@ use smearscope_artifacts::{
 use crate::card;
 use crate::cases::Judges;
 use crate::checkpoint::{Checkpoints, Description};
+use crate::cli;
 use crate::dataset::{Basis, Dataset, Provenance, Sample, Source, TestPlan};
 use crate::destination::Destination;
+use crate::device;
 use crate::domain;
 use crate::error::TrainError;
 use crate::golden::{self, Golden};
 use crate::metrics::{self, Judged};
 use crate::networks::{EVIDENCE, Network, POSITIVE, PROBABILITY};
-use crate::package::{self, Agreement, Package};
+use crate::package::{self, Agreement, Identity, Package};
 use crate::plots::Measured;
 use crate::protocol::{Folds, Outcome, Protocol};
 use crate::report::{self, Report};
@@ -35,9 +36,7 @@ pub(crate) struct Job {
     pub(crate) out: Destination,
     pub(crate) resume: bool,
     pub(crate) protocol: Protocol,
-    pub(crate) name: String,
-    pub(crate) version: Version,
-    pub(crate) license: String,
+    pub(crate) identity: Identity,
     /// Fewest fields for the verdict on a slide.
     pub(crate) min_fields: u32,
 }
@@ -101,7 +100,8 @@ impl Job {
             courses,
         };
         measured.plot(staging.path())?;
-        Judges(judges).draw_cases(staging.path(), predictions, &manifest.labels)?;
+        let leaky = metrics::leaky_word(&manifest.evaluation.figures);
+        Judges(judges).draw_cases(staging.path(), predictions, &manifest.labels, leaky)?;
         let card = card::render(&manifest, &report, &agreements, &self.commands(&origin));
         package::save(staging.path(), card::FILE_NAME, card.as_bytes())?;
         self.out.publish(&staging)?;
@@ -142,7 +142,7 @@ impl Job {
             })
             .map(|(part, sample)| format!("{part} {}\n", sample.sha256))
             .collect();
-        let about: [(&str, Value); 12] = [
+        let about: [(&str, Value); 13] = [
             ("digest of the split", digest(&split).into()),
             ("trainer", env!("CARGO_PKG_VERSION").into()),
             ("--network", plan.architecture.option().into()),
@@ -154,6 +154,7 @@ impl Job {
             ("--patience", plan.patience.into()),
             ("--batch-size", plan.batch_size.into()),
             ("--learning-rate", plan.learning_rate.into()),
+            ("--device", device::name_of(&plan.device).into()),
             ("--seed", plan.seed.into()),
         ];
         let named = about
@@ -205,12 +206,12 @@ impl Job {
         let leaky = self.protocol.split.test.is_leaky();
         Manifest {
             format_version: Manifest::FORMAT_VERSION,
-            name: self.name.clone(),
-            version: self.version.clone(),
+            name: self.identity.name.clone(),
+            version: self.identity.version.clone(),
             architecture: architecture.name().into(),
             trained_on: format!("{} images: {}", folds.kept().train.len(), origin.trained_on),
             intended_use: "Demonstration of the software. Not for diagnosis or treatment.".into(),
-            license: self.license.clone(),
+            license: self.identity.license.clone(),
             // Until figures can be trusted to hold for patients unseen, every model is a demo.
             demo: true,
             labels: Labels {
@@ -305,10 +306,10 @@ impl Job {
         } = &self.protocol;
         let fit = format!(
             "smearscope-train fit --network {} --dataset {} --data FIELDS --out MODEL --positive {} {} \
-             --validation-share {} --epochs {} --patience {} --batch-size {} --learning-rate {} --seed {} \
+             --validation-share {} --epochs {} --patience {} --batch-size {} --learning-rate {} --device {} --seed {} \
              --sensitivity {} --accuracy {} --min-fields {} --name {} --model-version {} --license {}",
             plan.architecture.option(),
-            self.data.layout.name(),
+            cli::spelled(&self.data.layout),
             self.data.positive.join(","),
             split.test.options(),
             split.validation,
@@ -316,13 +317,14 @@ impl Job {
             plan.patience,
             plan.batch_size,
             plan.learning_rate,
+            device::name_of(&plan.device),
             plan.seed,
             requirements.sensitivity,
             requirements.accuracy,
             self.min_fields,
-            self.name,
-            self.version,
-            self.license
+            self.identity.name,
+            self.identity.version,
+            self.identity.license
         );
         origin.command.iter().cloned().chain([fit]).collect()
     }
@@ -386,6 +388,7 @@ mod tests {
     use std::path::Path;
 
     use burn::tensor::Device;
+    use semver::Version;
     use smearscope_artifacts::{EngineConfig, Model};
 
     use super::*;
@@ -428,9 +431,11 @@ mod tests {
                 },
             },
             min_fields: 1,
-            name: "tiny".into(),
-            version: Version::new(1, 2, 3),
-            license: "MIT".into(),
+            identity: Identity {
+                name: "tiny".into(),
+                version: Version::new(1, 2, 3),
+                license: "MIT".into(),
+            },
         }
     }
 
@@ -612,10 +617,8 @@ mod tests {
     fn an_impossible_name_is_refused_before_training() {
         let folder = tempfile::tempdir().unwrap();
         draw_fields(folder.path());
-        let job = Job {
-            name: "No Spaces".into(),
-            ..job(folder.path())
-        };
+        let mut job = job(folder.path());
+        job.identity.name = "No Spaces".into();
         assert!(job.run().unwrap_err().to_string().contains("name"));
         assert_eq!(files_in(folder.path()), ["fields"]);
     }

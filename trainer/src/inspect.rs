@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::cli;
 use crate::contact_sheet;
 use crate::dataset::{Basis, Groups, Layout, Listing, Source, Surveyed, Unusable, survey};
 use crate::error::TrainError;
@@ -267,7 +268,7 @@ impl fmt::Display for Inventory {
             f,
             "{} ({}): {} images, {positive} positive ({}), {negative} negative ({})",
             self.data.display(),
-            self.layout.name(),
+            cli::spelled(&self.layout),
             positive + negative,
             self.positive,
             self.negative

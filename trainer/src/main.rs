@@ -48,7 +48,6 @@ use cli::{
     InspectArgs, SynthArgs,
 };
 use dataset::SplitPlan;
-use destination::Destination;
 use evaluate::Examination;
 use export::Recast;
 use fit::Job;
@@ -133,13 +132,8 @@ impl From<ImportArgs> for Import {
             labels: args.labels,
             positive_index: usize::from(!args.positive_first),
             data: args.data.into(),
-            out: Destination {
-                folder: args.out,
-                replace: args.replace,
-            },
-            name: args.name,
-            version: args.model_version,
-            license: args.license,
+            out: args.out,
+            identity: args.identity,
         }
     }
 }
@@ -148,10 +142,7 @@ impl From<ExportArgs> for Recast {
     fn from(args: ExportArgs) -> Self {
         Self {
             model: args.model,
-            out: Destination {
-                folder: args.out,
-                replace: args.replace,
-            },
+            out: args.out,
             precision: args.precision,
             data: args.data.map(|root| args.arrangement.at(root)),
         }
@@ -199,15 +190,10 @@ impl TryFrom<FitArgs> for Job {
                 },
             },
             data: args.data.into(),
-            out: Destination {
-                folder: args.out,
-                replace: args.replace,
-            },
+            out: args.out,
             resume: args.resume,
             min_fields: args.min_fields,
-            name: args.name,
-            version: args.model_version,
-            license: args.license,
+            identity: args.identity,
         })
     }
 }

@@ -81,15 +81,20 @@ impl Confusion {
 /// Bins of the calibration error, of equal width from probability 0 to 1.
 pub(crate) const BINS: usize = 10;
 /// Begins the name of each figure that images which were trained on have a part in.
-pub(crate) const LEAKY: &str = "leaky_";
+const LEAKY: &str = "leaky_";
+
+/// The name of what holds figures, so that no one can quote them without saying that they are leaky, if
+/// they are.
+pub(crate) fn key(name: &str, leaky: bool) -> String {
+    let word = if leaky { LEAKY } else { "" };
+    format!("{word}{name}")
+}
+
 /// Figures that no one can quote without saying that they are leaky, if they are.
 pub(crate) fn named<T>(figures: BTreeMap<String, T>, leaky: bool) -> BTreeMap<String, T> {
-    if !leaky {
-        return figures;
-    }
     let figures = figures.into_iter();
     figures
-        .map(|(name, figure)| (format!("{LEAKY}{name}"), figure))
+        .map(|(name, figure)| (key(&name, leaky), figure))
         .collect()
 }
 

@@ -4,8 +4,10 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
+use clap::Args;
 use image::RgbImage;
 use log::warn;
+use semver::Version;
 use smearscope_artifacts::{
     ArtifactError, EngineChoice, EngineConfig, EngineInfo, FileEntry, Files, GoldenSample,
     Manifest, Model,
@@ -25,6 +27,20 @@ pub(crate) const GOLDEN_TOLERANCE: f32 = 0.01;
 pub(crate) const IR_XML: &str = "model.xml";
 pub(crate) const IR_BIN: &str = "model.bin";
 const ONNX: &str = "model.onnx";
+
+/// What a model is called, and on which terms it is passed on.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub(crate) struct Identity {
+    /// The model's name: a-z, 0-9 and -
+    #[arg(long, default_value = "smear-demo")]
+    pub(crate) name: String,
+    /// The model's version
+    #[arg(long = "model-version", default_value = "0.1.0", value_name = "SEMVER")]
+    pub(crate) version: Version,
+    /// SPDX expression of the weights' licence
+    #[arg(long, default_value = "MIT")]
+    pub(crate) license: String,
+}
 
 /// What goes into a model folder. The manifest's files and golden samples are filled in when it
 /// is written.

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use jiff::civil::DateTime;
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
 use smearscope_artifacts::{DecisionRule, Manifest};
 
-use crate::dataset::{Basis, Dataset, Sample};
+use crate::dataset::{Basis, Capture, Dataset, SESSION_GAP, Sample};
 use crate::error::TrainError;
 use crate::metrics::{self, Confusion, Judged};
 use crate::package;
@@ -19,23 +21,45 @@ use crate::training::Course;
 pub(crate) const FILE_NAME: &str = "report.json";
 
 /// What was measured on images that had no part in what judged them.
-#[derive(Debug, Serialize)]
+#[derive(Debug)]
 pub(crate) struct Report<'a> {
     /// Name, version, decision rule, and the figures with their intervals.
     manifest: &'a Manifest,
+    leaky: bool,
     /// At the threshold, verdicts that are left undecided among them.
     pub(crate) confusion: Confusion,
     /// Of verdicts outside the inconclusive band.
     pub(crate) decided: Confusion,
     pub(crate) groups: Vec<Part>,
     pub(crate) cameras: Vec<Part>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) shortcuts: Option<&'a Audit>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) trainings: Vec<Training<'a>>,
     images: Vec<Row<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) trained_on: Option<TrainedOn>,
+}
+
+/// All that was measured has names that say so where it is leaky.
+impl Serialize for Report<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let key = |name| metrics::key(name, self.leaky);
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("manifest", self.manifest)?;
+        map.serialize_entry(&key("confusion"), &self.confusion)?;
+        map.serialize_entry(&key("decided"), &self.decided)?;
+        map.serialize_entry(&key("groups"), &self.groups)?;
+        map.serialize_entry(&key("cameras"), &self.cameras)?;
+        if let Some(shortcuts) = self.shortcuts {
+            map.serialize_entry(&key("shortcuts"), shortcuts)?;
+        }
+        if !self.trainings.is_empty() {
+            map.serialize_entry(&key("trainings"), &self.trainings)?;
+        }
+        map.serialize_entry(&key("images"), &self.images)?;
+        if let Some(trained_on) = &self.trained_on {
+            map.serialize_entry("trained_on", trained_on)?;
+        }
+        map.end()
+    }
 }
 
 /// What a model must not be tested on.
@@ -43,6 +67,10 @@ pub(crate) struct Report<'a> {
 pub(crate) struct TrainedOn {
     /// Patients, where the data names them.
     pub(crate) subjects: BTreeSet<String>,
+    /// When each camera took the images of the sessions, where these are the groups. A session's number
+    /// depends on which images lie together, its times do not.
+    #[serde(default)]
+    pub(crate) captures: BTreeMap<String, BTreeSet<DateTime>>,
     /// SHA-256 of each image file.
     pub(crate) images: BTreeSet<String>,
 }
@@ -66,6 +94,7 @@ pub(crate) struct Training<'a> {
 #[derive(Debug, Serialize)]
 struct Row<'a> {
     image: &'a Path,
+    sha256: &'a str,
     positive: bool,
     probability: f32,
     called: bool,
@@ -76,13 +105,42 @@ struct Row<'a> {
 
 impl TrainedOn {
     pub(crate) fn of<'a>(dataset: &Dataset, samples: impl Iterator<Item = &'a Sample>) -> Self {
-        let (mut subjects, mut images) = (BTreeSet::new(), BTreeSet::new());
+        let (mut groups, mut images) = (BTreeSet::new(), BTreeSet::new());
         for sample in samples {
+            groups.insert(sample.group);
             images.insert(sample.sha256.clone());
-            let of_sample = dataset.groups.subjects_of(sample.group);
-            subjects.extend(of_sample.map(str::to_owned));
         }
-        Self { subjects, images }
+        let subjects = groups
+            .iter()
+            .flat_map(|&group| dataset.groups.subjects_of(group));
+        let mut captures: BTreeMap<String, BTreeSet<DateTime>> = BTreeMap::new();
+        if dataset.groups.basis == Basis::CaptureSession {
+            let samples = dataset.samples.iter();
+            for sample in samples.filter(|sample| groups.contains(&sample.group)) {
+                if let Capture {
+                    camera: Some(camera),
+                    taken_at: Some(time),
+                } = &sample.capture
+                {
+                    captures.entry(camera.clone()).or_default().insert(*time);
+                }
+            }
+        }
+        Self {
+            subjects: subjects.map(str::to_owned).collect(),
+            captures,
+            images,
+        }
+    }
+
+    /// Whether an image was taken so shortly before or after one of these that it is of the same session.
+    pub(crate) fn knows_session_of(&self, capture: &Capture) -> bool {
+        let (Some(camera), Some(time)) = (&capture.camera, capture.taken_at) else {
+            return false;
+        };
+        let session = time.saturating_sub(SESSION_GAP)..=time.saturating_add(SESSION_GAP);
+        let times = self.captures.get(camera);
+        times.is_some_and(|times| times.range(session).next().is_some())
     }
 }
 
@@ -108,7 +166,13 @@ impl<'a> Report<'a> {
             &dataset.root
         };
         let name_of = |sample: &Sample| dataset.groups.names[sample.group].clone();
-        let camera = |sample: &Sample| sample.camera.clone().unwrap_or_else(|| "unknown".into());
+        let camera = |sample: &Sample| {
+            sample
+                .capture
+                .camera
+                .clone()
+                .unwrap_or_else(|| "unknown".into())
+        };
         let row = |prediction: &'a Prediction<'a>| {
             let Prediction {
                 sample,
@@ -116,7 +180,8 @@ impl<'a> Report<'a> {
                 fold,
             } = prediction;
             Row {
-                image: sample.path.strip_prefix(base).unwrap_or(&sample.path),
+                image: place_of(&sample.path, base),
+                sha256: &sample.sha256,
                 positive: sample.positive,
                 probability: judged.probability,
                 called: judged.called,
@@ -127,6 +192,7 @@ impl<'a> Report<'a> {
         };
         Self {
             manifest,
+            leaky,
             confusion: Confusion::of(judged()),
             decided: Confusion::of(judged().filter(|judged| judged.decided)),
             // Where nothing is known but duplicates, nearly every image is a group of its own.
@@ -199,6 +265,13 @@ impl fmt::Display for Report<'_> {
     }
 }
 
+/// Where an image lies in its collection; of one elsewhere the name alone, since the rest of its path
+/// tells of the machine, and not of the image.
+fn place_of<'a>(image: &'a Path, collection: &Path) -> &'a Path {
+    let name = || image.file_name().map_or(image, Path::new);
+    image.strip_prefix(collection).unwrap_or_else(|_| name())
+}
+
 fn parts(leaky: bool, predictions: &[Prediction], name: impl Fn(&Sample) -> String) -> Vec<Part> {
     let mut by_name: BTreeMap<String, Vec<Judged>> = BTreeMap::new();
     for Prediction { sample, judged, .. } in predictions {
@@ -213,4 +286,16 @@ fn parts(leaky: bool, predictions: &[Prediction], name: impl Fn(&Sample) -> Stri
             figures: metrics::named(metrics::figures(&judged), leaky),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_tell_nothing_of_the_machine() {
+        let place = |image: &'static str| place_of(Path::new(image), Path::new("/data/mine"));
+        assert_eq!(place("/data/mine/blasts/1.png"), Path::new("blasts/1.png"));
+        assert_eq!(place("/home/someone/1.png"), Path::new("1.png"));
+    }
 }

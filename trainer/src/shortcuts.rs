@@ -52,10 +52,11 @@ impl Audit {
         let network = predictions.iter().filter(right).count() as f64 / predictions.len() as f64;
         let cameras: BTreeSet<&str> = predictions
             .iter()
-            .filter_map(|item| item.sample.camera.as_deref())
+            .filter_map(|item| item.sample.capture.camera.as_deref())
             .collect();
         let camera = |sample: &Sample| {
-            let is = |name: &&str| f64::from(u8::from(sample.camera.as_deref() == Some(*name)));
+            let is =
+                |name: &&str| f64::from(u8::from(sample.capture.camera.as_deref() == Some(*name)));
             // Constant, so that there is a column even where no camera is known.
             cameras.iter().map(is).chain([0.0]).collect()
         };

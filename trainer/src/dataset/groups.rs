@@ -21,7 +21,7 @@ use crate::error::TrainError;
 
 /// Pictures of one camera that follow each other faster are of one session: the specimen is changed
 /// in between.
-const SESSION_GAP: SignedDuration = SignedDuration::from_mins(4);
+pub(crate) const SESSION_GAP: SignedDuration = SignedDuration::from_mins(4);
 
 /// What the groups rest on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

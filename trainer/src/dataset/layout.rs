@@ -27,15 +27,6 @@ pub(crate) enum Layout {
     CNmc,
 }
 
-impl Layout {
-    /// As the command line calls it.
-    pub(crate) fn name(self) -> String {
-        self.to_possible_value()
-            .map(|value| value.get_name().to_owned())
-            .unwrap_or_default()
-    }
-}
-
 /// Where the images lie, and how.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Source {

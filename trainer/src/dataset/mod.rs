@@ -1,5 +1,6 @@
 //! Labelled images: where they lie, what they are, which belong together, how they are split.
 
+mod allotment;
 mod capture;
 mod fingerprint;
 mod groups;
@@ -14,7 +15,10 @@ use std::path::{Path, PathBuf};
 use image::{Rgb, RgbImage};
 use smearscope_artifacts::{InputContract, Resampler};
 
-pub(crate) use groups::{Basis, Groups};
+pub(crate) use capture::Capture;
+#[cfg(test)]
+pub(crate) use groups::Duplicates;
+pub(crate) use groups::{Basis, Groups, SESSION_GAP};
 pub(crate) use layout::{Layout, Listing, Source};
 pub(crate) use provenance::Provenance;
 pub(crate) use split::{Holdout, Split, SplitPlan, TestPlan};
@@ -42,8 +46,7 @@ pub(crate) struct Sample {
     pub(crate) positive: bool,
     /// Index into the names of [`Groups`].
     pub(crate) group: usize,
-    /// The camera's model, where the file tells.
-    pub(crate) camera: Option<String>,
+    pub(crate) capture: Capture,
     /// Width and height of the file's image in pixels.
     pub(crate) size: (u32, u32),
     pub(crate) file_bytes: usize,
@@ -64,7 +67,7 @@ impl Sample {
             sha256: number.to_string(),
             positive: number % 2 == 1,
             group: number as usize,
-            camera: None,
+            capture: Capture::default(),
             size: (side, side),
             file_bytes: 1,
             input: field(side),
@@ -99,7 +102,7 @@ impl Dataset {
                 sha256: image.sha256,
                 positive: image.file.positive,
                 group,
-                camera: image.capture.camera,
+                capture: image.capture,
                 size: image.size,
                 file_bytes: image.file_bytes,
                 input,

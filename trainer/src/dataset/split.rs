@@ -8,6 +8,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
+use super::allotment::allot;
 use super::{Dataset, Sample};
 use crate::error::TrainError;
 
@@ -61,7 +62,11 @@ impl TestPlan {
 impl Holdout {
     fn option(&self) -> String {
         match self {
-            Self::Listed(path) => format!("--holdout {}", path.display()),
+            // Where it lies is nobody else's business.
+            Self::Listed(path) => {
+                let name = path.file_name().unwrap_or(path.as_os_str());
+                format!("--holdout {}", name.display())
+            }
             Self::Reference => "--holdout reference".into(),
         }
     }
@@ -104,8 +109,10 @@ impl Dataset {
         let counts = self.counts();
         let fold_of = match &plan.test {
             TestPlan::Folds(folds) => {
-                let folds = *folds;
-                allot(&counts, &vec![1.0 / folds as f64; folds], plan.seed)
+                refuse_more_folds_than(counts.len(), *folds)?;
+                let shares = vec![1.0 / *folds as f64; *folds];
+                // One for training, one for validation.
+                allot(&counts, &shares, 2, plan.seed)
             }
             TestPlan::EachGroup => (0..counts.len()).collect(),
             TestPlan::Leaky(holdout) => return Ok(vec![self.leaky_split(plan, holdout.as_ref())?]),
@@ -189,7 +196,7 @@ impl Dataset {
             }
         }
         let shares = [1.0 - plan.validation, plan.validation];
-        let part_of = allot(&rest, &shares, plan.seed);
+        let part_of = allot(&rest, &shares, 1, plan.seed);
         for (index, sample) in self.samples.iter().enumerate() {
             if is_tested(index, sample.group) {
                 continue;
@@ -297,37 +304,14 @@ impl Dataset {
     }
 }
 
-/// Gives every group to one part, so that each part comes as near as it can to its share of each
-/// class. The largest groups choose first; those of a size in random order.
-fn allot(counts: &[[usize; 2]], shares: &[f64], seed: u64) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..counts.len()).collect();
-    order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
-    order.sort_by_key(|&group| std::cmp::Reverse(counts[group][0] + counts[group][1]));
-    let totals = counts
-        .iter()
-        .fold([0; 2], |sum, count| [sum[0] + count[0], sum[1] + count[1]]);
-    let mut filled = vec![[0_usize; 2]; shares.len()];
-    let mut part_of = vec![0; counts.len()];
-    for group in order {
-        // How much the squared distance from the targets, relative to them, would grow.
-        let growth = |part: usize| -> f64 {
-            (0..2)
-                .map(|class| {
-                    let target = shares[part] * totals[class] as f64;
-                    let (now, more) = (filled[part][class] as f64, counts[group][class] as f64);
-                    more * (2.0 * (now - target) + more) / target.max(f64::MIN_POSITIVE)
-                })
-                .sum()
-        };
-        let part = (0..shares.len())
-            .min_by(|&a, &b| growth(a).total_cmp(&growth(b)))
-            .unwrap_or_default();
-        for class in 0..2 {
-            filled[part][class] += counts[group][class];
-        }
-        part_of[group] = part;
+fn refuse_more_folds_than(groups: usize, folds: usize) -> Result<(), TrainError> {
+    if folds <= groups {
+        return Ok(());
     }
-    part_of
+    Err(TrainError::Training {
+        problem: format!("{folds} folds want as many groups, and there are {groups}"),
+        remedy: "ask for fewer --folds, or give images of more patients".into(),
+    })
 }
 
 fn read_names(path: &Path) -> Result<Vec<String>, TrainError> {
@@ -362,6 +346,7 @@ fn is_named(path: &Path, name: &str) -> bool {
 mod tests {
     use image::RgbImage;
 
+    use super::super::Capture;
     use super::super::groups::{Basis, Duplicates, Groups};
     use super::*;
 
@@ -385,7 +370,7 @@ mod tests {
                     sha256: number.to_string(),
                     positive: class == '+',
                     group,
-                    camera: None,
+                    capture: Capture::default(),
                     size: (1, 1),
                     file_bytes: 1,
                     input: RgbImage::new(1, 1),
@@ -490,16 +475,35 @@ mod tests {
     fn every_image_is_tested_once_and_apart_from_its_group() {
         let dataset = sessions();
         for seed in 0..20 {
-            for test in [TestPlan::Folds(5), TestPlan::EachGroup] {
+            for (folds, test) in (2..=13)
+                .map(|folds| (folds, TestPlan::Folds(folds)))
+                .chain([(13, TestPlan::EachGroup)])
+            {
                 let plan = SplitPlan { seed, ..plan(test) };
                 assert_each_is_tested_apart_from_its_group(&dataset, &plan);
+                let splits = dataset.splits(&plan).unwrap();
+                assert_eq!(splits.len(), folds);
+                // Six sessions are healthy, seven are not.
+                for split in splits.iter().filter(|_| folds <= 6) {
+                    let positives = split.test.iter().filter(|sample| sample.positive).count();
+                    assert!(positives > 0 && positives < split.test.len(), "{plan:?}");
+                }
             }
         }
         let plan = plan(TestPlan::EachGroup);
-        assert_eq!(dataset.splits(&plan).unwrap().len(), 13);
         let whole = dataset.whole(&plan).unwrap();
         assert_eq!(whole.train.len() + whole.validation.len(), 108);
         assert!(whole.test.is_empty() && whole.train.len() > 70);
+    }
+
+    #[test]
+    fn more_folds_than_groups_are_refused() {
+        let error = sessions().splits(&plan(TestPlan::Folds(14))).unwrap_err();
+        let message = error.to_string();
+        assert!(
+            message.contains("14 folds want as many groups, and there are 13"),
+            "{message}"
+        );
     }
 
     #[test]
@@ -548,6 +552,12 @@ mod tests {
         let expected = [0, 1, 12, 13].map(|number| format!("data/{number}.png"));
         assert_eq!(names(&split.test), expected.map(PathBuf::from));
         assert_eq!(split.train.len() + split.validation.len(), 20);
+    }
+
+    #[test]
+    fn a_list_is_told_by_its_name_alone() {
+        let plan = TestPlan::Leaky(Some(Holdout::Listed("/home/someone/held.txt".into())));
+        assert_eq!(plan.options(), "--protocol reference --holdout held.txt");
     }
 
     #[test]

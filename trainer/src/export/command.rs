@@ -1,21 +1,27 @@
 //! `smearscope-train export`: a finished model in another precision.
 
+use std::error::Error;
 use std::fmt;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use image::RgbImage;
 use log::info;
 use smearscope_artifacts::{EngineChoice, EngineConfig, Manifest, Model, ModelFiles, Preprocessor};
+use walkdir::WalkDir;
 
 use super::precision::{self, Ranges};
 use super::{Graph, ir, onnx};
 use crate::card;
+use crate::cli;
 use crate::dataset::{Dataset, Source};
 use crate::destination::Destination;
 use crate::error::TrainError;
 use crate::metrics;
-use crate::package::{self, IR_BIN, IR_XML};
+use crate::package::{self, GOLDEN_TOLERANCE, IR_BIN, IR_XML};
+use crate::plots;
 use crate::report;
 
 /// How exactly weights are stored and numbers computed.
@@ -37,6 +43,24 @@ impl Precision {
             Self::Int8 => "INT8 convolutions",
         }
     }
+
+    /// The name of an architecture in this precision, whichever it has been in.
+    fn of(self, architecture: &str) -> String {
+        let known = Self::value_variants().iter();
+        let plain = known.fold(architecture, |plain, precision| {
+            let suffix = format!(" ({})", precision.name());
+            plain.strip_suffix(&suffix).unwrap_or(plain)
+        });
+        format!("{plain} ({})", self.name())
+    }
+
+    /// How far a golden sample may be off; 8 bits may not change its verdict at all.
+    fn golden_tolerance(self) -> f32 {
+        match self {
+            Self::Fp32 | Self::Fp16 => GOLDEN_TOLERANCE,
+            Self::Int8 => BYTE_TOLERANCE,
+        }
+    }
 }
 
 /// Which model to write how.
@@ -54,7 +78,7 @@ pub(crate) struct Recast {
 const CALIBRATED_ON: usize = 200;
 /// Largest change of a probability on OpenVINO for 16-bit weights, which keep 11 significant bits.
 const HALF_AGREEMENT: f32 = 2e-3;
-/// The same of a golden sample for 8 bits, whose verdict may not change at all.
+/// The same of a golden sample for 8 bits.
 const BYTE_TOLERANCE: f32 = 0.05;
 /// Largest change of AUROC for 8 bits.
 const MOST_AUROC: f64 = 0.005;
@@ -70,15 +94,7 @@ impl Recast {
         self.out.check()?;
         let files = ModelFiles::open(&self.model)?;
         let manifest = files.manifest();
-        let bytes = files.onnx().ok_or_else(|| TrainError::Export {
-            problem: format!(
-                "{} has no ONNX file, which precisions are made from",
-                self.model.display()
-            ),
-        })?;
-        let graph = onnx::read(bytes).map_err(|problem| TrainError::Export {
-            problem: format!("{}: its ONNX file: {problem}", self.model.display()),
-        })?;
+        let graph = self.network(&files)?;
         let data = self.data.as_ref();
         let data = data.map(|source| Dataset::load(source, &manifest.input));
         let data = data.transpose()?;
@@ -101,19 +117,37 @@ impl Recast {
         let staging = self.out.staging()?;
         self.write(&files, &recast, staging.path())?;
         let proof = self.prove(staging.path(), files.golden_images(), data.as_ref())?;
+        self.write_card(staging.path(), &proof)?;
         self.out.publish(&staging)?;
         println!("{}: {proof}", self.out.folder.display());
         Ok(())
     }
 
+    /// The network of the ONNX file, which all precisions are made from.
+    fn network(&self, files: &ModelFiles) -> Result<Graph, TrainError> {
+        const REMEDY: &str = "give a model folder that `smearscope-train fit` made";
+        let (Some(bytes), Some(entry)) = (files.onnx(), &files.manifest().files.onnx) else {
+            let problem = "it has no ONNX file, which precisions are made from";
+            return Err(TrainError::data(&self.model, problem, REMEDY));
+        };
+        let path = self.model.join(&entry.path);
+        let graph =
+            onnx::read(bytes).map_err(|problem| TrainError::data(&path, problem, REMEDY))?;
+        let shape = files.manifest().input.shape();
+        let inputs: Vec<&[usize]> = graph.parameters().collect();
+        if inputs != [shape] {
+            let problem = format!("its inputs are {inputs:?}, and the manifest's is {shape:?}");
+            return Err(TrainError::data(&path, problem, REMEDY));
+        }
+        Ok(graph)
+    }
+
     /// All files of the model, with the network of this graph.
     fn write(&self, files: &ModelFiles, graph: &Graph, folder: &Path) -> Result<(), TrainError> {
         let mut manifest = files.manifest().clone();
-        manifest.architecture = format!("{} ({})", manifest.architecture, self.precision.name());
-        if self.precision == Precision::Int8 {
-            for sample in &mut manifest.golden {
-                sample.tolerance = BYTE_TOLERANCE;
-            }
+        manifest.architecture = self.precision.of(&manifest.architecture);
+        for sample in &mut manifest.golden {
+            sample.tolerance = self.precision.golden_tolerance();
         }
         let ir = ir::write(graph, &manifest.name).map_err(|error| TrainError::Export {
             problem: format!("{IR_XML}: {error}"),
@@ -122,30 +156,65 @@ impl Recast {
         manifest.files.ir_bin = Some(package::save(folder, IR_BIN, &ir.bin)?);
         let copied = manifest.golden.iter().map(|sample| &sample.image);
         let copied = copied.chain(&manifest.files.onnx);
-        let documents = [report::FILE_NAME, card::FILE_NAME].map(PathBuf::from);
-        for path in copied.map(|entry| entry.path.clone()).chain(documents) {
+        let copied = copied.map(|entry| entry.path.clone());
+        for path in copied.chain(self.documents()?) {
             let from = self.model.join(&path);
-            if let Ok(bytes) = std::fs::read(&from) {
-                package::save(folder, &path.to_string_lossy(), &bytes)?;
-            }
+            let bytes = fs::read(&from).map_err(|error| unreadable(&from, &error))?;
+            package::save(folder, &path.to_string_lossy(), &bytes)?;
         }
         package::save(folder, Manifest::FILE_NAME, manifest.to_toml()?.as_bytes())?;
         Ok(())
     }
 
-    /// Runs the old model and the new one on the same images.
+    /// The report and the figures, of those that are there; paths inside the model folder.
+    fn documents(&self) -> Result<Vec<PathBuf>, TrainError> {
+        let mut documents = Vec::new();
+        for name in [report::FILE_NAME, plots::FOLDER] {
+            let place = self.model.join(name);
+            if !place.exists() {
+                continue;
+            }
+            for entry in WalkDir::new(&place) {
+                let entry = entry.map_err(|error| unreadable(&place, &error))?;
+                if !entry.file_type().is_dir() {
+                    let inside = entry.path().strip_prefix(&self.model);
+                    documents.push(inside.unwrap_or(entry.path()).to_owned());
+                }
+            }
+        }
+        Ok(documents)
+    }
+
+    /// The model's card, which tells of the new export.
+    fn write_card(&self, folder: &Path, proof: &Proof) -> Result<(), TrainError> {
+        let path = self.model.join(card::FILE_NAME);
+        let old = match fs::read_to_string(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            text => text.map_err(|error| unreadable(&path, &error))?,
+        };
+        let export = format!(
+            "The OpenVINO IR was written again, with {}, after all that is told above was measured: {proof}.\n\n\
+             ```sh\nsmearscope-train export --model MODEL --precision {} --out OUT\n```\n",
+            self.precision.name(),
+            cli::spelled(&self.precision),
+        );
+        let card = card::with_export(&old, &export);
+        package::save(folder, card::FILE_NAME, card.as_bytes()).map(|_| ())
+    }
+
+    /// Runs the old model, by its ONNX file, and the new one on the same images.
     fn prove(
         &self,
         folder: &Path,
         golden: &[RgbImage],
         data: Option<&Dataset>,
     ) -> Result<Proof, TrainError> {
-        let config = EngineConfig {
-            choice: EngineChoice::OpenVino,
+        let on = |choice| EngineConfig {
+            choice,
             ..EngineConfig::default()
         };
-        let mut old = Model::load(&self.model, &config)?;
-        let mut new = Model::load(folder, &config)?;
+        let mut old = Model::load(&self.model, &on(EngineChoice::Embedded))?;
+        let mut new = Model::load(folder, &on(EngineChoice::OpenVino))?;
         let rule = old.manifest().decision;
         let mut proof = Proof::default();
         for image in golden {
@@ -225,10 +294,15 @@ impl fmt::Display for Proof {
             self.images, self.probability
         )?;
         match self.auroc {
-            Some([before, after]) => write!(f, ", AUROC from {before:.4} to {after:.4}"),
+            Some([before, after]) => write!(f, " and AUROC by {:.4}", (before - after).abs()),
             None => Ok(()),
         }
     }
+}
+
+fn unreadable(path: &Path, error: &dyn Error) -> TrainError {
+    let problem = format!("it cannot be read: {error}");
+    TrainError::data(path, problem, "check the path and its permissions")
 }
 
 /// What the network is given for some of the images, spread over all of them.
@@ -239,4 +313,16 @@ fn inputs(manifest: &Manifest, data: &Dataset) -> Result<Vec<Vec<f32>>, TrainErr
     samples
         .map(|sample| Ok(preprocessor.prepare(&sample.input)?.data.clone()))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_architecture_is_of_one_precision() {
+        let half = Precision::Fp16.of("compact-cnn");
+        assert_eq!(half, "compact-cnn (FP16 weights)");
+        assert_eq!(Precision::Int8.of(&half), "compact-cnn (INT8 convolutions)");
+    }
 }

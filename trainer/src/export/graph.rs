@@ -5,6 +5,8 @@
 
 use half::f16;
 
+use super::shapes;
+
 /// A network; every node follows the nodes that it reads.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Graph {
@@ -87,6 +89,15 @@ impl Graph {
         &self.nodes[value.0]
     }
 
+    /// Shapes of what the caller gives.
+    pub(super) fn parameters(&self) -> impl Iterator<Item = &[usize]> {
+        let given = |node: &&Node| node.operation == Operation::Parameter;
+        self.nodes
+            .iter()
+            .filter(given)
+            .map(|node| node.shape.as_slice())
+    }
+
     pub(crate) fn parameter(&mut self, name: &str, shape: &[usize]) -> Value {
         self.push(name, Operation::Parameter, &[], shape.to_vec())
     }
@@ -103,9 +114,37 @@ impl Graph {
         self.push(name, Operation::ByteWeights(values), &[], shape.to_vec())
     }
 
+    pub(super) fn integers(&mut self, name: &str, values: Vec<i64>) -> Value {
+        let shape = vec![values.len()];
+        self.push(name, Operation::Integers(values), &[], shape)
+    }
+
+    /// A node that works on others.
+    ///
+    /// # Errors
+    /// In words, if the operation has no meaning for them.
+    pub(super) fn apply(
+        &mut self,
+        name: &str,
+        operation: Operation,
+        inputs: &[Value],
+    ) -> Result<Value, String> {
+        let shape = shapes::inferred(self, &operation, inputs)
+            .map_err(|problem| format!("{name}: {problem}"))?;
+        Ok(self.push(name, operation, inputs, shape))
+    }
+
+    /// The same in a network of this crate's own, whose shapes fit.
+    ///
+    /// # Panics
+    /// If they do not.
+    fn own(&mut self, name: &str, operation: Operation, inputs: &[Value]) -> Value {
+        self.apply(name, operation, inputs)
+            .unwrap_or_else(|problem| unreachable!("{problem}"))
+    }
+
     pub(super) fn convert(&mut self, name: &str, input: Value) -> Value {
-        let shape = self.node(input).shape.clone();
-        self.push(name, Operation::Convert, &[input], shape)
+        self.own(name, Operation::Convert, &[input])
     }
 
     pub(super) fn fake_quantise(
@@ -117,9 +156,8 @@ impl Graph {
     ) -> Value {
         let [low, high] = [("low", range[0]), ("high", range[1])]
             .map(|(end, value)| self.weights(&format!("{name}/{end}"), &[1, 1, 1, 1], vec![value]));
-        let shape = self.node(input).shape.clone();
         let inputs = [input, low, high, low, high];
-        self.push(name, Operation::FakeQuantise { levels }, &inputs, shape)
+        self.own(name, Operation::FakeQuantise { levels }, &inputs)
     }
 
     /// A node of another graph, on inputs of this one.
@@ -141,69 +179,50 @@ impl Graph {
         stride: usize,
         padding: usize,
     ) -> Value {
-        let (image_shape, kernel_shape) = (&self.node(image).shape, &self.node(kernel).shape);
-        let extent =
-            |axis: usize| (image_shape[axis] + 2 * padding - kernel_shape[axis]) / stride + 1;
-        let shape = vec![image_shape[0], kernel_shape[0], extent(2), extent(3)];
-        self.push(
-            name,
-            Operation::Convolution { stride, padding },
-            &[image, kernel],
-            shape,
-        )
+        let operation = Operation::Convolution { stride, padding };
+        self.own(name, operation, &[image, kernel])
     }
 
     pub(crate) fn max_pool(&mut self, name: &str, image: Value, window: usize) -> Value {
-        let mut shape = self.node(image).shape.clone();
-        shape[2] /= window;
-        shape[3] /= window;
-        self.push(name, Operation::MaxPool { window }, &[image], shape)
+        self.own(name, Operation::MaxPool { window }, &[image])
     }
 
     pub(crate) fn global_average_pool(&mut self, name: &str, image: Value) -> Value {
-        let shape = &self.node(image).shape;
-        let shape = vec![shape[0], shape[1], 1, 1];
-        self.push(name, Operation::GlobalAveragePool, &[image], shape)
+        self.own(name, Operation::GlobalAveragePool, &[image])
     }
 
     /// The right-hand side is broadcast to the left.
     pub(crate) fn add(&mut self, name: &str, left: Value, right: Value) -> Value {
-        let shape = self.node(left).shape.clone();
-        self.push(name, Operation::Add, &[left, right], shape)
+        self.own(name, Operation::Add, &[left, right])
     }
 
     /// The right-hand side is broadcast to the left.
     pub(crate) fn multiply(&mut self, name: &str, left: Value, right: Value) -> Value {
-        let shape = self.node(left).shape.clone();
-        self.push(name, Operation::Multiply, &[left, right], shape)
+        self.own(name, Operation::Multiply, &[left, right])
     }
 
     pub(crate) fn mat_mul(&mut self, name: &str, left: Value, right: Value) -> Value {
-        let shape = vec![self.node(left).shape[0], self.node(right).shape[1]];
-        self.push(name, Operation::MatMul, &[left, right], shape)
+        self.own(name, Operation::MatMul, &[left, right])
     }
 
     pub(crate) fn relu(&mut self, name: &str, input: Value) -> Value {
-        let shape = self.node(input).shape.clone();
-        self.push(name, Operation::Relu, &[input], shape)
+        self.own(name, Operation::Relu, &[input])
     }
 
     pub(crate) fn reshape(&mut self, name: &str, input: Value, shape: &[usize]) -> Value {
-        let target = self.integers(&format!("{name}/shape"), shape);
-        self.push(name, Operation::Reshape, &[input, target], shape.to_vec())
+        let extents = shape.iter().map(|&extent| extent as i64).collect();
+        let target = self.integers(&format!("{name}/shape"), extents);
+        self.own(name, Operation::Reshape, &[input, target])
     }
 
     pub(crate) fn softmax(&mut self, name: &str, input: Value) -> Value {
-        let shape = self.node(input).shape.clone();
-        self.push(name, Operation::Softmax, &[input], shape)
+        self.own(name, Operation::Softmax, &[input])
     }
 
     /// Sum over axis 1.
     pub(crate) fn sum_channels(&mut self, name: &str, input: Value) -> Value {
-        let mut shape = self.node(input).shape.clone();
-        shape[1] = 1;
-        let axes = self.integers(&format!("{name}/axes"), &[1]);
-        self.push(name, Operation::ReduceSum, &[input, axes], shape)
+        let axes = self.integers(&format!("{name}/axes"), vec![1]);
+        self.own(name, Operation::ReduceSum, &[input, axes])
     }
 
     /// Makes a value an output of the network, under the name of its node.
@@ -211,12 +230,6 @@ impl Graph {
         let Node { name, shape, .. } = self.node(value);
         let (name, shape) = (format!("{name}/result"), shape.clone());
         self.push(&name, Operation::Result, &[value], shape);
-    }
-
-    fn integers(&mut self, name: &str, values: &[usize]) -> Value {
-        let values: Vec<i64> = values.iter().map(|&value| value as i64).collect();
-        let shape = vec![values.len()];
-        self.push(name, Operation::Integers(values), &[], shape)
     }
 
     fn push(
@@ -233,36 +246,5 @@ impl Graph {
             shape,
         });
         Value(self.nodes.len() - 1)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shapes_follow_the_operations() {
-        let mut graph = Graph::default();
-        let image = graph.parameter("image", &[1, 3, 8, 6]);
-        let kernel = graph.weights("kernel", &[4, 3, 5, 5], vec![0.0; 300]);
-        let same = graph.convolution("same", image, kernel, 1, 2);
-        let valid = graph.convolution("valid", image, kernel, 1, 1);
-        let strided = graph.convolution("strided", image, kernel, 2, 2);
-        let pooled = graph.max_pool("pooled", same, 2);
-        let sum = graph.sum_channels("sum", pooled);
-        let mean = graph.global_average_pool("mean", pooled);
-        let shapes =
-            [same, valid, strided, pooled, sum, mean].map(|value| graph.node(value).shape.clone());
-        assert_eq!(
-            shapes,
-            [
-                [1, 4, 8, 6],
-                [1, 4, 6, 4],
-                [1, 4, 4, 3],
-                [1, 4, 4, 3],
-                [1, 1, 4, 3],
-                [1, 4, 1, 1]
-            ]
-        );
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod interpreter;
 pub(crate) mod ir;
 pub(crate) mod onnx;
 mod precision;
+mod shapes;
 
 pub(crate) use command::{Precision, Recast};
 pub(crate) use graph::{Graph, Value};

@@ -12,7 +12,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use log::info;
-use semver::Version;
 use smearscope_artifacts::{
     ChannelOrder, DecisionRule, EngineChoice, EngineConfig, Evaluation, Files, GoldenSample,
     InputContract, Labels, Manifest, Model, Outputs, ResizeFilter, SlideRule,
@@ -23,7 +22,7 @@ use crate::destination::Destination;
 use crate::error::TrainError;
 use crate::golden;
 use crate::metrics::{self, Scored};
-use crate::package::{self, GOLDEN_TOLERANCE, IR_BIN, IR_XML};
+use crate::package::{self, GOLDEN_TOLERANCE, IR_BIN, IR_XML, Identity};
 use topology::Topology;
 
 /// Which network, and what it is called here.
@@ -38,9 +37,7 @@ pub(crate) struct Import {
     /// Labelled images.
     pub(crate) data: Source,
     pub(crate) out: Destination,
-    pub(crate) name: String,
-    pub(crate) version: Version,
-    pub(crate) license: String,
+    pub(crate) identity: Identity,
 }
 
 /// A way from 8-bit samples to the network's input.
@@ -165,12 +162,12 @@ impl Import {
         let label = |index: usize| self.labels.get(index).cloned().unwrap_or_default();
         Manifest {
             format_version: Manifest::FORMAT_VERSION,
-            name: self.name.clone(),
-            version: self.version.clone(),
+            name: self.identity.name.clone(),
+            version: self.identity.version.clone(),
             architecture: "imported".into(),
             trained_on: "Unknown: a third party's network.".into(),
             intended_use: "Research. Not for diagnosis or treatment.".into(),
-            license: self.license.clone(),
+            license: self.identity.license.clone(),
             demo: true,
             labels: Labels {
                 negative: label(1 - self.positive_index),
@@ -301,6 +298,7 @@ fn card(manifest: &Manifest, trials: &[Trial]) -> String {
 #[cfg(test)]
 mod tests {
     use image::{Rgb, RgbImage};
+    use semver::Version;
     use smearscope_artifacts::ArtifactError;
 
     use super::*;
@@ -372,9 +370,11 @@ mod tests {
                 folder: place("model"),
                 replace: false,
             },
-            name: "theirs".into(),
-            version: Version::new(1, 0, 0),
-            license: "MIT".into(),
+            identity: Identity {
+                name: "theirs".into(),
+                version: Version::new(1, 0, 0),
+                license: "MIT".into(),
+            },
         };
         match import.run() {
             Err(TrainError::Artifact(error @ ArtifactError::Engine { .. })) => {

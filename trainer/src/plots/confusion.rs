@@ -4,22 +4,22 @@ use kuva::plot::ColorMap;
 use kuva::render::render::{Primitive, Scene, TextAnchor};
 
 use super::Measured;
-use super::axes::{FONT, TEXT, TITLE};
+use super::axes::{FONT, GREY, TEXT, TITLE};
 use crate::metrics::Confusion;
 
 pub(super) const NAME: &str = "confusion-matrix";
 
-/// Width and height of a cell, and the room left of, above and around the cells, without the
-/// letters of a class.
+/// Least width of a cell, and its height.
 const CELL: (f64, f64) = (225.0, 150.0);
-const LEFT: f64 = 90.0;
-const TOP: f64 = 110.0;
+/// Room above and around the cells, between a cell and the name beside it, and for a letter of that.
+const TOP: f64 = 100.0;
 const MARGIN: f64 = 25.0;
+const GAP: f64 = 12.0;
 const LETTER: f64 = 9.5;
 /// Size of counts.
 const COUNT: u32 = 36;
-/// The share from which on text is white.
-const DARK: f64 = 0.55;
+/// The share from which on white text stands out better than black.
+const DARK: f64 = 0.75;
 
 /// A row for each truth, a column for each call.
 pub(super) fn draw(measured: &Measured) -> Scene {
@@ -40,70 +40,130 @@ pub(super) fn draw(measured: &Measured) -> Scene {
     let decided = rows(Confusion::of(decided));
     let names = [&measured.labels.positive, &measured.labels.negative];
 
-    let longest = names.map(|name| name.chars().count()).into_iter().max();
-    let left = LEFT + LETTER * longest.unwrap_or(0) as f64;
-    let width = left + 2.0 * CELL.0 + MARGIN;
+    let [calls, truths] = ["call", "truth"].map(|of| names.map(|name| format!("{of}: {name}")));
+    let room = |names: &[String; 2]| {
+        let letters = names.iter().map(|name| name.chars().count());
+        LETTER * letters.max().unwrap_or_default() as f64 + 2.0 * GAP
+    };
+    let cell = CELL.0.max(room(&calls));
+    let left = room(&truths);
+    let centre = |column: usize, row: usize| {
+        (
+            left + (column as f64 + 0.5) * cell,
+            TOP + (row as f64 + 0.5) * CELL.1,
+        )
+    };
+    let width = left + 2.0 * cell + MARGIN;
     let mut scene = Scene::new(width, TOP + 2.0 * CELL.1 + MARGIN);
     scene.font_family = Some(FONT.into());
     let title = measured.title("Accuracy", "accuracy");
-    text(&mut scene, title, (width / 2.0, 34.0), TITLE, "black");
-    for (index, name) in names.into_iter().enumerate() {
-        let (column, row) = centre(left, index, index);
-        text(
-            &mut scene,
-            format!("call: {name}"),
-            (column, TOP - 22.0),
-            TEXT,
-            "black",
-        );
-        let truth = format!("truth: {name}");
-        text(&mut scene, truth, (left / 2.0, row), TEXT, "black");
+    let top = (width / 2.0, 34.0);
+    text(&mut scene, title, top, TextAnchor::Middle, TITLE, "black");
+    for (index, (call, truth)) in calls.into_iter().zip(truths).enumerate() {
+        let (column, row) = centre(index, index);
+        let above = (column, TOP - GAP);
+        text(&mut scene, call, above, TextAnchor::Middle, TEXT, "black");
+        let beside = (left - GAP, row);
+        text(&mut scene, truth, beside, TextAnchor::End, TEXT, "black");
     }
     for (row, (counts, decided)) in all.iter().zip(decided).enumerate() {
         let images: usize = counts.iter().sum();
         for (column, (&count, decided)) in counts.iter().zip(decided).enumerate() {
             let share = count as f64 / images.max(1) as f64;
-            let (x, y) = centre(left, column, row);
+            let (x, y) = centre(column, row);
             scene.add(Primitive::Rect {
-                x: x - CELL.0 / 2.0,
+                x: x - cell / 2.0,
                 y: y - CELL.1 / 2.0,
-                width: CELL.0,
+                width: cell,
                 height: CELL.1,
                 fill: ColorMap::Blues.map(share).into(),
-                stroke: Some("white".into()),
-                stroke_width: Some(3.0),
+                stroke: Some(GREY.into()),
+                stroke_width: Some(1.0),
                 opacity: None,
             });
             let colour = if share < DARK { "black" } else { "white" };
-            let percent = 100.0 * share;
+            let part = match images {
+                0 => "of no image".into(),
+                _ => format!("{:.1} % of {images}", 100.0 * share),
+            };
             for (line, down, size) in [
                 (count.to_string(), -12.0, COUNT),
-                (format!("{percent:.1} % of {images}"), 20.0, TEXT),
+                (part, 20.0, TEXT),
                 (format!("({decided} with a verdict)"), 46.0, TEXT),
             ] {
-                text(&mut scene, line, (x, y + down), size, colour);
+                let at = (x, y + down);
+                text(&mut scene, line, at, TextAnchor::Middle, size, colour);
             }
         }
     }
     scene
 }
 
-fn centre(left: f64, column: usize, row: usize) -> (f64, f64) {
-    (
-        left + (column as f64 + 0.5) * CELL.0,
-        TOP + (row as f64 + 0.5) * CELL.1,
-    )
-}
-
-fn text(scene: &mut Scene, text: String, (x, y): (f64, f64), size: u32, colour: &str) {
+fn text(
+    scene: &mut Scene,
+    text: String,
+    (x, y): (f64, f64),
+    anchor: TextAnchor,
+    size: u32,
+    colour: &str,
+) {
     scene.add(Primitive::Text {
         x,
         y,
         content: text,
         size,
-        anchor: TextAnchor::Middle,
+        anchor,
         rotate: None,
         bold: false,
         color: Some(colour.into()),
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use smearscope_artifacts::{Evaluation, Labels};
+
+    use super::*;
+
+    #[test]
+    fn long_names_have_room() {
+        let evaluation = Evaluation {
+            dataset: "test".into(),
+            protocol: "test".into(),
+            positives: 0,
+            negatives: 0,
+            figures: BTreeMap::new(),
+            intervals: BTreeMap::new(),
+            warnings: Vec::new(),
+        };
+        let labels = Labels {
+            negative: "n".repeat(64),
+            positive: "p".repeat(50),
+            positive_index: 1,
+        };
+        let scene = draw(&Measured {
+            judged: &[],
+            evaluation: &evaluation,
+            labels: &labels,
+            courses: &[],
+        });
+        let place = |wanted: &str| {
+            let found = scene.elements.iter().find_map(|element| match element {
+                Primitive::Text { x, content, .. } if content == wanted => Some(*x),
+                _ => None,
+            });
+            found.unwrap()
+        };
+        // Calls are centred above their cells, truths end before theirs.
+        let half = |name: &String| LETTER * name.chars().count() as f64 / 2.0;
+        let [left, right] =
+            [&labels.positive, &labels.negative].map(|name| format!("call: {name}"));
+        assert!(place(&left) + half(&left) < place(&right) - half(&right));
+        assert!(place(&right) + half(&right) < scene.width);
+        let truth = format!("truth: {}", labels.negative);
+        assert!(place(&truth) - 2.0 * half(&truth) > 0.0);
+        assert!(place(&truth) < place(&left) - half(&left));
+    }
 }

@@ -62,11 +62,7 @@ impl Measured<'_> {
         save(folder, reliability::NAME, &reliability::draw(self))?;
         save(folder, confusion::NAME, &confusion::draw(self))?;
         if !self.courses.is_empty() {
-            save(
-                folder,
-                training_curves::NAME,
-                &training_curves::draw(self.courses),
-            )?;
+            save(folder, training_curves::NAME, &training_curves::draw(self))?;
         }
         Ok(())
     }
@@ -76,7 +72,7 @@ impl Measured<'_> {
         let Evaluation {
             figures, intervals, ..
         } = self.evaluation;
-        let leaky_key = format!("{}{key}", metrics::LEAKY);
+        let leaky_key = metrics::key(key, true);
         let (key, leaky) = if figures.contains_key(&leaky_key) {
             (leaky_key.as_str(), "LEAKY ")
         } else {

@@ -7,7 +7,9 @@ use kuva::render::figure::Figure;
 use kuva::render::plots::Plot;
 use kuva::render::render::Scene;
 
+use super::Measured;
 use super::axes::{DASHES, GREY, TITLE, axes, whole_ticks};
+use crate::metrics;
 use crate::training::{Course, Epoch};
 
 pub(super) const NAME: &str = "training-curves";
@@ -45,7 +47,9 @@ fn line(course: &Course, colour: &str, value: impl Fn(&Epoch) -> Option<f64>) ->
     [line.into(), kept.into()]
 }
 
-pub(super) fn draw(courses: &[(String, Course)]) -> Scene {
+pub(super) fn draw(measured: &Measured) -> Scene {
+    let courses = measured.courses;
+    let leaky = metrics::leaky_word(&measured.evaluation.figures);
     let epochs = || courses.iter().flat_map(|(_, course)| &course.epochs);
     let last = courses.iter().map(|(_, course)| course.epochs.len()).max();
     let last = last.unwrap_or(1).max(2) as f64;
@@ -93,12 +97,19 @@ pub(super) fn draw(courses: &[(String, Course)]) -> Scene {
             .with_y_label(label)
     };
     Figure::new(2, 1)
-        .with_title("Training, epoch by epoch")
+        .with_title(format!("{}Training, epoch by epoch", leaky.to_uppercase()))
         .with_title_size(TITLE)
         .with_plots(vec![losses, aurocs])
         .with_layouts(vec![
-            panel((0.0, 1.05 * highest), "loss (cross-entropy), nats").with_legend_entries(legend),
-            panel((lowest - 0.02, 1.01), "validation AUROC, 0 to 1"),
+            panel(
+                (0.0, 1.05 * highest),
+                &format!("{leaky}loss (cross-entropy), nats"),
+            )
+            .with_legend_entries(legend),
+            panel(
+                (lowest - 0.02, 1.01),
+                &format!("{leaky}validation AUROC, 0 to 1"),
+            ),
         ])
         .with_figure_size(WIDTH, HEIGHT)
         .render()
