@@ -8,13 +8,13 @@ use smearscope_hardware::{
     Board, Button, ButtonEvent, Canvas, Faults, Frame, HardwareError, Lights, PressReceiver,
     Screen, StatusLeds, press_queue, with_causes,
 };
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::analysis::{Analysis, AnalysisError, Analyst};
 use crate::gallery::Place;
 use crate::machine::{Event, Fault, Finding, Kept, State};
 use crate::screens::{self, Identity, View};
-use crate::slide::Slide;
+use crate::slide::{Slide, Standing};
 use crate::workers::{Gone, Worker};
 
 /// How long things may take.
@@ -22,6 +22,8 @@ use crate::workers::{Gone, Worker};
 pub struct Timing {
     /// From one picture to the next without anybody pressing, for a box without a button.
     pub interval: Option<Duration>,
+    /// Fields after which a slide is closed without anybody asking.
+    pub slide_fields: Option<u32>,
     /// From the press to the frame.
     pub capture: Duration,
     /// From the frame to the verdict.
@@ -100,6 +102,7 @@ pub async fn run(
         slide: Slide::first(),
         slide_name: slide_name(),
         last: None,
+        next_picture: timing.interval.map(|interval| Instant::now() + interval),
         faults: board.faults,
         missing: None,
         button: board.button,
@@ -151,8 +154,10 @@ struct Appliance<R> {
     slide: Slide,
     /// The slide's folder in the gallery.
     slide_name: String,
-    /// The last finding, to be shown again.
-    last: Option<Finding>,
+    /// What was shown last of a field or of a slide, to be shown again.
+    last: Option<State>,
+    /// When the next picture is taken without anybody pressing.
+    next_picture: Option<Instant>,
     /// What the camera delivered, on its way to the model.
     frame: Option<Frame>,
     timing: Timing,
@@ -230,6 +235,12 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
             format!("{} samples right", analyst.model().golden().len()),
             identity.engine.clone(),
         ];
+        if manifest.domain.is_none() {
+            log::warn!(
+                "the model does not know what it was trained on; no picture is refused as unlike that"
+            );
+            found.push("distance not checked".into());
+        }
         let faults = self.faults.look();
         if faults.is_empty() {
             found.push("camera there".into());
@@ -248,6 +259,14 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
     }
 
     async fn capture(&mut self) -> Event {
+        self.next_picture = self
+            .timing
+            .interval
+            .map(|interval| Instant::now() + interval);
+        let is_full = |most| self.slide.photographed() >= most;
+        if self.timing.slide_fields.is_some_and(is_full) {
+            self.close_slide();
+        }
         match timeout(self.timing.capture, self.camera.ask(())).await {
             Ok(Ok(Ok(frame))) => {
                 let exposed = frame.captured_at;
@@ -255,7 +274,7 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
                 Event::Captured(exposed)
             }
             Ok(Ok(Err(error))) => failed(with_causes(&error), false),
-            Ok(Err(Gone)) => failed("the camera's driver crashed; restart the appliance", true),
+            Ok(Err(Gone)) => failed("the camera's driver crashed; press again", false),
             Err(_) => failed("the camera gives no picture; unplug and plug it in", false),
         }
     }
@@ -282,13 +301,13 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
                     threshold: loaded.decision.threshold,
                     identity: &loaded.identity,
                 });
-                self.last = Some(finding.clone());
+                self.last = Some(State::Verdict(finding.clone()));
                 Event::Analysed(finding)
             }
             Ok(Ok((source, Err(error)))) => {
                 failed(format!("{source}: {}", with_causes(&error)), false)
             }
-            Ok(Err(Gone)) => failed("the analysis crashed; restart the appliance", true),
+            Ok(Err(Gone)) => failed("the analysis crashed; press again", false),
             Err(_) => failed("the analysis takes too long; press again", false),
         }
     }
@@ -304,10 +323,12 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
         let is_passing = state.is_passing() && !is_part_missing;
         let hold = sleep(match state {
             State::SelfTest(_) => self.timing.selftest,
+            // The word that the button was let go may be lost.
+            State::SwitchingOff { at, .. } => at.saturating_duration_since(began) + TICK,
             _ => self.timing.hold,
         });
-        let interval = sleep(self.timing.interval.unwrap_or_default());
-        let is_timed = self.timing.interval.is_some() && state.is_waiting();
+        let next_picture = self.next_picture.filter(|_| state.is_waiting());
+        let interval = sleep_until(next_picture.unwrap_or(began).into());
         let mut refreshed = began;
         let event = {
             // One wait, so that no press is lost while the display is drawn again.
@@ -324,8 +345,12 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
                     return Event::HoldOver;
                 }
                 tokio::select! {
+                    // The operator first: a slide that is closed takes no field any more.
+                    biased;
                     event = &mut pressed => break event,
-                    () = &mut interval, if is_timed => return Event::Press(Instant::now()),
+                    () = &mut interval, if next_picture.is_some() => {
+                        return Event::Press(Instant::now());
+                    }
                     () = &mut hold, if is_passing => return Event::HoldOver,
                     () = sleep(TICK.min(self.timing.refresh)) => {}
                 }
@@ -341,24 +366,29 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
         self.meaning(event)
     }
 
+    /// Begins another slide; gives what the last one came to, if anything was photographed of it.
+    fn close_slide(&mut self) -> Option<Standing> {
+        let loaded = self.analyst.as_ref()?;
+        if self.slide.photographed() == 0 {
+            return None;
+        }
+        let standing = self.slide.standing(loaded.slide, &loaded.decision);
+        let word = standing.verdict.word();
+        log::info!("slide {} closed: {word}", standing.slide);
+        self.slide = self.slide.next();
+        self.slide_name = slide_name();
+        self.last = Some(State::SlideClosed(standing));
+        Some(standing)
+    }
+
     /// What a gesture means here.
     fn meaning(&mut self, event: ButtonEvent) -> Event {
         match event {
             ButtonEvent::Press(at) => Event::Press(at),
-            ButtonEvent::NextSlide => match &self.analyst {
-                Some(loaded) if self.slide.photographed() > 0 => {
-                    let standing = self.slide.standing(loaded.slide, &loaded.decision);
-                    log::info!(
-                        "slide {} closed: {}",
-                        standing.slide,
-                        standing.verdict.word()
-                    );
-                    self.slide = self.slide.next();
-                    self.slide_name = slide_name();
-                    Event::SlideClosed(standing)
-                }
+            ButtonEvent::NextSlide => match self.close_slide() {
+                Some(standing) => Event::SlideClosed(standing),
                 // A slide of which nothing was photographed is the next one already.
-                _ => Event::HoldOver,
+                None => Event::HoldOver,
             },
             ButtonEvent::Repeat => Event::Repeat(self.last.clone()),
             ButtonEvent::ShutdownAhead(at) => Event::ShutdownAhead(at),
@@ -378,7 +408,7 @@ fn view<'a>(
         state,
         identity: analyst.map(|loaded| &loaded.identity),
         slide: slide.number(),
-        fields: slide.photographed(),
+        fields: slide.judged(),
         clock: clock(),
         since,
     }
