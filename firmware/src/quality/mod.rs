@@ -205,7 +205,7 @@ mod tests {
             let mut dark = image.clone();
             dark.iter_mut().for_each(|sample| *sample /= 10);
             assert_eq!(problem(&dark), Some(Problem::TooDark), "{name}");
-            let bright = brighten(&image, 150);
+            let bright = brighten(&image, 200);
             // Of a dark field something is left, but nuclei are not.
             let problem = problem(&bright);
             let told = [Problem::TooBright, Problem::NoWhiteCells].map(Some);
