@@ -123,7 +123,12 @@ fn what_the_model_sees_is_painted_with_a_ring_around_the_strongest_cell() {
         .unwrap()
         .to_rgb8();
     let (width, height) = (overlay.width() as f32, overlay.height() as f32);
-    assert_eq!(overlay.width().max(overlay.height()), 800);
+    let original = image::image_dimensions(root().join("hardware/fields/field01_1.jpg")).unwrap();
+    assert_eq!(
+        overlay.dimensions(),
+        original,
+        "it is no larger than it needs to be"
+    );
     let at = |axis: &str| line["strongest"][axis].as_f64().unwrap() as f32;
     let (x, y) = (at("x") * width, at("y") * height);
     // The white part of the ring, wherever it is in the picture.
