@@ -131,9 +131,8 @@ pub async fn run(
             }
             event = appliance.next(&state, &mut load, &mut failure) => event,
         };
-        match &event {
-            Event::Failed(fault) => log::error!("{}", fault.message),
-            event => log::debug!("{event:?}"),
+        if let Event::Failed(fault) = &event {
+            log::error!("{}", fault.message);
         }
         state = state.after(event);
     }

@@ -489,7 +489,8 @@ const COMMENTS: &[(&str, &str)] = &[
     ("camera.warm_up_frames", "Frames that are dropped first."),
     (
         "camera.settle_frames",
-        "Frames after which an exposure that has not come to rest is waited for no more; 0: not at all.",
+        "Frames within which the exposure must come to rest, else the picture is refused; 0: it is not \
+         waited for.",
     ),
     ("oled.", "The display of a real bench, whichever board."),
     ("oled.bus", "N of /dev/i2c-N."),

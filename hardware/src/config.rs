@@ -184,8 +184,8 @@ pub struct CameraConfig {
     pub gain: Setting,
     /// Frames that are dropped first: cameras damage some of them.
     pub warm_up_frames: u32,
-    /// Frames after which an exposure that has not come to rest is waited for no more; 0: it is not
-    /// waited for at all.
+    /// Frames within which the exposure must come to rest, else the picture is refused; 0: it is not
+    /// waited for.
     pub settle_frames: u32,
 }
 

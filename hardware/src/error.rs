@@ -44,6 +44,15 @@ pub enum HardwareError {
         /// What is possible instead.
         offers: String,
     },
+    /// The camera's exposure did not come to rest.
+    #[error(
+        "the camera's exposure did not settle within {frames} frames; steady the light and press again, \
+         or set camera.exposure to a value"
+    )]
+    Unsteady {
+        /// Frames that were waited for.
+        frames: u32,
+    },
     /// The camera delivered bytes that cannot be a whole frame.
     #[error(
         "the camera delivered a damaged frame: {reason}; press again, and check the USB cable if it repeats"

@@ -113,11 +113,9 @@ impl UsbCamera {
                 Exposure::Moving => {}
                 Exposure::Settled => return Ok(()),
                 Exposure::Restless => {
-                    log::warn!(
-                        "the camera's exposure has not settled within {} frames",
-                        self.config.settle_frames
-                    );
-                    return Ok(());
+                    return Err(HardwareError::Unsteady {
+                        frames: self.config.settle_frames,
+                    });
                 }
             }
         }
