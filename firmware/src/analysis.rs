@@ -24,6 +24,8 @@ pub struct Analyst {
     limits: Limits,
     has_overlays: bool,
     gallery: Option<Gallery>,
+    /// Of which slide the last frame was.
+    slide: String,
 }
 
 /// What came out for one picture.
@@ -33,8 +35,8 @@ pub struct Analysis {
     pub verdict: Verdict,
     /// Calibrated probability of the positive class, 0 to 1; `None` where the model was not asked.
     pub probability: Option<f32>,
-    /// Logit margin, for the slide; `None` where the model was not asked.
-    pub margin: Option<f32>,
+    /// Calibrated log-odds of the positive class, for the slide; `None` where the model was not asked.
+    pub log_odds: Option<f32>,
     /// What the gate measured.
     pub quality: Quality,
     /// Where the evidence for the positive class is strongest, if there is any.
@@ -70,6 +72,7 @@ impl Analyst {
             limits,
             has_overlays: false,
             gallery: None,
+            slide: String::new(),
         }
     }
 
@@ -130,7 +133,14 @@ impl Analyst {
             Pixels::Encoded(bytes) => (decode::decode(&bytes, &self.limits)?, Some(bytes)),
             raw @ Pixels::Rgb8 { .. } => (self.image(raw)?, None),
         };
+        if self.slide != place.slide {
+            self.gate.forget();
+            self.slide.clone_from(&place.slide);
+        }
         let analysis = self.analyse(&image, earlier.as_ref())?;
+        if analysis.log_odds.is_some() {
+            self.gate.remember();
+        }
         let exposure = Exposure {
             encoded: encoded.as_deref(),
             image: &image,
@@ -185,7 +195,7 @@ impl Analyst {
             .domain
             .as_ref()
             .map(|domain| domain.limit);
-        let decision = self.model.manifest().decision;
+        let rule = self.model.manifest().decision;
         let prepared = self.model.prepare(image)?;
         if let (Some(distance), Some(limit)) = (prepared.distance(), limit) {
             quality.most("distance", distance, limit, Problem::Unfamiliar);
@@ -194,13 +204,13 @@ impl Analyst {
             return Ok(Analysis::refused(failure.problem, quality));
         }
         let inference = prepared.infer()?;
-        let decision = decision.decide(inference.margin);
+        let decision = rule.decide(inference.margin);
         let evidence = inference.evidence.as_ref();
         let strongest = evidence.and_then(EvidenceMap::strongest);
         Ok(Analysis {
             verdict: Verdict::of(&decision),
             probability: Some(decision.probability),
-            margin: Some(inference.margin),
+            log_odds: Some(rule.log_odds(inference.margin)),
             quality,
             strongest,
             overlay: evidence
@@ -215,7 +225,7 @@ impl Analysis {
         Self {
             verdict: Verdict::Inconclusive(Reason::Quality(problem)),
             probability: None,
-            margin: None,
+            log_odds: None,
             quality,
             strongest: None,
             overlay: None,

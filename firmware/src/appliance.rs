@@ -10,7 +10,7 @@ use smearscope_hardware::{
     Screen, StatusLeds, press_queue, with_causes,
 };
 use tokio::sync::oneshot;
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::analysis::{Analysis, AnalysisError, Analyst};
 use crate::checks::{self, Check};
@@ -19,7 +19,7 @@ use crate::machine::{Event, Fault, Finding, Kept, SelfTest, State};
 use crate::models::ModelError;
 use crate::screens::{self, Identity, View};
 use crate::service;
-use crate::slide::Slide;
+use crate::slide::{Slide, Standing};
 use crate::workers::{Gone, Pulse, Worker};
 
 /// How long things may take.
@@ -27,6 +27,8 @@ use crate::workers::{Gone, Pulse, Worker};
 pub struct Timing {
     /// From one picture to the next without anybody pressing, for a box without a button.
     pub interval: Option<Duration>,
+    /// Fields after which a slide is closed without anybody asking.
+    pub slide_fields: Option<u32>,
     /// From the press to the frame.
     pub capture: Duration,
     /// From the frame to the verdict.
@@ -116,6 +118,7 @@ pub async fn run(
         slide: Slide::first(),
         slide_name: slide_name(),
         last: None,
+        next_picture: timing.interval.map(|interval| Instant::now() + interval),
         faults: board.faults,
         missing: None,
         button: board.button,
@@ -190,8 +193,10 @@ struct Appliance<R> {
     slide: Slide,
     /// The slide's folder in the gallery.
     slide_name: String,
-    /// The last finding, to be shown again.
-    last: Option<Finding>,
+    /// What was shown last of a field or of a slide, to be shown again.
+    last: Option<State>,
+    /// When the next picture is taken without anybody pressing.
+    next_picture: Option<Instant>,
     /// What the camera delivered, on its way to the model.
     frame: Option<Frame>,
     timing: Timing,
@@ -268,7 +273,13 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
         };
         log::info!("{} on {}", identity.model, identity.engine);
         let samples = analyst.model().golden().len();
-        let found = self_test(&identity, samples, self.faults.look(), &checks);
+        let mut found = self_test(&identity, samples, self.faults.look(), &checks);
+        if manifest.domain.is_none() {
+            log::warn!(
+                "the model does not know what it was trained on; no picture is refused as unlike that"
+            );
+            found.lines.push("distance not checked".into());
+        }
         self.analyst = Some(Loaded {
             identity,
             decision: manifest.decision,
@@ -286,6 +297,14 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
     }
 
     async fn capture(&mut self) -> Event {
+        self.next_picture = self
+            .timing
+            .interval
+            .map(|interval| Instant::now() + interval);
+        let is_full = |most| self.slide.photographed() >= most;
+        if self.timing.slide_fields.is_some_and(is_full) {
+            self.close_slide();
+        }
         match timeout(self.timing.capture, self.camera.ask(())).await {
             Ok(Ok(Ok(frame))) => {
                 let exposed = frame.captured_at;
@@ -293,7 +312,7 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
                 Event::Captured(exposed)
             }
             Ok(Ok(Err(error))) => failed(with_causes(&error), false),
-            Ok(Err(Gone)) => failed("the camera's driver crashed; restart the appliance", true),
+            Ok(Err(Gone)) => failed("the camera's driver crashed; press again", false),
             Err(_) => failed("the camera gives no picture; unplug and plug it in", false),
         }
     }
@@ -320,13 +339,13 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
                     threshold: loaded.decision.threshold,
                     identity: &loaded.identity,
                 });
-                self.last = Some(finding.clone());
+                self.last = Some(State::Verdict(finding.clone()));
                 Event::Analysed(finding)
             }
             Ok(Ok((source, Err(error)))) => {
                 failed(format!("{source}: {}", with_causes(&error)), false)
             }
-            Ok(Err(Gone)) => failed("the analysis crashed; restart the appliance", true),
+            Ok(Err(Gone)) => failed("the analysis crashed; press again", false),
             Err(_) => failed("the analysis takes too long; press again", false),
         }
     }
@@ -342,10 +361,12 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
         let is_passing = state.is_passing() && !is_part_missing;
         let hold = sleep(match state {
             State::SelfTest(found) if found.passed => self.timing.selftest,
+            // The word that the button was let go may be lost.
+            State::SwitchingOff { at, .. } => at.saturating_duration_since(began) + TICK,
             _ => self.timing.hold,
         });
-        let interval = sleep(self.timing.interval.unwrap_or_default());
-        let is_timed = self.timing.interval.is_some() && state.is_waiting();
+        let next_picture = self.next_picture.filter(|_| state.is_waiting());
+        let interval = sleep_until(next_picture.unwrap_or(began).into());
         let mut refreshed = began;
         let event = {
             // One wait, so that no press is lost while the display is drawn again.
@@ -362,8 +383,12 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
                     return Event::HoldOver;
                 }
                 tokio::select! {
+                    // The operator first: a slide that is closed takes no field any more.
+                    biased;
                     event = &mut pressed => break event,
-                    () = &mut interval, if is_timed => return Event::Press(Instant::now()),
+                    () = &mut interval, if next_picture.is_some() => {
+                        return Event::Press(Instant::now());
+                    }
                     () = &mut hold, if is_passing => return Event::HoldOver,
                     () = sleep(TICK.min(self.timing.refresh)) => {}
                 }
@@ -379,20 +404,28 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
         self.meaning(event)
     }
 
+    /// Begins another slide; gives what the last one came to, if anything was photographed of it.
+    fn close_slide(&mut self) -> Option<Standing> {
+        let loaded = self.analyst.as_ref()?;
+        if self.slide.photographed() == 0 {
+            return None;
+        }
+        let standing = self.slide.standing(loaded.slide, &loaded.decision);
+        log::info!("slide {} closed", standing.slide);
+        self.slide = self.slide.next();
+        self.slide_name = slide_name();
+        self.last = Some(State::SlideClosed(standing));
+        Some(standing)
+    }
+
     /// What a gesture means here.
     fn meaning(&mut self, event: ButtonEvent) -> Event {
         match event {
             ButtonEvent::Press(at) => Event::Press(at),
-            ButtonEvent::NextSlide => match &self.analyst {
-                Some(loaded) if self.slide.photographed() > 0 => {
-                    let standing = self.slide.standing(loaded.slide, &loaded.decision);
-                    log::info!("slide {} closed", standing.slide);
-                    self.slide = self.slide.next();
-                    self.slide_name = slide_name();
-                    Event::SlideClosed(standing)
-                }
+            ButtonEvent::NextSlide => match self.close_slide() {
+                Some(standing) => Event::SlideClosed(standing),
                 // A slide of which nothing was photographed is the next one already.
-                _ => Event::HoldOver,
+                None => Event::HoldOver,
             },
             ButtonEvent::Repeat => Event::Repeat(self.last.clone()),
             ButtonEvent::ShutdownAhead(at) => Event::ShutdownAhead(at),
@@ -412,7 +445,7 @@ fn view<'a>(
         state,
         identity: analyst.map(|loaded| &loaded.identity),
         slide: slide.number(),
-        fields: slide.photographed(),
+        fields: slide.judged(),
         clock: checks::time_of_day(&jiff::Zoned::now()),
         since,
     }

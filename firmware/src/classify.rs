@@ -1,6 +1,7 @@
 //! `smearscope classify`: image files and folders, for people and for scripts.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -126,12 +127,9 @@ pub(crate) fn classify(
     json: bool,
     overlays: Option<&Path>,
 ) -> Result<Exit> {
-    if let Some(folder) = overlays {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("{} cannot be made", folder.display()))?;
-    }
     let (images, mut failures) = find(paths);
     let model = format!("{} {}", analyst.manifest().name, analyst.manifest().version);
+    let mut overlays = overlays.map(Overlays::new);
     let bar = progress(images.len());
     let mut printer = Printer { bar: &bar, json };
     let mut summary = Summary::default();
@@ -143,8 +141,10 @@ pub(crate) fn classify(
             Ok(analysis) => {
                 summary.count(image, analysis.verdict);
                 printer.image(analyst, &model, image, &analysis, elapsed_ms)?;
-                if let (Some(folder), Some(overlay)) = (overlays, &analysis.overlay) {
-                    save_overlay(folder, image, overlay)?;
+                if let (Some(overlays), Some(overlay)) = (&mut overlays, &analysis.overlay)
+                    && let Err(error) = overlays.save(image, overlay)
+                {
+                    failures.push((image.clone(), format!("{error:#}")));
                 }
             }
             Err(error) => failures.push((image.clone(), error.to_string())),
@@ -168,12 +168,38 @@ pub(crate) fn classify(
     })
 }
 
-fn save_overlay(folder: &Path, image: &Path, overlay: &RgbImage) -> Result<()> {
-    let name = image.file_stem().unwrap_or_default().to_string_lossy();
-    let path = folder.join(format!("{name}-evidence.png"));
-    overlay
-        .save(&path)
-        .with_context(|| format!("{} cannot be written", path.display()))
+/// What the model sees in images, one picture each.
+struct Overlays<'a> {
+    folder: &'a Path,
+    /// Names in this folder that other images have.
+    taken: HashSet<String>,
+}
+
+impl<'a> Overlays<'a> {
+    fn new(folder: &'a Path) -> Self {
+        Self {
+            folder,
+            taken: HashSet::new(),
+        }
+    }
+
+    /// As `NAME-evidence.png`, or `NAME-2-evidence.png` where another image of that name came before.
+    fn save(&mut self, image: &Path, overlay: &RgbImage) -> Result<()> {
+        let stem = image.file_stem().unwrap_or_default().to_string_lossy();
+        let numbered = (2..).map(|number| format!("{stem}-{number}"));
+        let name = std::iter::once(stem.to_string())
+            .chain(numbered)
+            .find(|name| !self.taken.contains(name))
+            .context("there are too many images of that name")?;
+        std::fs::create_dir_all(self.folder)
+            .with_context(|| format!("{} cannot be made", self.folder.display()))?;
+        let path = self.folder.join(format!("{name}-evidence.png"));
+        overlay
+            .save(&path)
+            .with_context(|| format!("{} cannot be written", path.display()))?;
+        self.taken.insert(name);
+        Ok(())
+    }
 }
 
 /// The images that `paths` mean, and what cannot be searched.
@@ -330,6 +356,21 @@ impl Printer<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn images_of_one_name_do_not_overwrite_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("new");
+        let mut overlays = Overlays::new(&out);
+        for (path, red) in [("a/f.jpg", 1), ("b/f.jpg", 2), ("f.png", 3)] {
+            let overlay = RgbImage::from_pixel(2, 2, image::Rgb([red, 0, 0]));
+            overlays.save(Path::new(path), &overlay).unwrap();
+        }
+        for (name, red) in [("f", 1), ("f-2", 2), ("f-3", 3)] {
+            let saved = image::open(out.join(format!("{name}-evidence.png"))).unwrap();
+            assert_eq!(saved.to_rgb8().get_pixel(0, 0)[0], red);
+        }
+    }
     use crate::verdict::Reason;
 
     #[test]

@@ -162,6 +162,8 @@ impl From<LogLevel> for LevelFilter {
 pub struct RawTiming {
     /// From one picture to the next without anybody pressing; 0: only when asked.
     pub interval_s: f64,
+    /// Fields after which a slide is closed without anybody asking; 0: never.
+    pub slide_fields: u32,
     /// From the press to the frame.
     pub capture_s: f64,
     /// From the frame to the verdict.
@@ -178,6 +180,7 @@ impl Default for RawTiming {
     fn default() -> Self {
         Self {
             interval_s: 0.0,
+            slide_fields: 0,
             capture_s: 10.0,
             analysis_s: 20.0,
             selftest_s: 3.0,
@@ -386,6 +389,14 @@ impl Raw {
                     0.0 => None,
                     interval_s => Some(seconds("interval_s", interval_s, 604_800.0)?),
                 },
+                slide_fields: match self.timing.slide_fields {
+                    0 if self.timing.interval_s > 0.0 && self.button == Wired::None => bail!(
+                        "timing.slide_fields = 0 is impossible where timing.interval_s takes pictures and no \
+                         button can end a slide; say how many fields a slide has"
+                    ),
+                    0 => None,
+                    fields => Some(fields),
+                },
                 capture: seconds("capture_s", self.timing.capture_s, 600.0)?,
                 analysis: seconds("analysis_s", self.timing.analysis_s, 600.0)?,
                 selftest: seconds("selftest_s", self.timing.selftest_s, 600.0)?,
@@ -495,6 +506,10 @@ const COMMENTS: &[(&str, &str)] = &[
         "timing.interval_s",
         "From one picture to the next without anybody pressing, for a box without a button; 0: \
          only when asked.",
+    ),
+    (
+        "timing.slide_fields",
+        "Fields after which a slide is closed without anybody asking; 0: only by a long press.",
     ),
     (
         "timing.capture_s",
@@ -677,6 +692,8 @@ mod tests {
         assert!(error("[camera]\nexposure = \"dark\"").contains("\"auto\" or a whole number"));
         assert!(error("[linux]\nred = 2.5").contains("a line's name or its number"));
         assert!(error("display = \"256x64\"").contains("128x32"));
+        let endless = "button = \"none\"\n[timing]\ninterval_s = 60";
+        assert!(error(endless).contains("timing.slide_fields"));
     }
 
     #[test]

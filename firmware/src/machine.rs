@@ -22,6 +22,8 @@ pub enum State {
     Verdict(Finding),
     /// What a slide came to is shown; the next press begins another.
     SlideClosed(Standing),
+    /// What was shown last of a field or a slide is shown again.
+    Again(Box<State>),
     /// The button is held; at this moment it will have been held long enough to switch off.
     SwitchingOff {
         /// When.
@@ -96,8 +98,8 @@ pub enum Event {
     Press(Instant),
     /// The slide was closed.
     SlideClosed(Standing),
-    /// The last finding is asked for again.
-    Repeat(Option<Finding>),
+    /// What was shown last of a field or a slide is asked for again.
+    Repeat(Option<State>),
     /// The button is held, and at this moment it will have been held long enough to switch off.
     ShutdownAhead(Instant),
     /// The button was let go before that.
@@ -122,7 +124,10 @@ impl State {
     pub fn after(self, event: Event) -> Self {
         match (self, event) {
             (_, Event::Shutdown) | (Self::Off, _) => Self::Off,
-            (Self::SwitchingOff { before, .. }, Event::ShutdownAverted) => *before,
+            (Self::SwitchingOff { before, .. }, Event::ShutdownAverted | Event::HoldOver) => {
+                *before
+            }
+            (Self::SwitchingOff { .. }, Event::SlideClosed(slide)) => Self::SlideClosed(slide),
             (Self::Starting | Self::Capturing(_) | Self::Analysing, Event::Failed(fault))
             | (Self::Ready, Event::PartsMissing(fault)) => Self::Fault(fault),
             (state, Event::ShutdownAhead(at)) if state.is_waiting() => Self::SwitchingOff {
@@ -141,7 +146,7 @@ impl State {
             (Self::Starting, Event::ModelReady(found)) => Self::SelfTest(found),
             (state, Event::Press(at)) if state.is_waiting() => Self::Capturing(at),
             (state, Event::SlideClosed(slide)) if state.is_waiting() => Self::SlideClosed(slide),
-            (state, Event::Repeat(Some(finding))) if state.is_waiting() => Self::Verdict(finding),
+            (state, Event::Repeat(Some(last))) if state.is_waiting() => Self::Again(Box::new(last)),
             (state, Event::HoldOver) if state.is_passing() => Self::Ready,
             (state, _) => state,
         }
@@ -162,16 +167,21 @@ impl State {
             Self::Analysing => "analysing",
             Self::Verdict(_) => "showing a verdict",
             Self::SlideClosed(_) => "showing a slide's verdict",
+            Self::Again(_) => "showing the last display again",
             Self::SwitchingOff { .. } => "about to switch off",
             Self::Fault(fault) => &fault.message,
             Self::Off => "off",
         }
     }
 
-    /// Whether it ends by itself.
+    /// Whether it ends by itself and gives way to anything that the operator does.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::SelfTest(_) | Self::Verdict(_) | Self::SlideClosed(_) | Self::Fault(_) => true,
+            Self::SelfTest(_)
+            | Self::Verdict(_)
+            | Self::SlideClosed(_)
+            | Self::Again(_)
+            | Self::Fault(_) => true,
             Self::Starting
             | Self::Ready
             | Self::Capturing(_)
@@ -196,7 +206,7 @@ pub(crate) mod tests {
             field: Analysis {
                 verdict,
                 probability,
-                margin: probability.map(|p| (p / (1.0 - p)).ln()),
+                log_odds: probability.map(|p| (p / (1.0 - p)).ln()),
                 quality: Quality::default(),
                 strongest: None,
                 overlay: None,
@@ -258,8 +268,10 @@ pub(crate) mod tests {
         let closed = State::Ready.after(Event::SlideClosed(slide));
         assert_eq!(closed, State::SlideClosed(slide));
         assert_eq!(closed.clone().after(Event::HoldOver), State::Ready);
-        let again = closed.after(Event::Repeat(Some(positive())));
-        assert_eq!(again, State::Verdict(positive()));
+        let last = State::Verdict(positive());
+        let again = closed.after(Event::Repeat(Some(last.clone())));
+        assert_eq!(again, State::Again(Box::new(last)));
+        assert_eq!(again.after(Event::HoldOver), State::Ready);
         assert_eq!(State::Ready.after(Event::Repeat(None)), State::Ready);
     }
 
@@ -278,6 +290,11 @@ pub(crate) mod tests {
             };
             assert_eq!(ahead, expected);
             assert_eq!(ahead.clone().after(Event::ShutdownAverted), before);
+            assert_eq!(
+                ahead.clone().after(Event::HoldOver),
+                before,
+                "its word was lost"
+            );
             assert_eq!(ahead.after(Event::Shutdown), State::Off);
         }
     }
@@ -312,7 +329,7 @@ pub(crate) mod tests {
         for event in [
             Event::Press(now),
             Event::HoldOver,
-            Event::Repeat(Some(positive())),
+            Event::Repeat(Some(State::Verdict(positive()))),
             Event::SlideClosed(positive().slide),
         ] {
             assert_eq!(state.clone().after(event), state);
@@ -360,7 +377,10 @@ pub(crate) mod tests {
         for state in [State::Starting, State::Capturing(now), State::Analysing] {
             assert_eq!(state.clone().after(Event::Press(now)), state);
             assert_eq!(state.clone().after(Event::ShutdownAhead(now)), state);
-            assert_eq!(state.clone().after(Event::Repeat(Some(positive()))), state);
+            assert_eq!(
+                state.clone().after(Event::Repeat(Some(State::Ready))),
+                state
+            );
         }
         let found = SelfTest {
             passed: true,

@@ -57,7 +57,7 @@ fn finding(verdict: Verdict, probability: Option<f32>) -> Finding {
         field: Analysis {
             verdict,
             probability,
-            margin: probability,
+            log_odds: probability.map(|p| (p / (1.0 - p)).ln()),
             quality: Quality::default(),
             strongest: None,
             overlay: None,

@@ -37,7 +37,9 @@ use crate::verdict::Verdict;
 pub const DEMO_NOTICE: &str = "demo model, not for diagnosis";
 const DEMO_LINE: &str = "DEMO, NOT FOR DIAGNOSIS";
 const RESEARCH_LINE: &str = "RESEARCH USE ONLY";
-const NOT_SAVED_LINE: &str = "NOT SAVED, CHECK DISK";
+const NOT_SAVED: &str = "NOT SAVED, CHECK DISK";
+/// Before the slide's number where a display is repeated.
+const AGAIN: &str = "again: ";
 
 /// Text that is longer than its place moves on by a line every so often.
 const STEP: Duration = Duration::from_millis(1500);
@@ -74,6 +76,10 @@ pub struct View<'a> {
 
 /// The LEDs of a state.
 pub fn lights(state: &State) -> Lights {
+    let state = match state {
+        State::Again(last) => last,
+        state => state,
+    };
     let verdict = match state {
         State::Verdict(finding) => Some(shown_verdict(finding)),
         _ => None,
@@ -87,7 +93,7 @@ pub fn lights(state: &State) -> Lights {
         State::SlideClosed(_) => (Light::Off, Light::Breathe, Light::Breathe),
         State::SwitchingOff { .. } => (Light::Breathe, Light::Off, Light::Off),
         State::Fault(_) => (Light::Blink, Light::Off, Light::Off),
-        State::Verdict(_) | State::Off => match verdict {
+        State::Verdict(_) | State::Again(_) | State::Off => match verdict {
             Some(Verdict::Positive) => (Light::Steady, Light::Off, Light::Off),
             Some(Verdict::Negative) => (Light::Off, Light::Off, Light::Blink),
             Some(Verdict::Inconclusive(_)) => (Light::Off, Light::Steady, Light::Off),
@@ -99,7 +105,7 @@ pub fn lights(state: &State) -> Lights {
 
 /// The slide's, but for a field that was refused: whoever took it must take another.
 fn shown_verdict(finding: &Finding) -> Verdict {
-    match finding.field.margin {
+    match finding.field.log_odds {
         Some(_) => finding.slide.verdict,
         None => finding.field.verdict,
     }
@@ -121,14 +127,22 @@ impl View<'_> {
                 page.large("CAPTURING", None, &["hold the slide still".into()]);
             }
             State::Analysing => page.large("ANALYSING", None, &[self.place()]),
-            State::Verdict(finding) => verdict(&mut page, finding),
-            State::SlideClosed(standing) => closed(&mut page, standing),
+            State::Verdict(finding) => verdict(&mut page, finding, ""),
+            State::SlideClosed(standing) => closed(&mut page, standing, ""),
+            State::Again(last) => match &**last {
+                State::Verdict(finding) => verdict(&mut page, finding, AGAIN),
+                State::SlideClosed(standing) => closed(&mut page, standing, AGAIN),
+                _ => {}
+            },
             State::SwitchingOff { .. } => {
                 let keep = "keep holding to switch off, let go to stay on";
                 page.large("OFF?", None, &[keep.into()]);
             }
             State::Fault(fault) => page.small("FAULT", std::slice::from_ref(&fault.message)),
-            State::Off => page.large("OFF", None, &["stopped safely".into()]),
+            State::Off => {
+                let wait = "unplug only when the computer's light is out";
+                page.large("OFF", None, &[wait.into()]);
+            }
         }
         if let Some(line) = footer {
             page.footer(line);
@@ -154,7 +168,6 @@ impl View<'_> {
     fn footer(&self) -> Option<&'static str> {
         match self.state {
             State::Fault(_) | State::Off | State::SelfTest(_) => None,
-            State::Verdict(finding) if finding.kept == Kept::NotSaved => Some(NOT_SAVED_LINE),
             _ => self.identity.map(|identity| {
                 if identity.is_demo {
                     DEMO_LINE
@@ -170,38 +183,37 @@ fn fields(count: u32) -> String {
     format!("{count} field{}", if count == 1 { "" } else { "s" })
 }
 
-fn verdict(page: &mut Page, finding: &Finding) {
+fn verdict(page: &mut Page, finding: &Finding, again: &str) {
     let (field, slide) = (&finding.field, &finding.slide);
     let shown = shown_verdict(finding);
-    let place = format!("slide {}, {}", slide.slide, fields(slide.fields));
+    let place = format!("{again}slide {}, {}", slide.slide, fields(slide.fields));
+    let mut lines = Vec::new();
+    if finding.kept == Kept::NotSaved {
+        lines.push(NOT_SAVED.to_owned());
+    }
     if let Some(reason) = shown.reason() {
-        let mut lines = vec![reason.to_string(), reason.hint().to_owned()];
-        lines.extend(
-            slide
-                .probability
-                .filter(|_| field.margin.is_some())
-                .map(percentage),
-        );
+        lines.extend([reason.to_string(), reason.hint().to_owned()]);
+        let is_judged = field.log_odds.is_some();
+        lines.extend(slide.probability.filter(|_| is_judged).map(percentage));
         lines.push(place);
         page.large("INCONCLUSIVE", None, &lines);
         return;
     }
-    let probability = slide.probability.map_or_else(String::new, percentage);
-    let lines = if slide.fields > 1 {
+    lines.extend(slide.probability.map(percentage));
+    lines.push(place);
+    if slide.fields > 1 {
         // One number each for the slide and for what was just looked at.
-        let last = field.probability.unwrap_or_default() * 100.0;
-        vec![
-            probability,
-            format!("{}, last {last:.0} %", fields(slide.fields)),
-        ]
-    } else {
-        vec![probability, place]
-    };
+        lines.extend(
+            field
+                .probability
+                .map(|p| format!("last field {}", percent(p))),
+        );
+    }
     page.large(word(shown), slide.probability, &lines);
 }
 
-fn closed(page: &mut Page, standing: &Standing) {
-    let mut lines = vec![format!("slide {} is closed", standing.slide)];
+fn closed(page: &mut Page, standing: &Standing, again: &str) {
+    let mut lines = vec![format!("{again}slide {} closed", standing.slide)];
     if let Some(reason) = standing.verdict.reason() {
         lines.push(reason.to_string());
     }
@@ -223,7 +235,16 @@ fn word(verdict: Verdict) -> &'static str {
 }
 
 fn percentage(probability: f32) -> String {
-    format!("p(ALL) = {:.1} %", probability * 100.0)
+    format!("p(ALL) {}", percent(probability))
+}
+
+/// Nothing is certain, whatever it rounds to.
+fn percent(probability: f32) -> String {
+    match probability {
+        p if p > 0.999 => "> 99.9 %".into(),
+        p if p < 0.001 => "< 0.1 %".into(),
+        p => format!("{:.1} %", p * 100.0),
+    }
 }
 
 /// A picture in three parts: a title, lines below it that scroll where they are too many, a footer.
@@ -506,6 +527,31 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_certain() {
+        for (probability, said) in [
+            (1.0, "> 99.9 %"),
+            (0.999_2, "> 99.9 %"),
+            (0.5, "50.0 %"),
+            (0.0, "< 0.1 %"),
+        ] {
+            assert_eq!(percent(probability), said);
+        }
+    }
+
+    #[test]
+    fn a_repeated_display_says_so_and_keeps_its_lamps() {
+        for last in [
+            verdict(Verdict::Negative),
+            refused(),
+            State::SlideClosed(finding(Verdict::Positive, Some(0.75)).slide),
+        ] {
+            let again = State::Again(Box::new(last.clone()));
+            assert_eq!(lights(&again), lights(&last));
+            assert_ne!(picture(&again, None), picture(&last, None));
+        }
+    }
+
+    #[test]
     fn a_picture_that_is_not_saved_says_so() {
         let mut lost = finding(Verdict::Positive, Some(0.9));
         lost.kept = Kept::NotSaved;
@@ -514,6 +560,8 @@ mod tests {
         let [lost, saved] =
             [lost, saved].map(|found| picture(&State::Verdict(found), Some(&identity(true))));
         assert_ne!(lost, saved);
+        // The D of DEMO is there all the same.
+        assert_art(&lost, 6, 57, "#...##.\n#.##.#.");
     }
 
     #[test]
@@ -529,7 +577,7 @@ mod tests {
     fn the_lamps_of_a_refused_field_are_not_those_of_its_slide() {
         let mut found = finding(Verdict::Positive, Some(0.9));
         found.field.verdict = Verdict::Inconclusive(Reason::Quality(Problem::TooDark));
-        found.field.margin = None;
+        found.field.log_odds = None;
         let amber = lights(&refused());
         assert_eq!(lights(&State::Verdict(found)), amber);
         assert_eq!(amber.amber, Light::Steady);

@@ -9,8 +9,8 @@ use crate::verdict::{Reason, Verdict};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Slide {
     number: u32,
-    /// Logit margins of the fields that the model judged.
-    margins: Vec<f32>,
+    /// Calibrated log-odds of the fields that the model judged.
+    log_odds: Vec<f32>,
     /// Fields that the quality gate refused.
     refused: u32,
 }
@@ -45,7 +45,7 @@ impl Slide {
     fn numbered(number: u32) -> Self {
         Self {
             number,
-            margins: Vec::new(),
+            log_odds: Vec::new(),
             refused: 0,
         }
     }
@@ -55,26 +55,31 @@ impl Slide {
         self.number
     }
 
+    /// How many fields of it the model judged.
+    pub fn judged(&self) -> u32 {
+        self.log_odds.len() as u32
+    }
+
     /// How many fields were photographed of it, refused ones included.
     pub fn photographed(&self) -> u32 {
-        self.margins.len() as u32 + self.refused
+        self.log_odds.len() as u32 + self.refused
     }
 
     /// Adds a field. One that the gate refused says nothing about the slide; one that the model is
     /// not sure about says how unsure.
     pub fn add(&mut self, analysis: &Analysis) {
-        match analysis.margin {
-            Some(margin) => self.margins.push(margin),
+        match analysis.log_odds {
+            Some(log_odds) => self.log_odds.push(log_odds),
             None => self.refused += 1,
         }
     }
 
-    /// What the fields say together: the margin that `rule` makes of theirs, judged as that of a field.
+    /// What the fields say together: the log-odds that `rule` makes of theirs, judged as those of a field.
     pub fn standing(&self, rule: SlideRule, decision: &DecisionRule) -> Standing {
-        let fields = self.margins.len() as u32;
+        let fields = self.log_odds.len() as u32;
         let decided = rule
-            .combine(&self.margins)
-            .map(|margin| decision.decide(margin));
+            .combine(&self.log_odds)
+            .map(|log_odds| decision.decide_log_odds(log_odds));
         let missing = rule.min_fields.saturating_sub(fields).max(1);
         Standing {
             slide: self.number,
@@ -100,13 +105,13 @@ mod tests {
         temperature: 1.0,
     };
 
-    fn slide(margins: &[Option<f32>]) -> Slide {
+    fn slide(fields: &[Option<f32>]) -> Slide {
         let mut slide = Slide::first();
-        for &margin in margins {
+        for &log_odds in fields {
             slide.add(&Analysis {
                 verdict: Verdict::Inconclusive(Reason::Undecided),
                 probability: None,
-                margin,
+                log_odds,
                 quality: Quality::default(),
                 strongest: None,
                 overlay: None,

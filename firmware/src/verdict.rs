@@ -72,6 +72,7 @@ impl fmt::Display for Reason {
         match self {
             Self::Quality(problem) => problem.fmt(f),
             Self::Undecided => f.write_str("the model is not sure"),
+            Self::TooFewFields(1) => f.write_str("one field too few"),
             Self::TooFewFields(missing) => write!(f, "{missing} fields too few"),
         }
     }

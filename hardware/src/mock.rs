@@ -343,6 +343,11 @@ impl ButtonFinger {
         gestures
     }
 
+    /// Reports a gesture now, whatever the appliance does; `false` if it took no notice.
+    pub fn tell_now(&self, event: ButtonEvent) -> bool {
+        self.wired().tell(event)
+    }
+
     /// Presses now, whatever the appliance does; `false` if it took no notice.
     pub fn press_now(&self) -> bool {
         self.wired().press()

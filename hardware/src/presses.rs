@@ -102,7 +102,8 @@ pub struct PressSender(Arc<Shared>);
 
 impl PressSender {
     /// Reports what was recognised. Returns `false`, and forgets it, if the loop is not waiting, or
-    /// was not when the gesture began; a shutdown is always heard.
+    /// was not when the gesture began. The end of a slide and a shutdown are always heard, and done
+    /// when the loop waits again.
     pub fn gesture(&self, gesture: Gesture) -> bool {
         self.deliver(self.0.lock(), gesture)
     }
@@ -154,10 +155,15 @@ impl PressSender {
     }
 
     fn deliver(&self, mut queue: MutexGuard<'_, Queue>, gesture: Gesture) -> bool {
-        let is_wanted = gesture.event == ButtonEvent::Shutdown || queue.wants(gesture.began);
+        // What is asked for must not be forgotten: a field of the next slide would count for this one.
+        let is_always_wanted = matches!(
+            gesture.event,
+            ButtonEvent::Shutdown | ButtonEvent::ShutdownAverted | ButtonEvent::NextSlide
+        );
+        let is_wanted = is_always_wanted || queue.wants(gesture.began);
         let is_accepted =
             is_wanted && !queue.closed && queue.events.push_back(gesture.event).is_ok();
-        if is_wanted && gesture.event != ButtonEvent::Shutdown {
+        if is_accepted && !is_always_wanted {
             // One for each wait: the next is accepted only after the loop asks again.
             queue.disarm(Instant::now());
         }

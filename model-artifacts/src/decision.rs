@@ -26,8 +26,18 @@ impl DecisionRule {
     /// Applies the rule to a logit margin (positive − negative). A margin that is not finite gives
     /// [`Call::Undecided`].
     pub fn decide(&self, margin: f32) -> Decision {
-        let probability = if margin.is_finite() {
-            1.0 / (1.0 + (-margin / self.temperature).exp())
+        self.decide_log_odds(self.log_odds(margin))
+    }
+
+    /// The calibrated log-odds of a logit margin.
+    pub fn log_odds(&self, margin: f32) -> f32 {
+        margin / self.temperature
+    }
+
+    /// Applies the rule to calibrated log-odds, of a field or of a slide.
+    pub fn decide_log_odds(&self, log_odds: f32) -> Decision {
+        let probability = if log_odds.is_finite() {
+            1.0 / (1.0 + (-log_odds).exp())
         } else {
             f32::NAN
         };

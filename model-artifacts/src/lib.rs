@@ -32,6 +32,6 @@ pub use overlay::Place;
 pub use preprocess::Preprocessor;
 pub use resample::Resampler;
 pub use signature::{NoPublicKey, PublicKey};
-pub use slide::SlideRule;
+pub use slide::{MOST_LOG_ODDS, SlideRule};
 pub use suggestion::did_you_mean;
 pub use tensor::Tensor;

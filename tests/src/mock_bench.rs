@@ -17,7 +17,7 @@ use smearscope::screens::{Identity, View};
 use smearscope::slide::Slide;
 use smearscope::verdict::{Reason, Verdict};
 use smearscope_artifacts::decode::Limits;
-use smearscope_artifacts::{EngineChoice, EngineConfig, Model};
+use smearscope_artifacts::{EngineChoice, EngineConfig, MOST_LOG_ODDS, Model};
 use smearscope_hardware::mock::{Bench, assert_art};
 use smearscope_hardware::oled::{OledSetup, Ssd1306Screen};
 use smearscope_hardware::virtual_ssd1306::VirtualSsd1306;
@@ -30,6 +30,7 @@ use crate::bench_top::*;
 /// Long enough for any machine; only the test of a stall uses less.
 const TIMING: Timing = Timing {
     interval: None,
+    slide_fields: None,
     capture: Duration::from_mins(1),
     analysis: Duration::from_mins(1),
     selftest: Duration::ZERO,
@@ -161,14 +162,21 @@ impl Running {
     }
 }
 
-/// A shipped field whose name ends in `_1` (positive) or `_0`.
-fn field(label: &str) -> (Vec<u8>, String) {
-    let path = demo_fields()
+/// The shipped fields whose names end in `_1` (positive) or `_0`.
+fn fields(label: &str) -> Vec<(Vec<u8>, String)> {
+    demo_fields()
         .into_iter()
-        .find(|path| path.to_str().unwrap().ends_with(&format!("{label}.jpg")))
-        .unwrap();
-    let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-    (std::fs::read(path).unwrap(), name)
+        .filter(|path| path.to_str().unwrap().ends_with(&format!("{label}.jpg")))
+        .map(|path| {
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            (std::fs::read(path).unwrap(), name)
+        })
+        .collect()
+}
+
+/// The first of them.
+fn field(label: &str) -> (Vec<u8>, String) {
+    fields(label).swap_remove(0)
 }
 
 fn deliver(running: &Running, label: &str) {
@@ -465,20 +473,22 @@ fn a_damaged_model_is_a_fault_for_good() {
 #[test]
 fn fields_of_a_slide_are_combined_and_a_long_press_closes_it() {
     let running = Running::start(TIMING, &demo_model());
-    deliver(&running, "_1");
-    running.press("red", RED);
-    deliver(&running, "_1");
-    running.press("red", RED);
-    deliver(&running, "_0");
-    assert!(running.bench.button.press());
+    for (bytes, name) in fields("_1").into_iter().take(2).chain([field("_0")]) {
+        running.bench.camera.will_deliver(bytes, &name);
+        assert!(running.bench.button.press());
+    }
+    // Waits until the last is analysed.
     running.next_slide();
     let findings = running.findings();
-    let margins = findings.iter().map(|finding| finding.field.margin.unwrap());
-    let mean = margins.sum::<f32>() / 3.0;
+    let log_odds = findings.iter().map(|finding| {
+        let log_odds = finding.field.log_odds.unwrap();
+        log_odds.clamp(-MOST_LOG_ODDS, MOST_LOG_ODDS)
+    });
+    let mean = log_odds.sum::<f32>() / 3.0;
     let slide = findings[2].slide;
     assert_eq!((slide.slide, slide.fields, slide.refused), (1, 3, 0));
     let analyst = load(&demo_model()).unwrap();
-    let decision = analyst.manifest().decision.decide(mean);
+    let decision = analyst.manifest().decision.decide_log_odds(mean);
     assert!((slide.probability.unwrap() - decision.probability).abs() < 1e-6);
     // The next slide knows nothing of this one.
     deliver(&running, "_0");
@@ -489,7 +499,7 @@ fn fields_of_a_slide_are_combined_and_a_long_press_closes_it() {
 }
 
 #[test]
-fn a_double_press_shows_the_last_verdict_again() {
+fn a_double_press_shows_the_last_display_again_and_says_so() {
     let timing = Timing {
         hold: Duration::from_millis(50),
         ..TIMING
@@ -501,21 +511,13 @@ fn a_double_press_shows_the_last_verdict_again() {
     deliver(&running, "_1");
     running.press("red", RED);
     leds.wait_until("ready again", |shown| *shown == READY);
-    let verdict = verdict_on("_1");
-    let before = screen
-        .all()
-        .iter()
-        .filter(|shown| **shown == verdict)
-        .count();
+    let (finding, identity) = expected("_1");
+    let again = State::Again(Box::new(State::Verdict(finding)));
+    let again = picture(&again, 1, &identity, jiff::civil::time(12, 0, 0, 0));
     assert!(running.bench.button.press_twice());
     leds.wait_until("red again", |shown| *shown == RED);
     leds.wait_until("ready again", |shown| *shown == READY);
-    let after = screen
-        .all()
-        .iter()
-        .filter(|shown| **shown == verdict)
-        .count();
-    assert!(after > before);
+    assert!(screen.all().contains(&again));
     assert_eq!(
         running.end().0,
         [Verdict::Positive],
@@ -618,9 +620,55 @@ fn a_box_without_a_button_takes_pictures_by_the_clock() {
     };
     let running = Running::start(timing, &demo_model());
     deliver(&running, "_1");
-    running.bench.leds.wait_until("red", |shown| *shown == RED);
     deliver(&running, "_0");
     let two = |_: &Lights| running.findings().len() >= 2;
-    running.bench.leds.wait_until("a second field", two);
+    running.bench.leds.wait_until("two fields", two);
+    running.end().1.unwrap();
+}
+
+#[test]
+fn a_long_press_while_the_camera_works_ends_the_slide_after_that_field() {
+    let running = Running::start(TIMING, &demo_model());
+    running.bench.camera.will_stall();
+    deliver(&running, "_1");
+    let capturing = Lights {
+        amber: Light::Blink,
+        ..Lights::default()
+    };
+    running.press("capturing", capturing);
+    assert!(running.bench.button.tell_now(ButtonEvent::NextSlide));
+    running.bench.camera.release();
+    let leds = &running.bench.leds;
+    leds.wait_until("a closed slide", |shown| *shown == CLOSED);
+    deliver(&running, "_0");
+    running.press("green blinking", NEGATIVE);
+    let slides = running.findings();
+    let slides: Vec<_> = slides
+        .iter()
+        .map(|f| (f.slide.slide, f.slide.fields))
+        .collect();
+    assert_eq!(slides, [(1, 1), (2, 1)]);
+    running.end().1.unwrap();
+}
+
+#[test]
+fn slides_of_a_box_without_a_button_end_by_themselves() {
+    let timing = Timing {
+        interval: Some(Duration::from_millis(10)),
+        slide_fields: Some(2),
+        ..TIMING
+    };
+    let running = Running::start(timing, &demo_model());
+    for label in ["_1", "_0", "_1"] {
+        deliver(&running, label);
+    }
+    let three = |_: &Lights| running.findings().len() >= 3;
+    running.bench.leds.wait_until("three fields", three);
+    let slides = running.findings();
+    let slides: Vec<_> = slides
+        .iter()
+        .map(|f| (f.slide.slide, f.slide.fields))
+        .collect();
+    assert_eq!(slides[..3], [(1, 1), (1, 2), (2, 1)]);
     running.end().1.unwrap();
 }

@@ -47,12 +47,16 @@ pub enum Problem {
     ColourCast,
     /// The colours are not those of a stained blood smear.
     NotASmear,
+    /// A smear, but none of the cells in question.
+    NoWhiteCells,
     /// No ground between the cells.
     TooThick,
     /// Edges of cells are soft.
     OutOfFocus,
     /// The field moved while it was photographed.
     Moved,
+    /// The field before, once more.
+    SameField,
     /// Light, colour or structure are unlike those that the model was trained on.
     Unfamiliar,
 }
@@ -68,9 +72,11 @@ impl Problem {
             Self::Uneven => "centre the condenser",
             Self::ColourCast => "set the white balance",
             Self::NotASmear => "check slide and stain",
+            Self::NoWhiteCells => "move to a field with white cells",
             Self::TooThick => "move to a thinner area",
             Self::OutOfFocus => "turn the fine focus",
             Self::Moved => "hold the stage still",
+            Self::SameField => "move the stage",
             Self::Unfamiliar => "check stain and light; this model was trained on others",
         }
     }
@@ -86,9 +92,11 @@ impl fmt::Display for Problem {
             Self::Uneven => "uneven light",
             Self::ColourCast => "colour cast",
             Self::NotASmear => "not a stained smear",
+            Self::NoWhiteCells => "no white cells",
             Self::TooThick => "too many cells",
             Self::OutOfFocus => "out of focus",
             Self::Moved => "the field moved",
+            Self::SameField => "same field as before",
             Self::Unfamiliar => "unlike the training",
         })
     }
@@ -208,8 +216,19 @@ mod tests {
     fn hints_fit_two_lines_of_the_screen() {
         use Problem::*;
         for problem in [
-            TooSmall, TooDark, TooBright, Flat, Uneven, ColourCast, NotASmear, TooThick,
-            OutOfFocus, Moved, Unfamiliar,
+            TooSmall,
+            TooDark,
+            TooBright,
+            Flat,
+            Uneven,
+            ColourCast,
+            NotASmear,
+            TooThick,
+            OutOfFocus,
+            Moved,
+            SameField,
+            NoWhiteCells,
+            Unfamiliar,
         ] {
             assert!(problem.hint().len() <= 2 * 25 + 10, "{problem}");
             assert!(problem.to_string().len() <= 21, "{problem}");

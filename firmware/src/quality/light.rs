@@ -6,7 +6,8 @@ use super::figure::{Problem, Quality};
 use super::luma;
 
 const MIN_HIGHLIGHTS: f32 = 80.0;
-const MAX_CLIPPED: f32 = 0.5;
+/// Ground that is washed out hides no cells; cells leave some of the picture.
+const MAX_CLIPPED: f32 = 0.9;
 const MIN_CONTRAST: f32 = 20.0;
 const MIN_EVENNESS: f32 = 0.25;
 
@@ -36,7 +37,13 @@ pub(super) fn measure(copy: &RgbImage, quality: &mut Quality) -> f32 {
     quality.least("highlights", highlights, MIN_HIGHLIGHTS, Problem::TooDark);
     let clipped = full as f32 / copy.pixels().len() as f32;
     quality.most("clipped", clipped, MAX_CLIPPED, Problem::TooBright);
-    quality.least("contrast", contrast, MIN_CONTRAST, Problem::Flat);
+    // What is washed out is flat, too.
+    let flat = if clipped > 0.5 {
+        Problem::TooBright
+    } else {
+        Problem::Flat
+    };
+    quality.least("contrast", contrast, MIN_CONTRAST, flat);
     quality.least("evenness", evenness, MIN_EVENNESS, Problem::Uneven);
     highlights
 }

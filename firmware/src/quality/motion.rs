@@ -12,8 +12,10 @@ use super::figure::{Problem, Quality};
 
 /// In pixels of the copy, 512 to the longer side of the field.
 const MAX_MOTION: f32 = 2.0;
+/// A stage that stands still moves less than so, and trembles.
+const SAME_FIELD: f32 = 1.0;
 
-/// Measures the luma of two frames, without the camera's noise.
+/// Measures the luma of two frames of a stream, without the camera's noise.
 pub(super) fn measure(earlier: &Luma32, calm: &Luma32, quality: &mut Quality) {
     let motion = if earlier.dimensions() == calm.dimensions() {
         shift(earlier, calm)
@@ -23,15 +25,28 @@ pub(super) fn measure(earlier: &Luma32, calm: &Luma32, quality: &mut Quality) {
     quality.most("motion", motion, MAX_MOTION, Problem::Moved);
 }
 
+/// Measures how far a field lies from the one before.
+pub(super) fn measure_move(last: &Luma32, calm: &Luma32, quality: &mut Quality) {
+    // A picture of another size is another picture.
+    if last.dimensions() == calm.dimensions() {
+        let moved = shift(last, calm);
+        quality.least("moved", moved, SAME_FIELD, Problem::SameField);
+    }
+}
+
 fn shift(earlier: &Luma32, calm: &Luma32) -> f32 {
-    let mean = |luma: &Luma32| luma.iter().sum::<f32>() / luma.len() as f32;
-    // Lamps flicker and exposures differ a little.
-    let light = mean(calm) / mean(earlier).max(f32::MIN_POSITIVE);
-    let pairs = earlier.iter().zip(calm.iter());
-    let change = pairs.map(|(a, b)| (a * light - b).abs()).sum::<f32>() / calm.len() as f32;
-    let (sum, count) = super::gradients(calm).fold((0.0_f32, 0_u32), |(sum, count), gradient| {
-        (sum + gradient, count + 1)
-    });
-    let gradient = sum / count.max(1) as f32;
+    let width = calm.width() as usize;
+    let rows = earlier.chunks_exact(width).zip(calm.chunks_exact(width));
+    let change: f32 = rows.map(|(earlier, calm)| row_change(earlier, calm)).sum();
+    let gradient: f32 = super::gradients(calm).map(|(.., gradient)| gradient).sum();
+    // Both are sums over the picture, but for its edge.
     FRAC_PI_2 * change / gradient.max(f32::MIN_POSITIVE)
+}
+
+/// Sum of the changes in a row. Lamps flicker, and a rolling shutter makes bands of that: rows are
+/// compared at the same mean light.
+fn row_change(earlier: &[f32], calm: &[f32]) -> f32 {
+    let light = calm.iter().sum::<f32>() / earlier.iter().sum::<f32>().max(f32::MIN_POSITIVE);
+    let pairs = earlier.iter().zip(calm);
+    pairs.map(|(a, b)| (a * light - b).abs()).sum()
 }

@@ -84,10 +84,10 @@ pub(super) fn measure(copy: &RgbImage, highlights: f32, quality: &mut Quality) {
         MAX_GARISH,
         Problem::NotASmear,
     );
-    let nuclei = share(&|(colour, _)| colour.is_nucleus());
-    quality.least("nuclei", nuclei, MIN_NUCLEI, Problem::NotASmear);
+    quality.most("coverage", coverage, MAX_COVERAGE, Problem::TooThick);
     let red_cells = share(&|(colour, _)| colour.is_red_cell());
     quality.least("red_cells", red_cells, MIN_RED_CELLS, Problem::NotASmear);
-    quality.most("coverage", coverage, MAX_COVERAGE, Problem::TooThick);
+    let nuclei = share(&|(colour, _)| colour.is_nucleus());
+    quality.least("nuclei", nuclei, MIN_NUCLEI, Problem::NoWhiteCells);
     quality.most("cast", brightest / darkest, MAX_CAST, Problem::ColourCast);
 }

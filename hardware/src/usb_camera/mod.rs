@@ -215,6 +215,12 @@ fn pixels(
             Ok(Pixels::Encoded(jpeg.to_vec()))
         }
         FrameFormat::YUYV => {
+            // The kernel clears buffers; a row that stayed so never came. Black has a luma of 16 and a
+            // chroma of 128 (ITU-R BT.601).
+            let mut rows = bytes.chunks((width as usize * 2).max(1));
+            if rows.any(|row| row.iter().all(|byte| *byte == 0)) {
+                return Err(damaged("rows of it are missing".into()));
+            }
             let mut data = vec![0; width as usize * height as usize * 3];
             buf_yuyv422_to_rgb(bytes, &mut data, false)
                 .map_err(|error| damaged(error.to_string()))?;
@@ -291,6 +297,15 @@ mod tests {
         for (sample, value) in data.iter().zip(expected) {
             assert!(sample.abs_diff(value) <= 1, "{data:?}");
         }
+    }
+
+    #[test]
+    fn a_frame_whose_last_rows_never_came_is_damaged() {
+        let row = [235, 128, 16, 128];
+        let whole = [row, row].concat();
+        assert!(pixels(FrameFormat::YUYV, 2, 2, &whole).is_ok());
+        let cut = [row, [0; 4]].concat();
+        assert!(pixels(FrameFormat::YUYV, 2, 2, &cut).is_err());
     }
 
     #[test]
