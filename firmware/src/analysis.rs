@@ -5,7 +5,7 @@ use std::path::Path;
 use image::RgbImage;
 use smearscope_artifacts::decode::{self, Limits};
 use smearscope_artifacts::{
-    self as artifacts, ArtifactError, EngineConfig, EngineInfo, EvidenceMap, Manifest, Model,
+    self as artifacts, ArtifactError, EngineInfo, EvidenceMap, Manifest, Model,
 };
 use smearscope_hardware::{Frame, Pixels};
 
@@ -64,23 +64,16 @@ pub enum AnalysisError {
 }
 
 impl Analyst {
-    /// Loads and verifies a model; only an analyst with a model that passed exists.
-    ///
-    /// # Errors
-    /// Those of [`Model::load`].
-    pub fn load(
-        model: &Path,
-        engine: &EngineConfig,
-        limits: Limits,
-    ) -> Result<Self, ArtifactError> {
-        Ok(Self {
-            model: Model::load(model, engine)?,
+    /// An analyst with a verified model, for pictures within `limits`.
+    pub fn new(model: Model, limits: Limits) -> Self {
+        Self {
+            model,
             gate: QualityGate::default(),
             limits,
             has_overlays: false,
             gallery: None,
             slide: String::new(),
-        })
+        }
     }
 
     /// Whether analyses have overlays, which take time to paint.

@@ -1,5 +1,6 @@
 //! The loop of the appliance: waits for a press, asks the camera, asks the model, shows the answer.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
@@ -8,14 +9,18 @@ use smearscope_hardware::{
     Board, Button, ButtonEvent, Canvas, Faults, Frame, HardwareError, Lights, PressReceiver,
     Screen, StatusLeds, press_queue, with_causes,
 };
+use tokio::sync::oneshot;
 use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::analysis::{Analysis, AnalysisError, Analyst};
+use crate::checks::{self, Check};
 use crate::gallery::Place;
-use crate::machine::{Event, Fault, Finding, Kept, State};
+use crate::machine::{Event, Fault, Finding, Kept, SelfTest, State};
+use crate::models::ModelError;
 use crate::screens::{self, Identity, View};
+use crate::service;
 use crate::slide::{Slide, Standing};
-use crate::workers::{Gone, Worker};
+use crate::workers::{Gone, Pulse, Worker};
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +45,14 @@ pub struct Timing {
 /// How often it is looked whether the display should show something else: text that scrolls, the time.
 const TICK: Duration = Duration::from_millis(500);
 
+/// What the appliance works with, once it is loaded.
+pub struct Equipped {
+    /// The model.
+    pub analyst: Analyst,
+    /// What was found out meanwhile, for the self-test.
+    pub checks: Vec<Check>,
+}
+
 /// A finished analysis, for whoever prints it.
 #[derive(Debug)]
 pub struct Report<'a> {
@@ -61,7 +74,7 @@ pub enum ApplianceError {
     Hardware(#[from] HardwareError),
     /// The model cannot be used.
     #[error(transparent)]
-    Model(#[from] ArtifactError),
+    Model(#[from] ModelError),
     /// The system has no room for a thread.
     #[error("a thread cannot be started; free some memory")]
     Thread(#[from] std::io::Error),
@@ -74,9 +87,11 @@ pub enum End {
     Operator,
     /// Whoever controls the program.
     Supervisor,
+    /// The same, for another configuration.
+    Reload,
 }
 
-/// Runs the appliance until `shutdown` is done or the operator switches off.
+/// Runs the appliance until `shutdown` tells to end or the operator switches off.
 ///
 /// The model is loaded on a thread of its own by `load`; if that fails, the screen says so until
 /// the end, and nothing is ever analysed. Each finished analysis goes to `report`.
@@ -85,12 +100,13 @@ pub enum End {
 /// [`ApplianceError`] if the button cannot be watched, or if the model could not be used.
 pub async fn run(
     board: Board,
-    load: impl FnOnce() -> Result<Analyst, ArtifactError> + Send + 'static,
+    load: impl FnOnce() -> Result<Equipped, ModelError> + Send + 'static,
     timing: Timing,
     report: impl FnMut(&Report<'_>),
-    shutdown: impl Future<Output = ()>,
+    shutdown: impl Future<Output = End>,
 ) -> Result<End, ApplianceError> {
     let (sender, presses) = press_queue();
+    let (alive, pulses) = oneshot::channel();
     let mut camera = board.camera;
     let mut appliance = Appliance {
         camera: Worker::start("camera", move |()| camera.capture())?,
@@ -108,6 +124,7 @@ pub async fn run(
         button: board.button,
         presses,
         analyst: None,
+        alive: Some(alive),
         frame: None,
         timing,
         report,
@@ -115,7 +132,9 @@ pub async fn run(
     appliance.show(&State::Starting);
     appliance.button.watch(sender)?;
 
-    tokio::pin!(shutdown);
+    // Part of the same loop: it stops with it.
+    let watchdog = watchdog(pulses, timing);
+    tokio::pin!(shutdown, watchdog);
     let mut state = State::Starting;
     let mut load = Some(load);
     let mut failure = None;
@@ -123,21 +142,40 @@ pub async fn run(
     while state != State::Off {
         appliance.front.screen.wake();
         appliance.show(&state);
+        service::status(state.name());
         let event = tokio::select! {
             biased;
-            () = &mut shutdown => {
-                end = End::Supervisor;
+            by = &mut shutdown => {
+                end = by;
                 Event::Shutdown
             }
             event = appliance.next(&state, &mut load, &mut failure) => event,
+            never = &mut watchdog => match never {},
         };
-        if let Event::Failed(fault) = &event {
-            log::error!("{}", fault.message);
+        match &event {
+            Event::Failed(fault) => log::error!("{}", fault.message),
+            Event::ModelReady(_) => service::ready(),
+            _ => {}
         }
         state = state.after(event);
+        log::debug!("{}", state.name());
     }
     appliance.show(&state);
-    failure.map_or(Ok(end), |error: ArtifactError| Err(error.into()))
+    if end == End::Reload {
+        // Perhaps with another model.
+        service::reloading();
+        return Ok(end);
+    }
+    service::stopping();
+    failure.map_or(Ok(end), |error: ModelError| Err(error.into()))
+}
+
+/// Feeds the watchdog once there is something that can be alive.
+async fn watchdog(pulses: oneshot::Receiver<[Pulse; 2]>, timing: Timing) -> Infallible {
+    match pulses.await {
+        Ok(pulses) => service::feed_watchdog(&pulses, &timing).await,
+        Err(_) => std::future::pending().await,
+    }
 }
 
 struct Appliance<R> {
@@ -150,6 +188,8 @@ struct Appliance<R> {
     button: Box<dyn Button>,
     presses: PressReceiver,
     analyst: Option<Loaded>,
+    /// Where camera and model are announced, once.
+    alive: Option<oneshot::Sender<[Pulse; 2]>>,
     slide: Slide,
     /// The slide's folder in the gallery.
     slide_name: String,
@@ -186,16 +226,16 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
         &mut self,
         state: &State,
         load: &mut Option<L>,
-        failure: &mut Option<ArtifactError>,
+        failure: &mut Option<ModelError>,
     ) -> Event
     where
-        L: FnOnce() -> Result<Analyst, ArtifactError> + Send + 'static,
+        L: FnOnce() -> Result<Equipped, ModelError> + Send + 'static,
     {
         match state {
             State::Starting => match self.start(load.take()).await {
                 Ok(found) => Event::ModelReady(found),
                 Err(error) => {
-                    let message = error.to_string();
+                    let message = with_causes(&error);
                     *failure = Some(error);
                     failed(message, true)
                 }
@@ -206,17 +246,20 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
         }
     }
 
-    /// Loads the model and gives what the self-test found, a line each.
-    async fn start<L>(&mut self, load: Option<L>) -> Result<Vec<String>, ArtifactError>
+    /// Loads the model and gives what the self-test found.
+    async fn start<L>(&mut self, load: Option<L>) -> Result<SelfTest, ModelError>
     where
-        L: FnOnce() -> Result<Analyst, ArtifactError> + Send + 'static,
+        L: FnOnce() -> Result<Equipped, ModelError> + Send + 'static,
     {
         let broken = |problem: &str| ArtifactError::Inference {
             engine: "model",
             problem: problem.into(),
         };
         let load = load.ok_or_else(|| broken("it was loaded twice"))?;
-        let mut analyst = tokio::task::spawn_blocking(load)
+        let Equipped {
+            mut analyst,
+            checks,
+        } = tokio::task::spawn_blocking(load)
             .await
             .map_err(|error| broken(&error.to_string()))??;
         let (manifest, engine) = (analyst.manifest(), analyst.engine());
@@ -229,22 +272,14 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
             is_demo: manifest.demo,
         };
         log::info!("{} on {}", identity.model, identity.engine);
-        let mut found = vec![
-            format!("{} right", identity.model),
-            format!("{} samples right", analyst.model().golden().len()),
-            identity.engine.clone(),
-        ];
+        let samples = analyst.model().golden().len();
+        let mut found = self_test(&identity, samples, self.faults.look(), &checks);
         if manifest.domain.is_none() {
             log::warn!(
                 "the model does not know what it was trained on; no picture is refused as unlike that"
             );
-            found.push("distance not checked".into());
+            found.lines.push("distance not checked".into());
         }
-        let faults = self.faults.look();
-        if faults.is_empty() {
-            found.push("camera there".into());
-        }
-        found.extend(faults);
         self.analyst = Some(Loaded {
             identity,
             decision: manifest.decision,
@@ -254,6 +289,10 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
             })
             .map_err(|error| broken(&error.to_string()))?,
         });
+        if let (Some(alive), Some(loaded)) = (self.alive.take(), &self.analyst) {
+            // Whoever listened has ended.
+            let _ = alive.send([self.camera.pulse(), loaded.worker.pulse()]);
+        }
         Ok(found)
     }
 
@@ -321,7 +360,7 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
         let is_part_missing = shown.is_some() && shown == self.missing.as_ref();
         let is_passing = state.is_passing() && !is_part_missing;
         let hold = sleep(match state {
-            State::SelfTest(_) => self.timing.selftest,
+            State::SelfTest(found) if found.passed => self.timing.selftest,
             // The word that the button was let go may be lost.
             State::SwitchingOff { at, .. } => at.saturating_duration_since(began) + TICK,
             _ => self.timing.hold,
@@ -372,8 +411,7 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
             return None;
         }
         let standing = self.slide.standing(loaded.slide, &loaded.decision);
-        let word = standing.verdict.word();
-        log::info!("slide {} closed: {word}", standing.slide);
+        log::info!("slide {} closed", standing.slide);
         self.slide = self.slide.next();
         self.slide_name = slide_name();
         self.last = Some(State::SlideClosed(standing));
@@ -408,7 +446,7 @@ fn view<'a>(
         identity: analyst.map(|loaded| &loaded.identity),
         slide: slide.number(),
         fields: slide.judged(),
-        clock: clock(),
+        clock: checks::time_of_day(&jiff::Zoned::now()),
         since,
     }
 }
@@ -440,11 +478,37 @@ impl Front {
     }
 }
 
-/// The time of day, once the clock has been set: a Pi without network starts in the past.
-fn clock() -> Option<jiff::civil::Time> {
-    const FIRST_YEAR: i16 = 2026;
-    let now = jiff::Zoned::now();
-    (now.year() >= FIRST_YEAR).then(|| now.time())
+/// What is wrong first, then what is right, in lines that suit a small screen.
+fn self_test(
+    identity: &Identity,
+    samples: usize,
+    mut faults: Vec<String>,
+    checks: &[Check],
+) -> SelfTest {
+    let mut right = Vec::new();
+    if faults.is_empty() {
+        right.push("board");
+    }
+    for check in checks {
+        if check.passed {
+            log::info!("self-test: {}: {}", check.part, check.detail);
+            right.push(check.part);
+        } else {
+            log::error!("self-test: {}: {}", check.part, check.detail);
+            faults.push(check.detail.clone());
+        }
+    }
+    let passed = checks.iter().all(|check| check.passed);
+    let mut lines = faults;
+    lines.extend([
+        format!("{} right", identity.model),
+        format!("{samples} samples right"),
+        identity.engine.clone(),
+    ]);
+    if !right.is_empty() {
+        lines.push(format!("{} ok", right.join(", ")));
+    }
+    SelfTest { passed, lines }
 }
 
 /// A name that no other slide has, and that sorts by time.

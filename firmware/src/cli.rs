@@ -5,13 +5,15 @@ use std::path::PathBuf;
 
 use anyhow::{Error, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use smearscope_artifacts::{ArtifactError, EngineChoice};
+use smearscope_artifacts::EngineChoice;
 use smearscope_hardware::HardwareError;
 
 use crate::analysis::Analyst;
 use crate::appliance::ApplianceError;
 use crate::config::{BoardKind, Config, PanelKind, Raw};
 use crate::exit::{self, Exit};
+use crate::logging;
+use crate::models::{ModelCommand, ModelError, Models};
 use crate::{classify, pictures, run, selftest};
 
 /// Classifies blood-smear micrographs for acute lymphoblastic leukemia, on the bench or from files.
@@ -72,6 +74,16 @@ enum Command {
         #[command(flatten)]
         bench: Bench,
     },
+    /// Lists, checks, installs and takes back models.
+    #[command(
+        after_help = "A model that may not be used ends with exit code 4, and changes nothing."
+    )]
+    Model {
+        #[command(subcommand)]
+        command: ModelCommand,
+        #[command(flatten)]
+        setup: Setup,
+    },
     /// Shows or checks the configuration.
     Config {
         #[command(subcommand)]
@@ -102,24 +114,31 @@ enum ConfigCommand {
 }
 
 /// What most commands take.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 struct Common {
-    /// Configuration [default: /etc/smearscope/config.toml, if there is one].
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Folder of the model [default: the one that comes with the program].
+    #[command(flatten)]
+    setup: Setup,
+    /// Folder of the model [default: the one that is installed, or else comes with the program].
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
+}
+
+/// Which configuration, and which engine.
+#[derive(Debug, Clone, Args)]
+struct Setup {
+    /// Configuration [default: /etc/smearscope/config.toml, if there is one].
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
     /// Which engine: auto takes OpenVINO where it is installed, else the embedded one.
-    #[arg(long)]
+    #[arg(long, global = true)]
     engine: Option<Engine>,
     /// OpenVINO device; repeat it for devices in order of preference.
-    #[arg(long = "device", value_name = "NAME")]
+    #[arg(long = "device", value_name = "NAME", global = true)]
     devices: Vec<String>,
 }
 
 /// Which bench.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 struct Bench {
     /// Which hardware.
     #[arg(long)]
@@ -141,10 +160,17 @@ enum Engine {
 
 impl Common {
     fn read(self) -> Result<Raw> {
-        let mut raw = Raw::read(self.config.as_deref())?;
+        let mut raw = self.setup.read()?;
         if let Some(model) = self.model {
             raw.model.folder = model;
         }
+        Ok(raw)
+    }
+}
+
+impl Setup {
+    fn read(self) -> Result<Raw> {
+        let mut raw = Raw::read(self.config.as_deref())?;
         if let Some(engine) = self.engine {
             raw.model.engine = match engine {
                 Engine::Auto => EngineChoice::Auto,
@@ -197,7 +223,7 @@ struct Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let exit = if error.is::<ArtifactError>() {
+        let exit = if error.is::<ModelError>() {
             Exit::Model
         } else if error.is::<HardwareError>() {
             Exit::Hardware
@@ -222,8 +248,9 @@ impl Command {
     fn run(self) -> Result<Exit, Failure> {
         match self {
             Self::Run { common, bench } => {
-                let config = configured(common, Some(bench))?;
-                run::run(&config)?;
+                let read = || configured(common.clone(), Some(bench.clone()));
+                let config = read().map_err(wrong_configuration)?;
+                run::run(&config, read)?;
                 Ok(Exit::Success)
             }
             Self::Classify {
@@ -232,8 +259,8 @@ impl Command {
                 overlays,
                 common,
             } => {
-                log_to_stderr();
-                let config = configured(common, None)?;
+                logging::start_for_command();
+                let config = configured(common, None).map_err(wrong_configuration)?;
                 let mut analyst = load(&config)?.with_overlays(overlays.is_some());
                 let overlays = overlays.as_deref();
                 Ok(classify::classify(&mut analyst, &paths, json, overlays)?)
@@ -243,9 +270,16 @@ impl Command {
                 common,
                 bench,
             } => {
-                log_to_stderr();
-                let config = configured(common, Some(bench))?;
+                logging::start_for_command();
+                let config = configured(common, Some(bench)).map_err(wrong_configuration)?;
                 Ok(selftest::selftest(&config, json)?)
+            }
+            Self::Model { command, setup } => {
+                logging::start_for_command();
+                let config = setup.read().and_then(Raw::validate);
+                let config = config.map_err(wrong_configuration)?;
+                command.run(&config, &mut std::io::stdout().lock())?;
+                Ok(Exit::Success)
             }
             Self::Config { command } => command.run().map_err(wrong_configuration),
             Self::Screens { out } => {
@@ -273,16 +307,12 @@ impl ConfigCommand {
     }
 }
 
-fn configured(common: Common, bench: Option<Bench>) -> Result<Config, Failure> {
-    common
-        .read()
-        .and_then(|mut raw| {
-            if let Some(bench) = bench {
-                bench.apply(&mut raw);
-            }
-            raw.validate()
-        })
-        .map_err(wrong_configuration)
+fn configured(common: Common, bench: Option<Bench>) -> Result<Config> {
+    let mut raw = common.read()?;
+    if let Some(bench) = bench {
+        bench.apply(&mut raw);
+    }
+    raw.validate()
 }
 
 fn wrong_configuration(error: Error) -> Failure {
@@ -292,20 +322,11 @@ fn wrong_configuration(error: Error) -> Failure {
     }
 }
 
-fn load(config: &Config) -> Result<Analyst, Failure> {
-    let folder = config.model_folder().map_err(|error| Failure {
-        exit: Exit::Model,
-        error,
-    })?;
-    let analyst = Analyst::load(&folder, &config.engine, config.limits).map_err(Error::from)?;
-    for fallback in &analyst.engine().fallbacks {
+fn load(config: &Config) -> Result<Analyst> {
+    let models = Models::new(config);
+    let model = models.load(&models.folder()?).map_err(ModelError::from)?;
+    for fallback in &model.engine().fallbacks {
         log::warn!("{fallback}");
     }
-    Ok(analyst)
-}
-
-fn log_to_stderr() {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn"))
-        .format_timestamp(None)
-        .init();
+    Ok(Analyst::new(model, config.limits))
 }

@@ -4,20 +4,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use log::LevelFilter;
 use serde::{Deserialize, Serialize};
 use smearscope_artifacts::decode::Limits;
-use smearscope_artifacts::{EngineChoice, EngineConfig, Manifest, did_you_mean};
+use smearscope_artifacts::{EngineChoice, EngineConfig, PublicKey, did_you_mean};
 use smearscope_hardware::config::{
     CameraConfig, Display, Equipment, LinuxLines, OledConfig, PiPins, Wired,
 };
 
 use crate::appliance::Timing;
+use crate::overrides;
 
 /// Where the appliance's configuration is looked for if none is named.
 pub const DEFAULT_PATH: &str = "/etc/smearscope/config.toml";
-/// The model that comes with the program: installed, or relative to the source tree.
-const INSTALLED_MODEL: &str = "/usr/share/smearscope/models/smear-demo";
-const SOURCE_TREE_MODEL: &str = "model-artifacts/smear-demo";
 /// A configuration is text of some kilobytes.
 const MAX_BYTES: u64 = 1 << 20;
 
@@ -37,6 +36,8 @@ pub struct Raw {
     pub switch_off: Vec<String>,
     /// Which model on which engine.
     pub model: RawModel,
+    /// What the log tells.
+    pub log: RawLog,
     /// How long things may take.
     pub timing: RawTiming,
     /// How large pictures may be.
@@ -81,8 +82,10 @@ impl Default for BoardKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawModel {
-    /// The model's folder; empty: the one that comes with the program.
+    /// The model's folder; empty: the one that is installed, or else comes with the program.
     pub folder: PathBuf,
+    /// Minisign public key of whoever signs models; empty: they need no signature.
+    pub public_key: String,
     /// Which engine.
     pub engine: EngineChoice,
     /// OpenVINO devices in order of preference.
@@ -99,11 +102,56 @@ impl Default for RawModel {
     fn default() -> Self {
         Self {
             folder: PathBuf::new(),
+            public_key: String::new(),
             engine: EngineChoice::Auto,
             devices: vec!["CPU".into()],
             library: PathBuf::new(),
             cache: PathBuf::new(),
             threads: 0,
+        }
+    }
+}
+
+/// What the log tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawLog {
+    /// The least important messages that it holds.
+    pub level: LogLevel,
+}
+
+impl Default for RawLog {
+    fn default() -> Self {
+        Self {
+            level: LogLevel::Info,
+        }
+    }
+}
+
+/// How important a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// Something does not work.
+    Error,
+    /// Something is not as it was meant.
+    Warn,
+    /// What the appliance does.
+    Info,
+    /// How it does it.
+    Debug,
+    /// Every detail.
+    Trace,
+}
+
+impl From<LogLevel> for LevelFilter {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Error => Self::Error,
+            LogLevel::Warn => Self::Warn,
+            LogLevel::Info => Self::Info,
+            LogLevel::Debug => Self::Debug,
+            LogLevel::Trace => Self::Trace,
         }
     }
 }
@@ -165,6 +213,8 @@ impl Default for RawLimits {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawStorage {
+    /// Folder for what the appliance keeps from start to start; empty: it keeps nothing.
+    pub state: PathBuf,
     /// Folder for the pictures of all fields and their evidence; empty: none are kept.
     pub pictures: PathBuf,
 }
@@ -208,10 +258,16 @@ pub struct Config {
     pub board: BoardKind,
     /// The model's folder, if one is named.
     pub model: Option<PathBuf>,
+    /// Who signs models, if they must be signed.
+    pub public_key: Option<PublicKey>,
+    /// Folder for what is kept from start to start.
+    pub state: Option<PathBuf>,
     /// Which engine.
     pub engine: EngineConfig,
     /// What switches the machine off after the button was held, if anything does.
     pub switch_off: Vec<String>,
+    /// The least important messages in the log.
+    pub log: LevelFilter,
     /// How long things may take.
     pub timing: Timing,
     /// How large pictures may be.
@@ -229,11 +285,16 @@ pub struct Config {
 }
 
 impl Raw {
-    /// Reads a file; the default file may be absent, a named one may not.
+    /// Reads a file, and the environment's `SMEARSCOPE__SECTION__KEY` above it; the default file may be
+    /// absent, a named one may not.
     ///
     /// # Errors
-    /// Names the file, the line and the key, and what may have been meant.
+    /// Names the file, the line and the key or the variable, and what may have been meant.
     pub fn read(named: Option<&Path>) -> Result<Self> {
+        overrides::apply(Self::read_file(named)?, std::env::vars_os())
+    }
+
+    fn read_file(named: Option<&Path>) -> Result<Self> {
         let path = named.unwrap_or(Path::new(DEFAULT_PATH));
         if named.is_none() && !path.exists() {
             return Ok(Self::default());
@@ -300,6 +361,10 @@ impl Raw {
         {
             bail!("model.devices has an empty name; use names such as \"CPU\"");
         }
+        let public_key = Some(self.model.public_key)
+            .filter(|key| !key.is_empty())
+            .map(|key| key.parse().context("model.public_key"))
+            .transpose()?;
         self.oled.check()?;
         self.camera.check()?;
         self.pi.check()?;
@@ -308,6 +373,8 @@ impl Raw {
         Ok(Config {
             board: self.board,
             model: named(self.model.folder),
+            public_key,
+            state: named(self.storage.state),
             engine: EngineConfig {
                 choice: self.model.engine,
                 library: named(self.model.library),
@@ -316,6 +383,7 @@ impl Raw {
                 threads: Some(self.model.threads).filter(|threads| *threads > 0),
             },
             switch_off: self.switch_off,
+            log: self.log.level.into(),
             timing: Timing {
                 interval: match self.timing.interval_s {
                     0.0 => None,
@@ -403,7 +471,13 @@ const COMMENTS: &[(&str, &str)] = &[
     ("model.", "Which model on which engine."),
     (
         "model.folder",
-        "The model's folder; empty: the one that comes with the program.",
+        "The model's folder; empty: the one that `smearscope model install` installed, or else the \
+         one that comes with the program.",
+    ),
+    (
+        "model.public_key",
+        "Minisign public key; models that its holder did not sign are refused. Empty: models need \
+         no signature.",
     ),
     (
         "model.engine",
@@ -421,6 +495,11 @@ const COMMENTS: &[(&str, &str)] = &[
     (
         "model.threads",
         "Threads of one inference; 0: as many as the engine likes.",
+    ),
+    ("log.", "What the log tells; it goes to standard error."),
+    (
+        "log.level",
+        "\"error\", \"warn\", \"info\", \"debug\" or \"trace\"; the environment's RUST_LOG stands above it.",
     ),
     ("timing.", "How long things may take, in seconds."),
     (
@@ -453,6 +532,10 @@ const COMMENTS: &[(&str, &str)] = &[
     ("limits.file_mib", "Largest image file, in MiB."),
     ("limits.megapixels", "Largest picture, in megapixels."),
     ("storage.", "What is kept."),
+    (
+        "storage.state",
+        "Folder for installed models and whatever else is kept from start to start; empty: nothing is.",
+    ),
     (
         "storage.pictures",
         "Folder for the pictures of all fields and their evidence; empty: none are kept.",
@@ -536,37 +619,6 @@ const COMMENTS: &[(&str, &str)] = &[
         "Whether the LEDs hang from the supply and are lit by a low line.",
     ),
 ];
-
-impl Config {
-    /// The folder of the model to use.
-    ///
-    /// # Errors
-    /// If none is named and the one that comes with the program is not found; names the places.
-    pub fn model_folder(&self) -> Result<PathBuf> {
-        if let Some(folder) = &self.model {
-            return Ok(folder.clone());
-        }
-        let mut places = vec![PathBuf::from(INSTALLED_MODEL)];
-        for start in [std::env::current_exe(), std::env::current_dir()] {
-            let start = start.context("the program's own place is unknown")?;
-            places.extend(
-                start
-                    .ancestors()
-                    .map(|folder| folder.join(SOURCE_TREE_MODEL)),
-            );
-        }
-        match places
-            .iter()
-            .find(|place| place.join(Manifest::FILE_NAME).is_file())
-        {
-            Some(place) => Ok(place.clone()),
-            None => bail!(
-                "no model is installed: neither {INSTALLED_MODEL} nor {SOURCE_TREE_MODEL} above the \
-                 program or the working directory; name one with --model"
-            ),
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests {

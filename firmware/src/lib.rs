@@ -5,21 +5,28 @@
 //! - [`slide`]: what the fields of a slide say together
 //! - [`appliance`]: the loop, driven by the [`machine`] of states and shown by the [`screens`]
 //! - [`gallery`]: the pictures that are kept
+//! - [`checks`]: what a self-test finds
+//! - [`models`]: which model is used, and what happens when it fails
 //! - [`cli`]: the commands
 
 pub mod analysis;
 pub mod appliance;
+pub mod checks;
 mod classify;
 pub mod cli;
 pub mod config;
 pub mod exit;
 pub mod gallery;
+mod logging;
 pub mod machine;
+pub mod models;
+mod overrides;
 mod pictures;
 pub mod quality;
 mod run;
 pub mod screens;
 mod selftest;
+mod service;
 pub mod slide;
 pub mod verdict;
 mod workers;

@@ -10,8 +10,8 @@ use crate::slide::Standing;
 pub enum State {
     /// The model is loaded and verified.
     Starting,
-    /// What the self-test found is shown, a line each.
-    SelfTest(Vec<String>),
+    /// What the self-test found is shown.
+    SelfTest(SelfTest),
     /// Waiting for a press.
     Ready,
     /// A frame was asked of the camera at this moment.
@@ -35,6 +35,16 @@ pub enum State {
     Fault(Fault),
     /// Switched off.
     Off,
+}
+
+/// What the self-test found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SelfTest {
+    /// Whether all is as it must be, but for parts that are missing: those may come back, and a fault
+    /// tells of them.
+    pub passed: bool,
+    /// A line each; what is wrong comes first.
+    pub lines: Vec<String>,
 }
 
 /// What a frame gave: a field of view, and where its slide stands with it.
@@ -83,7 +93,7 @@ impl Fault {
 #[derive(Debug)]
 pub enum Event {
     /// The model passed its verification, and this is what the self-test found.
-    ModelReady(Vec<String>),
+    ModelReady(SelfTest),
     /// The button was pressed.
     Press(Instant),
     /// The slide was closed.
@@ -145,6 +155,23 @@ impl State {
     /// Whether it waits for the operator.
     pub fn is_waiting(&self) -> bool {
         matches!(self, Self::Ready) || self.is_passing()
+    }
+
+    /// What it is called, without what anybody's slide shows.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Starting => "checking the model",
+            Self::SelfTest(_) => "showing the self-test",
+            Self::Ready => "ready",
+            Self::Capturing(_) => "taking a picture",
+            Self::Analysing => "analysing",
+            Self::Verdict(_) => "showing a verdict",
+            Self::SlideClosed(_) => "showing a slide's verdict",
+            Self::Again(_) => "showing the last display again",
+            Self::SwitchingOff { .. } => "about to switch off",
+            Self::Fault(fault) => &fault.message,
+            Self::Off => "off",
+        }
     }
 
     /// Whether it ends by itself and gives way to anything that the operator does.
@@ -209,7 +236,10 @@ pub(crate) mod tests {
     #[test]
     fn a_press_leads_to_a_verdict_and_back() {
         let now = Instant::now();
-        let found = vec!["model right".to_owned()];
+        let found = SelfTest {
+            passed: true,
+            lines: vec!["model right".into()],
+        };
         let state = State::Starting.after(Event::ModelReady(found.clone()));
         assert_eq!(state, State::SelfTest(found));
         assert_eq!(
@@ -352,6 +382,10 @@ pub(crate) mod tests {
                 state
             );
         }
-        assert_eq!(State::Off.after(Event::ModelReady(Vec::new())), State::Off);
+        let found = SelfTest {
+            passed: true,
+            lines: Vec::new(),
+        };
+        assert_eq!(State::Off.after(Event::ModelReady(found)), State::Off);
     }
 }

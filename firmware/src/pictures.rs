@@ -8,7 +8,7 @@ use image::{Rgb, RgbImage};
 use smearscope_hardware::{Canvas, Light, Lights, ScreenSize};
 
 use crate::analysis::Analysis;
-use crate::machine::{Fault, Finding, Kept, State};
+use crate::machine::{Fault, Finding, Kept, SelfTest, State};
 use crate::quality::{Problem, Quality};
 use crate::screens::{self, Identity, View};
 use crate::slide::Standing;
@@ -73,19 +73,33 @@ fn finding(verdict: Verdict, probability: Option<f32>) -> Finding {
     }
 }
 
-fn examples() -> [(&'static str, State); 15] {
+fn examples() -> [(&'static str, State); 16] {
     let verdict = |verdict, probability| State::Verdict(finding(verdict, probability));
     let inconclusive = |reason, probability| verdict(Verdict::Inconclusive(reason), probability);
     [
         ("starting", State::Starting),
         (
             "self-test",
-            State::SelfTest(vec![
-                "smear-demo 0.2.0 right".into(),
-                "6 samples right".into(),
-                "openvino CPU".into(),
-                "camera there".into(),
-            ]),
+            State::SelfTest(SelfTest {
+                passed: true,
+                lines: vec![
+                    "smear-demo 0.2.0 right".into(),
+                    "6 samples right".into(),
+                    "openvino CPU".into(),
+                    "board, storage, clock ok".into(),
+                ],
+            }),
+        ),
+        (
+            "self-test-failed",
+            State::SelfTest(SelfTest {
+                passed: false,
+                lines: vec![
+                    "smear-next-0.3.0 failed, back to smear-demo 0.2.0".into(),
+                    "smear-demo 0.2.0 right".into(),
+                    "6 samples right".into(),
+                ],
+            }),
         ),
         ("ready", State::Ready),
         ("capturing", State::Capturing(Instant::now())),

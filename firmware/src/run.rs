@@ -1,41 +1,49 @@
 //! `smearscope run`: makes the board and runs the appliance on it until it is switched off.
 
 use std::io::{IsTerminal, Write};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use anyhow::{Context, Result};
-use smearscope_artifacts::ArtifactError;
 use smearscope_hardware::sim::{self, LogLines, Panel, SimConfig};
 use smearscope_hardware::{Board, HardwareError};
 
 use crate::analysis::Analyst;
-use crate::appliance::{self, End, Report};
+use crate::appliance::{self, End, Equipped, Report};
+use crate::checks::{self, Check};
 use crate::config::{BoardKind, Config, PanelKind};
 use crate::gallery::Gallery;
+use crate::logging;
 use crate::machine::{Finding, Kept};
+use crate::models::Models;
 use crate::screens::DEMO_NOTICE;
 
-pub(crate) fn run(config: &Config) -> Result<()> {
+/// `reread` reads the configuration once more, when a new one is to be applied.
+pub(crate) fn run(config: &Config, reread: impl Fn() -> Result<Config>) -> Result<()> {
     let panel = panel(config.sim.panel);
-    let is_drawn = config.board == BoardKind::Sim && matches!(panel, Panel::Terminal { .. });
-    start_log(&panel, is_drawn);
+    let mut is_drawn = false;
+    match &panel {
+        Panel::Terminal { log } if config.board == BoardKind::Sim => {
+            is_drawn = true;
+            logging::start_in_panel(config.log, log);
+        }
+        _ => logging::start(config.log),
+    }
     let board = board(config, panel)?;
 
-    let (engine, limits) = (config.engine.clone(), config.limits);
-    let folder = config.model_folder();
-    let gallery = config.pictures.clone().map(Gallery::new);
-    let load = move || match folder {
-        Ok(folder) => {
-            let analyst = Analyst::load(&folder, &engine, limits)?;
-            Ok(match gallery {
+    let loaded = config.clone();
+    let load = move || {
+        let ready = Models::new(&loaded).boot()?;
+        let analyst = Analyst::new(ready.model, loaded.limits);
+        let rollback = ready.rollback.map(|line| Check::failed("model", line));
+        let surroundings = checks::surroundings(&loaded);
+        Ok(Equipped {
+            analyst: match loaded.pictures.map(Gallery::new) {
                 Some(gallery) => analyst.keeping(gallery),
                 None => analyst,
-            })
-        }
-        Err(error) => Err(ArtifactError::Engine {
-            engine: "auto",
-            problem: error.to_string(),
-            remedy: "give a model's folder".into(),
-        }),
+            },
+            checks: rollback.into_iter().chain(surroundings).collect(),
+        })
     };
     let report = |report: &Report<'_>| {
         let line = verdict_line(report);
@@ -52,17 +60,28 @@ pub(crate) fn run(config: &Config) -> Result<()> {
         .build()
         .context("the event loop cannot be started")?;
     let result = runtime.block_on(async {
-        let shutdown = shutdown_signal()?;
+        let shutdown = end_signal(reread)?;
         appliance::run(board, load, config.timing, report, shutdown)
             .await
             .map_err(anyhow::Error::from)
     });
     // A stalled driver must not keep the program from ending.
     runtime.shutdown_background();
-    if result? == End::Operator {
-        switch_off(&config.switch_off)?;
+    match result? {
+        End::Operator => switch_off(&config.switch_off),
+        End::Supervisor => Ok(()),
+        End::Reload => start_anew(),
     }
-    Ok(())
+}
+
+/// The same program with the same arguments in the same process: the service manager sees no end, and
+/// no state of the old configuration is left.
+fn start_anew() -> Result<()> {
+    let program = std::env::current_exe().context("the program's own place is unknown")?;
+    let error = Command::new(&program)
+        .args(std::env::args_os().skip(1))
+        .exec();
+    Err(error).with_context(|| format!("{} cannot be started anew", program.display()))
 }
 
 /// What the operator meant by holding the button, where the configuration says how.
@@ -70,7 +89,7 @@ fn switch_off(command: &[String]) -> Result<()> {
     let [program, arguments @ ..] = command else {
         return Ok(());
     };
-    let status = std::process::Command::new(program)
+    let status = Command::new(program)
         .args(arguments)
         .status()
         .with_context(|| format!("switch_off: {program} cannot be started"))?;
@@ -89,22 +108,6 @@ fn panel(kind: PanelKind) -> Panel {
         },
         PanelKind::Auto | PanelKind::Lines => Panel::Lines,
     }
-}
-
-/// To standard error, or into the panel where that has the terminal.
-fn start_log(panel: &Panel, is_drawn: bool) {
-    let mut builder =
-        env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info"));
-    if let Panel::Terminal { log } = panel
-        && is_drawn
-    {
-        builder
-            .target(env_logger::Target::Pipe(Box::new(log.clone())))
-            .format_timestamp(None)
-            .format_target(false)
-            .write_style(env_logger::WriteStyle::Never);
-    }
-    builder.init();
 }
 
 pub(crate) fn board(config: &Config, panel: Panel) -> Result<Board, HardwareError> {
@@ -174,15 +177,36 @@ fn verdict_line(report: &Report<'_>) -> String {
     )
 }
 
-/// Ends with Ctrl-C, or with SIGTERM, by which systemd stops a service.
-fn shutdown_signal() -> Result<impl Future<Output = ()>> {
+/// Ends with Ctrl-C, with SIGTERM, by which systemd stops a service, or with SIGHUP, by which it reloads
+/// one, if the configuration is right. In a terminal, SIGHUP says that somebody closed it.
+fn end_signal(reread: impl Fn() -> Result<Config>) -> Result<impl Future<Output = End>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt()).context("Ctrl-C cannot be caught")?;
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be caught")?;
+    let mut hang_up = signal(SignalKind::hangup()).context("SIGHUP cannot be caught")?;
+    let has_terminal = std::io::stdin().is_terminal();
     Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => log::info!("interrupted"),
-            _ = terminate.recv() => log::info!("asked to end"),
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {
+                    log::info!("interrupted");
+                    return End::Supervisor;
+                }
+                _ = terminate.recv() => {
+                    log::info!("asked to end");
+                    return End::Supervisor;
+                }
+                _ = hang_up.recv() => match reread() {
+                    _ if has_terminal => return End::Supervisor,
+                    Ok(_) => {
+                        log::info!("the configuration is right; starting anew with it");
+                        return End::Reload;
+                    }
+                    Err(error) => log::error!(
+                        "{error:#}; the configuration stays what it was until that is corrected"
+                    ),
+                },
+            }
         }
     })
 }

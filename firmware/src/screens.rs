@@ -29,7 +29,7 @@ use embedded_graphics::text::{Alignment, Baseline, Text, TextStyleBuilder};
 use jiff::civil::Time;
 use smearscope_hardware::{Canvas, Light, Lights, ScreenSize};
 
-use crate::machine::{Finding, Kept, State};
+use crate::machine::{Finding, Kept, SelfTest, State};
 use crate::slide::Standing;
 use crate::verdict::Verdict;
 
@@ -118,7 +118,10 @@ impl View<'_> {
         let mut page = Page::new(size, self.since, footer.is_some());
         match self.state {
             State::Starting => page.large("smearscope", None, &["checking the model".into()]),
-            State::SelfTest(found) => page.small("SELF-TEST", found),
+            State::SelfTest(SelfTest { passed, lines }) => {
+                let title = if *passed { "SELF-TEST" } else { "TEST FAILED" };
+                page.small(title, lines);
+            }
             State::Ready => self.ready(&mut page),
             State::Capturing(_) => {
                 page.large("CAPTURING", None, &["hold the slide still".into()]);
@@ -431,7 +434,10 @@ mod tests {
         };
         [
             State::Starting,
-            State::SelfTest(vec!["smear-demo 0.2.0 right".into()]),
+            State::SelfTest(SelfTest {
+                passed: true,
+                lines: vec!["smear-demo 0.2.0 right".into()],
+            }),
             State::Ready,
             State::Capturing(Instant::now()),
             State::Analysing,

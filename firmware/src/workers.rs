@@ -6,7 +6,11 @@ use std::thread;
 
 use tokio::sync::oneshot;
 
-type Job<Request, Response> = (Request, oneshot::Sender<Response>);
+enum Job<Request, Response> {
+    Work(Request, oneshot::Sender<Response>),
+    /// Nothing, in its turn.
+    Beat(oneshot::Sender<()>),
+}
 
 /// A thread that answers one request after the other.
 ///
@@ -15,6 +19,18 @@ type Job<Request, Response> = (Request, oneshot::Sender<Response>);
 /// a request that nobody waits for any more is not begun.
 pub(crate) struct Worker<Request, Response> {
     jobs: mpsc::Sender<Job<Request, Response>>,
+}
+
+/// Whether some worker is alive.
+pub(crate) struct Pulse(Box<dyn Fn() -> oneshot::Receiver<()>>);
+
+impl Pulse {
+    /// Waits until the worker has done what it was asked before, for ever if it stalls.
+    pub(crate) async fn beat(&self) {
+        if (self.0)().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 /// The worker panicked on this request.
@@ -33,15 +49,18 @@ where
     ) -> std::io::Result<Self> {
         let (jobs, queue) = mpsc::channel::<Job<Request, Response>>();
         thread::Builder::new().name(name.into()).spawn(move || {
-            for (request, answer) in queue {
-                if answer.is_closed() {
-                    continue;
-                }
-                // Nothing here outlives a request half done: the camera is opened anew for each, and
-                // the model's buffers are overwritten.
-                if let Ok(response) = catch_unwind(AssertUnwindSafe(|| work(request))) {
-                    // Nobody may wait any more: the answer is too late.
-                    let _ = answer.send(response);
+            for job in queue {
+                match job {
+                    Job::Work(_, answer) if answer.is_closed() => {}
+                    Job::Work(request, answer) => {
+                        // Nothing here outlives a request half done: the camera is opened anew for
+                        // each, and the model's buffers are overwritten.
+                        if let Ok(response) = catch_unwind(AssertUnwindSafe(|| work(request))) {
+                            // Nobody may wait any more: the answer is too late.
+                            let _ = answer.send(response);
+                        }
+                    }
+                    Job::Beat(answer) => drop(answer.send(())),
                 }
             }
         })?;
@@ -51,8 +70,20 @@ where
     /// Waits for the answer to a request.
     pub(crate) async fn ask(&self, request: Request) -> Result<Response, Gone> {
         let (answer, answered) = oneshot::channel();
-        self.jobs.send((request, answer)).map_err(|_| Gone)?;
+        let job = Job::Work(request, answer);
+        self.jobs.send(job).map_err(|_| Gone)?;
         answered.await.map_err(|_| Gone)
+    }
+
+    /// By which it is seen whether the worker is alive; the thread lives as long as this, too.
+    pub(crate) fn pulse(&self) -> Pulse {
+        let jobs = self.jobs.clone();
+        Pulse(Box::new(move || {
+            let (answer, answered) = oneshot::channel();
+            // Of one that is gone, the answer never comes.
+            let _ = jobs.send(Job::Beat(answer));
+            answered
+        }))
     }
 }
 
@@ -87,6 +118,25 @@ mod tests {
         }
         release.send(()).unwrap();
         assert_eq!(worker.ask(3).await, Ok(3));
+    }
+
+    #[tokio::test]
+    async fn the_pulse_of_a_worker_stops_while_it_stalls_and_not_when_it_panics() {
+        let (release, released) = mpsc::channel::<()>();
+        let worker = Worker::start("test", move |()| released.recv().unwrap()).unwrap();
+        let pulse = worker.pulse();
+        pulse.beat().await;
+        let work = worker.ask(());
+        let beat = pulse.beat();
+        tokio::pin!(work, beat);
+        assert!(poll_once(work.as_mut()).is_pending());
+        assert!(poll_once(beat.as_mut()).is_pending());
+        release.send(()).unwrap();
+        assert_eq!(work.await, Ok(()));
+        beat.await;
+        drop(release);
+        assert_eq!(worker.ask(()).await, Err(Gone), "a panic");
+        pulse.beat().await;
     }
 
     fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> std::task::Poll<F::Output> {

@@ -39,6 +39,14 @@ pub enum ArtifactError {
         /// What the file has.
         actual: String,
     },
+    /// A key is configured, and its holder did not sign this model.
+    #[error("{path}: {problem}; install a model that the holder of the configured key signed", path = .path.display())]
+    Signature {
+        /// The signature, or the manifest that has none.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
     /// A golden sample did not come out as it must.
     #[error("golden sample {sample} gives {actual} on {engine}, expected {expected} ± {tolerance}; this model must not be used on this engine", sample = .sample.display())]
     Golden {

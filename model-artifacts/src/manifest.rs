@@ -56,6 +56,17 @@ impl Manifest {
     pub const FORMAT_VERSION: u32 = 1;
     /// The file's name inside a model folder.
     pub const FILE_NAME: &str = "manifest.toml";
+
+    /// Every other file of the model.
+    pub fn entries(&self) -> impl Iterator<Item = &FileEntry> {
+        let Files {
+            ir_xml,
+            ir_bin,
+            onnx,
+        } = &self.files;
+        let networks = [ir_xml, ir_bin, onnx].into_iter().flatten();
+        networks.chain(self.golden.iter().map(|sample| &sample.image))
+    }
 }
 
 /// What the two classes are called, and which output is which.

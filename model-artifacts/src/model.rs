@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::files::read_bounded;
 use crate::{
     ArtifactError, Classifier, Descriptor, EngineConfig, EngineInfo, FileEntry, GoldenSample,
-    Inference, Manifest, Preprocessor, Tensor,
+    Inference, Manifest, Preprocessor, PublicKey, Tensor,
 };
 
 /// Largest manifest, largest file of a network, in bytes.
@@ -29,6 +29,8 @@ const INSTALL_AGAIN: &str = "install the model again";
 pub struct ModelFiles {
     folder: PathBuf,
     manifest: Manifest,
+    manifest_sha256: String,
+    is_signed: bool,
     ir_xml: Option<Vec<u8>>,
     ir_bin: Option<Vec<u8>>,
     onnx: Option<Vec<u8>>,
@@ -44,9 +46,22 @@ impl ModelFiles {
     /// [`ArtifactError::Manifest`] for a manifest with impossible contents, and
     /// [`ArtifactError::Checksum`] for a file that is not the one the manifest means.
     pub fn open(folder: &Path) -> Result<Self, ArtifactError> {
+        Self::open_signed(folder, None)
+    }
+
+    /// The same, after the manifest's signature was checked with `key`, if there is one.
+    ///
+    /// # Errors
+    /// Those of [`ModelFiles::open`], and [`ArtifactError::Signature`] if the key's holder did not sign
+    /// the manifest.
+    pub fn open_signed(folder: &Path, key: Option<&PublicKey>) -> Result<Self, ArtifactError> {
         let path = folder.join(Manifest::FILE_NAME);
         let bytes = read_bounded(&path, MAX_MANIFEST)
             .map_err(|source| unreadable(&path, "give the folder of a model", source))?;
+        if let Some(key) = key {
+            key.check(folder, &bytes)?;
+        }
+        let manifest_sha256 = FileEntry::for_bytes(Manifest::FILE_NAME, &bytes).sha256;
         let text = String::from_utf8(bytes).map_err(|_| ArtifactError::Manifest {
             path: path.clone(),
             field: "manifest".into(),
@@ -84,12 +99,24 @@ impl ModelFiles {
                 .collect::<Result<_, _>>()?,
             folder: folder.into(),
             manifest,
+            manifest_sha256,
+            is_signed: key.is_some(),
         })
     }
 
     /// What the manifest says.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// SHA-256 of the manifest, which holds that of every other file: what identifies the model.
+    pub fn manifest_sha256(&self) -> &str {
+        &self.manifest_sha256
+    }
+
+    /// Whether a signature was checked.
+    pub fn is_signed(&self) -> bool {
+        self.is_signed
     }
 
     /// The image of each golden sample, in the manifest's order.
@@ -181,20 +208,24 @@ impl Model {
     /// golden sample fails on the last one. A model that fails is
     /// never usable.
     pub fn load(folder: &Path, config: &EngineConfig) -> Result<Self, ArtifactError> {
-        let files = ModelFiles::open(folder)?;
+        Self::from_files(&ModelFiles::open(folder)?, config)
+    }
+
+    /// The same for a folder that is open.
+    ///
+    /// # Errors
+    /// As [`Model::load`], but for those of [`ModelFiles::open`].
+    pub fn from_files(files: &ModelFiles, config: &EngineConfig) -> Result<Self, ArtifactError> {
         let preferred = config
             .choice
             .preferred()
-            .map(|engine| Self::on_engine(&files, engine, config));
+            .map(|engine| Self::on_engine(files, engine, config));
         let reason = match preferred {
             Some(Ok(model)) => return Ok(model),
             Some(Err(error)) => Some(error.to_string()),
             None => None,
         };
-        match (
-            Self::on_engine(&files, config.choice.last(), config),
-            reason,
-        ) {
+        match (Self::on_engine(files, config.choice.last(), config), reason) {
             (Ok(mut model), reason) => {
                 model.engine.fallbacks.splice(..0, reason);
                 Ok(model)

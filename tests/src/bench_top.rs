@@ -47,19 +47,23 @@ fn images(folder: &Path) -> Vec<PathBuf> {
 /// Builds the workspace's binaries once, so that no test runs an old one.
 pub(crate) fn built(name: &str) -> PathBuf {
     static BUILD: LazyLock<PathBuf> = LazyLock::new(|| {
-        let mut messages = escargot::CargoBuild::new()
+        let messages = escargot::CargoBuild::new()
             .manifest_path(root().join("Cargo.toml"))
             .arg("--locked")
             .arg("--workspace")
             .bins()
             .exec()
             .expect("the binaries build");
-        messages
-            .find_map(|message| {
-                let message = message.expect("cargo's message");
+        // All of them: the last tells whether the build failed.
+        let executables: Vec<_> = messages
+            .filter_map(|message| {
+                let message = message.expect("the binaries build");
                 let message: Value = message.decode_custom().expect("JSON");
                 message["executable"].as_str().map(PathBuf::from)
             })
+            .collect();
+        executables
+            .first()
             .and_then(|path| path.parent().map(Path::to_path_buf))
             .expect("cargo names an executable")
     });

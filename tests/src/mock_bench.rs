@@ -7,15 +7,17 @@ use std::time::Duration;
 
 use jiff::Span;
 use smearscope::analysis::Analyst;
-use smearscope::appliance::{self, ApplianceError, End, Timing};
+use smearscope::appliance::{self, ApplianceError, End, Equipped, Timing};
+use smearscope::checks::Check;
 use smearscope::gallery::Gallery;
-use smearscope::machine::{Finding, Kept, State};
+use smearscope::machine::{Finding, Kept, SelfTest, State};
+use smearscope::models::ModelError;
 use smearscope::quality::Problem;
 use smearscope::screens::{Identity, View};
 use smearscope::slide::Slide;
 use smearscope::verdict::{Reason, Verdict};
 use smearscope_artifacts::decode::Limits;
-use smearscope_artifacts::{ArtifactError, EngineChoice, EngineConfig, MOST_LOG_ODDS};
+use smearscope_artifacts::{EngineChoice, EngineConfig, MOST_LOG_ODDS, Model};
 use smearscope_hardware::mock::{Bench, assert_art};
 use smearscope_hardware::oled::{OledSetup, Ssd1306Screen};
 use smearscope_hardware::virtual_ssd1306::VirtualSsd1306;
@@ -65,12 +67,13 @@ const NEGATIVE: Lights = Lights {
     ..READY
 };
 
-fn load(model: &Path) -> Result<Analyst, ArtifactError> {
+fn load(model: &Path) -> Result<Analyst, ModelError> {
     let engine = EngineConfig {
         choice: EngineChoice::Embedded,
         ..EngineConfig::default()
     };
-    Analyst::load(model, &engine, Limits::default())
+    let model = Model::load(model, &engine)?;
+    Ok(Analyst::new(model, Limits::default()))
 }
 
 /// An appliance at work on a thread of its own.
@@ -91,7 +94,21 @@ impl Running {
         board: Board,
         bench: Bench,
         timing: Timing,
-        load: impl FnOnce() -> Result<Analyst, ArtifactError> + Send + 'static,
+        load: impl FnOnce() -> Result<Analyst, ModelError> + Send + 'static,
+    ) -> Self {
+        Self::start_with(board, bench, timing, move || {
+            Ok(Equipped {
+                analyst: load()?,
+                checks: Vec::new(),
+            })
+        })
+    }
+
+    fn start_with(
+        board: Board,
+        bench: Bench,
+        timing: Timing,
+        load: impl FnOnce() -> Result<Equipped, ModelError> + Send + 'static,
     ) -> Self {
         let findings = Arc::<Mutex<Vec<Finding>>>::default();
         let thread = std::thread::spawn({
@@ -247,6 +264,37 @@ fn a_press_ends_with_the_verdict_on_the_oled_and_the_leds() {
     let (verdicts, result) = running.end();
     assert_eq!(verdicts, [Verdict::Positive, Verdict::Negative]);
     result.unwrap();
+}
+
+#[test]
+fn what_the_self_test_finds_wrong_stays_on_the_screen_until_a_press() {
+    let (board, bench) = mock::board();
+    let running = Running::start_with(board, bench, TIMING, || {
+        Ok(Equipped {
+            analyst: load(&demo_model())?,
+            checks: vec![
+                Check::passed("storage", "plenty"),
+                Check::failed("model", "smear-2.0.0 failed, back to smear 1.0.0"),
+            ],
+        })
+    });
+    let identity = expected("_0").1;
+    let found = State::SelfTest(SelfTest {
+        passed: false,
+        lines: vec![
+            "smear-2.0.0 failed, back to smear 1.0.0".into(),
+            format!("{} right", identity.model),
+            "6 samples right".into(),
+            identity.engine.clone(),
+            "board, storage ok".into(),
+        ],
+    });
+    let shown = picture(&found, 0, &identity, jiff::civil::time(12, 0, 0, 0));
+    let screen = &running.bench.screen;
+    screen.wait_until("the self-test", |canvas| *canvas == shown);
+    deliver(&running, "_0");
+    running.press("green blinking", NEGATIVE);
+    assert_eq!(running.end().0, [Verdict::Negative]);
 }
 
 #[test]

@@ -12,7 +12,8 @@ const MAX_FILE_BYTES: u64 = 64 << 20;
 const EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "png", "bmp", "tif", "tiff"];
 
 /// Plays the images of a folder in the order of their names, again and again. The folder is read
-/// anew for each picture, so images may come and go.
+/// anew for each picture, so images may come and go. A named pipe is an image, too: until somebody
+/// writes one into it, the camera stalls, as a real one may.
 #[derive(Debug)]
 pub struct FolderCamera {
     folder: PathBuf,
@@ -76,7 +77,7 @@ fn images(folder: &Path) -> Result<Vec<PathBuf>, HardwareError> {
                 EXTENSIONS
                     .iter()
                     .any(|known| extension.eq_ignore_ascii_case(known))
-            }) && path.is_file()
+            }) && !path.is_dir()
         })
         .collect();
     if paths.is_empty() {

@@ -14,3 +14,4 @@ mod demo_model;
 mod engines;
 mod opencv;
 mod refusals;
+mod signatures;
