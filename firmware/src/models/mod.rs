@@ -1,6 +1,6 @@
 //! Which model the appliance uses, and what it does when that one fails.
 //!
-//! A model's folder may be named in the configuration; else the [`store`] says which is in use, and in
+//! A model's folder may be named in the configuration; else the `store` says which is in use, and in
 //! a new store that is the one that comes with the program.
 
 mod commands;
