@@ -1,6 +1,7 @@
 //! One picture, from bytes to verdict: decode, judge its quality, run the model, decide.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use image::RgbImage;
 use smearscope_artifacts::decode::{self, Limits};
@@ -42,7 +43,7 @@ pub struct Analysis {
     /// Where the evidence for the positive class is strongest, if there is any.
     pub strongest: Option<artifacts::Place>,
     /// The evidence painted over the picture, where it was asked for and the model gives it.
-    pub overlay: Option<RgbImage>,
+    pub overlay: Option<Arc<RgbImage>>,
 }
 
 /// Why a picture could not be analysed.
@@ -144,7 +145,7 @@ impl Analyst {
         let exposure = Exposure {
             encoded: encoded.as_deref(),
             image: &image,
-            overlay: analysis.overlay.as_ref(),
+            overlay: analysis.overlay.as_deref(),
         };
         let kept = match &self.gallery {
             None => Kept::Unwanted,
@@ -215,7 +216,7 @@ impl Analyst {
             strongest,
             overlay: evidence
                 .filter(|_| self.has_overlays)
-                .map(|evidence| overlay(image, evidence)),
+                .map(|evidence| Arc::new(overlay(image, evidence))),
         })
     }
 }

@@ -2,12 +2,13 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use smearscope_artifacts::{ArtifactError, DecisionRule, SlideRule};
 use smearscope_hardware::{
-    Board, Button, ButtonEvent, Canvas, Faults, Frame, HardwareError, Lights, PressReceiver,
-    Screen, StatusLeds, press_queue, with_causes,
+    Board, Button, ButtonEvent, Canvas, Faults, Frame, HardwareError, Lights, Screen, StatusLeds,
+    with_causes,
 };
 use tokio::sync::oneshot;
 use tokio::time::{sleep, sleep_until, timeout};
@@ -17,6 +18,7 @@ use crate::checks::{self, Check};
 use crate::gallery::Place;
 use crate::machine::{Event, Fault, Finding, Kept, SelfTest, State};
 use crate::models::ModelError;
+use crate::outlook::{Happening, Inside, Report, Status};
 use crate::screens::{self, Identity, View};
 use crate::service;
 use crate::slide::{Slide, Standing};
@@ -53,19 +55,6 @@ pub struct Equipped {
     pub checks: Vec<Check>,
 }
 
-/// A finished analysis, for whoever prints it.
-#[derive(Debug)]
-pub struct Report<'a> {
-    /// Where the frame came from.
-    pub source: &'a str,
-    /// What came out.
-    pub finding: &'a Finding,
-    /// Probability from which on the verdict is positive.
-    pub threshold: f32,
-    /// The model and the engine that gave it.
-    pub identity: &'a Identity,
-}
-
 /// Why the appliance could not work.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplianceError {
@@ -94,7 +83,8 @@ pub enum End {
 /// Runs the appliance until `shutdown` tells to end or the operator switches off.
 ///
 /// The model is loaded on a thread of its own by `load`; if that fails, the screen says so until
-/// the end, and nothing is ever analysed. Each finished analysis goes to `report`.
+/// the end, and nothing is ever analysed. Each finished analysis goes to `report`, and what happens to whoever
+/// looks from outside of `inside`.
 ///
 /// # Errors
 /// [`ApplianceError`] if the button cannot be watched, or if the model could not be used.
@@ -102,10 +92,10 @@ pub async fn run(
     board: Board,
     load: impl FnOnce() -> Result<Equipped, ModelError> + Send + 'static,
     timing: Timing,
-    report: impl FnMut(&Report<'_>),
+    inside: Inside,
+    report: impl FnMut(&Report),
     shutdown: impl Future<Output = End>,
 ) -> Result<End, ApplianceError> {
-    let (sender, presses) = press_queue();
     let (alive, pulses) = oneshot::channel();
     let mut camera = board.camera;
     let mut appliance = Appliance {
@@ -122,7 +112,8 @@ pub async fn run(
         faults: board.faults,
         missing: None,
         button: board.button,
-        presses,
+        inside,
+        self_test: None,
         analyst: None,
         alive: Some(alive),
         frame: None,
@@ -130,7 +121,7 @@ pub async fn run(
         report,
     };
     appliance.show(&State::Starting);
-    appliance.button.watch(sender)?;
+    appliance.button.watch(appliance.inside.button.clone())?;
 
     // Part of the same loop: it stops with it.
     let watchdog = watchdog(pulses, timing);
@@ -142,7 +133,7 @@ pub async fn run(
     while state != State::Off {
         appliance.front.screen.wake();
         appliance.show(&state);
-        service::status(state.name());
+        appliance.publish(&state);
         let event = tokio::select! {
             biased;
             by = &mut shutdown => {
@@ -153,14 +144,24 @@ pub async fn run(
             never = &mut watchdog => match never {},
         };
         match &event {
-            Event::Failed(fault) => log::error!("{}", fault.message),
-            Event::ModelReady(_) => service::ready(),
+            Event::Failed(fault) => {
+                log::error!("{}", fault.message);
+                appliance.inside.tell(Happening::Failed(fault.clone()));
+            }
+            Event::PartsMissing(fault) => {
+                appliance.inside.tell(Happening::Failed(fault.clone()));
+            }
+            Event::ModelReady(found) => {
+                appliance.self_test = Some(found.clone());
+                service::ready();
+            }
             _ => {}
         }
         state = state.after(event);
         log::debug!("{}", state.name());
     }
     appliance.show(&state);
+    appliance.publish(&state);
     if end == End::Reload {
         // Perhaps with another model.
         service::reloading();
@@ -186,7 +187,8 @@ struct Appliance<R> {
     missing: Option<Fault>,
     /// Held, because dropping it ends its watch.
     button: Box<dyn Button>,
-    presses: PressReceiver,
+    inside: Inside,
+    self_test: Option<SelfTest>,
     analyst: Option<Loaded>,
     /// Where camera and model are announced, once.
     alive: Option<oneshot::Sender<[Pulse; 2]>>,
@@ -214,11 +216,23 @@ struct Loaded {
 /// Where a frame came from, and what came of it.
 type Analysed = (String, Result<(Analysis, Kept), AnalysisError>);
 
-impl<R: FnMut(&Report<'_>)> Appliance<R> {
+impl<R: FnMut(&Report)> Appliance<R> {
     fn show(&mut self, state: &State) {
         let analyst = self.analyst.as_ref();
         self.front
             .show(&view(state, analyst, &self.slide, Duration::ZERO));
+    }
+
+    /// Tells whoever looks from outside.
+    fn publish(&self, state: &State) {
+        service::status(state.name());
+        self.inside.status.send_replace(Status {
+            state: Arc::new(state.clone()),
+            identity: self.analyst.as_ref().map(|loaded| loaded.identity.clone()),
+            self_test: self.self_test.clone(),
+            slide: self.slide.number(),
+            fields: self.slide.judged(),
+        });
     }
 
     /// Does what a state is for and says what came of it.
@@ -333,12 +347,14 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
                     slide: self.slide.standing(loaded.slide, &loaded.decision),
                     kept,
                 };
-                (self.report)(&Report {
-                    source: &source,
-                    finding: &finding,
+                let report = Arc::new(Report {
+                    source,
+                    finding: finding.clone(),
                     threshold: loaded.decision.threshold,
-                    identity: &loaded.identity,
+                    identity: loaded.identity.clone(),
                 });
+                (self.report)(&report);
+                self.inside.tell(Happening::Analysed(report));
                 self.last = Some(State::Verdict(finding.clone()));
                 Event::Analysed(finding)
             }
@@ -370,7 +386,7 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
         let mut refreshed = began;
         let event = {
             // One wait, so that no press is lost while the display is drawn again.
-            let pressed = self.presses.next();
+            let pressed = self.inside.presses.next();
             tokio::pin!(hold, interval, pressed);
             loop {
                 let missing = self.faults.look();
@@ -412,6 +428,7 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
         }
         let standing = self.slide.standing(loaded.slide, &loaded.decision);
         log::info!("slide {} closed", standing.slide);
+        self.inside.tell(Happening::SlideClosed(standing));
         self.slide = self.slide.next();
         self.slide_name = slide_name();
         self.last = Some(State::SlideClosed(standing));

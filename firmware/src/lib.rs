@@ -4,6 +4,7 @@
 //! - [`analysis`]: one picture, from bytes to verdict, with the [`quality`] gate in front
 //! - [`slide`]: what the fields of a slide say together
 //! - [`appliance`]: the loop, driven by the [`machine`] of states and shown by the [`screens`]
+//! - [`outlook`]: all that from outside, for a network
 //! - [`gallery`]: the pictures that are kept
 //! - [`checks`]: what a self-test finds
 //! - [`models`]: which model is used, and what happens when it fails
@@ -20,6 +21,7 @@ pub mod gallery;
 mod logging;
 pub mod machine;
 pub mod models;
+pub mod outlook;
 mod overrides;
 mod pictures;
 pub mod quality;

@@ -9,13 +9,14 @@ use smearscope_hardware::sim::{self, LogLines, Panel, SimConfig};
 use smearscope_hardware::{Board, HardwareError};
 
 use crate::analysis::Analyst;
-use crate::appliance::{self, End, Equipped, Report};
+use crate::appliance::{self, End, Equipped};
 use crate::checks::{self, Check};
 use crate::config::{BoardKind, Config, PanelKind};
 use crate::gallery::Gallery;
 use crate::logging;
 use crate::machine::{Finding, Kept};
 use crate::models::Models;
+use crate::outlook::{Report, outlook};
 use crate::screens::DEMO_NOTICE;
 
 /// `reread` reads the configuration once more, when a new one is to be applied.
@@ -45,7 +46,7 @@ pub(crate) fn run(config: &Config, reread: impl Fn() -> Result<Config>) -> Resul
             checks: rollback.into_iter().chain(surroundings).collect(),
         })
     };
-    let report = |report: &Report<'_>| {
+    let report = |report: &Report| {
         let line = verdict_line(report);
         if is_drawn {
             log::info!("{line}");
@@ -59,9 +60,10 @@ pub(crate) fn run(config: &Config, reread: impl Fn() -> Result<Config>) -> Resul
         .enable_all()
         .build()
         .context("the event loop cannot be started")?;
+    let (_outlook, inside) = outlook();
     let result = runtime.block_on(async {
         let shutdown = end_signal(reread)?;
-        appliance::run(board, load, config.timing, report, shutdown)
+        appliance::run(board, load, config.timing, inside, report, shutdown)
             .await
             .map_err(anyhow::Error::from)
     });
@@ -142,8 +144,8 @@ fn left_out(feature: &str) -> HardwareError {
     }
 }
 
-fn verdict_line(report: &Report<'_>) -> String {
-    let Finding { field, slide, kept } = report.finding;
+fn verdict_line(report: &Report) -> String {
+    let Finding { field, slide, kept } = &report.finding;
     let probability = |probability: Option<f32>| {
         probability.map_or_else(String::new, |probability| format!(" p={probability:.3}"))
     };

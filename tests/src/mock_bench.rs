@@ -12,6 +12,7 @@ use smearscope::checks::Check;
 use smearscope::gallery::Gallery;
 use smearscope::machine::{Finding, Kept, SelfTest, State};
 use smearscope::models::ModelError;
+use smearscope::outlook::outlook;
 use smearscope::quality::Problem;
 use smearscope::screens::{Identity, View};
 use smearscope::slide::Slide;
@@ -122,6 +123,7 @@ impl Running {
                     board,
                     load,
                     timing,
+                    outlook().1,
                     |report| findings.lock().unwrap().push(report.finding.clone()),
                     std::future::pending(),
                 ))
@@ -593,7 +595,7 @@ fn pictures_are_kept_with_their_evidence_and_a_full_disk_is_told() {
     assert_eq!(std::fs::read(slide.join("field-001.jpg")).unwrap(), bytes);
     let overlay = image::open(slide.join("field-001-evidence.png")).unwrap();
     let finding = &running.findings()[0];
-    assert_eq!(finding.field.overlay.as_ref(), Some(&overlay.to_rgb8()));
+    assert_eq!(finding.field.overlay.as_deref(), Some(&overlay.to_rgb8()));
     let strongest = finding.field.strongest.unwrap();
     assert!((0.0..1.0).contains(&strongest.x) && (0.0..1.0).contains(&strongest.y));
     // No folder can be made any more where a file is.

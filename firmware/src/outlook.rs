@@ -1,0 +1,119 @@
+//! The appliance seen from outside: what it is doing, what happened, and its button. For whoever tells
+//! of it over a network; the loop never waits for those who look.
+
+use std::sync::Arc;
+
+use smearscope_hardware::{PressReceiver, PressSender, press_queue};
+use tokio::sync::{broadcast, watch};
+
+use crate::machine::{Fault, Finding, SelfTest, State};
+use crate::screens::Identity;
+use crate::slide::Standing;
+
+/// Happenings that somebody who looks away may miss at most.
+const BACKLOG: usize = 64;
+
+/// What the appliance is doing now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Status {
+    /// Its state.
+    pub state: Arc<State>,
+    /// The model at work, once it is loaded.
+    pub identity: Option<Identity>,
+    /// What the self-test found, once it is done.
+    pub self_test: Option<SelfTest>,
+    /// The slide under the microscope, from 1.
+    pub slide: u32,
+    /// Fields of it that the model judged.
+    pub fields: u32,
+}
+
+/// A finished analysis.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Report {
+    /// Where the frame came from.
+    pub source: String,
+    /// What came out.
+    pub finding: Finding,
+    /// Probability from which on the verdict is positive.
+    pub threshold: f32,
+    /// The model and the engine that gave it.
+    pub identity: Identity,
+}
+
+/// What happened.
+#[derive(Debug, Clone)]
+pub enum Happening {
+    /// A field was photographed and analysed.
+    Analysed(Arc<Report>),
+    /// A slide was closed.
+    SlideClosed(Standing),
+    /// Something failed.
+    Failed(Fault),
+}
+
+/// The view from outside. Clones look at the same appliance.
+#[derive(Clone)]
+pub struct Outlook {
+    status: watch::Receiver<Status>,
+    happenings: broadcast::Sender<Happening>,
+    button: PressSender,
+}
+
+/// The appliance's end.
+pub struct Inside {
+    pub(crate) status: watch::Sender<Status>,
+    pub(crate) happenings: broadcast::Sender<Happening>,
+    pub(crate) presses: PressReceiver,
+    pub(crate) button: PressSender,
+}
+
+/// Both ends, of an appliance that has not started.
+pub fn outlook() -> (Outlook, Inside) {
+    let (button, presses) = press_queue();
+    let (happenings, _) = broadcast::channel(BACKLOG);
+    let (sender, status) = watch::channel(Status {
+        state: Arc::new(State::Starting),
+        identity: None,
+        self_test: None,
+        slide: 1,
+        fields: 0,
+    });
+    let outlook = Outlook {
+        status,
+        happenings: happenings.clone(),
+        button: button.clone(),
+    };
+    let inside = Inside {
+        status: sender,
+        happenings,
+        presses,
+        button,
+    };
+    (outlook, inside)
+}
+
+impl Outlook {
+    /// What the appliance is doing, now and whenever that changes; closed once it has ended.
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.clone()
+    }
+
+    /// What happens from now on. Whoever is slow misses the oldest and is told how many.
+    pub fn happenings(&self) -> broadcast::Receiver<Happening> {
+        self.happenings.subscribe()
+    }
+
+    /// A button like the one on the bench: what it asks for is refused at the same times.
+    pub fn button(&self) -> &PressSender {
+        &self.button
+    }
+}
+
+impl Inside {
+    /// Tells what happened, if anybody looks.
+    pub(crate) fn tell(&self, happening: Happening) {
+        // An error says that nobody does.
+        let _ = self.happenings.send(happening);
+    }
+}
