@@ -1,6 +1,7 @@
 //! One picture, from bytes to verdict: decode, judge its quality, run the model, decide.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use image::RgbImage;
 use smearscope_artifacts::decode::{self, Limits};
@@ -9,8 +10,6 @@ use smearscope_artifacts::{
 };
 use smearscope_hardware::{Frame, Pixels};
 
-use crate::gallery::{Exposure, Gallery, Place};
-use crate::machine::Kept;
 use crate::quality::{Copier, Problem, Quality, QualityGate};
 use crate::verdict::{Reason, Verdict};
 
@@ -23,7 +22,6 @@ pub struct Analyst {
     gate: QualityGate,
     limits: Limits,
     has_overlays: bool,
-    gallery: Option<Gallery>,
 }
 
 /// What came out for one picture.
@@ -43,6 +41,28 @@ pub struct Analysis {
     pub overlay: Option<RgbImage>,
 }
 
+/// A camera's frame, analysed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Photograph {
+    /// The file that the camera gave, if it gave one.
+    pub encoded: Option<Vec<u8>>,
+    /// What it shows.
+    pub image: RgbImage,
+    /// What came out.
+    pub analysis: Analysis,
+    /// How long that took.
+    pub elapsed: Elapsed,
+}
+
+/// How long an analysis took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Elapsed {
+    /// Decoding, judging the quality and making the model's input.
+    pub preparation: Duration,
+    /// The model; `None` where it was not asked.
+    pub inference: Option<Duration>,
+}
+
 /// Why a picture could not be analysed.
 #[derive(Debug, thiserror::Error)]
 pub enum AnalysisError {
@@ -59,6 +79,9 @@ pub enum AnalysisError {
         /// Rows that the camera claims.
         height: u32,
     },
+    /// The verdict came when nobody waited for it any more; it is not recorded.
+    #[error("the analysis takes too long; press again")]
+    TooLate,
 }
 
 impl Analyst {
@@ -76,7 +99,6 @@ impl Analyst {
             gate: QualityGate::default(),
             limits,
             has_overlays: false,
-            gallery: None,
         })
     }
 
@@ -86,15 +108,6 @@ impl Analyst {
         Self {
             has_overlays,
             ..self
-        }
-    }
-
-    /// Keeps the frames that it analyses, with their overlays.
-    #[must_use]
-    pub fn keeping(self, gallery: Gallery) -> Self {
-        Self {
-            gallery: Some(gallery),
-            ..self.with_overlays(true)
         }
     }
 
@@ -119,41 +132,29 @@ impl Analyst {
     /// [`AnalysisError`] if it is not a whole image within the limits, or the engine fails.
     pub fn analyse_file(&mut self, path: &Path) -> Result<Analysis, AnalysisError> {
         let image = decode::read(path, &self.limits)?;
-        self.analyse(&image, None)
+        Ok(self.analyse(&image, None)?.0)
     }
 
-    /// Analyses a camera's frame, and keeps it at `place` where it keeps any. A frame that cannot be
-    /// kept is analysed all the same, and the log tells why.
+    /// Analyses a camera's frame.
     ///
     /// # Errors
     /// As [`Analyst::analyse_file`].
-    pub fn analyse_frame(
-        &mut self,
-        frame: Frame,
-        place: &Place,
-    ) -> Result<(Analysis, Kept), AnalysisError> {
+    pub fn analyse_frame(&mut self, frame: Frame) -> Result<Photograph, AnalysisError> {
+        let began = Instant::now();
         let earlier = frame.earlier.map(|pixels| self.image(pixels)).transpose()?;
         let (image, encoded) = match frame.pixels {
             Pixels::Encoded(bytes) => (decode::decode(&bytes, &self.limits)?, Some(bytes)),
             raw @ Pixels::Rgb8 { .. } => (self.image(raw)?, None),
         };
-        let analysis = self.analyse(&image, earlier.as_ref())?;
-        let exposure = Exposure {
-            encoded: encoded.as_deref(),
-            image: &image,
-            overlay: analysis.overlay.as_ref(),
-        };
-        let kept = match &self.gallery {
-            None => Kept::Unwanted,
-            Some(gallery) => match gallery.keep(place, &exposure) {
-                Ok(()) => Kept::Saved,
-                Err(error) => {
-                    log::error!("{place} is not saved: {error}");
-                    Kept::NotSaved
-                }
-            },
-        };
-        Ok((analysis, kept))
+        let decoding = began.elapsed();
+        let (analysis, mut elapsed) = self.analyse(&image, earlier.as_ref())?;
+        elapsed.preparation += decoding;
+        Ok(Photograph {
+            encoded,
+            image,
+            analysis,
+            elapsed,
+        })
     }
 
     fn image(&self, pixels: Pixels) -> Result<RgbImage, AnalysisError> {
@@ -181,10 +182,18 @@ impl Analyst {
         &mut self,
         image: &RgbImage,
         earlier: Option<&RgbImage>,
-    ) -> Result<Analysis, AnalysisError> {
+    ) -> Result<(Analysis, Elapsed), AnalysisError> {
+        let began = Instant::now();
+        let refused = |problem, quality| {
+            let elapsed = Elapsed {
+                preparation: began.elapsed(),
+                inference: None,
+            };
+            Ok((Analysis::refused(problem, quality), elapsed))
+        };
         let mut quality = self.gate.assess(image, earlier);
         if let Some(failure) = quality.failure() {
-            return Ok(Analysis::refused(failure.problem, quality));
+            return refused(failure.problem, quality);
         }
         let limit = self
             .model
@@ -198,13 +207,19 @@ impl Analyst {
             quality.most("distance", distance, limit, Problem::Unfamiliar);
         }
         if let Some(failure) = quality.failure() {
-            return Ok(Analysis::refused(failure.problem, quality));
+            return refused(failure.problem, quality);
         }
+        let preparation = began.elapsed();
+        let asked = Instant::now();
         let inference = prepared.infer()?;
+        let elapsed = Elapsed {
+            preparation,
+            inference: Some(asked.elapsed()),
+        };
         let decision = decision.decide(inference.margin);
         let evidence = inference.evidence.as_ref();
         let strongest = evidence.and_then(EvidenceMap::strongest);
-        Ok(Analysis {
+        let analysis = Analysis {
             verdict: Verdict::of(&decision),
             probability: Some(decision.probability),
             margin: Some(inference.margin),
@@ -213,7 +228,8 @@ impl Analyst {
             overlay: evidence
                 .filter(|_| self.has_overlays)
                 .map(|evidence| overlay(image, evidence)),
-        })
+        };
+        Ok((analysis, elapsed))
     }
 }
 

@@ -5,14 +5,16 @@ use std::time::{Duration, Instant};
 
 use smearscope_artifacts::{ArtifactError, DecisionRule, SlideRule};
 use smearscope_hardware::{
-    Board, Button, ButtonEvent, Canvas, Faults, Frame, HardwareError, Lights, PressReceiver,
-    Screen, StatusLeds, press_queue, with_causes,
+    Board, Button, ButtonEvent, Canvas, Frame, HardwareError, Lights, PressReceiver, Screen,
+    StatusLeds, press_queue, with_causes,
 };
 use tokio::time::{sleep, timeout};
 
-use crate::analysis::{Analysis, AnalysisError, Analyst};
-use crate::gallery::Place;
-use crate::machine::{Event, Fault, Finding, Kept, State};
+use crate::analysis::AnalysisError;
+use crate::conditions::Conditions;
+use crate::examiner::{Claim, Examiner, Specimen};
+use crate::machine::{Event, Fault, Finding, State};
+use crate::records::RecordsError;
 use crate::screens::{self, Identity, View};
 use crate::slide::Slide;
 use crate::workers::{Gone, Worker};
@@ -60,6 +62,9 @@ pub enum ApplianceError {
     /// The model cannot be used.
     #[error(transparent)]
     Model(#[from] ArtifactError),
+    /// The records cannot be kept.
+    #[error(transparent)]
+    Records(#[from] RecordsError),
     /// The system has no room for a thread.
     #[error("a thread cannot be started; free some memory")]
     Thread(#[from] std::io::Error),
@@ -76,14 +81,15 @@ pub enum End {
 
 /// Runs the appliance until `shutdown` is done or the operator switches off.
 ///
-/// The model is loaded on a thread of its own by `load`; if that fails, the screen says so until
-/// the end, and nothing is ever analysed. Each finished analysis goes to `report`.
+/// Model and records are opened on a thread of its own by `load`; if that fails, the screen says so until
+/// the end, and nothing is ever analysed. Each finished analysis goes to `report`, once it is recorded
+/// where records are kept.
 ///
 /// # Errors
-/// [`ApplianceError`] if the button cannot be watched, or if the model could not be used.
+/// [`ApplianceError`] if the button cannot be watched, or if model or records could not be used.
 pub async fn run(
     board: Board,
-    load: impl FnOnce() -> Result<Analyst, ArtifactError> + Send + 'static,
+    load: impl FnOnce() -> Result<Examiner, ApplianceError> + Send + 'static,
     timing: Timing,
     report: impl FnMut(&Report<'_>),
     shutdown: impl Future<Output = ()>,
@@ -98,13 +104,12 @@ pub async fn run(
             shown: None,
         },
         slide: Slide::first(),
-        slide_name: slide_name(),
         last: None,
-        faults: board.faults,
+        conditions: Conditions::new(board.faults),
         missing: None,
         button: board.button,
         presses,
-        analyst: None,
+        examiner: None,
         frame: None,
         timing,
         report,
@@ -135,46 +140,48 @@ pub async fn run(
         state = state.after(event);
     }
     appliance.show(&state);
-    failure.map_or(Ok(end), |error: ArtifactError| Err(error.into()))
+    failure.map_or(Ok(end), Err)
 }
 
 struct Appliance<R> {
     camera: Worker<(), Result<Frame, HardwareError>>,
     front: Front,
-    faults: Faults,
+    conditions: Conditions,
     /// The fault that these were shown as last.
     missing: Option<Fault>,
     /// Held, because dropping it ends its watch.
     button: Box<dyn Button>,
     presses: PressReceiver,
-    analyst: Option<Loaded>,
+    examiner: Option<Loaded>,
     slide: Slide,
-    /// The slide's folder in the gallery.
-    slide_name: String,
     /// The last finding, to be shown again.
     last: Option<Finding>,
-    /// What the camera delivered, on its way to the model.
-    frame: Option<Frame>,
+    /// What the camera delivered and how long it took, on its way to the model.
+    frame: Option<(Frame, Duration)>,
     timing: Timing,
     report: R,
 }
 
 /// A model at work on a thread of its own.
 struct Loaded {
-    worker: Worker<(Frame, Place), Analysed>,
+    worker: Worker<Specimen, Examined>,
     identity: Identity,
     decision: DecisionRule,
     slide: SlideRule,
 }
 
 /// Where a frame came from, and what came of it.
-type Analysed = (String, Result<(Analysis, Kept), AnalysisError>);
+type Examined = (String, Result<Finding, AnalysisError>);
 
 impl<R: FnMut(&Report<'_>)> Appliance<R> {
     fn show(&mut self, state: &State) {
-        let analyst = self.analyst.as_ref();
-        self.front
-            .show(&view(state, analyst, &self.slide, Duration::ZERO));
+        self.front.show(&view(
+            state,
+            self.examiner.as_ref(),
+            &self.slide,
+            &self.conditions,
+            Duration::ZERO,
+        ));
     }
 
     /// Does what a state is for and says what came of it.
@@ -182,16 +189,16 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
         &mut self,
         state: &State,
         load: &mut Option<L>,
-        failure: &mut Option<ArtifactError>,
+        failure: &mut Option<ApplianceError>,
     ) -> Event
     where
-        L: FnOnce() -> Result<Analyst, ArtifactError> + Send + 'static,
+        L: FnOnce() -> Result<Examiner, ApplianceError> + Send + 'static,
     {
         match state {
             State::Starting => match self.start(load.take()).await {
                 Ok(found) => Event::ModelReady(found),
                 Err(error) => {
-                    let message = error.to_string();
+                    let message = with_causes(&error);
                     *failure = Some(error);
                     failed(message, true)
                 }
@@ -203,18 +210,19 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
     }
 
     /// Loads the model and gives what the self-test found, a line each.
-    async fn start<L>(&mut self, load: Option<L>) -> Result<Vec<String>, ArtifactError>
+    async fn start<L>(&mut self, load: Option<L>) -> Result<Vec<String>, ApplianceError>
     where
-        L: FnOnce() -> Result<Analyst, ArtifactError> + Send + 'static,
+        L: FnOnce() -> Result<Examiner, ApplianceError> + Send + 'static,
     {
         let broken = |problem: &str| ArtifactError::Inference {
             engine: "model",
             problem: problem.into(),
         };
         let load = load.ok_or_else(|| broken("it was loaded twice"))?;
-        let mut analyst = tokio::task::spawn_blocking(load)
+        let mut examiner = tokio::task::spawn_blocking(load)
             .await
             .map_err(|error| broken(&error.to_string()))??;
+        let analyst = examiner.analyst();
         let (manifest, engine) = (analyst.manifest(), analyst.engine());
         for fallback in &engine.fallbacks {
             log::warn!("{fallback}");
@@ -230,17 +238,21 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
             format!("{} samples right", analyst.model().golden().len()),
             identity.engine.clone(),
         ];
-        let faults = self.faults.look();
+        let faults = self.conditions.faults();
         if faults.is_empty() {
             found.push("camera there".into());
         }
         found.extend(faults);
-        self.analyst = Some(Loaded {
+        self.conditions.watch(examiner.space().cloned());
+        if let Some(free) = self.conditions.free() {
+            found.push(format!("records, {free} MiB free"));
+        }
+        self.examiner = Some(Loaded {
             identity,
             decision: manifest.decision,
             slide: manifest.slide,
-            worker: Worker::start("model", move |(frame, place): (Frame, Place)| {
-                (frame.source.clone(), analyst.analyse_frame(frame, &place))
+            worker: Worker::start("model", move |specimen: Specimen| {
+                (specimen.frame.source.clone(), examiner.examine(specimen))
             })
             .map_err(|error| broken(&error.to_string()))?,
         });
@@ -248,10 +260,15 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
     }
 
     async fn capture(&mut self) -> Event {
+        self.conditions.look_at_room();
+        if let Some(message) = self.conditions.no_room() {
+            return failed(message, false);
+        }
+        let began = Instant::now();
         match timeout(self.timing.capture, self.camera.ask(())).await {
             Ok(Ok(Ok(frame))) => {
                 let exposed = frame.captured_at;
-                self.frame = Some(frame);
+                self.frame = Some((frame, began.elapsed()));
                 Event::Captured(exposed)
             }
             Ok(Ok(Err(error))) => failed(with_causes(&error), false),
@@ -261,21 +278,29 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
     }
 
     async fn analyse(&mut self) -> Event {
-        let (Some(loaded), Some(frame)) = (&self.analyst, self.frame.take()) else {
+        let (Some(loaded), Some((frame, capture))) = (&self.examiner, self.frame.take()) else {
             return failed("there is nothing to analyse; press again", false);
         };
-        let place = Place {
-            slide: self.slide_name.clone(),
-            field: self.slide.photographed() + 1,
+        let claim = Claim::default();
+        let specimen = Specimen {
+            frame,
+            capture,
+            slide: self.slide.clone(),
+            claim: claim.clone(),
         };
-        match timeout(self.timing.analysis, loaded.worker.ask((frame, place))).await {
-            Ok(Ok((source, Ok((field, kept))))) => {
-                self.slide.add(&field);
-                let finding = Finding {
-                    field,
-                    slide: self.slide.standing(loaded.slide, &loaded.decision),
-                    kept,
-                };
+        let answer = loaded.worker.ask(specimen);
+        tokio::pin!(answer);
+        let answered = match timeout(self.timing.analysis, &mut answer).await {
+            Ok(answered) => answered,
+            Err(_) if claim.take() => {
+                return failed("the analysis takes too long; press again", false);
+            }
+            // It is being recorded, so that it must be shown, too.
+            Err(_) => answer.await,
+        };
+        match answered {
+            Ok((source, Ok(finding))) => {
+                self.slide.add(&finding.field);
                 (self.report)(&Report {
                     source: &source,
                     finding: &finding,
@@ -285,11 +310,8 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
                 self.last = Some(finding.clone());
                 Event::Analysed(finding)
             }
-            Ok(Ok((source, Err(error)))) => {
-                failed(format!("{source}: {}", with_causes(&error)), false)
-            }
-            Ok(Err(Gone)) => failed("the analysis crashed; restart the appliance", true),
-            Err(_) => failed("the analysis takes too long; press again", false),
+            Ok((source, Err(error))) => failed(format!("{source}: {}", with_causes(&error)), false),
+            Err(Gone) => failed("the analysis crashed; restart the appliance", true),
         }
     }
 
@@ -314,7 +336,7 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
             let pressed = self.presses.next();
             tokio::pin!(hold, interval, pressed);
             loop {
-                let missing = self.faults.look();
+                let missing = self.conditions.obstacles();
                 if *state == State::Ready && !missing.is_empty() {
                     let fault = Fault::of_parts(&missing);
                     self.missing = Some(fault.clone());
@@ -333,9 +355,13 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
                     refreshed = Instant::now();
                     self.front.shown = None;
                 }
-                let analyst = self.analyst.as_ref();
-                self.front
-                    .show(&view(state, analyst, &self.slide, began.elapsed()));
+                self.front.show(&view(
+                    state,
+                    self.examiner.as_ref(),
+                    &self.slide,
+                    &self.conditions,
+                    began.elapsed(),
+                ));
             }
         };
         self.meaning(event)
@@ -345,7 +371,7 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
     fn meaning(&mut self, event: ButtonEvent) -> Event {
         match event {
             ButtonEvent::Press(at) => Event::Press(at),
-            ButtonEvent::NextSlide => match &self.analyst {
+            ButtonEvent::NextSlide => match &self.examiner {
                 Some(loaded) if self.slide.photographed() > 0 => {
                     let standing = self.slide.standing(loaded.slide, &loaded.decision);
                     log::info!(
@@ -354,7 +380,6 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
                         standing.verdict.word()
                     );
                     self.slide = self.slide.next();
-                    self.slide_name = slide_name();
                     Event::SlideClosed(standing)
                 }
                 // A slide of which nothing was photographed is the next one already.
@@ -370,15 +395,17 @@ impl<R: FnMut(&Report<'_>)> Appliance<R> {
 
 fn view<'a>(
     state: &'a State,
-    analyst: Option<&'a Loaded>,
+    examiner: Option<&'a Loaded>,
     slide: &Slide,
+    conditions: &Conditions,
     since: Duration,
 ) -> View<'a> {
     View {
         state,
-        identity: analyst.map(|loaded| &loaded.identity),
+        identity: examiner.map(|loaded| &loaded.identity),
         slide: slide.number(),
         fields: slide.photographed(),
+        is_disk_low: conditions.is_disk_low(),
         clock: clock(),
         since,
     }
@@ -416,13 +443,6 @@ fn clock() -> Option<jiff::civil::Time> {
     const FIRST_YEAR: i16 = 2026;
     let now = jiff::Zoned::now();
     (now.year() >= FIRST_YEAR).then(|| now.time())
-}
-
-/// A name that no other slide has, and that sorts by time.
-fn slide_name() -> String {
-    jiff::Timestamp::now()
-        .strftime("%Y-%m-%dT%H%M%S%.3fZ")
-        .to_string()
 }
 
 fn failed(message: impl Into<String>, is_final: bool) -> Event {

@@ -12,12 +12,16 @@ use smearscope_hardware::config::{
 };
 
 use crate::appliance::Timing;
+use crate::records::Retention;
 
 /// Where the appliance's configuration is looked for if none is named.
 pub const DEFAULT_PATH: &str = "/etc/smearscope/config.toml";
 /// The model that comes with the program: installed, or relative to the source tree.
 const INSTALLED_MODEL: &str = "/usr/share/smearscope/models/smear-demo";
 const SOURCE_TREE_MODEL: &str = "model-artifacts/smear-demo";
+/// Longer than anybody keeps anything, larger than any disk.
+const MAX_DAYS: u32 = 36_500;
+const MAX_MIB: u64 = 1 << 30;
 /// A configuration is text of some kilobytes.
 const MAX_BYTES: u64 = 1 << 20;
 
@@ -159,11 +163,31 @@ impl Default for RawLimits {
 }
 
 /// What is kept.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawStorage {
-    /// Folder for the pictures of all fields and their evidence; empty: none are kept.
-    pub pictures: PathBuf,
+    /// Folder for records and images; empty: none are kept.
+    pub state: PathBuf,
+    /// Days after which images are removed; 0: never.
+    pub keep_days: u32,
+    /// Free space, in MiB, below which exported images are removed and the operator is warned.
+    pub min_free_mib: u64,
+    /// Free space, in MiB, below which nothing is photographed.
+    pub reserve_mib: u64,
+    /// Whether images that were never exported may be removed to make room, too.
+    pub remove_unexported: bool,
+}
+
+impl Default for RawStorage {
+    fn default() -> Self {
+        Self {
+            state: PathBuf::new(),
+            keep_days: 0,
+            min_free_mib: 1024,
+            reserve_mib: 128,
+            remove_unexported: false,
+        }
+    }
 }
 
 /// The simulated bench.
@@ -213,8 +237,8 @@ pub struct Config {
     pub timing: Timing,
     /// How large pictures may be.
     pub limits: Limits,
-    /// Folder for the pictures of all fields, if they are kept.
-    pub pictures: Option<PathBuf>,
+    /// How records are kept, if they are.
+    pub storage: Option<StorageConfig>,
     /// The simulated bench.
     pub sim: RawSim,
     /// Which parts a real bench has, and how they are set up.
@@ -223,6 +247,59 @@ pub struct Config {
     pub pi: PiPins,
     /// Another board's wiring.
     pub linux: LinuxLines,
+}
+
+/// How records are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StorageConfig {
+    /// Folder for records and images.
+    pub state: PathBuf,
+    /// How long images are kept.
+    pub retention: Retention,
+    /// Free bytes below which exported images are removed and the operator is warned.
+    pub min_free: u64,
+    /// Free bytes below which nothing is photographed.
+    pub reserve: u64,
+}
+
+impl RawStorage {
+    fn validate(self) -> Result<Option<StorageConfig>> {
+        if self.keep_days > MAX_DAYS {
+            bail!(
+                "storage.keep_days = {} is impossible; use 0 (for ever) to {MAX_DAYS}",
+                self.keep_days
+            );
+        }
+        let least = within("storage.reserve_mib", self.reserve_mib, MAX_MIB)?;
+        if !(least..=MAX_MIB).contains(&self.min_free_mib) {
+            bail!(
+                "storage.min_free_mib = {} is impossible; use {least} (storage.reserve_mib) to {MAX_MIB}",
+                self.min_free_mib
+            );
+        }
+        Ok(named(self.state).map(|state| StorageConfig {
+            state,
+            retention: Retention {
+                keep_days: Some(self.keep_days).filter(|days| *days > 0),
+                may_remove_unexported: self.remove_unexported,
+            },
+            min_free: self.min_free_mib << 20,
+            reserve: self.reserve_mib << 20,
+        }))
+    }
+}
+
+/// A path, unless it is empty.
+fn named(path: PathBuf) -> Option<PathBuf> {
+    (!path.as_os_str().is_empty()).then_some(path)
+}
+
+fn within(key: &str, value: u64, max: u64) -> Result<u64> {
+    if (1..=max).contains(&value) {
+        Ok(value)
+    } else {
+        bail!("{key} = {value} is impossible; use 1 to {max}")
+    }
 }
 
 impl Raw {
@@ -276,13 +353,6 @@ impl Raw {
                 bail!("timing.{key} = {value} is impossible; use 0.1 to {max} seconds")
             }
         };
-        let within = |key: &str, value: u64, max: u64| {
-            if (1..=max).contains(&value) {
-                Ok(value)
-            } else {
-                bail!("{key} = {value} is impossible; use 1 to {max}")
-            }
-        };
         if self.model.threads > 64 {
             bail!(
                 "model.threads = {} is impossible; use 0 (as many as the engine likes) to 64",
@@ -301,7 +371,6 @@ impl Raw {
         self.camera.check()?;
         self.pi.check()?;
         self.linux.check()?;
-        let named = |path: PathBuf| (!path.as_os_str().is_empty()).then_some(path);
         Ok(Config {
             board: self.board,
             model: named(self.model.folder),
@@ -328,7 +397,7 @@ impl Raw {
                 max_bytes: within("limits.file_mib", self.limits.file_mib, 1024)? << 20,
                 max_pixels: within("limits.megapixels", self.limits.megapixels, 200)? * 1_000_000,
             },
-            pictures: named(self.storage.pictures),
+            storage: self.storage.validate()?,
             sim: self.sim,
             equipment: Equipment {
                 display: self.display,
@@ -439,8 +508,25 @@ const COMMENTS: &[(&str, &str)] = &[
     ("limits.megapixels", "Largest picture, in megapixels."),
     ("storage.", "What is kept."),
     (
-        "storage.pictures",
-        "Folder for the pictures of all fields and their evidence; empty: none are kept.",
+        "storage.state",
+        "Folder for records, images and evidence, such as /var/lib/smearscope; empty: nothing is recorded.",
+    ),
+    (
+        "storage.keep_days",
+        "Days after which images are removed, exported or not; their records stay; 0: never.",
+    ),
+    (
+        "storage.min_free_mib",
+        "Free space, in MiB, below which the oldest exported images are removed, and the operator is \
+         warned if that is not enough.",
+    ),
+    (
+        "storage.reserve_mib",
+        "Free space, in MiB, below which nothing is photographed, so that nothing is lost.",
+    ),
+    (
+        "storage.remove_unexported",
+        "Whether images that were never exported may be removed to make room, after those that were.",
     ),
     ("sim.", "The simulated bench."),
     ("sim.fields", "Folder of images that the camera plays."),
@@ -592,6 +678,7 @@ mod tests {
         );
         assert_eq!(config.engine.devices, ["CPU"]);
         assert_eq!(config.engine.threads, None);
+        assert_eq!(config.storage, None);
     }
 
     #[test]
@@ -610,6 +697,9 @@ mod tests {
             ("[limits]\nfile_mib = 0", "limits.file_mib"),
             ("[limits]\nmegapixels = 100000", "limits.megapixels"),
             ("[model]\nthreads = 1000", "model.threads"),
+            ("[storage]\nkeep_days = 40000", "storage.keep_days"),
+            ("[storage]\nreserve_mib = 0", "storage.reserve_mib"),
+            ("[storage]\nmin_free_mib = 100", "storage.min_free_mib"),
             ("[model]\ndevices = [\"\"]", "model.devices"),
         ] {
             let message = error(text);
@@ -625,6 +715,23 @@ mod tests {
         assert!(error("[camera]\nexposure = \"dark\"").contains("\"auto\" or a whole number"));
         assert!(error("[linux]\nred = 2.5").contains("a line's name or its number"));
         assert!(error("display = \"256x64\"").contains("128x32"));
+    }
+
+    #[test]
+    fn records_are_kept_as_configured() {
+        let config = Raw::parse("[storage]\nstate = \"/state\"\nkeep_days = 30\n")
+            .and_then(Raw::validate)
+            .unwrap();
+        let expected = StorageConfig {
+            state: "/state".into(),
+            retention: Retention {
+                keep_days: Some(30),
+                may_remove_unexported: false,
+            },
+            min_free: 1 << 30,
+            reserve: 128 << 20,
+        };
+        assert_eq!(config.storage, Some(expected));
     }
 
     #[test]

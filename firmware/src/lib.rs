@@ -4,19 +4,21 @@
 //! - [`analysis`]: one picture, from bytes to verdict, with the [`quality`] gate in front
 //! - [`slide`]: what the fields of a slide say together
 //! - [`appliance`]: the loop, driven by the [`machine`] of states and shown by the [`screens`]
-//! - [`gallery`]: the pictures that are kept
+//! - [`records`]: what is kept of it, and [`examiner`], which keeps it
 //! - [`cli`]: the commands
 
 pub mod analysis;
 pub mod appliance;
 mod classify;
 pub mod cli;
+mod conditions;
 pub mod config;
+pub mod examiner;
 pub mod exit;
-pub mod gallery;
 pub mod machine;
 mod pictures;
 pub mod quality;
+pub mod records;
 mod run;
 pub mod screens;
 mod selftest;

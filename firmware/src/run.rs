@@ -8,10 +8,11 @@ use smearscope_hardware::sim::{self, LogLines, Panel, SimConfig};
 use smearscope_hardware::{Board, HardwareError};
 
 use crate::analysis::Analyst;
-use crate::appliance::{self, End, Report};
-use crate::config::{BoardKind, Config, PanelKind};
-use crate::gallery::Gallery;
+use crate::appliance::{self, ApplianceError, End, Report};
+use crate::config::{BoardKind, Config, PanelKind, StorageConfig};
+use crate::examiner::Examiner;
 use crate::machine::{Finding, Kept};
+use crate::records::{Space, Store};
 use crate::screens::DEMO_NOTICE;
 
 pub(crate) fn run(config: &Config) -> Result<()> {
@@ -22,20 +23,17 @@ pub(crate) fn run(config: &Config) -> Result<()> {
 
     let (engine, limits) = (config.engine.clone(), config.limits);
     let folder = config.model_folder();
-    let gallery = config.pictures.clone().map(Gallery::new);
+    let storage = config.storage.clone();
     let load = move || match folder {
         Ok(folder) => {
             let analyst = Analyst::load(&folder, &engine, limits)?;
-            Ok(match gallery {
-                Some(gallery) => analyst.keeping(gallery),
-                None => analyst,
-            })
+            examiner(analyst, storage)
         }
-        Err(error) => Err(ArtifactError::Engine {
+        Err(error) => Err(ApplianceError::Model(ArtifactError::Engine {
             engine: "auto",
             problem: error.to_string(),
             remedy: "give a model's folder".into(),
-        }),
+        })),
     };
     let report = |report: &Report<'_>| {
         let line = verdict_line(report);
@@ -63,6 +61,21 @@ pub(crate) fn run(config: &Config) -> Result<()> {
         switch_off(&config.switch_off)?;
     }
     Ok(())
+}
+
+/// Keeps records where the configuration says so.
+fn examiner(analyst: Analyst, storage: Option<StorageConfig>) -> Result<Examiner, ApplianceError> {
+    let Some(storage) = storage else {
+        return Ok(Examiner::new(analyst));
+    };
+    let store = Store::open(storage.state.clone())?;
+    let space = Space::of(storage.state, storage.min_free, storage.reserve);
+    Ok(Examiner::recording(
+        analyst,
+        store,
+        storage.retention,
+        space,
+    )?)
 }
 
 /// What the operator meant by holding the button, where the configuration says how.
@@ -157,8 +170,9 @@ fn verdict_line(report: &Report<'_>) -> String {
         "research use only"
     };
     let kept = match kept {
-        Kept::NotSaved => " · NOT SAVED",
-        Kept::Saved | Kept::Unwanted => "",
+        Kept::Saved(id) => format!(" · saved as {id}"),
+        Kept::NotSaved => " · NOT SAVED".into(),
+        Kept::Unwanted => String::new(),
     };
     format!(
         "verdict: {}{}{threshold}{reason} · {} · slide {}: {}{} of {} fields{kept} · {notice} · {} on {}",

@@ -38,6 +38,7 @@ pub const DEMO_NOTICE: &str = "demo model, not for diagnosis";
 const DEMO_LINE: &str = "DEMO, NOT FOR DIAGNOSIS";
 const RESEARCH_LINE: &str = "RESEARCH USE ONLY";
 const NOT_SAVED_LINE: &str = "NOT SAVED, CHECK DISK";
+const DISK_LOW_LINE: &str = "DISK LOW, EXPORT RECORDS";
 
 /// Text that is longer than its place moves on by a line every so often.
 const STEP: Duration = Duration::from_millis(1500);
@@ -66,6 +67,8 @@ pub struct View<'a> {
     pub slide: u32,
     /// How many fields of it were photographed.
     pub fields: u32,
+    /// Whether there is little room for records.
+    pub is_disk_low: bool,
     /// The time of day, where it is known.
     pub clock: Option<Time>,
     /// How long the state has been shown.
@@ -152,6 +155,7 @@ impl View<'_> {
         match self.state {
             State::Fault(_) | State::Off | State::SelfTest(_) => None,
             State::Verdict(finding) if finding.kept == Kept::NotSaved => Some(NOT_SAVED_LINE),
+            State::Ready if self.is_disk_low => Some(DISK_LOW_LINE),
             _ => self.identity.map(|identity| {
                 if identity.is_demo {
                     DEMO_LINE
@@ -447,6 +451,7 @@ mod tests {
             identity,
             slide: 3,
             fields: 2,
+            is_disk_low: false,
             clock: Some(jiff::civil::time(14, 5, 0, 0)),
             since,
         };
@@ -504,10 +509,40 @@ mod tests {
         let mut lost = finding(Verdict::Positive, Some(0.9));
         lost.kept = Kept::NotSaved;
         let mut saved = lost.clone();
-        saved.kept = Kept::Saved;
+        saved.kept = Kept::Saved(uuid::Uuid::nil());
         let [lost, saved] =
             [lost, saved].map(|found| picture(&State::Verdict(found), Some(&identity(true))));
         assert_ne!(lost, saved);
+    }
+
+    #[test]
+    fn a_disk_that_is_low_is_told_while_nothing_else_is_to_be() {
+        let identity = identity(true);
+        let show = |state: &State, is_disk_low| {
+            let view = View {
+                state,
+                identity: Some(&identity),
+                slide: 1,
+                fields: 0,
+                is_disk_low,
+                clock: None,
+                since: Duration::ZERO,
+            };
+            view.picture(ScreenSize::Rows64)
+        };
+        // The D and the I of DISK, dark on light.
+        assert_art(
+            &show(&State::Ready, true),
+            4,
+            57,
+            "
+            #...##...
+            #.##.##.#
+            ",
+        );
+        assert_ne!(show(&State::Ready, true), show(&State::Ready, false));
+        let verdict = verdict(Verdict::Positive);
+        assert_eq!(show(&verdict, true), show(&verdict, false));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::files::read_bounded;
 use crate::{
     ArtifactError, Classifier, Descriptor, EngineConfig, EngineInfo, FileEntry, GoldenSample,
-    Inference, Manifest, Preprocessor, Tensor,
+    Inference, Manifest, Preprocessor, Tensor, sha256,
 };
 
 /// Largest manifest, largest file of a network, in bytes.
@@ -29,6 +29,7 @@ const INSTALL_AGAIN: &str = "install the model again";
 pub struct ModelFiles {
     folder: PathBuf,
     manifest: Manifest,
+    manifest_sha256: String,
     ir_xml: Option<Vec<u8>>,
     ir_bin: Option<Vec<u8>>,
     onnx: Option<Vec<u8>>,
@@ -47,6 +48,7 @@ impl ModelFiles {
         let path = folder.join(Manifest::FILE_NAME);
         let bytes = read_bounded(&path, MAX_MANIFEST)
             .map_err(|source| unreadable(&path, "give the folder of a model", source))?;
+        let manifest_sha256 = sha256(&bytes);
         let text = String::from_utf8(bytes).map_err(|_| ArtifactError::Manifest {
             path: path.clone(),
             field: "manifest".into(),
@@ -84,6 +86,7 @@ impl ModelFiles {
                 .collect::<Result<_, _>>()?,
             folder: folder.into(),
             manifest,
+            manifest_sha256,
         })
     }
 
@@ -157,6 +160,7 @@ pub struct GoldenResult {
 /// A verified model on an engine, ready to classify.
 pub struct Model {
     manifest: Manifest,
+    manifest_sha256: String,
     preprocessor: Preprocessor,
     classifier: Box<dyn Classifier>,
     engine: EngineInfo,
@@ -232,6 +236,7 @@ impl Model {
         let classifier = engine.start(files, config)?;
         Ok(Self {
             manifest: files.manifest.clone(),
+            manifest_sha256: files.manifest_sha256.clone(),
             preprocessor: Preprocessor::new(files.manifest.input.clone())?,
             engine: classifier.info().clone(),
             classifier,
@@ -277,6 +282,11 @@ impl Model {
     /// What the manifest says.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// SHA-256 of the manifest's file, which has those of all others: it names this very model.
+    pub fn manifest_sha256(&self) -> &str {
+        &self.manifest_sha256
     }
 
     /// The engine and device that really run.
