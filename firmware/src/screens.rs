@@ -536,8 +536,8 @@ mod tests {
             4,
             57,
             "
-            #...##...
-            #.##.##.#
+            #...###..
+            #.##.###.
             ",
         );
         assert_ne!(show(&State::Ready, true), show(&State::Ready, false));

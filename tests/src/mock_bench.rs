@@ -630,7 +630,7 @@ fn a_disk_that_is_low_is_shown_and_one_that_is_full_refuses_until_there_is_room(
     let running = Running::start_on(board, bench, TIMING, load);
     let (leds, screen) = (&running.bench.leds, &running.bench.screen);
     leds.wait_until("ready", |shown| *shown == READY);
-    screen.wait_until("a low disk", |canvas| is_disk_low(canvas));
+    screen.wait_until("a low disk", is_disk_low);
     deliver(&running, "_1");
     running.press("red", RED);
     running.next_slide();
@@ -649,7 +649,7 @@ fn a_disk_that_is_low_is_shown_and_one_that_is_full_refuses_until_there_is_room(
 
 /// Whether the footer begins with the D and the I of DISK LOW, dark on light.
 fn is_disk_low(canvas: &Canvas) -> bool {
-    let rows = ["#...##...", "#.##.##.#"];
+    let rows = ["#...###..", "#.##.###."];
     rows.iter().zip(57..).all(|(row, y)| {
         let lit = row.chars().zip(4..).map(|(letter, x)| (letter == '#', x));
         lit.into_iter().all(|(lit, x)| canvas.is_lit(x, y) == lit)

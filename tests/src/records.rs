@@ -30,8 +30,8 @@ fn run(state: &Path) -> assert_cmd::Command {
 }
 
 fn records(state: &Path, arguments: &[&str]) -> assert_cmd::Command {
-    let mut command = smearscope(["records"]);
-    command.args(arguments).arg("--state").arg(state);
+    let mut command = smearscope(["records", "--state"]);
+    command.arg(state).args(arguments);
     command
 }
 
@@ -78,13 +78,13 @@ fn what_was_said_is_recorded_and_found_again() {
     assert_eq!(list(state, &["--slide", slide]).len(), 2);
     assert_eq!(list(state, &["--verdict", "negative"]), [all[1].clone()]);
     let time = last["captured_at"].as_str().unwrap();
-    assert_eq!(list(state, &["--since", time]), [last.clone()]);
+    assert_eq!(list(state, &["--since", time]), std::slice::from_ref(last));
     assert_eq!(list(state, &["--until", time]).len(), 2);
     assert_eq!(list(state, &["--until", "2026-01-01"]).len(), 0);
 
     let id = last["id"].as_str().unwrap();
     let shown = records(state, &["show", id, "--json"]).output().unwrap();
-    assert_eq!(json_lines(&shown.stdout), [last.clone()]);
+    assert_eq!(json_lines(&shown.stdout), std::slice::from_ref(last));
     records(state, &["show", slide])
         .assert()
         .success()
@@ -167,19 +167,6 @@ fn what_was_changed_is_named() {
         .assert()
         .code(MISMATCH)
         .stderr(contains(&name).and(contains("is absent")));
-
-    let database = state.join("records.sqlite");
-    let bytes = std::fs::read(&database).unwrap();
-    std::fs::write(&database, &bytes[..bytes.len() / 2]).unwrap();
-    records(state, &["verify"])
-        .assert()
-        .code(MISMATCH)
-        .stderr(contains("records.sqlite is damaged"));
-    run(state)
-        .write_stdin("press\n")
-        .assert()
-        .code(MISMATCH)
-        .stdout(contains("verdict:").not());
 }
 
 #[test]

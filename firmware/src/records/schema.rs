@@ -73,6 +73,22 @@ pub(super) fn open_for_reading(folder: &Path) -> Result<Connection, RecordsError
     Ok(connection)
 }
 
+/// Looks at every page of a database: one that was cut may still answer questions about the rest.
+///
+/// # Errors
+/// [`RecordsError::Mismatch`] if it is not whole.
+pub(super) fn check(connection: &Connection, folder: &Path) -> Result<(), RecordsError> {
+    let found: String = connection
+        .pragma_query_value(None, "quick_check", |row| row.get(0))
+        .map_err(RecordsError::database(folder))?;
+    if found == "ok" {
+        return Ok(());
+    }
+    Err(RecordsError::Mismatch {
+        problem: format!("{} is damaged ({found})", database(folder).display()),
+    })
+}
+
 /// The database's format, at most `known`.
 fn format(connection: &Connection, known: u32, folder: &Path) -> Result<u32, RecordsError> {
     let found = connection

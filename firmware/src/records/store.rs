@@ -52,7 +52,7 @@ impl Store {
     /// Opens the records in `folder`, which is made if need be.
     ///
     /// # Errors
-    /// [`RecordsError::Locked`] if another appliance writes there; [`RecordsError::Mismatch`] if the last
+    /// [`RecordsError::Locked`] if another appliance writes there; [`RecordsError::Mismatch`] if the database is not whole or its last
     /// row is not as it was written: the rest is checked by `smearscope records verify`;
     /// [`RecordsError::Newer`]; [`RecordsError::File`] and [`RecordsError::Database`] if the disk does not do as it should.
     pub fn open(folder: PathBuf) -> Result<Self, RecordsError> {
@@ -69,6 +69,7 @@ impl Store {
         let failed = RecordsError::database(&folder);
         Disk.sync_folder(&folder)
             .map_err(RecordsError::file(&folder, "synced", CHECK_DISK))?;
+        schema::check(&connection, &folder)?;
         check_head(&connection).map_err(failed)??;
         discard_incoming(&folder.join(INCOMING))?;
         retention::finish(&connection, &folder)?;

@@ -11,7 +11,7 @@ use walkdir::WalkDir;
 
 use super::chain::{self, Link};
 use super::entry::{FieldEntry, ImageEntry, RemovalEntry};
-use super::{Archive, IMAGES, RecordsError};
+use super::{Archive, IMAGES, RecordsError, schema};
 
 /// What was found where all is as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,12 +29,13 @@ pub struct Verified {
 }
 
 impl Archive {
-    /// Walks the chain, then the image files. With `expected_head`, the chain must contain a row
+    /// Looks at the database, walks the chain, then the image files. With `expected_head`, the chain must contain a row
     /// with this hash.
     ///
     /// # Errors
     /// [`RecordsError::Mismatch`] names the first row or file that does not match.
     pub fn verify(&self, expected_head: Option<&str>) -> Result<Verified, RecordsError> {
+        schema::check(self.connection(), self.folder())?;
         let failed = RecordsError::database(self.folder());
         let mut verified = Verified {
             rows: 0,
@@ -133,8 +134,8 @@ fn mismatch<T>(problem: String) -> Result<T, RecordsError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::database;
     use super::super::tests::Records;
+    use super::super::{Store, database};
     use super::*;
 
     #[test]
@@ -250,15 +251,19 @@ mod tests {
         drop(store);
         let path = database(folder.path());
         let bytes = fs::read(&path).unwrap();
-        fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
-        let error = Archive::open(folder.path())
-            .and_then(|archive| archive.verify(None))
-            .unwrap_err();
-        assert!(matches!(error, RecordsError::Mismatch { .. }), "{error}");
-        assert!(
-            error.to_string().contains("records.sqlite is damaged"),
-            "{error}"
-        );
+        for pages in 1..bytes.len() / 4096 {
+            fs::write(&path, &bytes[..pages * 4096]).unwrap();
+            let proved = Archive::open(folder.path()).and_then(|archive| archive.verify(None));
+            let opened = Store::open(folder.path().into()).err();
+            for error in [proved.unwrap_err(), opened.unwrap()] {
+                assert!(matches!(error, RecordsError::Mismatch { .. }), "{error}");
+                let text = error.to_string();
+                assert!(
+                    text.contains("records.sqlite is damaged"),
+                    "{pages} pages: {text}"
+                );
+            }
+        }
         fs::write(
             &path,
             "no database at all, but long enough to have a header of one ".repeat(20),
