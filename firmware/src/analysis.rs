@@ -133,7 +133,8 @@ impl Analyst {
         Ok(self.analyse(&image, None)?.0)
     }
 
-    /// Analyses a camera's frame of the slide with this id. A slide's field is not judged twice in a row.
+    /// Analyses a camera's frame of the slide with this id. The field that was
+    /// [remembered](Self::remember) last is not judged again.
     ///
     /// # Errors
     /// As [`Analyst::analyse_file`].
@@ -155,15 +156,17 @@ impl Analyst {
         let decoding = began.elapsed();
         let (analysis, mut elapsed) = self.analyse(&image, earlier.as_ref())?;
         elapsed.preparation += decoding;
-        if analysis.log_odds.is_some() {
-            self.gate.remember();
-        }
         Ok(Photograph {
             encoded,
             image,
             analysis,
             elapsed,
         })
+    }
+
+    /// The last frame counts: the same field of its slide is not to be judged again.
+    pub fn remember(&mut self) {
+        self.gate.remember();
     }
 
     fn image(&self, pixels: Pixels) -> Result<RgbImage, AnalysisError> {

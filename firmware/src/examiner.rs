@@ -139,6 +139,9 @@ impl Examiner {
             capture,
         };
         let kept = self.record(&field, &photograph, &standing, &claim)?;
+        if photograph.analysis.log_odds.is_some() {
+            self.analyst.remember();
+        }
         Ok(Finding {
             field: photograph.analysis,
             slide: standing,
@@ -160,8 +163,13 @@ impl Examiner {
         claim: &Claim,
     ) -> Result<Kept, AnalysisError> {
         let Some(records) = &mut self.records else {
-            return Ok(Kept::Unwanted);
+            return if claim.take() {
+                Ok(Kept::Unwanted)
+            } else {
+                Err(AnalysisError::TooLate)
+            };
         };
+        let mut is_claimed = false;
         let exposure = Exposure {
             encoded: photograph.encoded.as_deref(),
             image: &photograph.image,
@@ -169,17 +177,16 @@ impl Examiner {
         };
         let analyst = &self.analyst;
         let entry = |images| {
-            claim
-                .take()
-                .then(|| field.entry(analyst, photograph, standing, images))
+            is_claimed = claim.take();
+            is_claimed.then(|| field.entry(analyst, photograph, standing, images))
         };
         match records.store.put(&field.slide, field.id, &exposure, entry) {
             Ok(true) => Ok(Kept::Saved(field.id)),
-            Ok(false) => Err(AnalysisError::TooLate),
-            Err(error) => {
+            Err(error) if is_claimed || claim.take() => {
                 log::error!("{} is not saved: {}", field.source, with_causes(&error));
                 Ok(Kept::NotSaved)
             }
+            Ok(false) | Err(_) => Err(AnalysisError::TooLate),
         }
     }
 }

@@ -307,6 +307,15 @@ impl Model {
         })
     }
 
+    /// The same with something between it and its engine, such as one that fails when a test says so.
+    #[must_use]
+    pub fn through(self, wrap: impl FnOnce(Box<dyn Classifier>) -> Box<dyn Classifier>) -> Self {
+        Self {
+            classifier: wrap(self.classifier),
+            ..self
+        }
+    }
+
     /// What the manifest says.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest

@@ -17,6 +17,7 @@ mod records;
 mod screens;
 mod selftest;
 mod service;
+mod soak;
 mod stand_ins;
 mod trainer;
 mod training;

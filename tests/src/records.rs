@@ -76,7 +76,10 @@ fn what_was_said_is_recorded_and_found_again() {
 
     let slide = first["slide"].as_str().unwrap();
     assert_eq!(list(state, &["--slide", slide]).len(), 2);
-    assert_eq!(list(state, &["--verdict", "negative"]), [last.clone()]);
+    assert_eq!(
+        list(state, &["--verdict", "negative"]),
+        std::slice::from_ref(last)
+    );
     let time = last["captured_at"].as_str().unwrap();
     assert_eq!(list(state, &["--since", time]), std::slice::from_ref(last));
     assert_eq!(list(state, &["--until", time]).len(), 2);
