@@ -49,7 +49,7 @@ pub struct Timing {
 /// How often it is looked whether the display should show something else: text that scrolls, the time.
 const TICK: Duration = Duration::from_millis(500);
 
-/// How long the end waits for records to be closed; a disk that hangs must not keep it for ever.
+/// How long the end waits for an analysis, and then for records to be closed; a disk that hangs must not keep it for ever.
 const CLOSING: Duration = Duration::from_secs(5);
 
 /// What the appliance works with, once it is loaded.
@@ -142,14 +142,22 @@ pub async fn run(
         appliance.front.screen.wake();
         appliance.show(&state);
         appliance.publish(&state);
-        let event = tokio::select! {
-            biased;
-            by = &mut shutdown => {
-                end = by;
-                Event::Shutdown
+        let event = {
+            let next = appliance.next(&state, &mut load, &mut failure);
+            tokio::pin!(next);
+            tokio::select! {
+                biased;
+                by = &mut shutdown => {
+                    end = by;
+                    if state == State::Analysing {
+                        // What is recorded is told.
+                        let _ = timeout(CLOSING, next).await;
+                    }
+                    Event::Shutdown
+                }
+                event = &mut next => event,
+                never = &mut watchdog => match never {},
             }
-            event = appliance.next(&state, &mut load, &mut failure) => event,
-            never = &mut watchdog => match never {},
         };
         match &event {
             Event::Failed(fault) => {

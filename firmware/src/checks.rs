@@ -89,12 +89,13 @@ pub fn surroundings(config: &Config) -> Vec<Check> {
     let storage = config
         .storage
         .as_ref()
-        .map(|to| storage(&to.state, to.reserve));
+        .map(|to| storage(&to.state, to.min_free, to.reserve));
     storage.into_iter().chain([clock(&Zoned::now())]).collect()
 }
 
-/// That something can be written, and that so many bytes are free, without which nothing is photographed.
-fn storage(folder: &Path, reserve: u64) -> Check {
+/// That something can be written, that `reserve` bytes are free, without which nothing is photographed, and that
+/// `min_free` bytes could ever be.
+fn storage(folder: &Path, min_free: u64, reserve: u64) -> Check {
     let write = || -> Result<String> {
         fs::create_dir_all(folder)?;
         let mut file = tempfile::tempfile_in(folder)?;
@@ -103,6 +104,12 @@ fn storage(folder: &Path, reserve: u64) -> Check {
         let disk = rustix::fs::fstatvfs(&file)?;
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
         let free_mib = free >> 20;
+        let total_mib = disk.f_blocks.saturating_mul(disk.f_frsize) >> 20;
+        anyhow::ensure!(
+            min_free >> 20 <= total_mib,
+            "storage.min_free_mib is {}, but the disk has {total_mib} MiB in all",
+            min_free >> 20
+        );
         anyhow::ensure!(free >= reserve, "only {free_mib} MiB are free; make room");
         Ok(format!("{}, {free_mib} MiB free", folder.display()))
     };
@@ -146,15 +153,15 @@ mod tests {
     fn storage_is_written_to_and_nothing_stays() {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state");
-        let check = storage(&state, 1);
+        let check = storage(&state, 1, 1);
         assert!(check.passed, "{}", check.detail);
         assert!(check.detail.ends_with("MiB free"), "{}", check.detail);
         assert_eq!(state.read_dir().unwrap().count(), 0);
-        let check = storage(&state, u64::MAX);
+        let check = storage(&state, 1, u64::MAX);
         assert!(check.detail.contains("MiB are free; make room"));
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();
-        let check = storage(&file, 1);
+        let check = storage(&file, 1, 1);
         assert!(!check.passed);
         assert!(check.detail.contains("file cannot be written to"));
     }

@@ -219,13 +219,13 @@ impl Default for RawLimits {
 pub struct RawStorage {
     /// Folder for records, images and models, and whatever else is kept from start to start; empty: nothing is.
     pub state: PathBuf,
-    /// Days after which images are removed; 0: never.
+    /// Days after which exported images are removed; 0: never.
     pub keep_days: u32,
     /// Free space, in MiB, below which exported images are removed and the operator is warned.
     pub min_free_mib: u64,
     /// Free space, in MiB, below which nothing is photographed.
     pub reserve_mib: u64,
-    /// Whether images that were never exported may be removed to make room, too.
+    /// Whether images that were never exported may be removed, too.
     pub remove_unexported: bool,
 }
 
@@ -610,7 +610,7 @@ const COMMENTS: &[(&str, &str)] = &[
     ),
     (
         "storage.keep_days",
-        "Days after which images are removed, exported or not; their records stay; 0: never.",
+        "Days after which exported images are removed; their records stay; 0: never.",
     ),
     (
         "storage.min_free_mib",
@@ -623,7 +623,7 @@ const COMMENTS: &[(&str, &str)] = &[
     ),
     (
         "storage.remove_unexported",
-        "Whether images that were never exported may be removed to make room, after those that were.",
+        "Whether images that were never exported may be removed, too; to make room, after those that were.",
     ),
     ("sim.", "The simulated bench."),
     ("sim.fields", "Folder of images that the camera plays."),

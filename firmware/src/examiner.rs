@@ -44,7 +44,7 @@ pub struct Specimen {
 }
 
 /// What only one of two may have: whoever records a verdict, or whoever waits for it and gives up. So what
-/// is recorded is always shown. Clones are the same claim.
+/// is recorded is told, unless the disk takes longer than the end waits for it. Clones are the same claim.
 #[derive(Debug, Clone, Default)]
 pub struct Claim(Arc<AtomicBool>);
 

@@ -150,10 +150,14 @@ fn what_was_changed_is_named() {
     records(state, &["verify", "--expect-head", &head])
         .assert()
         .success();
-    records(state, &["verify", "--expect-head", "1234"])
+    records(state, &["verify", "--expect-head", &"1234".repeat(16)])
         .assert()
         .code(MISMATCH)
         .stderr(contains("no row has the hash 1234"));
+    records(state, &["verify", "--expect-head", "1234"])
+        .assert()
+        .code(2)
+        .stderr(contains("64 hexadecimal digits"));
 
     let damaged = image(state, &list(state, &[])[1]);
     let name = damaged.file_name().unwrap().to_str().unwrap().to_owned();
@@ -190,6 +194,13 @@ fn a_database_that_was_cut_is_told_and_nothing_is_added_to_it() {
         .code(MISMATCH)
         .stdout(contains("verdict:").not())
         .stderr(contains("records.sqlite is damaged"));
+    std::fs::write(&database, "").unwrap();
+    run(state)
+        .write_stdin("press\n")
+        .assert()
+        .code(MISMATCH)
+        .stdout(contains("verdict:").not())
+        .stderr(contains("is gone or empty, but"));
     std::fs::write(&database, &whole).unwrap();
     records(state, &["verify"]).assert().success();
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use smearscope_artifacts::sha256;
 
 /// The hash before the first row's.
-const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+pub(super) const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// What a row tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -45,7 +45,7 @@ pub(crate) enum RecordsCommand {
     )]
     Verify {
         /// Demand that the chain contains a row with this hash: an earlier head.
-        #[arg(long, value_name = "HASH")]
+        #[arg(long, value_name = "HASH", value_parser = hash)]
         expect_head: Option<String>,
     },
     /// Takes records elsewhere; with `zip`, which has the images, it is noted what was exported.
@@ -113,6 +113,14 @@ impl FilterArgs {
             }),
         }
     }
+}
+
+/// SHA-256 as it is printed.
+fn hash(text: &str) -> Result<String, &'static str> {
+    let is_hash = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hash
+        .then(|| text.to_ascii_lowercase())
+        .ok_or("a head has 64 hexadecimal digits")
 }
 
 /// A time, or the beginning of a day where the appliance stands.

@@ -1,8 +1,12 @@
 //! What the rows say.
 
+use std::path::{Component, Path, PathBuf};
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+use super::{IMAGES, RecordsError};
 
 /// A time as records have it: RFC 3339, UTC, with milliseconds, so that text sorts as time does.
 pub fn utc(time: Timestamp) -> String {
@@ -144,6 +148,27 @@ pub(super) enum RemovalReason {
     Space,
 }
 
+impl ImageEntry {
+    /// The file in a state folder.
+    ///
+    /// # Errors
+    /// [`RecordsError::Mismatch`] for a path that no appliance writes: a row that somebody forged must not lead out
+    /// of the folder.
+    pub(super) fn file(&self, folder: &Path) -> Result<PathBuf, RecordsError> {
+        let parts: Vec<_> = Path::new(&self.path).components().collect();
+        match parts[..] {
+            [
+                Component::Normal(images),
+                Component::Normal(_),
+                Component::Normal(_),
+            ] if images == IMAGES => Ok(folder.join(&self.path)),
+            _ => Err(RecordsError::Mismatch {
+                problem: format!("a row names {:?} as an image", self.path),
+            }),
+        }
+    }
+}
+
 impl FieldEntry {
     /// Its images.
     pub fn images(&self) -> impl Iterator<Item = &ImageEntry> {
@@ -154,6 +179,32 @@ impl FieldEntry {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_image_lies_outside_of_the_folder() {
+        let file = |path: &str| {
+            let sha256 = String::new();
+            let path = path.to_owned();
+            ImageEntry { path, sha256 }.file(Path::new("/state"))
+        };
+        assert_eq!(
+            file("images/slide/field.jpg").unwrap(),
+            Path::new("/state/images/slide/field.jpg")
+        );
+        for path in [
+            "images/../../victim",
+            "/etc/passwd",
+            "images/field.jpg",
+            "images/a/b/c",
+            "../images/a/b",
+            "models/a/b",
+        ] {
+            assert!(
+                matches!(file(path), Err(RecordsError::Mismatch { .. })),
+                "{path}"
+            );
+        }
+    }
 
     #[test]
     fn times_sort_as_text() {

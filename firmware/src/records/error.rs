@@ -45,7 +45,8 @@ pub enum RecordsError {
     },
     /// It is not as it was written.
     #[error(
-        "{problem}; keep the folder for whoever investigates, and record into another (storage.state)"
+        "{problem}; move records.sqlite*, images and incoming out of the folder for whoever investigates, and records \
+         begin anew"
     )]
     Mismatch {
         /// What does not match.

@@ -24,6 +24,8 @@ pub(super) struct Exported {
     pub(super) fields: u64,
     /// Fields whose images are all in it, as they were written.
     pub(super) whole: Vec<Uuid>,
+    /// Those of them that were never exported before.
+    new: Vec<Uuid>,
     /// Images that are absent or not as they were written.
     pub(super) damaged: Vec<String>,
 }
@@ -155,6 +157,10 @@ impl Archive {
         };
         let remedy = "check that there is room and that this user may write there";
         let failed = || RecordsError::file(path, "written", remedy);
+        if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
+            let error = io::Error::other("it is there already and is no file");
+            return Err(failed()(error).into());
+        }
         let file = NamedTempFile::new_in(folder).map_err(failed())?;
         let exported = self.write_zip(filter, file.as_file())?;
         file.as_file().sync_all().map_err(failed())?;
@@ -162,7 +168,7 @@ impl Archive {
         File::open(folder)
             .and_then(|folder| folder.sync_all())
             .map_err(failed())?;
-        self.note(&exported.whole)?;
+        self.note(&exported.new)?;
         Ok(exported)
     }
 
@@ -200,7 +206,10 @@ impl Archive {
                     }
                 }
             }
-            exported.whole.extend(Some(field.id).filter(|_| is_whole));
+            exported.whole.extend(is_whole.then_some(field.id));
+            exported
+                .new
+                .extend((is_whole && record.exported_at.is_none()).then_some(field.id));
             anyhow::Ok(())
         })?;
         zip.finish()?;
@@ -208,7 +217,11 @@ impl Archive {
     }
 
     fn image(&self, image: &ImageEntry) -> io::Result<Vec<u8>> {
-        let bytes = fs::read(self.folder().join(&image.path))?;
+        let path = image.file(self.folder()).map_err(io::Error::other)?;
+        if !path.symlink_metadata()?.is_file() {
+            return Err(io::Error::other("it is no file"));
+        }
+        let bytes = fs::read(path)?;
         if sha256(&bytes) == image.sha256 {
             Ok(bytes)
         } else {

@@ -2,11 +2,12 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 /// A file system on which order matters.
 pub(super) trait Files: Send {
-    /// Makes a folder; one that is there already is right, too.
+    /// Makes a folder for this user alone; one that is there already is right, too.
     fn make_folder(&self, path: &Path) -> io::Result<()>;
     /// Writes a new file; once it returns, its contents are on the disk.
     fn write_synced(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
@@ -23,11 +24,18 @@ pub(super) struct Disk;
 
 impl Files for Disk {
     fn make_folder(&self, path: &Path) -> io::Result<()> {
-        fs::create_dir_all(path)
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
     }
 
     fn write_synced(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let mut file = File::create_new(path)?;
+        let mut file = File::options()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)?;
         file.write_all(bytes)?;
         file.sync_all()
     }

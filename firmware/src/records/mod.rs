@@ -26,7 +26,8 @@
 //!
 //! This shows that a row or an image was changed, exchanged or deleted after it was written, if whoever did it did not
 //! make all later hashes anew. It does *not* protect against somebody who may write here and knows how: they
-//! can make the whole chain anew, or cut off its end. Only a hash that was kept elsewhere tells:
+//! can make the whole chain anew, cut off its end, or add to it, also removals of images. Only a hash that was kept elsewhere tells of
+//! the first two:
 //! `smearscope records verify` prints the last one (the head), and `--expect-head` demands that it is still
 //! part of the chain. Nor does it say who wrote a row, or that the clock was right.
 

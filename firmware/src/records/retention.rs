@@ -21,9 +21,10 @@ const BATCH: u32 = 16;
 /// How long images are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Retention {
-    /// So many days, whether or not they were exported; `None`: for ever.
+    /// So many days; `None`: for ever. A clock that is wrong makes images old, so those that were never exported
+    /// stay.
     pub keep_days: Option<u32>,
-    /// Whether images that were never exported may go to make room. Otherwise the appliance rather
+    /// Whether images that were never exported may go, too. Otherwise the appliance rather
     /// stops photographing than lose one.
     pub may_remove_unexported: bool,
 }
@@ -93,18 +94,20 @@ struct Work {
 const TOO_OLD: &str = "
     SELECT body FROM fields
     WHERE captured_at < ?1 AND NOT EXISTS (SELECT 1 FROM removals WHERE field = fields.id)
-    ORDER BY captured_at, seq LIMIT ?2";
+      AND (?2 OR EXISTS (SELECT 1 FROM exports WHERE field = fields.id))
+    ORDER BY seq LIMIT ?3";
 /// Exported ones first, the oldest of them first; others only where ?1 says so.
 const DISPENSABLE: &str = "
     SELECT body, EXISTS (SELECT 1 FROM exports WHERE field = fields.id) AS is_exported
     FROM fields
     WHERE (?1 OR is_exported) AND NOT EXISTS (SELECT 1 FROM removals WHERE field = fields.id)
-    ORDER BY is_exported DESC, captured_at, seq LIMIT ?2";
+    ORDER BY is_exported DESC, seq LIMIT ?2";
 
 impl Work {
     /// Removes what should go at `now`; gives of how many fields.
     fn tidy(&mut self, now: Timestamp) -> Result<usize, RecordsError> {
         let mut removed = 0;
+        let may_go = self.retention.may_remove_unexported;
         if let Some(days) = self.retention.keep_days {
             let age = SignedDuration::from_hours(24 * i64::from(days));
             // Before the beginning of time nothing was photographed.
@@ -113,10 +116,9 @@ impl Work {
                 |_| true,
                 RemovalReason::Age,
                 now,
-                |connection| bodies(connection, TOO_OLD, params![utc(limit), BATCH]),
+                |connection| bodies(connection, TOO_OLD, params![utc(limit), may_go, BATCH]),
             )?;
         }
-        let may_go = self.retention.may_remove_unexported;
         removed += self.remove_while(Space::is_low, RemovalReason::Space, now, |connection| {
             bodies(connection, DISPENSABLE, params![may_go, BATCH])
         })?;
@@ -190,7 +192,7 @@ fn bodies(
         .collect()
 }
 
-/// Deletes what the last removal before a power cut may have left.
+/// Deletes what the last removal before a power cut may have left. What cannot be deleted harms nothing.
 pub(super) fn finish(connection: &Connection, folder: &Path) -> Result<(), RecordsError> {
     let last: Option<String> = connection
         .query_row(
@@ -202,7 +204,12 @@ pub(super) fn finish(connection: &Connection, folder: &Path) -> Result<(), Recor
         .optional()
         .map_err(RecordsError::database(folder))?;
     match last {
-        Some(body) => delete_images(folder, &parse(&body)?),
+        Some(body) => {
+            if let Err(error) = delete_images(folder, &parse(&body)?) {
+                log::warn!("{:#}", anyhow::Error::from(error));
+            }
+            Ok(())
+        }
         None => Ok(()),
     }
 }
@@ -215,7 +222,7 @@ fn parse(body: &str) -> Result<FieldEntry, RecordsError> {
 
 fn delete_images(folder: &Path, field: &FieldEntry) -> Result<(), RecordsError> {
     for image in field.images() {
-        let path = folder.join(&image.path);
+        let path = image.file(folder)?;
         Disk.remove(&path).map_err(RecordsError::file(
             &path,
             "deleted",
@@ -303,7 +310,11 @@ mod tests {
             keep_days: Some(2),
             ..Retention::default()
         };
+        let far = at("2126-01-01T00:00:00Z");
         let mut work = scene.work(retention, 0);
+        assert_eq!(work.tidy(far).unwrap(), 0, "a wrong clock loses nothing");
+        scene.export(0);
+        scene.export(1);
         assert_eq!(
             work.tidy(at(&day(3))).unwrap(),
             0,

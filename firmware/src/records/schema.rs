@@ -46,6 +46,12 @@ fn open_with(folder: &Path, migrations: &[&str]) -> Result<Connection, RecordsEr
             .map_err(&failed)?;
     }
     transaction.commit().map_err(&failed)?;
+    if found < known {
+        // Into the database itself: without its log it must not look as if it had never been made.
+        connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            .map_err(&failed)?;
+    }
     Ok(connection)
 }
 
@@ -73,20 +79,50 @@ pub(super) fn open_for_reading(folder: &Path) -> Result<Connection, RecordsError
     Ok(connection)
 }
 
-/// Looks at every page of a database: one that was cut may still answer questions about the rest.
+/// Looks at every page of a database: one that was cut may still answer questions about the rest. And at its
+/// tables, views and triggers: with others than these, it could answer the one who checks it in another way
+/// than the one who reads it.
 ///
 /// # Errors
-/// [`RecordsError::Mismatch`] if it is not whole.
+/// [`RecordsError::Mismatch`] if it is not whole, or not made as this program makes it.
 pub(super) fn check(connection: &Connection, folder: &Path) -> Result<(), RecordsError> {
+    let failed = RecordsError::database(folder);
     let found: String = connection
         .pragma_query_value(None, "quick_check", |row| row.get(0))
-        .map_err(RecordsError::database(folder))?;
-    if found == "ok" {
-        return Ok(());
+        .map_err(&failed)?;
+    if found != "ok" {
+        return Err(RecordsError::Mismatch {
+            problem: format!("{} is damaged ({found})", database(folder).display()),
+        });
     }
-    Err(RecordsError::Mismatch {
-        problem: format!("{} is damaged ({found})", database(folder).display()),
-    })
+    if shape(connection).map_err(&failed)? != expected_shape().map_err(&failed)? {
+        return Err(RecordsError::Mismatch {
+            problem: format!(
+                "the tables of {} are not as they were made",
+                database(folder).display()
+            ),
+        });
+    }
+    Ok(())
+}
+
+/// What a database consists of, but for what SQLite adds by itself.
+fn shape(connection: &Connection) -> rusqlite::Result<Vec<(String, String, String)>> {
+    connection
+        .prepare(
+            "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+             ORDER BY type, name",
+        )?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect()
+}
+
+fn expected_shape() -> rusqlite::Result<Vec<(String, String, String)>> {
+    let fresh = Connection::open_in_memory()?;
+    for migration in MIGRATIONS {
+        fresh.execute_batch(migration)?;
+    }
+    shape(&fresh)
 }
 
 /// The database's format, at most `known`.

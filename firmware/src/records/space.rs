@@ -4,6 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rustix::fs::StatVfsMountFlags;
+
 type Probe = dyn Fn() -> io::Result<u64> + Send + Sync;
 
 const MIB: u64 = 1 << 20;
@@ -16,7 +18,12 @@ pub struct Space {
     wanted: u64,
     /// With less, nothing new is photographed; in bytes.
     needed: u64,
+    /// All there is, free or not, in bytes.
+    total: u64,
 }
+
+/// Less than a slide takes.
+const FEW_FILES: u64 = 64;
 
 /// Whether there is room.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,11 +39,23 @@ pub enum Room {
 impl Space {
     /// The file system of `folder`, which is warned of below `wanted` free bytes and full below `needed`.
     pub fn of(folder: PathBuf, wanted: u64, needed: u64) -> Self {
+        let total = rustix::fs::statvfs(&folder)
+            .map_or(u64::MAX, |disk| disk.f_blocks.saturating_mul(disk.f_frsize));
         let probe = move || {
-            let status = rustix::fs::statvfs(&folder)?;
-            Ok(status.f_bavail.saturating_mul(status.f_frsize))
+            let disk = rustix::fs::statvfs(&folder)?;
+            if disk.f_flag.contains(StatVfsMountFlags::RDONLY) {
+                return Err(io::ErrorKind::ReadOnlyFilesystem.into());
+            }
+            // Some file systems do not count files.
+            if disk.f_files > 0 && disk.f_favail < FEW_FILES {
+                return Ok(0);
+            }
+            Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
         };
-        Self::probed(probe, wanted, needed)
+        Self {
+            total,
+            ..Self::probed(probe, wanted, needed)
+        }
     }
 
     /// The same with free bytes from anywhere.
@@ -49,6 +68,7 @@ impl Space {
             probe: Arc::new(probe),
             wanted,
             needed,
+            total: u64::MAX,
         }
     }
 
@@ -65,9 +85,9 @@ impl Space {
         }
     }
 
-    /// Whether images should go to make room.
+    /// Whether images should go to make room. Not where that could never make enough.
     pub(super) fn is_low(&self) -> bool {
-        (self.probe)().is_ok_and(|free| free < self.wanted)
+        self.wanted <= self.total && (self.probe)().is_ok_and(|free| free < self.wanted)
     }
 }
 
@@ -92,6 +112,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let there = Space::of(folder.path().into(), 1, 1);
         assert!(matches!(there.room(), Room::Enough(_)));
+        assert!(
+            !Space::of(folder.path().into(), u64::MAX, 1).is_low(),
+            "no disk has so much"
+        );
         let gone = Space::of(folder.path().join("gone"), 1, 1);
         assert!(matches!(gone.room(), Room::None(message) if message.contains("check the disk")));
     }

@@ -2,6 +2,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Cursor};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,10 @@ const CHECK_DISK: &str =
 pub struct Store {
     folder: PathBuf,
     connection: Connection,
+    /// Which file the database is.
+    identity: (u64, u64),
+    /// The slide whose folder's name is on the disk.
+    synced: Option<Uuid>,
     files: Box<dyn Files>,
     /// Held, because dropping it lets others in.
     _lock: File,
@@ -65,6 +70,7 @@ impl Store {
                 .map_err(RecordsError::file(&path, "made", CHECK_DISK))?;
         }
         let lock = lock(&folder)?;
+        refuse_images_alone(&folder)?;
         let connection = schema::open_for_writing(&folder)?;
         let failed = RecordsError::database(&folder);
         Disk.sync_folder(&folder)
@@ -73,9 +79,12 @@ impl Store {
         check_head(&connection).map_err(failed)??;
         discard_incoming(&folder.join(INCOMING))?;
         retention::finish(&connection, &folder)?;
+        let identity = identity(&folder)?;
         Ok(Self {
             folder,
             connection,
+            identity,
+            synced: None,
             files,
             _lock: lock,
         })
@@ -100,7 +109,7 @@ impl Store {
         exposure: &Exposure<'_>,
         entry: impl FnOnce(Images) -> Option<FieldEntry>,
     ) -> Result<bool, RecordsError> {
-        let images = self.keep(&slide.id.to_string(), id, exposure)?;
+        let images = self.keep(slide.id, id, exposure)?;
         let failed = RecordsError::database(&self.folder);
         let written: Vec<_> = std::iter::once(&images.image)
             .chain(&images.overlay)
@@ -119,7 +128,10 @@ impl Store {
             });
         match begun {
             // Images stay whatever the commit says: the row may be on the disk all the same.
-            Ok(transaction) => transaction.commit().map(|()| true).map_err(failed),
+            Ok(transaction) => {
+                transaction.commit().map_err(failed)?;
+                check_identity(&self.folder, self.identity).map(|()| true)
+            }
             Err(error) => {
                 discard(&*self.files, &written);
                 Err(failed(error))
@@ -127,13 +139,20 @@ impl Store {
         }
     }
 
-    fn keep(&self, slide: &str, id: Uuid, exposure: &Exposure<'_>) -> Result<Images, RecordsError> {
+    fn keep(
+        &mut self,
+        slide: Uuid,
+        id: Uuid,
+        exposure: &Exposure<'_>,
+    ) -> Result<Images, RecordsError> {
+        check_identity(&self.folder, self.identity)?;
         let began = Instant::now();
         let images = self.folder.join(IMAGES);
-        let folder = images.join(slide);
+        let folder = images.join(slide.to_string());
+        let is_synced = self.synced == Some(slide);
         let mut written = Vec::new();
         let mut kept = || {
-            if !folder.is_dir() {
+            if !is_synced {
                 self.files.make_folder(&folder)?;
                 self.files.sync_folder(&images)?;
             }
@@ -164,6 +183,7 @@ impl Store {
             discard(&*self.files, &written);
             RecordsError::file(&folder, "written", CHECK_DISK)(error)
         })?;
+        self.synced = Some(slide);
         Ok(Images {
             image,
             overlay,
@@ -225,16 +245,60 @@ fn add(
     chain::append(transaction, Kind::Field, field)
 }
 
-/// What was being written when the power went was not said to be saved.
+/// What was being written when the power went was not said to be saved. What cannot be deleted harms nothing.
 fn discard_incoming(folder: &Path) -> Result<(), RecordsError> {
     let read = |error| RecordsError::file(folder, "read", CHECK_DISK)(error);
     for entry in folder.read_dir().map_err(read)? {
         let path = entry.map_err(read)?.path();
-        log::warn!("{} was not completed and is discarded", path.display());
-        Disk.remove(&path)
-            .map_err(RecordsError::file(&path, "deleted", CHECK_DISK))?;
+        match Disk.remove(&path) {
+            Ok(()) => log::warn!("{} was not completed and is discarded", path.display()),
+            Err(error) => log::warn!("{} cannot be deleted: {error}", path.display()),
+        }
     }
     Ok(())
+}
+
+/// Images whose database is gone are not begun anew over: whoever verified them would find nothing amiss.
+fn refuse_images_alone(folder: &Path) -> Result<(), RecordsError> {
+    let database = super::database(folder);
+    if database.metadata().is_ok_and(|found| found.len() > 0) {
+        return Ok(());
+    }
+    let images = folder.join(IMAGES);
+    let mut found = images
+        .read_dir()
+        .map_err(RecordsError::file(&images, "read", CHECK_DISK))?;
+    if found.next().is_none() {
+        return Ok(());
+    }
+    Err(RecordsError::Mismatch {
+        problem: format!(
+            "{} is gone or empty, but {} holds images",
+            database.display(),
+            images.display()
+        ),
+    })
+}
+
+/// A database that somebody moved away takes rows that nobody will find.
+fn check_identity(folder: &Path, opened: (u64, u64)) -> Result<(), RecordsError> {
+    if identity(folder)? == opened {
+        return Ok(());
+    }
+    let problem = format!(
+        "{} was exchanged while it was in use",
+        super::database(folder).display()
+    );
+    Err(RecordsError::Mismatch { problem })
+}
+
+/// Device and inode of the database.
+fn identity(folder: &Path) -> Result<(u64, u64), RecordsError> {
+    let path = super::database(folder);
+    let found = path
+        .metadata()
+        .map_err(RecordsError::file(&path, "read", CHECK_DISK))?;
+    Ok((found.dev(), found.ino()))
 }
 
 /// Best effort: what stays is an image without a row, which does no harm.
@@ -403,6 +467,38 @@ mod tests {
             unrecorded.exists(),
             "its row may be in a database put aside"
         );
+    }
+
+    #[test]
+    fn a_database_that_was_moved_away_saves_nothing() {
+        let (mut records, _) = Records::of_days(1);
+        let (path, aside) = (
+            super::super::database(records.path()),
+            records.path().join("aside.sqlite"),
+        );
+        std::fs::rename(&path, &aside).unwrap();
+        assert!(records.put(2).is_err());
+        std::fs::write(&path, "another").unwrap();
+        let error = records.put(2).unwrap_err();
+        assert!(error.to_string().contains("was exchanged"), "{error}");
+        std::fs::rename(&aside, &path).unwrap();
+        records.put(2).unwrap();
+        let verified = records.archive().verify(None).unwrap();
+        assert_eq!((verified.rows, verified.unrecorded), (3, 0));
+    }
+
+    #[test]
+    fn what_cannot_be_deleted_does_not_keep_it_from_starting() {
+        let (records, _) = Records::of_days(1);
+        let path = records.path().to_owned();
+        std::fs::create_dir_all(path.join(INCOMING).join("folder/in it")).unwrap();
+        let Records {
+            store,
+            folder: _held,
+            ..
+        } = records;
+        drop(store);
+        Store::open(path).unwrap();
     }
 
     #[test]

@@ -108,10 +108,23 @@ impl Records {
     /// Does to the database what nobody should.
     pub(super) fn tamper(&self, sql: &str) {
         let connection = Connection::open(database(self.path())).unwrap();
-        let triggers =
-            "DROP TRIGGER fields_stay; DROP TRIGGER fields_remain; DROP TRIGGER slides_remain;";
-        connection.execute_batch(triggers).unwrap();
+        let triggers: Vec<(String, String)> = connection
+            .prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'")
+            .unwrap()
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        for (name, _) in &triggers {
+            connection
+                .execute_batch(&format!("DROP TRIGGER {name}"))
+                .unwrap();
+        }
         connection.execute_batch(sql).unwrap();
+        // Nobody is to see that they were gone.
+        for (_, trigger) in &triggers {
+            connection.execute_batch(trigger).unwrap();
+        }
     }
 
     pub(super) fn problem(&self) -> String {

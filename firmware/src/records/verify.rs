@@ -44,7 +44,8 @@ impl Archive {
             unrecorded: 0,
             head: chain::head_hash(self.connection()).map_err(&failed)?,
         };
-        let mut is_head_found = expected_head.is_none();
+        // Before the first row, the head is that of an empty chain.
+        let mut is_head_found = expected_head.is_none_or(|head| head == chain::GENESIS);
         let mut images: Vec<(Uuid, ImageEntry)> = Vec::new();
         let mut removed = HashSet::new();
         let mut before: Option<Link> = None;
@@ -99,7 +100,16 @@ impl Archive {
 
     /// Whether an image is there, and as it was written; not if it was removed meanwhile.
     fn is_right(&self, field: &Uuid, image: &ImageEntry) -> Result<bool, RecordsError> {
-        let problem = match fs::read(self.folder().join(&image.path)) {
+        let path = image.file(self.folder())?;
+        // A pipe in its place would be read for ever.
+        let is_file = path.symlink_metadata().map(|found| found.is_file());
+        let problem = match is_file.and_then(|is_file| {
+            if is_file {
+                fs::read(&path)
+            } else {
+                Ok(Vec::new())
+            }
+        }) {
             Ok(bytes) if sha256(&bytes) == image.sha256 => return Ok(true),
             Ok(_) => "is not as it was written".to_owned(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -108,7 +118,10 @@ impl Archive {
                 }
                 "is absent, and was not removed by the appliance".to_owned()
             }
-            Err(error) => format!("cannot be read ({error})"),
+            Err(error) => {
+                let remedy = "run this as the appliance's user";
+                return Err(RecordsError::file(&path, "read", remedy)(error));
+            }
         };
         mismatch(format!("{} of field {field} {problem}", image.path))
     }
@@ -157,6 +170,22 @@ mod tests {
         assert_eq!(verified, expected);
         let empty = Records::new().archive().verify(None).unwrap();
         assert_eq!((empty.rows, &*empty.head), (0, &*"0".repeat(64)));
+    }
+
+    #[test]
+    fn a_database_that_answers_two_ways_is_told() {
+        let (records, _) = Records::of_days(3);
+        records.tamper(
+            "CREATE TABLE kept AS SELECT * FROM chain;
+             DROP VIEW chain;
+             CREATE VIEW chain AS SELECT * FROM kept;
+             UPDATE fields SET body = replace(body, 'Negative', 'Positive')",
+        );
+        let problem = records.problem();
+        assert!(problem.contains("are not as they were made"), "{problem}");
+        records.tamper("DROP VIEW chain; DROP TABLE kept");
+        let problem = records.problem();
+        assert!(problem.contains("are not as they were made"), "{problem}");
     }
 
     #[test]
