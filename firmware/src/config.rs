@@ -13,6 +13,7 @@ use smearscope_hardware::config::{
 };
 
 use crate::appliance::Timing;
+use crate::http::settings::{self, HttpSettings, RawHttp};
 use crate::overrides;
 
 /// Where the appliance's configuration is looked for if none is named.
@@ -44,6 +45,8 @@ pub struct Raw {
     pub limits: RawLimits,
     /// What is kept.
     pub storage: RawStorage,
+    /// The HTTP API.
+    pub http: RawHttp,
     /// The simulated bench.
     pub sim: RawSim,
     /// The camera of a real bench.
@@ -274,6 +277,8 @@ pub struct Config {
     pub limits: Limits,
     /// Folder for the pictures of all fields, if they are kept.
     pub pictures: Option<PathBuf>,
+    /// The HTTP API, if there is one.
+    pub http: Option<HttpSettings>,
     /// The simulated bench.
     pub sim: RawSim,
     /// Which parts a real bench has, and how they are set up.
@@ -408,6 +413,7 @@ impl Raw {
                 max_pixels: within("limits.megapixels", self.limits.megapixels, 200)? * 1_000_000,
             },
             pictures: named(self.storage.pictures),
+            http: self.http.validate()?,
             sim: self.sim,
             equipment: Equipment {
                 display: self.display,
@@ -436,16 +442,18 @@ impl Raw {
             } else {
                 line.split_once(" =").map(|(key, _)| section.clone() + key)
             };
-            for (_, comment) in COMMENTS
-                .iter()
-                .filter(|(key, _)| name.as_deref() == Some(key))
-            {
+            for (_, comment) in comments().filter(|(key, _)| name.as_deref() == Some(*key)) {
                 text.extend(["# ", comment, "\n"]);
             }
             text.extend([line, "\n"]);
         }
         Ok(text)
     }
+}
+
+/// What every key means.
+fn comments() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
+    COMMENTS.iter().chain(settings::COMMENTS)
 }
 
 /// What each key means; a name that ends in a dot is a section.
@@ -640,7 +648,7 @@ mod tests {
         };
         let text = raw.documented().unwrap();
         assert_eq!(Raw::parse(&text).unwrap(), raw);
-        for (key, comment) in COMMENTS {
+        for (key, comment) in comments() {
             let lines = text
                 .lines()
                 .filter(|line| line.strip_prefix("# ") == Some(comment));

@@ -7,6 +7,7 @@
 //! - [`outlook`]: all that from outside, for a network
 //! - [`gallery`]: the pictures that are kept
 //! - [`checks`]: what a self-test finds
+//! - [`http`]: the API
 //! - [`models`]: which model is used, and what happens when it fails
 //! - [`cli`]: the commands
 
@@ -18,9 +19,11 @@ pub mod cli;
 pub mod config;
 pub mod exit;
 pub mod gallery;
+pub mod http;
 mod logging;
 pub mod machine;
 pub mod models;
+mod network;
 pub mod outlook;
 mod overrides;
 mod pictures;

@@ -16,6 +16,7 @@ use crate::gallery::Gallery;
 use crate::logging;
 use crate::machine::{Finding, Kept};
 use crate::models::Models;
+use crate::network;
 use crate::outlook::{Report, outlook};
 use crate::screens::DEMO_NOTICE;
 
@@ -60,7 +61,8 @@ pub(crate) fn run(config: &Config, reread: impl Fn() -> Result<Config>) -> Resul
         .enable_all()
         .build()
         .context("the event loop cannot be started")?;
-    let (_outlook, inside) = outlook();
+    let (outlook, inside) = outlook();
+    let network = network::start(config, &outlook)?;
     let result = runtime.block_on(async {
         let shutdown = end_signal(reread)?;
         appliance::run(board, load, config.timing, inside, report, shutdown)
@@ -69,6 +71,7 @@ pub(crate) fn run(config: &Config, reread: impl Fn() -> Result<Config>) -> Resul
     });
     // A stalled driver must not keep the program from ending.
     runtime.shutdown_background();
+    network.end();
     match result? {
         End::Operator => switch_off(&config.switch_off),
         End::Supervisor => Ok(()),

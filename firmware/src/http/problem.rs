@@ -1,0 +1,126 @@
+//! Errors as problem details (RFC 9457): what failed, and what to do about it.
+
+use axum::Json;
+use axum::body::{Body, to_bytes};
+use axum::http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// What frameworks say about a request is a line or two.
+const MAX_MESSAGE: usize = 4096;
+
+/// What failed, as the body of an error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct Details {
+    /// There is no more to say about the kind of the error than its status does.
+    #[schema(example = "about:blank")]
+    r#type: &'static str,
+    /// The status in words.
+    title: &'static str,
+    /// The status of the response.
+    #[schema(minimum = 400, maximum = 599)]
+    status: u16,
+    /// What failed, and what to do about it.
+    detail: String,
+}
+
+/// An error for whoever asked.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    detail: String,
+    headers: HeaderMap,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self {
+            status,
+            detail: detail.into(),
+            headers: HeaderMap::new(),
+        }
+    }
+
+    /// Says when to try again.
+    #[must_use]
+    pub(crate) fn retry_after(mut self, seconds: u32) -> Self {
+        self.headers.insert(RETRY_AFTER, seconds.into());
+        self
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let details = Details {
+            r#type: "about:blank",
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            detail: self.detail,
+        };
+        let mut response = (self.status, self.headers, Json(details)).into_response();
+        let kind = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(CONTENT_TYPE, kind);
+        response
+    }
+}
+
+/// No such address.
+pub(crate) async fn not_found() -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "there is nothing here; /v1/openapi.json lists what there is",
+    )
+}
+
+/// The address is right, the method is not.
+pub(crate) async fn wrong_method() -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "this method means nothing here; the header Allow names those that do",
+    )
+}
+
+/// A handler panicked.
+pub(crate) fn crashed(_: Box<dyn std::any::Any + Send>) -> Response {
+    let detail = "the server made a mistake; the log says more";
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail).into_response()
+}
+
+/// Makes problems of the errors that libraries answer with in plain text.
+pub(crate) async fn everywhere(response: Response) -> Response {
+    let status = response.status();
+    let is_plain = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    if !(status.is_client_error() || status.is_server_error()) || !is_plain {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let mut problem = Problem::new(status, message(body).await.unwrap_or_else(|| of(status)));
+    for name in [ALLOW, RETRY_AFTER] {
+        if let Some(value) = parts.headers.get(&name) {
+            problem.headers.insert(name, value.clone());
+        }
+    }
+    problem.into_response()
+}
+
+async fn message(body: Body) -> Option<String> {
+    let bytes = to_bytes(body, MAX_MESSAGE).await.ok()?;
+    let text = String::from_utf8_lossy(&bytes).trim().to_owned();
+    (!text.is_empty()).then_some(text)
+}
+
+fn of(status: StatusCode) -> String {
+    match status {
+        StatusCode::REQUEST_TIMEOUT => "the request came too slowly; send it again".into(),
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            "the body is larger than http.body_mib allows; send a smaller one".into()
+        }
+        _ => "the request failed".into(),
+    }
+}
