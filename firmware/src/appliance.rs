@@ -117,6 +117,7 @@ pub async fn run(
         analyst: None,
         alive: Some(alive),
         frame: None,
+        asked: Instant::now(),
         timing,
         report,
     };
@@ -201,6 +202,8 @@ struct Appliance<R> {
     next_picture: Option<Instant>,
     /// What the camera delivered, on its way to the model.
     frame: Option<Frame>,
+    /// When it was asked for.
+    asked: Instant,
     timing: Timing,
     report: R,
 }
@@ -232,6 +235,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
             self_test: self.self_test.clone(),
             slide: self.slide.number(),
             fields: self.slide.judged(),
+            refused: self.slide.photographed() - self.slide.judged(),
         });
     }
 
@@ -254,7 +258,10 @@ impl<R: FnMut(&Report)> Appliance<R> {
                     failed(message, true)
                 }
             },
-            State::Capturing(_) => self.capture().await,
+            State::Capturing(asked) => {
+                self.asked = *asked;
+                self.capture().await
+            }
             State::Analysing => self.analyse().await,
             _ => self.wait(state).await,
         }
@@ -348,6 +355,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
                     kept,
                 };
                 let report = Arc::new(Report {
+                    asked: self.asked,
                     source,
                     finding: finding.clone(),
                     threshold: loaded.decision.threshold,

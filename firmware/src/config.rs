@@ -257,6 +257,8 @@ pub enum PanelKind {
 /// The configuration as it is used: every value is possible.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
+    /// As it was written, to be shown.
+    pub raw: Raw,
     /// Which hardware.
     pub board: BoardKind,
     /// The model's folder, if one is named.
@@ -338,6 +340,7 @@ impl Raw {
     /// # Errors
     /// Names the key, the value and what is possible.
     pub fn validate(self) -> Result<Config> {
+        let raw = self.clone();
         let seconds = |key: &str, value: f64, max: f64| {
             if (0.1..=max).contains(&value) {
                 Ok(Duration::from_secs_f64(value))
@@ -376,6 +379,7 @@ impl Raw {
         self.linux.check()?;
         let named = |path: PathBuf| (!path.as_os_str().is_empty()).then_some(path);
         Ok(Config {
+            raw,
             board: self.board,
             model: named(self.model.folder),
             public_key,

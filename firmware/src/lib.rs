@@ -34,4 +34,5 @@ mod selftest;
 mod service;
 pub mod slide;
 pub mod verdict;
+mod vitals;
 mod workers;

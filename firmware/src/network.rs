@@ -52,7 +52,7 @@ pub(crate) fn start(config: &Config, outlook: &Outlook) -> Result<Network> {
     let ending = Ending(ending);
     let mut parts: Vec<Part> = Vec::new();
     if let Some(settings) = &config.http {
-        let server = http::Server::new(settings.clone(), outlook.clone());
+        let server = http::Server::new(settings.clone(), config.clone(), outlook.clone());
         parts.push(Box::pin(server.serve(ending)));
     }
     if parts.is_empty() {

@@ -2,6 +2,7 @@
 //! of it over a network; the loop never waits for those who look.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use smearscope_hardware::{PressReceiver, PressSender, press_queue};
 use tokio::sync::{broadcast, watch};
@@ -26,11 +27,15 @@ pub struct Status {
     pub slide: u32,
     /// Fields of it that the model judged.
     pub fields: u32,
+    /// Fields of it that the quality gate refused.
+    pub refused: u32,
 }
 
 /// A finished analysis.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
+    /// When it was asked for.
+    pub asked: Instant,
     /// Where the frame came from.
     pub source: String,
     /// What came out.
@@ -78,6 +83,7 @@ pub fn outlook() -> (Outlook, Inside) {
         self_test: None,
         slide: 1,
         fields: 0,
+        refused: 0,
     });
     let outlook = Outlook {
         status,

@@ -8,6 +8,8 @@ mod classify;
 mod configuration;
 mod datasets;
 mod hostile;
+mod http;
+mod http_bench;
 mod mock_bench;
 mod models;
 mod package;

@@ -3,12 +3,22 @@
 //! - [`settings`]: where it listens, and how much it takes
 //! - [`router`]: which address is whose, and what all of them share
 //! - [`problem`]: errors, as RFC 9457 writes them
-//! - [`health`]: whether it lives, whether it can be used
+//! - [`health`], [`device`], [`models`]: how it is, how it is set up
+//! - [`captures`]: the button
+//! - [`events`]: what happens
+//! - [`wire`]: what several answers are made of
+//! - [`openapi`]: the description of all that
 
+mod captures;
+mod device;
+mod events;
 mod health;
+mod models;
+mod openapi;
 mod problem;
 mod router;
 pub mod settings;
+mod wire;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,8 +33,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 
+use crate::config::Config;
 use crate::network::Ending;
 use crate::outlook::Outlook;
+use events::Hub;
+use problem::Problem;
 use settings::HttpSettings;
 
 /// After a port that cannot be had, it is tried again; at first soon, then ever later, up to this.
@@ -37,6 +50,7 @@ const CONNECTIONS: usize = 64;
 /// The server, before it listens.
 pub(crate) struct Server {
     settings: HttpSettings,
+    config: Config,
     outlook: Outlook,
 }
 
@@ -44,17 +58,29 @@ pub(crate) struct Server {
 #[derive(Clone)]
 struct Context {
     settings: Arc<HttpSettings>,
+    config: Arc<Config>,
     outlook: Outlook,
+    hub: Arc<Hub>,
 }
 
 impl Server {
-    pub(crate) fn new(settings: HttpSettings, outlook: Outlook) -> Self {
-        Self { settings, outlook }
+    pub(crate) fn new(settings: HttpSettings, config: Config, outlook: Outlook) -> Self {
+        Self {
+            settings,
+            config,
+            outlook,
+        }
     }
 
     /// Answers until it is told to end.
     pub(crate) async fn serve(self, mut ending: Ending) {
-        let Self { settings, outlook } = self;
+        let Self {
+            settings,
+            config,
+            outlook,
+        } = self;
+        let hub = Hub::new();
+        tokio::spawn(Arc::clone(&hub).run(outlook.clone(), ending.clone()));
         let listener = tokio::select! {
             listener = listen(settings.listen) => listener,
             () = ending.wait() => return,
@@ -62,7 +88,9 @@ impl Server {
         let header_timeout = settings.header;
         let router = router::router(Context {
             settings: Arc::new(settings),
+            config: Arc::new(config),
             outlook,
+            hub,
         });
         let graceful = GracefulShutdown::new();
         let room = Arc::new(Semaphore::new(CONNECTIONS));
@@ -145,4 +173,13 @@ async fn converse(
     if let Err(error) = watcher.watch(connection).await {
         log::debug!("a client went: {error}");
     }
+}
+
+/// Does what blocks on a thread of its own.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| Problem::internal(&error.to_string()))
 }

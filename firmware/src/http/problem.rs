@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::body::{Body, to_bytes};
-use axum::http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
+use axum::http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -32,7 +32,7 @@ pub(crate) struct Details {
 pub(crate) struct Problem {
     status: StatusCode,
     detail: String,
-    headers: HeaderMap,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Problem {
@@ -40,14 +40,20 @@ impl Problem {
         Self {
             status,
             detail: detail.into(),
-            headers: HeaderMap::new(),
+            headers: Vec::new(),
         }
+    }
+
+    /// An error of the server's own, which the log tells as well.
+    pub(crate) fn internal(detail: &str) -> Self {
+        log::error!("{detail}");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
     }
 
     /// Says when to try again.
     #[must_use]
     pub(crate) fn retry_after(mut self, seconds: u32) -> Self {
-        self.headers.insert(RETRY_AFTER, seconds.into());
+        self.headers.push((RETRY_AFTER, seconds.into()));
         self
     }
 }
@@ -60,9 +66,11 @@ impl IntoResponse for Problem {
             status: self.status.as_u16(),
             detail: self.detail,
         };
-        let mut response = (self.status, self.headers, Json(details)).into_response();
+        let mut response = (self.status, Json(details)).into_response();
         let kind = HeaderValue::from_static("application/problem+json");
-        response.headers_mut().insert(CONTENT_TYPE, kind);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, kind);
+        headers.extend(self.headers);
         response
     }
 }
@@ -100,27 +108,39 @@ pub(crate) async fn everywhere(response: Response) -> Response {
         return response;
     }
     let (parts, body) = response.into_parts();
-    let mut problem = Problem::new(status, message(body).await.unwrap_or_else(|| of(status)));
+    let mut problem = Problem::new(
+        status,
+        match said(status) {
+            Some(detail) => detail.into(),
+            None => message(body).await,
+        },
+    );
     for name in [ALLOW, RETRY_AFTER] {
         if let Some(value) = parts.headers.get(&name) {
-            problem.headers.insert(name, value.clone());
+            problem.headers.push((name, value.clone()));
         }
     }
     problem.into_response()
 }
 
-async fn message(body: Body) -> Option<String> {
-    let bytes = to_bytes(body, MAX_MESSAGE).await.ok()?;
+/// What the library says.
+async fn message(body: Body) -> String {
+    let bytes = to_bytes(body, MAX_MESSAGE).await.unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes).trim().to_owned();
-    (!text.is_empty()).then_some(text)
+    if text.is_empty() {
+        "the request failed".into()
+    } else {
+        text
+    }
 }
 
-fn of(status: StatusCode) -> String {
+/// What is better said than libraries do.
+fn said(status: StatusCode) -> Option<&'static str> {
     match status {
-        StatusCode::REQUEST_TIMEOUT => "the request came too slowly; send it again".into(),
+        StatusCode::REQUEST_TIMEOUT => Some("the request came too slowly; send it again"),
         StatusCode::PAYLOAD_TOO_LARGE => {
-            "the body is larger than http.body_mib allows; send a smaller one".into()
+            Some("the body is larger than http.body_mib allows; send a smaller one")
         }
-        _ => "the request failed".into(),
+        _ => None,
     }
 }

@@ -2,30 +2,45 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::middleware::map_response;
+use axum::{Json, Router};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
-use tower_http::timeout::RequestBodyTimeoutLayer;
+use tower_http::timeout::RequestBodyDeadlineLayer;
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Context, health, problem};
+use super::{Context, captures, device, events, health, models, openapi, problem};
 
 /// Everything that is answered.
 pub(crate) fn router(context: Context) -> Router {
     let settings = Arc::clone(&context.settings);
-    OpenApiRouter::new()
-        .routes(routes!(health::live))
-        .routes(routes!(health::ready))
-        .split_for_parts()
-        .0
+    let (router, document) = described();
+    let document = Json(document);
+    router
+        .route("/v1/openapi.json", axum::routing::get(async || document))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::wrong_method)
         // The last is the outermost.
         .layer(RequestBodyLimitLayer::new(settings.max_body))
-        .layer(RequestBodyTimeoutLayer::new(settings.body))
+        .layer(RequestBodyDeadlineLayer::new(settings.body))
         .layer(CatchPanicLayer::custom(problem::crashed))
         .layer(map_response(problem::everywhere))
         .with_state(context)
+}
+
+/// The addresses that are described, and their description.
+fn described() -> (Router<Context>, OpenApi) {
+    let (router, document) = OpenApiRouter::with_openapi(openapi::about())
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(device::device))
+        .routes(routes!(device::configuration))
+        .routes(routes!(models::models))
+        .routes(routes!(captures::capture))
+        .routes(routes!(captures::next_slide))
+        .routes(routes!(events::events))
+        .split_for_parts();
+    (router, openapi::complete(document))
 }

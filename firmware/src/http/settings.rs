@@ -14,7 +14,7 @@ pub struct RawHttp {
     pub listen: String,
     /// From the first byte of a request to the end of its headers, in seconds.
     pub header_s: f64,
-    /// Longest pause within a request's body, in seconds.
+    /// From the headers of a request to the end of its body, in seconds.
     pub body_s: f64,
     /// Largest body, in MiB.
     pub body_mib: u64,
@@ -25,7 +25,7 @@ impl Default for RawHttp {
         Self {
             listen: "127.0.0.1:8080".into(),
             header_s: 10.0,
-            body_s: 20.0,
+            body_s: 60.0,
             body_mib: 32,
         }
     }
@@ -38,7 +38,7 @@ pub struct HttpSettings {
     pub listen: SocketAddr,
     /// From the first byte of a request to the end of its headers.
     pub header: Duration,
-    /// Longest pause within a request's body.
+    /// From the headers of a request to the end of its body.
     pub body: Duration,
     /// Largest body, in bytes.
     pub max_body: usize,
@@ -99,7 +99,7 @@ pub(crate) const COMMENTS: &[(&str, &str)] = &[
     ),
     (
         "http.body_s",
-        "Seconds after which a request whose body pauses is given up.",
+        "Seconds within which the body of a request must be there.",
     ),
     ("http.body_mib", "Largest body of a request, in MiB."),
 ];
