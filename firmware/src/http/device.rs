@@ -74,7 +74,7 @@ pub(crate) async fn device(
     extract::State(context): extract::State<Context>,
 ) -> Result<Json<Device>, Problem> {
     let status = context.outlook.status().borrow().clone();
-    let kept = context.config.state.clone();
+    let kept = context.config.state().map(Path::to_path_buf);
     let disk = |folder: &Path| vitals::disk(folder).ok();
     let vitals = move || (vitals::temperature(), kept.as_deref().and_then(disk));
     let (temperature_celsius, disk) = blocking(vitals).await?;

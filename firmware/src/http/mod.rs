@@ -6,19 +6,25 @@
 //! - [`health`], [`device`], [`models`]: how it is, how it is set up
 //! - [`captures`]: the button
 //! - [`events`]: what happens
+//! - [`classify`], [`inference`]: images from the network, which [`pool`] analyses
+//! - [`upload`]: an image in a request
 //! - [`wire`]: what several answers are made of
 //! - [`openapi`]: the description of all that
 
 mod captures;
+mod classify;
 mod device;
 mod events;
 mod health;
+mod inference;
 mod models;
 mod openapi;
+mod pool;
 mod problem;
 mod router;
 pub mod settings;
-mod wire;
+mod upload;
+pub(crate) mod wire;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -37,6 +43,7 @@ use crate::config::Config;
 use crate::network::Ending;
 use crate::outlook::Outlook;
 use events::Hub;
+use pool::Pool;
 use problem::Problem;
 use settings::HttpSettings;
 
@@ -61,6 +68,7 @@ struct Context {
     config: Arc<Config>,
     outlook: Outlook,
     hub: Arc<Hub>,
+    pool: Arc<Pool>,
 }
 
 impl Server {
@@ -86,9 +94,12 @@ impl Server {
             () = ending.wait() => return,
         };
         let header_timeout = settings.header;
+        let config = Arc::new(config);
+        let pool = Pool::new(Arc::clone(&config), settings.analyses, settings.queue);
         let router = router::router(Context {
             settings: Arc::new(settings),
-            config: Arc::new(config),
+            config,
+            pool: Arc::new(pool),
             outlook,
             hub,
         });

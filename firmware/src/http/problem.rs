@@ -50,6 +50,11 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
     }
 
+    /// Status, headers and what failed.
+    pub(crate) fn into_parts(self) -> (StatusCode, Vec<(HeaderName, HeaderValue)>, String) {
+        (self.status, self.headers, self.detail)
+    }
+
     /// Says when to try again.
     #[must_use]
     pub(crate) fn retry_after(mut self, seconds: u32) -> Self {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::extract::DefaultBodyLimit;
 use axum::middleware::map_response;
 use axum::{Json, Router};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -11,7 +12,9 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Context, captures, device, events, health, models, openapi, problem};
+use super::{
+    Context, captures, classify, device, events, health, inference, models, openapi, problem,
+};
 
 /// Everything that is answered.
 pub(crate) fn router(context: Context) -> Router {
@@ -23,6 +26,7 @@ pub(crate) fn router(context: Context) -> Router {
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::wrong_method)
         // The last is the outermost.
+        .layer(DefaultBodyLimit::disable())
         .layer(RequestBodyLimitLayer::new(settings.max_body))
         .layer(RequestBodyDeadlineLayer::new(settings.body))
         .layer(CatchPanicLayer::custom(problem::crashed))
@@ -41,6 +45,8 @@ fn described() -> (Router<Context>, OpenApi) {
         .routes(routes!(captures::capture))
         .routes(routes!(captures::next_slide))
         .routes(routes!(events::events))
+        .routes(routes!(classify::classify))
+        .routes(routes!(inference::inference))
         .split_for_parts();
     (router, openapi::complete(document))
 }

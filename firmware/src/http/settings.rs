@@ -18,6 +18,10 @@ pub struct RawHttp {
     pub body_s: f64,
     /// Largest body, in MiB.
     pub body_mib: u64,
+    /// Images that are analysed at once.
+    pub analyses: usize,
+    /// Images that may wait for that.
+    pub queue: usize,
 }
 
 impl Default for RawHttp {
@@ -27,6 +31,8 @@ impl Default for RawHttp {
             header_s: 10.0,
             body_s: 60.0,
             body_mib: 32,
+            analyses: 1,
+            queue: 4,
         }
     }
 }
@@ -42,6 +48,10 @@ pub struct HttpSettings {
     pub body: Duration,
     /// Largest body, in bytes.
     pub max_body: usize,
+    /// Images that are analysed at once.
+    pub analyses: usize,
+    /// Images that may wait for that.
+    pub queue: usize,
 }
 
 impl RawHttp {
@@ -67,6 +77,15 @@ impl RawHttp {
                 self.body_mib
             );
         }
+        let within = |key: &str, value: usize, least: usize, most: usize| {
+            if (least..=most).contains(&value) {
+                Ok(value)
+            } else {
+                bail!("http.{key} = {value} is impossible; use {least} to {most}")
+            }
+        };
+        let analyses = within("analyses", self.analyses, 1, 16)?;
+        let queue = within("queue", self.queue, 0, 64)?;
         if self.listen.is_empty() {
             return Ok(None);
         }
@@ -82,6 +101,8 @@ impl RawHttp {
             header,
             body,
             max_body: (self.body_mib as usize) << 20,
+            analyses,
+            queue,
         }))
     }
 }
@@ -102,6 +123,14 @@ pub(crate) const COMMENTS: &[(&str, &str)] = &[
         "Seconds within which the body of a request must be there.",
     ),
     ("http.body_mib", "Largest body of a request, in MiB."),
+    (
+        "http.analyses",
+        "Images from the network that are analysed at once; each takes the memory of a model.",
+    ),
+    (
+        "http.queue",
+        "Images from the network that may wait for that; whoever sends more is told to come back.",
+    ),
 ];
 
 #[cfg(test)]
@@ -128,6 +157,8 @@ mod tests {
         assert!(error(|raw| raw.listen = "localhost:80".into()).contains("http.listen"));
         assert!(error(|raw| raw.header_s = 0.0).contains("http.header_s = 0"));
         assert!(error(|raw| raw.body_s = f64::NAN).contains("http.body_s"));
+        assert!(error(|raw| raw.analyses = 0).contains("http.analyses = 0"));
+        assert!(error(|raw| raw.queue = 100).contains("http.queue = 100"));
         assert!(error(|raw| raw.body_mib = 0).contains("http.body_mib = 0"));
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::machine::{self, Kept};
 use crate::outlook::{Report, Status};
@@ -131,9 +132,12 @@ pub(crate) struct Finding {
     engine: String,
     /// Whether it is a demonstration model, whose verdicts mean nothing.
     demo: bool,
-    /// Whether the picture was kept; null where pictures are not kept.
+    /// Whether it was recorded; null where nothing is.
     #[schema(required)]
     saved: Option<bool>,
+    /// Id of its record, if there is one.
+    #[schema(required, value_type = Option<String>, format = "uuid")]
+    record: Option<Uuid>,
     /// The slide with this field.
     slide: Slide,
 }
@@ -207,9 +211,13 @@ impl From<&Report> for Finding {
             engine: report.identity.engine.clone(),
             demo: report.identity.is_demo,
             saved: match report.finding.kept {
-                Kept::Saved => Some(true),
+                Kept::Saved(_) => Some(true),
                 Kept::NotSaved => Some(false),
                 Kept::Unwanted => None,
+            },
+            record: match report.finding.kept {
+                Kept::Saved(id) => Some(id),
+                Kept::NotSaved | Kept::Unwanted => None,
             },
             slide: Slide::from(&report.finding.slide),
         }
