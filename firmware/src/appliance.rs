@@ -21,7 +21,7 @@ use crate::machine::{Event, Fault, Finding, SelfTest, State};
 use crate::models::ModelError;
 use crate::outlook::{Happening, Inside, Report, Status};
 use crate::records::RecordsError;
-use crate::screens::{self, Identity, View};
+use crate::screens::{self, Identity, Notice, View};
 use crate::service;
 use crate::slide::{Slide, Standing};
 use crate::workers::{Gone, Pulse, Worker};
@@ -238,6 +238,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
             examiner,
             &self.slide,
             &self.conditions,
+            &self.inside.notice,
             Duration::ZERO,
         ));
     }
@@ -276,6 +277,8 @@ impl<R: FnMut(&Report)> Appliance<R> {
             },
             State::Capturing(asked) => {
                 self.asked = *asked;
+                // Whoever pressed has read it.
+                self.inside.notice = Notice::default();
                 self.capture().await
             }
             State::Analysing => self.analyse().await,
@@ -458,6 +461,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
                     examiner,
                     &self.slide,
                     &self.conditions,
+                    &self.inside.notice,
                     began.elapsed(),
                 ));
             }
@@ -501,6 +505,7 @@ fn view<'a>(
     examiner: Option<&'a Loaded>,
     slide: &Slide,
     conditions: &Conditions,
+    notice: &'a Notice,
     since: Duration,
 ) -> View<'a> {
     View {
@@ -511,6 +516,7 @@ fn view<'a>(
         is_disk_low: conditions.is_disk_low(),
         clock: checks::time_of_day(&jiff::Zoned::now()),
         since,
+        notice,
     }
 }
 

@@ -450,6 +450,7 @@ impl Raw {
         self.camera.check()?;
         self.pi.check()?;
         self.linux.check()?;
+        let storage = self.storage.validate()?;
         Ok(Config {
             raw,
             board: self.board,
@@ -487,8 +488,8 @@ impl Raw {
                 max_bytes: within("limits.file_mib", self.limits.file_mib, 1024)? << 20,
                 max_pixels: within("limits.megapixels", self.limits.megapixels, 200)? * 1_000_000,
             },
-            storage: self.storage.validate()?,
-            http: self.http.validate()?,
+            http: self.http.validate(storage.is_some())?,
+            storage,
             sim: self.sim,
             equipment: Equipment {
                 display: self.display,

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use crate::config::Config;
 use crate::http;
 use crate::outlook::Outlook;
+use crate::screens::Notice;
 
 /// From the word that it ends to its end. Who has not said goodbye by then does not.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -23,7 +24,10 @@ const BLOCKING: usize = 4;
 type Part = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The network's thread, if there is anything to do for it.
-pub(crate) struct Network(Option<Running>);
+pub(crate) struct Network {
+    running: Option<Running>,
+    notice: Notice,
+}
 
 struct Running {
     /// Dropping it tells all parts to end.
@@ -51,12 +55,19 @@ pub(crate) fn start(config: &Config, outlook: &Outlook) -> Result<Network> {
     let (end, ending) = watch::channel(());
     let ending = Ending(ending);
     let mut parts: Vec<Part> = Vec::new();
+    let mut notice = Notice::default();
     if let Some(settings) = &config.http {
-        let server = http::Server::new(settings.clone(), config.clone(), outlook.clone());
-        parts.push(Box::pin(server.serve(ending)));
+        let (settings, config) = (settings.clone(), config.clone());
+        match http::Server::new(settings, config, outlook.clone(), &mut notice) {
+            Ok(server) => parts.push(Box::pin(server.serve(ending))),
+            Err(error) => log::error!("there is no HTTP API: {error:#}"),
+        }
     }
     if parts.is_empty() {
-        return Ok(Network(None));
+        return Ok(Network {
+            running: None,
+            notice,
+        });
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -74,13 +85,21 @@ pub(crate) fn start(config: &Config, outlook: &Outlook) -> Result<Network> {
             let _ = has_ended.send(());
         })
         .context("the network's thread cannot be started; free some memory")?;
-    Ok(Network(Some(Running { end, ended })))
+    Ok(Network {
+        running: Some(Running { end, ended }),
+        notice,
+    })
 }
 
 impl Network {
+    /// What the operator must know of it, once.
+    pub(crate) fn notice(&mut self) -> Notice {
+        std::mem::take(&mut self.notice)
+    }
+
     /// Tells everything to end and waits for it, but not for long.
     pub(crate) fn end(self) {
-        let Some(Running { end, ended }) = self.0 else {
+        let Some(Running { end, ended }) = self.running else {
             return;
         };
         drop(end);

@@ -8,7 +8,7 @@ use smearscope_hardware::{PressReceiver, PressSender, press_queue};
 use tokio::sync::{broadcast, watch};
 
 use crate::machine::{Fault, Finding, SelfTest, State};
-use crate::screens::Identity;
+use crate::screens::{Identity, Notice};
 use crate::slide::Standing;
 
 /// Happenings that somebody who looks away may miss at most.
@@ -71,6 +71,8 @@ pub struct Inside {
     pub(crate) happenings: broadcast::Sender<Happening>,
     pub(crate) presses: PressReceiver,
     pub(crate) button: PressSender,
+    /// What the operator must be shown before the first press.
+    pub(crate) notice: Notice,
 }
 
 /// Both ends, of an appliance that has not started.
@@ -95,6 +97,7 @@ pub fn outlook() -> (Outlook, Inside) {
         happenings,
         presses,
         button,
+        notice: Notice::default(),
     };
     (outlook, inside)
 }

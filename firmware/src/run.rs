@@ -59,8 +59,9 @@ pub(crate) fn run(config: &Config, reread: impl Fn() -> Result<Config>) -> Resul
         .enable_all()
         .build()
         .context("the event loop cannot be started")?;
-    let (outlook, inside) = outlook();
-    let network = network::start(config, &outlook)?;
+    let (outlook, mut inside) = outlook();
+    let mut network = network::start(config, &outlook)?;
+    inside.notice = network.notice();
     let result = runtime.block_on(async {
         let shutdown = end_signal(reread)?;
         appliance::run(board, load, config.timing, inside, report, shutdown)

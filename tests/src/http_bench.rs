@@ -78,6 +78,18 @@ impl Served {
     }
 
     pub(crate) fn start_with(http: &str, more: &str, fields: &Path) -> Self {
+        let mut served = Self::spawn(http, more, fields);
+        let line = served.logged("listening on ");
+        served.url = line.rsplit_once(' ').unwrap().1.to_owned();
+        served
+    }
+
+    /// The same, of whose log nothing was read yet.
+    pub(crate) fn start_unread(http: &str) -> Self {
+        Self::spawn(http, "", &root().join("hardware/fields"))
+    }
+
+    fn spawn(http: &str, more: &str, fields: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state");
         fs::create_dir(&state).unwrap();
@@ -118,17 +130,14 @@ impl Served {
             let mut lines = stderr.lines().map_while(Result::ok);
             lines.try_for_each(|line| sender.send(line))
         });
-        let mut served = Self {
+        Self {
             folder,
             stdin: child.stdin.take(),
             child,
             url: String::new(),
             log: Mutex::new(log),
             agent: agent(),
-        };
-        let line = served.logged("listening on ");
-        served.url = line.rsplit_once(' ').unwrap().1.to_owned();
-        served
+        }
     }
 
     /// Waits until the self-test is over, so that a press is accepted.
@@ -157,8 +166,29 @@ impl Served {
         }
     }
 
-    pub(crate) fn state(&self) -> PathBuf {
-        self.folder.path().join("state")
+    /// A file of the appliance's state.
+    pub(crate) fn state(&self, name: &str) -> PathBuf {
+        self.folder.path().join("state").join(name)
+    }
+
+    pub(crate) fn config(&self) -> PathBuf {
+        self.folder.path().join("config.toml")
+    }
+
+    /// Makes a token on the command line.
+    pub(crate) fn token(&self, role: &str) -> String {
+        let output = smearscope(["token", "new", "--role", role, "--config"])
+            .arg(self.config())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Ends it and gives the rest of its log.
+    pub(crate) fn end(mut self) -> Vec<String> {
+        self.bench("quit");
+        self.log.lock().unwrap().iter().collect()
     }
 
     /// Writes a line to the simulated bench.

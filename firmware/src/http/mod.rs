@@ -2,6 +2,8 @@
 //!
 //! - [`settings`]: where it listens, and how much it takes
 //! - [`router`]: which address is whose, and what all of them share
+//! - [`access`], [`tokens`], [`tls`]: who may ask for what, and who may listen
+//! - [`token_command`]: `smearscope token`
 //! - [`problem`]: errors, as RFC 9457 writes them
 //! - [`health`], [`device`], [`models`]: how it is, how it is set up
 //! - [`captures`]: the button
@@ -11,6 +13,7 @@
 //! - [`wire`]: what several answers are made of
 //! - [`openapi`]: the description of all that
 
+mod access;
 mod captures;
 mod classify;
 mod device;
@@ -23,29 +26,38 @@ mod pool;
 mod problem;
 mod router;
 pub mod settings;
+mod tls;
+pub(crate) mod token_command;
+mod tokens;
 mod upload;
 pub(crate) mod wire;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use anyhow::Result;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::config::Config;
 use crate::network::Ending;
 use crate::outlook::Outlook;
+use crate::screens::Notice;
+use access::{Access, Peer};
 use events::Hub;
 use pool::Pool;
 use problem::Problem;
 use settings::HttpSettings;
+use tls::Secrecy;
+use tokens::{Role, Tokens};
 
 /// After a port that cannot be had, it is tried again; at first soon, then ever later, up to this.
 const LATEST_RETRY: Duration = Duration::from_mins(1);
@@ -59,6 +71,8 @@ pub(crate) struct Server {
     settings: HttpSettings,
     config: Config,
     outlook: Outlook,
+    access: Access,
+    secrecy: Option<Secrecy>,
 }
 
 /// What the answers are made from.
@@ -69,15 +83,48 @@ struct Context {
     outlook: Outlook,
     hub: Arc<Hub>,
     pool: Arc<Pool>,
+    access: Arc<Access>,
 }
 
 impl Server {
-    pub(crate) fn new(settings: HttpSettings, config: Config, outlook: Outlook) -> Self {
-        Self {
+    /// A server with what it needs for access, which is made if this is the first start; then `notice` gets
+    /// what its operator must know.
+    ///
+    /// # Errors
+    /// If that cannot be read or made.
+    pub(crate) fn new(
+        settings: HttpSettings,
+        config: Config,
+        outlook: Outlook,
+        notice: &mut Notice,
+    ) -> Result<Self> {
+        let tokens = config.state().map(Tokens::of);
+        if let (true, Some(tokens)) = (settings.needs_token(), &tokens)
+            && tokens.entries()?.is_empty()
+        {
+            let token = tokens.create(Role::Operator)?;
+            log::info!("the first token is on the screen; `smearscope token new` makes more");
+            notice.add("API TOKEN", token.to_string().replace('-', " "));
+        }
+        let names = access::names(&settings);
+        let secrecy = match &settings.tls {
+            None => None,
+            Some(tls) => {
+                let secrecy = Secrecy::open(tls, config.state(), &names)?;
+                log::info!("certificate: SHA-256 {}", secrecy.fingerprint);
+                if secrecy.is_new {
+                    notice.add("TLS SHA-256", secrecy.fingerprint.clone());
+                }
+                Some(secrecy)
+            }
+        };
+        Ok(Self {
+            access: Access::new(&settings, names, tokens),
             settings,
             config,
             outlook,
-        }
+            secrecy,
+        })
     }
 
     /// Answers until it is told to end.
@@ -86,38 +133,48 @@ impl Server {
             settings,
             config,
             outlook,
+            access,
+            secrecy,
         } = self;
+        let scheme = if secrecy.is_some() { "https" } else { "http" };
         let hub = Hub::new();
         tokio::spawn(Arc::clone(&hub).run(outlook.clone(), ending.clone()));
         let listener = tokio::select! {
-            listener = listen(settings.listen) => listener,
+            listener = listen(settings.listen, scheme) => listener,
             () = ending.wait() => return,
         };
-        let header_timeout = settings.header;
+        let patience = settings.header;
         let config = Arc::new(config);
         let pool = Pool::new(Arc::clone(&config), settings.analyses, settings.queue);
         let router = router::router(Context {
             settings: Arc::new(settings),
             config,
-            pool: Arc::new(pool),
             outlook,
             hub,
+            pool: Arc::new(pool),
+            access: Arc::new(access),
         });
         let graceful = GracefulShutdown::new();
         let room = Arc::new(Semaphore::new(CONNECTIONS));
         loop {
-            let (stream, permit) = tokio::select! {
+            let (stream, peer, permit) = tokio::select! {
                 Some(accepted) = accept(&listener, &room) => accepted,
                 () = ending.wait() => break,
             };
-            let router = router.clone();
-            tokio::spawn(converse(
-                stream,
-                router,
-                header_timeout,
-                graceful.watcher(),
-                permit,
-            ));
+            let router = router.clone().layer(Extension(Peer(peer)));
+            let watcher = graceful.watcher();
+            let acceptor = secrecy.as_ref().map(|secrecy| secrecy.acceptor.clone());
+            tokio::spawn(async move {
+                let _permit = permit;
+                match acceptor {
+                    None => converse(stream, router, patience, watcher).await,
+                    Some(acceptor) => match timeout(patience, acceptor.accept(stream)).await {
+                        Ok(Ok(stream)) => converse(stream, router, patience, watcher).await,
+                        Ok(Err(error)) => log::debug!("a client cannot be understood: {error}"),
+                        Err(_) => log::debug!("a client says nothing"),
+                    },
+                }
+            });
         }
         drop(listener);
         tokio::select! {
@@ -128,7 +185,7 @@ impl Server {
 }
 
 /// Takes the port as soon as it can be had.
-async fn listen(address: SocketAddr) -> TcpListener {
+async fn listen(address: SocketAddr, scheme: &str) -> TcpListener {
     let mut pause = Duration::from_secs(1);
     let mut told = String::new();
     loop {
@@ -136,7 +193,7 @@ async fn listen(address: SocketAddr) -> TcpListener {
         match bound.and_then(|listener| Ok((listener.local_addr()?, listener))) {
             Ok((address, listener)) => {
                 // Tests and scripts that let the system choose the port read it here.
-                log::info!("listening on http://{address}");
+                log::info!("listening on {scheme}://{address}");
                 return listener;
             }
             Err(error) => {
@@ -156,10 +213,10 @@ async fn listen(address: SocketAddr) -> TcpListener {
 async fn accept(
     listener: &TcpListener,
     room: &Arc<Semaphore>,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, IpAddr, OwnedSemaphorePermit)> {
     let permit = Arc::clone(room).acquire_owned().await.ok()?;
     match listener.accept().await {
-        Ok((stream, _)) => Some((stream, permit)),
+        Ok((stream, peer)) => Some((stream, peer.ip().to_canonical(), permit)),
         Err(error) => {
             log::debug!("a connection could not be taken: {error}");
             // Without room for another file it fails again at once.
@@ -170,16 +227,13 @@ async fn accept(
 }
 
 /// Answers one client for as long as it stays.
-async fn converse(
-    stream: TcpStream,
-    router: Router,
-    header_timeout: Duration,
-    watcher: Watcher,
-    _permit: OwnedSemaphorePermit,
-) {
+async fn converse<S>(stream: S, router: Router, patience: Duration, watcher: Watcher)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(header_timeout)
+        .header_read_timeout(patience)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     if let Err(error) = watcher.watch(connection).await {
         log::debug!("a client went: {error}");

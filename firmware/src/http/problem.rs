@@ -55,11 +55,17 @@ impl Problem {
         (self.status, self.headers, self.detail)
     }
 
+    /// Adds a header.
+    #[must_use]
+    pub(crate) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
     /// Says when to try again.
     #[must_use]
-    pub(crate) fn retry_after(mut self, seconds: u32) -> Self {
-        self.headers.push((RETRY_AFTER, seconds.into()));
-        self
+    pub(crate) fn retry_after(self, seconds: u32) -> Self {
+        self.with(RETRY_AFTER, seconds.into())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::map_response;
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::{Json, Router};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
@@ -13,7 +13,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    Context, captures, classify, device, events, health, inference, models, openapi, problem,
+    Context, access, captures, classify, device, events, health, inference, models, openapi,
+    problem,
 };
 
 /// Everything that is answered.
@@ -29,8 +30,10 @@ pub(crate) fn router(context: Context) -> Router {
         .layer(DefaultBodyLimit::disable())
         .layer(RequestBodyLimitLayer::new(settings.max_body))
         .layer(RequestBodyDeadlineLayer::new(settings.body))
+        .layer(from_fn_with_state(context.clone(), access::guard))
         .layer(CatchPanicLayer::custom(problem::crashed))
         .layer(map_response(problem::everywhere))
+        .layer(map_response(access::hardened))
         .with_state(context)
 }
 
