@@ -11,6 +11,7 @@ mod hostile;
 mod http;
 mod http_access;
 mod http_bench;
+mod http_contract;
 mod http_images;
 mod mock_bench;
 mod models;
