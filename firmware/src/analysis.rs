@@ -129,7 +129,15 @@ impl Analyst {
     /// # Errors
     /// [`AnalysisError`] if it is not a whole image within the limits, or the engine fails.
     pub fn analyse_file(&mut self, path: &Path) -> Result<Analysis, AnalysisError> {
-        let image = decode::read(path, &self.limits)?;
+        self.analyse_bytes(&decode::read_bytes(path, &self.limits)?)
+    }
+
+    /// Analyses an image that is no field of a slide.
+    ///
+    /// # Errors
+    /// As [`Analyst::analyse_file`].
+    pub fn analyse_bytes(&mut self, bytes: &[u8]) -> Result<Analysis, AnalysisError> {
+        let image = decode::decode(bytes, &self.limits)?;
         Ok(self.analyse(&image, None)?.0)
     }
 

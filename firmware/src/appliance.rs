@@ -21,7 +21,7 @@ use crate::machine::{Event, Fault, Finding, SelfTest, State};
 use crate::models::ModelError;
 use crate::outlook::{Happening, Inside, Report, Status};
 use crate::records::RecordsError;
-use crate::screens::{self, Identity, View};
+use crate::screens::{self, Identity, Notice, View};
 use crate::service;
 use crate::slide::{Slide, Standing};
 use crate::workers::{Gone, Pulse, Worker};
@@ -125,6 +125,7 @@ pub async fn run(
         examiner: None,
         alive: Some(alive),
         frame: None,
+        asked: Instant::now(),
         timing,
         report,
     };
@@ -220,6 +221,8 @@ struct Appliance<R> {
     next_picture: Option<Instant>,
     /// What the camera delivered and how long it took, on its way to the model.
     frame: Option<(Frame, Duration)>,
+    /// When it was asked for.
+    asked: Instant,
     timing: Timing,
     report: R,
 }
@@ -243,6 +246,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
             examiner,
             &self.slide,
             &self.conditions,
+            &self.inside.notice,
             Duration::ZERO,
         ));
     }
@@ -256,6 +260,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
             self_test: self.self_test.clone(),
             slide: self.slide.number(),
             fields: self.slide.judged(),
+            refused: self.slide.photographed() - self.slide.judged(),
         });
     }
 
@@ -278,7 +283,12 @@ impl<R: FnMut(&Report)> Appliance<R> {
                     failed(message, true)
                 }
             },
-            State::Capturing(_) => self.capture().await,
+            State::Capturing(asked) => {
+                self.asked = *asked;
+                // Whoever pressed has read it.
+                self.inside.notice = Notice::default();
+                self.capture().await
+            }
             State::Analysing => self.analyse().await,
             _ => self.wait(state).await,
         }
@@ -391,6 +401,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
             Ok((source, Ok(finding))) => {
                 self.slide.add(&finding.field);
                 let report = Arc::new(Report {
+                    asked: self.asked,
                     source,
                     finding: finding.clone(),
                     threshold: loaded.decision.threshold,
@@ -458,6 +469,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
                     examiner,
                     &self.slide,
                     &self.conditions,
+                    &self.inside.notice,
                     began.elapsed(),
                 ));
             }
@@ -501,6 +513,7 @@ fn view<'a>(
     examiner: Option<&'a Loaded>,
     slide: &Slide,
     conditions: &Conditions,
+    notice: &'a Notice,
     since: Duration,
 ) -> View<'a> {
     View {
@@ -511,6 +524,7 @@ fn view<'a>(
         is_disk_low: conditions.is_disk_low(),
         clock: checks::time_of_day(&jiff::Zoned::now()),
         since,
+        notice,
     }
 }
 

@@ -10,12 +10,11 @@ use anyhow::{Context, Result};
 use image::RgbImage;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use smearscope_artifacts::Place;
 use walkdir::WalkDir;
 
 use crate::analysis::{Analysis, Analyst};
+use crate::answer::Answer;
 use crate::exit::Exit;
-use crate::quality::Quality;
 use crate::screens::DEMO_NOTICE;
 use crate::verdict::Verdict;
 
@@ -26,19 +25,8 @@ const EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "png", "bmp", "tif", "tiff"];
 struct Line<'a> {
     /// What is no UTF-8 in it is replaced.
     path: Cow<'a, str>,
-    verdict: &'static str,
-    reason: Option<String>,
-    hint: Option<&'static str>,
-    probability: Option<f32>,
-    threshold: f32,
-    /// Where the evidence for the positive class is strongest, 0 to 1 from left and top.
-    strongest: Option<Place>,
-    quality: &'a Quality,
-    engine: &'static str,
-    device: &'a str,
-    model: &'a str,
-    demo: bool,
-    elapsed_ms: f64,
+    #[serde(flatten)]
+    answer: Answer,
 }
 
 /// What could not be analysed, as JSON.
@@ -140,7 +128,7 @@ pub(crate) fn classify(
         match result {
             Ok(analysis) => {
                 summary.count(image, analysis.verdict);
-                printer.image(analyst, &model, image, &analysis, elapsed_ms)?;
+                printer.image(analyst, image, &analysis, elapsed_ms)?;
                 if let (Some(overlays), Some(overlay)) = (&mut overlays, &analysis.overlay)
                     && let Err(error) = overlays.save(image, overlay)
                 {
@@ -258,7 +246,6 @@ impl Printer<'_> {
     fn image(
         &mut self,
         analyst: &Analyst,
-        model: &str,
         path: &Path,
         analysis: &Analysis,
         elapsed_ms: f64,
@@ -267,18 +254,7 @@ impl Printer<'_> {
         if self.json {
             return self.object(&Line {
                 path: path.to_string_lossy(),
-                verdict: verdict.word(),
-                reason: analysis.explanation(),
-                hint: verdict.reason().map(|reason| reason.hint()),
-                probability: analysis.probability,
-                threshold: analyst.manifest().decision.threshold,
-                strongest: analysis.strongest,
-                quality: &analysis.quality,
-                engine: analyst.engine().engine,
-                device: &analyst.engine().device,
-                model,
-                demo: analyst.manifest().demo,
-                elapsed_ms,
+                answer: Answer::new(analyst, analysis, elapsed_ms),
             });
         }
         let probability = analysis

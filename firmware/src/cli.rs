@@ -12,6 +12,7 @@ use crate::analysis::Analyst;
 use crate::appliance::ApplianceError;
 use crate::config::{BoardKind, Config, PanelKind, Raw};
 use crate::exit::{self, Exit};
+use crate::http::token_command::TokenCommand;
 use crate::logging;
 use crate::models::{ModelCommand, ModelError, Models};
 use crate::records::RecordsError;
@@ -96,6 +97,13 @@ enum Command {
         /// Folder of the records [default: storage.state of the configuration].
         #[arg(long, value_name = "DIR", global = true)]
         state: Option<PathBuf>,
+    },
+    /// Makes, lists and takes back tokens of the HTTP API.
+    Token {
+        #[command(subcommand)]
+        command: TokenCommand,
+        #[command(flatten)]
+        setup: Setup,
     },
     /// Shows or checks the configuration.
     Config {
@@ -317,6 +325,13 @@ impl Command {
             } => {
                 let state = state_folder(config.as_deref(), state).map_err(wrong_configuration)?;
                 Ok(command.run(&state)?)
+            }
+            Self::Token { command, setup } => {
+                logging::start_for_command();
+                let config = setup.read().and_then(Raw::validate);
+                let config = config.map_err(wrong_configuration)?;
+                command.run(&config, &mut std::io::stdout().lock())?;
+                Ok(Exit::Success)
             }
             Self::Config { command } => command.run().map_err(wrong_configuration),
             Self::Screens { out } => {

@@ -13,6 +13,7 @@ use smearscope_hardware::config::{
 };
 
 use crate::appliance::Timing;
+use crate::http::settings::{self, HttpSettings, RawHttp};
 use crate::overrides;
 use crate::records::Retention;
 
@@ -48,6 +49,8 @@ pub struct Raw {
     pub limits: RawLimits,
     /// What is kept.
     pub storage: RawStorage,
+    /// The HTTP API.
+    pub http: RawHttp,
     /// The simulated bench.
     pub sim: RawSim,
     /// The camera of a real bench.
@@ -276,6 +279,8 @@ pub enum PanelKind {
 /// The configuration as it is used: every value is possible.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
+    /// As it was written, to be shown.
+    pub raw: Raw,
     /// Which hardware.
     pub board: BoardKind,
     /// The model's folder, if one is named.
@@ -294,6 +299,8 @@ pub struct Config {
     pub limits: Limits,
     /// How records are kept, if they are.
     pub storage: Option<StorageConfig>,
+    /// The HTTP API, if there is one.
+    pub http: Option<HttpSettings>,
     /// The simulated bench.
     pub sim: RawSim,
     /// Which parts a real bench has, and how they are set up.
@@ -413,6 +420,7 @@ impl Raw {
     /// # Errors
     /// Names the key, the value and what is possible.
     pub fn validate(self) -> Result<Config> {
+        let raw = self.clone();
         let seconds = |key: &str, value: f64, max: f64| {
             if (0.1..=max).contains(&value) {
                 Ok(Duration::from_secs_f64(value))
@@ -442,7 +450,9 @@ impl Raw {
         self.camera.check()?;
         self.pi.check()?;
         self.linux.check()?;
+        let storage = self.storage.validate()?;
         Ok(Config {
+            raw,
             board: self.board,
             model: named(self.model.folder),
             public_key,
@@ -478,7 +488,8 @@ impl Raw {
                 max_bytes: within("limits.file_mib", self.limits.file_mib, 1024)? << 20,
                 max_pixels: within("limits.megapixels", self.limits.megapixels, 200)? * 1_000_000,
             },
-            storage: self.storage.validate()?,
+            http: self.http.validate(storage.is_some())?,
+            storage,
             sim: self.sim,
             equipment: Equipment {
                 display: self.display,
@@ -507,16 +518,18 @@ impl Raw {
             } else {
                 line.split_once(" =").map(|(key, _)| section.clone() + key)
             };
-            for (_, comment) in COMMENTS
-                .iter()
-                .filter(|(key, _)| name.as_deref() == Some(key))
-            {
+            for (_, comment) in comments().filter(|(key, _)| name.as_deref() == Some(*key)) {
                 text.extend(["# ", comment, "\n"]);
             }
             text.extend([line, "\n"]);
         }
         Ok(text)
     }
+}
+
+/// What every key means.
+fn comments() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
+    COMMENTS.iter().chain(settings::COMMENTS)
 }
 
 /// What each key means; a name that ends in a dot is a section.
@@ -725,7 +738,7 @@ mod tests {
         };
         let text = raw.documented().unwrap();
         assert_eq!(Raw::parse(&text).unwrap(), raw);
-        for (key, comment) in COMMENTS {
+        for (key, comment) in comments() {
             let lines = text
                 .lines()
                 .filter(|line| line.strip_prefix("# ") == Some(comment));

@@ -7,10 +7,12 @@
 //! - [`outlook`]: all that from outside, for a network
 //! - [`records`]: what is kept of it, and [`examiner`], which keeps it
 //! - [`checks`]: what a self-test finds
+//! - [`http`]: the API
 //! - [`models`]: which model is used, and what happens when it fails
 //! - [`cli`]: the commands
 
 pub mod analysis;
+mod answer;
 pub mod appliance;
 pub mod checks;
 mod classify;
@@ -19,9 +21,11 @@ mod conditions;
 pub mod config;
 pub mod examiner;
 pub mod exit;
+pub mod http;
 mod logging;
 pub mod machine;
 pub mod models;
+mod network;
 pub mod outlook;
 mod overrides;
 mod pictures;
@@ -33,4 +37,5 @@ mod selftest;
 mod service;
 pub mod slide;
 pub mod verdict;
+mod vitals;
 mod workers;

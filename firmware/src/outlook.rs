@@ -2,12 +2,13 @@
 //! of it over a network; the loop never waits for those who look.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use smearscope_hardware::{PressReceiver, PressSender, press_queue};
 use tokio::sync::{broadcast, watch};
 
 use crate::machine::{Fault, Finding, SelfTest, State};
-use crate::screens::Identity;
+use crate::screens::{Identity, Notice};
 use crate::slide::Standing;
 
 /// Happenings that somebody who looks away may miss at most.
@@ -26,11 +27,15 @@ pub struct Status {
     pub slide: u32,
     /// Fields of it that the model judged.
     pub fields: u32,
+    /// Fields of it that the quality gate refused.
+    pub refused: u32,
 }
 
 /// A finished analysis.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
+    /// When it was asked for.
+    pub asked: Instant,
     /// Where the frame came from.
     pub source: String,
     /// What came out.
@@ -66,6 +71,8 @@ pub struct Inside {
     pub(crate) happenings: broadcast::Sender<Happening>,
     pub(crate) presses: PressReceiver,
     pub(crate) button: PressSender,
+    /// What the operator must be shown before the first press.
+    pub(crate) notice: Notice,
 }
 
 /// Both ends, of an appliance that has not started.
@@ -78,6 +85,7 @@ pub fn outlook() -> (Outlook, Inside) {
         self_test: None,
         slide: 1,
         fields: 0,
+        refused: 0,
     });
     let outlook = Outlook {
         status,
@@ -89,6 +97,7 @@ pub fn outlook() -> (Outlook, Inside) {
         happenings,
         presses,
         button,
+        notice: Notice::default(),
     };
     (outlook, inside)
 }

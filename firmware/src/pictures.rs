@@ -10,7 +10,7 @@ use smearscope_hardware::{Canvas, Light, Lights, ScreenSize};
 use crate::analysis::Analysis;
 use crate::machine::{Fault, Finding, Kept, SelfTest, State};
 use crate::quality::{Problem, Quality};
-use crate::screens::{self, Identity, View};
+use crate::screens::{self, Identity, Notice, View};
 use crate::slide::Standing;
 use crate::verdict::{Reason, Verdict};
 
@@ -18,6 +18,12 @@ use crate::verdict::{Reason, Verdict};
 const SCALE: u32 = 4;
 /// The example of a disk with little room.
 const DISK_LOW: &str = "ready-disk-low";
+/// Those of what is shown once.
+const TOKEN: &str = "api-token";
+const CERTIFICATE: &str = "tls-fingerprint";
+const EXAMPLE_TOKEN: &str = "ABCD EFGH IJKL MNOP QRST UVWX YZ23 4567";
+const EXAMPLE_FINGERPRINT: &str =
+    "0123 4567 89AB CDEF 0123 4567 89AB CDEF 0123 4567 89AB CDEF 0123 4567 89AB CDEF";
 const MARGIN: u32 = 24;
 const LAMP_RADIUS: u32 = 12;
 const CASE: Rgb<u8> = Rgb([38, 42, 48]);
@@ -34,6 +40,12 @@ pub(crate) fn write_all(folder: &Path) -> Result<()> {
         is_demo: true,
     };
     for (name, state) in examples() {
+        let mut notice = Notice::default();
+        match name {
+            TOKEN => notice.add("API TOKEN", EXAMPLE_TOKEN.into()),
+            CERTIFICATE => notice.add("TLS SHA-256", EXAMPLE_FINGERPRINT.into()),
+            _ => {}
+        }
         let view = View {
             state: &state,
             identity: (state != State::Starting).then_some(&identity),
@@ -42,6 +54,7 @@ pub(crate) fn write_all(folder: &Path) -> Result<()> {
             is_disk_low: name == DISK_LOW,
             clock: Some(jiff::civil::time(14, 5, 0, 0)),
             since: Duration::ZERO,
+            notice: &notice,
         };
         for (size, suffix) in [(ScreenSize::Rows64, ""), (ScreenSize::Rows32, "-32")] {
             let picture = panel(&view.picture(size), screens::lights(&state));
@@ -76,7 +89,7 @@ fn finding(verdict: Verdict, probability: Option<f32>) -> Finding {
     }
 }
 
-fn examples() -> [(&'static str, State); 18] {
+fn examples() -> [(&'static str, State); 20] {
     let verdict = |verdict, probability| State::Verdict(finding(verdict, probability));
     let inconclusive = |reason, probability| verdict(Verdict::Inconclusive(reason), probability);
     [
@@ -106,6 +119,8 @@ fn examples() -> [(&'static str, State); 18] {
         ),
         ("ready", State::Ready),
         (DISK_LOW, State::Ready),
+        (TOKEN, State::Ready),
+        (CERTIFICATE, State::Ready),
         ("capturing", State::Capturing(Instant::now())),
         ("analysing", State::Analysing),
         ("positive", verdict(Verdict::Positive, Some(0.973))),

@@ -16,6 +16,7 @@ use crate::examiner::Examiner;
 use crate::logging;
 use crate::machine::{Finding, Kept};
 use crate::models::Models;
+use crate::network;
 use crate::outlook::{Report, outlook};
 use crate::records::{Space, Store};
 use crate::screens::DEMO_NOTICE;
@@ -58,7 +59,9 @@ pub(crate) fn run(config: &Config, reread: impl Fn() -> Result<Config>) -> Resul
         .enable_all()
         .build()
         .context("the event loop cannot be started")?;
-    let (_outlook, inside) = outlook();
+    let (outlook, mut inside) = outlook();
+    let mut network = network::start(config, &outlook)?;
+    inside.notice = network.notice();
     let result = runtime.block_on(async {
         let shutdown = end_signal(reread)?;
         appliance::run(board, load, config.timing, inside, report, shutdown)
@@ -67,6 +70,7 @@ pub(crate) fn run(config: &Config, reread: impl Fn() -> Result<Config>) -> Resul
     });
     // A stalled driver must not keep the program from ending.
     runtime.shutdown_background();
+    network.end();
     match result? {
         End::Operator => switch_off(&config.switch_off),
         End::Supervisor => Ok(()),

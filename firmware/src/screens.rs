@@ -18,6 +18,7 @@
 //! No two rows are alike to a person who tells the lamps apart by their place only.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::time::Duration;
 
 use embedded_graphics::mono_font::ascii::{FONT_5X8, FONT_6X10, FONT_8X13_BOLD, FONT_10X20};
@@ -44,6 +45,8 @@ const AGAIN: &str = "again: ";
 
 /// Text that is longer than its place moves on by a line every so often.
 const STEP: Duration = Duration::from_millis(1500);
+/// A page of several is shown for so long.
+const TURN: Duration = Duration::from_secs(15);
 /// Steps for which its beginning and its end stay.
 const REST: usize = 2;
 
@@ -75,6 +78,31 @@ pub struct View<'a> {
     pub clock: Option<Time>,
     /// How long the state has been shown.
     pub since: Duration,
+    /// What the operator must know before the first press.
+    pub notice: &'a Notice,
+}
+
+/// What the operator must know, once: pages that take turns. It may hold secrets, so that its `Debug` says nothing.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Notice(Vec<(&'static str, String)>);
+
+impl Notice {
+    /// Adds a page.
+    pub(crate) fn add(&mut self, title: &'static str, text: String) {
+        self.0.push((title, text));
+    }
+
+    /// The page that is shown after so long.
+    fn page(&self, since: Duration) -> Option<&(&'static str, String)> {
+        let turn = since.as_millis() / TURN.as_millis();
+        self.0.get(turn as usize % self.0.len().max(1))
+    }
+}
+
+impl fmt::Debug for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Notice({} pages)", self.0.len())
+    }
 }
 
 /// The LEDs of a state.
@@ -154,6 +182,10 @@ impl View<'_> {
     }
 
     fn ready(&self, page: &mut Page) {
+        if let Some((title, text)) = self.notice.page(self.since) {
+            page.small(title, std::slice::from_ref(text));
+            return;
+        }
         let mut lines = vec![self.place()];
         if let Some(identity) = self.identity {
             lines.extend([identity.model.clone(), identity.engine.clone()]);
@@ -170,6 +202,7 @@ impl View<'_> {
 
     fn footer(&self) -> Option<&'static str> {
         match self.state {
+            State::Ready if !self.notice.0.is_empty() => None,
             State::Fault(_) | State::Off | State::SelfTest(_) => None,
             State::Ready if self.is_disk_low => Some(DISK_LOW),
             _ => self.identity.map(|identity| {
@@ -481,6 +514,7 @@ mod tests {
             is_disk_low: false,
             clock: Some(jiff::civil::time(14, 5, 0, 0)),
             since,
+            notice: &Notice::default(),
         };
         view.picture(size)
     }
@@ -581,6 +615,7 @@ mod tests {
                 is_disk_low,
                 clock: None,
                 since: Duration::ZERO,
+                notice: &Notice::default(),
             };
             view.picture(ScreenSize::Rows64)
         };

@@ -7,6 +7,9 @@ use assert_cmd::Command;
 use image::RgbImage;
 use serde_json::Value;
 
+/// A setting by which no server is started.
+pub(crate) const NO_SERVER: (&str, &str) = ("SMEARSCOPE__HTTP__LISTEN", "");
+
 /// The repository's root.
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -72,7 +75,8 @@ pub(crate) fn built(name: &str) -> PathBuf {
 
 fn command(name: &str) -> Command {
     let mut command = Command::new(built(name));
-    command.current_dir(root());
+    // Many run at once, and only one could have the port.
+    command.current_dir(root()).env(NO_SERVER.0, NO_SERVER.1);
     command
 }
 

@@ -16,7 +16,7 @@ use smearscope::models::ModelError;
 use smearscope::outlook::outlook;
 use smearscope::quality::Problem;
 use smearscope::records::{Archive, Filter, Record, RecordsError, Retention, Space, Store};
-use smearscope::screens::{Identity, View};
+use smearscope::screens::{Identity, Notice, View};
 use smearscope::slide::Slide;
 use smearscope::verdict::{Reason, Verdict};
 use smearscope_artifacts::decode::Limits;
@@ -253,6 +253,7 @@ fn picture(state: &State, fields: u32, identity: &Identity, clock: jiff::civil::
         is_disk_low: false,
         clock: Some(clock),
         since: Duration::ZERO,
+        notice: &Notice::default(),
     };
     view.picture(ScreenSize::Rows64)
 }

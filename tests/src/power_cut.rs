@@ -27,6 +27,7 @@ const KILLS: u64 = 11;
 /// The appliance with presses on its way.
 fn start(state: &Path) -> Child {
     let mut child = Command::new(built("smearscope"))
+        .env(NO_SERVER.0, NO_SERVER.1)
         .current_dir(root())
         .args(["run", "--board", "sim", "--engine", "embedded", "--fields"])
         .arg("hardware/fields")

@@ -210,6 +210,7 @@ fn records_are_read_and_exported_while_the_appliance_runs_and_written_by_none_ot
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path();
     let mut appliance = std::process::Command::new(built("smearscope"))
+        .env(NO_SERVER.0, NO_SERVER.1)
         .current_dir(root())
         .args([
             "run",

@@ -8,6 +8,7 @@ use clap::Subcommand;
 use serde::Serialize;
 use smearscope_artifacts::{Manifest, Model, ModelFiles};
 use smearscope_hardware::with_causes;
+use utoipa::ToSchema;
 
 use super::{ModelError, ModelStore, Models, Slot};
 use crate::config::Config;
@@ -149,18 +150,25 @@ fn proof(model: &Model) -> String {
 }
 
 /// A model of the list.
-#[derive(Serialize)]
-struct Listed {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Listed {
+    /// `named` (by the configuration), `current`, `previous` or `shipped`.
     role: &'static str,
+    /// Whether the next start uses it.
     in_use: bool,
+    /// Where it lies.
+    #[schema(value_type = String)]
     folder: PathBuf,
     #[serde(flatten)]
     state: State,
 }
 
-#[derive(Serialize)]
+/// Whether it may be used.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ModelState)]
 #[serde(untagged)]
 enum State {
+    /// It may.
     Right {
         name: String,
         version: String,
@@ -168,9 +176,8 @@ enum State {
         signed: bool,
         manifest_sha256: String,
     },
-    Wrong {
-        problem: String,
-    },
+    /// It may not, and why.
+    Wrong { problem: String },
 }
 
 impl Listed {
@@ -196,7 +203,8 @@ impl Listed {
     }
 }
 
-fn list(models: Models<'_>, json: bool, out: &mut impl Write) -> Result<()> {
+/// The models that a configuration allows.
+pub(crate) fn listed(models: Models<'_>) -> Result<Vec<Listed>> {
     let named = models.config.model.clone();
     let is_named = named.is_some();
     let roles = models.store().as_ref().map(ModelStore::roles).transpose();
@@ -221,7 +229,11 @@ fn list(models: Models<'_>, json: bool, out: &mut impl Write) -> Result<()> {
             Err(error) => return Err(error.into()),
         }
     }
-    for model in &listed {
+    Ok(listed)
+}
+
+fn list(models: Models<'_>, json: bool, out: &mut impl Write) -> Result<()> {
+    for model in &listed(models)? {
         if json {
             writeln!(out, "{}", serde_json::to_string(model)?)?;
         } else {

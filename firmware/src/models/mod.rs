@@ -12,6 +12,7 @@ use smearscope_artifacts::{ArtifactError, Manifest, Model, ModelFiles};
 use smearscope_hardware::with_causes;
 
 pub use commands::ModelCommand;
+pub(crate) use commands::{Listed, listed};
 pub use store::{ModelStore, Roles, Slot, StoreError};
 
 use crate::config::Config;

@@ -1,0 +1,369 @@
+//! Who may ask for what.
+//!
+//! - The header `Host` must be an address or a name of this machine: a page that had its own name point here
+//!   (DNS rebinding) is refused.
+//! - A request that a page of another site made is refused, whatever it asks for; so is one that says nothing
+//!   about where it comes from but that it is cross-site.
+//! - On loopback nobody needs a token, unless the request came through a proxy. Elsewhere everybody does, but for
+//!   the health of the appliance.
+//! - Whoever fails too often waits.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use axum::extract::{Extension, Request, State};
+use axum::http::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, FORWARDED, HOST, ORIGIN,
+    REFERRER_POLICY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::Context;
+use super::problem::Problem;
+use super::settings::HttpSettings;
+use super::tokens::{Role, Tokens};
+
+/// Wrong tokens that an address may send at once; after that, one each so many seconds.
+const FAILURES: f64 = 10.0;
+const FORGIVEN_S: f64 = 10.0;
+/// Addresses that are remembered for that.
+const REMEMBERED: usize = 1024;
+
+/// Who is asked, and what must be known for it.
+pub(crate) struct Access {
+    needs_token: bool,
+    /// Names of this machine, beside its addresses.
+    names: Vec<String>,
+    /// Proxies whose requests to `/Inference` need no token.
+    inference_from: Vec<IpAddr>,
+    tokens: Option<Tokens>,
+    failures: Mutex<HashMap<IpAddr, (f64, Instant)>>,
+}
+
+/// The client's address.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) IpAddr);
+
+impl Access {
+    pub(crate) fn new(settings: &HttpSettings, names: Vec<String>, tokens: Option<Tokens>) -> Self {
+        Self {
+            needs_token: settings.needs_token(),
+            names,
+            inference_from: settings.inference_from.clone(),
+            tokens,
+            failures: Mutex::default(),
+        }
+    }
+
+    /// Whether it may be answered.
+    fn check(&self, peer: IpAddr, request: &Request) -> Result<(), Problem> {
+        let headers = request.headers();
+        let host = self.host(request)?;
+        same_origin(headers, request.method(), &host)?;
+        let path = request.uri().path();
+        if path.starts_with("/v1/health/") {
+            return Ok(());
+        }
+        if path == "/Inference" && self.inference_from.contains(&peer) {
+            return Ok(());
+        }
+        if !self.needs_token && !is_forwarded(headers) {
+            return Ok(());
+        }
+        let needed = match *request.method() {
+            Method::GET | Method::HEAD | Method::OPTIONS => Role::Viewer,
+            _ if path == "/v1/classify" || path == "/Inference" => Role::Viewer,
+            _ => Role::Operator,
+        };
+        match self.role(peer, headers)? {
+            role if role >= needed => Ok(()),
+            _ => Err(Problem::new(
+                StatusCode::FORBIDDEN,
+                "this token may only look; use one of the role operator",
+            )),
+        }
+    }
+
+    /// What the request calls this machine.
+    fn host(&self, request: &Request) -> Result<Authority, Problem> {
+        let host = request
+            .headers()
+            .get(HOST)
+            .and_then(|host| host.to_str().ok()?.parse().ok())
+            .or_else(|| request.uri().authority().cloned());
+        let Some(host) = host else {
+            return Err(Problem::new(
+                StatusCode::BAD_REQUEST,
+                "the header Host is missing or is no name; send the name of the appliance",
+            ));
+        };
+        let name = host.host().trim_matches(['[', ']']);
+        let is_known = name.parse::<IpAddr>().is_ok()
+            || self
+                .names
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(name));
+        if is_known {
+            return Ok(host);
+        }
+        Err(Problem::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            "the appliance has no such name; use its address, or add the name to http.names",
+        ))
+    }
+
+    fn role(&self, peer: IpAddr, headers: &HeaderMap) -> Result<Role, Problem> {
+        let unknown = |detail: &str| {
+            Err(Problem::new(StatusCode::UNAUTHORIZED, detail).with(
+                WWW_AUTHENTICATE,
+                HeaderValue::from_static("Bearer realm=\"smearscope\""),
+            ))
+        };
+        let token = headers.get(AUTHORIZATION).and_then(|value| {
+            let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then_some(token)
+        });
+        let Some(token) = token else {
+            return unknown(
+                "send a token as `Authorization: Bearer TOKEN`; `smearscope token new` makes one",
+            );
+        };
+        if let Some(seconds) = self.must_wait(peer) {
+            let detail = "too many wrong tokens came from this address; wait";
+            return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(seconds));
+        }
+        let role = match &self.tokens {
+            Some(tokens) => tokens
+                .role(token)
+                .map_err(|error| Problem::internal(&format!("{error:#}")))?,
+            None => None,
+        };
+        if role.is_none() {
+            self.failed(peer);
+        }
+        role.map_or_else(
+            || unknown("this token is not known; `smearscope token new` makes another"),
+            Ok,
+        )
+    }
+
+    /// Seconds until another token of this address is looked at, if it must wait.
+    fn must_wait(&self, peer: IpAddr) -> Option<u32> {
+        let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = failures.get(&peer).map_or(0.0, |failed| remaining(*failed));
+        let wait = (left - FAILURES + 1.0) * FORGIVEN_S;
+        (wait > 0.0).then_some(wait.ceil() as u32)
+    }
+
+    fn failed(&self, peer: IpAddr) {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        if failures.len() >= REMEMBERED {
+            failures.retain(|_, failed| remaining(*failed) > 0.0);
+        }
+        if failures.len() >= REMEMBERED && !failures.contains_key(&peer) {
+            // So many at once are one attack. A token is not guessed even so.
+            failures.clear();
+        }
+        let count = failures.get(&peer).map_or(0.0, |failed| remaining(*failed));
+        failures.insert(peer, (count + 1.0, Instant::now()));
+        log::warn!("a wrong token came from {peer}");
+    }
+}
+
+/// Failures that are not forgiven yet.
+fn remaining((count, last): (f64, Instant)) -> f64 {
+    (count - last.elapsed().as_secs_f64() / FORGIVEN_S).max(0.0)
+}
+
+/// Names of this machine, beside its addresses.
+pub(crate) fn names(settings: &HttpSettings) -> Vec<String> {
+    let mut names = vec!["localhost".to_owned()];
+    if let Ok(host) = rustix::system::uname().nodename().to_str() {
+        names.extend([host.to_owned(), format!("{host}.local")]);
+    }
+    names.extend(settings.names.iter().cloned());
+    names
+}
+
+/// Whether it came through a proxy, and may be anybody's.
+fn is_forwarded(headers: &HeaderMap) -> bool {
+    [
+        FORWARDED,
+        HeaderName::from_static("x-forwarded-for"),
+        HeaderName::from_static("x-real-ip"),
+    ]
+    .iter()
+    .any(|name| headers.contains_key(name))
+}
+
+/// Refuses what a page of another site asked for. Programs send neither header.
+fn same_origin(headers: &HeaderMap, method: &Method, host: &Authority) -> Result<(), Problem> {
+    let is_own = |origin: &HeaderValue| {
+        let origin = origin.to_str().unwrap_or_default();
+        let rest = origin
+            .strip_prefix("http://")
+            .or_else(|| origin.strip_prefix("https://"));
+        rest.is_some_and(|rest| rest.eq_ignore_ascii_case(host.as_str()))
+    };
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let is_navigation = *method == Method::GET && text("sec-fetch-mode") == Some("navigate");
+    let is_foreign = headers.get(ORIGIN).is_some_and(|origin| !is_own(origin))
+        || text("sec-fetch-site")
+            .is_some_and(|site| !matches!(site, "same-origin" | "none") && !is_navigation);
+    if is_foreign {
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "pages of other sites may ask for nothing here",
+        ));
+    }
+    Ok(())
+}
+
+/// Lets through what may be answered.
+pub(crate) async fn guard(
+    State(context): State<Context>,
+    Extension(Peer(peer)): Extension<Peer>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match context.access.check(peer, &request) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// What every answer says to browsers.
+pub(crate) async fn hardened(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (
+            CONTENT_SECURITY_POLICY,
+            "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+        ),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "no-referrer"),
+        (CACHE_CONTROL, "no-store"),
+        (
+            HeaderName::from_static("cross-origin-resource-policy"),
+            "same-origin",
+        ),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+
+    fn access(needs_token: bool, tokens: Option<Tokens>) -> Access {
+        Access {
+            needs_token,
+            names: vec!["localhost".into(), "bench.local".into()],
+            inference_from: vec!["192.0.2.9".parse().unwrap()],
+            tokens,
+            failures: Mutex::default(),
+        }
+    }
+
+    fn status(access: &Access, peer: IpAddr, line: &str, headers: &[(&str, &str)]) -> u16 {
+        let (method, path) = line.split_once(' ').unwrap();
+        let mut request = Request::builder().method(method).uri(path);
+        if !headers.iter().any(|(name, _)| *name == "host") {
+            request = request.header("host", "bench.local:8080");
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::empty()).unwrap();
+        let result = access.check(peer, &request);
+        result.map_or_else(|problem| problem.into_parts().0.as_u16(), |()| 200)
+    }
+
+    #[test]
+    fn on_loopback_programs_may_all_and_other_pages_nothing() {
+        let access = access(false, None);
+        let check = |line: &str, headers: &[(&str, &str)]| status(&access, PEER, line, headers);
+        assert_eq!(check("GET /v1/device", &[]), 200);
+        assert_eq!(check("POST /v1/captures", &[]), 200);
+        for host in ["127.0.0.1", "[::1]:8080", "LOCALHOST", "192.168.1.7:80"] {
+            assert_eq!(check("GET /v1/device", &[("host", host)]), 200, "{host}");
+        }
+        for host in ["evil.example", "localhost.evil.example:8080"] {
+            assert_eq!(check("GET /v1/device", &[("host", host)]), 421, "{host}");
+        }
+        assert_eq!(check("GET /v1/device", &[("host", "")]), 400);
+        for (line, headers, expected) in [
+            (
+                "POST /v1/captures",
+                ("origin", "http://bench.local:8080"),
+                200,
+            ),
+            (
+                "POST /v1/captures",
+                ("origin", "http://bench.local:81"),
+                403,
+            ),
+            ("POST /v1/captures", ("origin", "null"), 403),
+            ("GET /v1/device", ("origin", "https://evil.example"), 403),
+            ("POST /v1/captures", ("sec-fetch-site", "cross-site"), 403),
+            ("POST /v1/captures", ("sec-fetch-site", "same-site"), 403),
+            ("POST /v1/captures", ("sec-fetch-site", "same-origin"), 200),
+            ("GET /v1/device", ("sec-fetch-site", "cross-site"), 403),
+            ("GET /v1/device", ("x-forwarded-for", "192.0.2.3"), 401),
+            ("GET /v1/device", ("forwarded", "for=192.0.2.3"), 401),
+        ] {
+            assert_eq!(check(line, &[headers]), expected, "{line} {headers:?}");
+        }
+        let link = [
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-mode", "navigate"),
+        ];
+        assert_eq!(check("GET /v1/device", &link), 200);
+        assert_eq!(check("POST /v1/captures", &link), 403);
+    }
+
+    #[test]
+    fn elsewhere_roles_decide_and_guessing_is_slow() {
+        let folder = tempfile::tempdir().unwrap();
+        let tokens = Tokens::of(folder.path());
+        let bearer = |role| format!("Bearer {}", tokens.create(role).unwrap());
+        let (viewer, operator) = (bearer(Role::Viewer), bearer(Role::Operator));
+        let access = access(true, Some(tokens.clone()));
+        let check =
+            |line: &str, token: &str| status(&access, PEER, line, &[("authorization", token)]);
+        assert_eq!(status(&access, PEER, "GET /v1/health/live", &[]), 200);
+        assert_eq!(status(&access, PEER, "GET /v1/device", &[]), 401);
+        assert_eq!(check("GET /v1/device", &viewer), 200);
+        assert_eq!(check("POST /v1/classify", &viewer), 200);
+        assert_eq!(check("POST /v1/captures", &viewer), 403);
+        assert_eq!(check("POST /v1/captures", &operator), 200);
+        let proxy = "192.0.2.9".parse().unwrap();
+        assert_eq!(status(&access, proxy, "POST /Inference", &[]), 200);
+        assert_eq!(status(&access, PEER, "POST /Inference", &[]), 401);
+        assert_eq!(status(&access, proxy, "POST /v1/classify", &[]), 401);
+
+        for _ in 0..FAILURES as u32 {
+            assert_eq!(check("GET /v1/device", "Bearer AAAA"), 401);
+        }
+        assert_eq!(check("GET /v1/device", "Bearer AAAA"), 429);
+        assert_eq!(
+            check("GET /v1/device", &viewer),
+            429,
+            "not even a right one"
+        );
+        let other = "192.0.2.8".parse().unwrap();
+        let headers = [("authorization", viewer.as_str())];
+        assert_eq!(status(&access, other, "GET /v1/device", &headers), 200);
+    }
+}

@@ -1,0 +1,138 @@
+//! The button over HTTP: a field of view, or the next slide.
+
+use std::time::{Duration, Instant};
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Serialize;
+use smearscope_hardware::ButtonEvent;
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::time::timeout;
+use utoipa::ToSchema;
+
+use super::Context;
+use super::problem::{Details, Problem};
+use super::wire::{Finding, Slide, is_waiting};
+use crate::outlook::Happening;
+
+/// What the loop needs beside picture and analysis, to draw and to keep them.
+const MARGIN: Duration = Duration::from_secs(5);
+
+/// Photographs the field under the microscope and analyses it, as a short press of the button does.
+#[utoipa::path(post, path = "/v1/captures", tag = "bench", responses(
+    (status = 201, description = "The finding.", body = Finding),
+    (status = 409, description = "The appliance is doing something else.", body = Details, content_type = "application/problem+json"),
+    (status = 503, description = "It failed, and why.", body = Details, content_type = "application/problem+json"),
+    (status = 504, description = "Nothing came of it in time.", body = Details, content_type = "application/problem+json"),
+))]
+pub(crate) async fn capture(
+    State(context): State<Context>,
+) -> Result<(StatusCode, Json<Finding>), Problem> {
+    // Before the press: its outcome may be there at once.
+    let mut happenings = context.outlook.happenings();
+    let asked = Instant::now();
+    // A final fault accepts a press, and does nothing.
+    let can_work = is_waiting(&context.outlook.status().borrow().state);
+    if !can_work || !context.outlook.button().tell(ButtonEvent::Press(asked)) {
+        return Err(busy(&context));
+    }
+    let finding = outcome(&context, &mut happenings, |happening| match happening {
+        // A finding of an earlier press must never pass for this one's.
+        Happening::Analysed(report) if report.asked >= asked => Some(Finding::from(&**report)),
+        _ => None,
+    });
+    Ok((StatusCode::CREATED, Json(finding.await?)))
+}
+
+/// What the end of a slide came to.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct NextSlide {
+    /// The slide that was closed; null if nothing had been photographed of it, so that it goes on.
+    #[schema(required)]
+    closed: Option<Slide>,
+    /// Number of the slide under the microscope now.
+    slide: u32,
+}
+
+/// Closes the slide, as a long press of the button does.
+#[utoipa::path(post, path = "/v1/slides/next", tag = "bench", responses(
+    (status = 200, description = "What the slide came to, and which is the next.", body = NextSlide),
+    (status = 409, description = "The appliance is doing something else.", body = Details, content_type = "application/problem+json"),
+    (status = 503, description = "It failed, and why.", body = Details, content_type = "application/problem+json"),
+    (status = 504, description = "Nothing came of it in time.", body = Details, content_type = "application/problem+json"),
+))]
+pub(crate) async fn next_slide(State(context): State<Context>) -> Result<Json<NextSlide>, Problem> {
+    let mut happenings = context.outlook.happenings();
+    let status = context.outlook.status().borrow().clone();
+    if !is_waiting(&status.state) {
+        return Err(busy(&context));
+    }
+    let slide = status.slide;
+    if status.fields + status.refused == 0 {
+        return Ok(Json(NextSlide {
+            closed: None,
+            slide,
+        }));
+    }
+    if !context.outlook.button().tell(ButtonEvent::NextSlide) {
+        return Err(busy(&context));
+    }
+    let closed = outcome(&context, &mut happenings, |happening| match happening {
+        Happening::SlideClosed(standing) if standing.slide >= slide => Some(Slide::from(standing)),
+        _ => None,
+    })
+    .await?;
+    Ok(Json(NextSlide {
+        closed: Some(closed),
+        slide: slide.saturating_add(1),
+    }))
+}
+
+/// Waits for what came of a press, within the time that it may take.
+async fn outcome<T>(
+    context: &Context,
+    happenings: &mut Receiver<Happening>,
+    wanted: impl Fn(&Happening) -> Option<T>,
+) -> Result<T, Problem> {
+    let timing = &context.config.timing;
+    let search = async {
+        loop {
+            match happenings.recv().await {
+                Ok(Happening::Failed(fault)) => {
+                    return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, fault.message));
+                }
+                Ok(happening) => {
+                    if let Some(found) = wanted(&happening) {
+                        return Ok(found);
+                    }
+                }
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => {
+                    return Err(Problem::new(
+                        StatusCode::SERVICE_UNAVAILABLE,
+                        "the appliance has ended",
+                    ));
+                }
+            }
+        }
+    };
+    timeout(timing.capture + timing.analysis + MARGIN, search)
+        .await
+        .unwrap_or_else(|_| {
+            Err(Problem::new(
+                StatusCode::GATEWAY_TIMEOUT,
+                "nothing came of it in time; look at the bench",
+            ))
+        })
+}
+
+fn busy(context: &Context) -> Problem {
+    let status = context.outlook.status();
+    let state = status.borrow().state.name().to_owned();
+    Problem::new(
+        StatusCode::CONFLICT,
+        format!("the appliance is not waiting for a press ({state}); try again when it is"),
+    )
+    .retry_after(1)
+}

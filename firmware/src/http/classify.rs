@@ -1,0 +1,76 @@
+//! Images from the network, classified.
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use utoipa::ToSchema;
+
+use super::Context;
+use super::pool::Refusal;
+use super::problem::{Details, Problem};
+use super::upload::{self, Kind};
+use crate::answer::Answer;
+
+/// An image as a form's field.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes a form")]
+struct ImageForm {
+    /// JPEG, PNG, TIFF or BMP.
+    #[schema(value_type = String, format = Binary, content_media_type = "application/octet-stream")]
+    file: Vec<u8>,
+}
+
+/// Classifies an image, raw or as the field `file` of a form, as `smearscope classify --json` does. It is no
+/// field of a slide, and is not kept.
+#[utoipa::path(post, path = "/v1/classify", tag = "classify",
+    request_body(content(
+        (Vec<u8> = "application/octet-stream"), (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"),
+        (Vec<u8> = "image/tiff"), (Vec<u8> = "image/bmp"), (ImageForm = "multipart/form-data"),
+    ), description = "JPEG, PNG, TIFF or BMP, told by its contents."),
+    responses(
+        (status = 200, description = "What came out.", body = Answer),
+        (status = 408, description = "The body came too slowly.", body = Details, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large.", body = Details, content_type = "application/problem+json"),
+        (status = 415, description = "The body is no image.", body = Details, content_type = "application/problem+json"),
+        (status = 422, description = "The image cannot be used, and why.", body = Details, content_type = "application/problem+json"),
+        (status = 429, description = "Others wait already.", body = Details, content_type = "application/problem+json"),
+        (status = 503, description = "The model cannot be used, and why.", body = Details, content_type = "application/problem+json"),
+))]
+pub(crate) async fn classify(
+    State(context): State<Context>,
+    request: Request,
+) -> Result<Json<Answer>, Problem> {
+    let kind = Kind::of(&request);
+    if kind == Kind::Other {
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "send an image as image/jpeg, image/png, image/tiff, image/bmp or application/octet-stream, or \
+             as the field `file` of multipart/form-data",
+        ));
+    }
+    analyse(&context, request, kind).await.map(Json)
+}
+
+/// Takes a place in the queue, then reads the image and analyses it.
+pub(crate) async fn analyse(
+    context: &Context,
+    request: Request,
+    kind: Kind,
+) -> Result<Answer, Problem> {
+    let Some(place) = context.pool.place() else {
+        let detail = "as many images wait as http.queue allows; try again";
+        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(1));
+    };
+    let image = match kind {
+        Kind::Form => upload::form(request).await?,
+        Kind::Image | Kind::Other => upload::raw(request).await?,
+    };
+    let answer = context.pool.analyse(image, place).await;
+    answer.map_err(|refusal| match refusal {
+        Refusal::Image(error) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
+        Refusal::Model(problem) => {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, problem).retry_after(60)
+        }
+        Refusal::Crashed => Problem::internal("the analysis crashed"),
+    })
+}

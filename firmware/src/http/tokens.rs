@@ -1,0 +1,192 @@
+//! Tokens: who may ask for what. A file of the appliance's state holds their hashes, never themselves.
+//!
+//! A token is 160 random bits: as many as nobody can guess, and as few as a person types from the OLED. Because
+//! they are random, SHA-256 is enough to store them by: there is no dictionary to try against it, as there
+//! is for passwords.
+
+use std::fmt;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use data_encoding::{BASE32_NOPAD, HEXLOWER};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use subtle::{Choice, ConstantTimeEq};
+
+/// The file in the folder of the appliance's state.
+const FILE: &str = "tokens.json";
+const BYTES: usize = 20;
+/// Letters that a person reads and types at once.
+const GROUP: usize = 4;
+
+/// What a token allows; each role may do all that those before it may.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum,
+)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Role {
+    /// To look, and to have images classified.
+    Viewer,
+    /// To press the button, too.
+    Operator,
+}
+
+/// A token as it is stored.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Entry {
+    /// By which it is named, and taken back.
+    pub(crate) id: String,
+    pub(crate) role: Role,
+    pub(crate) created_at: String,
+    sha256: String,
+}
+
+/// A token, which is told once. It is not debugged, so that no log can have it.
+pub(crate) struct Token(String);
+
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The tokens of an appliance. The file is read whenever it is needed: what is taken back is of no use at once.
+#[derive(Debug, Clone)]
+pub(crate) struct Tokens {
+    path: PathBuf,
+}
+
+impl Tokens {
+    pub(crate) fn of(state: &Path) -> Self {
+        Self {
+            path: state.join(FILE),
+        }
+    }
+
+    /// All of them; none where there is no file.
+    pub(crate) fn entries(&self) -> Result<Vec<Entry>> {
+        let path = self.path.display();
+        match std::fs::read(&self.path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).with_context(|| {
+                format!("{path} is damaged; remove it and make tokens with `smearscope token new`")
+            }),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error).with_context(|| format!("{path} cannot be read")),
+        }
+    }
+
+    /// Makes another one.
+    pub(crate) fn create(&self, role: Role) -> Result<Token> {
+        let mut bytes = [0; BYTES];
+        getrandom::fill(&mut bytes).context("the system gives no random numbers")?;
+        let letters = BASE32_NOPAD.encode(&bytes);
+        let groups: Vec<&str> = (0..letters.len())
+            .step_by(GROUP)
+            .filter_map(|start| letters.get(start..start + GROUP))
+            .collect();
+        let token = Token(groups.join("-"));
+        let mut entries = self.entries()?;
+        let sha256 = hash(&token.0);
+        entries.push(Entry {
+            id: sha256.get(..8).unwrap_or_default().to_owned(),
+            role,
+            created_at: crate::records::utc(jiff::Timestamp::now()),
+            sha256,
+        });
+        self.write(&entries)?;
+        Ok(token)
+    }
+
+    /// Takes one back; says whether there was one.
+    pub(crate) fn revoke(&self, id: &str) -> Result<bool> {
+        let mut entries = self.entries()?;
+        let before = entries.len();
+        entries.retain(|entry| entry.id != id);
+        if entries.len() < before {
+            self.write(&entries)?;
+        }
+        Ok(entries.len() < before)
+    }
+
+    /// The role of whoever has this token. All are compared, in a time that does not depend on them.
+    pub(crate) fn role(&self, token: &str) -> Result<Option<Role>> {
+        let sha256 = hash(token);
+        let mut role = None;
+        for entry in self.entries()? {
+            let is_this: Choice = entry.sha256.as_bytes().ct_eq(sha256.as_bytes());
+            if is_this.into() {
+                role = Some(entry.role);
+            }
+        }
+        Ok(role)
+    }
+
+    /// In one step, readable by nobody else: `tempfile` makes files so.
+    fn write(&self, entries: &[Entry]) -> Result<()> {
+        let write = || -> Result<()> {
+            let folder = self.path.parent().unwrap_or(Path::new("."));
+            std::fs::create_dir_all(folder)?;
+            let mut file = tempfile::NamedTempFile::new_in(folder)?;
+            serde_json::to_writer_pretty(&mut file, entries)?;
+            file.flush()?;
+            file.as_file().sync_all()?;
+            if let Ok(old) = self.path.metadata() {
+                // Root may have made another one for the service's user.
+                use std::os::unix::fs::MetadataExt;
+                std::os::unix::fs::fchown(file.as_file(), Some(old.uid()), Some(old.gid()))?;
+            } else if let Ok(folder) = folder.metadata() {
+                use std::os::unix::fs::MetadataExt;
+                std::os::unix::fs::fchown(file.as_file(), Some(folder.uid()), Some(folder.gid()))?;
+            }
+            file.persist(&self.path)?;
+            Ok(())
+        };
+        write().with_context(|| format!("{} cannot be written", self.path.display()))
+    }
+}
+
+/// Of the letters alone: people leave out dashes, and type small ones.
+fn hash(token: &str) -> String {
+    let letters: String = token
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|letter| letter.to_ascii_uppercase())
+        .collect();
+    HEXLOWER.encode(&Sha256::digest(letters))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_token_is_known_by_its_letters_and_the_file_does_not_have_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let tokens = Tokens::of(folder.path());
+        assert_eq!(tokens.role("").unwrap(), None);
+        let viewer = tokens.create(Role::Viewer).unwrap().to_string();
+        let operator = tokens.create(Role::Operator).unwrap().to_string();
+        assert_eq!(viewer.len(), 39);
+        assert_ne!(viewer, operator);
+        assert_eq!(tokens.role(&viewer).unwrap(), Some(Role::Viewer));
+        let typed = operator.replace('-', " ").to_lowercase();
+        assert_eq!(tokens.role(&typed).unwrap(), Some(Role::Operator));
+        for wrong in ["", "AAAA", &viewer[..38], &format!("{viewer}A")] {
+            assert_eq!(tokens.role(wrong).unwrap(), None, "{wrong}");
+        }
+        let path = folder.path().join(FILE);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(!text.contains(&viewer) && !text.contains(&viewer.replace('-', "")));
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+
+        let id = tokens.entries().unwrap()[1].id.clone();
+        assert!(tokens.revoke(&id).unwrap());
+        assert!(!tokens.revoke(&id).unwrap());
+        assert_eq!(tokens.role(&operator).unwrap(), None);
+        assert_eq!(tokens.role(&viewer).unwrap(), Some(Role::Viewer));
+    }
+}

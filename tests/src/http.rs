@@ -1,0 +1,221 @@
+//! The appliance over HTTP: how it is, its button, what happens.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+
+use serde_json::Value;
+
+use crate::bench_top::*;
+use crate::http_bench::*;
+
+/// A server-sent event.
+#[derive(Debug)]
+struct Event {
+    id: String,
+    kind: String,
+    data: Value,
+}
+
+/// Listens to what happens.
+fn listen(served: &Served, last: &str) -> impl Iterator<Item = Event> + use<> {
+    let mut stream = connect(served);
+    write!(
+        stream,
+        "GET /v1/events HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: {last}\r\n\r\n"
+    )
+    .unwrap();
+    let mut lines = BufReader::new(stream).lines().map(Result::unwrap);
+    std::iter::from_fn(move || {
+        let mut value = |name: &str| {
+            let lines = lines.by_ref();
+            lines.find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(": ")?.to_owned()))
+        };
+        let id = value("id")?;
+        Some(Event {
+            id,
+            kind: value("event")?,
+            data: serde_json::from_str(&value("data")?).unwrap(),
+        })
+    })
+}
+
+fn connect(served: &Served) -> TcpStream {
+    let stream = TcpStream::connect(served.url.strip_prefix("http://").unwrap()).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+#[test]
+fn it_says_how_it_is_and_how_it_is_set_up() {
+    let served = Served::start("").ready();
+    let live = served.get("/v1/health/live");
+    assert_eq!(
+        (live.status, live.json()["status"].as_str()),
+        (200, Some("ok"))
+    );
+    assert_eq!(served.get("/v1/health/ready").status, 200);
+    let device = served.get("/v1/device").json();
+    assert_eq!(device["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(device["model"]["demo"], true);
+    assert_eq!(device["self_test"]["passed"], true);
+    assert_eq!(device["state"]["waiting"], true);
+    assert!(device["disk"]["free_bytes"].as_u64() <= device["disk"]["total_bytes"].as_u64());
+    let models = served.get("/v1/models").json();
+    assert_eq!(models[0]["name"], "smear-demo");
+    assert_eq!(
+        models[0]["manifest_sha256"].as_str().map(str::len),
+        Some(64)
+    );
+    let config = served.get("/v1/config").json();
+    assert_eq!(config["model"]["engine"], "embedded");
+    assert_eq!(config["http"]["body_mib"], 32);
+}
+
+#[test]
+fn every_error_is_a_problem_that_says_what_to_do() {
+    let served = Served::start("body_mib = 1\n");
+    assert!(served.get("/nothing").problem(404).contains("openapi.json"));
+    let wrong = served.send("PUT", "/v1/device", &[], b"");
+    assert!(wrong.problem(405).contains("Allow"));
+    assert_eq!(wrong.header("allow"), "GET,HEAD");
+    // Known by its header: nothing is read.
+    let length = (1 << 20) + 1;
+    let mut stream = connect(&served);
+    write!(
+        stream,
+        "POST /v1/captures HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    assert!(answer.contains("http.body_mib"), "{answer}");
+}
+
+#[test]
+fn headers_that_never_end_are_not_waited_for() {
+    let served = Served::start("header_s = 0.1\n");
+    let mut stream = connect(&served);
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: ").unwrap();
+    let mut rest = Vec::new();
+    // Only that it ends.
+    let _ = stream.read_to_end(&mut rest);
+    assert!(!String::from_utf8_lossy(&rest).contains(" 200 "));
+}
+
+#[test]
+fn a_capture_is_a_press_and_answers_the_finding() {
+    let mut served = Served::start("").ready();
+    let mut events = listen(&served, "");
+    let first = events.next().unwrap();
+    assert_eq!(
+        (first.kind.as_str(), &first.data["name"]),
+        ("state", &"ready".into())
+    );
+
+    let capture = served.post("/v1/captures");
+    assert_eq!(capture.status, 201, "{capture:?}");
+    let finding = capture.json();
+    let field = &demo_fields()[0];
+    let name = field.file_name().unwrap().to_str().unwrap();
+    assert!(finding["source"].as_str().unwrap().contains(name));
+    let expected = if name.ends_with("_1.jpg") {
+        "Positive"
+    } else {
+        "Negative"
+    };
+    assert_eq!(finding["verdict"], expected);
+    assert_eq!(finding["demo"], true);
+    assert_eq!(finding["slide"]["number"], 1);
+    assert_eq!(finding["slide"]["fields"], 1);
+    assert_eq!(finding["quality"]["focus"]["passed"], true);
+
+    // The same as on the command line.
+    let local = smearscope(["classify", "--json", "--engine", "embedded"])
+        .arg(field)
+        .output()
+        .unwrap();
+    let local = &json_lines(&local.stdout)[0];
+    for key in [
+        "verdict",
+        "probability",
+        "threshold",
+        "strongest",
+        "quality",
+    ] {
+        assert_eq!(finding[key], local[key], "{key}");
+    }
+
+    let told = events.find(|event| event.kind == "verdict").unwrap();
+    assert_eq!(told.data, finding);
+    let closed = served.post("/v1/slides/next");
+    assert_eq!(closed.status, 200, "{closed:?}");
+    assert_eq!(closed.json()["closed"]["fields"], 1);
+    assert_eq!(closed.json()["slide"], 2);
+    let slide = events.find(|event| event.kind == "slide").unwrap();
+    assert_eq!(slide.data, closed.json()["closed"]);
+    let again = served.post("/v1/slides/next").json();
+    assert_eq!(
+        (&again["closed"], &again["slide"]),
+        (&Value::Null, &2.into())
+    );
+
+    // Who comes back misses nothing.
+    let missed = listen(&served, &told.id).find(|event| event.kind == "slide");
+    assert_eq!(missed.unwrap().id, slide.id);
+    served.bench("quit");
+    let last = events.last().unwrap();
+    assert_eq!(last.data["name"], "off");
+}
+
+#[test]
+fn a_press_while_it_works_is_refused_and_a_fault_is_told() {
+    let fields = tempfile::tempdir().unwrap();
+    // A camera that gives nothing until somebody writes into this.
+    let pipe = fields.path().join("1.jpg");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let served = Served::start_with(
+        "",
+        "[timing]\ncapture_s = 3\nselftest_s = 0.1\n",
+        fields.path(),
+    );
+    let served = served.ready();
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| served.post("/v1/captures"));
+        served.wait_for("capturing");
+        let second = served.post("/v1/captures");
+        let problem = second.problem(409);
+        assert!(problem.contains("taking a picture"), "{problem}");
+        assert_eq!(second.header("retry-after"), "1");
+        let problem = first.join().unwrap().problem(503);
+        assert!(problem.contains("the camera gives no picture"), "{problem}");
+    });
+    assert!(
+        served
+            .get("/v1/health/ready")
+            .problem(503)
+            .contains("camera")
+    );
+    std::fs::write(&pipe, "").unwrap();
+}
+
+#[test]
+fn a_model_that_fails_lives_and_is_never_ready() {
+    let model = copy_of_demo_model();
+    std::fs::write(model.path().join("model.onnx"), "no network").unwrap();
+    let more = format!(
+        "[model]\nengine = \"embedded\"\nfolder = {:?}\n",
+        model.path()
+    );
+    let served = Served::start_with("", &more, &root().join("hardware/fields"));
+    served.wait_for("fault");
+    assert_eq!(served.get("/v1/health/live").status, 200);
+    assert!(
+        served
+            .get("/v1/health/ready")
+            .problem(503)
+            .contains("damaged")
+    );
+    assert!(served.post("/v1/captures").problem(409).contains("damaged"));
+}

@@ -1,0 +1,197 @@
+//! Images that are sent over HTTP: the same verdicts as on the command line, and errors that say what to do.
+
+use std::fs;
+use std::io::{Cursor, Read, Write};
+use std::net::TcpStream;
+
+use image::ImageFormat;
+
+use crate::bench_top::*;
+use crate::http_bench::*;
+
+const BYTES: (&str, &str) = ("content-type", "application/octet-stream");
+
+/// A form with a file of this name.
+fn form(field: &str, bytes: &[u8]) -> (String, Vec<u8>) {
+    let mut body = format!(
+        "--frontier\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nfirst\r\n--frontier\r\n\
+         Content-Disposition: form-data; name=\"{field}\"; filename=\"x.jpg\"\r\n\
+         Content-Type: image/jpeg\r\n\r\n"
+    )
+    .into_bytes();
+    body.extend(bytes);
+    body.extend(b"\r\n--frontier--\r\n");
+    ("multipart/form-data; boundary=frontier".into(), body)
+}
+
+#[test]
+fn images_of_all_formats_raw_or_in_a_form_are_judged_as_on_the_command_line() {
+    let served = Served::start("");
+    let folder = tempfile::tempdir().unwrap();
+    let pixels = field_pixels();
+    for (format, kind, name) in [
+        (ImageFormat::Jpeg, "image/jpeg", "x.jpg"),
+        (ImageFormat::Png, "image/png", "x.png"),
+        (ImageFormat::Tiff, "image/tiff", "x.tif"),
+        (ImageFormat::Bmp, "image/bmp", "x.bmp"),
+    ] {
+        let mut bytes = Cursor::new(Vec::new());
+        pixels.write_to(&mut bytes, format).unwrap();
+        let bytes = bytes.into_inner();
+        let path = folder.path().join(name);
+        fs::write(&path, &bytes).unwrap();
+        let local = smearscope(["classify", "--json", "--engine", "embedded"])
+            .arg(&path)
+            .output()
+            .unwrap();
+        let mut local = json_lines(&local.stdout).remove(0);
+        let (form_kind, form) = form("file", &bytes);
+        for (kind, body) in [(kind, &bytes), (&*form_kind, &form)] {
+            let answer = served.send("POST", "/v1/classify", &[("content-type", kind)], body);
+            assert_eq!(answer.status, 200, "{answer:?}");
+            let mut answer = answer.json();
+            for gone in ["path", "elapsed_ms"] {
+                answer.as_object_mut().unwrap().remove(gone);
+                local.as_object_mut().unwrap().remove(gone);
+            }
+            assert_eq!(answer, local, "{kind}");
+        }
+    }
+    assert_eq!(
+        served.get("/v1/device").json()["state"]["fields"],
+        0,
+        "they are no fields of the slide"
+    );
+}
+
+#[test]
+fn what_is_no_image_is_refused_and_the_reason_named() {
+    let served = Served::start("body_mib = 1\n");
+    let send = |kind: &str, body: &[u8]| {
+        served.send("POST", "/v1/classify", &[("content-type", kind)], body)
+    };
+    let field = fs::read(&demo_fields()[0]).unwrap();
+    let cut = send("image/jpeg", &field[..field.len() / 2]);
+    assert!(cut.problem(422).contains("cut short"));
+    assert!(send(BYTES.1, b"").problem(422).contains("empty"));
+    assert!(send("image/png", b"a letter").problem(422).contains("JPEG"));
+    assert!(
+        send("text/plain", &field)
+            .problem(415)
+            .contains("image/jpeg")
+    );
+    let (kind, body) = form("picture", &field);
+    assert!(send(&kind, &body).problem(422).contains("`file`"));
+    assert!(
+        send("multipart/form-data", b"x")
+            .problem(400)
+            .contains("boundary")
+    );
+    // A header that claims 60,000 × 60,000 pixels.
+    let mut bomb = b"BM".to_vec();
+    for value in [
+        54_u32,
+        0,
+        54,
+        40,
+        60_000,
+        60_000,
+        0x0018_0001,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+    ] {
+        bomb.extend(value.to_le_bytes());
+    }
+    assert!(send("image/bmp", &bomb).problem(422).contains("pixels"));
+    let (kind, body) = form("file", &vec![0; 2 << 20]);
+    let large = format!(
+        "POST /v1/classify HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\nTransfer-Encoding: chunked\r\n\
+         \r\n{:x}\r\n",
+        body.len()
+    );
+    let mut stream = TcpStream::connect(served.url.strip_prefix("http://").unwrap()).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(large.as_bytes()).unwrap();
+    // The server may have hung up before all is sent.
+    let _ = stream.write_all(&body);
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(
+        answer.is_empty() || answer.starts_with("HTTP/1.1 413"),
+        "{answer}"
+    );
+    assert_eq!(send("image/jpeg", &field).status, 200, "it goes on");
+}
+
+#[test]
+fn whoever_comes_when_the_queue_is_full_comes_back_and_slow_bodies_do_not_hold_it() {
+    let served = Served::start("analyses = 1\nqueue = 0\nbody_s = 2\n");
+    let field = fs::read(&demo_fields()[0]).unwrap();
+    let mut slow = TcpStream::connect(served.url.strip_prefix("http://").unwrap()).unwrap();
+    slow.set_read_timeout(Some(PATIENCE)).unwrap();
+    slow.write_all(
+        b"POST /v1/classify HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\nConnection: close\r\n\r\n",
+    )
+    .unwrap();
+    let send = || served.send("POST", "/v1/classify", &[BYTES], &field);
+    let full = loop {
+        let answer = send();
+        if answer.status != 200 {
+            break answer;
+        }
+    };
+    assert!(full.problem(429).contains("http.queue"));
+    assert_eq!(full.header("retry-after"), "1");
+    let mut answer = String::new();
+    slow.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    assert_eq!(send().status, 200);
+}
+
+#[test]
+fn hias_gets_its_answers_in_its_own_shape() {
+    let served = Served::start("");
+    let of = |label: &str| {
+        let ends = |path: &&std::path::PathBuf| path.to_str().unwrap().ends_with(label);
+        fs::read(demo_fields().iter().find(ends).unwrap()).unwrap()
+    };
+    let positive = served.send(
+        "POST",
+        "/Inference",
+        &[("content-type", "image/jpeg")],
+        &of("_1.jpg"),
+    );
+    assert_eq!(positive.status, 200);
+    let positive = positive.json();
+    assert_eq!(
+        (&positive["Response"], &positive["Diagnosis"]),
+        (&"OK".into(), &"Positive".into())
+    );
+    assert!(positive["Confidence"].as_f64().unwrap() > 0.5);
+    assert!(
+        positive["Message"]
+            .as_str()
+            .unwrap()
+            .contains("not for diagnosis")
+    );
+    let (kind, body) = form("file", &of("_0.jpg"));
+    let negative = served
+        .send("POST", "/Inference", &[("content-type", &kind)], &body)
+        .json();
+    assert_eq!(negative["Diagnosis"], "Negative");
+    assert!(negative["Confidence"].as_f64().unwrap() > 0.5);
+    let bad = served.send(
+        "POST",
+        "/Inference",
+        &[("content-type", "image/jpeg")],
+        b"a letter",
+    );
+    assert_eq!(bad.status, 422);
+    assert_eq!(bad.json()["Response"], "FAILED");
+    assert!(bad.json()["Message"].as_str().unwrap().contains("JPEG"));
+}
