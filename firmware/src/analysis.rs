@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use image::RgbImage;
 use smearscope_artifacts::decode::{self, Limits};
@@ -9,9 +10,8 @@ use smearscope_artifacts::{
     self as artifacts, ArtifactError, EngineInfo, EvidenceMap, Manifest, Model,
 };
 use smearscope_hardware::{Frame, Pixels};
+use uuid::Uuid;
 
-use crate::gallery::{Exposure, Gallery, Place};
-use crate::machine::Kept;
 use crate::quality::{Copier, Problem, Quality, QualityGate};
 use crate::verdict::{Reason, Verdict};
 
@@ -24,9 +24,8 @@ pub struct Analyst {
     gate: QualityGate,
     limits: Limits,
     has_overlays: bool,
-    gallery: Option<Gallery>,
     /// Of which slide the last frame was.
-    slide: String,
+    slide: Uuid,
 }
 
 /// What came out for one picture.
@@ -46,6 +45,28 @@ pub struct Analysis {
     pub overlay: Option<Arc<RgbImage>>,
 }
 
+/// A camera's frame, analysed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Photograph {
+    /// The file that the camera gave, if it gave one.
+    pub encoded: Option<Vec<u8>>,
+    /// What it shows.
+    pub image: RgbImage,
+    /// What came out.
+    pub analysis: Analysis,
+    /// How long that took.
+    pub elapsed: Elapsed,
+}
+
+/// How long an analysis took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Elapsed {
+    /// Decoding, judging the quality and making the model's input.
+    pub preparation: Duration,
+    /// The model; `None` where it was not asked.
+    pub inference: Option<Duration>,
+}
+
 /// Why a picture could not be analysed.
 #[derive(Debug, thiserror::Error)]
 pub enum AnalysisError {
@@ -62,6 +83,9 @@ pub enum AnalysisError {
         /// Rows that the camera claims.
         height: u32,
     },
+    /// The verdict came when nobody waited for it any more; it is not recorded.
+    #[error("the analysis takes too long; press again")]
+    TooLate,
 }
 
 impl Analyst {
@@ -72,8 +96,7 @@ impl Analyst {
             gate: QualityGate::default(),
             limits,
             has_overlays: false,
-            gallery: None,
-            slide: String::new(),
+            slide: Uuid::nil(),
         }
     }
 
@@ -83,15 +106,6 @@ impl Analyst {
         Self {
             has_overlays,
             ..self
-        }
-    }
-
-    /// Keeps the frames that it analyses, with their overlays.
-    #[must_use]
-    pub fn keeping(self, gallery: Gallery) -> Self {
-        Self {
-            gallery: Some(gallery),
-            ..self.with_overlays(true)
         }
     }
 
@@ -116,48 +130,43 @@ impl Analyst {
     /// [`AnalysisError`] if it is not a whole image within the limits, or the engine fails.
     pub fn analyse_file(&mut self, path: &Path) -> Result<Analysis, AnalysisError> {
         let image = decode::read(path, &self.limits)?;
-        self.analyse(&image, None)
+        Ok(self.analyse(&image, None)?.0)
     }
 
-    /// Analyses a camera's frame, and keeps it at `place` where it keeps any. A frame that cannot be
-    /// kept is analysed all the same, and the log tells why.
+    /// Analyses a camera's frame of the slide with this id. The field that was
+    /// [remembered](Self::remember) last is not judged again.
     ///
     /// # Errors
     /// As [`Analyst::analyse_file`].
     pub fn analyse_frame(
         &mut self,
         frame: Frame,
-        place: &Place,
-    ) -> Result<(Analysis, Kept), AnalysisError> {
+        slide: Uuid,
+    ) -> Result<Photograph, AnalysisError> {
+        let began = Instant::now();
         let earlier = frame.earlier.map(|pixels| self.image(pixels)).transpose()?;
         let (image, encoded) = match frame.pixels {
             Pixels::Encoded(bytes) => (decode::decode(&bytes, &self.limits)?, Some(bytes)),
             raw @ Pixels::Rgb8 { .. } => (self.image(raw)?, None),
         };
-        if self.slide != place.slide {
+        if self.slide != slide {
             self.gate.forget();
-            self.slide.clone_from(&place.slide);
+            self.slide = slide;
         }
-        let analysis = self.analyse(&image, earlier.as_ref())?;
-        if analysis.log_odds.is_some() {
-            self.gate.remember();
-        }
-        let exposure = Exposure {
-            encoded: encoded.as_deref(),
-            image: &image,
-            overlay: analysis.overlay.as_deref(),
-        };
-        let kept = match &self.gallery {
-            None => Kept::Unwanted,
-            Some(gallery) => match gallery.keep(place, &exposure) {
-                Ok(()) => Kept::Saved,
-                Err(error) => {
-                    log::error!("{place} is not saved: {error}");
-                    Kept::NotSaved
-                }
-            },
-        };
-        Ok((analysis, kept))
+        let decoding = began.elapsed();
+        let (analysis, mut elapsed) = self.analyse(&image, earlier.as_ref())?;
+        elapsed.preparation += decoding;
+        Ok(Photograph {
+            encoded,
+            image,
+            analysis,
+            elapsed,
+        })
+    }
+
+    /// The last frame counts: the same field of its slide is not to be judged again.
+    pub fn remember(&mut self) {
+        self.gate.remember();
     }
 
     fn image(&self, pixels: Pixels) -> Result<RgbImage, AnalysisError> {
@@ -185,10 +194,18 @@ impl Analyst {
         &mut self,
         image: &RgbImage,
         earlier: Option<&RgbImage>,
-    ) -> Result<Analysis, AnalysisError> {
+    ) -> Result<(Analysis, Elapsed), AnalysisError> {
+        let began = Instant::now();
+        let refused = |problem, quality| {
+            let elapsed = Elapsed {
+                preparation: began.elapsed(),
+                inference: None,
+            };
+            Ok((Analysis::refused(problem, quality), elapsed))
+        };
         let mut quality = self.gate.assess(image, earlier);
         if let Some(failure) = quality.failure() {
-            return Ok(Analysis::refused(failure.problem, quality));
+            return refused(failure.problem, quality);
         }
         let limit = self
             .model
@@ -202,13 +219,19 @@ impl Analyst {
             quality.most("distance", distance, limit, Problem::Unfamiliar);
         }
         if let Some(failure) = quality.failure() {
-            return Ok(Analysis::refused(failure.problem, quality));
+            return refused(failure.problem, quality);
         }
+        let preparation = began.elapsed();
+        let asked = Instant::now();
         let inference = prepared.infer()?;
+        let elapsed = Elapsed {
+            preparation,
+            inference: Some(asked.elapsed()),
+        };
         let decision = rule.decide(inference.margin);
         let evidence = inference.evidence.as_ref();
         let strongest = evidence.and_then(EvidenceMap::strongest);
-        Ok(Analysis {
+        let analysis = Analysis {
             verdict: Verdict::of(&decision),
             probability: Some(decision.probability),
             log_odds: Some(rule.log_odds(inference.margin)),
@@ -217,7 +240,8 @@ impl Analyst {
             overlay: evidence
                 .filter(|_| self.has_overlays)
                 .map(|evidence| Arc::new(overlay(image, evidence))),
-        })
+        };
+        Ok((analysis, elapsed))
     }
 }
 

@@ -7,18 +7,20 @@ use std::time::{Duration, Instant};
 
 use smearscope_artifacts::{ArtifactError, DecisionRule, SlideRule};
 use smearscope_hardware::{
-    Board, Button, ButtonEvent, Canvas, Faults, Frame, HardwareError, Lights, Screen, StatusLeds,
+    Board, Button, ButtonEvent, Canvas, Frame, HardwareError, Lights, Screen, StatusLeds,
     with_causes,
 };
 use tokio::sync::oneshot;
 use tokio::time::{sleep, sleep_until, timeout};
 
-use crate::analysis::{Analysis, AnalysisError, Analyst};
+use crate::analysis::AnalysisError;
 use crate::checks::{self, Check};
-use crate::gallery::Place;
-use crate::machine::{Event, Fault, Finding, Kept, SelfTest, State};
+use crate::conditions::Conditions;
+use crate::examiner::{Claim, Examiner, Specimen};
+use crate::machine::{Event, Fault, Finding, SelfTest, State};
 use crate::models::ModelError;
 use crate::outlook::{Happening, Inside, Report, Status};
+use crate::records::RecordsError;
 use crate::screens::{self, Identity, View};
 use crate::service;
 use crate::slide::{Slide, Standing};
@@ -47,10 +49,13 @@ pub struct Timing {
 /// How often it is looked whether the display should show something else: text that scrolls, the time.
 const TICK: Duration = Duration::from_millis(500);
 
+/// How long the end waits for records to be closed; a disk that hangs must not keep it for ever.
+const CLOSING: Duration = Duration::from_secs(5);
+
 /// What the appliance works with, once it is loaded.
 pub struct Equipped {
-    /// The model.
-    pub analyst: Analyst,
+    /// The model, with the records that are kept.
+    pub examiner: Examiner,
     /// What was found out meanwhile, for the self-test.
     pub checks: Vec<Check>,
 }
@@ -64,6 +69,9 @@ pub enum ApplianceError {
     /// The model cannot be used.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The records cannot be kept.
+    #[error(transparent)]
+    Records(#[from] RecordsError),
     /// The system has no room for a thread.
     #[error("a thread cannot be started; free some memory")]
     Thread(#[from] std::io::Error),
@@ -82,15 +90,16 @@ pub enum End {
 
 /// Runs the appliance until `shutdown` tells to end or the operator switches off.
 ///
-/// The model is loaded on a thread of its own by `load`; if that fails, the screen says so until
-/// the end, and nothing is ever analysed. Each finished analysis goes to `report`, and what happens to whoever
+/// Model and records are opened on a thread of its own by `load`; if that fails, the screen says so until
+/// the end, and nothing is ever analysed. Each finished analysis goes to `report`, once it is recorded where
+/// records are kept, and what happens to whoever
 /// looks from outside of `inside`.
 ///
 /// # Errors
-/// [`ApplianceError`] if the button cannot be watched, or if the model could not be used.
+/// [`ApplianceError`] if the button cannot be watched, or if model or records could not be used.
 pub async fn run(
     board: Board,
-    load: impl FnOnce() -> Result<Equipped, ModelError> + Send + 'static,
+    load: impl FnOnce() -> Result<Equipped, ApplianceError> + Send + 'static,
     timing: Timing,
     inside: Inside,
     report: impl FnMut(&Report),
@@ -106,15 +115,14 @@ pub async fn run(
             shown: None,
         },
         slide: Slide::first(),
-        slide_name: slide_name(),
         last: None,
         next_picture: timing.interval.map(|interval| Instant::now() + interval),
-        faults: board.faults,
+        conditions: Conditions::new(board.faults),
         missing: None,
         button: board.button,
         inside,
         self_test: None,
-        analyst: None,
+        examiner: None,
         alive: Some(alive),
         frame: None,
         timing,
@@ -162,13 +170,18 @@ pub async fn run(
     }
     appliance.show(&state);
     appliance.publish(&state);
+    if let Some(loaded) = appliance.examiner.take()
+        && timeout(CLOSING, loaded.worker.end()).await.is_err()
+    {
+        log::warn!("the records were not closed in time; they are put in order at the next start");
+    }
     if end == End::Reload {
         // Perhaps with another model.
         service::reloading();
         return Ok(end);
     }
     service::stopping();
-    failure.map_or(Ok(end), |error: ModelError| Err(error.into()))
+    failure.map_or(Ok(end), Err)
 }
 
 /// Feeds the watchdog once there is something that can be alive.
@@ -182,45 +195,48 @@ async fn watchdog(pulses: oneshot::Receiver<[Pulse; 2]>, timing: Timing) -> Infa
 struct Appliance<R> {
     camera: Worker<(), Result<Frame, HardwareError>>,
     front: Front,
-    faults: Faults,
+    conditions: Conditions,
     /// The fault that these were shown as last.
     missing: Option<Fault>,
     /// Held, because dropping it ends its watch.
     button: Box<dyn Button>,
     inside: Inside,
     self_test: Option<SelfTest>,
-    analyst: Option<Loaded>,
+    examiner: Option<Loaded>,
     /// Where camera and model are announced, once.
     alive: Option<oneshot::Sender<[Pulse; 2]>>,
     slide: Slide,
-    /// The slide's folder in the gallery.
-    slide_name: String,
     /// What was shown last of a field or of a slide, to be shown again.
     last: Option<State>,
     /// When the next picture is taken without anybody pressing.
     next_picture: Option<Instant>,
-    /// What the camera delivered, on its way to the model.
-    frame: Option<Frame>,
+    /// What the camera delivered and how long it took, on its way to the model.
+    frame: Option<(Frame, Duration)>,
     timing: Timing,
     report: R,
 }
 
 /// A model at work on a thread of its own.
 struct Loaded {
-    worker: Worker<(Frame, Place), Analysed>,
+    worker: Worker<Specimen, Examined>,
     identity: Identity,
     decision: DecisionRule,
     slide: SlideRule,
 }
 
 /// Where a frame came from, and what came of it.
-type Analysed = (String, Result<(Analysis, Kept), AnalysisError>);
+type Examined = (String, Result<Finding, AnalysisError>);
 
 impl<R: FnMut(&Report)> Appliance<R> {
     fn show(&mut self, state: &State) {
-        let analyst = self.analyst.as_ref();
-        self.front
-            .show(&view(state, analyst, &self.slide, Duration::ZERO));
+        let examiner = self.examiner.as_ref();
+        self.front.show(&view(
+            state,
+            examiner,
+            &self.slide,
+            &self.conditions,
+            Duration::ZERO,
+        ));
     }
 
     /// Tells whoever looks from outside.
@@ -228,7 +244,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
         service::status(state.name());
         self.inside.status.send_replace(Status {
             state: Arc::new(state.clone()),
-            identity: self.analyst.as_ref().map(|loaded| loaded.identity.clone()),
+            identity: self.examiner.as_ref().map(|loaded| loaded.identity.clone()),
             self_test: self.self_test.clone(),
             slide: self.slide.number(),
             fields: self.slide.judged(),
@@ -240,10 +256,10 @@ impl<R: FnMut(&Report)> Appliance<R> {
         &mut self,
         state: &State,
         load: &mut Option<L>,
-        failure: &mut Option<ModelError>,
+        failure: &mut Option<ApplianceError>,
     ) -> Event
     where
-        L: FnOnce() -> Result<Equipped, ModelError> + Send + 'static,
+        L: FnOnce() -> Result<Equipped, ApplianceError> + Send + 'static,
     {
         match state {
             State::Starting => match self.start(load.take()).await {
@@ -261,21 +277,24 @@ impl<R: FnMut(&Report)> Appliance<R> {
     }
 
     /// Loads the model and gives what the self-test found.
-    async fn start<L>(&mut self, load: Option<L>) -> Result<SelfTest, ModelError>
+    async fn start<L>(&mut self, load: Option<L>) -> Result<SelfTest, ApplianceError>
     where
-        L: FnOnce() -> Result<Equipped, ModelError> + Send + 'static,
+        L: FnOnce() -> Result<Equipped, ApplianceError> + Send + 'static,
     {
-        let broken = |problem: &str| ArtifactError::Inference {
-            engine: "model",
-            problem: problem.into(),
+        let broken = |problem: &str| {
+            ModelError::from(ArtifactError::Inference {
+                engine: "model",
+                problem: problem.into(),
+            })
         };
         let load = load.ok_or_else(|| broken("it was loaded twice"))?;
         let Equipped {
-            mut analyst,
+            mut examiner,
             checks,
         } = tokio::task::spawn_blocking(load)
             .await
             .map_err(|error| broken(&error.to_string()))??;
+        let analyst = examiner.analyst();
         let (manifest, engine) = (analyst.manifest(), analyst.engine());
         for fallback in &engine.fallbacks {
             log::warn!("{fallback}");
@@ -287,23 +306,24 @@ impl<R: FnMut(&Report)> Appliance<R> {
         };
         log::info!("{} on {}", identity.model, identity.engine);
         let samples = analyst.model().golden().len();
-        let mut found = self_test(&identity, samples, self.faults.look(), &checks);
+        let mut found = self_test(&identity, samples, self.conditions.faults(), &checks);
         if manifest.domain.is_none() {
             log::warn!(
                 "the model does not know what it was trained on; no picture is refused as unlike that"
             );
             found.lines.push("distance not checked".into());
         }
-        self.analyst = Some(Loaded {
+        self.conditions.watch(examiner.space().cloned());
+        self.examiner = Some(Loaded {
             identity,
             decision: manifest.decision,
             slide: manifest.slide,
-            worker: Worker::start("model", move |(frame, place): (Frame, Place)| {
-                (frame.source.clone(), analyst.analyse_frame(frame, &place))
+            worker: Worker::start("model", move |specimen: Specimen| {
+                (specimen.frame.source.clone(), examiner.examine(specimen))
             })
             .map_err(|error| broken(&error.to_string()))?,
         });
-        if let (Some(alive), Some(loaded)) = (self.alive.take(), &self.analyst) {
+        if let (Some(alive), Some(loaded)) = (self.alive.take(), &self.examiner) {
             // Whoever listened has ended.
             let _ = alive.send([self.camera.pulse(), loaded.worker.pulse()]);
         }
@@ -319,10 +339,15 @@ impl<R: FnMut(&Report)> Appliance<R> {
         if self.timing.slide_fields.is_some_and(is_full) {
             self.close_slide();
         }
+        self.conditions.look_at_room();
+        if let Some(message) = self.conditions.no_room() {
+            return failed(message, false);
+        }
+        let began = Instant::now();
         match timeout(self.timing.capture, self.camera.ask(())).await {
             Ok(Ok(Ok(frame))) => {
                 let exposed = frame.captured_at;
-                self.frame = Some(frame);
+                self.frame = Some((frame, began.elapsed()));
                 Event::Captured(exposed)
             }
             Ok(Ok(Err(error))) => failed(with_causes(&error), false),
@@ -332,21 +357,31 @@ impl<R: FnMut(&Report)> Appliance<R> {
     }
 
     async fn analyse(&mut self) -> Event {
-        let (Some(loaded), Some(frame)) = (&self.analyst, self.frame.take()) else {
+        let (Some(loaded), Some((frame, capture))) = (&self.examiner, self.frame.take()) else {
             return failed("there is nothing to analyse; press again", false);
         };
-        let place = Place {
-            slide: self.slide_name.clone(),
-            field: self.slide.photographed() + 1,
+        let claim = Claim::default();
+        let specimen = Specimen {
+            frame,
+            capture,
+            slide: self.slide.clone(),
+            claim: claim.clone(),
         };
-        match timeout(self.timing.analysis, loaded.worker.ask((frame, place))).await {
-            Ok(Ok((source, Ok((field, kept))))) => {
-                self.slide.add(&field);
-                let finding = Finding {
-                    field,
-                    slide: self.slide.standing(loaded.slide, &loaded.decision),
-                    kept,
-                };
+        // The appliance may be ended meanwhile.
+        let _held = claim.held();
+        let answer = loaded.worker.ask(specimen);
+        tokio::pin!(answer);
+        let answered = match timeout(self.timing.analysis, &mut answer).await {
+            Ok(answered) => answered,
+            Err(_) if claim.take() => {
+                return failed("the analysis takes too long; press again", false);
+            }
+            // It is being recorded, so that it must be shown, too.
+            Err(_) => answer.await,
+        };
+        match answered {
+            Ok((source, Ok(finding))) => {
+                self.slide.add(&finding.field);
                 let report = Arc::new(Report {
                     source,
                     finding: finding.clone(),
@@ -358,11 +393,8 @@ impl<R: FnMut(&Report)> Appliance<R> {
                 self.last = Some(State::Verdict(finding.clone()));
                 Event::Analysed(finding)
             }
-            Ok(Ok((source, Err(error)))) => {
-                failed(format!("{source}: {}", with_causes(&error)), false)
-            }
-            Ok(Err(Gone)) => failed("the analysis crashed; press again", false),
-            Err(_) => failed("the analysis takes too long; press again", false),
+            Ok((source, Err(error))) => failed(format!("{source}: {}", with_causes(&error)), false),
+            Err(Gone) => failed("the analysis crashed; press again", false),
         }
     }
 
@@ -389,7 +421,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
             let pressed = self.inside.presses.next();
             tokio::pin!(hold, interval, pressed);
             loop {
-                let missing = self.faults.look();
+                let missing = self.conditions.obstacles();
                 if *state == State::Ready && !missing.is_empty() {
                     let fault = Fault::of_parts(&missing);
                     self.missing = Some(fault.clone());
@@ -412,9 +444,14 @@ impl<R: FnMut(&Report)> Appliance<R> {
                     refreshed = Instant::now();
                     self.front.shown = None;
                 }
-                let analyst = self.analyst.as_ref();
-                self.front
-                    .show(&view(state, analyst, &self.slide, began.elapsed()));
+                let examiner = self.examiner.as_ref();
+                self.front.show(&view(
+                    state,
+                    examiner,
+                    &self.slide,
+                    &self.conditions,
+                    began.elapsed(),
+                ));
             }
         };
         self.meaning(event)
@@ -422,7 +459,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
 
     /// Begins another slide; gives what the last one came to, if anything was photographed of it.
     fn close_slide(&mut self) -> Option<Standing> {
-        let loaded = self.analyst.as_ref()?;
+        let loaded = self.examiner.as_ref()?;
         if self.slide.photographed() == 0 {
             return None;
         }
@@ -430,7 +467,6 @@ impl<R: FnMut(&Report)> Appliance<R> {
         log::info!("slide {} closed", standing.slide);
         self.inside.tell(Happening::SlideClosed(standing));
         self.slide = self.slide.next();
-        self.slide_name = slide_name();
         self.last = Some(State::SlideClosed(standing));
         Some(standing)
     }
@@ -454,15 +490,17 @@ impl<R: FnMut(&Report)> Appliance<R> {
 
 fn view<'a>(
     state: &'a State,
-    analyst: Option<&'a Loaded>,
+    examiner: Option<&'a Loaded>,
     slide: &Slide,
+    conditions: &Conditions,
     since: Duration,
 ) -> View<'a> {
     View {
         state,
-        identity: analyst.map(|loaded| &loaded.identity),
+        identity: examiner.map(|loaded| &loaded.identity),
         slide: slide.number(),
         fields: slide.judged(),
+        is_disk_low: conditions.is_disk_low(),
         clock: checks::time_of_day(&jiff::Zoned::now()),
         since,
     }
@@ -526,13 +564,6 @@ fn self_test(
         lines.push(format!("{} ok", right.join(", ")));
     }
     SelfTest { passed, lines }
-}
-
-/// A name that no other slide has, and that sorts by time.
-fn slide_name() -> String {
-    jiff::Timestamp::now()
-        .strftime("%Y-%m-%dT%H%M%S%.3fZ")
-        .to_string()
 }
 
 fn failed(message: impl Into<String>, is_final: bool) -> Event {

@@ -15,8 +15,6 @@ use crate::config::Config;
 
 /// Before this year the program did not exist: the clock has not been set.
 const FIRST_YEAR: i16 = 2026;
-/// Less room than this does not last a day.
-const MIN_FREE: u64 = 256 << 20;
 
 /// One thing that was checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -88,12 +86,15 @@ pub fn model(model: &Model) -> Vec<Check> {
 
 /// Everything but the board and the model: storage, where there is any, and clock.
 pub fn surroundings(config: &Config) -> Vec<Check> {
-    let storage = config.state.as_deref().map(storage);
+    let storage = config
+        .storage
+        .as_ref()
+        .map(|to| storage(&to.state, to.reserve));
     storage.into_iter().chain([clock(&Zoned::now())]).collect()
 }
 
-/// That something can be written, and that there is room for more.
-fn storage(folder: &Path) -> Check {
+/// That something can be written, and that so many bytes are free, without which nothing is photographed.
+fn storage(folder: &Path, reserve: u64) -> Check {
     let write = || -> Result<String> {
         fs::create_dir_all(folder)?;
         let mut file = tempfile::tempfile_in(folder)?;
@@ -102,7 +103,7 @@ fn storage(folder: &Path) -> Check {
         let disk = rustix::fs::fstatvfs(&file)?;
         let free = disk.f_bavail.saturating_mul(disk.f_frsize);
         let free_mib = free >> 20;
-        anyhow::ensure!(free >= MIN_FREE, "only {free_mib} MiB are free; make room");
+        anyhow::ensure!(free >= reserve, "only {free_mib} MiB are free; make room");
         Ok(format!("{}, {free_mib} MiB free", folder.display()))
     };
     let result = write().with_context(|| format!("{} cannot be written to", folder.display()));
@@ -145,13 +146,15 @@ mod tests {
     fn storage_is_written_to_and_nothing_stays() {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state");
-        let check = storage(&state);
+        let check = storage(&state, 1);
         assert!(check.passed, "{}", check.detail);
         assert!(check.detail.ends_with("MiB free"), "{}", check.detail);
         assert_eq!(state.read_dir().unwrap().count(), 0);
+        let check = storage(&state, u64::MAX);
+        assert!(check.detail.contains("MiB are free; make room"));
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();
-        let check = storage(&file);
+        let check = storage(&file, 1);
         assert!(!check.passed);
         assert!(check.detail.contains("file cannot be written to"));
     }

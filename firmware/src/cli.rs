@@ -1,9 +1,9 @@
 //! The command line.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Error, Result};
+use anyhow::{Context, Error, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use smearscope_artifacts::EngineChoice;
 use smearscope_hardware::HardwareError;
@@ -14,6 +14,8 @@ use crate::config::{BoardKind, Config, PanelKind, Raw};
 use crate::exit::{self, Exit};
 use crate::logging;
 use crate::models::{ModelCommand, ModelError, Models};
+use crate::records::RecordsError;
+use crate::records::command::RecordsCommand;
 use crate::{classify, pictures, run, selftest};
 
 /// Classifies blood-smear micrographs for acute lymphoblastic leukemia, on the bench or from files.
@@ -84,6 +86,17 @@ enum Command {
         #[command(flatten)]
         setup: Setup,
     },
+    /// Lists, shows, proves and exports what was recorded, also while the appliance runs.
+    Records {
+        #[command(subcommand)]
+        command: RecordsCommand,
+        /// Configuration [default: /etc/smearscope/config.toml, if there is one].
+        #[arg(long, value_name = "FILE", global = true)]
+        config: Option<PathBuf>,
+        /// Folder of the records [default: storage.state of the configuration].
+        #[arg(long, value_name = "DIR", global = true)]
+        state: Option<PathBuf>,
+    },
     /// Shows or checks the configuration.
     Config {
         #[command(subcommand)]
@@ -149,6 +162,9 @@ struct Bench {
     /// What stands for the simulated OLED, LEDs and button.
     #[arg(long)]
     panel: Option<PanelKind>,
+    /// Folder for records and images [default: storage.state of the configuration].
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -196,6 +212,9 @@ impl Bench {
         if let Some(panel) = self.panel {
             raw.sim.panel = panel;
         }
+        if let Some(state) = self.state {
+            raw.storage.state = state;
+        }
     }
 }
 
@@ -227,14 +246,24 @@ impl From<Error> for Failure {
             Exit::Model
         } else if error.is::<HardwareError>() {
             Exit::Hardware
+        } else if let Some(error) = error.downcast_ref::<RecordsError>() {
+            records_exit(error)
         } else {
             match error.downcast_ref() {
                 Some(ApplianceError::Model(_)) => Exit::Model,
                 Some(ApplianceError::Hardware(_)) => Exit::Hardware,
+                Some(ApplianceError::Records(error)) => records_exit(error),
                 Some(ApplianceError::Thread(_)) | None => Exit::Failure,
             }
         };
         Self { exit, error }
+    }
+}
+
+fn records_exit(error: &RecordsError) -> Exit {
+    match error {
+        RecordsError::Mismatch { .. } => Exit::Mismatch,
+        _ => Exit::Records,
     }
 }
 
@@ -281,6 +310,14 @@ impl Command {
                 command.run(&config, &mut std::io::stdout().lock())?;
                 Ok(Exit::Success)
             }
+            Self::Records {
+                command,
+                config,
+                state,
+            } => {
+                let state = state_folder(config.as_deref(), state).map_err(wrong_configuration)?;
+                Ok(command.run(&state)?)
+            }
             Self::Config { command } => command.run().map_err(wrong_configuration),
             Self::Screens { out } => {
                 pictures::write_all(&out)?;
@@ -313,6 +350,16 @@ fn configured(common: Common, bench: Option<Bench>) -> Result<Config> {
         bench.apply(&mut raw);
     }
     raw.validate()
+}
+
+fn state_folder(config: Option<&Path>, named: Option<PathBuf>) -> Result<PathBuf> {
+    if let Some(folder) = named {
+        return Ok(folder);
+    }
+    let storage = Raw::read(config)?.validate()?.storage;
+    Ok(storage
+        .context("nothing is recorded: storage.state is empty; name a folder with --state")?
+        .state)
 }
 
 fn wrong_configuration(error: Error) -> Failure {

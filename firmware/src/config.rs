@@ -15,9 +15,13 @@ use smearscope_hardware::config::{
 use crate::appliance::Timing;
 use crate::http::settings::{self, HttpSettings, RawHttp};
 use crate::overrides;
+use crate::records::Retention;
 
 /// Where the appliance's configuration is looked for if none is named.
 pub const DEFAULT_PATH: &str = "/etc/smearscope/config.toml";
+/// Longer than anybody keeps anything, larger than any disk.
+const MAX_DAYS: u32 = 36_500;
+const MAX_MIB: u64 = 1 << 30;
 /// A configuration is text of some kilobytes.
 const MAX_BYTES: u64 = 1 << 20;
 
@@ -213,13 +217,31 @@ impl Default for RawLimits {
 }
 
 /// What is kept.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawStorage {
-    /// Folder for what the appliance keeps from start to start; empty: it keeps nothing.
+    /// Folder for records, images and models, and whatever else is kept from start to start; empty: nothing is.
     pub state: PathBuf,
-    /// Folder for the pictures of all fields and their evidence; empty: none are kept.
-    pub pictures: PathBuf,
+    /// Days after which images are removed; 0: never.
+    pub keep_days: u32,
+    /// Free space, in MiB, below which exported images are removed and the operator is warned.
+    pub min_free_mib: u64,
+    /// Free space, in MiB, below which nothing is photographed.
+    pub reserve_mib: u64,
+    /// Whether images that were never exported may be removed to make room, too.
+    pub remove_unexported: bool,
+}
+
+impl Default for RawStorage {
+    fn default() -> Self {
+        Self {
+            state: PathBuf::new(),
+            keep_days: 0,
+            min_free_mib: 1024,
+            reserve_mib: 128,
+            remove_unexported: false,
+        }
+    }
 }
 
 /// The simulated bench.
@@ -263,8 +285,6 @@ pub struct Config {
     pub model: Option<PathBuf>,
     /// Who signs models, if they must be signed.
     pub public_key: Option<PublicKey>,
-    /// Folder for what is kept from start to start.
-    pub state: Option<PathBuf>,
     /// Which engine.
     pub engine: EngineConfig,
     /// What switches the machine off after the button was held, if anything does.
@@ -275,10 +295,10 @@ pub struct Config {
     pub timing: Timing,
     /// How large pictures may be.
     pub limits: Limits,
-    /// Folder for the pictures of all fields, if they are kept.
-    pub pictures: Option<PathBuf>,
     /// The HTTP API, if there is one.
     pub http: Option<HttpSettings>,
+    /// How records are kept, if they are.
+    pub storage: Option<StorageConfig>,
     /// The simulated bench.
     pub sim: RawSim,
     /// Which parts a real bench has, and how they are set up.
@@ -287,6 +307,66 @@ pub struct Config {
     pub pi: PiPins,
     /// Another board's wiring.
     pub linux: LinuxLines,
+}
+
+impl Config {
+    /// Folder for what is kept from start to start, if anything is.
+    pub fn state(&self) -> Option<&Path> {
+        self.storage.as_ref().map(|storage| &*storage.state)
+    }
+}
+
+/// How records are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StorageConfig {
+    /// Folder for records and images.
+    pub state: PathBuf,
+    /// How long images are kept.
+    pub retention: Retention,
+    /// Free bytes below which exported images are removed and the operator is warned.
+    pub min_free: u64,
+    /// Free bytes below which nothing is photographed.
+    pub reserve: u64,
+}
+
+impl RawStorage {
+    fn validate(self) -> Result<Option<StorageConfig>> {
+        if self.keep_days > MAX_DAYS {
+            bail!(
+                "storage.keep_days = {} is impossible; use 0 (for ever) to {MAX_DAYS}",
+                self.keep_days
+            );
+        }
+        let least = within("storage.reserve_mib", self.reserve_mib, MAX_MIB)?;
+        if !(least..=MAX_MIB).contains(&self.min_free_mib) {
+            bail!(
+                "storage.min_free_mib = {} is impossible; use {least} (storage.reserve_mib) to {MAX_MIB}",
+                self.min_free_mib
+            );
+        }
+        Ok(named(self.state).map(|state| StorageConfig {
+            state,
+            retention: Retention {
+                keep_days: Some(self.keep_days).filter(|days| *days > 0),
+                may_remove_unexported: self.remove_unexported,
+            },
+            min_free: self.min_free_mib << 20,
+            reserve: self.reserve_mib << 20,
+        }))
+    }
+}
+
+/// A path, unless it is empty.
+fn named(path: PathBuf) -> Option<PathBuf> {
+    (!path.as_os_str().is_empty()).then_some(path)
+}
+
+fn within(key: &str, value: u64, max: u64) -> Result<u64> {
+    if (1..=max).contains(&value) {
+        Ok(value)
+    } else {
+        bail!("{key} = {value} is impossible; use 1 to {max}")
+    }
 }
 
 impl Raw {
@@ -345,13 +425,6 @@ impl Raw {
                 bail!("timing.{key} = {value} is impossible; use 0.1 to {max} seconds")
             }
         };
-        let within = |key: &str, value: u64, max: u64| {
-            if (1..=max).contains(&value) {
-                Ok(value)
-            } else {
-                bail!("{key} = {value} is impossible; use 1 to {max}")
-            }
-        };
         if self.model.threads > 64 {
             bail!(
                 "model.threads = {} is impossible; use 0 (as many as the engine likes) to 64",
@@ -374,12 +447,10 @@ impl Raw {
         self.camera.check()?;
         self.pi.check()?;
         self.linux.check()?;
-        let named = |path: PathBuf| (!path.as_os_str().is_empty()).then_some(path);
         Ok(Config {
             board: self.board,
             model: named(self.model.folder),
             public_key,
-            state: named(self.storage.state),
             engine: EngineConfig {
                 choice: self.model.engine,
                 library: named(self.model.library),
@@ -412,8 +483,8 @@ impl Raw {
                 max_bytes: within("limits.file_mib", self.limits.file_mib, 1024)? << 20,
                 max_pixels: within("limits.megapixels", self.limits.megapixels, 200)? * 1_000_000,
             },
-            pictures: named(self.storage.pictures),
             http: self.http.validate()?,
+            storage: self.storage.validate()?,
             sim: self.sim,
             equipment: Equipment {
                 display: self.display,
@@ -542,11 +613,25 @@ const COMMENTS: &[(&str, &str)] = &[
     ("storage.", "What is kept."),
     (
         "storage.state",
-        "Folder for installed models and whatever else is kept from start to start; empty: nothing is.",
+        "Folder for records, images, evidence and installed models, such as /var/lib/smearscope; empty: nothing \
+         is kept.",
     ),
     (
-        "storage.pictures",
-        "Folder for the pictures of all fields and their evidence; empty: none are kept.",
+        "storage.keep_days",
+        "Days after which images are removed, exported or not; their records stay; 0: never.",
+    ),
+    (
+        "storage.min_free_mib",
+        "Free space, in MiB, below which the oldest exported images are removed, and the operator is \
+          warned if that is not enough.",
+    ),
+    (
+        "storage.reserve_mib",
+        "Free space, in MiB, below which nothing is photographed, so that nothing is lost.",
+    ),
+    (
+        "storage.remove_unexported",
+        "Whether images that were never exported may be removed to make room, after those that were.",
     ),
     ("sim.", "The simulated bench."),
     ("sim.fields", "Folder of images that the camera plays."),
@@ -668,6 +753,7 @@ mod tests {
         );
         assert_eq!(config.engine.devices, ["CPU"]);
         assert_eq!(config.engine.threads, None);
+        assert_eq!(config.storage, None);
     }
 
     #[test]
@@ -686,6 +772,9 @@ mod tests {
             ("[limits]\nfile_mib = 0", "limits.file_mib"),
             ("[limits]\nmegapixels = 100000", "limits.megapixels"),
             ("[model]\nthreads = 1000", "model.threads"),
+            ("[storage]\nkeep_days = 40000", "storage.keep_days"),
+            ("[storage]\nreserve_mib = 0", "storage.reserve_mib"),
+            ("[storage]\nmin_free_mib = 100", "storage.min_free_mib"),
             ("[model]\ndevices = [\"\"]", "model.devices"),
         ] {
             let message = error(text);
@@ -703,6 +792,23 @@ mod tests {
         assert!(error("display = \"256x64\"").contains("128x32"));
         let endless = "button = \"none\"\n[timing]\ninterval_s = 60";
         assert!(error(endless).contains("timing.slide_fields"));
+    }
+
+    #[test]
+    fn records_are_kept_as_configured() {
+        let config = Raw::parse("[storage]\nstate = \"/state\"\nkeep_days = 30\n")
+            .and_then(Raw::validate)
+            .unwrap();
+        let expected = StorageConfig {
+            state: "/state".into(),
+            retention: Retention {
+                keep_days: Some(30),
+                may_remove_unexported: false,
+            },
+            min_free: 1 << 30,
+            reserve: 128 << 20,
+        };
+        assert_eq!(config.storage, Some(expected));
     }
 
     #[test]

@@ -15,6 +15,10 @@ pub enum Exit {
     Model = 4,
     /// A part of the board cannot be used.
     Hardware = 5,
+    /// The records cannot be used.
+    Records = 6,
+    /// The records or their images are not as they were written.
+    Mismatch = 7,
 }
 
 impl From<Exit> for ExitCode {
@@ -25,4 +29,5 @@ impl From<Exit> for ExitCode {
 
 /// Shown by `--help`.
 pub const HELP: &str = "Exit codes: 0 all is well, 1 something failed, 2 wrong command line, \
-                        3 wrong configuration, 4 unusable model or engine, 5 unusable hardware.";
+                        3 wrong configuration, 4 unusable model or engine, 5 unusable hardware, \
+                        6 unusable records, 7 records that are not as they were written.";

@@ -5,7 +5,7 @@
 //! - [`slide`]: what the fields of a slide say together
 //! - [`appliance`]: the loop, driven by the [`machine`] of states and shown by the [`screens`]
 //! - [`outlook`]: all that from outside, for a network
-//! - [`gallery`]: the pictures that are kept
+//! - [`records`]: what is kept of it, and [`examiner`], which keeps it
 //! - [`checks`]: what a self-test finds
 //! - [`http`]: the API
 //! - [`models`]: which model is used, and what happens when it fails
@@ -16,9 +16,10 @@ pub mod appliance;
 pub mod checks;
 mod classify;
 pub mod cli;
+mod conditions;
 pub mod config;
+pub mod examiner;
 pub mod exit;
-pub mod gallery;
 pub mod http;
 mod logging;
 pub mod machine;
@@ -28,6 +29,7 @@ pub mod outlook;
 mod overrides;
 mod pictures;
 pub mod quality;
+pub mod records;
 mod run;
 pub mod screens;
 mod selftest;

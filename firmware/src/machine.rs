@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use uuid::Uuid;
+
 use crate::analysis::Analysis;
 use crate::slide::Standing;
 
@@ -54,18 +56,18 @@ pub struct Finding {
     pub field: Analysis,
     /// The slide with this field.
     pub slide: Standing,
-    /// Whether picture and evidence were kept.
+    /// Whether it was recorded.
     pub kept: Kept,
 }
 
-/// Whether a field's picture was kept.
+/// Whether a field was recorded, with its picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kept {
-    /// It is on the disk.
-    Saved,
+    /// It is on the disk, in the record with this id.
+    Saved(Uuid),
     /// It should be, and is not.
     NotSaved,
-    /// Pictures are not kept.
+    /// Nothing is recorded.
     Unwanted,
 }
 

@@ -16,6 +16,8 @@ use crate::verdict::{Reason, Verdict};
 
 /// Pixels of the picture for one of the OLED.
 const SCALE: u32 = 4;
+/// The example of a disk with little room.
+const DISK_LOW: &str = "ready-disk-low";
 const MARGIN: u32 = 24;
 const LAMP_RADIUS: u32 = 12;
 const CASE: Rgb<u8> = Rgb([38, 42, 48]);
@@ -37,6 +39,7 @@ pub(crate) fn write_all(folder: &Path) -> Result<()> {
             identity: (state != State::Starting).then_some(&identity),
             slide: 3,
             fields: 2,
+            is_disk_low: name == DISK_LOW,
             clock: Some(jiff::civil::time(14, 5, 0, 0)),
             since: Duration::ZERO,
         };
@@ -73,7 +76,7 @@ fn finding(verdict: Verdict, probability: Option<f32>) -> Finding {
     }
 }
 
-fn examples() -> [(&'static str, State); 16] {
+fn examples() -> [(&'static str, State); 18] {
     let verdict = |verdict, probability| State::Verdict(finding(verdict, probability));
     let inconclusive = |reason, probability| verdict(Verdict::Inconclusive(reason), probability);
     [
@@ -102,6 +105,7 @@ fn examples() -> [(&'static str, State); 16] {
             }),
         ),
         ("ready", State::Ready),
+        (DISK_LOW, State::Ready),
         ("capturing", State::Capturing(Instant::now())),
         ("analysing", State::Analysing),
         ("positive", verdict(Verdict::Positive, Some(0.973))),
@@ -142,6 +146,13 @@ fn examples() -> [(&'static str, State); 16] {
                 message: "camera does not answer; check its USB cable, that no other program uses it and \
                           that the user is in the group video (/dev/video0)"
                     .into(),
+                is_final: false,
+            }),
+        ),
+        (
+            "disk-full",
+            State::Fault(Fault {
+                message: "disk full, 96 MiB free; export records, then remove files".into(),
                 is_final: false,
             }),
         ),

@@ -9,15 +9,16 @@ use smearscope_hardware::sim::{self, LogLines, Panel, SimConfig};
 use smearscope_hardware::{Board, HardwareError};
 
 use crate::analysis::Analyst;
-use crate::appliance::{self, End, Equipped};
+use crate::appliance::{self, ApplianceError, End, Equipped};
 use crate::checks::{self, Check};
-use crate::config::{BoardKind, Config, PanelKind};
-use crate::gallery::Gallery;
+use crate::config::{BoardKind, Config, PanelKind, StorageConfig};
+use crate::examiner::Examiner;
 use crate::logging;
 use crate::machine::{Finding, Kept};
 use crate::models::Models;
 use crate::network;
 use crate::outlook::{Report, outlook};
+use crate::records::{Space, Store};
 use crate::screens::DEMO_NOTICE;
 
 /// `reread` reads the configuration once more, when a new one is to be applied.
@@ -40,10 +41,7 @@ pub(crate) fn run(config: &Config, reread: impl Fn() -> Result<Config>) -> Resul
         let rollback = ready.rollback.map(|line| Check::failed("model", line));
         let surroundings = checks::surroundings(&loaded);
         Ok(Equipped {
-            analyst: match loaded.pictures.map(Gallery::new) {
-                Some(gallery) => analyst.keeping(gallery),
-                None => analyst,
-            },
+            examiner: examiner(analyst, loaded.storage)?,
             checks: rollback.into_iter().chain(surroundings).collect(),
         })
     };
@@ -87,6 +85,21 @@ fn start_anew() -> Result<()> {
         .args(std::env::args_os().skip(1))
         .exec();
     Err(error).with_context(|| format!("{} cannot be started anew", program.display()))
+}
+
+/// Keeps records where the configuration says so.
+fn examiner(analyst: Analyst, storage: Option<StorageConfig>) -> Result<Examiner, ApplianceError> {
+    let Some(storage) = storage else {
+        return Ok(Examiner::new(analyst));
+    };
+    let store = Store::open(storage.state.clone())?;
+    let space = Space::of(storage.state, storage.min_free, storage.reserve);
+    Ok(Examiner::recording(
+        analyst,
+        store,
+        storage.retention,
+        space,
+    )?)
 }
 
 /// What the operator meant by holding the button, where the configuration says how.
@@ -165,8 +178,9 @@ fn verdict_line(report: &Report) -> String {
         "research use only"
     };
     let kept = match kept {
-        Kept::NotSaved => " · NOT SAVED",
-        Kept::Saved | Kept::Unwanted => "",
+        Kept::Saved(id) => format!(" · saved as {id}"),
+        Kept::NotSaved => " · NOT SAVED".into(),
+        Kept::Unwanted => String::new(),
     };
     format!(
         "verdict: {}{}{threshold}{reason} · {} · slide {}: {}{} of {} fields{kept} · {notice} · {} on {}",

@@ -38,6 +38,7 @@ pub const DEMO_NOTICE: &str = "demo model, not for diagnosis";
 const DEMO_LINE: &str = "DEMO, NOT FOR DIAGNOSIS";
 const RESEARCH_LINE: &str = "RESEARCH USE ONLY";
 const NOT_SAVED: &str = "NOT SAVED, CHECK DISK";
+const DISK_LOW: &str = "DISK LOW, EXPORT RECORDS";
 /// Before the slide's number where a display is repeated.
 const AGAIN: &str = "again: ";
 
@@ -68,6 +69,8 @@ pub struct View<'a> {
     pub slide: u32,
     /// How many fields of it were photographed.
     pub fields: u32,
+    /// Whether there is little room for records.
+    pub is_disk_low: bool,
     /// The time of day, where it is known.
     pub clock: Option<Time>,
     /// How long the state has been shown.
@@ -168,6 +171,7 @@ impl View<'_> {
     fn footer(&self) -> Option<&'static str> {
         match self.state {
             State::Fault(_) | State::Off | State::SelfTest(_) => None,
+            State::Ready if self.is_disk_low => Some(DISK_LOW),
             _ => self.identity.map(|identity| {
                 if identity.is_demo {
                     DEMO_LINE
@@ -474,6 +478,7 @@ mod tests {
             identity,
             slide: 3,
             fields: 2,
+            is_disk_low: false,
             clock: Some(jiff::civil::time(14, 5, 0, 0)),
             since,
         };
@@ -556,12 +561,42 @@ mod tests {
         let mut lost = finding(Verdict::Positive, Some(0.9));
         lost.kept = Kept::NotSaved;
         let mut saved = lost.clone();
-        saved.kept = Kept::Saved;
+        saved.kept = Kept::Saved(uuid::Uuid::nil());
         let [lost, saved] =
             [lost, saved].map(|found| picture(&State::Verdict(found), Some(&identity(true))));
         assert_ne!(lost, saved);
         // The D of DEMO is there all the same.
         assert_art(&lost, 6, 57, "#...##.\n#.##.#.");
+    }
+
+    #[test]
+    fn a_disk_that_is_low_is_told_while_nothing_else_is_to_be() {
+        let identity = identity(true);
+        let show = |state: &State, is_disk_low| {
+            let view = View {
+                state,
+                identity: Some(&identity),
+                slide: 1,
+                fields: 0,
+                is_disk_low,
+                clock: None,
+                since: Duration::ZERO,
+            };
+            view.picture(ScreenSize::Rows64)
+        };
+        // The D and the I of DISK, dark on light.
+        assert_art(
+            &show(&State::Ready, true),
+            4,
+            57,
+            "
+            #...###..
+            #.##.###.
+            ",
+        );
+        assert_ne!(show(&State::Ready, true), show(&State::Ready, false));
+        let verdict = verdict(Verdict::Positive);
+        assert_eq!(show(&verdict, true), show(&verdict, false));
     }
 
     #[test]

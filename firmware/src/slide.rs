@@ -1,6 +1,7 @@
 //! A slide: the fields of view that were photographed of it, and what they say together.
 
 use smearscope_artifacts::{DecisionRule, SlideRule};
+use uuid::Uuid;
 
 use crate::analysis::Analysis;
 use crate::verdict::{Reason, Verdict};
@@ -8,6 +9,8 @@ use crate::verdict::{Reason, Verdict};
 /// The slide under the microscope.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Slide {
+    /// For records; its time is that of the slide before it was photographed.
+    id: Uuid,
     number: u32,
     /// Calibrated log-odds of the fields that the model judged.
     log_odds: Vec<f32>,
@@ -44,10 +47,16 @@ impl Slide {
 
     fn numbered(number: u32) -> Self {
         Self {
+            id: Uuid::now_v7(),
             number,
             log_odds: Vec::new(),
             refused: 0,
         }
+    }
+
+    /// What no other slide has.
+    pub fn id(&self) -> Uuid {
+        self.id
     }
 
     /// Which one, from 1.

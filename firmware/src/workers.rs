@@ -10,6 +10,8 @@ enum Job<Request, Response> {
     Work(Request, oneshot::Sender<Response>),
     /// Nothing, in its turn.
     Beat(oneshot::Sender<()>),
+    /// To end.
+    End(oneshot::Sender<()>),
 }
 
 /// A thread that answers one request after the other.
@@ -61,6 +63,12 @@ where
                         }
                     }
                     Job::Beat(answer) => drop(answer.send(())),
+                    Job::End(ended) => {
+                        drop(work);
+                        // Nobody may wait any more.
+                        let _ = ended.send(());
+                        return;
+                    }
                 }
             }
         })?;
@@ -73,6 +81,15 @@ where
         let job = Job::Work(request, answer);
         self.jobs.send(job).map_err(|_| Gone)?;
         answered.await.map_err(|_| Gone)
+    }
+
+    /// Waits until it has done what it was asked before, and has put away what it works with.
+    pub(crate) async fn end(self) {
+        let (ending, ended) = oneshot::channel();
+        if self.jobs.send(Job::End(ending)).is_ok() {
+            // An error says that it crashed in doing so.
+            let _ = ended.await;
+        }
     }
 
     /// By which it is seen whether the worker is alive; the thread lives as long as this, too.
@@ -141,6 +158,21 @@ mod tests {
 
     fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> std::task::Poll<F::Output> {
         future.poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
+    }
+
+    #[tokio::test]
+    async fn what_a_worker_works_with_is_put_away_at_its_end() {
+        let tool = std::sync::Arc::new(());
+        let held = tool.clone();
+        let worker = Worker::start("test", move |()| {
+            let _ = &held;
+        })
+        .unwrap();
+        let pulse = worker.pulse();
+        worker.end().await;
+        assert_eq!(std::sync::Arc::strong_count(&tool), 1);
+        let mut beat = std::pin::pin!(pulse.beat());
+        assert!(poll_once(beat.as_mut()).is_pending());
     }
 
     #[tokio::test]

@@ -112,6 +112,13 @@ impl<T: Clone + std::fmt::Debug> Record<T> {
         self.lock().last().cloned()
     }
 
+    /// Forgets everything but what is shown now: a long test has no room for all of it.
+    pub fn forget(&self) {
+        let mut values = self.lock();
+        let shown = values.pop();
+        *values = shown.into_iter().collect();
+    }
+
     /// Waits until `holds` for what is shown now, and returns that.
     ///
     /// # Panics

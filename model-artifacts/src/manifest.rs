@@ -230,17 +230,22 @@ pub struct FileEntry {
 impl FileEntry {
     /// The entry of a file with these contents.
     pub fn for_bytes(path: impl Into<PathBuf>, bytes: &[u8]) -> Self {
-        let mut sha256 = String::with_capacity(64);
-        for byte in Sha256::digest(bytes) {
-            for nibble in [byte >> 4, byte & 15] {
-                sha256.push(char::from(b"0123456789abcdef"[usize::from(nibble)]));
-            }
-        }
         Self {
             path: path.into(),
-            sha256,
+            sha256: sha256(bytes),
         }
     }
+}
+
+/// The SHA-256 of some bytes, as 64 lower-case hexadecimal digits.
+pub fn sha256(bytes: &[u8]) -> String {
+    let mut sha256 = String::with_capacity(64);
+    for byte in Sha256::digest(bytes) {
+        for nibble in [byte >> 4, byte & 15] {
+            sha256.push(char::from(b"0123456789abcdef"[usize::from(nibble)]));
+        }
+    }
+    sha256
 }
 
 /// An image with the probability that the network must give it.

@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::files::read_bounded;
 use crate::{
     ArtifactError, Classifier, Descriptor, EngineConfig, EngineInfo, FileEntry, GoldenSample,
-    Inference, Manifest, Preprocessor, PublicKey, Tensor,
+    Inference, Manifest, Preprocessor, PublicKey, Tensor, sha256,
 };
 
 /// Largest manifest, largest file of a network, in bytes.
@@ -61,7 +61,7 @@ impl ModelFiles {
         if let Some(key) = key {
             key.check(folder, &bytes)?;
         }
-        let manifest_sha256 = FileEntry::for_bytes(Manifest::FILE_NAME, &bytes).sha256;
+        let manifest_sha256 = sha256(&bytes);
         let text = String::from_utf8(bytes).map_err(|_| ArtifactError::Manifest {
             path: path.clone(),
             field: "manifest".into(),
@@ -184,6 +184,7 @@ pub struct GoldenResult {
 /// A verified model on an engine, ready to classify.
 pub struct Model {
     manifest: Manifest,
+    manifest_sha256: String,
     preprocessor: Preprocessor,
     classifier: Box<dyn Classifier>,
     engine: EngineInfo,
@@ -263,6 +264,7 @@ impl Model {
         let classifier = engine.start(files, config)?;
         Ok(Self {
             manifest: files.manifest.clone(),
+            manifest_sha256: files.manifest_sha256.clone(),
             preprocessor: Preprocessor::new(files.manifest.input.clone())?,
             engine: classifier.info().clone(),
             classifier,
@@ -305,9 +307,23 @@ impl Model {
         })
     }
 
+    /// The same with something between it and its engine, such as one that fails when a test says so.
+    #[must_use]
+    pub fn through(self, wrap: impl FnOnce(Box<dyn Classifier>) -> Box<dyn Classifier>) -> Self {
+        Self {
+            classifier: wrap(self.classifier),
+            ..self
+        }
+    }
+
     /// What the manifest says.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// SHA-256 of the manifest's file, which has those of all others: it names this very model.
+    pub fn manifest_sha256(&self) -> &str {
+        &self.manifest_sha256
     }
 
     /// The engine and device that really run.

@@ -1,29 +1,31 @@
 //! The appliance's real loop, model and display driver on scripted hardware.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Span;
-use smearscope::analysis::Analyst;
+use smearscope::analysis::{AnalysisError, Analyst};
 use smearscope::appliance::{self, ApplianceError, End, Equipped, Timing};
 use smearscope::checks::Check;
-use smearscope::gallery::Gallery;
+use smearscope::examiner::{Claim, Examiner, Specimen};
 use smearscope::machine::{Finding, Kept, SelfTest, State};
 use smearscope::models::ModelError;
 use smearscope::outlook::outlook;
 use smearscope::quality::Problem;
+use smearscope::records::{Archive, Filter, Record, RecordsError, Retention, Space, Store};
 use smearscope::screens::{Identity, View};
 use smearscope::slide::Slide;
 use smearscope::verdict::{Reason, Verdict};
 use smearscope_artifacts::decode::Limits;
-use smearscope_artifacts::{EngineChoice, EngineConfig, MOST_LOG_ODDS, Model};
+use smearscope_artifacts::{ArtifactError, EngineChoice, EngineConfig, MOST_LOG_ODDS, Model};
 use smearscope_hardware::mock::{Bench, assert_art};
 use smearscope_hardware::oled::{OledSetup, Ssd1306Screen};
 use smearscope_hardware::virtual_ssd1306::VirtualSsd1306;
 use smearscope_hardware::{
-    Board, ButtonEvent, Canvas, HardwareError, Light, Lights, ScreenSize, mock,
+    Board, ButtonEvent, Canvas, Frame, HardwareError, Light, Lights, Pixels, ScreenSize, mock,
 };
 
 use crate::bench_top::*;
@@ -68,13 +70,44 @@ const NEGATIVE: Lights = Lights {
     ..READY
 };
 
-fn load(model: &Path) -> Result<Analyst, ModelError> {
+fn load(model: &Path) -> Result<Analyst, ArtifactError> {
     let engine = EngineConfig {
         choice: EngineChoice::Embedded,
         ..EngineConfig::default()
     };
     let model = Model::load(model, &engine)?;
     Ok(Analyst::new(model, Limits::default()))
+}
+
+/// An examiner that keeps no records.
+fn unrecorded(model: &Path) -> Result<Examiner, ApplianceError> {
+    Ok(Examiner::new(load(model).map_err(ModelError::from)?))
+}
+
+/// One that records into a folder with so much room.
+fn recorded(state: &Path, space: Space) -> Result<Examiner, ApplianceError> {
+    let store = Store::open(state.to_owned())?;
+    let analyst = load(&demo_model()).map_err(ModelError::from)?;
+    Ok(Examiner::recording(
+        analyst,
+        store,
+        Retention::default(),
+        space,
+    )?)
+}
+
+/// What is recorded in a folder.
+fn records(state: &Path) -> Vec<Record> {
+    let mut records = Vec::new();
+    let each = |record| {
+        records.push(record);
+        Ok::<_, RecordsError>(())
+    };
+    Archive::open(state)
+        .unwrap()
+        .fields(&Filter::default(), each)
+        .unwrap();
+    records
 }
 
 /// An appliance at work on a thread of its own.
@@ -88,18 +121,18 @@ impl Running {
     fn start(timing: Timing, model: &Path) -> Self {
         let (board, bench) = mock::board();
         let model = model.to_owned();
-        Self::start_on(board, bench, timing, move || load(&model))
+        Self::start_on(board, bench, timing, move || unrecorded(&model))
     }
 
     fn start_on(
         board: Board,
         bench: Bench,
         timing: Timing,
-        load: impl FnOnce() -> Result<Analyst, ModelError> + Send + 'static,
+        load: impl FnOnce() -> Result<Examiner, ApplianceError> + Send + 'static,
     ) -> Self {
         Self::start_with(board, bench, timing, move || {
             Ok(Equipped {
-                analyst: load()?,
+                examiner: load()?,
                 checks: Vec::new(),
             })
         })
@@ -109,7 +142,7 @@ impl Running {
         board: Board,
         bench: Bench,
         timing: Timing,
-        load: impl FnOnce() -> Result<Equipped, ModelError> + Send + 'static,
+        load: impl FnOnce() -> Result<Equipped, ApplianceError> + Send + 'static,
     ) -> Self {
         let findings = Arc::<Mutex<Vec<Finding>>>::default();
         let thread = std::thread::spawn({
@@ -217,6 +250,7 @@ fn picture(state: &State, fields: u32, identity: &Identity, clock: jiff::civil::
         identity: Some(identity),
         slide: 1,
         fields,
+        is_disk_low: false,
         clock: Some(clock),
         since: Duration::ZERO,
     };
@@ -273,7 +307,7 @@ fn what_the_self_test_finds_wrong_stays_on_the_screen_until_a_press() {
     let (board, bench) = mock::board();
     let running = Running::start_with(board, bench, TIMING, || {
         Ok(Equipped {
-            analyst: load(&demo_model())?,
+            examiner: unrecorded(&demo_model())?,
             checks: vec![
                 Check::passed("storage", "plenty"),
                 Check::failed("model", "smear-2.0.0 failed, back to smear 1.0.0"),
@@ -433,7 +467,7 @@ fn a_display_that_lost_its_power_is_drawn_again() {
     let size = board.screen.size();
     let (bus, glass) = VirtualSsd1306::new(0x3c, size);
     board.screen = Box::new(Ssd1306Screen::new(bus, OledSetup::new(0x3c, size), "test"));
-    let running = Running::start_on(board, bench, TIMING, || load(&demo_model()));
+    let running = Running::start_on(board, bench, TIMING, || unrecorded(&demo_model()));
     let identity = expected("_1").1;
     let wait_until_drawn = || {
         let is_drawn = |_: &Lights| {
@@ -578,40 +612,182 @@ fn a_field_that_moved_is_inconclusive_and_no_part_of_the_slide() {
 }
 
 #[test]
-fn pictures_are_kept_with_their_evidence_and_a_full_disk_is_told() {
+fn fields_are_recorded_with_their_evidence_and_what_is_not_saved_is_told() {
     let folder = tempfile::tempdir().unwrap();
-    let pictures = folder.path().join("pictures");
+    let state = folder.path().join("state");
     let (board, bench) = mock::board();
-    let gallery = Gallery::new(pictures.clone());
-    let running = Running::start_on(board, bench, TIMING, move || {
-        Ok(load(&demo_model())?.keeping(gallery))
-    });
+    let load = {
+        let state = state.clone();
+        move || recorded(&state, Space::probed(|| Ok(u64::MAX), 2, 1))
+    };
+    let running = Running::start_on(board, bench, TIMING, load);
     deliver(&running, "_1");
     running.press("red", RED);
-    let slides: Vec<_> = std::fs::read_dir(&pictures).unwrap().collect();
-    assert_eq!(slides.len(), 1);
-    let slide = slides[0].as_ref().unwrap().path();
-    let (bytes, _) = field("_1");
-    assert_eq!(std::fs::read(slide.join("field-001.jpg")).unwrap(), bytes);
-    let overlay = image::open(slide.join("field-001-evidence.png")).unwrap();
+    let [record] = &records(&state)[..] else {
+        panic!("one field is recorded");
+    };
+    let (bytes, name) = field("_1");
+    let recorded = &record.field;
+    assert_eq!(
+        std::fs::read(state.join(&recorded.image.path)).unwrap(),
+        bytes
+    );
     let finding = &running.findings()[0];
+    assert_eq!(finding.kept, Kept::Saved(recorded.id));
+    assert_eq!((&recorded.source, recorded.number), (&name, 1));
+    assert_eq!(recorded.verdict, "Positive");
+    assert_eq!(recorded.probability, finding.field.probability);
+    assert_eq!(recorded.log_odds, finding.field.log_odds);
+    assert_eq!(recorded.standing.probability, finding.slide.probability);
+    assert_eq!(recorded.model.manifest_sha256.len(), 64);
+    assert_eq!(recorded.engine.device, "CPU");
+    assert!(recorded.elapsed_ms.inference.unwrap() > 0.0);
+    let overlay = image::open(state.join(&recorded.overlay.as_ref().unwrap().path)).unwrap();
     assert_eq!(finding.field.overlay.as_deref(), Some(&overlay.to_rgb8()));
     let strongest = finding.field.strongest.unwrap();
     assert!((0.0..1.0).contains(&strongest.x) && (0.0..1.0).contains(&strongest.y));
-    // No folder can be made any more where a file is.
+    // Nothing can be written into a folder any more where a file is.
+    let slide = state
+        .join(&recorded.image.path)
+        .parent()
+        .unwrap()
+        .to_owned();
     std::fs::remove_dir_all(&slide).unwrap();
     std::fs::write(&slide, "in the way").unwrap();
     deliver(&running, "_1");
     assert!(running.bench.button.press());
     // Waits until that field is analysed.
     running.next_slide();
-    let kept: Vec<Kept> = running
-        .findings()
-        .iter()
-        .map(|finding| finding.kept)
-        .collect();
-    assert_eq!(kept, [Kept::Saved, Kept::NotSaved]);
+    assert_eq!(running.findings()[1].kept, Kept::NotSaved);
+    assert_eq!(records(&state).len(), 1);
     running.end().1.unwrap();
+}
+
+#[test]
+fn a_field_that_nobody_waits_for_any_more_is_not_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let enough = Space::probed(|| Ok(u64::MAX), 2, 1);
+    let mut examiner = recorded(folder.path(), enough).unwrap();
+    let slide = Slide::first();
+    let specimen = |claim| {
+        let (bytes, source) = field("_1");
+        Specimen {
+            frame: Frame {
+                pixels: Pixels::Encoded(bytes),
+                earlier: None,
+                captured_at: Instant::now(),
+                source,
+            },
+            capture: Duration::ZERO,
+            slide: slide.clone(),
+            claim,
+        }
+    };
+    let given_up = Claim::default();
+    drop(given_up.held());
+    let error = examiner.examine(specimen(given_up)).unwrap_err();
+    assert!(matches!(error, AnalysisError::TooLate), "{error}");
+    assert!(records(folder.path()).is_empty());
+    // Nor did it leave anything behind that a field could be mistaken for.
+    let verified = Archive::open(folder.path()).unwrap().verify(None).unwrap();
+    assert_eq!((verified.rows, verified.unrecorded), (0, 0));
+    let waited_for = Claim::default();
+    let held = waited_for.held();
+    let finding = examiner.examine(specimen(waited_for.clone())).unwrap();
+    assert!(matches!(finding.kept, Kept::Saved(_)));
+    assert!(!waited_for.take(), "whoever records it has it");
+    drop(held);
+    assert_eq!(records(folder.path()).len(), 1);
+}
+
+#[test]
+fn a_disk_that_is_low_is_shown_and_one_that_is_full_refuses_until_there_is_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().to_owned();
+    let free = Arc::new(AtomicU64::new(9));
+    let space = Space::probed(
+        {
+            let free = Arc::clone(&free);
+            move || Ok(free.load(Ordering::Relaxed))
+        },
+        10,
+        5,
+    );
+    let (board, bench) = mock::board();
+    let load = {
+        let state = state.clone();
+        move || recorded(&state, space)
+    };
+    let running = Running::start_on(board, bench, TIMING, load);
+    let (leds, screen) = (&running.bench.leds, &running.bench.screen);
+    leds.wait_until("ready", |shown| *shown == READY);
+    screen.wait_until("a low disk", is_disk_low);
+    deliver(&running, "_1");
+    running.press("red", RED);
+    running.next_slide();
+    free.store(4, Ordering::Relaxed);
+    deliver(&running, "_0");
+    running.press("a fault", FAULT);
+    running.press("a fault", FAULT);
+    assert_eq!(records(&state).len(), 1);
+    free.store(10, Ordering::Relaxed);
+    running.press("green blinking", NEGATIVE);
+    assert_eq!(records(&state).len(), 2);
+    let (verdicts, result) = running.end();
+    assert_eq!(verdicts, [Verdict::Positive, Verdict::Negative]);
+    result.unwrap();
+}
+
+/// Whether the footer begins with the D and the I of DISK LOW, dark on light.
+fn is_disk_low(canvas: &Canvas) -> bool {
+    let rows = ["#...###..", "#.##.###."];
+    rows.iter().zip(57..).all(|(row, y)| {
+        let lit = row.chars().zip(4..).map(|(letter, x)| (letter == '#', x));
+        lit.into_iter().all(|(lit, x)| canvas.is_lit(x, y) == lit)
+    })
+}
+
+#[test]
+fn a_full_disk_is_a_fault_while_nobody_presses_and_goes_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().to_owned();
+    let free = Arc::new(AtomicU64::new(0));
+    let space = Space::probed(
+        {
+            let free = Arc::clone(&free);
+            move || Ok(free.load(Ordering::Relaxed))
+        },
+        1,
+        1,
+    );
+    let (board, bench) = mock::board();
+    let running = Running::start_on(board, bench, TIMING, move || recorded(&state, space));
+    let leds = &running.bench.leds;
+    leds.wait_until("a fault", |shown| *shown == FAULT);
+    free.store(1, Ordering::Relaxed);
+    leds.wait_until("ready", |shown| *shown == READY);
+    running.end().1.unwrap();
+}
+
+#[test]
+fn records_that_cannot_be_kept_are_a_fault_for_good() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().to_owned();
+    let held = Store::open(state.clone()).unwrap();
+    let (board, bench) = mock::board();
+    let space = Space::probed(|| Ok(u64::MAX), 2, 1);
+    let running = Running::start_on(board, bench, TIMING, move || recorded(&state, space));
+    let leds = &running.bench.leds;
+    leds.wait_until("a fault", |shown| *shown == FAULT);
+    deliver(&running, "_1");
+    running.press("a fault", FAULT);
+    let (verdicts, result) = running.end();
+    assert_eq!(verdicts, []);
+    let Err(ApplianceError::Records(error)) = result else {
+        panic!("{result:?}");
+    };
+    assert!(matches!(error, RecordsError::Locked { .. }), "{error}");
+    drop(held);
 }
 
 #[test]

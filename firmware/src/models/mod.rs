@@ -74,7 +74,7 @@ impl<'a> Models<'a> {
 
     /// Where models are installed, if the appliance has a place for what it keeps.
     pub fn store(self) -> Option<ModelStore> {
-        let state = self.config.state.as_ref()?;
+        let state = self.config.state()?;
         Some(ModelStore::new(state.join("models")))
     }
 

@@ -1,0 +1,276 @@
+//! What happens to a frame, on a thread of its own: it is analysed, joined to its slide, and recorded.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde_json::Value;
+use smearscope_hardware::{Frame, with_causes};
+use uuid::Uuid;
+
+use crate::analysis::{Analysis, AnalysisError, Analyst, Elapsed, Photograph};
+use crate::machine::{Finding, Kept};
+use crate::quality::Quality;
+use crate::records::{
+    ElapsedEntry, EngineEntry, Exposure, FieldEntry, Images, Keeper, ModelEntry, RecordsError,
+    Retention, SlideEntry, Space, StandingEntry, Store, utc,
+};
+use crate::slide::{Slide, Standing};
+
+/// An analyst, with the records that it keeps, if it keeps any.
+pub struct Examiner {
+    analyst: Analyst,
+    records: Option<Records>,
+}
+
+struct Records {
+    store: Store,
+    space: Space,
+    /// Held, because dropping it ends retention.
+    _keeper: Keeper,
+}
+
+/// A frame on its way to a verdict.
+pub struct Specimen {
+    /// What the camera delivered.
+    pub frame: Frame,
+    /// How long that took.
+    pub capture: Duration,
+    /// The slide without it.
+    pub slide: Slide,
+    /// Settles whether it is recorded or given up.
+    pub claim: Claim,
+}
+
+/// What only one of two may have: whoever records a verdict, or whoever waits for it and gives up. So what
+/// is recorded is always shown. Clones are the same claim.
+#[derive(Debug, Clone, Default)]
+pub struct Claim(Arc<AtomicBool>);
+
+impl Claim {
+    /// Whether it was still there to be had; it no longer is.
+    pub fn take(&self) -> bool {
+        !self.0.swap(true, Ordering::SeqCst)
+    }
+
+    /// Takes it, if it is still there, when this is dropped: whoever waited was sent away.
+    pub fn held(&self) -> Held {
+        Held(self.clone())
+    }
+}
+
+/// See [`Claim::held`].
+pub struct Held(Claim);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.take();
+    }
+}
+
+impl Examiner {
+    /// One that keeps no records.
+    pub fn new(analyst: Analyst) -> Self {
+        Self {
+            analyst,
+            records: None,
+        }
+    }
+
+    /// One that keeps records, with the evidence, as long as `retention` says and `space` lets it.
+    ///
+    /// # Errors
+    /// Those of [`Keeper::start`].
+    pub fn recording(
+        analyst: Analyst,
+        store: Store,
+        retention: Retention,
+        space: Space,
+    ) -> Result<Self, RecordsError> {
+        Ok(Self {
+            analyst: analyst.with_overlays(true),
+            records: Some(Records {
+                _keeper: Keeper::start(&store, retention, space.clone())?,
+                store,
+                space,
+            }),
+        })
+    }
+
+    /// The verified model and its gate.
+    pub fn analyst(&self) -> &Analyst {
+        &self.analyst
+    }
+
+    /// The room that there is for records, if any are kept.
+    pub fn space(&self) -> Option<&Space> {
+        self.records.as_ref().map(|records| &records.space)
+    }
+
+    /// Analyses a frame and records it. What cannot be recorded is a finding all the same, which says so, and the log tells
+    /// why.
+    ///
+    /// # Errors
+    /// Those of [`Analyst::analyse_frame`], and [`AnalysisError::TooLate`].
+    pub fn examine(&mut self, specimen: Specimen) -> Result<Finding, AnalysisError> {
+        let Specimen {
+            frame,
+            capture,
+            slide,
+            claim,
+        } = specimen;
+        let captured_at = wall_clock(frame.captured_at);
+        let source = frame.source.clone();
+        let photograph = self.analyst.analyse_frame(frame, slide.id())?;
+        let number = slide.photographed() + 1;
+        let id = slide.id();
+        let standing = self.standing(slide, &photograph.analysis);
+        let field = Field {
+            id: Uuid::now_v7(),
+            slide: SlideEntry {
+                id,
+                number: standing.slide,
+                started_at: utc(captured_at),
+            },
+            number,
+            captured_at,
+            source,
+            capture,
+        };
+        let kept = self.record(&field, &photograph, &standing, &claim)?;
+        if photograph.analysis.log_odds.is_some() {
+            self.analyst.remember();
+        }
+        Ok(Finding {
+            field: photograph.analysis,
+            slide: standing,
+            kept,
+        })
+    }
+
+    fn standing(&self, mut slide: Slide, analysis: &Analysis) -> Standing {
+        slide.add(analysis);
+        let manifest = self.analyst.manifest();
+        slide.standing(manifest.slide, &manifest.decision)
+    }
+
+    fn record(
+        &mut self,
+        field: &Field,
+        photograph: &Photograph,
+        standing: &Standing,
+        claim: &Claim,
+    ) -> Result<Kept, AnalysisError> {
+        let Some(records) = &mut self.records else {
+            return if claim.take() {
+                Ok(Kept::Unwanted)
+            } else {
+                Err(AnalysisError::TooLate)
+            };
+        };
+        let mut is_claimed = false;
+        let exposure = Exposure {
+            encoded: photograph.encoded.as_deref(),
+            image: &photograph.image,
+            overlay: photograph.analysis.overlay.as_deref(),
+        };
+        let analyst = &self.analyst;
+        let entry = |images| {
+            is_claimed = claim.take();
+            is_claimed.then(|| field.entry(analyst, photograph, standing, images))
+        };
+        match records.store.put(&field.slide, field.id, &exposure, entry) {
+            Ok(true) => Ok(Kept::Saved(field.id)),
+            Err(error) if is_claimed || claim.take() => {
+                log::error!("{} is not saved: {}", field.source, with_causes(&error));
+                Ok(Kept::NotSaved)
+            }
+            Ok(false) | Err(_) => Err(AnalysisError::TooLate),
+        }
+    }
+}
+
+/// What is known of a field besides its analysis.
+struct Field {
+    id: Uuid,
+    slide: SlideEntry,
+    number: u32,
+    captured_at: Timestamp,
+    source: String,
+    capture: Duration,
+}
+
+impl Field {
+    fn entry(
+        &self,
+        analyst: &Analyst,
+        photograph: &Photograph,
+        standing: &Standing,
+        images: Images,
+    ) -> FieldEntry {
+        let (manifest, engine) = (analyst.manifest(), analyst.engine());
+        let analysis = &photograph.analysis;
+        let Elapsed {
+            preparation,
+            inference,
+        } = photograph.elapsed;
+        FieldEntry {
+            id: self.id,
+            slide: self.slide.id,
+            number: self.number,
+            captured_at: utc(self.captured_at),
+            source: self.source.clone(),
+            verdict: analysis.verdict.word().into(),
+            reason: analysis.explanation(),
+            probability: analysis.probability,
+            log_odds: analysis.log_odds,
+            threshold: manifest.decision.threshold,
+            quality: quality(&analysis.quality),
+            standing: StandingEntry {
+                verdict: standing.verdict.word().into(),
+                reason: standing.verdict.reason().map(|reason| reason.to_string()),
+                probability: standing.probability,
+                fields: standing.fields,
+                refused: standing.refused,
+            },
+            model: ModelEntry {
+                name: manifest.name.clone(),
+                version: manifest.version.to_string(),
+                manifest_sha256: analyst.model().manifest_sha256().into(),
+                demo: manifest.demo,
+            },
+            engine: EngineEntry {
+                name: engine.engine.into(),
+                version: engine.version.clone(),
+                device: engine.device.clone(),
+            },
+            elapsed_ms: ElapsedEntry {
+                capture: milliseconds(self.capture),
+                preparation: milliseconds(preparation),
+                inference: inference.map(milliseconds),
+                storing: milliseconds(images.elapsed),
+            },
+            image: images.image,
+            overlay: images.overlay,
+        }
+    }
+}
+
+/// As text first: a value would have the digits that 32-bit numbers get with 64 bits.
+fn quality(quality: &Quality) -> Value {
+    serde_json::to_string(quality)
+        .and_then(|text| serde_json::from_str(&text))
+        .unwrap_or(Value::Null)
+}
+
+/// To the microsecond.
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_micros() as f64 / 1000.0
+}
+
+/// The time of day at a moment in the past.
+fn wall_clock(moment: Instant) -> Timestamp {
+    let now = Timestamp::now();
+    now.checked_sub(moment.elapsed()).unwrap_or(now)
+}

@@ -1,0 +1,139 @@
+//! Reading records, whether or not an appliance writes them.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, named_params};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::entry::FieldEntry;
+use super::{RecordsError, schema};
+
+/// The records in a state folder, to be read.
+pub struct Archive {
+    folder: PathBuf,
+    connection: Connection,
+}
+
+/// Which fields are meant; without anything, all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// From this time on ([`utc`](super::utc)).
+    pub since: Option<String>,
+    /// Before this time.
+    pub until: Option<String>,
+    /// Those of this slide.
+    pub slide: Option<Uuid>,
+    /// This field.
+    pub field: Option<Uuid>,
+    /// Those with this verdict: `Positive`, `Negative` or `Inconclusive`.
+    pub verdict: Option<&'static str>,
+}
+
+/// A field with what became of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Record {
+    /// Its place in the chain, from 1.
+    pub seq: i64,
+    /// Its hash, by which the next row follows from it.
+    pub hash: String,
+    /// When its images were first exported ([`utc`](super::utc)), if they were.
+    pub exported_at: Option<String>,
+    /// When its images were removed, if they were.
+    pub images_removed_at: Option<String>,
+    /// The field.
+    #[serde(flatten)]
+    pub field: FieldEntry,
+}
+
+const QUERY: &str = "
+    SELECT fields.seq, fields.hash, fields.body, removed_at,
+           (SELECT min(exported_at) FROM exports WHERE exports.field = fields.id) AS exported_at
+    FROM fields LEFT JOIN removals ON removals.field = fields.id
+    WHERE (:since IS NULL OR captured_at >= :since)
+      AND (:until IS NULL OR captured_at < :until)
+      AND (:slide IS NULL OR slide = :slide)
+      AND (:field IS NULL OR fields.id = :field)
+      AND (:verdict IS NULL OR verdict = :verdict)
+    ORDER BY fields.seq";
+
+impl Archive {
+    /// Opens the records in `folder`.
+    ///
+    /// # Errors
+    /// [`RecordsError::File`] if there are none, and those of [`Store::open`](super::Store::open) that
+    /// concern the database.
+    pub fn open(folder: &Path) -> Result<Self, RecordsError> {
+        Ok(Self {
+            folder: folder.into(),
+            connection: schema::open_for_reading(folder)?,
+        })
+    }
+
+    /// The state folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Gives the fields that `filter` means to `each`, in the order in which they were recorded, as they were at one moment.
+    ///
+    /// # Errors
+    /// Those of `each`, those of the database, and [`RecordsError::Mismatch`] for a row that says nothing that was ever
+    /// written.
+    pub fn fields<E: From<RecordsError>>(
+        &self,
+        filter: &Filter,
+        mut each: impl FnMut(Record) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let failed = RecordsError::database(&self.folder);
+        let mut statement = self.connection.prepare(QUERY).map_err(&failed)?;
+        let mut rows = statement
+            .query(named_params! {
+                ":since": filter.since,
+                ":until": filter.until,
+                ":slide": filter.slide.map(|id| id.to_string()),
+                ":field": filter.field.map(|id| id.to_string()),
+                ":verdict": filter.verdict,
+            })
+            .map_err(&failed)?;
+        while let Some(row) = rows.next().map_err(&failed)? {
+            each(record(row).map_err(&failed)??)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the images of a field were removed, as of now.
+    pub(super) fn is_removed(&self, field: &Uuid) -> Result<bool, RecordsError> {
+        // On a connection of its own: this one may be in the middle of reading an earlier state.
+        schema::open_for_reading(&self.folder)?
+            .query_row(
+                "SELECT EXISTS (SELECT 1 FROM removals WHERE field = ?1)",
+                [field.to_string()],
+                |row| row.get(0),
+            )
+            .map_err(RecordsError::database(&self.folder))
+    }
+}
+
+fn record(row: &rusqlite::Row<'_>) -> rusqlite::Result<Result<Record, RecordsError>> {
+    let seq = row.get("seq")?;
+    let body: String = row.get("body")?;
+    let field = match serde_json::from_str(&body) {
+        Ok(field) => field,
+        Err(error) => {
+            let problem = format!("row {seq} is no field: {error}");
+            return Ok(Err(RecordsError::Mismatch { problem }));
+        }
+    };
+    Ok(Ok(Record {
+        seq,
+        hash: row.get("hash")?,
+        exported_at: row.get("exported_at")?,
+        images_removed_at: row.get("removed_at")?,
+        field,
+    }))
+}

@@ -1,0 +1,279 @@
+//! `smearscope records`: looking at records, proving and exporting them.
+
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand, ValueEnum};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
+use uuid::Uuid;
+
+use super::{Archive, Filter, Record, RecordsError, utc};
+use crate::exit::Exit;
+
+/// What to do with records.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RecordsCommand {
+    /// Lists recorded fields, oldest first.
+    #[command(
+        after_help = "Example: smearscope records list --since 2026-05-01 --verdict positive --json | jq .id\n\n\
+        With --json, each line is an object: the field as it was recorded, with its place in the chain (seq), \
+        its hash, exported_at and images_removed_at."
+    )]
+    List {
+        #[command(flatten)]
+        filter: FilterArgs,
+        /// Print JSON, one object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Shows a field, or every field of a slide, with all that is known of it.
+    Show {
+        /// The field's or the slide's id.
+        id: Uuid,
+        /// Print JSON, one object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Checks that no row and no image was changed since it was written; exit code 7 if one was.
+    #[command(
+        after_help = "The last line names the head, the hash of the last row. Keep it elsewhere: somebody who may write \
+        to the records could make the whole chain of hashes anew, or cut off its end, and only an earlier head shows that. \
+        Example: smearscope records verify --expect-head \"$(cat head-of-yesterday)\""
+    )]
+    Verify {
+        /// Demand that the chain contains a row with this hash: an earlier head.
+        #[arg(long, value_name = "HASH")]
+        expect_head: Option<String>,
+    },
+    /// Takes records elsewhere; with `zip`, which has the images, it is noted what was exported.
+    #[command(
+        after_help = "Example: smearscope records export --format zip --out slides.zip --since 2026-05-01"
+    )]
+    Export {
+        #[command(flatten)]
+        filter: FilterArgs,
+        /// What to write.
+        #[arg(long)]
+        format: Format,
+        /// File to write [default: standard output; a ZIP archive needs a file].
+        #[arg(long, value_name = "FILE", required_if_eq("format", "zip"))]
+        out: Option<PathBuf>,
+    },
+}
+
+/// What is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A table.
+    Csv,
+    /// An object a line.
+    Json,
+    /// Both, and the images.
+    Zip,
+}
+
+/// Which fields are meant.
+#[derive(Debug, Args)]
+pub(crate) struct FilterArgs {
+    /// From this time on: 2026-05-01 (midnight here) or 2026-05-01T08:00:00Z.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    since: Option<Timestamp>,
+    /// Before this time.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    until: Option<Timestamp>,
+    /// Those of this slide.
+    #[arg(long, value_name = "ID")]
+    slide: Option<Uuid>,
+    /// Those with this verdict.
+    #[arg(long)]
+    verdict: Option<VerdictArg>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum VerdictArg {
+    Positive,
+    Negative,
+    Inconclusive,
+}
+
+impl FilterArgs {
+    fn filter(self) -> Filter {
+        Filter {
+            since: self.since.map(utc),
+            until: self.until.map(utc),
+            slide: self.slide,
+            field: None,
+            verdict: self.verdict.map(|verdict| match verdict {
+                VerdictArg::Positive => "Positive",
+                VerdictArg::Negative => "Negative",
+                VerdictArg::Inconclusive => "Inconclusive",
+            }),
+        }
+    }
+}
+
+/// A time, or the beginning of a day where the appliance stands.
+fn time(text: &str) -> Result<Timestamp, jiff::Error> {
+    match text.parse::<Date>() {
+        Ok(date) if !text.contains(['T', ' ']) => {
+            let midnight: Zoned = date.to_zoned(TimeZone::system())?;
+            Ok(midnight.timestamp())
+        }
+        _ => text.parse(),
+    }
+}
+
+impl RecordsCommand {
+    /// Does it with the records in a state folder.
+    pub(crate) fn run(self, state: &Path) -> Result<Exit> {
+        let archive = Archive::open(state)?;
+        let mut stdout = BufWriter::new(io::stdout().lock());
+        let exit = match self {
+            Self::List { filter, json } => {
+                let filter = filter.filter();
+                if json {
+                    archive.write_json(&filter, &mut stdout)?;
+                } else {
+                    archive.fields(&filter, |record| line(&record, &mut stdout))?;
+                }
+                Exit::Success
+            }
+            Self::Show { id, json } => {
+                show(&archive, id, json, &mut stdout)?;
+                Exit::Success
+            }
+            Self::Verify { expect_head } => {
+                let verified = archive.verify(expect_head.as_deref())?;
+                writeln!(
+                    stdout,
+                    "{} rows and {} images are as they were written",
+                    verified.rows, verified.images
+                )?;
+                writeln!(
+                    stdout,
+                    "the images of {} fields were removed by retention; {} image files have no record",
+                    verified.removed, verified.unrecorded
+                )?;
+                writeln!(stdout, "head {}", verified.head)?;
+                Exit::Success
+            }
+            Self::Export {
+                filter,
+                format,
+                out,
+            } => export(&archive, &filter.filter(), format, out, &mut stdout)?,
+        };
+        stdout.flush()?;
+        Ok(exit)
+    }
+}
+
+/// `2026-05-01T08:00:00.000Z  0197…  Positive      p = 0.973  slide 3, field 1  field01.jpg`
+fn line(record: &Record, mut out: impl Write) -> Result<()> {
+    let field = &record.field;
+    let probability = field
+        .probability
+        .map_or_else(|| "-".into(), |probability| format!("{probability:.3}"));
+    let removed = record
+        .images_removed_at
+        .as_ref()
+        .map_or("", |_| "  (images removed)");
+    writeln!(
+        out,
+        "{}  {}  {:12}  p = {probability:5}  slide {}  {}{removed}",
+        field.captured_at, field.id, field.verdict, field.slide, field.source,
+    )?;
+    Ok(())
+}
+
+fn show(archive: &Archive, id: Uuid, json: bool, mut out: impl Write) -> Result<()> {
+    let mut count = 0;
+    for filter in [
+        Filter {
+            field: Some(id),
+            ..Filter::default()
+        },
+        Filter {
+            slide: Some(id),
+            ..Filter::default()
+        },
+    ] {
+        archive.fields(&filter, |record| {
+            count += 1;
+            if json {
+                writeln!(out, "{}", serde_json::to_string(&record)?)?;
+            } else {
+                writeln!(out, "{}", toml::to_string(&without_nulls(&record)?)?)?;
+            }
+            anyhow::Ok(())
+        })?;
+    }
+    if count == 0 {
+        return Err(RecordsError::Unknown {
+            folder: archive.folder().into(),
+            id: id.to_string(),
+        }
+        .into());
+    }
+    Ok(())
+}
+
+/// TOML, which people read more easily, has no nulls.
+fn without_nulls(record: &Record) -> Result<serde_json::Value> {
+    fn strip(value: &mut serde_json::Value) {
+        if let serde_json::Value::Object(map) = value {
+            map.retain(|_, value| !value.is_null());
+            map.values_mut().for_each(strip);
+        }
+    }
+    // As text first: a value would have the digits that 32-bit numbers get with 64 bits.
+    let mut value = serde_json::from_str(&serde_json::to_string(record)?)?;
+    strip(&mut value);
+    Ok(value)
+}
+
+fn export(
+    archive: &Archive,
+    filter: &Filter,
+    format: Format,
+    out: Option<PathBuf>,
+    stdout: impl Write,
+) -> Result<Exit> {
+    let to_file = |path: &Path| {
+        let file = std::fs::File::create(path)
+            .with_context(|| format!("{} cannot be written", path.display()))?;
+        anyhow::Ok(BufWriter::new(file))
+    };
+    match (format, out) {
+        (Format::Csv, None) => archive.write_csv(filter, stdout)?,
+        (Format::Json, None) => archive.write_json(filter, stdout)?,
+        (Format::Csv, Some(path)) => archive.write_csv(filter, to_file(&path)?)?,
+        (Format::Json, Some(path)) => {
+            let mut file = to_file(&path)?;
+            archive.write_json(filter, &mut file)?;
+            file.flush()?;
+        }
+        (Format::Zip, None) => anyhow::bail!("a ZIP archive needs a file; name one with --out"),
+        (Format::Zip, Some(path)) => {
+            let exported = archive.export_zip(filter, &path)?;
+            let mut stderr = io::stderr();
+            writeln!(
+                stderr,
+                "{}: {} fields, {} of them with their images",
+                path.display(),
+                exported.fields,
+                exported.whole.len()
+            )?;
+            for image in &exported.damaged {
+                writeln!(stderr, "not exported: {image}")?;
+            }
+            if !exported.damaged.is_empty() {
+                return Ok(Exit::Mismatch);
+            }
+        }
+    }
+    Ok(Exit::Success)
+}

@@ -1,0 +1,165 @@
+//! What the rows say.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// A time as records have it: RFC 3339, UTC, with milliseconds, so that text sorts as time does.
+pub fn utc(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
+
+/// A slide, written with its first field.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SlideEntry {
+    /// Its UUID, version 7.
+    pub id: Uuid,
+    /// The number on the screen: from 1 since the appliance was started.
+    pub number: u32,
+    /// When its first field was photographed ([`utc`]).
+    pub started_at: String,
+}
+
+/// A field of view.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FieldEntry {
+    /// Its UUID, version 7.
+    pub id: Uuid,
+    /// The slide's.
+    pub slide: Uuid,
+    /// Which field of the slide, from 1.
+    pub number: u32,
+    /// When it was photographed ([`utc`]), by the appliance's clock.
+    pub captured_at: String,
+    /// The device or file that it came from.
+    pub source: String,
+    /// `Positive`, `Negative` or `Inconclusive`.
+    pub verdict: String,
+    /// Why it is inconclusive, if it is.
+    pub reason: Option<String>,
+    /// Calibrated probability of the positive class, 0 to 1; none where the model was not asked.
+    pub probability: Option<f32>,
+    /// Calibrated log-odds of the positive class; none where the model was not asked.
+    pub log_odds: Option<f32>,
+    /// Probability from which on a verdict is positive.
+    pub threshold: f32,
+    /// What the quality gate measured: per figure its value, its limit and whether it passed.
+    pub quality: serde_json::Value,
+    /// What the slide came to with this field.
+    pub standing: StandingEntry,
+    /// The model that was asked.
+    pub model: ModelEntry,
+    /// What ran it.
+    pub engine: EngineEntry,
+    /// How long it took.
+    pub elapsed_ms: ElapsedEntry,
+    /// The picture.
+    pub image: ImageEntry,
+    /// The picture under its evidence, if the model gives any.
+    pub overlay: Option<ImageEntry>,
+}
+
+/// What a slide came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StandingEntry {
+    /// `Positive`, `Negative` or `Inconclusive`.
+    pub verdict: String,
+    /// Why it is inconclusive, if it is.
+    pub reason: Option<String>,
+    /// Calibrated probability of the positive class, 0 to 1; none while there are too few fields.
+    pub probability: Option<f32>,
+    /// Fields that the model judged.
+    pub fields: u32,
+    /// Fields that it was not asked about.
+    pub refused: u32,
+}
+
+/// A model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelEntry {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// SHA-256 of its manifest, which has those of its files.
+    pub manifest_sha256: String,
+    /// Whether it is a demonstration model.
+    pub demo: bool,
+}
+
+/// An engine at work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EngineEntry {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The device that it really ran on.
+    pub device: String,
+}
+
+/// Milliseconds of each stage.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ElapsedEntry {
+    /// From asking the camera to its answer.
+    pub capture: f64,
+    /// Decoding, and judging the quality.
+    pub preparation: f64,
+    /// The model; none where it was not asked.
+    pub inference: Option<f64>,
+    /// Writing and syncing the images; the commit of the row itself comes after it is written.
+    pub storing: f64,
+}
+
+/// An image of a field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageEntry {
+    /// Relative to the state folder.
+    pub path: String,
+    /// SHA-256 of the file, 64 lower-case hexadecimal digits.
+    pub sha256: String,
+}
+
+/// A field that left the appliance with its images.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ExportEntry {
+    pub(super) field: Uuid,
+    pub(super) exported_at: String,
+}
+
+/// A field whose images were removed by retention.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct RemovalEntry {
+    pub(super) field: Uuid,
+    pub(super) removed_at: String,
+    pub(super) reason: RemovalReason,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RemovalReason {
+    /// Older than they are kept.
+    Age,
+    /// To make room for others.
+    Space,
+}
+
+impl FieldEntry {
+    /// Its images.
+    pub fn images(&self) -> impl Iterator<Item = &ImageEntry> {
+        std::iter::once(&self.image).chain(&self.overlay)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_sort_as_text() {
+        let times =
+            [0, 1_000, 1_500, 2_000].map(|ms| utc(Timestamp::from_millisecond(ms).unwrap()));
+        assert_eq!(times[2], "1970-01-01T00:00:01.500Z");
+        assert!(times.is_sorted());
+    }
+}

@@ -1,0 +1,95 @@
+//! Why records cannot be read, written or trusted.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::ErrorCode;
+
+/// Why records cannot be read, written or trusted.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordsError {
+    /// A file or folder cannot be used.
+    #[error("{} cannot be {doing}; {remedy}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What was tried, as a participle.
+        doing: &'static str,
+        /// What to do about it.
+        remedy: &'static str,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The database cannot be used.
+    #[error("{} cannot be used; check that the disk is in order and that this user may write there", path.display())]
+    Database {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+    /// Another appliance writes there.
+    #[error("{} is in use by another smearscope; end that one, or give this one another folder (storage.state)", folder.display())]
+    Locked {
+        /// The state folder.
+        folder: PathBuf,
+    },
+    /// A later version wrote it.
+    #[error("{} has the format {found}, this program knows {known}; install a newer smearscope", path.display())]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The latest format that is known.
+        known: u32,
+    },
+    /// It is not as it was written.
+    #[error(
+        "{problem}; keep the folder for whoever investigates, and record into another (storage.state)"
+    )]
+    Mismatch {
+        /// What does not match.
+        problem: String,
+    },
+    /// There is no such record.
+    #[error("{} has no slide or field {id}; `smearscope records list` shows them", folder.display())]
+    Unknown {
+        /// The state folder.
+        folder: PathBuf,
+        /// What was asked for.
+        id: String,
+    },
+    /// A record cannot be written as text.
+    #[error("a record cannot be written as JSON or CSV")]
+    Text(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl RecordsError {
+    /// For `map_err`: a file that cannot be used.
+    pub(super) fn file(
+        path: &Path,
+        doing: &'static str,
+        remedy: &'static str,
+    ) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::File {
+            path: path.into(),
+            doing,
+            remedy,
+            source,
+        }
+    }
+
+    /// For `map_err`: what SQLite says of the database in a state folder.
+    pub(super) fn database(folder: &Path) -> impl Fn(rusqlite::Error) -> Self + use<> {
+        let path = super::database(folder);
+        move |source| match source.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Mismatch {
+                problem: format!("{} is damaged ({source})", path.display()),
+            },
+            _ => Self::Database {
+                path: path.clone(),
+                source,
+            },
+        }
+    }
+}

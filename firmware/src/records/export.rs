@@ -1,0 +1,363 @@
+//! Taking records elsewhere: CSV, JSON, or a ZIP archive of both with the images.
+
+use std::fs::{self, File};
+use std::io::{self, Seek, Write};
+use std::path::Path;
+
+use jiff::Timestamp;
+use rusqlite::TransactionBehavior;
+use serde::Serialize;
+use smearscope_artifacts::sha256;
+use tempfile::NamedTempFile;
+use uuid::Uuid;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
+
+use super::chain::{self, Kind};
+use super::entry::{ExportEntry, FieldEntry, ImageEntry, utc};
+use super::{Archive, Filter, Record, RecordsError, schema};
+
+/// What an archive came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Exported {
+    /// Fields in it.
+    pub(super) fields: u64,
+    /// Fields whose images are all in it, as they were written.
+    pub(super) whole: Vec<Uuid>,
+    /// Images that are absent or not as they were written.
+    pub(super) damaged: Vec<String>,
+}
+
+/// A line of the CSV. Names are those of the database's columns.
+#[derive(Serialize)]
+struct Row<'a> {
+    seq: i64,
+    id: Uuid,
+    slide: Uuid,
+    number: u32,
+    captured_at: &'a str,
+    source: &'a str,
+    verdict: &'a str,
+    reason: Option<&'a str>,
+    probability: Option<f32>,
+    log_odds: Option<f32>,
+    threshold: f32,
+    quality: String,
+    slide_verdict: &'a str,
+    slide_probability: Option<f32>,
+    slide_fields: u32,
+    slide_refused: u32,
+    model: &'a str,
+    model_version: &'a str,
+    model_sha256: &'a str,
+    demo: bool,
+    engine: &'a str,
+    engine_version: &'a str,
+    device: &'a str,
+    capture_ms: f64,
+    preparation_ms: f64,
+    inference_ms: Option<f64>,
+    storing_ms: f64,
+    image: &'a str,
+    image_sha256: &'a str,
+    overlay: Option<&'a str>,
+    overlay_sha256: Option<&'a str>,
+    exported_at: Option<&'a str>,
+    images_removed_at: Option<&'a str>,
+    hash: &'a str,
+}
+
+impl<'a> Row<'a> {
+    fn of(record: &'a Record) -> Self {
+        let FieldEntry {
+            id,
+            slide,
+            number,
+            captured_at,
+            source,
+            verdict,
+            reason,
+            probability,
+            log_odds,
+            threshold,
+            quality,
+            standing,
+            model,
+            engine,
+            elapsed_ms,
+            image,
+            overlay,
+        } = &record.field;
+        Self {
+            seq: record.seq,
+            id: *id,
+            slide: *slide,
+            number: *number,
+            captured_at,
+            source,
+            verdict,
+            reason: reason.as_deref(),
+            probability: *probability,
+            log_odds: *log_odds,
+            threshold: *threshold,
+            quality: quality.to_string(),
+            slide_verdict: &standing.verdict,
+            slide_probability: standing.probability,
+            slide_fields: standing.fields,
+            slide_refused: standing.refused,
+            model: &model.name,
+            model_version: &model.version,
+            model_sha256: &model.manifest_sha256,
+            demo: model.demo,
+            engine: &engine.name,
+            engine_version: &engine.version,
+            device: &engine.device,
+            capture_ms: elapsed_ms.capture,
+            preparation_ms: elapsed_ms.preparation,
+            inference_ms: elapsed_ms.inference,
+            storing_ms: elapsed_ms.storing,
+            image: &image.path,
+            image_sha256: &image.sha256,
+            overlay: overlay.as_ref().map(|overlay| &*overlay.path),
+            overlay_sha256: overlay.as_ref().map(|overlay| &*overlay.sha256),
+            exported_at: record.exported_at.as_deref(),
+            images_removed_at: record.images_removed_at.as_deref(),
+            hash: &record.hash,
+        }
+    }
+}
+
+impl Archive {
+    /// Writes the fields that `filter` means as CSV with a header.
+    pub(super) fn write_csv(&self, filter: &Filter, out: impl Write) -> anyhow::Result<()> {
+        let mut csv = csv::Writer::from_writer(out);
+        self.fields(filter, |record| {
+            csv.serialize(Row::of(&record)).map_err(anyhow::Error::from)
+        })?;
+        Ok(csv.flush()?)
+    }
+
+    /// Writes them as JSON, an object a line.
+    pub(super) fn write_json(&self, filter: &Filter, mut out: impl Write) -> anyhow::Result<()> {
+        self.fields(filter, |record| {
+            serde_json::to_writer(&mut out, &record)?;
+            Ok(out.write_all(b"\n")?)
+        })
+    }
+
+    /// Writes a ZIP archive: `records.csv`, `records.jsonl`, `head.txt` with the hash of the last row, and the
+    /// images under the paths that the records name. The archive has its name only once it is
+    /// whole and on the disk; then it is noted which fields are in it.
+    pub(super) fn export_zip(&self, filter: &Filter, path: &Path) -> anyhow::Result<Exported> {
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let remedy = "check that there is room and that this user may write there";
+        let failed = || RecordsError::file(path, "written", remedy);
+        let file = NamedTempFile::new_in(folder).map_err(failed())?;
+        let exported = self.write_zip(filter, file.as_file())?;
+        file.as_file().sync_all().map_err(failed())?;
+        file.persist(path).map_err(|error| failed()(error.error))?;
+        File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(failed())?;
+        self.note(&exported.whole)?;
+        Ok(exported)
+    }
+
+    fn write_zip(&self, filter: &Filter, file: impl Write + Seek) -> anyhow::Result<Exported> {
+        let text = SimpleFileOptions::default().large_file(true);
+        // Images are compressed already.
+        let stored = text.compression_method(CompressionMethod::Stored);
+        let mut zip = ZipWriter::new(file);
+        // All parts show the same moment.
+        let snapshot = self.connection().unchecked_transaction()?;
+        zip.start_file("records.csv", text)?;
+        self.write_csv(filter, &mut zip)?;
+        zip.start_file("records.jsonl", text)?;
+        self.write_json(filter, &mut zip)?;
+        zip.start_file("head.txt", text)?;
+        writeln!(zip, "{}", chain::head_hash(&snapshot)?)?;
+        let mut exported = Exported::default();
+        self.fields(filter, |record| {
+            exported.fields += 1;
+            let field = &record.field;
+            if record.images_removed_at.is_some() {
+                return Ok(());
+            }
+            let mut is_whole = true;
+            for image in field.images() {
+                match self.image(image) {
+                    Ok(bytes) => {
+                        zip.start_file(&*image.path, stored)?;
+                        zip.write_all(&bytes)?;
+                    }
+                    Err(_) if self.is_removed(&field.id)? => is_whole = false,
+                    Err(error) => {
+                        is_whole = false;
+                        exported.damaged.push(format!("{}: {error}", image.path));
+                    }
+                }
+            }
+            exported.whole.extend(Some(field.id).filter(|_| is_whole));
+            anyhow::Ok(())
+        })?;
+        zip.finish()?;
+        Ok(exported)
+    }
+
+    fn image(&self, image: &ImageEntry) -> io::Result<Vec<u8>> {
+        let bytes = fs::read(self.folder().join(&image.path))?;
+        if sha256(&bytes) == image.sha256 {
+            Ok(bytes)
+        } else {
+            Err(io::Error::other("it is not as it was written"))
+        }
+    }
+
+    /// Writes down that fields were exported; an appliance may be at work meanwhile.
+    fn note(&self, fields: &[Uuid]) -> Result<(), RecordsError> {
+        if fields.is_empty() {
+            return Ok(());
+        }
+        let failed = RecordsError::database(self.folder());
+        let mut connection = schema::open_for_writing(self.folder())?;
+        let transaction = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(&failed)?;
+        let exported_at = utc(Timestamp::now());
+        for &field in fields {
+            let entry = ExportEntry {
+                field,
+                exported_at: exported_at.clone(),
+            };
+            chain::append(&transaction, Kind::Export, &entry).map_err(&failed)?;
+        }
+        transaction.commit().map_err(&failed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::super::tests::{Records, day};
+    use super::*;
+
+    fn csv(records: &Records, filter: &Filter) -> Vec<csv::StringRecord> {
+        let mut bytes = Vec::new();
+        records.archive().write_csv(filter, &mut bytes).unwrap();
+        let mut reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .from_reader(&bytes[..]);
+        reader.records().map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn the_table_has_a_line_a_field_and_is_filtered() {
+        let (records, ids) = Records::of_days(4);
+        let lines = csv(&records, &Filter::default());
+        assert_eq!(lines.len(), 5);
+        let column = |name| lines[0].iter().position(|column| column == name).unwrap();
+        assert_eq!(&lines[2][column("id")], ids[1].to_string());
+        assert_eq!(&lines[2][column("captured_at")], day(2));
+        assert_eq!(&lines[2][column("log_odds")], "-1.1");
+        assert_eq!(&lines[2][column("inference_ms")], "3.0");
+        assert_eq!(&lines[2][column("exported_at")], "");
+        let filter = Filter {
+            since: Some(day(2)),
+            until: Some(day(4)),
+            verdict: Some("Positive"),
+            ..Filter::default()
+        };
+        let lines = csv(&records, &filter);
+        assert_eq!(lines.len(), 2);
+        assert_eq!(&lines[1][column("id")], ids[2].to_string());
+        let other_slide = Filter {
+            slide: Some(Uuid::nil()),
+            ..Filter::default()
+        };
+        assert_eq!(records.fields(&other_slide), []);
+    }
+
+    #[test]
+    fn an_archive_has_everything_and_it_is_noted() {
+        let (records, ids) = Records::of_days(2);
+        let out = tempfile::tempdir().unwrap();
+        let path = out.path().join("out.zip");
+        let head = records.archive().verify(None).unwrap().head;
+        let exported = records
+            .archive()
+            .export_zip(&Filter::default(), &path)
+            .unwrap();
+        assert_eq!((exported.fields, &exported.whole), (2, &ids));
+        let mut zip = zip::ZipArchive::new(File::open(&path).unwrap()).unwrap();
+        let mut read = |name: &str| {
+            let mut bytes = Vec::new();
+            zip.by_name(name).unwrap().read_to_end(&mut bytes).unwrap();
+            bytes
+        };
+        assert_eq!(read("head.txt"), format!("{head}\n").as_bytes());
+        let lines = String::from_utf8(read("records.jsonl")).unwrap();
+        let fields: Vec<serde_json::Value> = lines
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        assert_eq!(fields[1]["id"], ids[1].to_string());
+        for image in records.images(ids[1]) {
+            let name = image
+                .strip_prefix(records.path())
+                .unwrap()
+                .to_str()
+                .unwrap();
+            assert_eq!(read(name), fs::read(&image).unwrap());
+        }
+        let table = String::from_utf8(read("records.csv")).unwrap();
+        assert_eq!(table.lines().count(), 3);
+        assert_eq!(zip.len(), 3 + 4);
+        assert_eq!(
+            out.path().read_dir().unwrap().count(),
+            1,
+            "nothing temporary is left"
+        );
+        let noted = records.fields(&Filter::default());
+        assert!(noted.iter().all(|record| record.exported_at.is_some()));
+        records.archive().verify(Some(&head)).unwrap();
+    }
+
+    #[test]
+    fn a_damaged_image_is_named_and_its_field_does_not_count_as_exported() {
+        let (records, ids) = Records::of_days(2);
+        let image = &records.images(ids[0])[0];
+        fs::write(image, "something else").unwrap();
+        let out = tempfile::tempdir().unwrap();
+        let path = out.path().join("out.zip");
+        let exported = records
+            .archive()
+            .export_zip(&Filter::default(), &path)
+            .unwrap();
+        assert_eq!((exported.fields, exported.whole), (2, vec![ids[1]]));
+        assert_eq!(exported.damaged.len(), 1);
+        let name = image.file_name().unwrap().to_str().unwrap();
+        assert!(exported.damaged[0].contains(name), "{:?}", exported.damaged);
+        assert_eq!(records.fields(&Filter::default())[0].exported_at, None);
+    }
+
+    #[test]
+    fn an_archive_that_cannot_be_written_is_named_and_nothing_noted() {
+        let (records, _) = Records::of_days(1);
+        let path = records.path().join("absent/out.zip");
+        let error = records
+            .archive()
+            .export_zip(&Filter::default(), &path)
+            .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("absent/out.zip cannot be written"),
+            "{error}"
+        );
+        assert_eq!(records.fields(&Filter::default())[0].exported_at, None);
+    }
+}

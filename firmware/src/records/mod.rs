@@ -1,0 +1,68 @@
+//! What the appliance has seen and said, kept so that it survives a power cut and cannot be changed
+//! unnoticed.
+//!
+//! A state folder holds
+//!
+//! | path | what it is |
+//! |---|---|
+//! | `records.sqlite` | the rows: slides, fields, exports, removals of images (see `schema-1.sql`) |
+//! | `records.lock` | locked by the appliance that writes here |
+//! | `images/<slide>/<field>.jpg` | a field as the camera gave it; `<field>-evidence.png` beside it |
+//! | `incoming/` | images that are being written |
+//!
+//! **Order.** An image is written to `incoming`, synced, renamed and its folder synced; only then is the
+//! row that names it committed, with `synchronous=FULL`. So a committed row has whole images, whenever the
+//! power goes. An image without a row may be left behind; nothing was said about it, and it is never
+//! deleted by itself, because its row may be in a database that somebody put aside.
+//!
+//! **The chain.** Rows are numbered from 1 over all tables. The hash of a row is the SHA-256 of
+//!
+//! ```text
+//! <hash of the row before, 64 hexadecimal digits; zeros before the first>\n<kind>\n<number>\n<body>
+//! ```
+//!
+//! where the kind is `slide`, `field`, `export` or `removal`, and the body is the row's JSON, byte for byte as it
+//! is stored. A field's body names its images with their SHA-256.
+//!
+//! This shows that a row or an image was changed, exchanged or deleted after it was written, if whoever did it did not
+//! make all later hashes anew. It does *not* protect against somebody who may write here and knows how: they
+//! can make the whole chain anew, or cut off its end. Only a hash that was kept elsewhere tells:
+//! `smearscope records verify` prints the last one (the head), and `--expect-head` demands that it is still
+//! part of the chain. Nor does it say who wrote a row, or that the clock was right.
+
+mod archive;
+mod chain;
+pub(crate) mod command;
+mod entry;
+mod error;
+mod export;
+mod files;
+mod retention;
+mod schema;
+mod space;
+mod store;
+mod verify;
+
+pub use archive::{Archive, Filter, Record};
+pub use entry::{
+    ElapsedEntry, EngineEntry, FieldEntry, ImageEntry, ModelEntry, SlideEntry, StandingEntry, utc,
+};
+pub use error::RecordsError;
+pub use retention::{Keeper, Retention};
+pub use space::{Room, Space};
+pub use store::{Exposure, Images, Store};
+pub use verify::Verified;
+
+use std::path::{Path, PathBuf};
+
+const DATABASE: &str = "records.sqlite";
+const LOCK: &str = "records.lock";
+const IMAGES: &str = "images";
+const INCOMING: &str = "incoming";
+
+#[cfg(test)]
+mod tests;
+
+fn database(folder: &Path) -> PathBuf {
+    folder.join(DATABASE)
+}

@@ -1,0 +1,165 @@
+//! Opening the database, and bringing it to the latest format.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use super::{RecordsError, database};
+
+/// What leads from each format to the next, from an empty database on; `user_version` counts them.
+const MIGRATIONS: [&str; 1] = [include_str!("schema-1.sql")];
+
+/// An export may hold the database for as long as it notes what it exported.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Opens the database of a state folder for writing, makes it if need be, and migrates it.
+///
+/// # Errors
+/// [`RecordsError::Newer`] if a later version wrote it, and those of SQLite.
+pub(super) fn open_for_writing(folder: &Path) -> Result<Connection, RecordsError> {
+    open_with(folder, &MIGRATIONS)
+}
+
+fn open_with(folder: &Path, migrations: &[&str]) -> Result<Connection, RecordsError> {
+    let failed = RecordsError::database(folder);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(database(folder), flags).map_err(&failed)?;
+    connection.busy_timeout(PATIENCE).map_err(&failed)?;
+    let set = |name, value: &str| connection.pragma_update(None, name, value).map_err(&failed);
+    set("journal_mode", "wal")?;
+    set("synchronous", "full")?;
+    set("foreign_keys", "on")?;
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(&failed)?;
+    let known = migrations.len() as u32;
+    let found = format(&transaction, known, folder)?;
+    for migration in &migrations[found as usize..] {
+        transaction.execute_batch(migration).map_err(&failed)?;
+    }
+    if found < known {
+        transaction
+            .pragma_update(None, "user_version", known)
+            .map_err(&failed)?;
+    }
+    transaction.commit().map_err(&failed)?;
+    Ok(connection)
+}
+
+/// Opens the database of a state folder for reading, whether or not an appliance writes there.
+///
+/// # Errors
+/// [`RecordsError::File`] if there is none, and as [`open_for_writing`].
+pub(super) fn open_for_reading(folder: &Path) -> Result<Connection, RecordsError> {
+    let path = database(folder);
+    path.metadata().map_err(RecordsError::file(
+        &path,
+        "read",
+        "give the folder of an appliance that has recorded something (--state, or storage.state)",
+    ))?;
+    let failed = RecordsError::database(folder);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(&path, flags).map_err(&failed)?;
+    connection.busy_timeout(PATIENCE).map_err(&failed)?;
+    let known = MIGRATIONS.len() as u32;
+    if format(&connection, known, folder)? < known {
+        return Err(RecordsError::Mismatch {
+            problem: format!("{} holds no records of this format", path.display()),
+        });
+    }
+    Ok(connection)
+}
+
+/// Looks at every page of a database: one that was cut may still answer questions about the rest.
+///
+/// # Errors
+/// [`RecordsError::Mismatch`] if it is not whole.
+pub(super) fn check(connection: &Connection, folder: &Path) -> Result<(), RecordsError> {
+    let found: String = connection
+        .pragma_query_value(None, "quick_check", |row| row.get(0))
+        .map_err(RecordsError::database(folder))?;
+    if found == "ok" {
+        return Ok(());
+    }
+    Err(RecordsError::Mismatch {
+        problem: format!("{} is damaged ({found})", database(folder).display()),
+    })
+}
+
+/// The database's format, at most `known`.
+fn format(connection: &Connection, known: u32, folder: &Path) -> Result<u32, RecordsError> {
+    let found = connection
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(RecordsError::database(folder))?;
+    if found > known {
+        return Err(RecordsError::Newer {
+            path: database(folder),
+            found,
+            known,
+        });
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_is_durable_and_checks_its_references() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = open_for_writing(folder.path()).unwrap();
+        let pragma = |name| -> rusqlite::Result<rusqlite::types::Value> {
+            connection.pragma_query_value(None, name, |row| row.get(0))
+        };
+        assert_eq!(pragma("journal_mode").unwrap(), "wal".to_owned().into());
+        assert_eq!(pragma("synchronous").unwrap(), 2.into());
+        assert_eq!(pragma("user_version").unwrap(), 1.into());
+        let orphan = r#"{"field": "nobody", "exported_at": "now"}"#;
+        let error = connection
+            .execute(
+                "INSERT INTO exports (seq, body, previous, hash) VALUES (1, ?1, '', '')",
+                [orphan],
+            )
+            .unwrap_err();
+        assert!(error.to_string().contains("FOREIGN KEY"), "{error}");
+    }
+
+    #[test]
+    fn a_format_is_brought_to_the_next_and_a_later_one_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let next = [MIGRATIONS[0], "ALTER TABLE slides ADD COLUMN note TEXT"];
+        open_with(folder.path(), &next[..1]).unwrap();
+        let connection = open_with(folder.path(), &next).unwrap();
+        connection.prepare("SELECT note FROM slides").unwrap();
+        drop(connection);
+        for error in [
+            open_for_writing(folder.path()).unwrap_err(),
+            open_for_reading(folder.path()).unwrap_err(),
+        ] {
+            assert!(
+                matches!(
+                    error,
+                    RecordsError::Newer {
+                        found: 2,
+                        known: 1,
+                        ..
+                    }
+                ),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_migration_that_fails_leaves_the_format_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let broken = [MIGRATIONS[0], "CREATE TABLE half (x); nonsense"];
+        open_with(folder.path(), &broken).unwrap_err();
+        let connection = open_for_writing(folder.path()).unwrap();
+        connection.prepare("SELECT x FROM half").unwrap_err();
+    }
+}

@@ -1,0 +1,443 @@
+//! Writing records: images first, then the row that names them.
+
+use std::fs::{File, TryLockError};
+use std::io::{self, Cursor};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use image::{ImageFormat, RgbImage};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use smearscope_artifacts::sha256;
+use uuid::Uuid;
+
+use super::chain::{self, Kind};
+use super::entry::{FieldEntry, ImageEntry, SlideEntry};
+use super::files::{Disk, Files};
+use super::{IMAGES, INCOMING, LOCK, RecordsError, retention, schema};
+
+const CHECK_DISK: &str =
+    "check that the disk is in order, has room and may be written to by this user";
+
+/// The records of an appliance, which is the only one that adds fields to them.
+pub struct Store {
+    folder: PathBuf,
+    connection: Connection,
+    files: Box<dyn Files>,
+    /// Held, because dropping it lets others in.
+    _lock: File,
+}
+
+/// What is kept of a field.
+pub struct Exposure<'a> {
+    /// The file that the camera gave, if it gave one.
+    pub encoded: Option<&'a [u8]>,
+    /// What it shows.
+    pub image: &'a RgbImage,
+    /// Its evidence, if there is any.
+    pub overlay: Option<&'a RgbImage>,
+}
+
+/// Images that are on the disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Images {
+    /// The picture.
+    pub image: ImageEntry,
+    /// Its evidence, if there is any.
+    pub overlay: Option<ImageEntry>,
+    /// How long it took to write them.
+    pub elapsed: Duration,
+}
+
+impl Store {
+    /// Opens the records in `folder`, which is made if need be.
+    ///
+    /// # Errors
+    /// [`RecordsError::Locked`] if another appliance writes there; [`RecordsError::Mismatch`] if the database is not whole or its last
+    /// row is not as it was written: the rest is checked by `smearscope records verify`;
+    /// [`RecordsError::Newer`]; [`RecordsError::File`] and [`RecordsError::Database`] if the disk does not do as it should.
+    pub fn open(folder: PathBuf) -> Result<Self, RecordsError> {
+        Self::open_on(folder, Box::new(Disk))
+    }
+
+    pub(super) fn open_on(folder: PathBuf, files: Box<dyn Files>) -> Result<Self, RecordsError> {
+        for path in [folder.clone(), folder.join(IMAGES), folder.join(INCOMING)] {
+            Disk.make_folder(&path)
+                .map_err(RecordsError::file(&path, "made", CHECK_DISK))?;
+        }
+        let lock = lock(&folder)?;
+        let connection = schema::open_for_writing(&folder)?;
+        let failed = RecordsError::database(&folder);
+        Disk.sync_folder(&folder)
+            .map_err(RecordsError::file(&folder, "synced", CHECK_DISK))?;
+        schema::check(&connection, &folder)?;
+        check_head(&connection).map_err(failed)??;
+        discard_incoming(&folder.join(INCOMING))?;
+        retention::finish(&connection, &folder)?;
+        Ok(Self {
+            folder,
+            connection,
+            files,
+            _lock: lock,
+        })
+    }
+
+    /// The state folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Keeps a field: its images, then the row that `entry` makes of them, and with the first field of a
+    /// slide the slide. Once it returns `true`, all of it is on the disk; if `entry` makes no row of them, nothing
+    /// is kept.
+    ///
+    /// # Errors
+    /// [`RecordsError::File`] and [`RecordsError::Database`]; then there is no row, unless the commit itself
+    /// failed: what a disk that fails in that moment has kept is known only after the next start.
+    pub fn put(
+        &mut self,
+        slide: &SlideEntry,
+        id: Uuid,
+        exposure: &Exposure<'_>,
+        entry: impl FnOnce(Images) -> Option<FieldEntry>,
+    ) -> Result<bool, RecordsError> {
+        let images = self.keep(&slide.id.to_string(), id, exposure)?;
+        let failed = RecordsError::database(&self.folder);
+        let written: Vec<_> = std::iter::once(&images.image)
+            .chain(&images.overlay)
+            .map(|image| self.folder.join(&image.path))
+            .collect();
+        let Some(entry) = entry(images) else {
+            discard(&*self.files, &written);
+            return Ok(false);
+        };
+        let begun = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .and_then(|transaction| {
+                add(&transaction, slide, &entry)?;
+                Ok(transaction)
+            });
+        match begun {
+            // Images stay whatever the commit says: the row may be on the disk all the same.
+            Ok(transaction) => transaction.commit().map(|()| true).map_err(failed),
+            Err(error) => {
+                discard(&*self.files, &written);
+                Err(failed(error))
+            }
+        }
+    }
+
+    fn keep(&self, slide: &str, id: Uuid, exposure: &Exposure<'_>) -> Result<Images, RecordsError> {
+        let began = Instant::now();
+        let images = self.folder.join(IMAGES);
+        let folder = images.join(slide);
+        let mut written = Vec::new();
+        let mut kept = || {
+            if !folder.is_dir() {
+                self.files.make_folder(&folder)?;
+                self.files.sync_folder(&images)?;
+            }
+            let mut write = |name: String, bytes: &[u8]| {
+                let path = folder.join(&name);
+                let incoming = self.folder.join(INCOMING).join(&name);
+                written.extend([incoming.clone(), path.clone()]);
+                self.files.write_synced(&incoming, bytes)?;
+                self.files.rename(&incoming, &path)?;
+                Ok::<_, io::Error>(ImageEntry {
+                    path: format!("{IMAGES}/{slide}/{name}"),
+                    sha256: sha256(bytes),
+                })
+            };
+            let image = match exposure.encoded {
+                Some(bytes) => write(format!("{id}.{}", extension(bytes)?), bytes)?,
+                None => write(format!("{id}.png"), &png(exposure.image)?)?,
+            };
+            let overlay = match exposure.overlay {
+                Some(overlay) => Some(write(format!("{id}-evidence.png"), &png(overlay)?)?),
+                None => None,
+            };
+            self.files.sync_folder(&folder)?;
+            Ok((image, overlay))
+        };
+        let kept = kept();
+        let (image, overlay) = kept.map_err(|error| {
+            discard(&*self.files, &written);
+            RecordsError::file(&folder, "written", CHECK_DISK)(error)
+        })?;
+        Ok(Images {
+            image,
+            overlay,
+            elapsed: began.elapsed(),
+        })
+    }
+}
+
+/// Lets one appliance in.
+fn lock(folder: &Path) -> Result<File, RecordsError> {
+    let path = folder.join(LOCK);
+    let lock = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(RecordsError::file(&path, "made", CHECK_DISK))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(RecordsError::Locked {
+            folder: folder.into(),
+        }),
+        Err(TryLockError::Error(error)) => {
+            Err(RecordsError::file(&path, "locked", CHECK_DISK)(error))
+        }
+    }
+}
+
+/// Nothing is added after a row that is not as it was written.
+fn check_head(connection: &Connection) -> rusqlite::Result<Result<(), RecordsError>> {
+    let Some(head) = chain::head(connection)? else {
+        return Ok(Ok(()));
+    };
+    let before = connection.query_row(
+        "SELECT * FROM chain WHERE seq = ?1",
+        [head.seq - 1],
+        chain::Link::read,
+    );
+    let before = rusqlite::OptionalExtension::optional(before)?;
+    Ok(match head.problem(before.as_ref()) {
+        None => Ok(()),
+        Some(problem) => Err(RecordsError::Mismatch { problem }),
+    })
+}
+
+fn add(
+    transaction: &Transaction<'_>,
+    slide: &SlideEntry,
+    field: &FieldEntry,
+) -> rusqlite::Result<()> {
+    let is_known: bool = transaction.query_row(
+        "SELECT EXISTS (SELECT 1 FROM slides WHERE id = ?1)",
+        [slide.id.to_string()],
+        |row| row.get(0),
+    )?;
+    if !is_known {
+        chain::append(transaction, Kind::Slide, slide)?;
+    }
+    chain::append(transaction, Kind::Field, field)
+}
+
+/// What was being written when the power went was not said to be saved.
+fn discard_incoming(folder: &Path) -> Result<(), RecordsError> {
+    let read = |error| RecordsError::file(folder, "read", CHECK_DISK)(error);
+    for entry in folder.read_dir().map_err(read)? {
+        let path = entry.map_err(read)?.path();
+        log::warn!("{} was not completed and is discarded", path.display());
+        Disk.remove(&path)
+            .map_err(RecordsError::file(&path, "deleted", CHECK_DISK))?;
+    }
+    Ok(())
+}
+
+/// Best effort: what stays is an image without a row, which does no harm.
+fn discard(files: &dyn Files, paths: &[PathBuf]) {
+    for path in paths {
+        if let Err(error) = files.remove(path) {
+            log::warn!("{} cannot be deleted: {error}", path.display());
+        }
+    }
+}
+
+fn extension(bytes: &[u8]) -> io::Result<&'static str> {
+    let format = image::guess_format(bytes).map_err(io::Error::other)?;
+    Ok(format.extensions_str().first().unwrap_or(&"image"))
+}
+
+fn png(image: &RgbImage) -> io::Result<Vec<u8>> {
+    let mut png = Cursor::new(Vec::new());
+    image
+        .write_to(&mut png, ImageFormat::Png)
+        .map_err(io::Error::other)?;
+    Ok(png.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Filter;
+    use super::super::files::tests::Scripted;
+    use super::super::tests::{Records, day};
+    use super::*;
+
+    const ALL: Filter = Filter {
+        since: None,
+        until: None,
+        slide: None,
+        field: None,
+        verdict: None,
+    };
+
+    #[test]
+    fn a_field_is_kept_as_it_came_with_its_evidence() {
+        let mut records = Records::new();
+        let id = records.put(1).unwrap();
+        let [record] = &records.fields(&ALL)[..] else {
+            panic!("there is one field");
+        };
+        assert_eq!((record.seq, record.field.id), (2, id));
+        assert_eq!(record.field.captured_at, day(1));
+        let [image, evidence] = &records.images(id)[..] else {
+            panic!("both images are there");
+        };
+        for path in [image, evidence] {
+            let pixels = image::open(path).unwrap().to_rgb8();
+            assert_eq!(pixels.get_pixel(2, 1).0, [7, 1, 2]);
+        }
+        let bytes = std::fs::read(image).unwrap();
+        assert_eq!(record.field.image.sha256, sha256(&bytes));
+        assert_eq!(extension(&bytes).unwrap(), "png");
+    }
+
+    #[test]
+    fn images_are_synced_and_named_before_there_is_a_row() {
+        let files = Scripted::default();
+        let done = std::sync::Arc::clone(&files.done);
+        let mut records = Records::on(files);
+        records.put(1).unwrap();
+        records.put(2).unwrap();
+        let image = [
+            "write png",
+            "rename png",
+            "write evidence",
+            "rename evidence",
+            "sync slide",
+        ];
+        let expected = [&["make slide", "sync images"][..], &image, &image].concat();
+        assert_eq!(*done.lock().unwrap(), expected);
+    }
+
+    #[test]
+    fn after_a_failure_at_any_step_nothing_is_half_there() {
+        let steps = 7;
+        for step in 0..=steps {
+            let mut records = Records::on(Scripted {
+                failing: Some(step),
+                ..Scripted::default()
+            });
+            let first = records.put(1);
+            // The row is the last of all: as long as a step fails there is none.
+            assert_eq!(first.is_err(), step < steps, "step {step}");
+            if let Err(error) = first {
+                assert!(error.to_string().contains("cannot be written"), "{error}");
+                assert_eq!(records.archive().verify(None).unwrap().rows, 0);
+                assert_eq!(records.archive().verify(None).unwrap().unrecorded, 0);
+                assert_eq!(records.path().join(INCOMING).read_dir().unwrap().count(), 0);
+                records.put(1).unwrap();
+            }
+            let verified = records.archive().verify(None).unwrap();
+            assert_eq!((verified.rows, verified.images), (2, 2), "step {step}");
+        }
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_written_leaves_no_images() {
+        let mut records = Records::new();
+        records.put(1).unwrap();
+        let refuse = "CREATE TEMP TRIGGER full BEFORE INSERT ON fields
+                      BEGIN SELECT RAISE(ABORT, 'the disk is full'); END";
+        records.store.connection.execute_batch(refuse).unwrap();
+        let error = records.put(2).unwrap_err();
+        assert!(error.to_string().contains("records.sqlite cannot be used"));
+        records
+            .store
+            .connection
+            .execute_batch("DROP TRIGGER full")
+            .unwrap();
+        records.put(3).unwrap();
+        let verified = records.archive().verify(None).unwrap();
+        assert_eq!(
+            (verified.rows, verified.images, verified.unrecorded),
+            (3, 4, 0)
+        );
+    }
+
+    #[test]
+    fn a_field_that_nobody_wants_any_more_leaves_nothing() {
+        let mut records = Records::new();
+        records.put(1).unwrap();
+        assert!(!records.put_unwanted());
+        let verified = records.archive().verify(None).unwrap();
+        assert_eq!((verified.rows, verified.unrecorded), (2, 0));
+    }
+
+    #[test]
+    fn one_appliance_writes_and_others_are_told() {
+        let records = Records::new();
+        let folder = records.path().to_owned();
+        let error = Store::open(folder.clone()).err().unwrap();
+        assert!(matches!(error, RecordsError::Locked { .. }));
+        assert!(error.to_string().contains("in use by another smearscope"));
+        let Records {
+            store,
+            folder: _held,
+            ..
+        } = records;
+        drop(store);
+        Store::open(folder).unwrap();
+    }
+
+    #[test]
+    fn what_was_not_completed_is_discarded_at_the_next_start() {
+        let (records, _) = Records::of_days(1);
+        let half = records.path().join(INCOMING).join("half.jpg");
+        std::fs::write(&half, "half").unwrap();
+        let unrecorded = records.path().join(IMAGES).join("unrecorded.jpg");
+        std::fs::write(&unrecorded, "whole").unwrap();
+        let path = records.path().to_owned();
+        let Records {
+            store,
+            folder: _held,
+            ..
+        } = records;
+        drop(store);
+        Store::open(path).unwrap();
+        assert!(!half.exists());
+        assert!(
+            unrecorded.exists(),
+            "its row may be in a database put aside"
+        );
+    }
+
+    #[test]
+    fn nothing_is_added_after_a_row_that_was_changed() {
+        let (records, _) = Records::of_days(2);
+        records
+            .tamper("UPDATE fields SET body = replace(body, 'Negative', 'Positive') WHERE seq = 3");
+        let path = records.path().to_owned();
+        let Records {
+            store,
+            folder: _held,
+            ..
+        } = records;
+        drop(store);
+        let error = Store::open(path).err().unwrap();
+        assert!(
+            error
+                .to_string()
+                .contains("row 3 (field) is not as it was written"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let error = Store::open(file.join("state")).err().unwrap();
+        assert!(matches!(error, RecordsError::File { doing: "made", .. }));
+        assert!(
+            error
+                .to_string()
+                .contains("file/state cannot be made; check"),
+            "{error}"
+        );
+    }
+}

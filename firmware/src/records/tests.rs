@@ -1,0 +1,171 @@
+//! What the tests of records share: a store with fields in it.
+
+use std::path::{Path, PathBuf};
+
+use image::RgbImage;
+use rusqlite::Connection;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use super::files::{Disk, Files};
+use super::{
+    Archive, ElapsedEntry, EngineEntry, Exposure, FieldEntry, Filter, Images, ModelEntry, Record,
+    RecordsError, SlideEntry, StandingEntry, Store, database,
+};
+
+/// A state folder of its own.
+pub(super) struct Records {
+    pub(super) store: Store,
+    pub(super) folder: TempDir,
+    slide: SlideEntry,
+}
+
+impl Records {
+    pub(super) fn new() -> Self {
+        Self::on(Disk)
+    }
+
+    pub(super) fn on(files: impl Files + 'static) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open_on(folder.path().into(), Box::new(files)).unwrap();
+        Self {
+            store,
+            folder,
+            slide: SlideEntry {
+                id: Uuid::now_v7(),
+                number: 1,
+                started_at: day(1),
+            },
+        }
+    }
+
+    /// A slide with fields of the first days of 2026.
+    pub(super) fn of_days(days: u8) -> (Self, Vec<Uuid>) {
+        let mut records = Self::new();
+        let ids = (1..=days).map(|day| records.put(day).unwrap()).collect();
+        (records, ids)
+    }
+
+    /// Records a field of a day in January 2026.
+    pub(super) fn put(&mut self, day: u8) -> Result<Uuid, RecordsError> {
+        let (id, slide) = (Uuid::now_v7(), self.slide.id);
+        let is_kept = self.put_as(id, |images| Some(entry(id, slide, day, images)))?;
+        assert!(is_kept);
+        Ok(id)
+    }
+
+    /// Gives whether a field was recorded that nobody wanted.
+    pub(super) fn put_unwanted(&mut self) -> bool {
+        self.put_as(Uuid::now_v7(), |_| None).unwrap()
+    }
+
+    fn put_as(
+        &mut self,
+        id: Uuid,
+        entry: impl FnOnce(Images) -> Option<FieldEntry>,
+    ) -> Result<bool, RecordsError> {
+        let image = RgbImage::from_pixel(3, 2, image::Rgb([7, 1, 2]));
+        let exposure = Exposure {
+            encoded: None,
+            image: &image,
+            overlay: Some(&image),
+        };
+        self.store.put(&self.slide, id, &exposure, entry)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(super) fn archive(&self) -> Archive {
+        Archive::open(self.path()).unwrap()
+    }
+
+    pub(super) fn fields(&self, filter: &Filter) -> Vec<Record> {
+        let mut records = Vec::new();
+        let each = |record| {
+            records.push(record);
+            Ok::<_, RecordsError>(())
+        };
+        self.archive().fields(filter, each).unwrap();
+        records
+    }
+
+    /// The files of a field's images, as far as they are there.
+    pub(super) fn images(&self, id: Uuid) -> Vec<PathBuf> {
+        let filter = Filter {
+            field: Some(id),
+            ..Filter::default()
+        };
+        self.fields(&filter)[0]
+            .field
+            .images()
+            .map(|image| self.path().join(&image.path))
+            .filter(|path| path.exists())
+            .collect()
+    }
+
+    /// Does to the database what nobody should.
+    pub(super) fn tamper(&self, sql: &str) {
+        let connection = Connection::open(database(self.path())).unwrap();
+        let triggers =
+            "DROP TRIGGER fields_stay; DROP TRIGGER fields_remain; DROP TRIGGER slides_remain;";
+        connection.execute_batch(triggers).unwrap();
+        connection.execute_batch(sql).unwrap();
+    }
+
+    pub(super) fn problem(&self) -> String {
+        self.archive().verify(None).unwrap_err().to_string()
+    }
+}
+
+pub(super) fn day(day: u8) -> String {
+    format!("2026-01-{day:02}T12:00:00.000Z")
+}
+
+fn entry(id: Uuid, slide: Uuid, number: u8, images: Images) -> FieldEntry {
+    FieldEntry {
+        id,
+        slide,
+        number: number.into(),
+        captured_at: day(number),
+        source: format!("field{number}.jpg"),
+        verdict: if number % 2 == 1 {
+            "Positive"
+        } else {
+            "Negative"
+        }
+        .into(),
+        reason: None,
+        probability: Some(0.25),
+        log_odds: Some(-1.1),
+        threshold: 0.5,
+        quality: serde_json::json!({"focus": {"value": 1.5, "min": 1.22, "passed": true}}),
+        standing: StandingEntry {
+            verdict: "Positive".into(),
+            reason: None,
+            probability: Some(0.75),
+            fields: number.into(),
+            refused: 0,
+        },
+        model: ModelEntry {
+            name: "test".into(),
+            version: "1.2.3".into(),
+            manifest_sha256: "ab".repeat(32),
+            demo: true,
+        },
+        engine: EngineEntry {
+            name: "embedded".into(),
+            version: "0".into(),
+            device: "CPU".into(),
+        },
+        elapsed_ms: ElapsedEntry {
+            capture: 1.0,
+            preparation: 2.0,
+            inference: Some(3.0),
+            storing: 4.0,
+        },
+        image: images.image,
+        overlay: images.overlay,
+    }
+}

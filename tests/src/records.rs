@@ -1,0 +1,296 @@
+//! Records: kept, looked at, proved, taken elsewhere, and refused.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use predicates::prelude::PredicateBooleanExt;
+use predicates::str::{contains, is_empty, starts_with};
+use serde_json::Value;
+
+use crate::bench_top::*;
+
+/// Exit codes.
+const RECORDS: i32 = 6;
+const MISMATCH: i32 = 7;
+
+fn run(state: &Path) -> assert_cmd::Command {
+    let mut command = smearscope([
+        "run",
+        "--board",
+        "sim",
+        "--engine",
+        "embedded",
+        "--fields",
+        "hardware/fields",
+        "--state",
+    ]);
+    command.arg(state);
+    command
+}
+
+fn records(state: &Path, arguments: &[&str]) -> assert_cmd::Command {
+    let mut command = smearscope(["records", "--state"]);
+    command.arg(state).args(arguments);
+    command
+}
+
+fn list(state: &Path, arguments: &[&str]) -> Vec<Value> {
+    let arguments = [&["list", "--json"], arguments].concat();
+    let output = records(state, &arguments).output().unwrap();
+    assert!(output.status.success());
+    json_lines(&output.stdout)
+}
+
+/// A state folder with two fields of one slide and one of another.
+fn recorded() -> tempfile::TempDir {
+    let state = tempfile::tempdir().unwrap();
+    let output = run(state.path())
+        .write_stdin("press\npress\nlong\npress\n")
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    state
+}
+
+fn image(state: &Path, record: &Value) -> PathBuf {
+    state.join(record["image"]["path"].as_str().unwrap())
+}
+
+#[test]
+fn what_was_said_is_recorded_and_found_again() {
+    let state = recorded();
+    let state = state.path();
+    let all = list(state, &[]);
+    let verdicts: Vec<_> = all
+        .iter()
+        .map(|line| line["verdict"].as_str().unwrap())
+        .collect();
+    assert_eq!(verdicts, ["Positive", "Positive", "Negative"]);
+    let (first, last) = (&all[0], &all[2]);
+    assert_eq!(all[1]["slide"], first["slide"]);
+    assert_ne!(last["slide"], first["slide"]);
+    assert_eq!(last["number"], 1);
+    let field = std::fs::read(&demo_fields()[0]).unwrap();
+    assert_eq!(std::fs::read(image(state, first)).unwrap(), field);
+
+    let slide = first["slide"].as_str().unwrap();
+    assert_eq!(list(state, &["--slide", slide]).len(), 2);
+    assert_eq!(
+        list(state, &["--verdict", "negative"]),
+        std::slice::from_ref(last)
+    );
+    let time = last["captured_at"].as_str().unwrap();
+    assert_eq!(list(state, &["--since", time]), std::slice::from_ref(last));
+    assert_eq!(list(state, &["--until", time]).len(), 2);
+    assert_eq!(list(state, &["--until", "2026-01-01"]).len(), 0);
+
+    let id = last["id"].as_str().unwrap();
+    let shown = records(state, &["show", id, "--json"]).output().unwrap();
+    assert_eq!(json_lines(&shown.stdout), std::slice::from_ref(last));
+    records(state, &["show", slide])
+        .assert()
+        .success()
+        .stdout(contains("[quality.focus]"));
+    records(state, &["show", "00000000-0000-0000-0000-000000000000"])
+        .assert()
+        .code(RECORDS)
+        .stderr(contains("no slide or field 00000000"));
+    records(state, &["list", "--since", "yesterday"])
+        .assert()
+        .code(2);
+}
+
+#[test]
+fn a_table_and_an_archive_are_taken_elsewhere() {
+    let state = recorded();
+    let state = state.path();
+    let out = tempfile::tempdir().unwrap();
+    records(
+        state,
+        &["export", "--format", "csv", "--verdict", "positive"],
+    )
+    .assert()
+    .success()
+    .stdout(starts_with("seq,id,slide,"))
+    .stdout(predicates::function::function(|text: &str| {
+        text.lines().count() == 3
+    }));
+    records(state, &["export", "--format", "zip"])
+        .assert()
+        .code(2);
+    assert!(list(state, &[])[0]["exported_at"].is_null());
+    let archive = out.path().join("all.zip");
+    records(state, &["export", "--format", "zip", "--out"])
+        .arg(&archive)
+        .assert()
+        .success()
+        .stderr(contains("3 fields, 3 of them with their images"));
+    assert!(std::fs::read(&archive).unwrap().starts_with(b"PK"));
+    assert!(list(state, &[])[0]["exported_at"].is_string());
+}
+
+#[test]
+fn what_was_changed_is_named() {
+    let state = recorded();
+    let state = state.path();
+    let verified = records(state, &["verify"]).output().unwrap();
+    assert!(verified.status.success());
+    let text = String::from_utf8(verified.stdout).unwrap();
+    let head = text
+        .lines()
+        .last()
+        .unwrap()
+        .strip_prefix("head ")
+        .unwrap()
+        .to_owned();
+    assert!(text.starts_with("5 rows and 6 images"), "{text}");
+
+    run(state).write_stdin("press\n").assert().success();
+    records(state, &["verify", "--expect-head", &head])
+        .assert()
+        .success();
+    records(state, &["verify", "--expect-head", "1234"])
+        .assert()
+        .code(MISMATCH)
+        .stderr(contains("no row has the hash 1234"));
+
+    let damaged = image(state, &list(state, &[])[1]);
+    let name = damaged.file_name().unwrap().to_str().unwrap().to_owned();
+    let mut bytes = std::fs::read(&damaged).unwrap();
+    bytes[1000] ^= 1;
+    std::fs::write(&damaged, bytes).unwrap();
+    records(state, &["verify"])
+        .assert()
+        .code(MISMATCH)
+        .stdout(is_empty())
+        .stderr(contains(&name).and(contains("is not as it was written")));
+    std::fs::remove_file(&damaged).unwrap();
+    records(state, &["verify"])
+        .assert()
+        .code(MISMATCH)
+        .stderr(contains(&name).and(contains("is absent")));
+}
+
+#[test]
+fn a_database_that_was_cut_is_told_and_nothing_is_added_to_it() {
+    let state = recorded();
+    let state = state.path();
+    let database = state.join("records.sqlite");
+    assert!(!state.join("records.sqlite-wal").exists(), "it was closed");
+    let whole = std::fs::read(&database).unwrap();
+    std::fs::write(&database, &whole[..whole.len() - 4096]).unwrap();
+    records(state, &["verify"])
+        .assert()
+        .code(MISMATCH)
+        .stderr(contains("records.sqlite is damaged"));
+    run(state)
+        .write_stdin("press\n")
+        .assert()
+        .code(MISMATCH)
+        .stdout(contains("verdict:").not())
+        .stderr(contains("records.sqlite is damaged"));
+    std::fs::write(&database, &whole).unwrap();
+    records(state, &["verify"]).assert().success();
+}
+
+#[test]
+fn records_are_read_and_exported_while_the_appliance_runs_and_written_by_none_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path();
+    let mut appliance = std::process::Command::new(built("smearscope"))
+        .current_dir(root())
+        .args([
+            "run",
+            "--board",
+            "sim",
+            "--engine",
+            "embedded",
+            "--fields",
+            "hardware/fields",
+        ])
+        .arg("--state")
+        .arg(state)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut presses = appliance.stdin.take().unwrap();
+    let mut lines = BufReader::new(appliance.stdout.take().unwrap()).lines();
+    let mut verdict = || {
+        presses.write_all(b"press\n").unwrap();
+        lines
+            .find(|line| line.as_ref().unwrap().starts_with("verdict:"))
+            .unwrap()
+            .unwrap()
+    };
+    let first = verdict();
+    let id = list(state, &[])[0]["id"].as_str().unwrap().to_owned();
+    assert!(first.contains(&format!("saved as {id}")), "{first}");
+    run(state)
+        .write_stdin("press\n")
+        .assert()
+        .code(RECORDS)
+        .stdout(contains("verdict:").not())
+        .stderr(contains("is in use by another smearscope"));
+    let out = tempfile::tempdir().unwrap();
+    records(state, &["export", "--format", "zip", "--out"])
+        .arg(out.path().join("out.zip"))
+        .assert()
+        .success();
+    verdict();
+    let all = list(state, &[]);
+    assert_eq!(all.len(), 2);
+    assert!(all[0]["exported_at"].is_string() && all[1]["exported_at"].is_null());
+    records(state, &["verify"]).assert().success();
+    drop(presses);
+    assert!(appliance.wait().unwrap().success());
+}
+
+#[test]
+fn a_disk_without_room_refuses_new_fields() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let config = folder.path().join("config.toml");
+    // More than any disk has.
+    std::fs::write(
+        &config,
+        "[storage]\nreserve_mib = 1073741824\nmin_free_mib = 1073741824\n",
+    )
+    .unwrap();
+    run(&state)
+        .arg("--config")
+        .arg(&config)
+        .write_stdin("press\npress\n")
+        .assert()
+        .success()
+        .stdout(contains("verdict:").not())
+        .stderr(contains("disk full").and(contains("export records")));
+    assert_eq!(list(&state, &[]), Vec::<Value>::new());
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_told_before_anything_is_analysed() {
+    // Not even the superuser makes folders there.
+    let state = Path::new("/proc/smearscope");
+    run(state)
+        .write_stdin("press\n")
+        .assert()
+        .code(RECORDS)
+        .stdout(contains("verdict:").not())
+        .stderr(contains(
+            "/proc/smearscope cannot be made; check that the disk",
+        ));
+    records(state, &["list"])
+        .assert()
+        .code(RECORDS)
+        .stderr(contains("/proc/smearscope/records.sqlite cannot be read"));
+}
+
+#[test]
+fn without_a_folder_there_are_no_records() {
+    smearscope(["records", "list", "--config", "/dev/null"])
+        .assert()
+        .code(3)
+        .stderr(contains("storage.state is empty"));
+}
