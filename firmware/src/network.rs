@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::config::Config;
 use crate::http;
+use crate::mqtt;
 use crate::outlook::Outlook;
 
 /// From the word that it ends to its end. Who has not said goodbye by then does not.
@@ -20,7 +21,7 @@ const GOODBYE: Duration = Duration::from_secs(2);
 const BLOCKING: usize = 4;
 
 /// A server or a client, until it is told to end.
-type Part = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(crate) type Part = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The network's thread, if there is anything to do for it.
 pub(crate) struct Network(Option<Running>);
@@ -36,6 +37,12 @@ struct Running {
 pub(crate) struct Ending(watch::Receiver<()>);
 
 impl Ending {
+    /// One that ends once the sender is dropped.
+    #[cfg(test)]
+    pub(crate) fn of(end: watch::Receiver<()>) -> Self {
+        Self(end)
+    }
+
     /// Waits until it is to end. Cancel-safe.
     pub(crate) async fn wait(&mut self) {
         while self.0.changed().await.is_ok() {}
@@ -53,9 +60,10 @@ pub(crate) fn start(config: &Config, outlook: &Outlook) -> Result<Network> {
     let mut parts: Vec<Part> = Vec::new();
     if let Some(settings) = &config.http {
         let server = http::Server::new(settings.clone(), outlook.clone());
-        parts.push(Box::pin(server.serve(ending)));
+        parts.push(Box::pin(server.serve(ending.clone())));
     }
-    if parts.is_empty() {
+    let needs_runtime = !parts.is_empty() || config.mqtt.is_some() || config.hias.is_some();
+    if !needs_runtime {
         return Ok(Network(None));
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -64,6 +72,13 @@ pub(crate) fn start(config: &Config, outlook: &Outlook) -> Result<Network> {
         .thread_name("network")
         .build()
         .context("the network's event loop cannot be started")?;
+    // Their clocks are the runtime's.
+    let clients = {
+        let _entered = runtime.enter();
+        mqtt::clients(config, outlook, &ending)
+            .context("the outbox's thread cannot be started; free some memory")?
+    };
+    parts.extend(clients);
     let (has_ended, ended) = mpsc::channel();
     thread::Builder::new()
         .name("network".into())
