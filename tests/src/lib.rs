@@ -10,6 +10,8 @@ mod datasets;
 mod hostile;
 mod mock_bench;
 mod models;
+mod mosquitto;
+mod mqtt;
 mod package;
 mod power_cut;
 mod press;

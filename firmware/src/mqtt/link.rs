@@ -88,6 +88,9 @@ pub(crate) enum LinkError {
     /// It could not be made, or broke.
     #[error("{0}")]
     Broken(String),
+    /// Somebody published what is longer than anything that is listened to, and it broke.
+    #[error("somebody published {0} bytes where commands are expected")]
+    TooLong(usize),
     /// What was to be published cannot be read.
     #[error("{0}")]
     Outbox(String),

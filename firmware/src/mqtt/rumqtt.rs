@@ -1,18 +1,20 @@
 //! Connections by rumqttc: MQTT 3.1.1 over TCP, or over TLS with rustls.
 
 use std::collections::{HashMap, VecDeque};
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use rumqttc::{
     AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, LastWill, MqttOptions,
-    Outgoing, Packet, QoS, SubscribeFilter, SubscribeReasonCode, TlsConfiguration, Transport,
+    Outgoing, Packet, QoS, StateError, SubscribeFilter, SubscribeReasonCode, TlsConfiguration,
+    Transport,
 };
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use smearscope_hardware::with_causes;
 use tokio::sync::mpsc::{self, error::TrySendError};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 
 use super::link::{Connect, Delivery, Incoming, Link, LinkError, Message, Session};
 use super::settings::{Broker, Trust};
@@ -40,6 +42,10 @@ impl Rumqtt {
 
     fn options(&self, session: &Session) -> Result<MqttOptions, LinkError> {
         let Broker { host, port, .. } = &self.broker;
+        let host = match host.parse::<Ipv6Addr>() {
+            Ok(address) => format!("[{address}]"),
+            Err(_) => host.clone(),
+        };
         let mut options = MqttOptions::new(&session.client, host, *port);
         options
             .set_keep_alive(session.keep_alive)
@@ -71,8 +77,14 @@ impl Connect for Rumqtt {
         network.set_connection_timeout(PATIENCE_S);
         network.set_tcp_nodelay(true);
         events.set_network_options(network);
-        // The first event is the broker's answer, or why there is none.
-        events.poll().await.map_err(|error| broken(&error))?;
+        // The first event is the broker's answer, or why there is none. In a task of its own, like the
+        // pump: whatever a broker makes of rumqttc, it is tried again.
+        let connecting = tokio::spawn(async move {
+            let answer = events.poll().await;
+            (events, answer)
+        });
+        let (events, answer) = connecting.await.map_err(|error| crashed(&error))?;
+        answer.map_err(|error| broken(&error))?;
         let filters = session.listens_to.iter().map(|topic| SubscribeFilter {
             path: topic.clone(),
             qos: QoS::AtMostOnce,
@@ -138,9 +150,7 @@ impl Link for RumqttLink {
             biased;
             Some(number) = self.acknowledgements.recv() => Ok(Incoming::Acknowledged(number)),
             Some(message) = self.messages.recv() => Ok(message),
-            ended = &mut self.pump => Err(ended.unwrap_or_else(|error| {
-                LinkError::Broken(format!("the connection was ended by a fault: {error}"))
-            })),
+            ended = &mut self.pump => Err(ended.unwrap_or_else(|error| crashed(&error))),
         }
     }
 
@@ -186,9 +196,6 @@ impl Pump {
                         flying.insert(packet, number);
                     }
                 }
-                Event::Outgoing(Outgoing::Disconnect) => {
-                    return LinkError::Broken("it was closed".into());
-                }
                 Event::Incoming(Packet::PubAck(ack)) => {
                     if let Some(Some(number)) = flying.remove(&ack.pkid) {
                         // Whoever waited for it may be gone.
@@ -218,6 +225,8 @@ impl Pump {
                         "the broker lets this user hear no commands; check its access rules"
                     );
                 }
+                // After a goodbye, too, until the broker closes: if this end did so with something unread, the
+                // broker might see that before the goodbye, and publish the will.
                 _ => {}
             }
         }
@@ -235,8 +244,18 @@ fn closed(_: rumqttc::ClientError) -> LinkError {
     LinkError::Broken("the connection has ended".into())
 }
 
+fn crashed(error: &JoinError) -> LinkError {
+    LinkError::Broken(format!("the connection was ended by a fault: {error}"))
+}
+
 /// Why a connection ended, and where that is known, what to do about it.
 fn broken(error: &ConnectionError) -> LinkError {
+    if let ConnectionError::MqttState(StateError::Deserialization(
+        rumqttc::mqttbytes::Error::PayloadSizeLimitExceeded(size),
+    )) = error
+    {
+        return LinkError::TooLong(*size);
+    }
     LinkError::Broken(match error {
         ConnectionError::ConnectionRefused(
             ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized,

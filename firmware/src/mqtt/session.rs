@@ -15,6 +15,8 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 /// A connection that lasted as long was a good one.
 const GOOD: Duration = Duration::from_secs(10);
+/// For which nothing is listened to after somebody published too much: the broker may have kept it.
+const DEAF: Duration = Duration::from_mins(10);
 /// For the last words. The network as a whole has two seconds.
 const GOODBYE: Duration = Duration::from_millis(1500);
 
@@ -65,8 +67,12 @@ pub(crate) async fn keep<C: Connect, T: Conversation>(
     let name = conversation.name();
     let mut wait = FIRST_WAIT;
     let mut told = None;
+    let mut deaf_until: Option<Instant> = None;
     loop {
-        let session = conversation.session();
+        let mut session = conversation.session();
+        if deaf_until.is_some_and(|until| Instant::now() < until) {
+            session.listens_to.clear();
+        }
         let connected = tokio::select! {
             biased;
             () = ending.wait() => return,
@@ -74,7 +80,7 @@ pub(crate) async fn keep<C: Connect, T: Conversation>(
             connected = connect.connect(&session) => connected,
         };
         let problem = match connected {
-            Err(error) => error.to_string(),
+            Err(error) => error,
             Ok(mut link) => {
                 log::info!("{name}: connected as {}", session.client);
                 told = None;
@@ -100,9 +106,17 @@ pub(crate) async fn keep<C: Connect, T: Conversation>(
                 if since.elapsed() >= GOOD || conversation.has_achieved() {
                     wait = FIRST_WAIT;
                 }
-                error.to_string()
+                error
             }
         };
+        if matches!(problem, LinkError::TooLong(_)) {
+            log::warn!(
+                "{name}: no commands are listened to for {} min",
+                DEAF.as_secs() / 60
+            );
+            deaf_until = Some(Instant::now() + DEAF);
+        }
+        let problem = problem.to_string();
         if told.as_ref() != Some(&problem) {
             log::warn!("{name}: {problem}; it is tried again");
             told = Some(problem);

@@ -1,6 +1,6 @@
 //! `[mqtt]` and `[hias]`: which broker, as whom, and what is told there.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -323,13 +323,17 @@ impl Section {
         let section = self.0;
         let RawBroker { host, port, .. } = raw;
         ensure!(
-            !host.contains([' ', '/', '\0']) && host.len() <= 255,
+            !host.contains([' ', '/', '[', '\0']) && host.len() <= 255,
             "{section}.host = {host:?} is impossible; give a name or an address without scheme or port"
         );
         ensure!(
             raw.tls || raw.allow_plain || is_loopback(&host),
             "{section}.tls = false would send the password to {host} for everybody to read; set {section}.tls = \
              true, or {section}.allow_plain = true if nobody else is on that network"
+        );
+        ensure!(
+            !raw.tls || host.parse::<Ipv6Addr>().is_err(),
+            "{section}.host = {host:?} is impossible with TLS; give the name in the broker's certificate"
         );
         let trust = match (raw.tls, raw.ca_file) {
             (false, _) => None,
@@ -407,9 +411,8 @@ impl Section {
 }
 
 fn is_loopback(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost"
-        || address
+        || host
             .parse::<IpAddr>()
             .is_ok_and(|address| address.is_loopback())
 }

@@ -31,6 +31,10 @@ struct Scene {
     /// After so many acknowledgements each connection breaks; then no more do.
     cuts: VecDeque<usize>,
     connections: usize,
+    /// The topics that the last one listens to.
+    listens_to: Vec<String>,
+    /// Connections on which somebody publishes far too much.
+    floods: usize,
     closed: usize,
     /// To whoever is connected.
     speaker: Option<mpsc::UnboundedSender<Incoming>>,
@@ -89,10 +93,11 @@ impl Stage {
 impl Connect for Stage {
     type Link = Wire;
 
-    async fn connect(&mut self, _: &Session) -> Result<Wire, LinkError> {
+    async fn connect(&mut self, session: &Session) -> Result<Wire, LinkError> {
         let (speaker, heard) = mpsc::unbounded_channel();
         let left = self.scene(|scene| {
             scene.connections += 1;
+            scene.listens_to.clone_from(&session.listens_to);
             scene.speaker = Some(speaker);
             scene.cuts.pop_front()
         });
@@ -119,6 +124,14 @@ impl Link for Wire {
 
     async fn next(&mut self) -> Result<Incoming, LinkError> {
         tokio::task::yield_now().await;
+        let is_flooded = self.stage.scene(|scene| {
+            let is_flooded = scene.floods > 0 && !scene.listens_to.is_empty();
+            scene.floods -= usize::from(is_flooded);
+            is_flooded
+        });
+        if is_flooded {
+            return Err(LinkError::TooLong(1 << 20));
+        }
         if self.left == Some(0) {
             return Err(LinkError::Broken("it was cut".into()));
         }
@@ -293,5 +306,29 @@ async fn commands_are_answered_once_each_and_no_faster_than_anybody_presses() {
     stage.say("the end");
     tokio::time::sleep(Duration::from_millis(900)).await;
     assert_eq!(answers(&stage).len(), 5);
+    playing.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_publishes_too_much_is_not_listened_to_for_a_while() {
+    let stage = Stage::default();
+    stage.scene(|scene| {
+        scene.floods = 1;
+        // The connection after that one breaks when something is delivered.
+        scene.cuts = [1000, 1].into();
+    });
+    let shelf = Shelf::default();
+    let playing = Playing::start(&stage, Some(shelf.clone()));
+    stage
+        .wait_until(|stage| stage.scene(|scene| scene.connections == 2))
+        .await;
+    assert_eq!(stage.scene(|scene| scene.listens_to.clone()), [""; 0]);
+    tokio::time::sleep(Duration::from_mins(10)).await;
+    shelf.put(1);
+    stage
+        .wait_until(|stage| stage.scene(|scene| scene.connections == 3))
+        .await;
+    let listens_to = stage.scene(|scene| scene.listens_to.clone());
+    assert_eq!(listens_to, ["smearscope/box/command"]);
     playing.end().await;
 }
