@@ -231,21 +231,27 @@ fn a_hias_network_sees_an_agent_like_the_reference() {
     }
     assert_eq!(life["Latitude"], 41.5);
 
+    comes_and_goes(&bench, appliance, &broker, &listener);
+}
+
+/// A will, a goodbye, and nothing of either for those who come later.
+fn comes_and_goes(bench: &Bench, appliance: Appliance, broker: &Mosquitto, listener: &Listener) {
+    let topic = "hospital/Agents/lab/scope/Status";
     appliance.kill();
-    assert_eq!(listener.wait_for(&topic("Status"), 2)[1].payload, "OFFLINE");
+    assert_eq!(listener.wait_for(topic, 2)[1].payload, "OFFLINE");
     let appliance = bench.start();
-    assert_eq!(listener.wait_for(&topic("Status"), 3)[2].payload, "ONLINE");
+    assert_eq!(listener.wait_for(topic, 3)[2].payload, "ONLINE");
     assert!(appliance.end().success());
-    assert_eq!(listener.wait_for(&topic("Status"), 4)[3].payload, "OFFLINE");
-    // Whoever comes later hears nothing of it, and the will was not executed after the goodbye.
+    assert_eq!(listener.wait_for(topic, 4)[3].payload, "OFFLINE");
     let late = broker.listener("hospital/#");
     late.say("hospital/end", "", false);
     late.wait_for("hospital/end", 1);
-    assert_eq!(late.heard(&topic("Status")), []);
-    let status = listener.heard(&topic("Status"));
-    let status: Vec<_> = status.iter().map(|heard| heard.payload.as_str()).collect();
+    assert_eq!(late.heard(topic), []);
+    let heard = listener.heard(topic);
+    let payloads: Vec<_> = heard.iter().map(|heard| heard.payload.as_str()).collect();
+    // The will is not published after a goodbye.
     assert_eq!(
-        status,
+        payloads,
         ["ONLINE", "OFFLINE", "ONLINE", "OFFLINE"],
         "{}",
         bench.log()
