@@ -10,11 +10,12 @@ use smearscope_hardware::HardwareError;
 
 use crate::analysis::Analyst;
 use crate::appliance::ApplianceError;
-use crate::config::{BoardKind, Config, PanelKind, Raw};
+use crate::config::{BoardKind, Config, DEFAULT_PATH, PanelKind, Raw};
 use crate::exit::{self, Exit};
 use crate::http::token_command::TokenCommand;
 use crate::logging;
 use crate::models::{ModelCommand, ModelError, Models};
+use crate::mqtt::import;
 use crate::records::RecordsError;
 use crate::records::command::RecordsCommand;
 use crate::{classify, pictures, run, selftest};
@@ -125,6 +126,21 @@ enum ConfigCommand {
         /// File to read.
         #[arg(value_name = "FILE")]
         file: Option<PathBuf>,
+    },
+    /// Takes over a HIAS agent's credentials into the section [hias] of a configuration.
+    #[command(
+        name = "import-hias",
+        after_help = "Reads iotJumpWay{host, port, location, zone, entity, name, un, up}; what else is there is \
+        passed over. The rest of the configuration stays as it is, comments included, and so does the \
+        whole file if anything is missing or wrong. Each setting that changes is printed, the password hidden."
+    )]
+    ImportHias {
+        /// The agent's credentials.json.
+        #[arg(value_name = "CREDENTIALS")]
+        credentials: PathBuf,
+        /// Configuration to change; it is made if need be [default: /etc/smearscope/config.toml].
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
     },
     /// Says whether a configuration is right; exit code 3 if not.
     Check {
@@ -349,6 +365,13 @@ impl ConfigCommand {
             Self::Show { file } => {
                 let raw = Raw::read(file.as_deref())?;
                 stdout.write_all(raw.documented()?.as_bytes())?;
+            }
+            Self::ImportHias {
+                credentials,
+                config,
+            } => {
+                let config = config.as_deref().unwrap_or(Path::new(DEFAULT_PATH));
+                import::import(&credentials, config, &mut stdout)?;
             }
             Self::Check { file } => {
                 Raw::read(file.as_deref())?.validate()?;

@@ -14,6 +14,8 @@ use smearscope_hardware::config::{
 
 use crate::appliance::Timing;
 use crate::http::settings::{self, HttpSettings, RawHttp};
+use crate::mqtt;
+use crate::mqtt::settings::{Hias, Mqtt, RawHias, RawMqtt};
 use crate::overrides;
 use crate::records::Retention;
 
@@ -51,6 +53,10 @@ pub struct Raw {
     pub storage: RawStorage,
     /// The HTTP API.
     pub http: RawHttp,
+    /// MQTT.
+    pub mqtt: RawMqtt,
+    /// HIAS.
+    pub hias: RawHias,
     /// The simulated bench.
     pub sim: RawSim,
     /// The camera of a real bench.
@@ -301,6 +307,10 @@ pub struct Config {
     pub storage: Option<StorageConfig>,
     /// The HTTP API, if there is one.
     pub http: Option<HttpSettings>,
+    /// The broker that everything is told, if there is one.
+    pub mqtt: Option<Mqtt>,
+    /// The HIAS network that the appliance is part of, if it is.
+    pub hias: Option<Hias>,
     /// The simulated bench.
     pub sim: RawSim,
     /// Which parts a real bench has, and how they are set up.
@@ -490,6 +500,8 @@ impl Raw {
             },
             http: self.http.validate(storage.is_some())?,
             storage,
+            mqtt: self.mqtt.validate()?,
+            hias: self.hias.validate()?,
             sim: self.sim,
             equipment: Equipment {
                 display: self.display,
@@ -503,7 +515,22 @@ impl Raw {
         })
     }
 
-    /// The file with every key and what it means; reads back as the same configuration.
+    /// Takes the passwords of `other` where this was made of a text that hides them.
+    #[must_use]
+    pub(crate) fn with_secrets_of(mut self, other: &Self) -> Self {
+        for (mine, theirs) in [
+            (&mut self.mqtt.password, &other.mqtt.password),
+            (&mut self.hias.password, &other.hias.password),
+        ] {
+            if mine.is_placeholder() {
+                mine.clone_from(theirs);
+            }
+        }
+        self
+    }
+
+    /// The file with every key and what it means; reads back as the same configuration, but for
+    /// passwords, which are hidden.
     ///
     /// # Errors
     /// If a path is not UTF-8, which TOML cannot say.
@@ -529,7 +556,8 @@ impl Raw {
 
 /// What every key means.
 fn comments() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
-    COMMENTS.iter().chain(settings::COMMENTS)
+    let sections = [settings::COMMENTS, mqtt::settings::COMMENTS];
+    COMMENTS.iter().chain(sections.into_iter().flatten())
 }
 
 /// What each key means; a name that ends in a dot is a section.

@@ -6,6 +6,7 @@
 //! - [`appliance`]: the loop, driven by the [`machine`] of states and shown by the [`screens`]
 //! - [`outlook`]: all that from outside, for a network
 //! - [`records`]: what is kept of it, and [`examiner`], which keeps it
+//! - [`mqtt`]: what is told to brokers, HIAS among them
 //! - [`checks`]: what a self-test finds
 //! - [`http`]: the API
 //! - [`models`]: which model is used, and what happens when it fails
@@ -25,6 +26,7 @@ pub mod http;
 mod logging;
 pub mod machine;
 pub mod models;
+pub mod mqtt;
 mod network;
 pub mod outlook;
 mod overrides;
@@ -33,6 +35,7 @@ pub mod quality;
 pub mod records;
 mod run;
 pub mod screens;
+pub mod secret;
 mod selftest;
 mod service;
 pub mod slide;

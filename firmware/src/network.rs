@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::config::Config;
 use crate::http;
+use crate::mqtt;
 use crate::outlook::Outlook;
 use crate::screens::Notice;
 
@@ -21,7 +22,7 @@ const GOODBYE: Duration = Duration::from_secs(2);
 const BLOCKING: usize = 4;
 
 /// A server or a client, until it is told to end.
-type Part = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(crate) type Part = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The network's thread, if there is anything to do for it.
 pub(crate) struct Network {
@@ -40,6 +41,12 @@ struct Running {
 pub(crate) struct Ending(watch::Receiver<()>);
 
 impl Ending {
+    /// One that ends once the sender is dropped.
+    #[cfg(test)]
+    pub(crate) fn of(end: watch::Receiver<()>) -> Self {
+        Self(end)
+    }
+
     /// Waits until it is to end. Cancel-safe.
     pub(crate) async fn wait(&mut self) {
         while self.0.changed().await.is_ok() {}
@@ -59,11 +66,12 @@ pub(crate) fn start(config: &Config, outlook: &Outlook) -> Result<Network> {
     if let Some(settings) = &config.http {
         let (settings, config) = (settings.clone(), config.clone());
         match http::Server::new(settings, config, outlook.clone(), &mut notice) {
-            Ok(server) => parts.push(Box::pin(server.serve(ending))),
+            Ok(server) => parts.push(Box::pin(server.serve(ending.clone()))),
             Err(error) => log::error!("there is no HTTP API: {error:#}"),
         }
     }
-    if parts.is_empty() {
+    let needs_runtime = !parts.is_empty() || config.mqtt.is_some() || config.hias.is_some();
+    if !needs_runtime {
         return Ok(Network {
             running: None,
             notice,
@@ -75,6 +83,13 @@ pub(crate) fn start(config: &Config, outlook: &Outlook) -> Result<Network> {
         .thread_name("network")
         .build()
         .context("the network's event loop cannot be started")?;
+    // Their clocks are the runtime's.
+    let clients = {
+        let _entered = runtime.enter();
+        mqtt::clients(config, outlook, &ending)
+            .context("the outbox's thread cannot be started; free some memory")?
+    };
+    parts.extend(clients);
     let (has_ended, ended) = mpsc::channel();
     thread::Builder::new()
         .name("network".into())

@@ -29,7 +29,7 @@ pub(crate) fn apply(
     // Of two that are wrong, always the same one is named.
     settings.sort();
     let mut table = Table::try_from(&raw).context("the configuration cannot be written")?;
-    let mut overridden = raw;
+    let mut overridden = raw.clone();
     for (name, value) in settings {
         let name = name.to_string_lossy();
         let value = value.to_string_lossy();
@@ -56,7 +56,7 @@ pub(crate) fn apply(
             })?;
         }
     }
-    Ok(overridden)
+    Ok(overridden.with_secrets_of(&raw))
 }
 
 /// The table with a value at a path of keys.
@@ -111,6 +111,19 @@ mod tests {
         assert_eq!(raw.camera.device.path().to_str(), Some("/dev/video2"));
         let unchanged = Raw::parse("[model]\nthreads = 3\n").unwrap();
         assert_eq!(read(&[]).unwrap(), unchanged);
+    }
+
+    #[test]
+    fn passwords_stay_and_may_be_set() {
+        let raw = Raw::parse("[mqtt]\npassword = \"one\"\n[hias]\npassword = \"two\"\n").unwrap();
+        let environment = [
+            ("SMEARSCOPE__BOARD", "sim"),
+            ("SMEARSCOPE__HIAS__PASSWORD", "three"),
+        ];
+        let environment = environment.map(|(name, value)| (name.into(), value.into()));
+        let raw = apply(raw, environment.into_iter()).unwrap();
+        assert_eq!(raw.mqtt.password.reveal(), "one");
+        assert_eq!(raw.hias.password.reveal(), "three");
     }
 
     #[test]

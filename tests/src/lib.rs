@@ -15,6 +15,8 @@ mod http_contract;
 mod http_images;
 mod mock_bench;
 mod models;
+mod mosquitto;
+mod mqtt;
 mod package;
 mod power_cut;
 mod press;

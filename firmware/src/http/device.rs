@@ -31,7 +31,7 @@ pub(crate) struct Device {
     self_test: Option<SelfTest>,
     /// Of the processor, in degrees Celsius; null where there is no sensor.
     #[schema(required)]
-    temperature_celsius: Option<f32>,
+    temperature_celsius: Option<f64>,
     /// Room for what is kept; null where nothing is.
     #[schema(required)]
     disk: Option<Disk>,
@@ -75,7 +75,7 @@ pub(crate) async fn device(
 ) -> Result<Json<Device>, Problem> {
     let status = context.outlook.status().borrow().clone();
     let kept = context.config.state().map(Path::to_path_buf);
-    let disk = |folder: &Path| vitals::disk(folder).ok();
+    let disk = |folder: &Path| vitals::room(folder).ok();
     let vitals = move || (vitals::temperature(), kept.as_deref().and_then(disk));
     let (temperature_celsius, disk) = blocking(vitals).await?;
     Ok(Json(Device {

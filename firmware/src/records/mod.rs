@@ -5,7 +5,7 @@
 //!
 //! | path | what it is |
 //! |---|---|
-//! | `records.sqlite` | the rows: slides, fields, exports, removals of images (see `schema-1.sql`) |
+//! | `records.sqlite` | the rows: slides, fields, exports, removals of images (see `schema-1.sql`), and how far they were delivered (`schema-2.sql`) |
 //! | `records.lock` | locked by the appliance that writes here |
 //! | `images/<slide>/<field>.jpg` | a field as the camera gave it; `<field>-evidence.png` beside it |
 //! | `incoming/` | images that are being written |
@@ -38,6 +38,7 @@ mod entry;
 mod error;
 mod export;
 mod files;
+mod outbox;
 mod retention;
 mod schema;
 mod space;
@@ -49,6 +50,7 @@ pub use entry::{
     ElapsedEntry, EngineEntry, FieldEntry, ImageEntry, ModelEntry, SlideEntry, StandingEntry, utc,
 };
 pub use error::RecordsError;
+pub use outbox::Outbox;
 pub use retention::{Keeper, Retention};
 pub use space::{Room, Space};
 pub use store::{Exposure, Images, Store};

@@ -8,7 +8,10 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use super::{RecordsError, database};
 
 /// What leads from each format to the next, from an empty database on; `user_version` counts them.
-const MIGRATIONS: [&str; 1] = [include_str!("schema-1.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema-1.sql"), include_str!("schema-2.sql")];
+
+/// The first format that has all that is read: records may lie where nobody can migrate them.
+const READABLE: u32 = 1;
 
 /// An export may hold the database for as long as it notes what it exported.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -71,11 +74,40 @@ pub(super) fn open_for_reading(folder: &Path) -> Result<Connection, RecordsError
     let connection = Connection::open_with_flags(&path, flags).map_err(&failed)?;
     connection.busy_timeout(PATIENCE).map_err(&failed)?;
     let known = MIGRATIONS.len() as u32;
-    if format(&connection, known, folder)? < known {
+    if format(&connection, known, folder)? < READABLE {
         return Err(RecordsError::Mismatch {
             problem: format!("{} holds no records of this format", path.display()),
         });
     }
+    Ok(connection)
+}
+
+/// Opens the database of a state folder, once somebody else has made and migrated it, to note what needs not survive
+/// a power cut. Whoever records is held up as little as can be.
+///
+/// # Errors
+/// [`RecordsError::File`] and [`RecordsError::Mismatch`] as long as nobody has, and as [`open_for_writing`].
+pub(super) fn open_for_noting(folder: &Path) -> Result<Connection, RecordsError> {
+    let path = database(folder);
+    path.metadata().map_err(RecordsError::file(
+        &path,
+        "written",
+        "it is made when the appliance starts",
+    ))?;
+    let failed = RecordsError::database(folder);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(&path, flags).map_err(&failed)?;
+    connection.busy_timeout(PATIENCE).map_err(&failed)?;
+    let known = MIGRATIONS.len() as u32;
+    if format(&connection, known, folder)? < known {
+        return Err(RecordsError::Mismatch {
+            problem: format!("{} was not brought to this format yet", path.display()),
+        });
+    }
+    let set = |name, value: &str| connection.pragma_update(None, name, value).map_err(&failed);
+    set("synchronous", "normal")?;
+    // Copying into the database waits for the disk; that is left to whoever records.
+    set("wal_autocheckpoint", "0")?;
     Ok(connection)
 }
 
@@ -153,7 +185,7 @@ mod tests {
         };
         assert_eq!(pragma("journal_mode").unwrap(), "wal".to_owned().into());
         assert_eq!(pragma("synchronous").unwrap(), 2.into());
-        assert_eq!(pragma("user_version").unwrap(), 1.into());
+        assert_eq!(pragma("user_version").unwrap(), 2.into());
         let orphan = r#"{"field": "nobody", "exported_at": "now"}"#;
         let error = connection
             .execute(
@@ -167,8 +199,12 @@ mod tests {
     #[test]
     fn a_format_is_brought_to_the_next_and_a_later_one_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let next = [MIGRATIONS[0], "ALTER TABLE slides ADD COLUMN note TEXT"];
-        open_with(folder.path(), &next[..1]).unwrap();
+        let next = "ALTER TABLE slides ADD COLUMN note TEXT";
+        let next = [&MIGRATIONS[..], &[next]].concat();
+        for known in 1..next.len() {
+            open_with(folder.path(), &next[..known]).unwrap();
+            open_for_reading(folder.path()).unwrap();
+        }
         let connection = open_with(folder.path(), &next).unwrap();
         connection.prepare("SELECT note FROM slides").unwrap();
         drop(connection);
@@ -180,8 +216,8 @@ mod tests {
                 matches!(
                     error,
                     RecordsError::Newer {
-                        found: 2,
-                        known: 1,
+                        found: 3,
+                        known: 2,
                         ..
                     }
                 ),

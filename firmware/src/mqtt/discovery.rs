@@ -1,0 +1,125 @@
+//! What Home Assistant (2024.11 or later) is told about the appliance, so that it need not be set up there.
+
+use serde_json::{Value, json};
+
+use super::link::Message;
+use super::payload;
+use super::settings::Mqtt;
+
+/// The message that announces the appliance with all that it tells and does.
+pub(crate) fn message(prefix: &str, settings: &Mqtt) -> Message {
+    let Mqtt { device, .. } = settings;
+    let name = format!("smearscope_{device}");
+    Message::retained(
+        format!("{prefix}/device/{name}/config"),
+        payload::json(&config(&name, settings)),
+    )
+}
+
+fn config(name: &str, settings: &Mqtt) -> Value {
+    let base = format!("{}/{}", settings.prefix, settings.device);
+    let sensor = |id: &str, label: &str, topic: &str, value: &str, icon: &str| {
+        json!({
+            "p": "sensor",
+            "unique_id": format!("{name}_{id}"),
+            "name": label,
+            "state_topic": format!("{base}/{topic}"),
+            "value_template": format!("{{{{ value_json.{value} }}}}"),
+            "json_attributes_topic": format!("{base}/{topic}"),
+            "icon": icon,
+        })
+    };
+    let mut temperature = sensor(
+        "temperature",
+        "Temperature",
+        "health",
+        "temperature_c",
+        "mdi:thermometer",
+    );
+    temperature["device_class"] = "temperature".into();
+    temperature["unit_of_measurement"] = "°C".into();
+    temperature["state_class"] = "measurement".into();
+    temperature["entity_category"] = "diagnostic".into();
+    let mut components = json!({
+        "state": sensor("state", "State", "state", "state", "mdi:microscope"),
+        "verdict": sensor("verdict", "Last verdict (research use only)", "last_verdict", "verdict", "mdi:eye"),
+        "slide": sensor("slide", "Slide verdict (research use only)", "slide", "verdict", "mdi:layers"),
+        "temperature": temperature,
+    });
+    if settings.commands {
+        for (id, label, icon) in [
+            ("capture", "Capture", "mdi:camera"),
+            ("next_slide", "Next slide", "mdi:skip-next"),
+        ] {
+            components[id] = json!({
+                "p": "button",
+                "unique_id": format!("{name}_{id}"),
+                "name": label,
+                "command_topic": format!("{base}/command"),
+                "payload_press": id,
+                // Each press has an id of its own; one that comes twice is done once.
+                "command_template": "{\"id\": \"ha-{{ now().timestamp() }}\", \"command\": \"{{ value }}\"}",
+                "icon": icon,
+            });
+        }
+    }
+    json!({
+        "dev": {
+            "ids": name,
+            "name": format!("smearscope {}", settings.device),
+            "mdl": "smearscope",
+            "sw": env!("CARGO_PKG_VERSION"),
+        },
+        "o": { "name": "smearscope", "sw": env!("CARGO_PKG_VERSION") },
+        "availability_topic": format!("{base}/availability"),
+        "cmps": components,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Raw;
+
+    fn announced(more: &str) -> Value {
+        let text = format!("[mqtt]\nhost = \"b\"\ndevice = \"box\"\ndiscovery = true\n{more}");
+        let mqtt = Raw::parse(&text).and_then(Raw::validate).unwrap().mqtt;
+        let message = message("homeassistant", &mqtt.unwrap());
+        assert_eq!(message.topic, "homeassistant/device/smearscope_box/config");
+        assert!(message.retain);
+        serde_json::from_slice(&message.payload).unwrap()
+    }
+
+    #[test]
+    fn home_assistant_learns_of_every_topic_and_button() {
+        let config = announced("");
+        assert_eq!(config["availability_topic"], "smearscope/box/availability");
+        let components = &config["cmps"];
+        let topic = |id: &str| components[id]["state_topic"].as_str().unwrap();
+        assert_eq!(topic("state"), "smearscope/box/state");
+        assert_eq!(topic("verdict"), "smearscope/box/last_verdict");
+        assert_eq!(topic("slide"), "smearscope/box/slide");
+        assert_eq!(
+            components["verdict"]["value_template"],
+            "{{ value_json.verdict }}"
+        );
+        assert_eq!(components["temperature"]["unit_of_measurement"], "°C");
+        assert_eq!(
+            components["capture"]["command_topic"],
+            "smearscope/box/command"
+        );
+        // What a press becomes is a command that is understood.
+        let template = components["capture"]["command_template"].as_str().unwrap();
+        let sent = template
+            .replace("{{ now().timestamp() }}", "1.5")
+            .replace("{{ value }}", "capture");
+        let command = crate::mqtt::command::Command::parse(sent.as_bytes()).unwrap();
+        assert_eq!(command.id, "ha-1.5");
+    }
+
+    #[test]
+    fn without_commands_there_are_no_buttons() {
+        let config = announced("commands = false\n");
+        assert_eq!(config["cmps"]["capture"], Value::Null);
+    }
+}

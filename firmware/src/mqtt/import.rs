@@ -1,0 +1,268 @@
+//! `smearscope config import-hias`: a HIAS agent's credentials become the section `[hias]`.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+use toml_edit::{DocumentMut, Item, Table, value};
+
+use crate::config::Raw;
+use crate::secret::HIDDEN;
+
+/// Credentials are text of some hundred bytes.
+const MAX_BYTES: u64 = 64 << 10;
+const SECTION: &str = "iotJumpWay";
+/// What HIAS calls a setting, and what it is called here.
+const TEXTS: [(&str, &str); 7] = [
+    ("host", "host"),
+    ("location", "location"),
+    ("zone", "zone"),
+    ("entity", "entity"),
+    ("name", "name"),
+    ("un", "user"),
+    ("up", "password"),
+];
+
+/// Writes what `credentials` say into `config`, of which all else stays as it is, and tells what changed.
+///
+/// # Errors
+/// Names what is missing or wrong; then `config` is not touched.
+pub(crate) fn import(credentials: &Path, config: &Path, out: &mut impl Write) -> Result<()> {
+    let settings = read(credentials).with_context(|| credentials.display().to_string())?;
+    let before = match fs::read_to_string(config) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => {
+            return Err(error).with_context(|| format!("{} cannot be read", config.display()));
+        }
+    };
+    let (after, changes) =
+        merge(&before, settings).with_context(|| config.display().to_string())?;
+    let wrong = || format!("{} would be wrong, so it stays as it was", config.display());
+    Raw::parse(&after)
+        .and_then(Raw::validate)
+        .with_context(wrong)?;
+    if changes.is_empty() {
+        writeln!(out, "{} says all of that already", config.display())?;
+        return Ok(());
+    }
+    replace(config, &after).with_context(|| {
+        format!(
+            "{} cannot be written; check that this user may write there",
+            config.display()
+        )
+    })?;
+    for change in changes {
+        writeln!(out, "{change}")?;
+    }
+    writeln!(
+        out,
+        "{} is changed; `systemctl reload smearscope` applies it. It holds a password: see that nobody else may read it.",
+        config.display()
+    )?;
+    Ok(())
+}
+
+/// The settings that credentials hold, by their names here.
+fn read(credentials: &Path) -> Result<Vec<(&'static str, toml_edit::Value)>> {
+    let size = credentials.metadata().context("it cannot be read")?.len();
+    ensure!(size <= MAX_BYTES, "{size} bytes are no credentials");
+    let text = fs::read_to_string(credentials).context("it cannot be read")?;
+    let json: Value = serde_json::from_str(&text).context("it is no JSON")?;
+    let Some(section) = json.get(SECTION).and_then(Value::as_object) else {
+        bail!("{SECTION} is missing; give the credentials.json of a HIAS agent");
+    };
+    let text = |key: &str| match section.get(key) {
+        Some(Value::String(text)) if !text.trim().is_empty() => Some(text.clone()),
+        Some(Value::Number(number)) => Some(number.to_string()),
+        _ => None,
+    };
+    let missing: Vec<_> = TEXTS
+        .iter()
+        .map(|(theirs, _)| *theirs)
+        .chain(["port"])
+        .filter(|key| text(key).is_none())
+        .map(|key| format!("{SECTION}.{key}"))
+        .collect();
+    ensure!(
+        missing.is_empty(),
+        "{} missing; ask the HIAS server for the agent's credentials again",
+        missing.join(", ") + if missing.len() == 1 { " is" } else { " are" }
+    );
+    let port = text("port").unwrap_or_default();
+    let port: u16 = port
+        .parse()
+        .ok()
+        .filter(|port| *port > 0)
+        .with_context(|| format!("{SECTION}.port = {port} is impossible; use 1 to 65535"))?;
+    let mut settings = vec![("port", i64::from(port).into())];
+    settings.extend(
+        TEXTS
+            .iter()
+            .filter_map(|(theirs, ours)| Some((*ours, text(theirs)?.into()))),
+    );
+    Ok(settings)
+}
+
+/// The text with these settings in `[hias]`, and a line for each that changes.
+fn merge(
+    before: &str,
+    settings: Vec<(&'static str, toml_edit::Value)>,
+) -> Result<(String, Vec<String>)> {
+    let mut document: DocumentMut = before.parse().context("it is no TOML")?;
+    let section = document
+        .entry("hias")
+        .or_insert_with(|| Item::Table(Table::new()));
+    let section = section
+        .as_table_like_mut()
+        .context("`hias` is no section; write it as [hias]")?;
+    let mut changes = Vec::new();
+    for (key, new) in settings {
+        let shown = |value: &toml_edit::Value| match key {
+            "password" => HIDDEN.to_owned(),
+            _ => value.clone().decorated("", "").to_string(),
+        };
+        let old = section.get(key).and_then(Item::as_value);
+        if old.is_some_and(|old| same(old, &new)) {
+            continue;
+        }
+        let was = old.map_or_else(String::new, |old| format!(" (was {})", shown(old)));
+        changes.push(format!("hias.{key} = {}{was}", shown(&new)));
+        // What stands around the old value, such as a comment, stays.
+        let decor = old.map(|old| old.decor().clone());
+        let mut item = value(new);
+        if let (Some(decor), Some(new)) = (decor, item.as_value_mut()) {
+            *new.decor_mut() = decor;
+        }
+        section.insert(key, item);
+    }
+    // Two passwords would be one too many.
+    if let Some(file) = section.get("password_file").and_then(Item::as_str)
+        && !file.is_empty()
+    {
+        changes.push(format!("hias.password_file = \"\" (was {file:?})"));
+        section.insert("password_file", value(""));
+    }
+    Ok((document.to_string(), changes))
+}
+
+fn same(old: &toml_edit::Value, new: &toml_edit::Value) -> bool {
+    old.as_str() == new.as_str() && old.as_integer() == new.as_integer()
+}
+
+/// Puts a text in a file's place, whose owner and mode stay; a new one belongs to this user alone.
+fn replace(path: &Path, text: &str) -> Result<()> {
+    // Behind a link lies the file that is meant.
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    if let Ok(metadata) = path.metadata() {
+        let file = file.as_file();
+        file.set_permissions(fs::Permissions::from_mode(metadata.mode() & 0o7777))?;
+        if metadata.uid() != file.metadata()?.uid() || metadata.gid() != file.metadata()?.gid() {
+            fchown(file, Some(metadata.uid()), Some(metadata.gid()))?;
+        }
+    }
+    file.as_file().sync_all()?;
+    file.persist(&path)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CREDENTIALS: &str = r#"{
+        "iotJumpWay": {"host": "hias.example", "port": 8883, "location": "1", "zone": "2", "entity": "ALL",
+                       "name": "Classifier", "un": "user", "up": "hunter2", "ipinfo": "token"},
+        "server": {"ip": "0.0.0.0", "port": 1234}, "more": []
+    }"#;
+
+    fn imported(credentials: &str, config: &str) -> Result<(String, String)> {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("c.json"), folder.path().join("c.toml"));
+        fs::write(&from, credentials).unwrap();
+        fs::write(&to, config).unwrap();
+        let mut out = Vec::new();
+        let result = import(&from, &to, &mut out);
+        let after = fs::read_to_string(&to).unwrap();
+        if result.is_err() {
+            assert_eq!(after, config);
+        }
+        result.map(|()| (after, String::from_utf8(out).unwrap()))
+    }
+
+    #[test]
+    fn credentials_become_a_section_and_the_rest_stays() {
+        let config = "# mine\nboard = \"sim\" # here\n\n[hias] # theirs\nport = 1 # old\nlatitude = 1.5\n\n[log]\nlevel = \"warn\"\n";
+        let (after, told) = imported(CREDENTIALS, config).unwrap();
+        assert!(after.starts_with(
+            "# mine\nboard = \"sim\" # here\n\n[hias] # theirs\nport = 8883 # old\nlatitude = 1.5\n"
+        ));
+        assert!(after.ends_with("\n[log]\nlevel = \"warn\"\n"), "{after}");
+        assert!(told.contains("hias.port = 8883 (was 1)"), "{told}");
+        assert!(told.contains("hias.location = \"1\"\n"), "{told}");
+        assert!(told.contains("hias.password = (hidden)"), "{told}");
+        assert!(
+            !told.contains("hunter2") && !told.contains("token"),
+            "{told}"
+        );
+        let hias = Raw::parse(&after)
+            .and_then(Raw::validate)
+            .unwrap()
+            .hias
+            .unwrap();
+        assert_eq!(hias.base, "1/Agents/2/ALL");
+        assert_eq!(hias.broker.login.unwrap().1.reveal(), "hunter2");
+        let (again, told) = imported(CREDENTIALS, &after).unwrap();
+        assert_eq!(again, after);
+        assert!(told.contains("says all of that already"), "{told}");
+    }
+
+    #[test]
+    fn a_configuration_that_is_new_is_this_users_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("c.json"), folder.path().join("c.toml"));
+        fs::write(&from, CREDENTIALS).unwrap();
+        import(&from, &to, &mut Vec::new()).unwrap();
+        assert_eq!(to.metadata().unwrap().mode() & 0o777, 0o600);
+        fs::set_permissions(&to, fs::Permissions::from_mode(0o640)).unwrap();
+        fs::write(&from, CREDENTIALS.replace("hunter2", "hunter3")).unwrap();
+        import(&from, &to, &mut Vec::new()).unwrap();
+        assert_eq!(to.metadata().unwrap().mode() & 0o777, 0o640);
+    }
+
+    #[test]
+    fn what_is_missing_or_wrong_is_named_and_nothing_is_touched() {
+        for (from, to, message) in [
+            ("\"zone\": \"2\", ", "", "iotJumpWay.zone is missing"),
+            (
+                "\"un\": \"user\"",
+                "\"un\": \" \"",
+                "iotJumpWay.un is missing",
+            ),
+            ("8883", "\"many\"", "iotJumpWay.port = many"),
+            ("iotJumpWay", "iot", "iotJumpWay is missing"),
+            ("{", "", "no JSON"),
+            ("\"2\"", "\"#\"", "hias.zone"),
+        ] {
+            let credentials = CREDENTIALS.replacen(from, to, 1);
+            let error = imported(&credentials, "# mine\n").unwrap_err();
+            assert!(
+                format!("{error:#}").contains(message),
+                "{message}: {error:#}"
+            );
+        }
+        let error = imported(CREDENTIALS, "hias = 3\n").unwrap_err();
+        assert!(format!("{error:#}").contains("no section"), "{error:#}");
+        let error = imported(CREDENTIALS, "[hias]\nport = 0\nhoust = 1\n").unwrap_err();
+        assert!(format!("{error:#}").contains("did you mean"), "{error:#}");
+    }
+}

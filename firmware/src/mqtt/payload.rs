@@ -1,0 +1,250 @@
+//! What is published to everyone, as JSON.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::machine::{Kept, State};
+use crate::outlook::{Report, Status};
+use crate::records::{FieldEntry, utc};
+use crate::screens::DEMO_NOTICE;
+use crate::slide::Standing;
+use crate::vitals::Vitals;
+
+/// A verdict on a field.
+#[derive(Serialize)]
+struct VerdictPayload<'a> {
+    /// That of the record where there is one; otherwise its own.
+    id: Uuid,
+    /// Its place in the records.
+    seq: Option<i64>,
+    captured_at: String,
+    verdict: &'a str,
+    reason: Option<String>,
+    probability: Option<f32>,
+    threshold: f32,
+    slide: SlidePayload<'a>,
+    model: String,
+    engine: String,
+    demo: bool,
+    notice: &'static str,
+}
+
+/// Where a slide stands.
+#[derive(Serialize)]
+struct SlidePayload<'a> {
+    /// That of the record.
+    id: Option<Uuid>,
+    /// The number on the screen.
+    number: Option<u32>,
+    /// Whether no more fields are added.
+    closed: bool,
+    verdict: &'a str,
+    reason: Option<String>,
+    probability: Option<f32>,
+    /// Fields that the model judged.
+    fields: u32,
+    /// Fields that it was not asked about.
+    refused: u32,
+}
+
+impl SlidePayload<'_> {
+    fn of(standing: &Standing, closed: bool) -> Self {
+        Self {
+            id: None,
+            number: Some(standing.slide),
+            closed,
+            verdict: standing.verdict.word(),
+            reason: standing.verdict.reason().map(|reason| reason.to_string()),
+            probability: standing.probability,
+            fields: standing.fields,
+            refused: standing.refused,
+        }
+    }
+}
+
+/// What the appliance is doing.
+#[derive(Serialize)]
+struct StatePayload<'a> {
+    state: &'static str,
+    /// What failed and what to do about it, if anything did.
+    fault: Option<&'a str>,
+    slide: u32,
+    fields: u32,
+    model: Option<&'a str>,
+    engine: Option<&'a str>,
+    demo: Option<bool>,
+    version: &'static str,
+}
+
+/// How the machine is.
+#[derive(Serialize)]
+struct HealthPayload {
+    cpu_percent: f64,
+    memory_percent: f64,
+    disk_percent: f64,
+    temperature_c: Option<f64>,
+    /// Verdicts that were not delivered yet; none without records.
+    undelivered: Option<u64>,
+    at: String,
+}
+
+/// The verdict on a recorded field.
+pub(crate) fn of_record(seq: i64, field: &FieldEntry) -> Vec<u8> {
+    let standing = &field.standing;
+    json(&VerdictPayload {
+        id: field.id,
+        seq: Some(seq),
+        captured_at: field.captured_at.clone(),
+        verdict: &field.verdict,
+        reason: field.reason.clone(),
+        probability: field.probability,
+        threshold: field.threshold,
+        slide: SlidePayload {
+            id: Some(field.slide),
+            number: None,
+            closed: false,
+            verdict: &standing.verdict,
+            reason: standing.reason.clone(),
+            probability: standing.probability,
+            fields: standing.fields,
+            refused: standing.refused,
+        },
+        model: format!("{} {}", field.model.name, field.model.version),
+        engine: format!("{} {}", field.engine.name, field.engine.device),
+        demo: field.model.demo,
+        notice: notice(field.model.demo),
+    })
+}
+
+/// The verdict on a field that may not be recorded; its time is now.
+pub(crate) fn of_report(report: &Report) -> Vec<u8> {
+    let field = &report.finding.field;
+    json(&VerdictPayload {
+        id: match report.finding.kept {
+            Kept::Saved(id) => id,
+            Kept::NotSaved | Kept::Unwanted => Uuid::now_v7(),
+        },
+        seq: None,
+        captured_at: utc(jiff::Timestamp::now()),
+        verdict: field.verdict.word(),
+        reason: field.explanation(),
+        probability: field.probability,
+        threshold: report.threshold,
+        slide: SlidePayload::of(&report.finding.slide, false),
+        model: report.identity.model.clone(),
+        engine: report.identity.engine.clone(),
+        demo: report.identity.is_demo,
+        notice: notice(report.identity.is_demo),
+    })
+}
+
+/// Where a slide stands.
+pub(crate) fn slide(standing: &Standing, closed: bool) -> Vec<u8> {
+    json(&SlidePayload::of(standing, closed))
+}
+
+/// What the appliance is doing.
+pub(crate) fn state(status: &Status) -> Vec<u8> {
+    let identity = status.identity.as_ref();
+    let fault = match &*status.state {
+        State::Fault(fault) => Some(fault.message.as_str()),
+        _ => None,
+    };
+    json(&StatePayload {
+        state: word(&status.state),
+        fault,
+        slide: status.slide,
+        fields: status.fields,
+        model: identity.map(|identity| identity.model.as_str()),
+        engine: identity.map(|identity| identity.engine.as_str()),
+        demo: identity.map(|identity| identity.is_demo),
+        version: env!("CARGO_PKG_VERSION"),
+    })
+}
+
+/// How the machine is.
+pub(crate) fn health(vitals: &Vitals, undelivered: Option<u64>) -> Vec<u8> {
+    json(&HealthPayload {
+        cpu_percent: vitals.cpu,
+        memory_percent: vitals.memory,
+        disk_percent: vitals.disk,
+        temperature_c: vitals.temperature,
+        undelivered,
+        at: utc(jiff::Timestamp::now()),
+    })
+}
+
+/// Any of them; none can fail to be JSON.
+pub(crate) fn json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
+fn notice(is_demo: bool) -> &'static str {
+    if is_demo {
+        DEMO_NOTICE
+    } else {
+        "research use only"
+    }
+}
+
+/// A state in a word.
+fn word(state: &State) -> &'static str {
+    match state {
+        State::Starting => "starting",
+        State::SelfTest(_) => "selftest",
+        State::Ready => "ready",
+        State::Capturing(_) => "capturing",
+        State::Analysing => "analysing",
+        State::Verdict(_) => "verdict",
+        State::SlideClosed(_) => "slide_closed",
+        State::Again(_) => "again",
+        State::SwitchingOff { .. } => "switching_off",
+        State::Fault(_) => "fault",
+        State::Off => "off",
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::machine::tests::finding;
+    use crate::screens::Identity;
+    use crate::verdict::Verdict;
+
+    pub(crate) fn report() -> Report {
+        Report {
+            asked: std::time::Instant::now(),
+            source: "field.jpg".into(),
+            finding: finding(Verdict::Positive, Some(0.9)),
+            threshold: 0.5,
+            identity: Identity {
+                model: "smear 1.0.0".into(),
+                engine: "embedded CPU".into(),
+                is_demo: true,
+            },
+        }
+    }
+
+    #[test]
+    fn a_verdict_says_what_it_is_worth_and_not_where_it_came_from() {
+        let bytes = of_report(&report());
+        let value: Value = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!(value["verdict"], "Positive");
+        assert!(
+            String::from_utf8(bytes)
+                .unwrap()
+                .contains("\"probability\":0.9,")
+        );
+        assert_eq!(value["notice"], "demo model, not for diagnosis");
+        assert_eq!(
+            value["slide"],
+            json!({
+                "id": null, "number": 1, "closed": false, "verdict": "Positive", "reason": null,
+                "probability": value["slide"]["probability"], "fields": 2, "refused": 0
+            })
+        );
+        assert!(!value.to_string().contains("field.jpg"));
+    }
+}
