@@ -77,6 +77,7 @@ impl Served {
         Self::start_with(http, "", &root().join("hardware/fields"))
     }
 
+    /// With more lines of the section `[storage]`, and whole sections.
     pub(crate) fn start_with(http: &str, more: &str, fields: &Path) -> Self {
         let mut served = Self::spawn(http, more, fields);
         let line = served.logged("listening on ");
@@ -98,9 +99,15 @@ impl Served {
         } else {
             "listen = \"127.0.0.1:0\"\n"
         };
+        // Unless they say where themselves.
+        let state = if more.starts_with("state") {
+            String::new()
+        } else {
+            format!("state = {state:?}\n")
+        };
         let mut text = format!(
-            "board = \"sim\"\n[sim]\nfields = {fields:?}\n[storage]\nstate = {state:?}\n\
-             [http]\n{listen}{http}\n{more}\n"
+            "board = \"sim\"\n[sim]\nfields = {fields:?}\n[http]\n{listen}{http}\n\
+             [storage]\n{state}{more}\n"
         );
         for (section, setting) in [
             ("[model]", "engine = \"embedded\""),

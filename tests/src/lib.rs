@@ -13,6 +13,7 @@ mod http_access;
 mod http_bench;
 mod http_contract;
 mod http_images;
+mod http_records;
 mod mock_bench;
 mod models;
 mod mosquitto;

@@ -237,8 +237,16 @@ pub(crate) async fn guard(
     }
 }
 
+/// Marks an answer that will always be the same, so that it may be kept.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Immutable;
+
 /// What every answer says to browsers.
 pub(crate) async fn hardened(mut response: Response) -> Response {
+    let keeping = match response.extensions().get() {
+        Some(Immutable) => "private, max-age=31536000, immutable",
+        None => "no-store",
+    };
     let headers = response.headers_mut();
     for (name, value) in [
         (
@@ -247,7 +255,7 @@ pub(crate) async fn hardened(mut response: Response) -> Response {
         ),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (REFERRER_POLICY, "no-referrer"),
-        (CACHE_CONTROL, "no-store"),
+        (CACHE_CONTROL, keeping),
         (
             HeaderName::from_static("cross-origin-resource-policy"),
             "same-origin",

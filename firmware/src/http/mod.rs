@@ -8,6 +8,7 @@
 //! - `health`, `device`, `models`: how it is, how it is set up
 //! - `captures`: the button
 //! - `events`: what happens
+//! - `records`, `export`: what was recorded, and taking it elsewhere
 //! - `classify`, `inference`: images from the network, which `pool` analyses
 //! - `upload`: an image in a request
 //! - `wire`: what several answers are made of
@@ -18,12 +19,14 @@ mod captures;
 mod classify;
 mod device;
 mod events;
+mod export;
 mod health;
 mod inference;
 mod models;
 mod openapi;
 mod pool;
 mod problem;
+mod records;
 mod router;
 pub mod settings;
 mod tls;
@@ -53,6 +56,7 @@ use crate::outlook::Outlook;
 use crate::screens::Notice;
 use access::{Access, Peer};
 use events::Hub;
+use export::Exports;
 use pool::Pool;
 use problem::Problem;
 use settings::HttpSettings;
@@ -83,6 +87,7 @@ struct Context {
     outlook: Outlook,
     hub: Arc<Hub>,
     pool: Arc<Pool>,
+    exports: Arc<Exports>,
     access: Arc<Access>,
 }
 
@@ -152,6 +157,7 @@ impl Server {
             outlook,
             hub,
             pool: Arc::new(pool),
+            exports: Arc::default(),
             access: Arc::new(access),
         });
         let graceful = GracefulShutdown::new();

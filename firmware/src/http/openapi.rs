@@ -16,6 +16,7 @@ use utoipa::openapi::{Content, OpenApi, Ref, RefOr};
         (name = "device", description = "What it is, how it is, how it is set up."),
         (name = "classify", description = "Images that are no fields of a slide."),
         (name = "bench", description = "What is under the microscope."),
+        (name = "records", description = "What was recorded."),
     )
 )]
 struct About;

@@ -102,11 +102,16 @@ impl Pool {
     }
 }
 
-fn work(config: &Config, jobs: &Mutex<mpsc::Receiver<Job>>) {
-    // Also of the threads that the engine starts from here.
+/// Makes this thread, and those that are started from it, give way to the bench.
+pub(crate) fn stand_back() {
     if let Err(error) = setpriority_process(Some(gettid()), NICE) {
-        log::warn!("analyses over the network cannot stand back for the bench: {error}");
+        log::warn!("work for the network cannot stand back for the bench: {error}");
     }
+}
+
+fn work(config: &Config, jobs: &Mutex<mpsc::Receiver<Job>>) {
+    // The engine starts threads from here.
+    stand_back();
     let mut analyst = None;
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();

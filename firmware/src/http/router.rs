@@ -13,8 +13,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    Context, access, captures, classify, device, events, health, inference, models, openapi,
-    problem,
+    Context, access, captures, classify, device, events, export, health, inference, models,
+    openapi, problem, records,
 };
 
 /// Everything that is answered.
@@ -48,6 +48,13 @@ fn described() -> (Router<Context>, OpenApi) {
         .routes(routes!(captures::capture))
         .routes(routes!(captures::next_slide))
         .routes(routes!(events::events))
+        .routes(routes!(records::slides))
+        .routes(routes!(records::slide))
+        .routes(routes!(records::field))
+        .routes(routes!(records::image))
+        .routes(routes!(records::overlay))
+        .routes(routes!(export::export))
+        .routes(routes!(export::exported))
         .routes(routes!(classify::classify))
         .routes(routes!(inference::inference))
         .split_for_parts();

@@ -1,6 +1,6 @@
 //! What several answers are made of.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -143,11 +143,22 @@ pub(crate) struct Finding {
 }
 
 /// The verdict on a field or a slide.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) enum Verdict {
     Positive,
     Negative,
     Inconclusive,
+}
+
+impl Verdict {
+    /// As records have it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Positive => "Positive",
+            Self::Negative => "Negative",
+            Self::Inconclusive => "Inconclusive",
+        }
+    }
 }
 
 impl From<crate::verdict::Verdict> for Verdict {

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, named_params};
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::entry::FieldEntry;
-use super::{RecordsError, schema};
+use super::{Page, RecordsError, pages, schema};
 
 /// The records in a state folder, to be read.
 pub struct Archive {
@@ -31,15 +32,17 @@ pub struct Filter {
 }
 
 /// A field with what became of it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Record {
     /// Its place in the chain, from 1.
     pub seq: i64,
     /// Its hash, by which the next row follows from it.
     pub hash: String,
     /// When its images were first exported ([`utc`](super::utc)), if they were.
+    #[schema(required)]
     pub exported_at: Option<String>,
     /// When its images were removed, if they were.
+    #[schema(required)]
     pub images_removed_at: Option<String>,
     /// The field.
     #[serde(flatten)]
@@ -55,7 +58,8 @@ const QUERY: &str = "
       AND (:slide IS NULL OR slide = :slide)
       AND (:field IS NULL OR fields.id = :field)
       AND (:verdict IS NULL OR verdict = :verdict)
-    ORDER BY fields.seq";
+      AND (:after IS NULL OR fields.seq > :after)
+    ORDER BY fields.seq LIMIT :limit";
 
 impl Archive {
     /// Opens the records in `folder`.
@@ -87,6 +91,19 @@ impl Archive {
     pub fn fields<E: From<RecordsError>>(
         &self,
         filter: &Filter,
+        each: impl FnMut(Record) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.fields_on(&Page::default(), filter, each)
+    }
+
+    /// The same, of one page.
+    ///
+    /// # Errors
+    /// As [`Archive::fields`].
+    pub(crate) fn fields_on<E: From<RecordsError>>(
+        &self,
+        page: &Page,
+        filter: &Filter,
         mut each: impl FnMut(Record) -> Result<(), E>,
     ) -> Result<(), E> {
         let failed = RecordsError::database(&self.folder);
@@ -98,6 +115,8 @@ impl Archive {
                 ":slide": filter.slide.map(|id| id.to_string()),
                 ":field": filter.field.map(|id| id.to_string()),
                 ":verdict": filter.verdict,
+                ":after": page.cursor,
+                ":limit": page.limit(),
             })
             .map_err(&failed)?;
         while let Some(row) = rows.next().map_err(&failed)? {
@@ -106,8 +125,19 @@ impl Archive {
         Ok(())
     }
 
+    /// Whether the images of a field were exported already.
+    pub(crate) fn is_exported(&self, field: Uuid) -> Result<bool, RecordsError> {
+        self.connection
+            .query_row(
+                "SELECT EXISTS (SELECT 1 FROM exports WHERE field = ?1)",
+                [field.to_string()],
+                |row| row.get(0),
+            )
+            .map_err(RecordsError::database(&self.folder))
+    }
+
     /// Whether the images of a field were removed, as of now.
-    pub(super) fn is_removed(&self, field: &Uuid) -> Result<bool, RecordsError> {
+    pub(crate) fn is_removed(&self, field: &Uuid) -> Result<bool, RecordsError> {
         // On a connection of its own: this one may be in the middle of reading an earlier state.
         schema::open_for_reading(&self.folder)?
             .query_row(
@@ -122,12 +152,9 @@ impl Archive {
 fn record(row: &rusqlite::Row<'_>) -> rusqlite::Result<Result<Record, RecordsError>> {
     let seq = row.get("seq")?;
     let body: String = row.get("body")?;
-    let field = match serde_json::from_str(&body) {
+    let field = match pages::entry(seq, &body, "field") {
         Ok(field) => field,
-        Err(error) => {
-            let problem = format!("row {seq} is no field: {error}");
-            return Ok(Err(RecordsError::Mismatch { problem }));
-        }
+        Err(error) => return Ok(Err(error)),
     };
     Ok(Ok(Record {
         seq,

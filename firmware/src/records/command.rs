@@ -124,7 +124,7 @@ fn hash(text: &str) -> Result<String, &'static str> {
 }
 
 /// A time, or the beginning of a day where the appliance stands.
-fn time(text: &str) -> Result<Timestamp, jiff::Error> {
+pub(crate) fn time(text: &str) -> Result<Timestamp, jiff::Error> {
     match text.parse::<Date>() {
         Ok(date) if !text.contains(['T', ' ']) => {
             let midnight: Zoned = date.to_zoned(TimeZone::system())?;

@@ -4,9 +4,11 @@ use std::path::{Component, Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{IMAGES, RecordsError};
+use crate::http::wire;
 
 /// A time as records have it: RFC 3339, UTC, with milliseconds, so that text sorts as time does.
 pub fn utc(time: Timestamp) -> String {
@@ -14,9 +16,10 @@ pub fn utc(time: Timestamp) -> String {
 }
 
 /// A slide, written with its first field.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SlideEntry {
     /// Its UUID, version 7.
+    #[schema(value_type = String, format = "uuid")]
     pub id: Uuid,
     /// The number on the screen: from 1 since the appliance was started.
     pub number: u32,
@@ -25,11 +28,13 @@ pub struct SlideEntry {
 }
 
 /// A field of view.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct FieldEntry {
     /// Its UUID, version 7.
+    #[schema(value_type = String, format = "uuid")]
     pub id: Uuid,
     /// The slide's.
+    #[schema(value_type = String, format = "uuid")]
     pub slide: Uuid,
     /// Which field of the slide, from 1.
     pub number: u32,
@@ -40,14 +45,18 @@ pub struct FieldEntry {
     /// `Positive`, `Negative` or `Inconclusive`.
     pub verdict: String,
     /// Why it is inconclusive, if it is.
+    #[schema(required)]
     pub reason: Option<String>,
     /// Calibrated probability of the positive class, 0 to 1; none where the model was not asked.
+    #[schema(required, minimum = 0, maximum = 1)]
     pub probability: Option<f32>,
     /// Calibrated log-odds of the positive class; none where the model was not asked.
+    #[schema(required)]
     pub log_odds: Option<f32>,
     /// Probability from which on a verdict is positive.
     pub threshold: f32,
     /// What the quality gate measured: per figure its value, its limit and whether it passed.
+    #[schema(value_type = std::collections::BTreeMap<String, wire::Figure>)]
     pub quality: serde_json::Value,
     /// What the slide came to with this field.
     pub standing: StandingEntry,
@@ -60,17 +69,20 @@ pub struct FieldEntry {
     /// The picture.
     pub image: ImageEntry,
     /// The picture under its evidence, if the model gives any.
+    #[schema(required)]
     pub overlay: Option<ImageEntry>,
 }
 
 /// What a slide came to.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct StandingEntry {
     /// `Positive`, `Negative` or `Inconclusive`.
     pub verdict: String,
     /// Why it is inconclusive, if it is.
+    #[schema(required)]
     pub reason: Option<String>,
     /// Calibrated probability of the positive class, 0 to 1; none while there are too few fields.
+    #[schema(required, minimum = 0, maximum = 1)]
     pub probability: Option<f32>,
     /// Fields that the model judged.
     pub fields: u32,
@@ -79,7 +91,7 @@ pub struct StandingEntry {
 }
 
 /// A model.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ModelEntry {
     /// Its name.
     pub name: String,
@@ -92,7 +104,7 @@ pub struct ModelEntry {
 }
 
 /// An engine at work.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EngineEntry {
     /// Its name.
     pub name: String,
@@ -103,20 +115,21 @@ pub struct EngineEntry {
 }
 
 /// Milliseconds of each stage.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ElapsedEntry {
     /// From asking the camera to its answer.
     pub capture: f64,
     /// Decoding, and judging the quality.
     pub preparation: f64,
     /// The model; none where it was not asked.
+    #[schema(required)]
     pub inference: Option<f64>,
     /// Writing and syncing the images; the commit of the row itself comes after it is written.
     pub storing: f64,
 }
 
 /// An image of a field.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ImageEntry {
     /// Relative to the state folder.
     pub path: String,

@@ -17,17 +17,20 @@ use super::chain::{self, Kind};
 use super::entry::{ExportEntry, FieldEntry, ImageEntry, utc};
 use super::{Archive, Filter, Record, RecordsError, schema};
 
+/// Fields that are noted at once; whoever records waits for no more.
+const NOTED: usize = 64;
+
 /// What an archive came to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Exported {
+pub(crate) struct Exported {
     /// Fields in it.
-    pub(super) fields: u64,
+    pub(crate) fields: u64,
     /// Fields whose images are all in it, as they were written.
-    pub(super) whole: Vec<Uuid>,
+    pub(crate) whole: Vec<Uuid>,
     /// Those of them that were never exported before.
-    new: Vec<Uuid>,
+    pub(crate) new: Vec<Uuid>,
     /// Images that are absent or not as they were written.
-    pub(super) damaged: Vec<String>,
+    pub(crate) damaged: Vec<String>,
 }
 
 /// A line of the CSV. Names are those of the database's columns.
@@ -131,7 +134,7 @@ impl<'a> Row<'a> {
 
 impl Archive {
     /// Writes the fields that `filter` means as CSV with a header.
-    pub(super) fn write_csv(&self, filter: &Filter, out: impl Write) -> anyhow::Result<()> {
+    pub(crate) fn write_csv(&self, filter: &Filter, out: impl Write) -> anyhow::Result<()> {
         let mut csv = csv::Writer::from_writer(out);
         self.fields(filter, |record| {
             csv.serialize(Row::of(&record)).map_err(anyhow::Error::from)
@@ -140,7 +143,7 @@ impl Archive {
     }
 
     /// Writes them as JSON, an object a line.
-    pub(super) fn write_json(&self, filter: &Filter, mut out: impl Write) -> anyhow::Result<()> {
+    pub(crate) fn write_json(&self, filter: &Filter, mut out: impl Write) -> anyhow::Result<()> {
         self.fields(filter, |record| {
             serde_json::to_writer(&mut out, &record)?;
             Ok(out.write_all(b"\n")?)
@@ -172,7 +175,12 @@ impl Archive {
         Ok(exported)
     }
 
-    fn write_zip(&self, filter: &Filter, file: impl Write + Seek) -> anyhow::Result<Exported> {
+    /// The archive itself.
+    pub(crate) fn write_zip(
+        &self,
+        filter: &Filter,
+        file: impl Write + Seek,
+    ) -> anyhow::Result<Exported> {
         let text = SimpleFileOptions::default().large_file(true);
         // Images are compressed already.
         let stored = text.compression_method(CompressionMethod::Stored);
@@ -216,7 +224,8 @@ impl Archive {
         Ok(exported)
     }
 
-    fn image(&self, image: &ImageEntry) -> io::Result<Vec<u8>> {
+    /// Reads an image, as it was written.
+    pub(crate) fn image(&self, image: &ImageEntry) -> io::Result<Vec<u8>> {
         let path = image.file(self.folder()).map_err(io::Error::other)?;
         if !path.symlink_metadata()?.is_file() {
             return Err(io::Error::other("it is no file"));
@@ -229,25 +238,28 @@ impl Archive {
         }
     }
 
-    /// Writes down that fields were exported; an appliance may be at work meanwhile.
-    fn note(&self, fields: &[Uuid]) -> Result<(), RecordsError> {
+    /// Writes down that fields were exported; an appliance may be at work meanwhile, and is never held up for long.
+    pub(crate) fn note(&self, fields: &[Uuid]) -> Result<(), RecordsError> {
         if fields.is_empty() {
             return Ok(());
         }
         let failed = RecordsError::database(self.folder());
         let mut connection = schema::open_for_writing(self.folder())?;
-        let transaction = connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(&failed)?;
         let exported_at = utc(Timestamp::now());
-        for &field in fields {
-            let entry = ExportEntry {
-                field,
-                exported_at: exported_at.clone(),
-            };
-            chain::append(&transaction, Kind::Export, &entry).map_err(&failed)?;
+        for part in fields.chunks(NOTED) {
+            let transaction = connection
+                .transaction_with_behavior(TransactionBehavior::Immediate)
+                .map_err(&failed)?;
+            for &field in part {
+                let entry = ExportEntry {
+                    field,
+                    exported_at: exported_at.clone(),
+                };
+                chain::append(&transaction, Kind::Export, &entry).map_err(&failed)?;
+            }
+            transaction.commit().map_err(&failed)?;
         }
-        transaction.commit().map_err(&failed)
+        Ok(())
     }
 }
 

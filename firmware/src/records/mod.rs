@@ -39,6 +39,7 @@ mod error;
 mod export;
 mod files;
 mod outbox;
+mod pages;
 mod retention;
 mod schema;
 mod space;
@@ -46,11 +47,14 @@ mod store;
 mod verify;
 
 pub use archive::{Archive, Filter, Record};
+pub(crate) use command::time;
 pub use entry::{
     ElapsedEntry, EngineEntry, FieldEntry, ImageEntry, ModelEntry, SlideEntry, StandingEntry, utc,
 };
 pub use error::RecordsError;
+pub(crate) use export::Exported;
 pub use outbox::Outbox;
+pub(crate) use pages::{Page, SlideRecord};
 pub use retention::{Keeper, Retention};
 pub use space::{Room, Space};
 pub use store::{Exposure, Images, Store};

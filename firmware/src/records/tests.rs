@@ -54,6 +54,15 @@ impl Records {
         Ok(id)
     }
 
+    /// Begins another slide on a day in January 2026.
+    pub(super) fn next_slide(&mut self, on: u8) {
+        self.slide = SlideEntry {
+            id: Uuid::now_v7(),
+            number: self.slide.number + 1,
+            started_at: day(on),
+        };
+    }
+
     /// Gives whether a field was recorded that nobody wanted.
     pub(super) fn put_unwanted(&mut self) -> bool {
         self.put_as(Uuid::now_v7(), |_| None).unwrap()
