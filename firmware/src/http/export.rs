@@ -119,6 +119,7 @@ impl Format {
 #[into_params(parameter_in = Query)]
 pub(crate) struct ExportQuery {
     /// What is wanted.
+    #[param(inline)]
     format: Format,
     /// Fields from this time (RFC 3339) on.
     #[param(required = false, format = DateTime)]
@@ -130,7 +131,7 @@ pub(crate) struct ExportQuery {
     #[param(required = false, value_type = Option<String>, format = "uuid")]
     slide: Option<Uuid>,
     /// Fields with this verdict.
-    #[param(required = false)]
+    #[param(required = false, inline)]
     verdict: Option<Verdict>,
 }
 

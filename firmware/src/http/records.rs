@@ -37,7 +37,7 @@ pub(crate) struct SlidesQuery {
     #[param(required = false, format = DateTime)]
     until: Option<String>,
     /// Those that came to this verdict.
-    #[param(required = false)]
+    #[param(required = false, inline)]
     verdict: Option<Verdict>,
     /// `next` of the page before.
     #[param(required = false, minimum = 0)]
