@@ -16,8 +16,8 @@ use tokio::time::{sleep, sleep_until, timeout};
 use crate::analysis::AnalysisError;
 use crate::checks::{self, Check};
 use crate::conditions::Conditions;
-use crate::examiner::{Claim, Examiner, Specimen};
-use crate::machine::{Event, Fault, Finding, SelfTest, State};
+use crate::examiner::{Claim, Examined, Examiner, Specimen};
+use crate::machine::{Event, Fault, SelfTest, State};
 use crate::models::ModelError;
 use crate::outlook::{Happening, Inside, Report, Status};
 use crate::records::RecordsError;
@@ -229,14 +229,14 @@ struct Appliance<R> {
 
 /// A model at work on a thread of its own.
 struct Loaded {
-    worker: Worker<Specimen, Examined>,
+    worker: Worker<Specimen, Answer>,
     identity: Identity,
     decision: DecisionRule,
     slide: SlideRule,
 }
 
 /// Where a frame came from, and what came of it.
-type Examined = (String, Result<Finding, AnalysisError>);
+type Answer = (String, Result<Examined, AnalysisError>);
 
 impl<R: FnMut(&Report)> Appliance<R> {
     fn show(&mut self, state: &State) {
@@ -398,12 +398,13 @@ impl<R: FnMut(&Report)> Appliance<R> {
             Err(_) => answer.await,
         };
         match answered {
-            Ok((source, Ok(finding))) => {
+            Ok((source, Ok(Examined { finding, took }))) => {
                 self.slide.add(&finding.field);
                 let report = Arc::new(Report {
                     asked: self.asked,
                     source,
                     finding: finding.clone(),
+                    took,
                     threshold: loaded.decision.threshold,
                     identity: loaded.identity.clone(),
                 });

@@ -43,6 +43,28 @@ pub struct Specimen {
     pub claim: Claim,
 }
 
+/// What came of a frame.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Examined {
+    /// What came out.
+    pub finding: Finding,
+    /// How long that took.
+    pub took: Took,
+}
+
+/// How long the stages took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Took {
+    /// From asking the camera to its answer.
+    pub capture: Duration,
+    /// Decoding, and judging the quality.
+    pub preparation: Duration,
+    /// The model; `None` where it was not asked.
+    pub inference: Option<Duration>,
+    /// Until images and row were on the disk; `None` where nothing is recorded.
+    pub storing: Option<Duration>,
+}
+
 /// What only one of two may have: whoever records a verdict, or whoever waits for it and gives up. So what
 /// is recorded is told, unless the disk takes longer than the end waits for it. Clones are the same claim.
 #[derive(Debug, Clone, Default)]
@@ -113,7 +135,7 @@ impl Examiner {
     ///
     /// # Errors
     /// Those of [`Analyst::analyse_frame`], and [`AnalysisError::TooLate`].
-    pub fn examine(&mut self, specimen: Specimen) -> Result<Finding, AnalysisError> {
+    pub fn examine(&mut self, specimen: Specimen) -> Result<Examined, AnalysisError> {
         let Specimen {
             frame,
             capture,
@@ -138,14 +160,24 @@ impl Examiner {
             source,
             capture,
         };
+        let began = Instant::now();
         let kept = self.record(&field, &photograph, &standing, &claim)?;
+        let storing = began.elapsed();
         if photograph.analysis.log_odds.is_some() {
             self.analyst.remember();
         }
-        Ok(Finding {
-            field: photograph.analysis,
-            slide: standing,
-            kept,
+        Ok(Examined {
+            took: Took {
+                capture,
+                preparation: photograph.elapsed.preparation,
+                inference: photograph.elapsed.inference,
+                storing: (kept != Kept::Unwanted).then_some(storing),
+            },
+            finding: Finding {
+                field: photograph.analysis,
+                slide: standing,
+                kept,
+            },
         })
     }
 

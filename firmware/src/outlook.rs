@@ -7,6 +7,7 @@ use std::time::Instant;
 use smearscope_hardware::{PressReceiver, PressSender, press_queue};
 use tokio::sync::{broadcast, watch};
 
+use crate::examiner::Took;
 use crate::machine::{Fault, Finding, SelfTest, State};
 use crate::screens::{Identity, Notice};
 use crate::slide::Standing;
@@ -40,6 +41,8 @@ pub struct Report {
     pub source: String,
     /// What came out.
     pub finding: Finding,
+    /// How long that took.
+    pub took: Took,
     /// Probability from which on the verdict is positive.
     pub threshold: f32,
     /// The model and the engine that gave it.
@@ -124,5 +127,27 @@ impl Inside {
     pub(crate) fn tell(&self, happening: Happening) {
         // An error says that nobody does.
         let _ = self.happenings.send(happening);
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::machine::tests::finding;
+    use crate::verdict::Verdict;
+
+    pub(crate) fn report() -> Report {
+        Report {
+            asked: Instant::now(),
+            source: "field.jpg".into(),
+            finding: finding(Verdict::Positive, Some(0.9)),
+            took: Took::default(),
+            threshold: 0.5,
+            identity: Identity {
+                model: "smear 1.0.0".into(),
+                engine: "embedded CPU".into(),
+                is_demo: true,
+            },
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -218,4 +219,40 @@ fn a_model_that_fails_lives_and_is_never_ready() {
             .contains("damaged")
     );
     assert!(served.post("/v1/captures").problem(409).contains("damaged"));
+}
+
+#[test]
+fn what_happened_is_counted_for_prometheus() {
+    let served = Served::start("").ready();
+    let finding = served.post("/v1/captures").json();
+    let verdict = finding["verdict"].as_str().unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    let text = loop {
+        let metrics = served.get("/metrics");
+        assert_eq!(metrics.status, 200, "{metrics:?}");
+        assert!(
+            metrics
+                .header("content-type")
+                .starts_with("application/openmetrics-text")
+        );
+        let text = String::from_utf8(metrics.body).unwrap();
+        if text.contains("smearscope_verdicts_total{") || Instant::now() > deadline {
+            break text;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    let mut wanted = vec![
+        format!("smearscope_verdicts_total{{verdict=\"{verdict}\"}} 1"),
+        "smearscope_faults_total 0".into(),
+        "smearscope_queue_images 0.0".into(),
+    ];
+    for stage in ["capture", "preparation", "inference", "storing"] {
+        wanted.push(format!(
+            "smearscope_stage_seconds_count{{stage=\"{stage}\"}} 1"
+        ));
+    }
+    for line in wanted {
+        assert!(text.lines().any(|found| found == line), "{line}: {text}");
+    }
+    assert!(text.contains("smearscope_disk_free_bytes "), "{text}");
 }

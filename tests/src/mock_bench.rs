@@ -694,7 +694,8 @@ fn a_field_that_nobody_waits_for_any_more_is_not_recorded() {
     assert_eq!((verified.rows, verified.unrecorded), (0, 0));
     let waited_for = Claim::default();
     let held = waited_for.held();
-    let finding = examiner.examine(specimen(waited_for.clone())).unwrap();
+    let answer = examiner.examine(specimen(waited_for.clone())).unwrap();
+    let finding = answer.finding;
     assert!(matches!(finding.kept, Kept::Saved(_)));
     assert!(!waited_for.take(), "whoever records it has it");
     drop(held);

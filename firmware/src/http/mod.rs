@@ -8,6 +8,7 @@
 //! - `health`, `device`, `models`: how it is, how it is set up
 //! - `captures`: the button
 //! - `events`: what happens
+//! - `metrics`: how often and how long, for Prometheus
 //! - `records`, `export`: what was recorded, and taking it elsewhere
 //! - `classify`, `inference`: images from the network, which `pool` analyses
 //! - `upload`: an image in a request
@@ -22,6 +23,7 @@ mod events;
 mod export;
 mod health;
 mod inference;
+mod metrics;
 mod models;
 mod openapi;
 mod pool;
@@ -57,6 +59,7 @@ use crate::screens::Notice;
 use access::{Access, Peer};
 use events::Hub;
 use export::Exports;
+use metrics::Metrics;
 use pool::Pool;
 use problem::Problem;
 use settings::HttpSettings;
@@ -88,6 +91,7 @@ struct Context {
     hub: Arc<Hub>,
     pool: Arc<Pool>,
     exports: Arc<Exports>,
+    metrics: Arc<Metrics>,
     access: Arc<Access>,
 }
 
@@ -144,6 +148,8 @@ impl Server {
         let scheme = if secrecy.is_some() { "https" } else { "http" };
         let hub = Hub::new();
         tokio::spawn(Arc::clone(&hub).run(outlook.clone(), ending.clone()));
+        let metrics = Arc::<Metrics>::default();
+        tokio::spawn(Arc::clone(&metrics).count(outlook.happenings(), ending.clone()));
         let listener = tokio::select! {
             listener = listen(settings.listen, scheme) => listener,
             () = ending.wait() => return,
@@ -158,6 +164,7 @@ impl Server {
             hub,
             pool: Arc::new(pool),
             exports: Arc::default(),
+            metrics,
             access: Arc::new(access),
         });
         let graceful = GracefulShutdown::new();

@@ -14,6 +14,7 @@ use utoipa::openapi::{Content, OpenApi, Ref, RefOr};
     tags(
         (name = "health", description = "Whether it lives, whether it can be used."),
         (name = "device", description = "What it is, how it is, how it is set up."),
+        (name = "metrics", description = "How often and how long, for Prometheus."),
         (name = "classify", description = "Images that are no fields of a slide."),
         (name = "bench", description = "What is under the microscope."),
         (name = "records", description = "What was recorded."),

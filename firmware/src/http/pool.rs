@@ -40,7 +40,8 @@ struct Job {
 pub(crate) struct Pool {
     config: Arc<Config>,
     size: usize,
-    /// Images that are analysed or wait for that.
+    /// Images that may be analysed or wait for that.
+    places: usize,
     room: Arc<Semaphore>,
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
 }
@@ -51,6 +52,7 @@ impl Pool {
         Self {
             config,
             size,
+            places: size + queue,
             room: Arc::new(Semaphore::new(size + queue)),
             jobs: Mutex::new(None),
         }
@@ -59,6 +61,11 @@ impl Pool {
     /// A place for an image, which is to be had before the image is read; `None` if all are taken.
     pub(crate) fn place(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.room).try_acquire_owned().ok()
+    }
+
+    /// Images that are analysed or wait for that.
+    pub(crate) fn depth(&self) -> usize {
+        self.places.saturating_sub(self.room.available_permits())
     }
 
     /// Analyses an image in its turn.

@@ -13,8 +13,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    Context, access, captures, classify, device, events, export, health, inference, models,
-    openapi, problem, records,
+    Context, access, captures, classify, device, events, export, health, inference, metrics,
+    models, openapi, problem, records,
 };
 
 /// Everything that is answered.
@@ -45,6 +45,7 @@ fn described() -> (Router<Context>, OpenApi) {
         .routes(routes!(device::device))
         .routes(routes!(device::configuration))
         .routes(routes!(models::models))
+        .routes(routes!(metrics::metrics))
         .routes(routes!(captures::capture))
         .routes(routes!(captures::next_slide))
         .routes(routes!(events::events))

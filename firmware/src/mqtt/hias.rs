@@ -306,8 +306,8 @@ mod tests {
     use super::*;
     use crate::config::Raw;
     use crate::machine::tests::finding;
-    use crate::mqtt::payload::tests::report;
     use crate::outlook::outlook;
+    use crate::outlook::tests::report;
     use crate::verdict::Reason;
 
     fn agent(more: &str) -> Agent {

@@ -33,6 +33,7 @@ use std::sync::Arc;
 use anyhow::Result;
 
 use self::hias::Agent;
+pub(crate) use self::outbox::destination;
 use self::publisher::Publisher;
 use self::rumqtt::Rumqtt;
 use crate::config::Config;

@@ -61,6 +61,14 @@ type Job = Box<dyn FnOnce(&mut dyn Outbox) + Send>;
 /// Looks after an outbox, on a thread of its own.
 pub(crate) struct Mailroom(Worker<Job, ()>);
 
+/// What the broker is called there.
+pub(crate) fn destination(settings: &Mqtt) -> String {
+    format!(
+        "mqtt://{}:{}/{}/{}",
+        settings.broker.host, settings.broker.port, settings.prefix, settings.device
+    )
+}
+
 /// The outbox of the records, if any are kept.
 pub(crate) fn open(settings: &Mqtt, config: &Config) -> anyhow::Result<Option<Mailroom>> {
     let Some(storage) = &config.storage else {
@@ -69,11 +77,7 @@ pub(crate) fn open(settings: &Mqtt, config: &Config) -> anyhow::Result<Option<Ma
         );
         return Ok(None);
     };
-    let destination = format!(
-        "mqtt://{}:{}/{}/{}",
-        settings.broker.host, settings.broker.port, settings.prefix, settings.device
-    );
-    let outbox = records::Outbox::new(storage.state.clone(), destination);
+    let outbox = records::Outbox::new(storage.state.clone(), destination(settings));
     Ok(Some(Mailroom::start(outbox)?))
 }
 

@@ -209,23 +209,7 @@ pub(crate) mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::machine::tests::finding;
-    use crate::screens::Identity;
-    use crate::verdict::Verdict;
-
-    pub(crate) fn report() -> Report {
-        Report {
-            asked: std::time::Instant::now(),
-            source: "field.jpg".into(),
-            finding: finding(Verdict::Positive, Some(0.9)),
-            threshold: 0.5,
-            identity: Identity {
-                model: "smear 1.0.0".into(),
-                engine: "embedded CPU".into(),
-                is_demo: true,
-            },
-        }
-    }
+    use crate::outlook::tests::report;
 
     #[test]
     fn a_verdict_says_what_it_is_worth_and_not_where_it_came_from() {

@@ -12,11 +12,11 @@ use tokio::task::JoinHandle;
 use super::link::{Connect, Delivery, Incoming, Link, LinkError, Message, Session};
 use super::outbox::Mailroom;
 use super::outbox::tests::Shelf;
-use super::payload::tests::report;
 use super::publisher::Publisher;
 use super::session;
 use crate::config::Raw;
 use crate::network::Ending;
+use crate::outlook::tests::report;
 use crate::outlook::{Happening, Inside, outlook};
 use crate::vitals::Probe;
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, named_params};
+use rusqlite::{Connection, OptionalExtension, named_params};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -123,6 +123,19 @@ impl Archive {
             each(record(row).map_err(&failed)??)?;
         }
         Ok(())
+    }
+
+    /// How many fields a destination does not have yet; `None` if it is not known.
+    pub(crate) fn undelivered(&self, destination: &str) -> Result<Option<u64>, RecordsError> {
+        self.connection
+            .query_row(
+                "SELECT count(fields.seq) FROM deliveries LEFT JOIN fields ON fields.seq > deliveries.seq
+                 WHERE destination = ?1 GROUP BY destination",
+                [destination],
+                |row| row.get::<_, i64>(0).map(i64::unsigned_abs),
+            )
+            .optional()
+            .map_err(RecordsError::database(&self.folder))
     }
 
     /// Whether the images of a field were exported already.
