@@ -5,6 +5,7 @@ use smearscope_artifacts::Place;
 use utoipa::ToSchema;
 
 use crate::analysis::{Analysis, Analyst};
+use crate::classify::Said;
 use crate::http::wire;
 use crate::quality::Quality;
 
@@ -12,8 +13,7 @@ use crate::quality::Quality;
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Answer {
     /// The verdict.
-    #[schema(value_type = wire::Verdict)]
-    pub(crate) verdict: &'static str,
+    pub(crate) verdict: wire::Verdict,
     /// Why there is none, if there is none.
     #[schema(required)]
     reason: Option<String>,
@@ -47,7 +47,7 @@ impl Answer {
     pub(crate) fn new(analyst: &Analyst, analysis: &Analysis, elapsed_ms: f64) -> Self {
         let (manifest, engine) = (analyst.manifest(), analyst.engine());
         Self {
-            verdict: analysis.verdict.word(),
+            verdict: analysis.verdict.into(),
             reason: analysis.explanation(),
             hint: analysis.verdict.reason().map(|reason| reason.hint()),
             probability: analysis.probability,
@@ -59,6 +59,16 @@ impl Answer {
             model: format!("{} {}", manifest.name, manifest.version),
             demo: manifest.demo,
             elapsed_ms,
+        }
+    }
+
+    /// What it says to people.
+    pub(crate) fn said(&self) -> Said<'_> {
+        Said {
+            verdict: self.verdict,
+            probability: self.probability,
+            reason: self.reason.as_deref(),
+            hint: self.hint,
         }
     }
 

@@ -12,21 +12,21 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use walkdir::WalkDir;
 
-use crate::analysis::{Analysis, Analyst};
+use crate::analysis::Analyst;
 use crate::answer::Answer;
 use crate::exit::Exit;
+use crate::http::wire;
 use crate::screens::DEMO_NOTICE;
-use crate::verdict::Verdict;
 
 const EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "png", "bmp", "tif", "tiff"];
 
 /// One image as JSON.
 #[derive(Serialize)]
-struct Line<'a> {
+struct Line<'a, A: Serialize> {
     /// What is no UTF-8 in it is replaced.
     path: Cow<'a, str>,
     #[serde(flatten)]
-    answer: Answer,
+    answer: &'a A,
 }
 
 /// What could not be analysed, as JSON.
@@ -69,20 +69,20 @@ impl Labelled {
 }
 
 impl Summary {
-    fn count(&mut self, path: &Path, verdict: Verdict) {
+    fn count(&mut self, path: &Path, verdict: wire::Verdict) {
         let labelled = &mut self.labelled;
         let (all, positive, negative) = match verdict {
-            Verdict::Positive => (
+            wire::Verdict::Positive => (
                 &mut self.positive,
                 &mut labelled.true_positive,
                 &mut labelled.false_positive,
             ),
-            Verdict::Negative => (
+            wire::Verdict::Negative => (
                 &mut self.negative,
                 &mut labelled.false_negative,
                 &mut labelled.true_negative,
             ),
-            Verdict::Inconclusive(_) => {
+            wire::Verdict::Inconclusive => {
                 self.inconclusive += 1;
                 labelled.inconclusive += usize::from(label(path).is_some());
                 return;
@@ -107,53 +107,135 @@ fn label(path: &Path) -> Option<bool> {
     }
 }
 
-/// Classifies images one after the other; one that fails does not stop the rest. What the model sees
-/// in them is painted into `overlays`, if that is given.
-pub(crate) fn classify(
-    analyst: &mut Analyst,
-    paths: &[PathBuf],
-    json: bool,
-    overlays: Option<&Path>,
-) -> Result<Exit> {
-    let (images, mut failures) = find(paths);
-    let model = format!("{} {}", analyst.manifest().name, analyst.manifest().version);
-    let mut overlays = overlays.map(Overlays::new);
+/// Whoever classifies images.
+pub(crate) trait Judge {
+    /// What is answered about an image.
+    type Answer: Serialize;
+
+    /// Classifies an image; what goes wrong beside that is put into `failures`.
+    ///
+    /// # Errors
+    /// What keeps this image from being classified.
+    fn judge(&mut self, image: &Path, failures: &mut Vec<String>) -> Result<Self::Answer, Refused>;
+
+    /// What an answer says to people; JSON has all of it.
+    fn said(answer: &Self::Answer) -> Said<'_>;
+
+    /// The model, and what ran it, if it is known.
+    fn by(&self) -> String;
+
+    /// Whether verdicts mean nothing.
+    fn is_demo(&self) -> bool;
+}
+
+/// Why there is no answer about an image.
+pub(crate) enum Refused {
+    /// Because of this image.
+    Image(String),
+    /// Because of something that keeps all others from being classified, too.
+    All(anyhow::Error),
+}
+
+/// What an answer says to people.
+pub(crate) struct Said<'a> {
+    /// The verdict.
+    pub(crate) verdict: wire::Verdict,
+    /// Of the positive class, if the model was asked.
+    pub(crate) probability: Option<f32>,
+    /// Why there is no verdict, if there is none.
+    pub(crate) reason: Option<&'a str>,
+    /// What to do about that.
+    pub(crate) hint: Option<&'a str>,
+}
+
+/// Classifies images one after the other; one that fails does not stop the rest.
+pub(crate) fn classify<J: Judge>(judge: &mut J, paths: &[PathBuf], json: bool) -> Result<Exit> {
+    let (images, unsearchable) = find(paths);
     let bar = progress(images.len());
     let mut printer = Printer { bar: &bar, json };
     let mut summary = Summary::default();
+    let fail = |printer: &mut Printer<'_>, summary: &mut Summary, path: &Path, error| {
+        summary.errors += 1;
+        printer.failure(path, error)
+    };
+    for (path, error) in unsearchable {
+        fail(&mut printer, &mut summary, &path, error)?;
+    }
     for image in &images {
-        let start = Instant::now();
-        let result = analyst.analyse_file(image);
-        let elapsed_ms = start.elapsed().as_secs_f64() * 1000.0;
-        match result {
-            Ok(analysis) => {
-                summary.count(image, analysis.verdict);
-                printer.image(analyst, image, &analysis, elapsed_ms)?;
-                if let (Some(overlays), Some(overlay)) = (&mut overlays, &analysis.overlay)
-                    && let Err(error) = overlays.save(image, overlay)
-                {
-                    failures.push((image.clone(), format!("{error:#}")));
-                }
+        let mut failures = Vec::new();
+        match judge.judge(image, &mut failures) {
+            Ok(answer) => {
+                let said = J::said(&answer);
+                summary.count(image, said.verdict);
+                printer.image(image, &said, &answer)?;
             }
-            Err(error) => failures.push((image.clone(), error.to_string())),
+            Err(Refused::Image(error)) => failures.push(error),
+            Err(Refused::All(error)) => {
+                bar.finish_and_clear();
+                return Err(error);
+            }
         }
-        for (path, error) in failures.drain(..) {
-            summary.errors += 1;
-            printer.failure(&path, error)?;
+        for error in failures {
+            fail(&mut printer, &mut summary, image, error)?;
         }
         bar.inc(1);
     }
-    for (path, error) in failures {
-        summary.errors += 1;
-        printer.failure(&path, error)?;
-    }
     bar.finish_and_clear();
-    printer.summary(analyst, &model, &summary)?;
+    printer.summary(&judge.by(), judge.is_demo(), &summary)?;
     Ok(if summary.errors == 0 {
         Exit::Success
     } else {
         Exit::Failure
     })
+}
+
+/// A model of this program.
+pub(crate) struct Local<'a> {
+    analyst: Analyst,
+    /// What the model sees in the images is painted in here, if that is wanted.
+    overlays: Option<Overlays<'a>>,
+}
+
+impl<'a> Local<'a> {
+    pub(crate) fn new(analyst: Analyst, overlays: Option<&'a Path>) -> Self {
+        Self {
+            analyst: analyst.with_overlays(overlays.is_some()),
+            overlays: overlays.map(Overlays::new),
+        }
+    }
+}
+
+impl Judge for Local<'_> {
+    type Answer = Answer;
+
+    fn judge(&mut self, image: &Path, failures: &mut Vec<String>) -> Result<Answer, Refused> {
+        let start = Instant::now();
+        let analysis = self.analyst.analyse_file(image);
+        let elapsed_ms = start.elapsed().as_secs_f64() * 1000.0;
+        let analysis = analysis.map_err(|error| Refused::Image(error.to_string()))?;
+        if let (Some(overlays), Some(overlay)) = (&mut self.overlays, &analysis.overlay)
+            && let Err(error) = overlays.save(image, overlay)
+        {
+            failures.push(format!("{error:#}"));
+        }
+        Ok(Answer::new(&self.analyst, &analysis, elapsed_ms))
+    }
+
+    fn said(answer: &Answer) -> Said<'_> {
+        answer.said()
+    }
+
+    fn by(&self) -> String {
+        let (manifest, engine) = (self.analyst.manifest(), self.analyst.engine());
+        format!(
+            "{} {} on {} {}, {}",
+            manifest.name, manifest.version, engine.engine, engine.version, engine.device
+        )
+    }
+
+    fn is_demo(&self) -> bool {
+        self.analyst.manifest().demo
+    }
 }
 
 /// What the model sees in images, one picture each.
@@ -243,28 +325,21 @@ struct Printer<'a> {
 }
 
 impl Printer<'_> {
-    fn image(
-        &mut self,
-        analyst: &Analyst,
-        path: &Path,
-        analysis: &Analysis,
-        elapsed_ms: f64,
-    ) -> Result<()> {
-        let verdict = &analysis.verdict;
+    fn image(&mut self, path: &Path, said: &Said<'_>, answer: &impl Serialize) -> Result<()> {
         if self.json {
             return self.object(&Line {
                 path: path.to_string_lossy(),
-                answer: Answer::new(analyst, analysis, elapsed_ms),
+                answer,
             });
         }
-        let probability = analysis
+        let probability = said
             .probability
             .map_or_else(|| "-".to_owned(), |p| format!("{p:.3}"));
-        let hint = verdict.reason().map_or("", |reason| reason.hint());
-        let reason = analysis
-            .explanation()
+        let hint = said.hint.unwrap_or_default();
+        let reason = said
+            .reason
             .map_or_else(String::new, |reason| format!("  ({reason}: {hint})"));
-        let word = verdict.word();
+        let word = said.verdict.word();
         self.line(&format!(
             "{word:12}  p = {probability:5}  {}{reason}",
             path.display()
@@ -285,20 +360,13 @@ impl Printer<'_> {
         self.line(&format!("{:12}             {error}", "error"))
     }
 
-    fn summary(&mut self, analyst: &Analyst, model: &str, summary: &Summary) -> Result<()> {
+    fn summary(&mut self, by: &str, is_demo: bool, summary: &Summary) -> Result<()> {
         if self.json {
             return self.object(&serde_json::json!({ "summary": summary }));
         }
-        let engine = analyst.engine();
         self.line(&format!(
-            "{} positive, {} negative, {} inconclusive, {} errors; {model} on {} {}, {}",
-            summary.positive,
-            summary.negative,
-            summary.inconclusive,
-            summary.errors,
-            engine.engine,
-            engine.version,
-            engine.device,
+            "{} positive, {} negative, {} inconclusive, {} errors; {by}",
+            summary.positive, summary.negative, summary.inconclusive, summary.errors,
         ))?;
         let labelled = &summary.labelled;
         if !labelled.is_empty() {
@@ -311,7 +379,7 @@ impl Printer<'_> {
                 labelled.inconclusive,
             ))?;
         }
-        self.line(if analyst.manifest().demo {
+        self.line(if is_demo {
             DEMO_NOTICE
         } else {
             "research use only, not for diagnosis"
@@ -347,7 +415,7 @@ mod tests {
             assert_eq!(saved.to_rgb8().get_pixel(0, 0)[0], red);
         }
     }
-    use crate::verdict::Reason;
+    use crate::verdict::{Reason, Verdict};
 
     #[test]
     fn labels_are_read_as_all_idb_writes_them() {
@@ -372,7 +440,7 @@ mod tests {
             ("g.jpg", Verdict::Positive),
             ("h.jpg", undecided),
         ] {
-            summary.count(Path::new(name), verdict);
+            summary.count(Path::new(name), verdict.into());
         }
         let expected = Summary {
             positive: 3,

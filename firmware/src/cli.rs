@@ -10,6 +10,7 @@ use smearscope_hardware::HardwareError;
 
 use crate::analysis::Analyst;
 use crate::appliance::ApplianceError;
+use crate::classify::Local;
 use crate::config::{BoardKind, Config, DEFAULT_PATH, PanelKind, Raw};
 use crate::exit::{self, Exit};
 use crate::http::token_command::TokenCommand;
@@ -18,6 +19,7 @@ use crate::models::{ModelCommand, ModelError, Models};
 use crate::mqtt::import;
 use crate::records::RecordsError;
 use crate::records::command::RecordsCommand;
+use crate::remote::Remote;
 use crate::{classify, pictures, run, selftest};
 
 /// Classifies blood-smear micrographs for acute lymphoblastic leukemia, on the bench or from files.
@@ -65,6 +67,12 @@ enum Command {
         /// Paint what speaks for ALL (vermilion) and against it (blue) into this folder, as NAME-evidence.png.
         #[arg(long, value_name = "DIR")]
         overlays: Option<PathBuf>,
+        /// Have the appliance at this address classify them, with its own model. A token is taken from the environment's `SMEARSCOPE_TOKEN`.
+        #[arg(long, value_name = "URL", conflicts_with_all = ["overlays", "model", "engine"])]
+        url: Option<String>,
+        /// Certificate of that appliance in PEM, such as its tls.pem [default: those that the system trusts].
+        #[arg(long, value_name = "FILE", requires = "url")]
+        certificate: Option<PathBuf>,
         #[command(flatten)]
         common: Common,
     },
@@ -310,13 +318,18 @@ impl Command {
                 paths,
                 json,
                 overlays,
+                url,
+                certificate,
                 common,
             } => {
                 logging::start_for_command();
+                if let Some(url) = url {
+                    let mut remote = Remote::new(&url, certificate.as_deref())?;
+                    return Ok(classify::classify(&mut remote, &paths, json)?);
+                }
                 let config = configured(common, None).map_err(wrong_configuration)?;
-                let mut analyst = load(&config)?.with_overlays(overlays.is_some());
-                let overlays = overlays.as_deref();
-                Ok(classify::classify(&mut analyst, &paths, json, overlays)?)
+                let mut local = Local::new(load(&config)?, overlays.as_deref());
+                Ok(classify::classify(&mut local, &paths, json)?)
             }
             Self::Selftest {
                 json,

@@ -33,6 +33,7 @@ mod overrides;
 mod pictures;
 pub mod quality;
 pub mod records;
+mod remote;
 mod run;
 pub mod screens;
 pub mod secret;

@@ -195,3 +195,95 @@ fn hias_gets_its_answers_in_its_own_shape() {
     assert_eq!(bad.json()["Response"], "FAILED");
     assert!(bad.json()["Message"].as_str().unwrap().contains("JPEG"));
 }
+
+#[test]
+fn a_batch_is_classified_by_a_running_appliance_as_it_is_here() {
+    let served = Served::start("access = \"token\"\nanalyses = 1\nqueue = 0\n");
+    let token = served.token("viewer");
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("letter.jpg"), "a letter").unwrap();
+    let classify = |args: &[&str], token: &str| {
+        let output = smearscope(["classify", "hardware/fields"])
+            .arg(folder.path())
+            .args(args)
+            .env("SMEARSCOPE_TOKEN", token)
+            .output()
+            .unwrap();
+        let code = output.status.code();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (code, text(output.stdout), text(output.stderr))
+    };
+    let remote = ["--url", &*served.url];
+    let (code, here, _) = classify(&["--engine", "embedded"], "");
+    let (remote_code, there, _) = std::thread::scope(|scope| {
+        // Two at once, where there is room for one: each waits its turn.
+        let other = scope.spawn(|| classify(&remote, &token));
+        let first = classify(&remote, &token);
+        assert_eq!(other.join().unwrap().1, first.1);
+        first
+    });
+    assert_eq!((code, remote_code), (Some(1), Some(1)), "one is no image");
+    let lines = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| !line.contains("letter.jpg"));
+        // Of the engine, the appliance does not tell the version.
+        lines
+            .map(|line| line.split(" on ").next().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(lines(&there), lines(&here));
+    assert!(there.contains("labelled images: TP "), "{there}");
+    let letter = there
+        .lines()
+        .find(|line| line.contains("letter.jpg"))
+        .unwrap();
+    assert!(
+        letter.starts_with("error") && letter.contains("JPEG"),
+        "{letter}"
+    );
+
+    let objects = |text: &str| {
+        let mut objects = json_lines(text.as_bytes());
+        objects.retain(|object| object.get("error").is_none());
+        for object in &mut objects {
+            object.as_object_mut().unwrap().remove("elapsed_ms");
+        }
+        objects
+    };
+    let (_, here, _) = classify(&["--json", "--engine", "embedded"], "");
+    let (_, there, _) = classify(&["--json", remote[0], remote[1]], &token);
+    assert_eq!(objects(&there), objects(&here));
+
+    let (code, stdout, stderr) = classify(&remote, "");
+    assert_eq!((code, &*stdout), (Some(1), ""));
+    assert!(stderr.contains("SMEARSCOPE_TOKEN"), "{stderr}");
+    assert!(!stderr.contains(&token));
+    let url = served.url.clone();
+    drop(served);
+    let (code, _, stderr) = classify(&["--url", &url], &token);
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("does not answer"), "{stderr}");
+}
+
+#[test]
+fn a_batch_is_sent_where_nobody_overhears_to_the_appliance_that_has_the_certificate() {
+    let served = Served::start("tls = \"on\"\n");
+    let url = served.url.replace("127.0.0.1", "localhost");
+    let classify = |certificate: &str| {
+        let output = smearscope(["classify", "hardware/fields/field01_1.jpg", "--url", &url])
+            .args(["--certificate", certificate])
+            .output();
+        let output = output.unwrap();
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
+    };
+    let (code, told, problem) = classify(served.state("tls.pem").to_str().unwrap());
+    assert_eq!(code, Some(0), "{problem}");
+    assert!(told.starts_with("Positive"), "{told}");
+    let other = Served::start("tls = \"on\"\n");
+    let (code, told, problem) = classify(other.state("tls.pem").to_str().unwrap());
+    assert_eq!((code, &*told), (Some(1), ""));
+    assert!(problem.contains("does not answer"), "{problem}");
+}

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::Context;
 use super::classify::analyse;
 use super::upload::Kind;
+use super::wire;
 use crate::answer::Answer;
 
 /// What HIAS reads.
@@ -59,7 +60,7 @@ pub(crate) async fn inference(State(context): State<Context>, request: Request) 
 }
 
 fn said(answer: &Answer) -> Inference {
-    let message = match (answer.verdict, answer.explanation()) {
+    let message = match (answer.verdict.word(), answer.explanation()) {
         (_, Some(reason)) => format!("No verdict: {reason}."),
         ("Positive", None) => "Acute Lymphoblastic Leukemia detected!".into(),
         _ => "Acute Lymphoblastic Leukemia not detected!".into(),
@@ -67,10 +68,10 @@ fn said(answer: &Answer) -> Inference {
     Inference {
         response: "OK",
         message: format!("{message} Research use only, not for diagnosis."),
-        diagnosis: Some(answer.verdict),
+        diagnosis: Some(answer.verdict.word()),
         // The calibrated probability is that of leukemia.
         confidence: answer.probability.map(|probability| {
-            if answer.verdict == "Negative" {
+            if answer.verdict == wire::Verdict::Negative {
                 1.0 - probability
             } else {
                 probability
