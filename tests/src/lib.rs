@@ -4,6 +4,7 @@
 
 #![cfg(test)]
 mod bench_top;
+mod browser;
 mod classify;
 mod configuration;
 mod datasets;
@@ -16,6 +17,7 @@ mod http_images;
 mod mock_bench;
 mod models;
 mod package;
+mod page;
 mod power_cut;
 mod press;
 mod records;
