@@ -1,18 +1,18 @@
 //! The appliance over HTTP: the server, and what it answers.
 //!
 //! - [`settings`]: where it listens, and how much it takes
-//! - [`router`]: which address is whose, and what all of them share
-//! - [`access`], [`tokens`], [`tls`]: who may ask for what, and who may listen
-//! - [`token_command`]: `smearscope token`
-//! - [`problem`]: errors, as RFC 9457 writes them
-//! - [`health`], [`device`], [`models`]: how it is, how it is set up
-//! - [`captures`]: the button
-//! - [`events`]: what happens
-//! - [`classify`], [`inference`]: images from the network, which [`pool`] analyses
-//! - [`upload`]: an image in a request
-//! - [`wire`]: what several answers are made of
-//! - [`openapi`]: the description of all that
-//! - [`page`]: the web page, which asks for all that
+//! - `router`: which address is whose, and what all of them share
+//! - `access`, `tokens`, `tls`: who may ask for what, and who may listen
+//! - `token_command`: `smearscope token`
+//! - `problem`: errors, as RFC 9457 writes them
+//! - `health`, `device`, `models`: how it is, how it is set up
+//! - `captures`: the button
+//! - `events`: what happens
+//! - `classify`, `inference`: images from the network, which `pool` analyses
+//! - `upload`: an image in a request
+//! - `wire`: what several answers are made of
+//! - `openapi`: the description of all that
+//! - `page`: the web page, which asks for all that
 
 mod access;
 mod captures;
