@@ -23,11 +23,13 @@ fn local(images: &[PathBuf]) -> Vec<Value> {
 }
 
 /// As the page writes it.
-fn percent(answer: &Value) -> String {
-    answer["probability"].as_f64().map_or("–".into(), |p| {
-        assert!((0.001..=0.999).contains(&p));
-        format!("{:.1} %", p * 100.0)
-    })
+fn percent(probability: &Value) -> String {
+    match probability.as_f64() {
+        None => "–".into(),
+        Some(p) if p > 0.999 => "> 99.9 %".into(),
+        Some(p) if p < 0.001 => "< 0.1 %".into(),
+        Some(p) => format!("{:.1} %", p * 100.0),
+    }
 }
 
 #[test]
@@ -50,9 +52,14 @@ fn what_the_button_does_the_page_does_and_no_verdict_outlives_the_connection() {
     let expected = &local(&demo_fields()[..1])[0];
     let verdict = expected["verdict"].as_str().unwrap();
     assert!(browser.text(".verdict").contains(&verdict.to_uppercase()));
+    // Of the field, and of the slide, for which no field counts for more than 99 to 1.
+    let probability = &expected["probability"];
+    let row = browser.text(".row .what");
+    assert_eq!(row, format!("p(ALL) {}", percent(probability)));
+    let slide = probability.as_f64().unwrap().clamp(0.01, 0.99).into();
     assert_eq!(
         browser.text(".probability .p"),
-        format!("p(ALL) {}", percent(expected))
+        format!("p(ALL) {}", percent(&slide))
     );
     let spoken = browser.text("[aria-live]");
     assert!(spoken.starts_with(verdict), "{spoken}");
@@ -144,7 +151,7 @@ fn uploaded_images_get_the_verdicts_of_the_command_line_and_are_counted_by_their
             verdict.ends_with(answer["verdict"].as_str().unwrap()),
             "{row}"
         );
-        assert_eq!(row[3], percent(answer), "{row}");
+        assert_eq!(row[3], percent(&answer["probability"]), "{row}");
     }
     let refused = rows.as_array().unwrap().last().unwrap();
     assert!(refused[2].as_str().unwrap().contains("error"), "{refused}");
