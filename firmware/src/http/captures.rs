@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::Context;
 use super::problem::{Details, Problem};
 use super::wire::{Finding, Slide, is_waiting};
-use crate::outlook::Happening;
+use crate::outlook::{Happening, Status};
 
 /// What the loop needs beside picture and analysis, to draw and to keep them.
 const MARGIN: Duration = Duration::from_secs(5);
@@ -42,7 +42,9 @@ pub(crate) async fn capture(
         Happening::Analysed(report) if report.asked >= asked => Some(Finding::from(&**report)),
         _ => None,
     });
-    Ok((StatusCode::CREATED, Json(finding.await?)))
+    let finding = finding.await?;
+    settled(&context, |status| is_waiting(&status.state)).await;
+    Ok((StatusCode::CREATED, Json(finding)))
 }
 
 /// What the end of a slide came to.
@@ -83,10 +85,18 @@ pub(crate) async fn next_slide(State(context): State<Context>) -> Result<Json<Ne
         _ => None,
     })
     .await?;
+    settled(&context, |status| status.slide > slide).await;
     Ok(Json(NextSlide {
         closed: Some(closed),
         slide: slide.saturating_add(1),
     }))
+}
+
+/// Waits until the status says what has happened already, so that whoever asks next is not told the old one.
+async fn settled(context: &Context, is_told: impl FnMut(&Status) -> bool) {
+    let mut status = context.outlook.status();
+    // Late or gone, what happened has happened.
+    let _ = timeout(MARGIN, status.wait_for(is_told)).await;
 }
 
 /// Waits for what came of a press, within the time that it may take.
