@@ -152,7 +152,11 @@ impl Browser {
 
     /// Chooses files.
     pub(crate) fn choose(&self, selector: &str, files: &[PathBuf]) {
-        let paths: Vec<_> = files.iter().map(|file| file.to_str().unwrap()).collect();
+        // The driver takes no others than canonical ones.
+        let paths = files.iter().map(|file| file.canonicalize().unwrap());
+        let paths: Vec<_> = paths
+            .map(|file| file.to_str().unwrap().to_owned())
+            .collect();
         self.enter(selector, &paths.join("\n"));
     }
 
@@ -209,11 +213,14 @@ impl Browser {
             if event["message"]["method"] != "Network.requestWillBeSent" {
                 continue;
             }
-            let target = event["message"]["params"]["request"]["url"]
-                .as_str()
-                .unwrap();
-            // A picture that the page made itself comes from nowhere; the new tab has none.
-            let is_own = [url, &format!("blob:{url}"), "data:"]
+            let asks = &event["message"]["params"];
+            if asks["documentURL"].as_str().unwrap().starts_with("chrome") {
+                // The tab as the browser opened it.
+                continue;
+            }
+            let target = asks["request"]["url"].as_str().unwrap();
+            // Pictures that the page or the browser made themselves come from nowhere.
+            let is_own = [url, &format!("blob:{url}"), "data:", "about:blank"]
                 .iter()
                 .any(|origin| target.starts_with(origin));
             assert!(is_own, "asked of somebody else: {target}");

@@ -12,6 +12,8 @@ const CONNECTED: &str =
     "document.querySelector('#lost').hidden && !document.querySelector('#capture').disabled";
 /// What is said where the camera shows nothing between two captures.
 const NO_PREVIEW: &str = "/v1/camera/snapshot";
+/// The same of records.
+const NO_SLIDES: &str = "/v1/slides";
 
 /// What `classify` says of these images.
 fn local(images: &[PathBuf]) -> Vec<Value> {
@@ -30,6 +32,38 @@ fn percent(probability: &Value) -> String {
         Some(p) if p < 0.001 => "< 0.1 %".into(),
         Some(p) => format!("{:.1} %", p * 100.0),
     }
+}
+
+#[test]
+fn its_files_need_no_token_run_nothing_from_elsewhere_and_are_sent_once() {
+    let served = Served::start("access = \"token\"\n");
+    let page = served.get("/");
+    assert_eq!(page.status, 200);
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    assert_eq!(page.header("x-content-type-options"), "nosniff");
+    let policy = page.header("content-security-policy");
+    for rule in [
+        "default-src 'none'",
+        "script-src 'self';",
+        "style-src 'self';",
+        "connect-src 'self';",
+        "frame-ancestors 'none'",
+    ] {
+        assert!(policy.contains(rule), "{policy}");
+    }
+    let html = String::from_utf8(page.body.clone()).unwrap();
+    assert!(html.contains("Research use only: not for diagnosis or treatment."));
+    let mut files = 0;
+    for reference in html.split('"').filter(|part| part.starts_with("/page/")) {
+        let file = served.get(reference);
+        assert_eq!(file.status, 200, "{reference}");
+        let known = [("if-none-match", file.header("etag"))];
+        let again = served.send("GET", reference, &known, b"");
+        assert_eq!((again.status, again.body.len()), (304, 0), "{reference}");
+        files += 1;
+    }
+    assert!(files >= 4);
+    served.get("/page/nothing.js").problem(401);
 }
 
 #[test]
@@ -297,7 +331,7 @@ fn every_view_fits_a_phone_and_a_desk_in_both_themes() {
             }
         }
     }
-    browser.check(&served.url, &[NO_PREVIEW]);
+    browser.check(&served.url, &[NO_PREVIEW, NO_SLIDES]);
 }
 
 /// Build output, for people to look at.

@@ -8,7 +8,7 @@ import { badge, openField, probability } from "./verdict.js";
 /// What is said where there is nothing to show, and why.
 const absent = (error) =>
   error.status === 404
-    ? el("p", { class: "none" }, "There are no records here. At the appliance, smearscope records lists what it has.")
+    ? el("p", { class: "none" }, "This appliance does not show its records here. At the appliance, smearscope records list names them.")
     : el("p", { class: "problem" }, `The records cannot be shown: ${error.message}.`);
 
 /// Which slides are looked for; it stays while other views are looked at.
