@@ -12,6 +12,7 @@
 //! - `upload`: an image in a request
 //! - `wire`: what several answers are made of
 //! - `openapi`: the description of all that
+//! - `page`: the web page, which asks for all that
 
 mod access;
 mod captures;
@@ -22,6 +23,7 @@ mod health;
 mod inference;
 mod models;
 mod openapi;
+mod page;
 mod pool;
 mod problem;
 mod router;
