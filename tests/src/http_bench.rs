@@ -236,7 +236,7 @@ impl Served {
 }
 
 /// A client that takes errors for answers.
-fn agent() -> ureq::Agent {
+pub(crate) fn agent() -> ureq::Agent {
     ureq::Agent::config_builder()
         .http_status_as_error(false)
         .allow_non_standard_methods(true)

@@ -4,6 +4,7 @@
 
 #![cfg(test)]
 mod bench_top;
+mod browser;
 mod classify;
 mod configuration;
 mod datasets;
@@ -19,6 +20,7 @@ mod models;
 mod mosquitto;
 mod mqtt;
 mod package;
+mod page;
 mod power_cut;
 mod press;
 mod records;

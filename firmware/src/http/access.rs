@@ -5,7 +5,7 @@
 //! - A request that a page of another site made is refused, whatever it asks for; so is one that says nothing
 //!   about where it comes from but that it is cross-site.
 //! - On loopback nobody needs a token, unless the request came through a proxy. Elsewhere everybody does, but for
-//!   the health of the appliance.
+//!   the health of the appliance and the files of the page.
 //! - Whoever fails too often waits.
 
 use std::collections::HashMap;
@@ -24,6 +24,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::Context;
+use super::page;
 use super::problem::Problem;
 use super::settings::HttpSettings;
 use super::tokens::{Role, Tokens};
@@ -66,7 +67,7 @@ impl Access {
         let host = self.host(request)?;
         same_origin(headers, request.method(), &host)?;
         let path = request.uri().path();
-        if path.starts_with("/v1/health/") {
+        if path.starts_with("/v1/health/") || page::has(path) {
             return Ok(());
         }
         if path == "/Inference" && self.inference_from.contains(&peer) {
@@ -241,7 +242,7 @@ pub(crate) async fn guard(
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Immutable;
 
-/// What every answer says to browsers.
+/// What every answer says to browsers, unless it says something of its own.
 pub(crate) async fn hardened(mut response: Response) -> Response {
     let keeping = match response.extensions().get() {
         Some(Immutable) => "private, max-age=31536000, immutable",
@@ -261,7 +262,9 @@ pub(crate) async fn hardened(mut response: Response) -> Response {
             "same-origin",
         ),
     ] {
-        headers.insert(name, HeaderValue::from_static(value));
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
     }
     response
 }

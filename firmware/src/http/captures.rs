@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use super::Context;
 use super::problem::{Details, Problem};
 use super::wire::{Finding, Slide, is_waiting};
+use crate::machine;
 use crate::outlook::{Happening, Status};
 
 /// What the loop needs beside picture and analysis, to draw and to keep them.
@@ -99,6 +100,13 @@ async fn settled(context: &Context, is_told: impl FnMut(&Status) -> bool) {
     let _ = timeout(MARGIN, status.wait_for(is_told)).await;
 }
 
+fn is_working(state: &machine::State) -> bool {
+    matches!(
+        state,
+        machine::State::Capturing(_) | machine::State::Analysing
+    )
+}
+
 /// Waits for what came of a press, within the time that it may take.
 async fn outcome<T>(
     context: &Context,
@@ -110,6 +118,7 @@ async fn outcome<T>(
         loop {
             match happenings.recv().await {
                 Ok(Happening::Failed(fault)) => {
+                    settled(context, |status| !is_working(&status.state)).await;
                     return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, fault.message));
                 }
                 Ok(happening) => {

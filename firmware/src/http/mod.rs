@@ -14,6 +14,7 @@
 //! - `upload`: an image in a request
 //! - `wire`: what several answers are made of
 //! - `openapi`: the description of all that
+//! - `page`: the web page, which asks for all that
 
 mod access;
 mod captures;
@@ -26,6 +27,7 @@ mod inference;
 mod metrics;
 mod models;
 mod openapi;
+mod page;
 mod pool;
 mod problem;
 mod records;

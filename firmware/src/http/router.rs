@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 
 use super::{
     Context, access, captures, classify, device, events, export, health, inference, metrics,
-    models, openapi, problem, records,
+    models, openapi, page, problem, records,
 };
 
 /// Everything that is answered.
@@ -23,6 +23,7 @@ pub(crate) fn router(context: Context) -> Router {
     let (router, document) = described();
     let document = Json(document);
     router
+        .merge(page::routes())
         .route("/v1/openapi.json", axum::routing::get(async || document))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::wrong_method)

@@ -185,6 +185,9 @@ pub(crate) struct Slide {
     /// Why there is none, if there is none.
     #[schema(required)]
     reason: Option<String>,
+    /// What to do about that.
+    #[schema(required)]
+    hint: Option<&'static str>,
     /// Calibrated probability of the positive class; null while there are too few fields.
     #[schema(required, minimum = 0, maximum = 1)]
     probability: Option<f32>,
@@ -198,6 +201,7 @@ impl From<&Standing> for Slide {
             refused: standing.refused,
             verdict: standing.verdict.into(),
             reason: standing.verdict.reason().map(|reason| reason.to_string()),
+            hint: standing.verdict.reason().map(|reason| reason.hint()),
             probability: standing.probability,
         }
     }

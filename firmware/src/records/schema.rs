@@ -127,7 +127,8 @@ pub(super) fn check(connection: &Connection, folder: &Path) -> Result<(), Record
             problem: format!("{} is damaged ({found})", database(folder).display()),
         });
     }
-    if shape(connection).map_err(&failed)? != expected_shape().map_err(&failed)? {
+    let format = format(connection, MIGRATIONS.len() as u32, folder)?;
+    if shape(connection).map_err(&failed)? != expected_shape(format).map_err(&failed)? {
         return Err(RecordsError::Mismatch {
             problem: format!(
                 "the tables of {} are not as they were made",
@@ -149,9 +150,9 @@ fn shape(connection: &Connection) -> rusqlite::Result<Vec<(String, String, Strin
         .collect()
 }
 
-fn expected_shape() -> rusqlite::Result<Vec<(String, String, String)>> {
+fn expected_shape(format: u32) -> rusqlite::Result<Vec<(String, String, String)>> {
     let fresh = Connection::open_in_memory()?;
-    for migration in MIGRATIONS {
+    for migration in &MIGRATIONS[..format as usize] {
         fresh.execute_batch(migration)?;
     }
     shape(&fresh)

@@ -1,0 +1,93 @@
+//! The web page: files that the program holds itself, so that it needs no network and no folder.
+//!
+//! They are as somebody wrote them; nothing is built. The page asks what everybody else may ask, with the token of
+//! whoever looks at it; its files say nothing about the appliance, and need none.
+
+use axum::Router;
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
+};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use smearscope_artifacts::sha256;
+
+use super::Context;
+
+/// Nothing but what comes from here, and pictures that the page itself makes of answers.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
+                      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const SVG: &str = "image/svg+xml";
+
+/// A file of the page.
+#[derive(Clone, Copy)]
+struct File {
+    path: &'static str,
+    kind: &'static str,
+    content: &'static str,
+}
+
+macro_rules! files {
+    ($($kind:ident $path:literal = $name:literal,)*) => {
+        &[$(File {
+            path: $path,
+            kind: $kind,
+            content: include_str!(concat!("page/", $name)),
+        }),*]
+    };
+}
+
+const FILES: &[File] = files! {
+    HTML "/" = "index.html",
+    SVG "/page/icon.svg" = "icon.svg",
+    CSS "/page/style.css" = "style.css",
+    SCRIPT "/page/api.js" = "api.js",
+    SCRIPT "/page/app.js" = "app.js",
+    SCRIPT "/page/bench.js" = "bench.js",
+    SCRIPT "/page/device.js" = "device.js",
+    SCRIPT "/page/dom.js" = "dom.js",
+    SCRIPT "/page/live.js" = "live.js",
+    SCRIPT "/page/slides.js" = "slides.js",
+    SCRIPT "/page/theme.js" = "theme.js",
+    SCRIPT "/page/upload.js" = "upload.js",
+    SCRIPT "/page/verdict.js" = "verdict.js",
+};
+
+/// Whether a file of the page lies there, which everybody may see.
+pub(crate) fn has(path: &str) -> bool {
+    FILES.iter().any(|file| file.path == path)
+}
+
+/// The addresses of all of them.
+pub(crate) fn routes() -> Router<Context> {
+    FILES.iter().fold(Router::new(), |router, file| {
+        let file = *file;
+        let tag = format!("\"{}\"", sha256(file.content.as_bytes()));
+        let answer = async move |headers: HeaderMap| file.answer(&tag, &headers);
+        router.route(file.path, get(answer))
+    })
+}
+
+impl File {
+    /// The file, unless whoever asks has it already. Browsers ask each time, so that all files are of one version.
+    fn answer(self, tag: &str, asked: &HeaderMap) -> Response {
+        let headers: [(HeaderName, &str); 4] = [
+            (CONTENT_TYPE, self.kind),
+            (CONTENT_SECURITY_POLICY, POLICY),
+            (CACHE_CONTROL, "no-cache"),
+            (ETAG, tag),
+        ];
+        let is_known = asked
+            .get(IF_NONE_MATCH)
+            .is_some_and(|known| known.as_bytes() == tag.as_bytes());
+        if is_known {
+            (StatusCode::NOT_MODIFIED, headers).into_response()
+        } else {
+            (headers, self.content).into_response()
+        }
+    }
+}

@@ -1,0 +1,134 @@
+// The appliance itself: whether it is well, its model, its settings.
+
+import { forgetToken, get, hasToken } from "./api.js";
+import { bench } from "./bench.js";
+import { bytes, el, fill, moment, sleep } from "./dom.js";
+import { facts } from "./verdict.js";
+
+const EVERY = 10_000;
+/// A Raspberry Pi slows down from here on.
+const HOT = 80;
+
+const good = (text) => el("span", { class: "good" }, `✓ ${text}`);
+const bad = (text) => el("span", { class: "problem" }, `✗ ${text}`);
+
+function health({ version, state, temperature_celsius: degrees, disk }, ready) {
+  const share = disk && disk.total_bytes > 0 ? disk.free_bytes / disk.total_bytes : null;
+  const meter = share === null ? null : el("progress", { max: 1, value: 1 - share, "aria-label": "Used disk" });
+  return el(
+    "dl",
+    { class: "facts" },
+    facts({
+      Ready: ready === null ? good("can be used") : bad(ready),
+      State: state.message,
+      Temperature: degrees === null ? "no sensor" : degrees >= HOT ? bad(`${degrees.toFixed(1)} °C, too hot`) : `${degrees.toFixed(1)} °C`,
+      Disk: disk ? el("span", {}, `${bytes(disk.free_bytes)} of ${bytes(disk.total_bytes)} free `, meter) : "nothing is kept",
+      Version: version,
+    }),
+  );
+}
+
+function selfTest(found) {
+  if (!found) return el("p", { class: "none" }, "Not done yet.");
+  return [
+    el("p", {}, found.passed ? good("passed") : bad("failed")),
+    el("ul", {}, found.lines.map((line) => el("li", {}, line))),
+  ];
+}
+
+function models(running, list) {
+  return [
+    running
+      ? el("dl", { class: "facts" }, facts({ "At work": running.name, Engine: running.engine, Kind: running.demo ? "demo, trained on drawings: its verdicts say nothing about patients" : "not a demo" }))
+      : el("p", { class: "none" }, "No model is loaded."),
+    list.map((model) =>
+      el(
+        "dl",
+        { class: "facts sub" },
+        facts({
+          Model: model.problem ? bad(model.problem) : `${model.name} ${model.version}`,
+          Role: `${model.role}${model.in_use ? ", in use" : ""}`,
+          Signed: model.problem ? null : model.signed ? "yes" : "no",
+          Folder: model.folder,
+          Manifest: model.manifest_sha256 && el("code", {}, model.manifest_sha256),
+        }),
+      ),
+    ),
+  ];
+}
+
+function configuration(sections) {
+  const value = (entry) => el("code", {}, typeof entry === "string" ? entry || "(empty)" : JSON.stringify(entry));
+  const rows = (name, section) =>
+    section !== null && typeof section === "object" && !Array.isArray(section)
+      ? el("details", {}, el("summary", {}, name), el("dl", { class: "facts" }, Object.entries(section).map(([key, entry]) => el("div", {}, el("dt", {}, key), el("dd", {}, value(entry))))))
+      : el("dl", { class: "facts" }, el("div", {}, el("dt", {}, name), el("dd", {}, value(section))));
+  return Object.entries(sections).map(([name, section]) => rows(name, section));
+}
+
+/// The view; `signal` ends it.
+export async function device(main, signal) {
+  const parts = {};
+  const card = (id, title) => {
+    parts[id] = el("div", {}, el("p", { class: "none" }, "Asking …"));
+    return el("section", { class: "card", "aria-labelledby": `${id}-title` }, el("h2", { id: `${id}-title` }, title), parts[id]);
+  };
+  fill(
+    main,
+    el("h1", {}, "Device"),
+    el(
+      "div",
+      { class: "columns" },
+      card("health", "Health"),
+      card("test", "Self-test"),
+      card("models", "Models"),
+      card("faults", "Faults"),
+      card("config", "Configuration"),
+      card("access", "Access"),
+    ),
+  );
+  fill(
+    parts.access,
+    el("p", {}, hasToken() ? "This tab has a token." : "This tab has no token: none was wanted."),
+    hasToken() && el("button", { type: "button", onclick: forgetToken }, "Forget the token"),
+    el("p", { class: "small" }, "Programs find the description of all that can be asked at /v1/openapi.json."),
+  );
+  const faults = () =>
+    fill(
+      parts.faults,
+      bench.faults.length === 0
+        ? el("p", { class: "none" }, "None that this page knows of.")
+        : el("ul", {}, bench.faults.map(({ message, at }) => el("li", {}, `${message} `, el("small", {}, `heard ${moment(at)}`)))),
+      el("p", { class: "small" }, "The whole log is at the appliance: journalctl -u smearscope"),
+    );
+  bench.addEventListener("change", faults, { signal });
+  faults();
+
+  /// Answers that are shown together, or why they are not.
+  const show = async (ids, work) => {
+    try {
+      await work();
+    } catch (error) {
+      if (!signal.aborted) ids.forEach((id) => fill(parts[id], el("p", { class: "problem" }, `Not known: ${error.message}.`)));
+    }
+  };
+  show(["config"], async () => fill(parts.config, configuration(await get("/v1/config"))));
+  let list = null;
+  while (!signal.aborted) {
+    if (!document.hidden) {
+      await show(["health", "test", "models"], async () => {
+        const found = await get("/v1/device");
+        const ready = await get("/v1/health/ready").then(
+          () => null,
+          (error) => (error.status === 503 ? error.message : Promise.reject(error)),
+        );
+        list ??= await get("/v1/models");
+        if (signal.aborted) return;
+        fill(parts.health, health(found, ready));
+        fill(parts.test, selfTest(found.self_test));
+        fill(parts.models, models(found.model, list));
+      });
+    }
+    await sleep(EVERY);
+  }
+}

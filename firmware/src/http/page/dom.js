@@ -1,0 +1,75 @@
+// Elements, and how figures are written.
+
+/// The children that are there, in one row.
+const there = (children) => children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
+
+/// An element: properties first, then children. `on…` are listeners, `class` and names with a dash attributes.
+export function el(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "class" || name === "for" || name === "role" || name.includes("-"))
+      element.setAttribute(name, value === true ? "" : value);
+    else element[name] = value;
+  }
+  element.append(...there(children));
+  return element;
+}
+
+/// Puts children in the place of those that are there.
+export function fill(element, ...children) {
+  element.replaceChildren(...there(children));
+}
+
+/// A probability as the appliance's screen writes it: nothing is certain, whatever it rounds to.
+export function percent(probability) {
+  if (probability === null || probability === undefined) return "–";
+  if (probability > 0.999) return "> 99.9 %";
+  if (probability < 0.001) return "< 0.1 %";
+  return `${(probability * 100).toFixed(1)} %`;
+}
+
+/// To three digits, as many as a person reads.
+export function rounded(value) {
+  if (value === null || value === undefined) return "no number";
+  return String(Number(value.toPrecision(3)));
+}
+
+export function count(number, word) {
+  return `${number} ${word}${number === 1 ? "" : "s"}`;
+}
+
+export function bytes(number) {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let unit = 0;
+  while (number >= 1024 && unit < units.length - 1) {
+    number /= 1024;
+    unit += 1;
+  }
+  return `${number.toFixed(number < 10 && unit > 0 ? 1 : 0)} ${units[unit]}`;
+}
+
+/// A moment as the person at the page reads it.
+export function moment(time) {
+  const date = time instanceof Date ? time : new Date(time);
+  return Number.isNaN(date.getTime()) ? "" : date.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
+}
+
+/// When a record was made: a UUID of version 7 begins with the milliseconds since 1970.
+export function recordedAt(id) {
+  const digits = id?.replaceAll("-", "");
+  return digits?.[12] === "7" ? new Date(Number.parseInt(digits.slice(0, 12), 16)) : null;
+}
+
+/// Gives the browser a file to keep.
+export function download(name, type, content) {
+  const url = URL.createObjectURL(new Blob([content], { type }));
+  const link = el("a", { href: url, download: name });
+  document.body.append(link);
+  link.click();
+  link.remove();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
+
+export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));

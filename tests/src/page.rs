@@ -1,0 +1,340 @@
+//! The web page, in a real browser.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::bench_top::*;
+use crate::browser::Browser;
+use crate::http_bench::*;
+
+const CONNECTED: &str =
+    "document.querySelector('#lost').hidden && !document.querySelector('#capture').disabled";
+/// What is said where the camera shows nothing between two captures.
+const NO_PREVIEW: &str = "/v1/camera/snapshot";
+/// The same of records.
+const NO_SLIDES: &str = "/v1/slides";
+
+/// What `classify` says of these images.
+fn local(images: &[PathBuf]) -> Vec<Value> {
+    let output = smearscope(["classify", "--json", "--engine", "embedded"])
+        .args(images)
+        .output()
+        .unwrap();
+    json_lines(&output.stdout)
+}
+
+/// As the page writes it.
+fn percent(probability: &Value) -> String {
+    match probability.as_f64() {
+        None => "–".into(),
+        Some(p) if p > 0.999 => "> 99.9 %".into(),
+        Some(p) if p < 0.001 => "< 0.1 %".into(),
+        Some(p) => format!("{:.1} %", p * 100.0),
+    }
+}
+
+#[test]
+fn its_files_need_no_token_run_nothing_from_elsewhere_and_are_sent_once() {
+    let served = Served::start("access = \"token\"\n");
+    let page = served.get("/");
+    assert_eq!(page.status, 200);
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    assert_eq!(page.header("x-content-type-options"), "nosniff");
+    let policy = page.header("content-security-policy");
+    for rule in [
+        "default-src 'none'",
+        "script-src 'self';",
+        "style-src 'self';",
+        "connect-src 'self';",
+        "frame-ancestors 'none'",
+    ] {
+        assert!(policy.contains(rule), "{policy}");
+    }
+    let html = String::from_utf8(page.body.clone()).unwrap();
+    assert!(html.contains("Research use only: not for diagnosis or treatment."));
+    let mut files = 0;
+    for reference in html.split('"').filter(|part| part.starts_with("/page/")) {
+        let file = served.get(reference);
+        assert_eq!(file.status, 200, "{reference}");
+        let known = [("if-none-match", file.header("etag"))];
+        let again = served.send("GET", reference, &known, b"");
+        assert_eq!((again.status, again.body.len()), (304, 0), "{reference}");
+        files += 1;
+    }
+    assert!(files >= 4);
+    served.get("/page/nothing.js").problem(401);
+}
+
+#[test]
+fn what_the_button_does_the_page_does_and_no_verdict_outlives_the_connection() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let served = Served::start("").ready();
+    browser.open(&served.url);
+    browser.until(CONNECTED);
+    assert!(browser.text("#notice").contains("Research use only"));
+    browser.until("document.querySelector('#demo').innerText.startsWith('Demo model')");
+    assert_eq!(
+        browser.run("return document.querySelectorAll('main .badge').length"),
+        0
+    );
+
+    browser.click("#capture");
+    browser.until("document.querySelector('.verdict .badge')");
+    let expected = &local(&demo_fields()[..1])[0];
+    let verdict = expected["verdict"].as_str().unwrap();
+    assert!(browser.text(".verdict").contains(&verdict.to_uppercase()));
+    // Of the field, and of the slide, for which no field counts for more than 99 to 1.
+    let probability = &expected["probability"];
+    let row = browser.text(".row .what");
+    assert_eq!(row, format!("p(ALL) {}", percent(probability)));
+    let slide = probability.as_f64().unwrap().clamp(0.01, 0.99).into();
+    assert_eq!(
+        browser.text(".probability .p"),
+        format!("p(ALL) {}", percent(&slide))
+    );
+    let spoken = browser.text("[aria-live]");
+    assert!(spoken.starts_with(verdict), "{spoken}");
+    let figures = browser.text(".figures");
+    assert!(
+        figures.contains("Focus") && figures.contains("at least 1.2"),
+        "{figures}"
+    );
+    assert_eq!(
+        browser.run("return document.querySelectorAll('.row').length"),
+        1
+    );
+    assert_eq!(served.get("/v1/device").json()["state"]["fields"], 1);
+
+    // Whoever opens the page later sees the same.
+    browser.open("about:blank");
+    browser.open(&served.url);
+    browser.until("document.querySelector('.verdict .badge')");
+    assert!(browser.text(".verdict").contains(&verdict.to_uppercase()));
+
+    browser.click("#next");
+    browser.until("document.querySelector('.answer').innerText.includes('slide 2 is next')");
+    assert_eq!(served.get("/v1/device").json()["state"]["slide"], 2);
+    browser.until("document.querySelector('#fields-title').innerText === 'Fields of slide 2'");
+    browser.until(CONNECTED);
+    browser.click("#capture");
+    browser.until("document.querySelector('.place')?.innerText.startsWith('Slide 2 · 1 field')");
+
+    let url = served.url.clone();
+    served.end();
+    browser.until("document.querySelector('#lost').innerText.startsWith('Not connected')");
+    assert_eq!(
+        browser.run("return document.querySelectorAll('main .badge').length"),
+        0
+    );
+    assert!(browser.text("main").contains("not known"));
+    assert_eq!(
+        browser.run("return document.querySelector('#capture').disabled"),
+        true
+    );
+
+    let address = url.strip_prefix("http://").unwrap();
+    let again = Served::start(&format!("listen = {address:?}\n")).ready();
+    browser.until(CONNECTED);
+    browser.until("document.querySelector('#fields-title').innerText === 'Fields of slide 1'");
+    assert_eq!(
+        browser.run("return document.querySelectorAll('main .badge').length"),
+        0
+    );
+    browser.click("#capture");
+    browser.until("document.querySelector('.place')?.innerText.startsWith('Slide 1 · 1 field')");
+    drop(again);
+    browser.check(
+        &url,
+        &[
+            NO_PREVIEW,
+            "ERR_CONNECTION_REFUSED",
+            "ERR_INCOMPLETE_CHUNKED",
+            "ERR_EMPTY",
+        ],
+    );
+}
+
+#[test]
+fn uploaded_images_get_the_verdicts_of_the_command_line_and_are_counted_by_their_labels() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let served = Served::start("queue = 0\n").ready();
+    let folder = tempfile::tempdir().unwrap();
+    let broken = folder.path().join("=broken_1.jpg");
+    std::fs::write(&broken, "no image").unwrap();
+    let mut images = demo_fields();
+    images.extend(micrographs().into_iter().take(5));
+    browser.open(&format!("{}/#/upload", served.url));
+    browser.until("document.querySelector('#files')");
+    browser.choose("#files", &[images.as_slice(), &[broken]].concat());
+    browser.until("document.querySelector('main [role=status]').innerText.endsWith('finished.')");
+
+    let answers = local(&images);
+    let (summary, answers) = answers.split_last().unwrap();
+    let rows = browser.run(
+        "return [...document.querySelectorAll('tbody tr')].map((row) => [...row.children].map((cell) => cell.innerText))",
+    );
+    for ((image, answer), row) in images.iter().zip(answers).zip(rows.as_array().unwrap()) {
+        assert_eq!(row[0], image.file_name().unwrap().to_str().unwrap());
+        let verdict = row[2].as_str().unwrap();
+        assert!(
+            verdict.ends_with(answer["verdict"].as_str().unwrap()),
+            "{row}"
+        );
+        assert_eq!(row[3], percent(&answer["probability"]), "{row}");
+    }
+    let refused = rows.as_array().unwrap().last().unwrap();
+    assert!(refused[2].as_str().unwrap().contains("error"), "{refused}");
+
+    let sums = |selector: &str| {
+        browser.run(&format!(
+            "return Object.fromEntries([...document.querySelectorAll({selector:?})].map((sum) => \
+             [sum.lastChild.innerText, Number(sum.firstChild.innerText)]))"
+        ))
+    };
+    let (all, labelled) = (sums("#sums .sum"), sums("#labelled .sum"));
+    for key in ["positive", "negative", "inconclusive"] {
+        assert_eq!(all[key], summary["summary"][key], "{key}");
+    }
+    assert_eq!(all["errors"], 1);
+    for key in ["TP", "FP", "TN", "FN", "inconclusive"] {
+        assert_eq!(labelled[key], summary["summary"]["labelled"][key], "{key}");
+    }
+    assert!(browser.text("main").contains("Sensitivity 3 of 3, 100 %"));
+
+    // The table outlives a look at another view, and the file says the same; no cell of it is a formula.
+    browser.click("nav a[href='#/device']");
+    browser.click("nav a[href='#/upload']");
+    let table = browser.run(
+        "return (async () => { const { csv } = await import('/page/upload.js'); \
+         return csv([{ name: '=a_1.png', result: { verdict: 'Negative', probability: 0.25, reason: 'a \"b\", c' } }]); })()",
+    );
+    let line = table.as_str().unwrap().lines().nth(1).unwrap().to_owned();
+    assert!(
+        line.starts_with("'=a_1.png,1,Negative,0.25,,FN,\"a \"\"b\"\", c\","),
+        "{line}"
+    );
+    let count = browser.run("return document.querySelectorAll('tbody tr').length");
+    assert_eq!(count.as_u64(), Some(images.len() as u64 + 1));
+    browser.check(&served.url, &["/v1/classify"]);
+}
+
+#[test]
+fn labels_are_read_as_the_command_line_reads_them() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let served = Served::start("");
+    browser.open(&format!("{}/#/device", served.url));
+    let labels = browser.run(
+        "return (async () => { const { label } = await import('/page/upload.js'); \
+         return ['Im006_1.jpg', 'Im035_0.jpg', 'Im035.jpg', 'Im_035.jpg', '1.jpg', 'a_1.tar.gz', 'a_1', 'a/b_0.png'].map(label); })()",
+    );
+    assert_eq!(
+        labels,
+        serde_json::json!([true, false, null, null, null, null, true, false])
+    );
+    browser.check(&served.url, &[NO_PREVIEW]);
+}
+
+#[test]
+fn a_token_opens_the_page_is_kept_in_the_tab_and_allows_what_its_role_does() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let served = Served::start("access = \"token\"\n");
+    let (viewer, operator) = (served.token("viewer"), served.token("operator"));
+    browser.open(&served.url);
+    browser.until("document.querySelector('#login').open");
+    assert_eq!(browser.run("return document.activeElement.id"), "token");
+    assert_eq!(
+        browser.run("return document.querySelectorAll('main .badge').length"),
+        0
+    );
+    browser.enter("#token", "AAAA");
+    browser.click("#login button");
+    browser.until("document.querySelector('#login-problem').innerText.includes('not known')");
+    browser.run("document.querySelector('#token').value = ''");
+    // As the screen shows it, and as people type.
+    browser.enter("#token", &viewer.replace('-', " ").to_lowercase());
+    browser.click("#login button");
+    browser.until(CONNECTED);
+    browser.click("#capture");
+    browser.until("document.querySelector('.answer').innerText.includes('may only look')");
+
+    let kept = browser.run("return [location.href, JSON.stringify(localStorage), document.cookie]");
+    assert_eq!(
+        kept,
+        serde_json::json!([format!("{}/", served.url), "{}", ""])
+    );
+    browser.click("nav a[href='#/device']");
+    browser.until("document.querySelector('main').innerText.includes('Forget the token')");
+    browser.run("[...document.querySelectorAll('main button')].find((b) => b.innerText === 'Forget the token').click()");
+    browser.until("document.querySelector('#login').open");
+    assert_eq!(browser.run("return sessionStorage.length"), 0);
+    browser.enter("#token", &operator);
+    browser.click("#login button");
+    browser.until("!document.querySelector('#login').open");
+    browser.click("nav a[href='#/live']");
+    browser.until(CONNECTED);
+    browser.click("#capture");
+    browser.until("document.querySelector('.verdict .badge')");
+    browser.check(&served.url, &["401", "403", NO_PREVIEW]);
+}
+
+#[test]
+fn every_view_fits_a_phone_and_a_desk_in_both_themes() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let served = Served::start("").ready();
+    browser.open(&served.url);
+    browser.until(CONNECTED);
+    for fields in 1..=3 {
+        browser.until(CONNECTED);
+        browser.click("#capture");
+        browser.until(&format!("document.querySelectorAll('.row').length === {fields} && document.querySelector('.verdict .badge')"));
+    }
+    browser.click("nav a[href='#/upload']");
+    browser.choose("#files", &demo_fields());
+    browser.until("document.querySelector('main [role=status]').innerText.endsWith('finished.')");
+    let views = [
+        ("live", "document.querySelector('.verdict .badge')"),
+        ("slides", "document.querySelector('main h1')"),
+        ("upload", "document.querySelector('#labelled')"),
+        (
+            "device",
+            "!document.querySelector('main').innerText.includes('Asking')",
+        ),
+    ];
+    for theme in ["light", "dark"] {
+        for (width, height) in [(1280, 800), (390, 844)] {
+            browser.look(width, height, theme);
+            for (view, is_there) in views {
+                browser.click(&format!("nav a[href='#/{view}']"));
+                browser.until(is_there);
+                let excess =
+                    browser.run("return document.documentElement.scrollWidth - innerWidth");
+                assert!(excess.as_i64() <= Some(0), "{view} at {width}: {excess}");
+                let notice = browser.run(
+                    "scrollTo(0, document.body.scrollHeight); \
+                     const { top, bottom } = document.querySelector('#notice').getBoundingClientRect(); \
+                     return top >= 0 && bottom <= innerHeight && document.querySelector('#demo').innerText.length > 0",
+                );
+                assert_eq!(notice, true, "the notice is in sight: {view} at {width}");
+                browser.run("scrollTo(0, 0)");
+                browser.photograph(&pictures().join(format!("{view}-{width}-{theme}.png")));
+            }
+        }
+    }
+    browser.check(&served.url, &[NO_PREVIEW, NO_SLIDES]);
+}
+
+/// Build output, for people to look at.
+fn pictures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/page")
+}
