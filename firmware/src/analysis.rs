@@ -152,10 +152,11 @@ impl Analyst {
         slide: Uuid,
     ) -> Result<Photograph, AnalysisError> {
         let began = Instant::now();
-        let earlier = frame.earlier.map(|pixels| self.image(pixels)).transpose()?;
+        let picture = |pixels| picture(pixels, &self.limits);
+        let earlier = frame.earlier.map(picture).transpose()?;
         let (image, encoded) = match frame.pixels {
             Pixels::Encoded(bytes) => (decode::decode(&bytes, &self.limits)?, Some(bytes)),
-            raw @ Pixels::Rgb8 { .. } => (self.image(raw)?, None),
+            raw @ Pixels::Rgb8 { .. } => (picture(raw)?, None),
         };
         if self.slide != slide {
             self.gate.forget();
@@ -175,27 +176,6 @@ impl Analyst {
     /// The last frame counts: the same field of its slide is not to be judged again.
     pub fn remember(&mut self) {
         self.gate.remember();
-    }
-
-    fn image(&self, pixels: Pixels) -> Result<RgbImage, AnalysisError> {
-        match pixels {
-            Pixels::Encoded(bytes) => Ok(decode::decode(&bytes, &self.limits)?),
-            Pixels::Rgb8 {
-                width,
-                height,
-                data,
-            } => {
-                let bytes = data.len();
-                // `from_raw` alone would take a longer buffer, of which the rest is who knows what.
-                RgbImage::from_raw(width, height, data)
-                    .filter(|image| image.as_raw().len() == image.pixels().len() * 3)
-                    .ok_or(AnalysisError::WrongSize {
-                        bytes,
-                        width,
-                        height,
-                    })
-            }
-        }
     }
 
     fn analyse(
@@ -272,6 +252,31 @@ impl Analysis {
             Some(figure) => format!("{reason} ({figure})"),
             None => reason.to_string(),
         })
+    }
+}
+
+/// What a camera's pixels show.
+///
+/// # Errors
+/// [`AnalysisError`] if that is not a whole image within the limits.
+pub(crate) fn picture(pixels: Pixels, limits: &Limits) -> Result<RgbImage, AnalysisError> {
+    match pixels {
+        Pixels::Encoded(bytes) => Ok(decode::decode(&bytes, limits)?),
+        Pixels::Rgb8 {
+            width,
+            height,
+            data,
+        } => {
+            let bytes = data.len();
+            // `from_raw` alone would take a longer buffer, of which the rest is who knows what.
+            RgbImage::from_raw(width, height, data)
+                .filter(|image| image.as_raw().len() == image.pixels().len() * 3)
+                .ok_or(AnalysisError::WrongSize {
+                    bytes,
+                    width,
+                    height,
+                })
+        }
     }
 }
 

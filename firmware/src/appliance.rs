@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::analysis::AnalysisError;
+use crate::camera::CameraThread;
 use crate::checks::{self, Check};
 use crate::conditions::Conditions;
 use crate::examiner::{Claim, Examined, Examiner, Specimen};
@@ -106,9 +107,10 @@ pub async fn run(
     shutdown: impl Future<Output = End>,
 ) -> Result<End, ApplianceError> {
     let (alive, pulses) = oneshot::channel();
-    let mut camera = board.camera;
+    let camera = CameraThread::start(board.camera)?;
+    inside.show(camera.clone());
     let mut appliance = Appliance {
-        camera: Worker::start("camera", move |()| camera.capture())?,
+        camera,
         front: Front {
             leds: board.leds,
             screen: board.screen,
@@ -202,7 +204,7 @@ async fn watchdog(pulses: oneshot::Receiver<[Pulse; 2]>, timing: Timing) -> Infa
 }
 
 struct Appliance<R> {
-    camera: Worker<(), Result<Frame, HardwareError>>,
+    camera: CameraThread,
     front: Front,
     conditions: Conditions,
     /// The fault that these were shown as last.
@@ -362,7 +364,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
             return failed(message, false);
         }
         let began = Instant::now();
-        match timeout(self.timing.capture, self.camera.ask(())).await {
+        match timeout(self.timing.capture, self.camera.capture()).await {
             Ok(Ok(Ok(frame))) => {
                 let exposed = frame.captured_at;
                 self.frame = Some((frame, began.elapsed()));

@@ -15,6 +15,7 @@
 pub mod analysis;
 mod answer;
 pub mod appliance;
+mod camera;
 pub mod checks;
 mod classify;
 pub mod cli;

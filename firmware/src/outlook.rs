@@ -1,12 +1,13 @@
 //! The appliance seen from outside: what it is doing, what happened, and its button. For whoever tells
 //! of it over a network; the loop never waits for those who look.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use smearscope_hardware::{PressReceiver, PressSender, press_queue};
 use tokio::sync::{broadcast, watch};
 
+use crate::camera::CameraThread;
 use crate::examiner::Took;
 use crate::machine::{Fault, Finding, SelfTest, State};
 use crate::screens::{Identity, Notice};
@@ -66,6 +67,7 @@ pub struct Outlook {
     status: watch::Receiver<Status>,
     happenings: broadcast::Sender<Happening>,
     button: PressSender,
+    camera: Arc<OnceLock<CameraThread>>,
 }
 
 /// The appliance's end.
@@ -74,6 +76,7 @@ pub struct Inside {
     pub(crate) happenings: broadcast::Sender<Happening>,
     pub(crate) presses: PressReceiver,
     pub(crate) button: PressSender,
+    camera: Arc<OnceLock<CameraThread>>,
     /// What the operator must be shown before the first press.
     pub(crate) notice: Notice,
 }
@@ -90,16 +93,19 @@ pub fn outlook() -> (Outlook, Inside) {
         fields: 0,
         refused: 0,
     });
+    let camera = Arc::default();
     let outlook = Outlook {
         status,
         happenings: happenings.clone(),
         button: button.clone(),
+        camera: Arc::clone(&camera),
     };
     let inside = Inside {
         status: sender,
         happenings,
         presses,
         button,
+        camera,
         notice: Notice::default(),
     };
     (outlook, inside)
@@ -120,9 +126,20 @@ impl Outlook {
     pub fn button(&self) -> &PressSender {
         &self.button
     }
+
+    /// The bench's camera, once there is one. Whoever looks through it stands back when the bench needs it.
+    pub(crate) fn camera(&self) -> Option<&CameraThread> {
+        self.camera.get()
+    }
 }
 
 impl Inside {
+    /// Lets who looks from outside look through the camera.
+    pub(crate) fn show(&self, camera: CameraThread) {
+        // An appliance starts once, with one camera.
+        let _ = self.camera.set(camera);
+    }
+
     /// Tells what happened, if anybody looks.
     pub(crate) fn tell(&self, happening: Happening) {
         // An error says that nobody does.

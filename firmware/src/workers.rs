@@ -19,8 +19,18 @@ enum Job<Request, Response> {
 /// One that panics, in a driver perhaps, is asked again the next time: a box in the field has nobody to
 /// restart it. Whoever stops waiting for an answer never gets it: an answer that comes too late is dropped, and
 /// a request that nobody waits for any more is not begun.
+///
+/// Clones ask the same thread.
 pub(crate) struct Worker<Request, Response> {
     jobs: mpsc::Sender<Job<Request, Response>>,
+}
+
+impl<Request, Response> Clone for Worker<Request, Response> {
+    fn clone(&self) -> Self {
+        Self {
+            jobs: self.jobs.clone(),
+        }
+    }
 }
 
 /// Whether some worker is alive.
@@ -44,7 +54,7 @@ where
     Request: Send + 'static,
     Response: Send + 'static,
 {
-    /// Starts a thread that lives until the worker is dropped.
+    /// Starts a thread that lives until the worker and its clones are dropped.
     pub(crate) fn start(
         name: &str,
         mut work: impl FnMut(Request) -> Response + Send + 'static,

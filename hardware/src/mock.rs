@@ -274,6 +274,18 @@ impl Camera for CameraScript {
         }
     }
 
+    /// The picture that comes next, if one does.
+    fn glimpse(&mut self) -> Result<Pixels, HardwareError> {
+        match lock(&self.0.0).shots.front() {
+            Some(Shot::Deliver { frame, .. }) => Ok(frame.pixels.clone()),
+            _ => Err(HardwareError::Lost {
+                part: "camera",
+                remedy: "the test's script shows nothing".into(),
+                source: None,
+            }),
+        }
+    }
+
     fn describe(&self) -> String {
         "scripted camera".into()
     }

@@ -1,6 +1,6 @@
 //! The four ports. All are object-safe, so that a board is chosen at run time.
 
-use crate::{Canvas, Frame, HardwareError, Lights, PressSender, ScreenSize};
+use crate::{Canvas, Frame, HardwareError, Lights, Pixels, PressSender, ScreenSize};
 
 /// A camera that takes one picture when asked.
 ///
@@ -13,6 +13,17 @@ pub trait Camera: Send {
     /// [`HardwareError::Lost`] if the device is gone, [`HardwareError::DamagedFrame`] if what it
     /// delivered is not a whole frame.
     fn capture(&mut self) -> Result<Frame, HardwareError>;
+
+    /// What it sees now, for whoever turns the focus: soon, and not as sure to be whole as a
+    /// [`Frame`], which is why it is none. It may leave the device open, so that the next one comes
+    /// sooner, until [`Camera::rest`] or [`Camera::capture`].
+    ///
+    /// # Errors
+    /// As [`Camera::capture`].
+    fn glimpse(&mut self) -> Result<Pixels, HardwareError>;
+
+    /// Nobody looks any more: closes what [`Camera::glimpse`] left open.
+    fn rest(&mut self) {}
 
     /// Name and address in the operator's words, for the self-test and the log.
     fn describe(&self) -> String;

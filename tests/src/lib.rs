@@ -31,3 +31,4 @@ mod soak;
 mod stand_ins;
 mod trainer;
 mod training;
+mod viewfinder;

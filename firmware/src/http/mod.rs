@@ -7,6 +7,7 @@
 //! - `problem`: errors, as RFC 9457 writes them
 //! - `health`, `device`, `models`: how it is, how it is set up
 //! - `captures`: the button
+//! - `viewfinder`: what the camera sees
 //! - `events`: what happens
 //! - `metrics`: how often and how long, for Prometheus
 //! - `records`, `export`: what was recorded, and taking it elsewhere
@@ -37,6 +38,7 @@ mod tls;
 pub(crate) mod token_command;
 mod tokens;
 mod upload;
+mod viewfinder;
 pub(crate) mod wire;
 
 use std::net::{IpAddr, SocketAddr};
@@ -67,6 +69,7 @@ use problem::Problem;
 use settings::HttpSettings;
 use tls::Secrecy;
 use tokens::{Role, Tokens};
+use viewfinder::Viewfinder;
 
 /// After a port that cannot be had, it is tried again; at first soon, then ever later, up to this.
 const LATEST_RETRY: Duration = Duration::from_mins(1);
@@ -95,6 +98,8 @@ struct Context {
     exports: Arc<Exports>,
     metrics: Arc<Metrics>,
     access: Arc<Access>,
+    viewfinder: Arc<Viewfinder>,
+    ending: Ending,
 }
 
 impl Server {
@@ -159,6 +164,7 @@ impl Server {
         let patience = settings.header;
         let config = Arc::new(config);
         let pool = Pool::new(Arc::clone(&config), settings.analyses, settings.queue);
+        let viewfinder = Viewfinder::new(outlook.clone(), &config);
         let router = router::router(Context {
             settings: Arc::new(settings),
             config,
@@ -168,6 +174,8 @@ impl Server {
             exports: Arc::default(),
             metrics,
             access: Arc::new(access),
+            viewfinder,
+            ending: ending.clone(),
         });
         let graceful = GracefulShutdown::new();
         let room = Arc::new(Semaphore::new(CONNECTIONS));

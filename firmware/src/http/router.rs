@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 
 use super::{
     Context, access, captures, classify, device, events, export, health, inference, metrics,
-    models, openapi, page, problem, records,
+    models, openapi, page, problem, records, viewfinder,
 };
 
 /// Everything that is answered.
@@ -49,6 +49,8 @@ fn described() -> (Router<Context>, OpenApi) {
         .routes(routes!(metrics::metrics))
         .routes(routes!(captures::capture))
         .routes(routes!(captures::next_slide))
+        .routes(routes!(viewfinder::snapshot))
+        .routes(routes!(viewfinder::preview))
         .routes(routes!(events::events))
         .routes(routes!(records::slides))
         .routes(routes!(records::slide))

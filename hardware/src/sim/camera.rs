@@ -32,15 +32,22 @@ impl FolderCamera {
     }
 }
 
-impl Camera for FolderCamera {
-    fn capture(&mut self) -> Result<Frame, HardwareError> {
+impl FolderCamera {
+    /// The image that follows the one shown last.
+    fn next(&self) -> Result<PathBuf, HardwareError> {
         let images = images(&self.folder)?;
-        let next = images
+        images
             .iter()
             .find(|path| Some(*path) > self.last.as_ref())
             .or(images.first())
-            .ok_or_else(|| no_images(&self.folder))?
-            .clone();
+            .cloned()
+            .ok_or_else(|| no_images(&self.folder))
+    }
+}
+
+impl Camera for FolderCamera {
+    fn capture(&mut self) -> Result<Frame, HardwareError> {
+        let next = self.next()?;
         let captured_at = Instant::now();
         let bytes = read(&next);
         let source = next
@@ -55,6 +62,18 @@ impl Camera for FolderCamera {
             earlier: None,
             source,
         })
+    }
+
+    /// The image that the next picture will show.
+    fn glimpse(&mut self) -> Result<Pixels, HardwareError> {
+        let next = self.next()?;
+        if !next.is_file() {
+            // What is read from a pipe is not there for the capture any more.
+            return Err(HardwareError::DamagedFrame {
+                reason: format!("{} is only read when it is captured", next.display()),
+            });
+        }
+        read(&next).map(Pixels::Encoded)
     }
 
     fn describe(&self) -> String {
@@ -136,6 +155,19 @@ mod tests {
             sources(&mut camera, 4),
             ["a.jpg", "b.PNG", "c.tiff", "a.jpg"]
         );
+    }
+
+    #[test]
+    fn a_glimpse_shows_what_the_next_picture_will() {
+        let folder = folder(&["a.jpg", "b.jpg"]);
+        let mut camera = FolderCamera::open(folder.path().into()).unwrap();
+        for name in ["a.jpg", "b.jpg", "a.jpg"] {
+            for _ in 0..2 {
+                let seen = camera.glimpse().unwrap();
+                assert_eq!(seen, Pixels::Encoded(name.into()));
+            }
+            assert_eq!(camera.capture().unwrap().source, name);
+        }
     }
 
     #[test]

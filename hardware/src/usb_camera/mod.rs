@@ -5,7 +5,7 @@ mod modes;
 mod settling;
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nokhwa::NokhwaError;
 use nokhwa::utils::{
@@ -25,11 +25,17 @@ use settling::{Exposure, Settling};
 const FORMATS: [FrameFormat; 2] = [FrameFormat::MJPEG, FrameFormat::YUYV];
 /// Cameras may damage the first frame of a stream.
 const DOUBTFUL_FRAMES: u32 = 1;
+/// Buffers that nokhwa's V4L2 backend lets the driver fill.
+const BUFFERS: usize = 4;
+/// A frame that is there sooner than this after it was asked for had been waiting in a buffer.
+const AT_ONCE: Duration = Duration::from_millis(1);
 
 /// A USB camera. It is opened for each picture, so it may be unplugged and plugged in.
 pub(crate) struct UsbCamera {
     config: CameraConfig,
     device: PathBuf,
+    /// A stream at which somebody looks.
+    stream: Option<nokhwa::Camera>,
 }
 
 impl UsbCamera {
@@ -40,7 +46,11 @@ impl UsbCamera {
             let device = device.clone();
             move || index_of(&device).map(drop)
         });
-        Self { config, device }
+        Self {
+            config,
+            device,
+            stream: None,
+        }
     }
 
     fn lost(&self, error: NokhwaError) -> HardwareError {
@@ -76,6 +86,18 @@ impl UsbCamera {
             }
         }
         Err(self.lost(refusal.unwrap_or(NokhwaError::UnitializedError)))
+    }
+
+    /// Opens it, as the configuration wants it, and starts a stream without its first `frames`.
+    ///
+    /// nokhwa hands out whole buffers and does not tell how much of one the frame fills: in a used buffer, the
+    /// rest of an older frame would complete a truncated one. The kernel clears new buffers, so a frame that is
+    /// to be analysed comes from a new stream that has not used any twice.
+    fn stream(&self, frames: u32) -> Result<nokhwa::Camera, HardwareError> {
+        let mut camera = self.open()?;
+        self.set_up(&mut camera)?;
+        self.restart(&mut camera, frames)?;
+        Ok(camera)
     }
 
     fn set_up(&self, camera: &mut nokhwa::Camera) -> Result<(), HardwareError> {
@@ -137,12 +159,8 @@ impl UsbCamera {
 
 impl Camera for UsbCamera {
     fn capture(&mut self) -> Result<Frame, HardwareError> {
-        let mut camera = self.open()?;
-        self.set_up(&mut camera)?;
-        // nokhwa hands out whole buffers and does not tell how much of one the frame fills: in a
-        // used buffer, the rest of an older frame would complete a truncated one. The kernel clears
-        // new buffers, so the frame comes from a new stream that has not used any twice.
-        self.restart(&mut camera, self.config.warm_up_frames)?;
+        self.rest();
+        let mut camera = self.stream(self.config.warm_up_frames)?;
         if self.config.settle_frames > 0 {
             self.settle(&mut camera)?;
         }
@@ -160,6 +178,33 @@ impl Camera for UsbCamera {
             earlier: Some(earlier),
             source: self.device.display().to_string(),
         })
+    }
+
+    fn glimpse(&mut self) -> Result<Pixels, HardwareError> {
+        let camera = match self.stream.take() {
+            Some(camera) => camera,
+            None => self.stream(DOUBTFUL_FRAMES)?,
+        };
+        // Put back only if it answers.
+        let mut camera = camera;
+        let format = camera.camera_format();
+        // Whoever looked last may have been a while ago: what waits in the buffers is as old.
+        for _ in 0..BUFFERS {
+            let asked = Instant::now();
+            camera.frame_raw().map_err(|error| self.lost(error))?;
+            if asked.elapsed() >= AT_ONCE {
+                break;
+            }
+        }
+        let buffer = camera.frame_raw().map_err(|error| self.lost(error))?;
+        let seen = pixels(format.format(), format.width(), format.height(), &buffer);
+        drop(buffer);
+        self.stream = Some(camera);
+        seen
+    }
+
+    fn rest(&mut self) {
+        self.stream = None;
     }
 
     fn describe(&self) -> String {
