@@ -135,11 +135,11 @@ enum ConfigCommand {
         #[arg(value_name = "FILE")]
         file: Option<PathBuf>,
     },
-    /// Takes over a HIAS agent's credentials into the section [hias] of a configuration.
+    /// Takes over a HIAS agent's credentials into the sections [hias] and [http] of a configuration.
     #[command(
         name = "import-hias",
-        after_help = "Reads iotJumpWay{host, port, location, zone, entity, name, un, up}; what else is there is \
-        passed over. The rest of the configuration stays as it is, comments included, and so does the \
+        after_help = "Reads iotJumpWay{host, port, location, zone, entity, name, un, up} and, if it is there, \
+        server{ip, port}; what else is there is passed over. The rest of the configuration stays as it is, comments included, and so does the \
         whole file if anything is missing or wrong. Each setting that changes is printed, the password hidden."
     )]
     ImportHias {

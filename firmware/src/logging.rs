@@ -1,11 +1,81 @@
-//! The program's log: to standard error, in the form that whoever reads it there expects.
+//! The program's log: to standard error, in the form that whoever reads it there expects. The last lines are kept
+//! for whoever looks from afar.
 
+use std::collections::VecDeque;
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
+use std::sync::{Mutex, PoisonError};
 
-use env_logger::{Builder, Env, Target, WriteStyle};
-use log::{Level, LevelFilter};
+use env_logger::{Builder, Env, Logger, Target, WriteStyle};
+use jiff::Timestamp;
+use log::{Level, LevelFilter, Log, Metadata, Record};
+use serde::Serialize;
 use smearscope_hardware::sim::LogLines;
+use utoipa::ToSchema;
+
+use crate::records::utc;
+
+/// Lines that are kept.
+const KEPT: usize = 256;
+/// Letters of a line that are kept: a driver may say much.
+const LENGTH: usize = 1000;
+
+static LAST: Mutex<VecDeque<Line>> = Mutex::new(VecDeque::new());
+
+/// A line of the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct Line {
+    /// When it was written, as records have it.
+    at: String,
+    /// How grave it is: `error`, `warn`, `info`, `debug` or `trace`.
+    level: &'static str,
+    /// Which part of the program says it.
+    target: String,
+    /// What it says.
+    message: String,
+}
+
+/// The last lines of the log, oldest first.
+pub(crate) fn last() -> Vec<Line> {
+    let last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    last.iter().cloned().collect()
+}
+
+/// Writes as [`Logger`] does, and keeps the last lines.
+struct Keeping(Logger);
+
+impl Log for Keeping {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.0.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.0.matches(record) {
+            let line = Line {
+                at: utc(Timestamp::now()),
+                level: match record.level() {
+                    Level::Error => "error",
+                    Level::Warn => "warn",
+                    Level::Info => "info",
+                    Level::Debug => "debug",
+                    Level::Trace => "trace",
+                },
+                target: record.target().into(),
+                message: record.args().to_string().chars().take(LENGTH).collect(),
+            };
+            let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+            if last.len() == KEPT {
+                last.pop_front();
+            }
+            last.push_back(line);
+        }
+        self.0.log(record);
+    }
+
+    fn flush(&self) {
+        self.0.flush();
+    }
+}
 
 /// Starts the log. `level` holds unless the environment's `RUST_LOG` says otherwise.
 pub(crate) fn start(level: LevelFilter) {
@@ -26,22 +96,30 @@ pub(crate) fn start(level: LevelFilter) {
     } else {
         builder.format_timestamp_secs();
     }
-    builder.init();
+    begin(builder);
 }
 
 /// The same into the panel, which has the terminal.
 pub(crate) fn start_in_panel(level: LevelFilter, lines: &LogLines) {
-    builder(level)
+    let mut builder = builder(level);
+    builder
         .target(Target::Pipe(Box::new(lines.clone())))
         .format_timestamp(None)
         .format_target(false)
-        .write_style(WriteStyle::Never)
-        .init();
+        .write_style(WriteStyle::Never);
+    begin(builder);
 }
 
 /// For commands that somebody waits for.
 pub(crate) fn start_for_command() {
     builder(LevelFilter::Warn).format_timestamp(None).init();
+}
+
+fn begin(mut builder: Builder) {
+    let logger = builder.build();
+    log::set_max_level(logger.filter());
+    // An error says that there is a log already.
+    let _ = log::set_boxed_logger(Box::new(Keeping(logger)));
 }
 
 fn builder(level: LevelFilter) -> Builder {

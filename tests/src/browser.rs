@@ -9,6 +9,7 @@ use data_encoding::BASE64;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::bench_top::root;
 use crate::http_bench::PATIENCE;
 
 /// The key under which an answer names an element.
@@ -141,6 +142,10 @@ impl Browser {
 
     /// Clicks as a person does: what lies under something else cannot be clicked.
     pub(crate) fn click(&self, selector: &str) {
+        // The header may lie over what the driver takes for in sight.
+        self.run(&format!(
+            "document.querySelector({selector:?})?.scrollIntoView({{ block: 'center' }})"
+        ));
         self.post(&format!("{}/click", self.element(selector)), &json!({}));
     }
 
@@ -197,6 +202,38 @@ impl Browser {
     fn log(&self, kind: &str) -> Vec<Value> {
         let mut log = self.post("/se/log", &json!({ "type": kind }));
         log.as_array_mut().map(std::mem::take).unwrap()
+    }
+
+    /// Loads axe, which finds what people with a screen reader or weak eyes stumble over; `false`, saying so, where it
+    /// is not installed.
+    pub(crate) fn audits(&self) -> bool {
+        let libraries = std::fs::read_dir(root().join(".venv/lib"))
+            .into_iter()
+            .flatten();
+        let axe = libraries
+            .map(|python| {
+                python
+                    .unwrap()
+                    .path()
+                    .join("site-packages/axe_core_python/axe.min.js")
+            })
+            .find_map(|file| std::fs::read_to_string(file).ok());
+        let Some(axe) = axe else {
+            eprintln!("skipped: axe is not there; run scripts/setup --python");
+            return false;
+        };
+        self.run(&axe);
+        true
+    }
+
+    /// Checks the page against levels A and AA of WCAG 2.1, as far as a program can.
+    pub(crate) fn audit(&self, what: &str) {
+        let found = self.run(
+            "return axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice'] }).then(({ violations, passes }) => \
+             ({ passes: passes.length, violations: violations.map(({ id, nodes }) => [id, nodes.map(({ html, failureSummary }) => [html, failureSummary])]) }))",
+        );
+        assert_eq!(found["violations"], json!([]), "{what}: {found:#}");
+        assert!(found["passes"].as_u64() > Some(10), "{what}: {found}");
     }
 
     /// Checks what the browser noted: that no error was logged but those that contain one of `expected`, and that

@@ -244,3 +244,50 @@ fn where_nothing_is_recorded_that_is_said() {
         );
     }
 }
+
+#[test]
+fn a_note_on_a_slide_stays_as_it_was_written() {
+    let served = Served::start("").ready();
+    capture(&served);
+    let slides = served.get("/v1/slides").json();
+    let slide = slides["slides"][0]["id"].as_str().unwrap().to_owned();
+    let write = |slide: &str, body: &str| {
+        let path = format!("/v1/slides/{slide}/notes");
+        served.send(
+            "POST",
+            &path,
+            &[("content-type", "application/json")],
+            body.as_bytes(),
+        )
+    };
+    let first = write(&slide, r#"{"text": "  Second field:\nblasts? "}"#);
+    assert_eq!(first.status, 201, "{first:?}");
+    assert_eq!(first.json()["text"], "Second field:\nblasts?");
+    let second = write(&slide, r#"{"text": "No: <smudge cells>"}"#).json();
+    let notes = served.get(&format!("/v1/slides/{slide}")).json()["notes"].clone();
+    assert_eq!(notes, Value::from(vec![first.json(), second]));
+
+    for (body, detail) in [
+        (r#"{"text": " "}"#, "write 1 to 2000 letters"),
+        (r#"{"text": "bell\u0007"}"#, "no other control characters"),
+        (
+            &*format!(r#"{{"text": "{}"}}"#, "x".repeat(2001)),
+            "write two",
+        ),
+        (r#"{"text": "x", "by": "me"}"#, "unknown field `by`"),
+    ] {
+        let problem = write(&slide, body).problem(422);
+        assert!(problem.contains(detail), "{problem}");
+    }
+    let nobody = "01890000-0000-7000-8000-000000000000";
+    let problem = write(nobody, r#"{"text": "x"}"#).problem(404);
+    assert!(problem.contains("there is no slide"), "{problem}");
+
+    let verify = smearscope(["records", "verify", "--state"])
+        .arg(served.state(""))
+        .output()
+        .unwrap();
+    let told = String::from_utf8(verify.stdout).unwrap();
+    // The slide, its field, and the notes.
+    assert!(told.starts_with("4 rows and "), "{told}");
+}

@@ -1,5 +1,6 @@
 //! The web page, in a real browser.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -10,8 +11,6 @@ use crate::http_bench::*;
 
 const CONNECTED: &str =
     "document.querySelector('#lost').hidden && !document.querySelector('#capture').disabled";
-/// What is said where the camera shows nothing between two captures.
-const NO_PREVIEW: &str = "/v1/camera/snapshot";
 
 /// What `classify` says of these images.
 fn local(images: &[PathBuf]) -> Vec<Value> {
@@ -147,7 +146,6 @@ fn what_the_button_does_the_page_does_and_no_verdict_outlives_the_connection() {
     browser.check(
         &url,
         &[
-            NO_PREVIEW,
             "ERR_CONNECTION_REFUSED",
             "ERR_INCOMPLETE_CHUNKED",
             "ERR_EMPTY",
@@ -236,7 +234,7 @@ fn labels_are_read_as_the_command_line_reads_them() {
         labels,
         serde_json::json!([true, false, null, null, null, null, true, false])
     );
-    browser.check(&served.url, &[NO_PREVIEW]);
+    browser.check(&served.url, &[]);
 }
 
 #[test]
@@ -281,7 +279,213 @@ fn a_token_opens_the_page_is_kept_in_the_tab_and_allows_what_its_role_does() {
     browser.until(CONNECTED);
     browser.click("#capture");
     browser.until("document.querySelector('.verdict .badge')");
-    browser.check(&served.url, &["401", "403", NO_PREVIEW]);
+    browser.check(&served.url, &["401", "403"]);
+}
+
+#[test]
+fn whoever_turns_the_focus_sees_what_it_does() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let fields = tempfile::tempdir().unwrap();
+    let sharp = image::open(&demo_fields()[0]).unwrap();
+    let soft = sharp.blur(0.01 * sharp.width() as f32);
+    soft.save(fields.path().join("1.png")).unwrap();
+    sharp.save(fields.path().join("2.png")).unwrap();
+    let served = Served::start_with("", "", fields.path()).ready();
+    browser.open(&served.url);
+    browser.until("document.querySelector('.preview img')?.naturalWidth > 0");
+    browser.until(
+        "document.querySelector('.warning').innerText === 'out of focus: turn the fine focus'",
+    );
+    let names = browser.run(
+        "return [...document.querySelectorAll('.watched .figure .name')].map((name) => name.innerText)",
+    );
+    assert_eq!(
+        names,
+        serde_json::json!(["Focus", "Light", "Overexposed share", "Evenness of light"])
+    );
+    browser.until(CONNECTED);
+    browser.click("#capture");
+    browser.until("document.querySelector('.verdict .badge')?.innerText.includes('INCONCLUSIVE')");
+    browser.until("document.querySelector('.warning').innerText === ''");
+    assert_eq!(
+        browser.run("return document.querySelectorAll('.watched .failed').length"),
+        0
+    );
+    browser.check(&served.url, &[]);
+}
+
+#[test]
+fn slides_are_found_looked_at_and_taken_elsewhere() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let served = Served::start("").ready();
+    browser.open(&served.url);
+    for fields in 1..=2 {
+        browser.until(CONNECTED);
+        browser.click("#capture");
+        browser.until(&format!(
+            "document.querySelectorAll('.row').length === {fields}"
+        ));
+    }
+    browser.until("!document.querySelector('#next').disabled");
+    browser.click("#next");
+    browser.until("document.querySelector('#fields-title').innerText === 'Fields of slide 2'");
+    browser.until(CONNECTED);
+    browser.click("#capture");
+    browser.until("document.querySelector('.place')?.innerText.startsWith('Slide 2 · 1 field')");
+
+    browser.click("nav a[href='#/slides']");
+    browser.until("document.querySelectorAll('main .row').length === 2");
+    let slides = served.get("/v1/slides").json()["slides"].clone();
+    let badges = "return [...document.querySelectorAll('main .row .badge')].map((badge) => badge.lastChild.textContent)";
+    let verdicts: Vec<_> = slides
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|slide| slide["standing"]["verdict"].clone())
+        .collect();
+    assert_eq!(browser.run(badges), Value::Array(verdicts.clone()));
+    for verdict in ["Positive", "Negative", "Inconclusive"] {
+        let count = verdicts.iter().filter(|one| **one == verdict).count();
+        browser.run(&format!(
+            "const choice = document.querySelector('main select'); choice.value = '{verdict}'; choice.dispatchEvent(new Event('input'))"
+        ));
+        browser.until(&format!(
+            "document.querySelectorAll('main .row').length === {count} && \
+             [...document.querySelectorAll('main .row .badge')].every((badge) => badge.lastChild.textContent === '{verdict}')"
+        ));
+    }
+    browser.run(
+        "const choice = document.querySelector('main select'); choice.value = ''; choice.dispatchEvent(new Event('input'))",
+    );
+    // Days are the reader's.
+    let choose = |input: usize, days: i32| {
+        browser.run(&format!(
+            "const day = new Date(); day.setDate(day.getDate() + {days}); \
+             const input = document.querySelectorAll('main input[type=date]')[{input}]; \
+             input.value = [day.getFullYear(), day.getMonth() + 1, day.getDate()].map((part) => String(part).padStart(2, '0')).join('-'); \
+             input.dispatchEvent(new Event('input'))"
+        ));
+    };
+    for (since, until, count) in [(1, 1, 0), (0, 0, 2), (-1, -1, 0), (-1, 0, 2)] {
+        choose(0, since);
+        choose(1, until);
+        browser.until(&format!(
+            "document.querySelector('main [role=status]').innerText === '{count} slides' && \
+             document.querySelectorAll('main .row').length === {count}"
+        ));
+    }
+
+    browser.click("main li:last-child .row");
+    browser.until("document.querySelectorAll('main ol .row').length === 2");
+    browser.click("main ol li:first-child .row");
+    browser.until("document.querySelectorAll('#field .stack img').length === 2");
+    browser.until("[...document.querySelectorAll('#field .stack img')].every((image) => image.naturalWidth > 0)");
+    let opacity = browser.run(
+        "const slider = document.querySelector('#field input[type=range]'); slider.value = 100; \
+         slider.dispatchEvent(new Event('input')); return document.querySelector('#field .above').style.opacity",
+    );
+    assert_eq!(opacity, "1");
+    browser.run("document.querySelector('#field').close()");
+
+    browser.enter("#note", "Found in the feathered edge; <b>look</b> again.");
+    browser.click("form button");
+    browser.until("document.querySelectorAll('.notes p').length === 1");
+    let note = "Found in the feathered edge; <b>look</b> again.";
+    assert_eq!(browser.text(".notes p"), note);
+    let id = slides[1]["id"].as_str().unwrap();
+    let written = served.get(&format!("/v1/slides/{id}")).json()["notes"].clone();
+    assert_eq!(
+        (&written[0]["text"], &written[1]),
+        (&note.into(), &Value::Null)
+    );
+
+    browser.run(
+        "window.saved = []; const make = URL.createObjectURL; \
+         URL.createObjectURL = (blob) => { saved.push(blob); return make.call(URL, blob); }",
+    );
+    for (number, format) in ["csv", "json", "zip"].into_iter().enumerate() {
+        let expected = served.get(&format!("/v1/records/export?format={format}&slide={id}"));
+        assert_eq!(expected.status, 200);
+        browser.click(&format!("main .buttons button:nth-of-type({})", number + 1));
+        browser.until(&format!("saved.length === {}", number + 1));
+        if format == "zip" {
+            // Each archive has its own times.
+            let size = browser.run(&format!("return saved[{number}].size"));
+            assert_eq!(size.as_u64(), Some(expected.body.len() as u64));
+        } else {
+            let text = browser.run(&format!("return saved[{number}].text()"));
+            assert_eq!(text.as_str().unwrap().as_bytes(), expected.body, "{format}");
+        }
+    }
+    browser.check(&served.url, &[]);
+}
+
+#[test]
+fn images_are_dropped_chosen_by_the_folder_and_wait_where_others_do() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let served = Served::start("analyses = 1\nqueue = 0\n").ready();
+    browser.open(&format!("{}/#/upload", served.url));
+    browser.until("document.querySelector('.drop')");
+    // Whose body does not come has the only place.
+    let mut slow =
+        std::net::TcpStream::connect(served.url.strip_prefix("http://").unwrap()).unwrap();
+    write!(
+        slow,
+        "POST /v1/classify HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\nContent-Length: 9\r\n\r\n"
+    )
+    .unwrap();
+    let is_taken = || {
+        served
+            .send(
+                "POST",
+                "/v1/classify",
+                &[("content-type", "image/jpeg")],
+                b"",
+            )
+            .status
+            == 429
+    };
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while !is_taken() {
+        assert!(std::time::Instant::now() < deadline);
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let field = &demo_fields()[0];
+    let bytes = data_encoding::BASE64.encode(&std::fs::read(field).unwrap());
+    browser.run(&format!(
+        "const bytes = Uint8Array.from(atob('{bytes}'), (letter) => letter.charCodeAt(0)); \
+         const dataTransfer = new DataTransfer(); dataTransfer.items.add(new File([bytes], 'dropped_1.jpg')); \
+         document.querySelector('.drop').dispatchEvent(new DragEvent('drop', {{ dataTransfer, cancelable: true }}))"
+    ));
+    browser.until("document.querySelector('tbody .said')?.innerText.startsWith('waits 1 s')");
+    drop(slow);
+    browser.until(
+        "document.querySelector('main [role=status]').innerText === '1 of 1 file done; finished.'",
+    );
+
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(field, folder.path().join("in_folder_1.jpg")).unwrap();
+    std::fs::write(folder.path().join("notes.txt"), "no image").unwrap();
+    browser.enter(
+        "#folder",
+        folder.path().canonicalize().unwrap().to_str().unwrap(),
+    );
+    browser.until(
+        "document.querySelector('main [role=status]').innerText === '2 of 2 files done; finished.'",
+    );
+    let rows = browser.run(
+        "return [...document.querySelectorAll('tbody tr')].map((row) => [...row.children].slice(1, 5).map((cell) => cell.innerText))",
+    );
+    assert_eq!(rows[0], rows[1], "the same picture");
+    let name = browser.text("tbody tr:last-child th");
+    assert!(name.ends_with("/in_folder_1.jpg"), "{name}");
+    browser.check(&served.url, &["429"]);
 }
 
 #[test]
@@ -300,20 +504,45 @@ fn every_view_fits_a_phone_and_a_desk_in_both_themes() {
     browser.click("nav a[href='#/upload']");
     browser.choose("#files", &demo_fields());
     browser.until("document.querySelector('main [role=status]').innerText.endsWith('finished.')");
+    let is_audited = browser.audits();
     let views = [
-        ("live", "document.querySelector('.verdict .badge')"),
-        ("slides", "document.querySelector('main h1')"),
-        ("upload", "document.querySelector('#labelled')"),
+        (
+            "live",
+            "nav a[href='#/live']",
+            "document.querySelector('.verdict .badge') && document.querySelector('.preview img')?.naturalWidth > 0 \
+             && document.querySelector('.watched .figure')",
+        ),
+        (
+            "slides",
+            "nav a[href='#/slides']",
+            "document.querySelector('main ul .row')",
+        ),
+        (
+            "slide",
+            "main ul .row",
+            "document.querySelectorAll('main ol .row').length === 3",
+        ),
+        (
+            "field",
+            "main ol .row",
+            "[...document.querySelectorAll('#field .stack img')].filter((image) => image.naturalWidth > 0).length === 2",
+        ),
+        (
+            "upload",
+            "nav a[href='#/upload']",
+            "document.querySelector('#labelled')",
+        ),
         (
             "device",
+            "nav a[href='#/device']",
             "!document.querySelector('main').innerText.includes('Asking')",
         ),
     ];
     for theme in ["light", "dark"] {
         for (width, height) in [(1280, 800), (390, 844)] {
             browser.look(width, height, theme);
-            for (view, is_there) in views {
-                browser.click(&format!("nav a[href='#/{view}']"));
+            for (view, link, is_there) in views {
+                browser.click(link);
                 browser.until(is_there);
                 let excess =
                     browser.run("return document.documentElement.scrollWidth - innerWidth");
@@ -326,10 +555,14 @@ fn every_view_fits_a_phone_and_a_desk_in_both_themes() {
                 assert_eq!(notice, true, "the notice is in sight: {view} at {width}");
                 browser.run("scrollTo(0, 0)");
                 browser.photograph(&pictures().join(format!("{view}-{width}-{theme}.png")));
+                if is_audited {
+                    browser.audit(&format!("{view} at {width}, {theme}"));
+                }
+                browser.run("document.querySelector('#field').close()");
             }
         }
     }
-    browser.check(&served.url, &[NO_PREVIEW]);
+    browser.check(&served.url, &[]);
 }
 
 /// Build output, for people to look at.

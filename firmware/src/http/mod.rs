@@ -6,11 +6,13 @@
 //! - `token_command`: `smearscope token`
 //! - `problem`: errors, as RFC 9457 writes them
 //! - `health`, `device`, `models`: how it is, how it is set up
+//! - `journal`: what the program said last
 //! - `captures`: the button
 //! - `viewfinder`: what the camera sees
 //! - `events`: what happens
 //! - `metrics`: how often and how long, for Prometheus
 //! - `records`, `export`: what was recorded, and taking it elsewhere
+//! - `notes`: what people write about it
 //! - `classify`, `inference`: images from the network, which `pool` analyses
 //! - `upload`: an image in a request
 //! - `wire`: what several answers are made of
@@ -25,8 +27,10 @@ mod events;
 mod export;
 mod health;
 mod inference;
+mod journal;
 mod metrics;
 mod models;
+mod notes;
 mod openapi;
 mod page;
 mod pool;

@@ -17,7 +17,7 @@ use super::problem::{Details, Problem};
 use super::wire::Verdict;
 use super::{Context, blocking};
 use crate::records::{
-    self, Archive, Filter, ImageEntry, Page, Record, RecordsError, SlideRecord, utc,
+    self, Archive, Filter, ImageEntry, NoteEntry, Page, Record, RecordsError, SlideRecord, utc,
 };
 
 /// What a page has at most.
@@ -77,6 +77,8 @@ pub(crate) struct SlideWithFields {
     slide: SlideRecord,
     /// In the order in which they were photographed.
     fields: Vec<Record>,
+    /// What people wrote about it, in the order in which they did.
+    notes: Vec<NoteEntry>,
     /// Where the next page begins; null after the last.
     #[schema(required)]
     next: Option<i64>,
@@ -121,8 +123,7 @@ pub(crate) async fn slide(
             slide: Some(id),
             ..Filter::default()
         };
-        let slide = archive.slides_on(&Page::default(), &filter)?.pop();
-        let slide = slide.ok_or_else(|| unknown("slide", id))?;
+        let slide = slide_of(archive, id)?;
         let mut fields = Vec::new();
         archive.fields_on(&page, &filter, |record| {
             fields.push(record);
@@ -132,6 +133,7 @@ pub(crate) async fn slide(
         Ok(SlideWithFields {
             slide,
             fields,
+            notes: archive.notes(id)?,
             next,
         })
     };
@@ -228,6 +230,16 @@ async fn picture(
     }
     response.extensions_mut().insert(Immutable);
     Ok(response)
+}
+
+/// A slide that was recorded.
+pub(crate) fn slide_of(archive: &Archive, id: Uuid) -> Result<SlideRecord, Problem> {
+    let filter = Filter {
+        slide: Some(id),
+        ..Filter::default()
+    };
+    let slide = archive.slides_on(&Page::default(), &filter)?.pop();
+    slide.ok_or_else(|| unknown("slide", id))
 }
 
 fn record(archive: &Archive, id: Uuid) -> Result<Record, Problem> {

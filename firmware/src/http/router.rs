@@ -13,8 +13,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    Context, access, captures, classify, device, events, export, health, inference, metrics,
-    models, openapi, page, problem, records, viewfinder,
+    Context, access, captures, classify, device, events, export, health, inference, journal,
+    metrics, models, notes, openapi, page, problem, records, viewfinder,
 };
 
 /// Everything that is answered.
@@ -46,6 +46,7 @@ fn described() -> (Router<Context>, OpenApi) {
         .routes(routes!(device::device))
         .routes(routes!(device::configuration))
         .routes(routes!(models::models))
+        .routes(routes!(journal::journal))
         .routes(routes!(metrics::metrics))
         .routes(routes!(captures::capture))
         .routes(routes!(captures::next_slide))
@@ -54,6 +55,7 @@ fn described() -> (Router<Context>, OpenApi) {
         .routes(routes!(events::events))
         .routes(routes!(records::slides))
         .routes(routes!(records::slide))
+        .routes(routes!(notes::annotate))
         .routes(routes!(records::field))
         .routes(routes!(records::image))
         .routes(routes!(records::overlay))

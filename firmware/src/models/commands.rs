@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::Subcommand;
 use serde::Serialize;
-use smearscope_artifacts::{Manifest, Model, ModelFiles};
+use smearscope_artifacts::{Evaluation, Manifest, Model, ModelFiles};
 use smearscope_hardware::with_causes;
 use utoipa::ToSchema;
 
@@ -20,8 +20,8 @@ pub enum ModelCommand {
     /// Lists the models that the appliance has.
     #[command(
         after_help = "With --json, each line is an object: role (`named` in the configuration, `current`, \
-        `previous`, `shipped`), in_use, folder, and either name, version, demo, signed and \
-        manifest_sha256, or problem."
+        `previous`, `shipped`), in_use, folder, and either name, version, demo, signed, \
+        manifest_sha256 and card (what it is, and what was measured on it), or problem."
     )]
     List {
         /// Print JSON, one object a line.
@@ -175,9 +175,45 @@ enum State {
         demo: bool,
         signed: bool,
         manifest_sha256: String,
+        card: Box<Card>,
     },
     /// It may not, and why.
     Wrong { problem: String },
+}
+
+/// What a model is, and what was measured on it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ModelCard)]
+struct Card {
+    /// Which network.
+    architecture: String,
+    /// What it was trained on.
+    trained_on: String,
+    /// What it may be used for.
+    intended_use: String,
+    /// SPDX expression of the weights' licence.
+    license: String,
+    /// What the positive class is called.
+    positive: String,
+    /// What the negative class is called.
+    negative: String,
+    /// What was measured, and on what.
+    #[schema(value_type = Object)]
+    evaluation: Evaluation,
+}
+
+impl From<&Manifest> for Card {
+    fn from(manifest: &Manifest) -> Self {
+        Self {
+            architecture: manifest.architecture.clone(),
+            trained_on: manifest.trained_on.clone(),
+            intended_use: manifest.intended_use.clone(),
+            license: manifest.license.clone(),
+            positive: manifest.labels.positive.clone(),
+            negative: manifest.labels.negative.clone(),
+            evaluation: manifest.evaluation.clone(),
+        }
+    }
 }
 
 impl Listed {
@@ -189,6 +225,7 @@ impl Listed {
                 demo: files.manifest().demo,
                 signed: files.is_signed(),
                 manifest_sha256: files.manifest_sha256().into(),
+                card: Box::new(Card::from(files.manifest())),
             },
             Err(error) => State::Wrong {
                 problem: with_causes(&error),

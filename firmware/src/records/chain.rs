@@ -14,6 +14,7 @@ pub(super) enum Kind {
     Field,
     Export,
     Removal,
+    Note,
 }
 
 impl Kind {
@@ -23,6 +24,7 @@ impl Kind {
             Self::Field => "field",
             Self::Export => "export",
             Self::Removal => "removal",
+            Self::Note => "note",
         }
     }
 
@@ -36,6 +38,7 @@ impl Kind {
             Self::Removal => {
                 "INSERT INTO removals (seq, body, previous, hash) VALUES (?1, ?2, ?3, ?4)"
             }
+            Self::Note => "INSERT INTO notes (seq, body, previous, hash) VALUES (?1, ?2, ?3, ?4)",
         }
     }
 }

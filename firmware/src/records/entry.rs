@@ -161,6 +161,19 @@ pub(super) enum RemovalReason {
     Space,
 }
 
+/// What somebody wrote about a slide.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = NoteRecord)]
+pub struct NoteEntry {
+    /// The slide's id.
+    #[schema(value_type = String, format = "uuid")]
+    pub slide: Uuid,
+    /// When it was written ([`utc`]), by the appliance's clock.
+    pub written_at: String,
+    /// What it says.
+    pub text: String,
+}
+
 impl ImageEntry {
     /// The file in a state folder.
     ///

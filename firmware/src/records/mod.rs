@@ -38,6 +38,7 @@ mod entry;
 mod error;
 mod export;
 mod files;
+mod notes;
 mod outbox;
 mod pages;
 mod retention;
@@ -49,10 +50,12 @@ mod verify;
 pub use archive::{Archive, Filter, Record};
 pub(crate) use command::time;
 pub use entry::{
-    ElapsedEntry, EngineEntry, FieldEntry, ImageEntry, ModelEntry, SlideEntry, StandingEntry, utc,
+    ElapsedEntry, EngineEntry, FieldEntry, ImageEntry, ModelEntry, NoteEntry, SlideEntry,
+    StandingEntry, utc,
 };
 pub use error::RecordsError;
 pub(crate) use export::Exported;
+pub(crate) use notes::checked as checked_note;
 pub use outbox::Outbox;
 pub(crate) use pages::{Page, SlideRecord};
 pub use retention::{Keeper, Retention};

@@ -8,7 +8,11 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use super::{RecordsError, database};
 
 /// What leads from each format to the next, from an empty database on; `user_version` counts them.
-const MIGRATIONS: [&str; 2] = [include_str!("schema-1.sql"), include_str!("schema-2.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("schema-1.sql"),
+    include_str!("schema-2.sql"),
+    include_str!("schema-3.sql"),
+];
 
 /// The first format that has all that is read: records may lie where nobody can migrate them.
 const READABLE: u32 = 1;
@@ -186,7 +190,7 @@ mod tests {
         };
         assert_eq!(pragma("journal_mode").unwrap(), "wal".to_owned().into());
         assert_eq!(pragma("synchronous").unwrap(), 2.into());
-        assert_eq!(pragma("user_version").unwrap(), 2.into());
+        assert_eq!(pragma("user_version").unwrap(), 3.into());
         let orphan = r#"{"field": "nobody", "exported_at": "now"}"#;
         let error = connection
             .execute(
@@ -217,8 +221,8 @@ mod tests {
                 matches!(
                     error,
                     RecordsError::Newer {
-                        found: 3,
-                        known: 2,
+                        found: 4,
+                        known: 3,
                         ..
                     }
                 ),

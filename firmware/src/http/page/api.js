@@ -75,6 +75,13 @@ export async function request(path, options = {}) {
 export const get = async (path, options) => (await request(path, options)).json();
 export const post = async (path, options = {}) => (await request(path, { method: "POST", ...options })).json();
 
+/// What the camera sees now, as an address that `<img>` understands, and what was measured of it.
+export async function snapshot(options) {
+  const response = await request("/v1/camera/snapshot", options);
+  const quality = JSON.parse(response.headers.get("smearscope-quality"));
+  return { url: URL.createObjectURL(await response.blob()), quality };
+}
+
 /// An image as an address that `<img>` understands; whoever asked revokes it.
 export async function image(path, options) {
   const response = await request(path, options);

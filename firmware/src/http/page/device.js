@@ -41,7 +41,7 @@ function models(running, list) {
     running
       ? el("dl", { class: "facts" }, facts({ "At work": running.name, Engine: running.engine, Kind: running.demo ? "demo, trained on drawings: its verdicts say nothing about patients" : "not a demo" }))
       : el("p", { class: "none" }, "No model is loaded."),
-    list.map((model) =>
+    list.map((model) => [
       el(
         "dl",
         { class: "facts sub" },
@@ -53,8 +53,46 @@ function models(running, list) {
           Manifest: model.manifest_sha256 && el("code", {}, model.manifest_sha256),
         }),
       ),
-    ),
+      model.card && card(model.card),
+    ]),
   ];
+}
+
+/// What a model is, and what was measured on it.
+function card({ architecture, trained_on, intended_use, license, positive, negative, evaluation }) {
+  const { dataset, protocol, positives, negatives, figures, intervals = {}, warnings = [] } = evaluation;
+  const three = (value) => value.toFixed(3);
+  const figure = ([name, value]) => `${name.replaceAll("_", " ")} ${three(value)}${intervals[name] ? ` (${intervals[name].map(three).join(" to ")})` : ""}`;
+  return el(
+    "details",
+    {},
+    el("summary", {}, "Model card"),
+    el(
+      "dl",
+      { class: "facts" },
+      facts({
+        "Intended use": intended_use,
+        "Trained on": trained_on,
+        Classes: `${positive} (positive), ${negative} (negative)`,
+        Network: architecture,
+        License: license,
+        "Measured on": `${dataset} ${positives} positive, ${negatives} negative images.`,
+        Protocol: protocol,
+        Figures: el("ul", {}, Object.entries(figures).map((entry) => el("li", {}, figure(entry)))),
+        Warnings: warnings.length > 0 && el("ul", {}, warnings.map((line) => el("li", {}, line))),
+      }),
+    ),
+  );
+}
+
+/// The last lines of the log, newest first.
+function log(lines) {
+  const grave = (level) => (["error", "warn"].includes(level) ? "problem" : "");
+  return el(
+    "ol",
+    { class: "log" },
+    lines.toReversed().map(({ at, level, message }) => el("li", {}, el("small", {}, `${moment(at)} ${level}`), " ", el("span", { class: grave(level) }, message))),
+  );
 }
 
 function configuration(sections) {
@@ -69,7 +107,7 @@ function configuration(sections) {
 /// The view; `signal` ends it.
 export async function device(main, signal) {
   const parts = {};
-  const card = (id, title) => {
+  const part = (id, title) => {
     parts[id] = el("div", {}, el("p", { class: "none" }, "Asking …"));
     return el("section", { class: "card", "aria-labelledby": `${id}-title` }, el("h2", { id: `${id}-title` }, title), parts[id]);
   };
@@ -79,12 +117,13 @@ export async function device(main, signal) {
     el(
       "div",
       { class: "columns" },
-      card("health", "Health"),
-      card("test", "Self-test"),
-      card("models", "Models"),
-      card("faults", "Faults"),
-      card("config", "Configuration"),
-      card("access", "Access"),
+      part("health", "Health"),
+      part("test", "Self-test"),
+      part("models", "Models"),
+      part("faults", "Faults"),
+      part("log", "Log"),
+      part("config", "Configuration"),
+      part("access", "Access"),
     ),
   );
   fill(
@@ -99,7 +138,6 @@ export async function device(main, signal) {
       bench.faults.length === 0
         ? el("p", { class: "none" }, "None that this page knows of.")
         : el("ul", {}, bench.faults.map(({ message, at }) => el("li", {}, `${message} `, el("small", {}, `heard ${moment(at)}`)))),
-      el("p", { class: "small" }, "The whole log is at the appliance: journalctl -u smearscope"),
     );
   bench.addEventListener("change", faults, { signal });
   faults();
@@ -126,7 +164,12 @@ export async function device(main, signal) {
         if (signal.aborted) return;
         fill(parts.health, health(found, ready));
         fill(parts.test, selfTest(found.self_test));
-        fill(parts.models, models(found.model, list));
+        // A card that somebody opened would close.
+        if (!parts.models.querySelector("details[open]")) fill(parts.models, models(found.model, list));
+      });
+      await show(["log"], async () => {
+        const lines = await get("/v1/log");
+        if (!signal.aborted) fill(parts.log, el("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": "Last lines of the log" }, log(lines)), el("p", { class: "small" }, "All of it is at the appliance: journalctl -u smearscope"));
       });
     }
     await sleep(EVERY);

@@ -1,9 +1,9 @@
 // The bench as it is now: its lamps, its button, what it found.
 
-import { Problem, image, post } from "./api.js";
+import { Problem, post, snapshot } from "./api.js";
 import { bench } from "./bench.js";
 import { count, el, fill, moment, percent, recordedAt, sleep } from "./dom.js";
-import { badge, openField, probability, quality, shownOf } from "./verdict.js";
+import { badge, flaw, openField, probability, quality, shownOf } from "./verdict.js";
 
 const TITLES = {
   starting: "Checking the model",
@@ -34,7 +34,9 @@ const LAMPS = {
 const VERDICT_LAMPS = { Positive: ["on", "", ""], Negative: ["", "", "blink"], Inconclusive: ["", "on", ""] };
 const COLOURS = ["red", "amber", "green"];
 /// Between two pictures of the preview.
-const PREVIEW = 1000;
+const PREVIEW = 250;
+/// What is turned while somebody looks: focus and light.
+const WATCHED = ["focus", "highlights", "clipped", "evenness"];
 
 const lampsOf = (state, shown) => {
   if (!["verdict", "again"].includes(state.name)) return LAMPS[state.name] ?? ["", "", ""];
@@ -81,6 +83,8 @@ export function live(main, signal) {
   const answer = el("p", { class: "answer", role: "status" });
   const spoken = el("p", { class: "unseen", "aria-live": "assertive" });
   const picture = el("div", { class: "preview" });
+  const meters = el("div", { class: "watched", role: "group", "aria-label": "Focus and light of the live picture" });
+  const warning = el("p", { class: "warning", role: "status" });
   const capture = el("button", { type: "button", class: "primary", id: "capture" }, "Capture");
   const next = el("button", { type: "button", id: "next" }, "Next slide");
   let busy = false;
@@ -120,6 +124,8 @@ export function live(main, signal) {
         status,
         message,
         picture,
+        warning,
+        meters,
         el("div", { class: "buttons" }, capture, next),
         answer,
       ),
@@ -141,6 +147,8 @@ export function live(main, signal) {
     const canPress = connected && state?.waiting && !busy;
     capture.disabled = !canPress;
     next.disabled = !canPress;
+    // Between two presses it is what is there now.
+    picture.classList.toggle("old", !state?.waiting);
     capture.textContent = busy || ["capturing", "analysing"].includes(state?.name) ? "Working …" : "Capture";
     if (!connected || !state) {
       fill(status, lamps(["", "", ""]), el("span", {}, state ? "Not connected" : "Connecting"));
@@ -211,12 +219,22 @@ export function live(main, signal) {
 
   bench.addEventListener("change", show, { signal });
   show();
-  preview(picture, signal);
+  preview(picture, meters, warning, signal);
 }
 
 /// Shows what is under the microscope, again and again, as long as somebody looks.
-async function preview(box, signal) {
-  const tell = (text) => fill(box, el("p", { class: "none" }, text));
+async function preview(box, meters, warning, signal) {
+  // What was measured of an old picture must not pass for what is there now, either.
+  const measured = (figures) => {
+    const watched = Object.fromEntries(WATCHED.filter((name) => figures?.[name]).map((name) => [name, figures[name]]));
+    fill(meters, figures && quality(watched));
+    const text = flaw(figures) ?? "";
+    if (warning.textContent !== text) warning.textContent = text;
+  };
+  const tell = (text) => {
+    fill(box, el("p", { class: "none" }, text));
+    measured(null);
+  };
   let url = null;
   tell("Waiting for the live picture …");
   while (!signal.aborted) {
@@ -224,19 +242,16 @@ async function preview(box, signal) {
       tell("No live picture: there is no connection.");
     } else if (!document.hidden) {
       try {
-        const fresh = await image("/v1/camera/snapshot", { signal: AbortSignal.any([signal, AbortSignal.timeout(10_000)]) });
+        // As long as a capture and its analysis may take.
+        const seen = await snapshot({ signal: AbortSignal.any([signal, AbortSignal.timeout(30_000)]) });
         if (url) URL.revokeObjectURL(url);
-        url = fresh;
+        ({ url } = seen);
         const shown = box.querySelector("img") ?? el("img", { alt: "What is under the microscope" });
         shown.src = url;
         if (!shown.parentElement) fill(box, shown);
+        measured(seen.quality);
       } catch (error) {
         if (signal.aborted) break;
-        if (error.status === 404) {
-          tell("This appliance gives no live picture. Look through the eyepiece; Capture takes the picture.");
-          break;
-        }
-        // An old picture must not pass for what is under the microscope.
         tell(`No live picture: ${error.message}.`);
         await sleep((error.retryAfter ?? 1) * 1000);
       }

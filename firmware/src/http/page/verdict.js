@@ -44,6 +44,19 @@ const FIGURES = {
   side: { label: "Shorter side, pixels", scale: [0, 1000], low: "too few pixels" },
 };
 
+/// What is wrong with a figure, and what to do about it; nothing if it is as it must be.
+function remedy(name, { passed, min }) {
+  if (passed) return null;
+  const known = FIGURES[name];
+  return (min === undefined ? known?.high : known?.low) ?? "outside its limit";
+}
+
+/// What is wrong with a picture, as the first of its figures that is not as it must be says.
+export function flaw(figures) {
+  const name = Object.keys(FIGURES).find((one) => figures?.[one]?.passed === false);
+  return name ? remedy(name, figures[name]) : null;
+}
+
 /// A figure as a meter with its limit.
 function meter(name, figure) {
   const known = FIGURES[name] ?? { label: name.replaceAll("_", " ") };
@@ -55,14 +68,13 @@ function meter(name, figure) {
   // Through the object model, since the page allows no styles in its markup.
   bar.children[0].style.width = figure.value === null ? "0" : share(figure.value);
   bar.children[1].style.left = share(limit);
-  const remedy = figure.passed ? null : (isLeast ? known.low : known.high);
   return el(
     "li",
     { class: figure.passed ? "figure" : "figure failed" },
     el("span", { class: "name" }, known.label),
     el("span", { class: "value" }, `${rounded(figure.value)} `, el("small", {}, `${isLeast ? "at least" : "at most"} ${rounded(limit)}`)),
     bar,
-    el("span", { class: "passed" }, figure.passed ? "✓ fine" : `✗ ${remedy ?? "outside its limit"}`),
+    el("span", { class: "passed" }, figure.passed ? "✓ fine" : `✗ ${remedy(name, figure)}`),
   );
 }
 
