@@ -13,22 +13,15 @@ use crate::analysis::{Analysis, AnalysisError, Analyst, Elapsed, Photograph};
 use crate::machine::{Finding, Kept};
 use crate::quality::Quality;
 use crate::records::{
-    ElapsedEntry, EngineEntry, Exposure, FieldEntry, Images, Keeper, ModelEntry, RecordsError,
-    Retention, SlideEntry, Space, StandingEntry, Store, utc,
+    Cabinet, ElapsedEntry, EngineEntry, Exposure, FieldEntry, Images, ModelEntry, SlideEntry,
+    Space, StandingEntry, utc,
 };
 use crate::slide::{Slide, Standing};
 
 /// An analyst, with the records that it keeps, if it keeps any.
 pub struct Examiner {
     analyst: Analyst,
-    records: Option<Records>,
-}
-
-struct Records {
-    store: Store,
-    space: Space,
-    /// Held, because dropping it ends retention.
-    _keeper: Keeper,
+    records: Option<Cabinet>,
 }
 
 /// A frame on its way to a verdict.
@@ -100,24 +93,12 @@ impl Examiner {
         }
     }
 
-    /// One that keeps records, with the evidence, as long as `retention` says and `space` lets it.
-    ///
-    /// # Errors
-    /// Those of [`Keeper::start`].
-    pub fn recording(
-        analyst: Analyst,
-        store: Store,
-        retention: Retention,
-        space: Space,
-    ) -> Result<Self, RecordsError> {
-        Ok(Self {
+    /// One that keeps records, with the evidence.
+    pub fn recording(analyst: Analyst, records: Cabinet) -> Self {
+        Self {
             analyst: analyst.with_overlays(true),
-            records: Some(Records {
-                _keeper: Keeper::start(&store, retention, space.clone())?,
-                store,
-                space,
-            }),
-        })
+            records: Some(records),
+        }
     }
 
     /// The verified model and its gate.
@@ -127,7 +108,7 @@ impl Examiner {
 
     /// The room that there is for records, if any are kept.
     pub fn space(&self) -> Option<&Space> {
-        self.records.as_ref().map(|records| &records.space)
+        self.records.as_ref().map(Cabinet::space)
     }
 
     /// Analyses a frame and records it. What cannot be recorded is a finding all the same, which says so, and the log tells
@@ -194,12 +175,16 @@ impl Examiner {
         standing: &Standing,
         claim: &Claim,
     ) -> Result<Kept, AnalysisError> {
+        let claimed = |kept| {
+            let is_claimed = claim.take();
+            is_claimed.then_some(kept).ok_or(AnalysisError::TooLate)
+        };
         let Some(records) = &mut self.records else {
-            return if claim.take() {
-                Ok(Kept::Unwanted)
-            } else {
-                Err(AnalysisError::TooLate)
-            };
+            return claimed(Kept::Unwanted);
+        };
+        let Some(store) = records.store() else {
+            log::error!("{} is not saved: the records are not open", field.source);
+            return claimed(Kept::NotSaved);
         };
         let mut is_claimed = false;
         let exposure = Exposure {
@@ -212,7 +197,7 @@ impl Examiner {
             is_claimed = claim.take();
             is_claimed.then(|| field.entry(analyst, photograph, standing, images))
         };
-        match records.store.put(&field.slide, field.id, &exposure, entry) {
+        match store.put(&field.slide, field.id, &exposure, entry) {
             Ok(true) => Ok(Kept::Saved(field.id)),
             Err(error) if is_claimed || claim.take() => {
                 log::error!("{} is not saved: {}", field.source, with_causes(&error));

@@ -18,7 +18,7 @@ use crate::machine::{Finding, Kept};
 use crate::models::Models;
 use crate::network;
 use crate::outlook::{Report, outlook};
-use crate::records::{Space, Store};
+use crate::records::{Cabinet, Space};
 use crate::screens::DEMO_NOTICE;
 
 /// `reread` reads the configuration once more, when a new one is to be applied.
@@ -93,14 +93,9 @@ fn examiner(analyst: Analyst, storage: Option<StorageConfig>) -> Result<Examiner
     let Some(storage) = storage else {
         return Ok(Examiner::new(analyst));
     };
-    let store = Store::open(storage.state.clone())?;
-    let space = Space::of(storage.state, storage.min_free, storage.reserve);
-    Ok(Examiner::recording(
-        analyst,
-        store,
-        storage.retention,
-        space,
-    )?)
+    let space = Space::of(storage.state.clone(), storage.min_free, storage.reserve);
+    let records = Cabinet::open(storage.state, storage.retention, space)?;
+    Ok(Examiner::recording(analyst, records))
 }
 
 /// What the operator meant by holding the button, where the configuration says how.

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::entry::FieldEntry;
-use super::{Page, RecordsError, pages, schema};
+use super::{Page, RecordsError, ballast, pages, schema};
 
 /// The records in a state folder, to be read.
 pub struct Archive {
@@ -70,7 +70,8 @@ impl Archive {
     pub fn open(folder: &Path) -> Result<Self, RecordsError> {
         Ok(Self {
             folder: folder.into(),
-            connection: schema::open_for_reading(folder)?,
+            // Where nobody else has it open, also reading takes a little room.
+            connection: ballast::with_room(folder, || schema::open_for_reading(folder))?,
         })
     }
 

@@ -1,8 +1,11 @@
 //! Why records cannot be read, written or trusted.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
+
+use super::space;
 
 /// Why records cannot be read, written or trusted.
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +23,7 @@ pub enum RecordsError {
         source: std::io::Error,
     },
     /// The database cannot be used.
-    #[error("{} cannot be used; check that the disk is in order and that this user may write there", path.display())]
+    #[error("{} cannot be used; check that the disk is in order, has room and may be written to by this user", path.display())]
     Database {
         /// The database.
         path: PathBuf,
@@ -66,6 +69,25 @@ pub enum RecordsError {
 }
 
 impl RecordsError {
+    /// Whether the disk has no room for it.
+    pub(super) fn is_full(&self) -> bool {
+        match self {
+            Self::File { source, .. } => matches!(
+                source.kind(),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+            ),
+            Self::Database { path, source } => match source.sqlite_error_code() {
+                Some(ErrorCode::DiskFull) => true,
+                // Of the file that its users share, and of one that cannot be made, SQLite does not say what failed.
+                Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => {
+                    path.parent().is_some_and(space::is_exhausted)
+                }
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
     /// For `map_err`: a file that cannot be used.
     pub(super) fn file(
         path: &Path,

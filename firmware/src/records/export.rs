@@ -15,7 +15,7 @@ use zip::{CompressionMethod, ZipWriter};
 
 use super::chain::{self, Kind};
 use super::entry::{ExportEntry, FieldEntry, ImageEntry, utc};
-use super::{Archive, Filter, Record, RecordsError, schema};
+use super::{Archive, Filter, Record, RecordsError, ballast, schema};
 
 /// Fields that are noted at once; whoever records waits for no more.
 const NOTED: usize = 64;
@@ -244,20 +244,24 @@ impl Archive {
             return Ok(());
         }
         let failed = RecordsError::database(self.folder());
-        let mut connection = schema::open_for_writing(self.folder())?;
+        let mut connection =
+            ballast::with_room(self.folder(), || schema::open_for_writing(self.folder()))?;
         let exported_at = utc(Timestamp::now());
         for part in fields.chunks(NOTED) {
-            let transaction = connection
-                .transaction_with_behavior(TransactionBehavior::Immediate)
-                .map_err(&failed)?;
-            for &field in part {
-                let entry = ExportEntry {
-                    field,
-                    exported_at: exported_at.clone(),
-                };
-                chain::append(&transaction, Kind::Export, &entry).map_err(&failed)?;
-            }
-            transaction.commit().map_err(&failed)?;
+            // Images may go only once this is written down, so that the disk may be full until then.
+            ballast::with_room(self.folder(), || {
+                let transaction = connection
+                    .transaction_with_behavior(TransactionBehavior::Immediate)
+                    .map_err(&failed)?;
+                for &field in part {
+                    let entry = ExportEntry {
+                        field,
+                        exported_at: exported_at.clone(),
+                    };
+                    chain::append(&transaction, Kind::Export, &entry).map_err(&failed)?;
+                }
+                transaction.commit().map_err(&failed)
+            })?;
         }
         Ok(())
     }
