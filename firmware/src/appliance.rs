@@ -17,7 +17,7 @@ use crate::analysis::AnalysisError;
 use crate::checks::{self, Check};
 use crate::conditions::Conditions;
 use crate::examiner::{Claim, Examined, Examiner, Specimen};
-use crate::machine::{Event, Fault, SelfTest, State};
+use crate::machine::{Event, Fault, Kept, SelfTest, State};
 use crate::models::ModelError;
 use crate::outlook::{Happening, Inside, Report, Status};
 use crate::records::RecordsError;
@@ -261,6 +261,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
             slide: self.slide.number(),
             fields: self.slide.judged(),
             refused: self.slide.photographed() - self.slide.judged(),
+            unsaved: self.slide.unsaved(),
         });
     }
 
@@ -399,7 +400,11 @@ impl<R: FnMut(&Report)> Appliance<R> {
         };
         match answered {
             Ok((source, Ok(Examined { finding, took }))) => {
-                self.slide.add(&finding.field);
+                if finding.kept == Kept::NotSaved {
+                    self.slide.lose();
+                } else {
+                    self.slide.add(&finding.field);
+                }
                 let report = Arc::new(Report {
                     asked: self.asked,
                     source,
@@ -481,7 +486,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
     /// Begins another slide; gives what the last one came to, if anything was photographed of it.
     fn close_slide(&mut self) -> Option<Standing> {
         let loaded = self.examiner.as_ref()?;
-        if self.slide.photographed() == 0 {
+        if self.slide.is_untouched() {
             return None;
         }
         let standing = self.slide.standing(loaded.slide, &loaded.decision);

@@ -9,7 +9,7 @@ use serde_json::Value;
 use smearscope_hardware::{Frame, with_causes};
 use uuid::Uuid;
 
-use crate::analysis::{Analysis, AnalysisError, Analyst, Elapsed, Photograph};
+use crate::analysis::{AnalysisError, Analyst, Elapsed, Photograph};
 use crate::machine::{Finding, Kept};
 use crate::quality::Quality;
 use crate::records::{
@@ -128,7 +128,8 @@ impl Examiner {
         let photograph = self.analyst.analyse_frame(frame, slide.id())?;
         let number = slide.photographed() + 1;
         let id = slide.id();
-        let standing = self.standing(slide, &photograph.analysis);
+        let before = slide.clone();
+        let mut standing = self.standing(slide, |slide| slide.add(&photograph.analysis));
         let field = Field {
             id: Uuid::now_v7(),
             slide: SlideEntry {
@@ -144,7 +145,10 @@ impl Examiner {
         let began = Instant::now();
         let kept = self.record(&field, &photograph, &standing, &claim)?;
         let storing = began.elapsed();
-        if photograph.analysis.log_odds.is_some() {
+        if kept == Kept::NotSaved {
+            // The same field may be photographed again, so that it is not remembered either.
+            standing = self.standing(before, Slide::lose);
+        } else if photograph.analysis.log_odds.is_some() {
             self.analyst.remember();
         }
         Ok(Examined {
@@ -162,8 +166,8 @@ impl Examiner {
         })
     }
 
-    fn standing(&self, mut slide: Slide, analysis: &Analysis) -> Standing {
-        slide.add(analysis);
+    fn standing(&self, mut slide: Slide, change: impl FnOnce(&mut Slide)) -> Standing {
+        change(&mut slide);
         let manifest = self.analyst.manifest();
         slide.standing(manifest.slide, &manifest.decision)
     }
@@ -250,6 +254,7 @@ impl Field {
                 probability: standing.probability,
                 fields: standing.fields,
                 refused: standing.refused,
+                unsaved: standing.unsaved,
             },
             model: ModelEntry {
                 name: manifest.name.clone(),

@@ -30,6 +30,8 @@ pub struct Status {
     pub fields: u32,
     /// Fields of it that the quality gate refused.
     pub refused: u32,
+    /// Fields of it that could not be recorded, and count for nothing.
+    pub unsaved: u32,
 }
 
 /// A finished analysis.
@@ -89,6 +91,7 @@ pub fn outlook() -> (Outlook, Inside) {
         slide: 1,
         fields: 0,
         refused: 0,
+        unsaved: 0,
     });
     let outlook = Outlook {
         status,

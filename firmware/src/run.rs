@@ -175,7 +175,7 @@ fn verdict_line(report: &Report) -> String {
     };
     let kept = match kept {
         Kept::Saved(id) => format!(" · saved as {id}"),
-        Kept::NotSaved => " · NOT SAVED".into(),
+        Kept::NotSaved => " · NOT SAVED, does not count".into(),
         Kept::Unwanted => String::new(),
     };
     format!(

@@ -488,6 +488,7 @@ fn entry(id: Uuid, slide: Uuid, number: u32, images: Images) -> FieldEntry {
             probability: Some(0.25),
             fields: number,
             refused: 0,
+            unsaved: 0,
         },
         model: ModelEntry {
             name: "test".into(),

@@ -20,7 +20,7 @@ use smearscope::examiner::Examiner;
 use smearscope::machine::{Finding, Kept};
 use smearscope::models::ModelError;
 use smearscope::outlook::{Happening, outlook};
-use smearscope::records::{Archive, Cabinet, Retention, Space};
+use smearscope::records::{Archive, Cabinet, Filter, RecordsError, Retention, Space};
 use smearscope_artifacts::decode::Limits;
 use smearscope_artifacts::{
     ArtifactError, Classifier, EngineChoice, EngineConfig, EngineInfo, Inference, Model, Tensor,
@@ -400,6 +400,17 @@ fn soak() {
     soak.thread.join().unwrap().unwrap();
     let archive = Archive::open(&state).unwrap();
     let verified = archive.verify(None).unwrap();
+    let mut fields = BTreeMap::<_, u32>::new();
+    archive
+        .fields(&Filter::default(), |record| {
+            let (field, standing) = (&record.field, &record.field.standing);
+            let count = fields.entry(field.slide).or_default();
+            *count += 1;
+            // What was not saved counts in no slide.
+            assert_eq!((field.number, standing.fields), (*count, *count));
+            Ok::<_, RecordsError>(())
+        })
+        .unwrap();
     let slides = verified.rows as u64 - saved;
     assert_eq!(verified.images, 2 * saved);
     assert_eq!(verified.unrecorded, 0);

@@ -169,6 +169,7 @@ fn entry(id: Uuid, slide: Uuid, number: u8, images: Images) -> FieldEntry {
             probability: Some(0.75),
             fields: number.into(),
             refused: 0,
+            unsaved: 0,
         },
         model: ModelEntry {
             name: "test".into(),

@@ -18,8 +18,11 @@ export function badge(verdict) {
 }
 
 /// The verdict that the bench shows of a finding: the slide's, but for a field that was refused, of which another
-/// must be taken.
+/// must be taken, and for one that was not saved, which counts for nothing.
 export function shownOf(finding) {
+  if (finding.saved === false) {
+    return { verdict: "Inconclusive", reason: "not saved, does not count", hint: "check the disk of the appliance, take it again", probability: null };
+  }
   const isJudged = finding.probability !== null;
   return isJudged
     ? finding.slide
