@@ -49,6 +49,10 @@ pub struct Timing {
 /// How often it is looked whether the display should show something else: text that scrolls, the time.
 const TICK: Duration = Duration::from_millis(500);
 
+/// Within this share of the time for an analysis it is recorded or not at all: whoever else writes to the records is waited for, and
+/// what came of it is told in time.
+const RECORDING: f32 = 0.9;
+
 /// How long the end waits for an analysis, and then for records to be closed; a disk that hangs must not keep it for ever.
 const CLOSING: Duration = Duration::from_secs(5);
 
@@ -384,6 +388,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
             frame,
             capture,
             slide: self.slide.clone(),
+            until: Instant::now() + self.timing.analysis.mul_f32(RECORDING),
             claim: claim.clone(),
         };
         // The appliance may be ended meanwhile.

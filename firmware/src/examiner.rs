@@ -32,6 +32,8 @@ pub struct Specimen {
     pub capture: Duration,
     /// The slide without it.
     pub slide: Slide,
+    /// Until when it may be recorded.
+    pub until: Instant,
     /// Settles whether it is recorded or given up.
     pub claim: Claim,
 }
@@ -121,6 +123,7 @@ impl Examiner {
             frame,
             capture,
             slide,
+            until,
             claim,
         } = specimen;
         let captured_at = wall_clock(frame.captured_at);
@@ -141,6 +144,7 @@ impl Examiner {
             captured_at,
             source,
             capture,
+            until,
         };
         let began = Instant::now();
         let kept = self.record(&field, &photograph, &standing, &claim)?;
@@ -201,7 +205,7 @@ impl Examiner {
             is_claimed = claim.take();
             is_claimed.then(|| field.entry(analyst, photograph, standing, images))
         };
-        match store.put(&field.slide, field.id, &exposure, entry) {
+        match store.put(&field.slide, field.id, &exposure, field.until, entry) {
             Ok(true) => Ok(Kept::Saved(field.id)),
             Err(error) if is_claimed || claim.take() => {
                 log::error!("{} is not saved: {}", field.source, with_causes(&error));
@@ -220,6 +224,7 @@ struct Field {
     captured_at: Timestamp,
     source: String,
     capture: Duration,
+    until: Instant,
 }
 
 impl Field {

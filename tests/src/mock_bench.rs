@@ -678,6 +678,7 @@ fn a_field_that_nobody_waits_for_any_more_is_not_recorded() {
             },
             capture: Duration::ZERO,
             slide: slide.clone(),
+            until: Instant::now() + Duration::from_mins(1),
             claim,
         }
     };

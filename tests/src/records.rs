@@ -205,36 +205,112 @@ fn a_database_that_was_cut_is_told_and_nothing_is_added_to_it() {
     records(state, &["verify"]).assert().success();
 }
 
+/// The appliance at work.
+struct AtWork {
+    child: std::process::Child,
+    stdin: std::process::ChildStdin,
+    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+}
+
+impl AtWork {
+    fn start(state: &Path, analysis_s: &str) -> Self {
+        let mut child = std::process::Command::new(built("smearscope"))
+            .env(NO_SERVER.0, NO_SERVER.1)
+            .env("SMEARSCOPE__TIMING__ANALYSIS_S", analysis_s)
+            .current_dir(root())
+            .args(["run", "--board", "sim", "--engine", "embedded"])
+            .args(["--fields", "hardware/fields", "--state"])
+            .arg(state)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Self {
+            stdin: child.stdin.take().unwrap(),
+            lines: BufReader::new(child.stdout.take().unwrap()).lines(),
+            child,
+        }
+    }
+
+    fn press(&mut self) {
+        self.stdin.write_all(b"press\n").unwrap();
+    }
+
+    fn verdict(&mut self) -> String {
+        self.lines
+            .find(|line| line.as_ref().unwrap().starts_with("verdict:"))
+            .unwrap()
+            .unwrap()
+    }
+
+    fn end(mut self) {
+        drop(self.stdin);
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+/// Somebody who writes to the records and does not come to an end.
+fn occupy(state: &Path) -> rusqlite::Connection {
+    let connection = rusqlite::Connection::open(state.join("records.sqlite")).unwrap();
+    connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+    connection
+}
+
+/// Image files.
+fn pictures(state: &Path) -> usize {
+    let slides = state.join("images").read_dir().unwrap();
+    let count = |slide: std::io::Result<std::fs::DirEntry>| {
+        slide.unwrap().path().read_dir().unwrap().count()
+    };
+    slides.map(count).sum()
+}
+
+#[test]
+fn records_that_others_hold_are_waited_for_as_long_as_a_press_may_take() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path();
+    let mut appliance = AtWork::start(state, "20");
+    appliance.press();
+    assert!(appliance.verdict().contains("saved as"));
+    let others = occupy(state);
+    appliance.press();
+    let verdict = appliance.verdict();
+    assert!(verdict.contains("NOT SAVED"), "{verdict}");
+    drop(others);
+    appliance.press();
+    assert!(appliance.verdict().contains("saved as"));
+    appliance.end();
+    let rows = list(state, &[]);
+    let numbers: Vec<_> = rows.iter().map(|row| &row["standing"]["fields"]).collect();
+    assert_eq!(numbers, [1, 2], "not saved is not saved");
+    assert_eq!(pictures(state), 4);
+
+    // Longer than any export holds them.
+    let mut appliance = AtWork::start(state, "60");
+    appliance.press();
+    assert!(appliance.verdict().contains("saved as"));
+    let others = occupy(state);
+    appliance.press();
+    while pictures(state) < 8 {
+        std::thread::yield_now();
+    }
+    // Not to wait for anything: this is how long they hold it.
+    std::thread::sleep(std::time::Duration::from_secs(12));
+    drop(others);
+    let verdict = appliance.verdict();
+    assert!(verdict.contains("saved as"), "{verdict}");
+    appliance.end();
+    assert_eq!(list(state, &[]).len(), 4);
+}
+
 #[test]
 fn records_are_read_and_exported_while_the_appliance_runs_and_written_by_none_other() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path();
-    let mut appliance = std::process::Command::new(built("smearscope"))
-        .env(NO_SERVER.0, NO_SERVER.1)
-        .current_dir(root())
-        .args([
-            "run",
-            "--board",
-            "sim",
-            "--engine",
-            "embedded",
-            "--fields",
-            "hardware/fields",
-        ])
-        .arg("--state")
-        .arg(state)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut presses = appliance.stdin.take().unwrap();
-    let mut lines = BufReader::new(appliance.stdout.take().unwrap()).lines();
+    let mut appliance = AtWork::start(state, "20");
     let mut verdict = || {
-        presses.write_all(b"press\n").unwrap();
-        lines
-            .find(|line| line.as_ref().unwrap().starts_with("verdict:"))
-            .unwrap()
-            .unwrap()
+        appliance.press();
+        appliance.verdict()
     };
     let first = verdict();
     let id = list(state, &[])[0]["id"].as_str().unwrap().to_owned();
@@ -255,8 +331,7 @@ fn records_are_read_and_exported_while_the_appliance_runs_and_written_by_none_ot
     assert_eq!(all.len(), 2);
     assert!(all[0]["exported_at"].is_string() && all[1]["exported_at"].is_null());
     records(state, &["verify"]).assert().success();
-    drop(presses);
-    assert!(appliance.wait().unwrap().success());
+    appliance.end();
 }
 
 #[test]

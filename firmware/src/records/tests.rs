@@ -1,6 +1,7 @@
 //! What the tests of records share: a store with fields in it.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use image::RgbImage;
 use rusqlite::Connection;
@@ -79,7 +80,8 @@ impl Records {
             image: &image,
             overlay: Some(&image),
         };
-        self.store.put(&self.slide, id, &exposure, entry)
+        let until = Instant::now() + Duration::from_mins(1);
+        self.store.put(&self.slide, id, &exposure, until, entry)
     }
 
     pub(super) fn path(&self) -> &Path {
