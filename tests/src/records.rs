@@ -176,6 +176,72 @@ fn what_was_changed_is_named() {
         .stderr(contains(&name).and(contains("is absent")));
 }
 
+/// Changes bytes of the database, as a disk does that fails: in the row of a field, and wherever else SQLite has left that.
+fn damage(state: &Path, id: &str, from: &str, to: &str) {
+    assert_eq!(from.len(), to.len());
+    let path = state.join("records.sqlite");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let row = format!("{{\"id\":\"{id}\",\"slide\"");
+    let find = |bytes: &[u8], text: &str, start: usize| {
+        let mut parts = bytes[start..].windows(text.len());
+        parts
+            .position(|part| part == text.as_bytes())
+            .map(|found| start + found)
+    };
+    let mut start = 0;
+    while let Some(begin) = find(&bytes, &row, start) {
+        start = begin + row.len();
+        let place = find(&bytes, from, begin).unwrap();
+        bytes[place..place + to.len()].copy_from_slice(to.as_bytes());
+    }
+    assert_ne!(start, 0);
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn rows_that_cannot_be_read_are_named_and_the_others_listed_and_exported() {
+    let state = recorded();
+    let state = state.path();
+    let ids: Vec<_> = list(state, &[])
+        .iter()
+        .map(|record| record["id"].as_str().unwrap().to_owned())
+        .collect();
+    // One that is no JSON any more, on which SQLite itself fails, and one that is no field.
+    damage(state, &ids[0], "\"slide\":", "\"slide\"?");
+    damage(state, &ids[2], "\"threshold\":", "\"threshxxd\":");
+    let named =
+        || contains("row 2 cannot be read: malformed JSON").and(contains("row 5 is no field"));
+    let rest = || contains(&*ids[1]).and(contains(&*ids[2]).not());
+    for arguments in [
+        &["list"][..],
+        &["list", "--json"],
+        &["list", "--since", "2026-01-01"],
+        &["export", "--format", "csv"],
+        &["export", "--format", "json"],
+    ] {
+        records(state, arguments)
+            .assert()
+            .code(MISMATCH)
+            .stdout(rest())
+            .stderr(named());
+    }
+    let out = tempfile::tempdir().unwrap();
+    for format in ["csv", "json", "zip"] {
+        let path = out.path().join(format);
+        records(state, &["export", "--format", format, "--out"])
+            .arg(&path)
+            .assert()
+            .code(MISMATCH)
+            .stderr(named());
+        assert!(path.metadata().unwrap().len() > 0);
+    }
+    records(state, &["show", &ids[1]])
+        .assert()
+        .code(MISMATCH)
+        .stdout(contains(&*ids[1]))
+        .stderr(contains("row 2 cannot be read"));
+}
+
 #[test]
 fn a_database_that_was_cut_is_told_and_nothing_is_added_to_it() {
     let state = recorded();

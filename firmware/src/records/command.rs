@@ -3,14 +3,14 @@
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use uuid::Uuid;
 
-use super::{Archive, Filter, Record, RecordsError, utc};
+use super::{Archive, Filter, Record, RecordsError, export, utc};
 use crate::exit::Exit;
 
 /// What to do with records.
@@ -142,17 +142,14 @@ impl RecordsCommand {
         let exit = match self {
             Self::List { filter, json } => {
                 let filter = filter.filter();
-                if json {
-                    archive.write_json(&filter, &mut stdout)?;
+                let unreadable = if json {
+                    archive.write_json(&filter, &mut stdout)?
                 } else {
-                    archive.fields(&filter, |record| line(&record, &mut stdout))?;
-                }
-                Exit::Success
+                    archive.readable(&filter, |record| line(&record, &mut stdout))?
+                };
+                told(&unreadable)?
             }
-            Self::Show { id, json } => {
-                show(&archive, id, json, &mut stdout)?;
-                Exit::Success
-            }
+            Self::Show { id, json } => show(&archive, id, json, &mut stdout)?,
             Self::Verify { expect_head } => {
                 let verified = archive.verify(expect_head.as_deref())?;
                 writeln!(
@@ -179,6 +176,19 @@ impl RecordsCommand {
     }
 }
 
+/// Tells what is not in what was printed.
+fn told(problems: &[String]) -> Result<Exit> {
+    let mut stderr = io::stderr();
+    for problem in problems {
+        writeln!(stderr, "left out: {problem}")?;
+    }
+    Ok(if problems.is_empty() {
+        Exit::Success
+    } else {
+        Exit::Mismatch
+    })
+}
+
 /// `2026-05-01T08:00:00.000Z  0197…  Positive      p = 0.973  slide 3, field 1  field01.jpg`
 fn line(record: &Record, mut out: impl Write) -> Result<()> {
     let field = &record.field;
@@ -197,8 +207,9 @@ fn line(record: &Record, mut out: impl Write) -> Result<()> {
     Ok(())
 }
 
-fn show(archive: &Archive, id: Uuid, json: bool, mut out: impl Write) -> Result<()> {
+fn show(archive: &Archive, id: Uuid, json: bool, mut out: impl Write) -> Result<Exit> {
     let mut count = 0;
+    let mut unreadable = Vec::new();
     for filter in [
         Filter {
             field: Some(id),
@@ -209,7 +220,7 @@ fn show(archive: &Archive, id: Uuid, json: bool, mut out: impl Write) -> Result<
             ..Filter::default()
         },
     ] {
-        archive.fields(&filter, |record| {
+        unreadable = archive.readable(&filter, |record| {
             count += 1;
             if json {
                 writeln!(out, "{}", serde_json::to_string(&record)?)?;
@@ -219,14 +230,14 @@ fn show(archive: &Archive, id: Uuid, json: bool, mut out: impl Write) -> Result<
             anyhow::Ok(())
         })?;
     }
-    if count == 0 {
+    if count == 0 && unreadable.is_empty() {
         return Err(RecordsError::Unknown {
             folder: archive.folder().into(),
             id: id.to_string(),
         }
         .into());
     }
-    Ok(())
+    told(&unreadable)
 }
 
 /// TOML, which people read more easily, has no nulls.
@@ -250,38 +261,31 @@ fn export(
     out: Option<PathBuf>,
     stdout: impl Write,
 ) -> Result<Exit> {
-    let to_file = |path: &Path| {
-        let file = std::fs::File::create(path)
-            .with_context(|| format!("{} cannot be written", path.display()))?;
-        anyhow::Ok(BufWriter::new(file))
-    };
-    match (format, out) {
-        (Format::Csv, None) => archive.write_csv(filter, stdout)?,
-        (Format::Json, None) => archive.write_json(filter, stdout)?,
-        (Format::Csv, Some(path)) => archive.write_csv(filter, to_file(&path)?)?,
-        (Format::Json, Some(path)) => {
-            let mut file = to_file(&path)?;
-            archive.write_json(filter, &mut file)?;
-            file.flush()?;
-        }
+    let exported = match (format, out) {
+        (Format::Csv, None) => return told(&archive.write_csv(filter, stdout)?),
+        (Format::Json, None) => return told(&archive.write_json(filter, stdout)?),
         (Format::Zip, None) => anyhow::bail!("a ZIP archive needs a file; name one with --out"),
+        (Format::Csv, Some(path)) => {
+            return told(&export::to_file(&path, |file| {
+                archive.write_csv(filter, BufWriter::new(file))
+            })?);
+        }
+        (Format::Json, Some(path)) => {
+            return told(&export::to_file(&path, |file| {
+                archive.write_json(filter, BufWriter::new(file))
+            })?);
+        }
         (Format::Zip, Some(path)) => {
             let exported = archive.export_zip(filter, &path)?;
-            let mut stderr = io::stderr();
             writeln!(
-                stderr,
+                io::stderr(),
                 "{}: {} fields, {} of them with their images",
                 path.display(),
                 exported.fields,
                 exported.whole.len()
             )?;
-            for image in &exported.damaged {
-                writeln!(stderr, "not exported: {image}")?;
-            }
-            if !exported.damaged.is_empty() {
-                return Ok(Exit::Mismatch);
-            }
+            exported
         }
-    }
-    Ok(Exit::Success)
+    };
+    told(&[exported.unreadable, exported.damaged].concat())
 }

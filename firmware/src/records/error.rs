@@ -69,6 +69,14 @@ pub enum RecordsError {
 }
 
 impl RecordsError {
+    /// What is wrong, without what to do where all of the records are wrong.
+    pub(super) fn what(self) -> String {
+        match self {
+            Self::Mismatch { problem } => problem,
+            error => error.to_string(),
+        }
+    }
+
     /// Whether the disk has no room for it.
     pub(super) fn is_full(&self) -> bool {
         match self {

@@ -31,6 +31,8 @@ pub(crate) struct Exported {
     pub(crate) new: Vec<Uuid>,
     /// Images that are absent or not as they were written.
     pub(crate) damaged: Vec<String>,
+    /// Rows that cannot be read, and what is wrong with each.
+    pub(crate) unreadable: Vec<String>,
 }
 
 /// A line of the CSV. Names are those of the database's columns.
@@ -134,45 +136,69 @@ impl<'a> Row<'a> {
     }
 }
 
+/// Writes a file for this user alone, which has its name only once it is whole and on the disk.
+pub(super) fn to_file<T>(
+    path: &Path,
+    write: impl FnOnce(&File) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let folder = folder_of(path);
+    let remedy = "check that there is room and that this user may write there";
+    let failed = || RecordsError::file(path, "written", remedy);
+    if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
+        let error = io::Error::other("it is there already and is no file");
+        return Err(failed()(error).into());
+    }
+    let file = NamedTempFile::new_in(folder).map_err(failed())?;
+    let result = write(file.as_file())?;
+    file.as_file().sync_all().map_err(failed())?;
+    file.persist(path).map_err(|error| failed()(error.error))?;
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(failed())?;
+    Ok(result)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
 impl Archive {
-    /// Writes the fields that `filter` means as CSV with a header.
-    pub(crate) fn write_csv(&self, filter: &Filter, out: impl Write) -> anyhow::Result<()> {
+    /// Writes the fields that `filter` means as CSV with a header; gives what is wrong with rows that cannot be read.
+    pub(crate) fn write_csv(
+        &self,
+        filter: &Filter,
+        out: impl Write,
+    ) -> anyhow::Result<Vec<String>> {
         let mut csv = csv::Writer::from_writer(out);
-        self.fields(filter, |record| {
+        let unreadable = self.readable(filter, |record| {
             csv.serialize(Row::of(&record)).map_err(anyhow::Error::from)
         })?;
-        Ok(csv.flush()?)
+        csv.flush()?;
+        Ok(unreadable)
     }
 
-    /// Writes them as JSON, an object a line.
-    pub(crate) fn write_json(&self, filter: &Filter, mut out: impl Write) -> anyhow::Result<()> {
-        self.fields(filter, |record| {
+    /// Writes them as JSON, an object a line; gives the same.
+    pub(crate) fn write_json(
+        &self,
+        filter: &Filter,
+        mut out: impl Write,
+    ) -> anyhow::Result<Vec<String>> {
+        let unreadable = self.readable(filter, |record| {
             serde_json::to_writer(&mut out, &record)?;
-            Ok(out.write_all(b"\n")?)
-        })
+            anyhow::Ok(out.write_all(b"\n")?)
+        })?;
+        out.flush()?;
+        Ok(unreadable)
     }
 
     /// Writes a ZIP archive: `records.csv`, `records.jsonl`, `head.txt` with the hash of the last row, and the
     /// images under the paths that the records name. The archive has its name only once it is
     /// whole and on the disk; then it is noted which fields are in it.
     pub(super) fn export_zip(&self, filter: &Filter, path: &Path) -> anyhow::Result<Exported> {
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        let remedy = "check that there is room and that this user may write there";
-        let failed = || RecordsError::file(path, "written", remedy);
-        if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
-            let error = io::Error::other("it is there already and is no file");
-            return Err(failed()(error).into());
-        }
-        let file = NamedTempFile::new_in(folder).map_err(failed())?;
-        let exported = self.write_zip(filter, file.as_file())?;
-        file.as_file().sync_all().map_err(failed())?;
-        file.persist(path).map_err(|error| failed()(error.error))?;
-        File::open(folder)
-            .and_then(|folder| folder.sync_all())
-            .map_err(failed())?;
+        let exported = to_file(path, |file| self.write_zip(filter, file))?;
         self.note(&exported.new)?;
         Ok(exported)
     }
@@ -196,7 +222,7 @@ impl Archive {
         zip.start_file("head.txt", text)?;
         writeln!(zip, "{}", chain::head_hash(&snapshot)?)?;
         let mut exported = Exported::default();
-        self.fields(filter, |record| {
+        exported.unreadable = self.readable(filter, |record| {
             exported.fields += 1;
             let field = &record.field;
             if record.images_removed_at.is_some() {
@@ -373,6 +399,32 @@ mod tests {
         let name = image.file_name().unwrap().to_str().unwrap();
         assert!(exported.damaged[0].contains(name), "{:?}", exported.damaged);
         assert_eq!(records.fields(&Filter::default())[0].exported_at, None);
+    }
+
+    #[test]
+    fn rows_that_cannot_be_read_are_named_and_the_others_given() {
+        let (records, ids) = Records::of_days(5);
+        records.tamper("UPDATE fields SET body = json_remove(body, '$.threshold') WHERE seq = 3");
+        let given = |filter: &Filter| {
+            let mut given = Vec::new();
+            let each = |record: Record| {
+                given.push(record.field.id);
+                Ok::<_, RecordsError>(())
+            };
+            let unreadable = records.archive().readable(filter, each).unwrap();
+            (given, unreadable)
+        };
+        let (rest, unreadable) = given(&Filter::default());
+        assert_eq!(rest, [ids[0], ids[2], ids[3], ids[4]]);
+        assert_eq!(unreadable.len(), 1);
+        assert!(
+            unreadable[0].starts_with("row 3 is no field: "),
+            "{unreadable:?}"
+        );
+        let strict = records
+            .archive()
+            .fields(&Filter::default(), |_| Ok::<_, RecordsError>(()));
+        assert!(strict.is_err(), "whoever does not tell must not go on");
     }
 
     #[test]
