@@ -13,6 +13,7 @@ use crate::appliance::ApplianceError;
 use crate::classify::Local;
 use crate::config::{BoardKind, Config, DEFAULT_PATH, PanelKind, Raw};
 use crate::exit::{self, Exit};
+use crate::harmless::printable_lines;
 use crate::http::token_command::TokenCommand;
 use crate::logging;
 use crate::models::{ModelCommand, ModelError, Models};
@@ -259,7 +260,8 @@ impl Cli {
             Err(failure) if is_broken_pipe(&failure.error) => Exit::Success,
             Err(Failure { exit, error }) => {
                 // Standard error may be closed; the exit code still tells.
-                let _ = writeln!(std::io::stderr(), "error: {error:#}");
+                let text = printable_lines(&format!("{error:#}"));
+                let _ = writeln!(std::io::stderr(), "error: {text}");
                 exit
             }
         }

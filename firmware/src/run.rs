@@ -13,6 +13,7 @@ use crate::appliance::{self, ApplianceError, End, Equipped};
 use crate::checks::{self, Check};
 use crate::config::{BoardKind, Config, PanelKind, StorageConfig};
 use crate::examiner::Examiner;
+use crate::harmless::printable;
 use crate::logging;
 use crate::machine::{Finding, Kept};
 use crate::models::Models;
@@ -47,6 +48,7 @@ pub(crate) fn run(config: &Config, reread: impl Fn() -> Result<Config>) -> Resul
     };
     let report = |report: &Report| {
         let line = verdict_line(report);
+        let line = printable(&line);
         if is_drawn {
             log::info!("{line}");
         } else {

@@ -1,6 +1,7 @@
 //! Records: kept, looked at, proved, taken elsewhere, and refused.
 
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -128,6 +129,69 @@ fn a_table_and_an_archive_are_taken_elsewhere() {
         .stderr(contains("3 fields, 3 of them with their images"));
     assert!(std::fs::read(&archive).unwrap().starts_with(b"PK"));
     assert!(list(state, &[])[0]["exported_at"].is_string());
+}
+
+#[test]
+fn names_are_harmless_for_terminals_and_tables() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = "=HYPERLINK(1)\x1b[2J\u{202e}.jpg";
+    std::fs::copy(&demo_fields()[0], folder.path().join(name)).unwrap();
+    let state = tempfile::tempdir().unwrap();
+    let state = state.path();
+    let shown = "=HYPERLINK(1)\\u{1b}[2J\\u{202e}.jpg";
+    let is_harmless = || contains(shown).and(contains("\x1b").not());
+    smearscope([
+        "run", "--board", "sim", "--engine", "embedded", "--panel", "lines", "--fields",
+    ])
+    .arg(folder.path())
+    .arg("--state")
+    .arg(state)
+    .write_stdin("press\n")
+    .assert()
+    .success()
+    .stdout(is_harmless());
+    records(state, &["list"])
+        .assert()
+        .success()
+        .stdout(is_harmless());
+    let id = list(state, &[])[0]["id"].as_str().unwrap().to_owned();
+    let shown_field = records(state, &["show", &id]).output().unwrap();
+    assert!(!shown_field.stdout.contains(&0x1b));
+    smearscope(["classify", "--engine", "embedded"])
+        .arg(folder.path())
+        .assert()
+        .success()
+        .stdout(is_harmless());
+    smearscope(["classify", "--engine", "embedded"])
+        .arg(folder.path().join("\x1b[2J.jpg"))
+        .assert()
+        .code(1)
+        .stdout(contains("\x1b").not());
+    assert_eq!(list(state, &[])[0]["source"], name, "JSON has it as it is");
+
+    let table = folder.path().join("table.csv");
+    std::fs::write(&table, "of somebody else").unwrap();
+    for (format, file) in [
+        ("csv", "table.csv"),
+        ("json", "rows.jsonl"),
+        ("zip", "all.zip"),
+    ] {
+        let path = folder.path().join(file);
+        records(state, &["export", "--format", format, "--out"])
+            .arg(&path)
+            .assert()
+            .success();
+        let mode = path.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{format}");
+    }
+    let table = std::fs::read_to_string(&table).unwrap();
+    assert!(table.contains(&format!(",'{shown},")), "{table}");
+    // Numbers are no text.
+    assert!(!table.contains(",'-"), "{table}");
+    records(state, &["export", "--help"])
+        .assert()
+        .success()
+        .stdout(contains("0600").and(contains("apostrophe")));
 }
 
 #[test]

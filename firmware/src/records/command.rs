@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::{Archive, Filter, Record, RecordsError, export, utc};
 use crate::exit::Exit;
+use crate::harmless::printable;
 
 /// What to do with records.
 #[derive(Debug, Subcommand)]
@@ -20,7 +21,8 @@ pub(crate) enum RecordsCommand {
     #[command(
         after_help = "Example: smearscope records list --since 2026-05-01 --verdict positive --json | jq .id\n\n\
         With --json, each line is an object: the field as it was recorded, with its place in the chain (seq), \
-        its hash, exported_at and images_removed_at."
+        its hash, exported_at and images_removed_at. Otherwise control characters are shown as escapes. Rows that \
+        cannot be read are named and left out, with exit code 7."
     )]
     List {
         #[command(flatten)]
@@ -50,7 +52,10 @@ pub(crate) enum RecordsCommand {
     },
     /// Takes records elsewhere; with `zip`, which has the images, it is noted what was exported.
     #[command(
-        after_help = "Example: smearscope records export --format zip --out slides.zip --since 2026-05-01"
+        after_help = "Example: smearscope records export --format zip --out slides.zip --since 2026-05-01\n\n\
+        A file is made for its owner alone (mode 0600), and has its name only once it is whole. In a table, text that a \
+        spreadsheet would take for a formula begins with an apostrophe, and control characters are written as escapes; \
+        JSON has the text as it was recorded. What cannot be read is named and left out, with exit code 7."
     )]
     Export {
         #[command(flatten)]
@@ -180,7 +185,7 @@ impl RecordsCommand {
 fn told(problems: &[String]) -> Result<Exit> {
     let mut stderr = io::stderr();
     for problem in problems {
-        writeln!(stderr, "left out: {problem}")?;
+        writeln!(stderr, "left out: {}", printable(problem))?;
     }
     Ok(if problems.is_empty() {
         Exit::Success
@@ -199,11 +204,11 @@ fn line(record: &Record, mut out: impl Write) -> Result<()> {
         .images_removed_at
         .as_ref()
         .map_or("", |_| "  (images removed)");
-    writeln!(
-        out,
+    let line = format!(
         "{}  {}  {:12}  p = {probability:5}  slide {}  {}{removed}",
         field.captured_at, field.id, field.verdict, field.slide, field.source,
-    )?;
+    );
+    writeln!(out, "{}", printable(&line))?;
     Ok(())
 }
 
@@ -240,12 +245,16 @@ fn show(archive: &Archive, id: Uuid, json: bool, mut out: impl Write) -> Result<
     told(&unreadable)
 }
 
-/// TOML, which people read more easily, has no nulls.
+/// TOML, which people read more easily, has no nulls, and is printed.
 fn without_nulls(record: &Record) -> Result<serde_json::Value> {
     fn strip(value: &mut serde_json::Value) {
-        if let serde_json::Value::Object(map) = value {
-            map.retain(|_, value| !value.is_null());
-            map.values_mut().for_each(strip);
+        match value {
+            serde_json::Value::Object(map) => {
+                map.retain(|_, value| !value.is_null());
+                map.values_mut().for_each(strip);
+            }
+            serde_json::Value::String(text) => *text = printable(text).into_owned(),
+            _ => {}
         }
     }
     // As text first: a value would have the digits that 32-bit numbers get with 64 bits.
@@ -280,7 +289,7 @@ fn export(
             writeln!(
                 io::stderr(),
                 "{}: {} fields, {} of them with their images",
-                path.display(),
+                printable(&path.to_string_lossy()),
                 exported.fields,
                 exported.whole.len()
             )?;

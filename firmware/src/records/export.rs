@@ -1,5 +1,6 @@
 //! Taking records elsewhere: CSV, JSON, or a ZIP archive of both with the images.
 
+use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, Seek, Write};
 use std::path::Path;
@@ -16,6 +17,7 @@ use zip::{CompressionMethod, ZipWriter};
 use super::chain::{self, Kind};
 use super::entry::{ExportEntry, FieldEntry, ImageEntry, utc};
 use super::{Archive, Filter, Record, RecordsError, ballast, schema};
+use crate::harmless::cell;
 
 /// Fields that are noted at once; whoever records waits for no more.
 const NOTED: usize = 64;
@@ -35,44 +37,45 @@ pub(crate) struct Exported {
     pub(crate) unreadable: Vec<String>,
 }
 
-/// A line of the CSV. Names are those of the database's columns.
+/// A line of the CSV. Names are those of the database's columns. All text came from elsewhere, if only from a row that
+/// somebody forged.
 #[derive(Serialize)]
 struct Row<'a> {
     seq: i64,
     id: Uuid,
     slide: Uuid,
     number: u32,
-    captured_at: &'a str,
-    source: &'a str,
-    verdict: &'a str,
-    reason: Option<&'a str>,
+    captured_at: Cow<'a, str>,
+    source: Cow<'a, str>,
+    verdict: Cow<'a, str>,
+    reason: Option<Cow<'a, str>>,
     probability: Option<f32>,
     log_odds: Option<f32>,
     threshold: f32,
-    quality: String,
-    slide_verdict: &'a str,
+    quality: Cow<'a, str>,
+    slide_verdict: Cow<'a, str>,
     slide_probability: Option<f32>,
     slide_fields: u32,
     slide_refused: u32,
     slide_unsaved: u32,
-    model: &'a str,
-    model_version: &'a str,
-    model_sha256: &'a str,
+    model: Cow<'a, str>,
+    model_version: Cow<'a, str>,
+    model_sha256: Cow<'a, str>,
     demo: bool,
-    engine: &'a str,
-    engine_version: &'a str,
-    device: &'a str,
+    engine: Cow<'a, str>,
+    engine_version: Cow<'a, str>,
+    device: Cow<'a, str>,
     capture_ms: f64,
     preparation_ms: f64,
     inference_ms: Option<f64>,
     storing_ms: f64,
-    image: &'a str,
-    image_sha256: &'a str,
-    overlay: Option<&'a str>,
-    overlay_sha256: Option<&'a str>,
-    exported_at: Option<&'a str>,
-    images_removed_at: Option<&'a str>,
-    hash: &'a str,
+    image: Cow<'a, str>,
+    image_sha256: Cow<'a, str>,
+    overlay: Option<Cow<'a, str>>,
+    overlay_sha256: Option<Cow<'a, str>>,
+    exported_at: Option<Cow<'a, str>>,
+    images_removed_at: Option<Cow<'a, str>>,
+    hash: Cow<'a, str>,
 }
 
 impl<'a> Row<'a> {
@@ -101,37 +104,37 @@ impl<'a> Row<'a> {
             id: *id,
             slide: *slide,
             number: *number,
-            captured_at,
-            source,
-            verdict,
-            reason: reason.as_deref(),
+            captured_at: cell(captured_at),
+            source: cell(source),
+            verdict: cell(verdict),
+            reason: reason.as_deref().map(cell),
             probability: *probability,
             log_odds: *log_odds,
             threshold: *threshold,
-            quality: quality.to_string(),
-            slide_verdict: &standing.verdict,
+            quality: cell(&quality.to_string()).into_owned().into(),
+            slide_verdict: cell(&standing.verdict),
             slide_probability: standing.probability,
             slide_fields: standing.fields,
             slide_refused: standing.refused,
             slide_unsaved: standing.unsaved,
-            model: &model.name,
-            model_version: &model.version,
-            model_sha256: &model.manifest_sha256,
+            model: cell(&model.name),
+            model_version: cell(&model.version),
+            model_sha256: cell(&model.manifest_sha256),
             demo: model.demo,
-            engine: &engine.name,
-            engine_version: &engine.version,
-            device: &engine.device,
+            engine: cell(&engine.name),
+            engine_version: cell(&engine.version),
+            device: cell(&engine.device),
             capture_ms: elapsed_ms.capture,
             preparation_ms: elapsed_ms.preparation,
             inference_ms: elapsed_ms.inference,
             storing_ms: elapsed_ms.storing,
-            image: &image.path,
-            image_sha256: &image.sha256,
-            overlay: overlay.as_ref().map(|overlay| &*overlay.path),
-            overlay_sha256: overlay.as_ref().map(|overlay| &*overlay.sha256),
-            exported_at: record.exported_at.as_deref(),
-            images_removed_at: record.images_removed_at.as_deref(),
-            hash: &record.hash,
+            image: cell(&image.path),
+            image_sha256: cell(&image.sha256),
+            overlay: overlay.as_ref().map(|overlay| cell(&overlay.path)),
+            overlay_sha256: overlay.as_ref().map(|overlay| cell(&overlay.sha256)),
+            exported_at: record.exported_at.as_deref().map(cell),
+            images_removed_at: record.images_removed_at.as_deref().map(cell),
+            hash: cell(&record.hash),
         }
     }
 }
