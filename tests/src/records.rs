@@ -10,6 +10,7 @@ use predicates::str::{contains, is_empty, starts_with};
 use serde_json::Value;
 
 use crate::bench_top::*;
+use crate::small_disk::{Place, SmallDisk, enter};
 
 /// Exit codes.
 const RECORDS: i32 = 6;
@@ -510,4 +511,49 @@ fn without_a_folder_there_are_no_records() {
         .assert()
         .code(3)
         .stderr(contains("storage.state is empty"));
+}
+
+fn copy(from: &Path, to: &Path) {
+    let mut copy = std::process::Command::new("cp");
+    assert!(copy.arg("-r").arg(from).arg(to).status().unwrap().success());
+}
+
+#[test]
+fn a_copy_on_a_medium_that_cannot_be_written_to_is_read() {
+    let test = "records::a_copy_on_a_medium_that_cannot_be_written_to_is_read";
+    if enter(test) != Place::Inside {
+        return;
+    }
+    let original = recorded();
+    let all = list(original.path(), &[]);
+    let disk = SmallDisk::of_mib(24);
+    // A name of which an address would lose a part.
+    let closed = disk.path().join("a #1?b%20");
+    copy(original.path(), &closed);
+    // Of an appliance whose power went.
+    let others = occupy(original.path());
+    others
+        .execute_batch("COMMIT; PRAGMA user_version = 2")
+        .unwrap();
+    let open = disk.path().join("open");
+    copy(original.path(), &open);
+    drop(others);
+    std::fs::remove_file(open.join("records.sqlite-shm")).unwrap();
+    disk.seal();
+
+    assert_eq!(list(&closed, &[]), all);
+    records(&closed, &["verify"])
+        .assert()
+        .success()
+        .stdout(starts_with("5 rows and 6 images"));
+    let out = tempfile::tempdir().unwrap();
+    records(&closed, &["export", "--format", "zip", "--out"])
+        .arg(out.path().join("all.zip"))
+        .assert()
+        .success()
+        .stderr(contains("3 of them with their images").and(contains("it is not noted")));
+    records(&open, &["list"])
+        .assert()
+        .code(RECORDS)
+        .stderr(contains("open/records.sqlite-wal holds rows").and(contains("copy the folder")));
 }

@@ -105,6 +105,11 @@ impl SmallDisk {
         );
         mount(&["-o", &format!("remount,size={size}")], self.path());
     }
+
+    /// Nothing can be written to it any more.
+    pub(crate) fn seal(&self) {
+        mount(&["-o", "remount,ro"], self.path());
+    }
 }
 
 impl Drop for SmallDisk {

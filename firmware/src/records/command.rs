@@ -293,6 +293,10 @@ fn export(
                 exported.fields,
                 exported.whole.len()
             )?;
+            if exported.is_unnoted {
+                let note = "it is not noted that they were exported: nothing can be written to the records";
+                writeln!(io::stderr(), "{note}")?;
+            }
             exported
         }
     };

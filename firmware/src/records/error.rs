@@ -30,6 +30,18 @@ pub enum RecordsError {
         /// What SQLite says.
         source: rusqlite::Error,
     },
+    /// It cannot be read where nothing can be written.
+    #[error(
+        "{} holds rows that are not in the database yet, and nothing can be written there to bring them in; copy \
+         the folder to where this user may write, and read the copy",
+        log.display()
+    )]
+    Sealed {
+        /// The database's log.
+        log: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
     /// Another appliance writes there.
     #[error("{} is in use by another smearscope; end that one, or give this one another folder (storage.state)", folder.display())]
     Locked {

@@ -35,6 +35,8 @@ pub(crate) struct Exported {
     pub(crate) damaged: Vec<String>,
     /// Rows that cannot be read, and what is wrong with each.
     pub(crate) unreadable: Vec<String>,
+    /// Whether it could not be noted, because nothing can be written to the records.
+    pub(crate) is_unnoted: bool,
 }
 
 /// A line of the CSV. Names are those of the database's columns. All text came from elsewhere, if only from a row that
@@ -199,10 +201,14 @@ impl Archive {
 
     /// Writes a ZIP archive: `records.csv`, `records.jsonl`, `head.txt` with the hash of the last row, and the
     /// images under the paths that the records name. The archive has its name only once it is
-    /// whole and on the disk; then it is noted which fields are in it.
+    /// whole and on the disk; then it is noted which fields are in it, if the records can be written to.
     pub(super) fn export_zip(&self, filter: &Filter, path: &Path) -> anyhow::Result<Exported> {
-        let exported = to_file(path, |file| self.write_zip(filter, file))?;
-        self.note(&exported.new)?;
+        let mut exported = to_file(path, |file| self.write_zip(filter, file))?;
+        if schema::is_sealed(self.folder()) {
+            exported.is_unnoted = true;
+        } else {
+            self.note(&exported.new)?;
+        }
         Ok(exported)
     }
 
