@@ -210,6 +210,10 @@ fn what_was_changed_is_named() {
         .unwrap()
         .to_owned();
     assert!(text.starts_with("5 rows and 6 images"), "{text}");
+    assert!(
+        text.contains("\n0 images of 0 fields were removed by retention; 0 image files"),
+        "{text}"
+    );
 
     run(state).write_stdin("press\n").assert().success();
     records(state, &["verify", "--expect-head", &head])
@@ -556,4 +560,38 @@ fn a_copy_on_a_medium_that_cannot_be_written_to_is_read() {
         .assert()
         .code(RECORDS)
         .stderr(contains("open/records.sqlite-wal holds rows").and(contains("copy the folder")));
+}
+
+#[test]
+fn an_export_onto_the_disk_of_the_records_leaves_it_room() {
+    if enter("records::an_export_onto_the_disk_of_the_records_leaves_it_room") != Place::Inside {
+        return;
+    }
+    let original = recorded();
+    let disk = SmallDisk::of_mib(24);
+    let state = disk.path().join("state");
+    copy(original.path(), &state);
+    let config = original.path().join("config.toml");
+    let free = rustix::fs::statvfs(disk.path()).unwrap();
+    let free = (free.f_bavail * free.f_frsize) >> 20;
+    let storage =
+        |min_free: u64| format!("[storage]\nreserve_mib = 1\nmin_free_mib = {min_free}\n");
+    let export = |format: &str, to: &Path| {
+        let mut command = records(&state, &["export", "--format", format, "--out"]);
+        command.arg(to).arg("--config").arg(&config);
+        command
+    };
+    let onto = disk.path().join("out");
+    std::fs::write(&config, storage(free + 1)).unwrap();
+    for format in ["csv", "json", "zip"] {
+        export(format, &onto)
+            .assert()
+            .code(RECORDS)
+            .stderr(contains("storage.min_free_mib").and(contains("another disk")));
+        assert!(!onto.exists());
+    }
+    let elsewhere = original.path().join("out");
+    export("zip", &elsewhere).assert().success();
+    std::fs::write(&config, storage(1)).unwrap();
+    export("zip", &onto).assert().success();
 }

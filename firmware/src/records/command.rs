@@ -41,7 +41,9 @@ pub(crate) enum RecordsCommand {
     },
     /// Checks that no row and no image was changed since it was written; exit code 7 if one was.
     #[command(
-        after_help = "The last line names the head, the hash of the last row. Keep it elsewhere: somebody who may write \
+        after_help = "Images that retention removed are counted as its rows say: whoever may write to the records could add \
+        such rows for images of their own choice, so compare the count with what you expect, above all that of fields that \
+        were never exported. The last line names the head, the hash of the last row. Keep it elsewhere: somebody who may write \
         to the records could make the whole chain of hashes anew, or cut off its end, and only an earlier head shows that. \
         Example: smearscope records verify --expect-head \"$(cat head-of-yesterday)\""
     )]
@@ -141,7 +143,9 @@ pub(crate) fn time(text: &str) -> Result<Timestamp, jiff::Error> {
 
 impl RecordsCommand {
     /// Does it with the records in a state folder.
-    pub(crate) fn run(self, state: &Path) -> Result<Exit> {
+    ///
+    /// An export onto their own disk must leave `least` bytes free there.
+    pub(crate) fn run(self, state: &Path, least: u64) -> Result<Exit> {
         let archive = Archive::open(state)?;
         let mut stdout = BufWriter::new(io::stdout().lock());
         let exit = match self {
@@ -164,9 +168,16 @@ impl RecordsCommand {
                 )?;
                 writeln!(
                     stdout,
-                    "the images of {} fields were removed by retention; {} image files have no record",
-                    verified.removed, verified.unrecorded
+                    "{} images of {} fields were removed by retention; {} image files have no record",
+                    verified.removed_images, verified.removed, verified.unrecorded
                 )?;
+                if let Some(last) = verified.last_removal {
+                    writeln!(
+                        stdout,
+                        "{} of these fields were never exported; the last removal was at {last}",
+                        verified.removed_unexported
+                    )?;
+                }
                 writeln!(stdout, "head {}", verified.head)?;
                 Exit::Success
             }
@@ -174,7 +185,13 @@ impl RecordsCommand {
                 filter,
                 format,
                 out,
-            } => export(&archive, &filter.filter(), format, out, &mut stdout)?,
+            } => {
+                let filter = filter.filter();
+                if let Some(path) = &out {
+                    archive.refuse_without_room(&filter, path, format == Format::Zip, least)?;
+                }
+                export(&archive, &filter, format, out, &mut stdout)?
+            }
         };
         stdout.flush()?;
         Ok(exit)

@@ -67,6 +67,22 @@ pub enum RecordsError {
         /// What does not match.
         problem: String,
     },
+    /// The disk of the records would be left with too little room.
+    #[error(
+        "{} would take {size} MiB of the disk that holds the records, of which {free} MiB are free and {least} must \
+         stay so (storage.min_free_mib); name a file on another disk, or export less at once (--since, --until, --slide)",
+        path.display()
+    )]
+    Crowded {
+        /// The file.
+        path: PathBuf,
+        /// About what it takes, in MiB.
+        size: u64,
+        /// What is free, in MiB.
+        free: u64,
+        /// What must be left, in MiB.
+        least: u64,
+    },
     /// There is no such record.
     #[error("{} has no slide or field {id}; `smearscope records list` shows them", folder.display())]
     Unknown {

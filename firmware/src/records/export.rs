@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, Seek, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -18,9 +19,14 @@ use super::chain::{self, Kind};
 use super::entry::{ExportEntry, FieldEntry, ImageEntry, utc};
 use super::{Archive, Filter, Record, RecordsError, ballast, schema};
 use crate::harmless::cell;
+use crate::vitals;
 
 /// Fields that are noted at once; whoever records waits for no more.
 const NOTED: usize = 64;
+
+/// What a field takes as text, more than less, in bytes.
+const LINES: u64 = 8 << 10;
+const MIB: u64 = 1 << 20;
 
 /// What an archive came to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -210,6 +216,55 @@ impl Archive {
             self.note(&exported.new)?;
         }
         Ok(exported)
+    }
+
+    /// Refuses to write an export onto the disk of the records that would leave less than `least` bytes free there:
+    /// it would keep the bench from working, or have images removed.
+    ///
+    /// # Errors
+    /// [`RecordsError::Crowded`], and those of reading.
+    pub(super) fn refuse_without_room(
+        &self,
+        filter: &Filter,
+        path: &Path,
+        has_images: bool,
+        least: u64,
+    ) -> Result<(), RecordsError> {
+        let look = |folder: &Path| {
+            let remedy = "check that it is there and that this user may write there";
+            folder
+                .metadata()
+                .map_err(RecordsError::file(folder, "written", remedy))
+        };
+        let folder = folder_of(path);
+        if look(folder)?.dev() != look(self.folder())?.dev() {
+            return Ok(());
+        }
+        let mut size = 0;
+        self.readable(filter, |record| {
+            size += LINES;
+            if has_images && record.images_removed_at.is_none() {
+                for image in record.field.images() {
+                    // What is absent takes no room.
+                    size += image
+                        .file(self.folder())?
+                        .metadata()
+                        .map_or(0, |found| found.len());
+                }
+            }
+            Ok::<_, RecordsError>(())
+        })?;
+        let remedy = "check that the disk is in order";
+        let room = vitals::room(folder).map_err(RecordsError::file(folder, "read", remedy))?;
+        if room.free >= least.saturating_add(size) {
+            return Ok(());
+        }
+        Err(RecordsError::Crowded {
+            path: path.into(),
+            size: size.div_ceil(MIB),
+            free: room.free / MIB,
+            least: least / MIB,
+        })
     }
 
     /// The archive itself.

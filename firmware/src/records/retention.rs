@@ -344,8 +344,18 @@ mod tests {
         };
         assert_eq!(scene.work(retention, 2).tidy(Timestamp::now()).unwrap(), 2);
         assert_eq!(scene.removed(), [0, 2]);
-        assert_eq!(scene.work(retention, 5).tidy(Timestamp::now()).unwrap(), 2);
+        let now = at("2026-02-01T12:00:00Z");
+        assert_eq!(scene.work(retention, 5).tidy(now).unwrap(), 2);
         assert_eq!(scene.removed(), [0, 1, 2, 3]);
+        let verified = scene.records.archive().verify(None).unwrap();
+        assert_eq!(
+            (verified.removed_images, verified.removed_unexported),
+            (8, 3)
+        );
+        assert_eq!(
+            verified.last_removal.as_deref(),
+            Some("2026-02-01T12:00:00.000Z")
+        );
     }
 
     #[test]
