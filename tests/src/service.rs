@@ -261,7 +261,7 @@ fn a_hang_up_applies_a_right_configuration_and_refuses_a_wrong_one() {
     ));
     service.signal("HUP");
     manager.told_until("RELOADING=1");
-    manager.told_until("READY=1");
+    manager.told_until("STATUS=showing the self-test");
     service.press();
     assert!(service.verdict().contains("smear-other"));
     assert!(service.end().success());
@@ -351,6 +351,7 @@ fn a_disk_that_is_full_at_the_start_is_told_until_there_is_room() {
         let mut service = start_patiently(&manager);
         let told = manager.told_until("READY=1");
         assert!(!told.contains(&"STOPPING=1".into()), "{told:?}");
+        manager.told_until("STATUS=showing the self-test");
         for _ in 0..2 {
             service.press();
             manager.told_until("STATUS=taking a picture");
@@ -410,7 +411,7 @@ fn on_a_full_disk_exports_are_noted_and_make_room() {
     assert_eq!(removed(&state), [false; 3]);
     disk.fill();
     let mut service = start_patiently(&manager);
-    manager.told_until("READY=1");
+    manager.told_until("STATUS=showing the self-test");
     service.press();
     let told = manager.told_until("STATUS=disk full");
     let told = told.last().unwrap();
