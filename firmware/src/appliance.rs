@@ -18,7 +18,7 @@ use crate::camera::CameraThread;
 use crate::checks::{self, Check};
 use crate::conditions::Conditions;
 use crate::examiner::{Claim, Examined, Examiner, Specimen};
-use crate::machine::{Event, Fault, SelfTest, State};
+use crate::machine::{Event, Fault, Kept, SelfTest, State};
 use crate::models::ModelError;
 use crate::outlook::{Happening, Inside, Report, Status};
 use crate::records::RecordsError;
@@ -49,6 +49,10 @@ pub struct Timing {
 
 /// How often it is looked whether the display should show something else: text that scrolls, the time.
 const TICK: Duration = Duration::from_millis(500);
+
+/// Within this share of the time for an analysis it is recorded or not at all: whoever else writes to the records is waited for, and
+/// what came of it is told in time.
+const RECORDING: f32 = 0.9;
 
 /// How long the end waits for an analysis, and then for records to be closed; a disk that hangs must not keep it for ever.
 const CLOSING: Duration = Duration::from_secs(5);
@@ -263,6 +267,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
             slide: self.slide.number(),
             fields: self.slide.judged(),
             refused: self.slide.photographed() - self.slide.judged(),
+            unsaved: self.slide.unsaved(),
         });
     }
 
@@ -385,6 +390,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
             frame,
             capture,
             slide: self.slide.clone(),
+            until: Instant::now() + self.timing.analysis.mul_f32(RECORDING),
             claim: claim.clone(),
         };
         // The appliance may be ended meanwhile.
@@ -401,7 +407,11 @@ impl<R: FnMut(&Report)> Appliance<R> {
         };
         match answered {
             Ok((source, Ok(Examined { finding, took }))) => {
-                self.slide.add(&finding.field);
+                if finding.kept == Kept::NotSaved {
+                    self.slide.lose();
+                } else {
+                    self.slide.add(&finding.field);
+                }
                 let report = Arc::new(Report {
                     asked: self.asked,
                     source,
@@ -483,7 +493,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
     /// Begins another slide; gives what the last one came to, if anything was photographed of it.
     fn close_slide(&mut self) -> Option<Standing> {
         let loaded = self.examiner.as_ref()?;
-        if self.slide.photographed() == 0 {
+        if self.slide.is_untouched() {
             return None;
         }
         let standing = self.slide.standing(loaded.slide, &loaded.decision);

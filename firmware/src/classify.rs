@@ -15,6 +15,7 @@ use walkdir::WalkDir;
 use crate::analysis::Analyst;
 use crate::answer::Answer;
 use crate::exit::Exit;
+use crate::harmless::printable;
 use crate::http::wire;
 use crate::screens::DEMO_NOTICE;
 
@@ -340,10 +341,11 @@ impl Printer<'_> {
             .reason
             .map_or_else(String::new, |reason| format!("  ({reason}: {hint})"));
         let word = said.verdict.word();
-        self.line(&format!(
+        let line = format!(
             "{word:12}  p = {probability:5}  {}{reason}",
-            path.display()
-        ))
+            path.to_string_lossy()
+        );
+        self.line(&printable(&line))
     }
 
     fn failure(&mut self, path: &Path, error: String) -> Result<()> {
@@ -357,7 +359,8 @@ impl Printer<'_> {
         if self.json {
             return self.object(&Failure { path, error });
         }
-        self.line(&format!("{:12}             {error}", "error"))
+        let line = format!("{:12}             {error}", "error");
+        self.line(&printable(&line))
     }
 
     fn summary(&mut self, by: &str, is_demo: bool, summary: &Summary) -> Result<()> {

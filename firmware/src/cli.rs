@@ -11,8 +11,9 @@ use smearscope_hardware::HardwareError;
 use crate::analysis::Analyst;
 use crate::appliance::ApplianceError;
 use crate::classify::Local;
-use crate::config::{BoardKind, Config, DEFAULT_PATH, PanelKind, Raw};
+use crate::config::{BoardKind, Config, DEFAULT_PATH, PanelKind, Raw, StorageConfig};
 use crate::exit::{self, Exit};
+use crate::harmless::printable_lines;
 use crate::http::token_command::TokenCommand;
 use crate::logging;
 use crate::models::{ModelCommand, ModelError, Models};
@@ -259,7 +260,8 @@ impl Cli {
             Err(failure) if is_broken_pipe(&failure.error) => Exit::Success,
             Err(Failure { exit, error }) => {
                 // Standard error may be closed; the exit code still tells.
-                let _ = writeln!(std::io::stderr(), "error: {error:#}");
+                let text = printable_lines(&format!("{error:#}"));
+                let _ = writeln!(std::io::stderr(), "error: {text}");
                 exit
             }
         }
@@ -352,8 +354,8 @@ impl Command {
                 config,
                 state,
             } => {
-                let state = state_folder(config.as_deref(), state).map_err(wrong_configuration)?;
-                Ok(command.run(&state)?)
+                let storage = storage(config.as_deref(), state).map_err(wrong_configuration)?;
+                Ok(command.run(&storage.state, storage.min_free)?)
             }
             Self::Token { command, setup } => {
                 logging::start_for_command();
@@ -403,14 +405,19 @@ fn configured(common: Common, bench: Option<Bench>) -> Result<Config> {
     raw.validate()
 }
 
-fn state_folder(config: Option<&Path>, named: Option<PathBuf>) -> Result<PathBuf> {
+/// Where records are: in a folder that is named, whatever the machine's own configuration says, or where a configuration says.
+fn storage(config: Option<&Path>, named: Option<PathBuf>) -> Result<StorageConfig> {
+    let mut raw = if named.is_some() && config.is_none() {
+        Raw::default()
+    } else {
+        Raw::read(config)?
+    };
     if let Some(folder) = named {
-        return Ok(folder);
+        raw.storage.state = folder;
     }
-    let storage = Raw::read(config)?.validate()?.storage;
-    Ok(storage
-        .context("nothing is recorded: storage.state is empty; name a folder with --state")?
-        .state)
+    raw.validate()?
+        .storage
+        .context("nothing is recorded: storage.state is empty; name a folder with --state")
 }
 
 fn wrong_configuration(error: Error) -> Failure {

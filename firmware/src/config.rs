@@ -578,7 +578,7 @@ const COMMENTS: &[(&str, &str)] = &[
     (
         "switch_off",
         "Program and arguments that switch the machine off after the button was held for 8 s, \
-         such as [\"systemctl\", \"poweroff\"]; empty: only smearscope ends.",
+         such as [\"systemctl\", \"poweroff\"], which the package allows it; empty: only smearscope ends.",
     ),
     ("model.", "Which model on which engine."),
     (

@@ -9,26 +9,19 @@ use serde_json::Value;
 use smearscope_hardware::{Frame, with_causes};
 use uuid::Uuid;
 
-use crate::analysis::{Analysis, AnalysisError, Analyst, Elapsed, Photograph};
+use crate::analysis::{AnalysisError, Analyst, Elapsed, Photograph};
 use crate::machine::{Finding, Kept};
 use crate::quality::Quality;
 use crate::records::{
-    ElapsedEntry, EngineEntry, Exposure, FieldEntry, Images, Keeper, ModelEntry, RecordsError,
-    Retention, SlideEntry, Space, StandingEntry, Store, utc,
+    Cabinet, ElapsedEntry, EngineEntry, Exposure, FieldEntry, Images, ModelEntry, SlideEntry,
+    Space, StandingEntry, utc,
 };
 use crate::slide::{Slide, Standing};
 
 /// An analyst, with the records that it keeps, if it keeps any.
 pub struct Examiner {
     analyst: Analyst,
-    records: Option<Records>,
-}
-
-struct Records {
-    store: Store,
-    space: Space,
-    /// Held, because dropping it ends retention.
-    _keeper: Keeper,
+    records: Option<Cabinet>,
 }
 
 /// A frame on its way to a verdict.
@@ -39,6 +32,8 @@ pub struct Specimen {
     pub capture: Duration,
     /// The slide without it.
     pub slide: Slide,
+    /// Until when it may be recorded.
+    pub until: Instant,
     /// Settles whether it is recorded or given up.
     pub claim: Claim,
 }
@@ -100,24 +95,12 @@ impl Examiner {
         }
     }
 
-    /// One that keeps records, with the evidence, as long as `retention` says and `space` lets it.
-    ///
-    /// # Errors
-    /// Those of [`Keeper::start`].
-    pub fn recording(
-        analyst: Analyst,
-        store: Store,
-        retention: Retention,
-        space: Space,
-    ) -> Result<Self, RecordsError> {
-        Ok(Self {
+    /// One that keeps records, with the evidence.
+    pub fn recording(analyst: Analyst, records: Cabinet) -> Self {
+        Self {
             analyst: analyst.with_overlays(true),
-            records: Some(Records {
-                _keeper: Keeper::start(&store, retention, space.clone())?,
-                store,
-                space,
-            }),
-        })
+            records: Some(records),
+        }
     }
 
     /// The verified model and its gate.
@@ -127,7 +110,7 @@ impl Examiner {
 
     /// The room that there is for records, if any are kept.
     pub fn space(&self) -> Option<&Space> {
-        self.records.as_ref().map(|records| &records.space)
+        self.records.as_ref().map(Cabinet::space)
     }
 
     /// Analyses a frame and records it. What cannot be recorded is a finding all the same, which says so, and the log tells
@@ -140,6 +123,7 @@ impl Examiner {
             frame,
             capture,
             slide,
+            until,
             claim,
         } = specimen;
         let captured_at = wall_clock(frame.captured_at);
@@ -147,7 +131,8 @@ impl Examiner {
         let photograph = self.analyst.analyse_frame(frame, slide.id())?;
         let number = slide.photographed() + 1;
         let id = slide.id();
-        let standing = self.standing(slide, &photograph.analysis);
+        let before = slide.clone();
+        let mut standing = self.standing(slide, |slide| slide.add(&photograph.analysis));
         let field = Field {
             id: Uuid::now_v7(),
             slide: SlideEntry {
@@ -159,11 +144,15 @@ impl Examiner {
             captured_at,
             source,
             capture,
+            until,
         };
         let began = Instant::now();
         let kept = self.record(&field, &photograph, &standing, &claim)?;
         let storing = began.elapsed();
-        if photograph.analysis.log_odds.is_some() {
+        if kept == Kept::NotSaved {
+            // The same field may be photographed again, so that it is not remembered either.
+            standing = self.standing(before, Slide::lose);
+        } else if photograph.analysis.log_odds.is_some() {
             self.analyst.remember();
         }
         Ok(Examined {
@@ -181,8 +170,8 @@ impl Examiner {
         })
     }
 
-    fn standing(&self, mut slide: Slide, analysis: &Analysis) -> Standing {
-        slide.add(analysis);
+    fn standing(&self, mut slide: Slide, change: impl FnOnce(&mut Slide)) -> Standing {
+        change(&mut slide);
         let manifest = self.analyst.manifest();
         slide.standing(manifest.slide, &manifest.decision)
     }
@@ -194,12 +183,16 @@ impl Examiner {
         standing: &Standing,
         claim: &Claim,
     ) -> Result<Kept, AnalysisError> {
+        let claimed = |kept| {
+            let is_claimed = claim.take();
+            is_claimed.then_some(kept).ok_or(AnalysisError::TooLate)
+        };
         let Some(records) = &mut self.records else {
-            return if claim.take() {
-                Ok(Kept::Unwanted)
-            } else {
-                Err(AnalysisError::TooLate)
-            };
+            return claimed(Kept::Unwanted);
+        };
+        let Some(store) = records.store() else {
+            log::error!("{} is not saved: the records are not open", field.source);
+            return claimed(Kept::NotSaved);
         };
         let mut is_claimed = false;
         let exposure = Exposure {
@@ -212,7 +205,7 @@ impl Examiner {
             is_claimed = claim.take();
             is_claimed.then(|| field.entry(analyst, photograph, standing, images))
         };
-        match records.store.put(&field.slide, field.id, &exposure, entry) {
+        match store.put(&field.slide, field.id, &exposure, field.until, entry) {
             Ok(true) => Ok(Kept::Saved(field.id)),
             Err(error) if is_claimed || claim.take() => {
                 log::error!("{} is not saved: {}", field.source, with_causes(&error));
@@ -231,6 +224,7 @@ struct Field {
     captured_at: Timestamp,
     source: String,
     capture: Duration,
+    until: Instant,
 }
 
 impl Field {
@@ -265,6 +259,7 @@ impl Field {
                 probability: standing.probability,
                 fields: standing.fields,
                 refused: standing.refused,
+                unsaved: standing.unsaved,
             },
             model: ModelEntry {
                 name: manifest.name.clone(),

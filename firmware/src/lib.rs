@@ -23,6 +23,7 @@ mod conditions;
 pub mod config;
 pub mod examiner;
 pub mod exit;
+mod harmless;
 pub mod http;
 mod logging;
 pub mod machine;

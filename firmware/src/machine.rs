@@ -54,7 +54,7 @@ pub struct SelfTest {
 pub struct Finding {
     /// The field of view.
     pub field: Analysis,
-    /// The slide with this field.
+    /// The slide with this field; without it, if it was not recorded and should have been.
     pub slide: Standing,
     /// Whether it was recorded.
     pub kept: Kept,
@@ -65,7 +65,7 @@ pub struct Finding {
 pub enum Kept {
     /// It is on the disk, in the record with this id.
     Saved(Uuid),
-    /// It should be, and is not.
+    /// It should be, and is not: it counts for nothing.
     NotSaved,
     /// Nothing is recorded.
     Unwanted,
@@ -217,6 +217,7 @@ pub(crate) mod tests {
                 slide: 1,
                 fields: 2,
                 refused: 0,
+                unsaved: 0,
                 verdict,
                 probability,
             },

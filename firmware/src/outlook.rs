@@ -31,6 +31,8 @@ pub struct Status {
     pub fields: u32,
     /// Fields of it that the quality gate refused.
     pub refused: u32,
+    /// Fields of it that could not be recorded, and count for nothing.
+    pub unsaved: u32,
 }
 
 /// A finished analysis.
@@ -92,6 +94,7 @@ pub fn outlook() -> (Outlook, Inside) {
         slide: 1,
         fields: 0,
         refused: 0,
+        unsaved: 0,
     });
     let camera = Arc::default();
     let outlook = Outlook {

@@ -82,6 +82,7 @@ fn finding(verdict: Verdict, probability: Option<f32>) -> Finding {
             slide: 3,
             fields: 2,
             refused: u32::from(probability.is_none()),
+            unsaved: 0,
             verdict,
             probability,
         },

@@ -13,12 +13,13 @@ use crate::appliance::{self, ApplianceError, End, Equipped};
 use crate::checks::{self, Check};
 use crate::config::{BoardKind, Config, PanelKind, StorageConfig};
 use crate::examiner::Examiner;
+use crate::harmless::printable;
 use crate::logging;
 use crate::machine::{Finding, Kept};
 use crate::models::Models;
 use crate::network;
 use crate::outlook::{Report, outlook};
-use crate::records::{Space, Store};
+use crate::records::{Cabinet, Space};
 use crate::screens::DEMO_NOTICE;
 
 /// `reread` reads the configuration once more, when a new one is to be applied.
@@ -47,6 +48,7 @@ pub(crate) fn run(config: &Config, reread: impl Fn() -> Result<Config>) -> Resul
     };
     let report = |report: &Report| {
         let line = verdict_line(report);
+        let line = printable(&line);
         if is_drawn {
             log::info!("{line}");
         } else {
@@ -93,14 +95,9 @@ fn examiner(analyst: Analyst, storage: Option<StorageConfig>) -> Result<Examiner
     let Some(storage) = storage else {
         return Ok(Examiner::new(analyst));
     };
-    let store = Store::open(storage.state.clone())?;
-    let space = Space::of(storage.state, storage.min_free, storage.reserve);
-    Ok(Examiner::recording(
-        analyst,
-        store,
-        storage.retention,
-        space,
-    )?)
+    let space = Space::of(storage.state.clone(), storage.min_free, storage.reserve);
+    let records = Cabinet::open(storage.state, storage.retention, space)?;
+    Ok(Examiner::recording(analyst, records))
 }
 
 /// What the operator meant by holding the button, where the configuration says how.
@@ -180,7 +177,7 @@ fn verdict_line(report: &Report) -> String {
     };
     let kept = match kept {
         Kept::Saved(id) => format!(" · saved as {id}"),
-        Kept::NotSaved => " · NOT SAVED".into(),
+        Kept::NotSaved => " · NOT SAVED, does not count".into(),
         Kept::Unwanted => String::new(),
     };
     format!(

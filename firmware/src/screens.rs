@@ -9,7 +9,7 @@
 //! | analysing | | breathes | |
 //! | slide positive | on | | |
 //! | slide negative | | | blinks |
-//! | inconclusive | | on | |
+//! | inconclusive, or not saved | | on | |
 //! | slide closed | | breathes | breathes |
 //! | switching off | breathes | | |
 //! | fault | blinks | | |
@@ -38,7 +38,6 @@ use crate::verdict::Verdict;
 pub const DEMO_NOTICE: &str = "demo model, not for diagnosis";
 const DEMO_LINE: &str = "DEMO, NOT FOR DIAGNOSIS";
 const RESEARCH_LINE: &str = "RESEARCH USE ONLY";
-const NOT_SAVED: &str = "NOT SAVED, CHECK DISK";
 const DISK_LOW: &str = "DISK LOW, EXPORT RECORDS";
 /// Before the slide's number where a display is repeated.
 const AGAIN: &str = "again: ";
@@ -124,6 +123,9 @@ pub fn lights(state: &State) -> Lights {
         State::SlideClosed(_) => (Light::Off, Light::Breathe, Light::Breathe),
         State::SwitchingOff { .. } => (Light::Breathe, Light::Off, Light::Off),
         State::Fault(_) => (Light::Blink, Light::Off, Light::Off),
+        State::Verdict(finding) if finding.kept == Kept::NotSaved => {
+            (Light::Off, Light::Steady, Light::Off)
+        }
         State::Verdict(_) | State::Again(_) | State::Off => match verdict {
             Some(Verdict::Positive) => (Light::Steady, Light::Off, Light::Off),
             Some(Verdict::Negative) => (Light::Off, Light::Off, Light::Blink),
@@ -224,10 +226,19 @@ fn verdict(page: &mut Page, finding: &Finding, again: &str) {
     let (field, slide) = (&finding.field, &finding.slide);
     let shown = shown_verdict(finding);
     let place = format!("{again}slide {}, {}", slide.slide, fields(slide.fields));
-    let mut lines = Vec::new();
     if finding.kept == Kept::NotSaved {
-        lines.push(NOT_SAVED.to_owned());
+        // No verdict: that of the slide is the one from before.
+        let mut lines = vec!["does not count".into(), "check disk, take it again".into()];
+        lines.extend(
+            field
+                .probability
+                .map(|p| format!("this field {}", percent(p))),
+        );
+        lines.push(place);
+        page.large("NOT SAVED", None, &lines);
+        return;
     }
+    let mut lines = Vec::new();
     if let Some(reason) = shown.reason() {
         lines.extend([reason.to_string(), reason.hint().to_owned()]);
         let is_judged = field.log_odds.is_some();
@@ -260,6 +271,9 @@ fn closed(page: &mut Page, standing: &Standing, again: &str) {
         fields(standing.fields),
         standing.refused
     ));
+    if standing.unsaved > 0 {
+        lines.push(format!("{} NOT SAVED", standing.unsaved));
+    }
     page.large(word(standing.verdict), None, &lines);
 }
 
@@ -596,11 +610,28 @@ mod tests {
         lost.kept = Kept::NotSaved;
         let mut saved = lost.clone();
         saved.kept = Kept::Saved(uuid::Uuid::nil());
-        let [lost, saved] =
-            [lost, saved].map(|found| picture(&State::Verdict(found), Some(&identity(true))));
+        let [lost, saved] = [lost, saved].map(State::Verdict);
+        assert_eq!(lights(&lost), lights(&refused()), "no verdict stands");
+        assert_eq!(lights(&saved).red, Light::Steady);
+        let [lost, saved] = [lost, saved].map(|found| picture(&found, Some(&identity(true))));
         assert_ne!(lost, saved);
         // The D of DEMO is there all the same.
         assert_art(&lost, 6, 57, "#...##.\n#.##.#.");
+    }
+
+    #[test]
+    fn a_closed_slide_tells_what_was_not_saved() {
+        let closed = |unsaved| {
+            let mut slide = finding(Verdict::Positive, Some(0.9)).slide;
+            slide.unsaved = unsaved;
+            picture_after(
+                &State::SlideClosed(slide),
+                None,
+                ScreenSize::Rows64,
+                STEP * 3,
+            )
+        };
+        assert_ne!(closed(0), closed(1));
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub struct Slide {
     log_odds: Vec<f32>,
     /// Fields that the quality gate refused.
     refused: u32,
+    /// Fields that should have been recorded and were not.
+    unsaved: u32,
 }
 
 /// What a slide's fields say together so far.
@@ -27,6 +29,8 @@ pub struct Standing {
     pub fields: u32,
     /// Fields that it was not asked about.
     pub refused: u32,
+    /// Fields that could not be recorded: they are none of those, and count for nothing.
+    pub unsaved: u32,
     /// The verdict on the slide.
     pub verdict: Verdict,
     /// Calibrated probability of the positive class, 0 to 1; `None` while there are too few fields.
@@ -51,6 +55,7 @@ impl Slide {
             number,
             log_odds: Vec::new(),
             refused: 0,
+            unsaved: 0,
         }
     }
 
@@ -69,7 +74,17 @@ impl Slide {
         self.log_odds.len() as u32
     }
 
-    /// How many fields were photographed of it, refused ones included.
+    /// How many fields of it should have been recorded and were not.
+    pub fn unsaved(&self) -> u32 {
+        self.unsaved
+    }
+
+    /// Whether nothing has been photographed of it.
+    pub fn is_untouched(&self) -> bool {
+        self.photographed() == 0 && self.unsaved == 0
+    }
+
+    /// How many fields were photographed of it, refused ones included, but for those that could not be recorded.
     pub fn photographed(&self) -> u32 {
         self.log_odds.len() as u32 + self.refused
     }
@@ -83,6 +98,12 @@ impl Slide {
         }
     }
 
+    /// Counts a field that could not be recorded. What the slide comes to must follow from its records, so that it
+    /// says nothing about it.
+    pub fn lose(&mut self) {
+        self.unsaved += 1;
+    }
+
     /// What the fields say together: the log-odds that `rule` makes of theirs, judged as those of a field.
     pub fn standing(&self, rule: SlideRule, decision: &DecisionRule) -> Standing {
         let fields = self.log_odds.len() as u32;
@@ -94,6 +115,7 @@ impl Slide {
             slide: self.number,
             fields,
             refused: self.refused,
+            unsaved: self.unsaved,
             verdict: decided.map_or(
                 Verdict::Inconclusive(Reason::TooFewFields(missing)),
                 |decision| Verdict::of(&decision),
@@ -156,5 +178,22 @@ mod tests {
         }
         assert_eq!(slide(&[None, Some(1.0)]).photographed(), 2);
         assert_eq!(Slide::first().next().number(), 2);
+    }
+
+    #[test]
+    fn a_field_that_was_not_recorded_counts_for_nothing_and_is_told() {
+        let mut slide = slide(&[Some(1.0)]);
+        let before = slide.standing(SlideRule::default(), &DECISION);
+        slide.lose();
+        let expected = Standing {
+            unsaved: 1,
+            ..before
+        };
+        assert_eq!(slide.standing(SlideRule::default(), &DECISION), expected);
+        assert_eq!((slide.photographed(), slide.unsaved()), (1, 1));
+        let mut slide = slide.next();
+        assert!(slide.is_untouched());
+        slide.lose();
+        assert!(!slide.is_untouched(), "the next slide must not inherit it");
     }
 }

@@ -25,12 +25,18 @@ fn capture(served: &Served) -> String {
 }
 
 fn capture_as(served: &Served, token: &str) -> String {
+    let finding = taken(served, token).json();
+    finding["record"].as_str().unwrap().to_owned()
+}
+
+/// What is answered to that.
+fn taken(served: &Served, token: &str) -> Answer {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let capture = served.send("POST", "/v1/captures", &[("authorization", token)], b"");
         if capture.status != 409 || Instant::now() > deadline {
             assert_eq!(capture.status, 201, "{capture:?}");
-            return capture.json()["record"].as_str().unwrap().to_owned();
+            return capture;
         }
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -290,4 +296,50 @@ fn a_note_on_a_slide_stays_as_it_was_written() {
     let told = String::from_utf8(verify.stdout).unwrap();
     // The slide, its field, and the notes.
     assert!(told.starts_with("4 rows and "), "{told}");
+}
+
+#[test]
+fn a_field_that_was_not_saved_counts_nowhere_and_is_told_everywhere() {
+    let served = Served::start_with("", "", &root().join("hardware/fields"));
+    capture(&served);
+    let (incoming, aside) = (served.state("incoming"), served.state("aside"));
+    fs::rename(&incoming, &aside).unwrap();
+    fs::write(&incoming, "in the way").unwrap();
+    let lost = taken(&served, "").json();
+    assert_eq!(
+        (&lost["saved"], &lost["record"]),
+        (&false.into(), &Value::Null)
+    );
+    assert!(lost["probability"].is_number(), "{lost}");
+    let slide = &lost["slide"];
+    assert_eq!(
+        (&slide["fields"], &slide["unsaved"]),
+        (&1.into(), &1.into())
+    );
+    fs::remove_file(&incoming).unwrap();
+    fs::rename(&aside, &incoming).unwrap();
+
+    let saved = taken(&served, "").json();
+    assert_eq!(saved["saved"], true);
+    let state = &served.get("/v1/device").json()["state"];
+    let closed = served.send("POST", "/v1/slides/next", &[], b"").json();
+    let rows = listed(&served);
+    assert_eq!(rows.len(), 2);
+    for told in [
+        &saved["slide"],
+        state,
+        &closed["closed"],
+        &rows[1]["standing"],
+    ] {
+        assert_eq!(
+            (&told["fields"], &told["unsaved"]),
+            (&2.into(), &1.into()),
+            "{told}"
+        );
+    }
+    assert_eq!(rows[1]["number"], 2);
+    assert_eq!(
+        rows[1]["standing"]["probability"],
+        closed["closed"]["probability"]
+    );
 }

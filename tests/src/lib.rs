@@ -27,6 +27,7 @@ mod records;
 mod screens;
 mod selftest;
 mod service;
+mod small_disk;
 mod soak;
 mod stand_ins;
 mod trainer;

@@ -15,7 +15,9 @@ use smearscope::machine::{Finding, Kept, SelfTest, State};
 use smearscope::models::ModelError;
 use smearscope::outlook::outlook;
 use smearscope::quality::Problem;
-use smearscope::records::{Archive, Filter, Record, RecordsError, Retention, Space, Store};
+use smearscope::records::{
+    Archive, Cabinet, Filter, Record, RecordsError, Retention, Space, Store,
+};
 use smearscope::screens::{Identity, Notice, View};
 use smearscope::slide::Slide;
 use smearscope::verdict::{Reason, Verdict};
@@ -86,14 +88,9 @@ fn unrecorded(model: &Path) -> Result<Examiner, ApplianceError> {
 
 /// One that records into a folder with so much room.
 fn recorded(state: &Path, space: Space) -> Result<Examiner, ApplianceError> {
-    let store = Store::open(state.to_owned())?;
     let analyst = load(&demo_model()).map_err(ModelError::from)?;
-    Ok(Examiner::recording(
-        analyst,
-        store,
-        Retention::default(),
-        space,
-    )?)
+    let records = Cabinet::open(state.to_owned(), Retention::default(), space)?;
+    Ok(Examiner::recording(analyst, records))
 }
 
 /// What is recorded in a folder.
@@ -681,6 +678,7 @@ fn a_field_that_nobody_waits_for_any_more_is_not_recorded() {
             },
             capture: Duration::ZERO,
             slide: slide.clone(),
+            until: Instant::now() + Duration::from_mins(1),
             claim,
         }
     };

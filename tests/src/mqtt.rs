@@ -465,7 +465,8 @@ fn record(state: &Path, fields: usize) {
             overlay: None,
         };
         let entry = |images| Some(entry(id, slide.id, number as u32, images));
-        assert!(store.put(&slide, id, &exposure, entry).unwrap());
+        let until = std::time::Instant::now() + std::time::Duration::from_mins(1);
+        assert!(store.put(&slide, id, &exposure, until, entry).unwrap());
     }
 }
 
@@ -488,6 +489,7 @@ fn entry(id: Uuid, slide: Uuid, number: u32, images: Images) -> FieldEntry {
             probability: Some(0.25),
             fields: number,
             refused: 0,
+            unsaved: 0,
         },
         model: ModelEntry {
             name: "test".into(),

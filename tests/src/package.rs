@@ -23,6 +23,8 @@ fn package() -> PathBuf {
     let output = Command::new(root().join("scripts/package"))
         .arg("--binary")
         .arg(built("smearscope"))
+        .env("DEBFULLNAME", "A Laboratory")
+        .env("DEBEMAIL", "laboratory@example.org")
         .output()
         .unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
@@ -113,6 +115,7 @@ fn the_package_is_installed_works_and_goes_without_a_trace() {
         "usr/lib/systemd/system/smearscope.service",
         "usr/lib/sysusers.d/smearscope.conf",
         "usr/lib/udev/rules.d/99-smearscope.rules",
+        "usr/share/polkit-1/rules.d/60-smearscope.rules",
         "usr/share/doc/smearscope/copyright",
         "usr/share/smearscope/models/smear-demo/manifest.toml",
         CONFIG,
@@ -120,6 +123,9 @@ fn the_package_is_installed_works_and_goes_without_a_trace() {
     ] {
         assert!(files.contains(&expected.into()), "{expected}: {files:#?}");
     }
+    let status = fs::read_to_string(system.path("var/lib/dpkg/status")).unwrap();
+    let maintainer = "Maintainer: A Laboratory <laboratory@example.org>";
+    assert!(status.contains(maintainer), "{status}");
     let passwd = fs::read_to_string(system.path("etc/passwd")).unwrap();
     assert!(passwd.contains("smearscope:"), "{passwd}");
     let groups = fs::read_to_string(system.path("etc/group")).unwrap();
@@ -179,6 +185,49 @@ fn the_package_is_installed_works_and_goes_without_a_trace() {
         .filter(|path| !users.iter().any(|users| path.starts_with(users)))
         .collect();
     assert_eq!(unexpected, Vec::<&String>::new());
+}
+
+/// What polkit says of an action of a user, by the package's rule and no other.
+fn is_allowed(user: &str, action: &str) -> bool {
+    let rule = root().join("firmware/systemd/60-smearscope.rules");
+    let script = format!(
+        "const polkit = {{ Result: {{ YES: 'yes', NOT_HANDLED: null }}, addRule(rule) {{ this.rule = rule; }} }};
+         {}
+         console.log(polkit.rule({{ id: {action:?} }}, {{ user: {user:?} }}) === polkit.Result.YES);",
+        fs::read_to_string(rule).unwrap()
+    );
+    let output = Command::new("node").args(["-e", &script]).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    output.stdout == b"true\n"
+}
+
+#[test]
+fn the_services_user_may_switch_the_machine_off_and_nothing_else() {
+    let rule = fs::read_to_string(root().join("firmware/systemd/60-smearscope.rules")).unwrap();
+    let unit = fs::read_to_string(root().join("firmware/systemd/smearscope.service")).unwrap();
+    assert!(unit.contains("\nUser=smearscope\n"));
+    let quoted: Vec<_> = rule.split('"').skip(1).step_by(2).collect();
+    let power_off = [
+        "org.freedesktop.login1.power-off",
+        "org.freedesktop.login1.power-off-multiple-sessions",
+    ];
+    assert_eq!(quoted, ["smearscope", power_off[0], power_off[1]]);
+    assert_eq!(rule.matches("Result.YES").count(), 1);
+    if !is_there("node", "--version") {
+        return;
+    }
+    for action in power_off {
+        assert!(is_allowed("smearscope", action), "{action}");
+        assert!(!is_allowed("pi", action), "{action}");
+    }
+    for action in [
+        "org.freedesktop.login1.reboot",
+        "org.freedesktop.login1.power-off-ignore-inhibit",
+        "org.freedesktop.systemd1.manage-units",
+    ] {
+        assert!(!is_allowed("smearscope", action), "{action}");
+    }
 }
 
 #[test]

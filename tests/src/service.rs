@@ -13,6 +13,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::bench_top::*;
+use crate::small_disk::{Place, SmallDisk, enter};
 
 /// The watchdog's time, in microseconds; shorter than the program's own deadlines allow.
 const WATCHDOG: &str = "100000";
@@ -260,7 +261,7 @@ fn a_hang_up_applies_a_right_configuration_and_refuses_a_wrong_one() {
     ));
     service.signal("HUP");
     manager.told_until("RELOADING=1");
-    manager.told_until("READY=1");
+    manager.told_until("STATUS=showing the self-test");
     service.press();
     assert!(service.verdict().contains("smear-other"));
     assert!(service.end().success());
@@ -298,4 +299,131 @@ fn the_journal_gets_priorities_and_no_times_and_only_what_was_asked_for() {
         debug.iter().any(|line| line.starts_with("<7>")),
         "{debug:?}"
     );
+}
+
+/// The appliance with its records on a small disk, of which so much must be free, in MiB.
+fn on_a_small_disk(reserve: u64) -> (Manager, SmallDisk, PathBuf) {
+    let manager = Manager::new(&demo_model());
+    let disk = SmallDisk::of_mib(24);
+    let state = disk.path().join("state");
+    manager.configure(&format!(
+        "[model]\nengine = \"embedded\"\n\
+         [storage]\nstate = {state:?}\nreserve_mib = {reserve}\nmin_free_mib = {reserve}\n"
+    ));
+    (manager, disk, state)
+}
+
+/// With more time for a picture than tests of the watchdog want.
+fn start_patiently(manager: &Manager) -> Service<'_> {
+    manager.start_with(|command| {
+        command.env("SMEARSCOPE__TIMING__CAPTURE_S", "10");
+    })
+}
+
+fn records(state: &Path, arguments: &[&str]) -> std::process::Output {
+    let mut command = smearscope(["records", "--state"]);
+    command.arg(state).args(arguments).output().unwrap()
+}
+
+/// When the images of each field were removed.
+fn removed(state: &Path) -> Vec<bool> {
+    let listed = records(state, &["list", "--json"]);
+    assert!(listed.status.success());
+    let lines = json_lines(&listed.stdout);
+    let removed = lines
+        .iter()
+        .map(|line| line["images_removed_at"].is_string());
+    removed.collect()
+}
+
+#[test]
+fn a_disk_that_is_full_at_the_start_is_told_until_there_is_room() {
+    let test = "service::a_disk_that_is_full_at_the_start_is_told_until_there_is_room";
+    if enter(test) != Place::Inside {
+        return;
+    }
+    let (manager, disk, state) = on_a_small_disk(1);
+    let full = "STATUS=disk full, records cannot be opened";
+    // Of a disk that was always full, and of one on which there are records and no ballast.
+    for known in 0..2 {
+        fs::create_dir_all(&state).unwrap();
+        disk.fill();
+        let mut service = start_patiently(&manager);
+        let told = manager.told_until("READY=1");
+        assert!(!told.contains(&"STOPPING=1".into()), "{told:?}");
+        manager.told_until("STATUS=showing the self-test");
+        for _ in 0..2 {
+            service.press();
+            manager.told_until("STATUS=taking a picture");
+            manager.told_until(full);
+        }
+        disk.empty();
+        while !manager.log().iter().any(|line| line.contains("are open")) {
+            std::thread::yield_now();
+        }
+        service.press();
+        let verdict = service.verdict();
+        assert!(verdict.contains("saved as"), "{verdict}");
+        assert!(service.end().success());
+        assert_eq!(removed(&state), vec![false; known + 1]);
+        fs::remove_file(state.join("records.ballast")).unwrap();
+    }
+}
+
+#[test]
+fn on_a_full_disk_exports_are_noted_and_make_room() {
+    if enter("service::on_a_full_disk_exports_are_noted_and_make_room") != Place::Inside {
+        return;
+    }
+    // More than the ballast: a disk that is filled stays full until somebody else makes room.
+    let (manager, disk, state) = on_a_small_disk(10);
+    let ballast = state.join("records.ballast");
+    let run = |presses: usize| {
+        let mut service = start_patiently(&manager);
+        manager.told_until("STATUS=ready");
+        for _ in 0..presses {
+            service.press();
+            assert!(service.verdict().contains("saved as"));
+        }
+        assert!(service.end().success());
+    };
+    run(2);
+    assert!(ballast.exists());
+    disk.fill();
+    let archive = manager.path("out.zip");
+    let exported = records(
+        &state,
+        &[
+            "export",
+            "--format",
+            "zip",
+            "--out",
+            archive.to_str().unwrap(),
+        ],
+    );
+    let stderr = String::from_utf8_lossy(&exported.stderr);
+    assert!(exported.status.success(), "{stderr}");
+    assert!(!ballast.exists(), "it was needed");
+
+    disk.empty();
+    run(1);
+    assert!(ballast.exists(), "there is room for it again");
+    assert_eq!(removed(&state), [false; 3]);
+    disk.fill();
+    let mut service = start_patiently(&manager);
+    manager.told_until("STATUS=showing the self-test");
+    service.press();
+    let told = manager.told_until("STATUS=disk full");
+    let told = told.last().unwrap();
+    assert!(told.contains("MiB free; export records"), "{told}");
+    while removed(&state) != [true, true, false] {
+        std::thread::yield_now();
+    }
+    service.press();
+    manager.told_until("STATUS=disk full");
+    disk.empty();
+    service.press();
+    assert!(service.verdict().contains("saved as"));
+    assert!(service.end().success());
+    assert!(records(&state, &["verify"]).status.success());
 }

@@ -72,7 +72,7 @@ pub(crate) async fn next_slide(State(context): State<Context>) -> Result<Json<Ne
         return Err(busy(&context));
     }
     let slide = status.slide;
-    if status.fields + status.refused == 0 {
+    if status.fields + status.refused + status.unsaved == 0 {
         return Ok(Json(NextSlide {
             closed: None,
             slide,

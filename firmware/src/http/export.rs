@@ -247,16 +247,22 @@ impl Order {
     }
 
     fn write(&self, archive: &Archive, file: &mut Sparing<'_>) -> anyhow::Result<Exported> {
-        match self.format {
-            Format::Zip => return archive.write_zip(&self.filter, file),
-            Format::Csv => archive.write_csv(&self.filter, BufWriter::new(file))?,
-            Format::Json => {
-                let mut out = BufWriter::new(file);
-                archive.write_json(&self.filter, &mut out)?;
-                out.flush()?;
-            }
-        }
-        Ok(Exported::default())
+        let rows = |unreadable| Exported {
+            unreadable,
+            ..Exported::default()
+        };
+        let exported = match self.format {
+            Format::Zip => archive.write_zip(&self.filter, file)?,
+            Format::Csv => rows(archive.write_csv(&self.filter, BufWriter::new(file))?),
+            Format::Json => rows(archive.write_json(&self.filter, BufWriter::new(file))?),
+        };
+        // Whoever fetches it would not see what is not in it.
+        anyhow::ensure!(
+            exported.unreadable.is_empty(),
+            "{}; `smearscope records export` takes the rest",
+            exported.unreadable.join("; ")
+        );
+        Ok(exported)
     }
 }
 

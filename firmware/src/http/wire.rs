@@ -24,6 +24,8 @@ pub(crate) struct State {
     fields: u32,
     /// Fields of it that the quality gate refused.
     refused: u32,
+    /// Fields of it that could not be recorded, and count for nothing.
+    unsaved: u32,
 }
 
 /// Which state.
@@ -65,6 +67,7 @@ impl From<&Status> for State {
             slide: status.slide,
             fields: status.fields,
             refused: status.refused,
+            unsaved: status.unsaved,
         }
     }
 }
@@ -132,13 +135,13 @@ pub(crate) struct Finding {
     engine: String,
     /// Whether it is a demonstration model, whose verdicts mean nothing.
     demo: bool,
-    /// Whether it was recorded; null where nothing is.
+    /// Whether it was recorded; null where nothing is. If it was not, it is no field of the slide.
     #[schema(required)]
     saved: Option<bool>,
     /// Id of its record, if there is one.
     #[schema(required, value_type = Option<String>, format = "uuid")]
     record: Option<Uuid>,
-    /// The slide with this field.
+    /// The slide with this field; without it, if it was not recorded and should have been.
     slide: Slide,
 }
 
@@ -180,6 +183,8 @@ pub(crate) struct Slide {
     fields: u32,
     /// Fields that it was not asked about.
     refused: u32,
+    /// Fields that could not be recorded, and count for nothing.
+    unsaved: u32,
     /// The verdict on the slide.
     verdict: Verdict,
     /// Why there is none, if there is none.
@@ -199,6 +204,7 @@ impl From<&Standing> for Slide {
             number: standing.slide,
             fields: standing.fields,
             refused: standing.refused,
+            unsaved: standing.unsaved,
             verdict: standing.verdict.into(),
             reason: standing.verdict.reason().map(|reason| reason.to_string()),
             hint: standing.verdict.reason().map(|reason| reason.hint()),

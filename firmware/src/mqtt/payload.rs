@@ -22,6 +22,8 @@ struct VerdictPayload<'a> {
     reason: Option<String>,
     probability: Option<f32>,
     threshold: f32,
+    /// Whether it was recorded; none where nothing is. If it was not, it is no field of the slide.
+    saved: Option<bool>,
     slide: SlidePayload<'a>,
     model: String,
     engine: String,
@@ -45,6 +47,8 @@ struct SlidePayload<'a> {
     fields: u32,
     /// Fields that it was not asked about.
     refused: u32,
+    /// Fields that could not be recorded, and count for nothing.
+    unsaved: u32,
 }
 
 impl SlidePayload<'_> {
@@ -58,6 +62,7 @@ impl SlidePayload<'_> {
             probability: standing.probability,
             fields: standing.fields,
             refused: standing.refused,
+            unsaved: standing.unsaved,
         }
     }
 }
@@ -99,6 +104,7 @@ pub(crate) fn of_record(seq: i64, field: &FieldEntry) -> Vec<u8> {
         reason: field.reason.clone(),
         probability: field.probability,
         threshold: field.threshold,
+        saved: Some(true),
         slide: SlidePayload {
             id: Some(field.slide),
             number: None,
@@ -108,6 +114,7 @@ pub(crate) fn of_record(seq: i64, field: &FieldEntry) -> Vec<u8> {
             probability: standing.probability,
             fields: standing.fields,
             refused: standing.refused,
+            unsaved: standing.unsaved,
         },
         model: format!("{} {}", field.model.name, field.model.version),
         engine: format!("{} {}", field.engine.name, field.engine.device),
@@ -130,6 +137,11 @@ pub(crate) fn of_report(report: &Report) -> Vec<u8> {
         reason: field.explanation(),
         probability: field.probability,
         threshold: report.threshold,
+        saved: match report.finding.kept {
+            Kept::Saved(_) => Some(true),
+            Kept::NotSaved => Some(false),
+            Kept::Unwanted => None,
+        },
         slide: SlidePayload::of(&report.finding.slide, false),
         model: report.identity.model.clone(),
         engine: report.identity.engine.clone(),
@@ -226,7 +238,7 @@ pub(crate) mod tests {
             value["slide"],
             json!({
                 "id": null, "number": 1, "closed": false, "verdict": "Positive", "reason": null,
-                "probability": value["slide"]["probability"], "fields": 2, "refused": 0
+                "probability": value["slide"]["probability"], "fields": 2, "refused": 0, "unsaved": 0
             })
         );
         assert!(!value.to_string().contains("field.jpg"));

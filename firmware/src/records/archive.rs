@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::entry::FieldEntry;
-use super::{Page, RecordsError, pages, schema};
+use super::{Page, RecordsError, ballast, pages, schema};
 
 /// The records in a state folder, to be read.
 pub struct Archive {
@@ -58,7 +58,7 @@ const QUERY: &str = "
       AND (:slide IS NULL OR slide = :slide)
       AND (:field IS NULL OR fields.id = :field)
       AND (:verdict IS NULL OR verdict = :verdict)
-      AND (:after IS NULL OR fields.seq > :after)
+      AND fields.seq > :after AND fields.seq <= :last
     ORDER BY fields.seq LIMIT :limit";
 
 impl Archive {
@@ -70,7 +70,8 @@ impl Archive {
     pub fn open(folder: &Path) -> Result<Self, RecordsError> {
         Ok(Self {
             folder: folder.into(),
-            connection: schema::open_for_reading(folder)?,
+            // Where nobody else has it open, also reading takes a little room.
+            connection: ballast::with_room(folder, || schema::open_for_reading(folder))?,
         })
     }
 
@@ -106,23 +107,93 @@ impl Archive {
         filter: &Filter,
         mut each: impl FnMut(Record) -> Result<(), E>,
     ) -> Result<(), E> {
+        let rows = (page.cursor.unwrap_or(0), i64::MAX);
+        let scanned = self.scan(filter, rows, page.limit(), |_, record| each(record?))?;
+        Ok(scanned.map_err(RecordsError::database(&self.folder))?)
+    }
+
+    /// Gives those of them that can be read to `each`, and gives back what is wrong with the others, whether they are
+    /// meant or not.
+    ///
+    /// # Errors
+    /// Those of `each`, and those of the database that are not a row's.
+    pub(crate) fn readable<E: From<RecordsError>>(
+        &self,
+        filter: &Filter,
+        mut each: impl FnMut(Record) -> Result<(), E>,
+    ) -> Result<Vec<String>, E> {
         let failed = RecordsError::database(&self.folder);
-        let mut statement = self.connection.prepare(QUERY).map_err(&failed)?;
-        let mut rows = statement
-            .query(named_params! {
+        let mut unreadable = Vec::new();
+        // The last row that was looked at.
+        let mut seen = 0;
+        let mut scan = |seen: &mut i64, last, unreadable: &mut Vec<String>| {
+            self.scan(filter, (*seen, last), -1, |seq, record| {
+                *seen = seq;
+                match record {
+                    Ok(record) => each(record),
+                    Err(error) => {
+                        unreadable.push(error.what());
+                        Ok(())
+                    }
+                }
+            })
+        };
+        while let Err(error) = scan(&mut seen, i64::MAX, &mut unreadable)? {
+            // SQLite does not say at which row it failed: one after the other.
+            loop {
+                let Some(next) = self.next_field(seen).map_err(&failed)? else {
+                    return Err(failed(error).into());
+                };
+                let result = scan(&mut seen, next, &mut unreadable)?;
+                seen = next;
+                if let Err(problem) = result {
+                    unreadable.push(format!("row {next} cannot be read: {problem}"));
+                    break;
+                }
+            }
+        }
+        Ok(unreadable)
+    }
+
+    /// The field after row `seq`.
+    fn next_field(&self, seq: i64) -> rusqlite::Result<Option<i64>> {
+        self.connection
+            .query_row("SELECT min(seq) FROM fields WHERE seq > ?1", [seq], |row| {
+                row.get(0)
+            })
+    }
+
+    /// Gives the fields after one row and up to another to `each`, with their rows. What SQLite says is inside; it ends there.
+    fn scan<E>(
+        &self,
+        filter: &Filter,
+        (after, last): (i64, i64),
+        limit: i64,
+        mut each: impl FnMut(i64, Result<Record, RecordsError>) -> Result<(), E>,
+    ) -> Result<rusqlite::Result<()>, E> {
+        let mut scan = || {
+            let mut statement = self.connection.prepare(QUERY)?;
+            let mut rows = statement.query(named_params! {
                 ":since": filter.since,
                 ":until": filter.until,
                 ":slide": filter.slide.map(|id| id.to_string()),
                 ":field": filter.field.map(|id| id.to_string()),
                 ":verdict": filter.verdict,
-                ":after": page.cursor,
-                ":limit": page.limit(),
-            })
-            .map_err(&failed)?;
-        while let Some(row) = rows.next().map_err(&failed)? {
-            each(record(row).map_err(&failed)??)?;
+                ":after": after,
+                ":last": last,
+                ":limit": limit,
+            })?;
+            while let Some(row) = rows.next()? {
+                if let Err(error) = each(row.get("seq")?, record(row)?) {
+                    return Ok(Err(error));
+                }
+            }
+            Ok(Ok(()))
+        };
+        match scan() {
+            Ok(result) => result.map(Ok),
+            Err(error) => Ok(Err(error)),
         }
-        Ok(())
     }
 
     /// How many fields a destination does not have yet; `None` if it is not known.

@@ -3,15 +3,16 @@
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use uuid::Uuid;
 
-use super::{Archive, Filter, Record, RecordsError, utc};
+use super::{Archive, Filter, Record, RecordsError, export, utc};
 use crate::exit::Exit;
+use crate::harmless::printable;
 
 /// What to do with records.
 #[derive(Debug, Subcommand)]
@@ -20,7 +21,8 @@ pub(crate) enum RecordsCommand {
     #[command(
         after_help = "Example: smearscope records list --since 2026-05-01 --verdict positive --json | jq .id\n\n\
         With --json, each line is an object: the field as it was recorded, with its place in the chain (seq), \
-        its hash, exported_at and images_removed_at."
+        its hash, exported_at and images_removed_at. Otherwise control characters are shown as escapes. Rows that \
+        cannot be read are named and left out, with exit code 7."
     )]
     List {
         #[command(flatten)]
@@ -39,7 +41,9 @@ pub(crate) enum RecordsCommand {
     },
     /// Checks that no row and no image was changed since it was written; exit code 7 if one was.
     #[command(
-        after_help = "The last line names the head, the hash of the last row. Keep it elsewhere: somebody who may write \
+        after_help = "Images that retention removed are counted as its rows say: whoever may write to the records could add \
+        such rows for images of their own choice, so compare the count with what you expect, above all that of fields that \
+        were never exported. The last line names the head, the hash of the last row. Keep it elsewhere: somebody who may write \
         to the records could make the whole chain of hashes anew, or cut off its end, and only an earlier head shows that. \
         Example: smearscope records verify --expect-head \"$(cat head-of-yesterday)\""
     )]
@@ -50,7 +54,10 @@ pub(crate) enum RecordsCommand {
     },
     /// Takes records elsewhere; with `zip`, which has the images, it is noted what was exported.
     #[command(
-        after_help = "Example: smearscope records export --format zip --out slides.zip --since 2026-05-01"
+        after_help = "Example: smearscope records export --format zip --out slides.zip --since 2026-05-01\n\n\
+        A file is made for its owner alone (mode 0600), and has its name only once it is whole. In a table, text that a \
+        spreadsheet would take for a formula begins with an apostrophe, and control characters are written as escapes; \
+        JSON has the text as it was recorded. What cannot be read is named and left out, with exit code 7."
     )]
     Export {
         #[command(flatten)]
@@ -136,23 +143,22 @@ pub(crate) fn time(text: &str) -> Result<Timestamp, jiff::Error> {
 
 impl RecordsCommand {
     /// Does it with the records in a state folder.
-    pub(crate) fn run(self, state: &Path) -> Result<Exit> {
+    ///
+    /// An export onto their own disk must leave `least` bytes free there.
+    pub(crate) fn run(self, state: &Path, least: u64) -> Result<Exit> {
         let archive = Archive::open(state)?;
         let mut stdout = BufWriter::new(io::stdout().lock());
         let exit = match self {
             Self::List { filter, json } => {
                 let filter = filter.filter();
-                if json {
-                    archive.write_json(&filter, &mut stdout)?;
+                let unreadable = if json {
+                    archive.write_json(&filter, &mut stdout)?
                 } else {
-                    archive.fields(&filter, |record| line(&record, &mut stdout))?;
-                }
-                Exit::Success
+                    archive.readable(&filter, |record| line(&record, &mut stdout))?
+                };
+                told(&unreadable)?
             }
-            Self::Show { id, json } => {
-                show(&archive, id, json, &mut stdout)?;
-                Exit::Success
-            }
+            Self::Show { id, json } => show(&archive, id, json, &mut stdout)?,
             Self::Verify { expect_head } => {
                 let verified = archive.verify(expect_head.as_deref())?;
                 writeln!(
@@ -162,9 +168,16 @@ impl RecordsCommand {
                 )?;
                 writeln!(
                     stdout,
-                    "the images of {} fields were removed by retention; {} image files have no record",
-                    verified.removed, verified.unrecorded
+                    "{} images of {} fields were removed by retention; {} image files have no record",
+                    verified.removed_images, verified.removed, verified.unrecorded
                 )?;
+                if let Some(last) = verified.last_removal {
+                    writeln!(
+                        stdout,
+                        "{} of these fields were never exported; the last removal was at {last}",
+                        verified.removed_unexported
+                    )?;
+                }
                 writeln!(stdout, "head {}", verified.head)?;
                 Exit::Success
             }
@@ -172,11 +185,30 @@ impl RecordsCommand {
                 filter,
                 format,
                 out,
-            } => export(&archive, &filter.filter(), format, out, &mut stdout)?,
+            } => {
+                let filter = filter.filter();
+                if let Some(path) = &out {
+                    archive.refuse_without_room(&filter, path, format == Format::Zip, least)?;
+                }
+                export(&archive, &filter, format, out, &mut stdout)?
+            }
         };
         stdout.flush()?;
         Ok(exit)
     }
+}
+
+/// Tells what is not in what was printed.
+fn told(problems: &[String]) -> Result<Exit> {
+    let mut stderr = io::stderr();
+    for problem in problems {
+        writeln!(stderr, "left out: {}", printable(problem))?;
+    }
+    Ok(if problems.is_empty() {
+        Exit::Success
+    } else {
+        Exit::Mismatch
+    })
 }
 
 /// `2026-05-01T08:00:00.000Z  0197…  Positive      p = 0.973  slide 3, field 1  field01.jpg`
@@ -189,16 +221,17 @@ fn line(record: &Record, mut out: impl Write) -> Result<()> {
         .images_removed_at
         .as_ref()
         .map_or("", |_| "  (images removed)");
-    writeln!(
-        out,
+    let line = format!(
         "{}  {}  {:12}  p = {probability:5}  slide {}  {}{removed}",
         field.captured_at, field.id, field.verdict, field.slide, field.source,
-    )?;
+    );
+    writeln!(out, "{}", printable(&line))?;
     Ok(())
 }
 
-fn show(archive: &Archive, id: Uuid, json: bool, mut out: impl Write) -> Result<()> {
+fn show(archive: &Archive, id: Uuid, json: bool, mut out: impl Write) -> Result<Exit> {
     let mut count = 0;
+    let mut unreadable = Vec::new();
     for filter in [
         Filter {
             field: Some(id),
@@ -209,7 +242,7 @@ fn show(archive: &Archive, id: Uuid, json: bool, mut out: impl Write) -> Result<
             ..Filter::default()
         },
     ] {
-        archive.fields(&filter, |record| {
+        unreadable = archive.readable(&filter, |record| {
             count += 1;
             if json {
                 writeln!(out, "{}", serde_json::to_string(&record)?)?;
@@ -219,22 +252,26 @@ fn show(archive: &Archive, id: Uuid, json: bool, mut out: impl Write) -> Result<
             anyhow::Ok(())
         })?;
     }
-    if count == 0 {
+    if count == 0 && unreadable.is_empty() {
         return Err(RecordsError::Unknown {
             folder: archive.folder().into(),
             id: id.to_string(),
         }
         .into());
     }
-    Ok(())
+    told(&unreadable)
 }
 
-/// TOML, which people read more easily, has no nulls.
+/// TOML, which people read more easily, has no nulls, and is printed.
 fn without_nulls(record: &Record) -> Result<serde_json::Value> {
     fn strip(value: &mut serde_json::Value) {
-        if let serde_json::Value::Object(map) = value {
-            map.retain(|_, value| !value.is_null());
-            map.values_mut().for_each(strip);
+        match value {
+            serde_json::Value::Object(map) => {
+                map.retain(|_, value| !value.is_null());
+                map.values_mut().for_each(strip);
+            }
+            serde_json::Value::String(text) => *text = printable(text).into_owned(),
+            _ => {}
         }
     }
     // As text first: a value would have the digits that 32-bit numbers get with 64 bits.
@@ -250,38 +287,35 @@ fn export(
     out: Option<PathBuf>,
     stdout: impl Write,
 ) -> Result<Exit> {
-    let to_file = |path: &Path| {
-        let file = std::fs::File::create(path)
-            .with_context(|| format!("{} cannot be written", path.display()))?;
-        anyhow::Ok(BufWriter::new(file))
-    };
-    match (format, out) {
-        (Format::Csv, None) => archive.write_csv(filter, stdout)?,
-        (Format::Json, None) => archive.write_json(filter, stdout)?,
-        (Format::Csv, Some(path)) => archive.write_csv(filter, to_file(&path)?)?,
-        (Format::Json, Some(path)) => {
-            let mut file = to_file(&path)?;
-            archive.write_json(filter, &mut file)?;
-            file.flush()?;
-        }
+    let exported = match (format, out) {
+        (Format::Csv, None) => return told(&archive.write_csv(filter, stdout)?),
+        (Format::Json, None) => return told(&archive.write_json(filter, stdout)?),
         (Format::Zip, None) => anyhow::bail!("a ZIP archive needs a file; name one with --out"),
+        (Format::Csv, Some(path)) => {
+            return told(&export::to_file(&path, |file| {
+                archive.write_csv(filter, BufWriter::new(file))
+            })?);
+        }
+        (Format::Json, Some(path)) => {
+            return told(&export::to_file(&path, |file| {
+                archive.write_json(filter, BufWriter::new(file))
+            })?);
+        }
         (Format::Zip, Some(path)) => {
             let exported = archive.export_zip(filter, &path)?;
-            let mut stderr = io::stderr();
             writeln!(
-                stderr,
+                io::stderr(),
                 "{}: {} fields, {} of them with their images",
-                path.display(),
+                printable(&path.to_string_lossy()),
                 exported.fields,
                 exported.whole.len()
             )?;
-            for image in &exported.damaged {
-                writeln!(stderr, "not exported: {image}")?;
+            if exported.is_unnoted {
+                let note = "it is not noted that they were exported: nothing can be written to the records";
+                writeln!(io::stderr(), "{note}")?;
             }
-            if !exported.damaged.is_empty() {
-                return Ok(Exit::Mismatch);
-            }
+            exported
         }
-    }
-    Ok(Exit::Success)
+    };
+    told(&[exported.unreadable, exported.damaged].concat())
 }

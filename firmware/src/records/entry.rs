@@ -88,6 +88,9 @@ pub struct StandingEntry {
     pub fields: u32,
     /// Fields that it was not asked about.
     pub refused: u32,
+    /// Fields that could not be recorded, and count for nothing; rows of earlier versions do not tell.
+    #[serde(default)]
+    pub unsaved: u32,
 }
 
 /// A model.

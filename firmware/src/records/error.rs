@@ -1,8 +1,11 @@
 //! Why records cannot be read, written or trusted.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
+
+use super::space;
 
 /// Why records cannot be read, written or trusted.
 #[derive(Debug, thiserror::Error)]
@@ -20,10 +23,22 @@ pub enum RecordsError {
         source: std::io::Error,
     },
     /// The database cannot be used.
-    #[error("{} cannot be used; check that the disk is in order and that this user may write there", path.display())]
+    #[error("{} cannot be used; check that the disk is in order, has room and may be written to by this user", path.display())]
     Database {
         /// The database.
         path: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+    /// It cannot be read where nothing can be written.
+    #[error(
+        "{} holds rows that are not in the database yet, and nothing can be written there to bring them in; copy \
+         the folder to where this user may write, and read the copy",
+        log.display()
+    )]
+    Sealed {
+        /// The database's log.
+        log: PathBuf,
         /// What SQLite says.
         source: rusqlite::Error,
     },
@@ -52,6 +67,22 @@ pub enum RecordsError {
         /// What does not match.
         problem: String,
     },
+    /// The disk of the records would be left with too little room.
+    #[error(
+        "{} would take {size} MiB of the disk that holds the records, of which {free} MiB are free and {least} must \
+         stay so (storage.min_free_mib); name a file on another disk, or export less at once (--since, --until, --slide)",
+        path.display()
+    )]
+    Crowded {
+        /// The file.
+        path: PathBuf,
+        /// About what it takes, in MiB.
+        size: u64,
+        /// What is free, in MiB.
+        free: u64,
+        /// What must be left, in MiB.
+        least: u64,
+    },
     /// There is no such record.
     #[error("{} has no slide or field {id}; `smearscope records list` shows them", folder.display())]
     Unknown {
@@ -66,6 +97,33 @@ pub enum RecordsError {
 }
 
 impl RecordsError {
+    /// What is wrong, without what to do where all of the records are wrong.
+    pub(super) fn what(self) -> String {
+        match self {
+            Self::Mismatch { problem } => problem,
+            error => error.to_string(),
+        }
+    }
+
+    /// Whether the disk has no room for it.
+    pub(super) fn is_full(&self) -> bool {
+        match self {
+            Self::File { source, .. } => matches!(
+                source.kind(),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+            ),
+            Self::Database { path, source } => match source.sqlite_error_code() {
+                Some(ErrorCode::DiskFull) => true,
+                // Of the file that its users share, and of one that cannot be made, SQLite does not say what failed.
+                Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => {
+                    path.parent().is_some_and(space::is_exhausted)
+                }
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
     /// For `map_err`: a file that cannot be used.
     pub(super) fn file(
         path: &Path,

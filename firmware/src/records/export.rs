@@ -1,7 +1,9 @@
 //! Taking records elsewhere: CSV, JSON, or a ZIP archive of both with the images.
 
+use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, Seek, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -15,10 +17,16 @@ use zip::{CompressionMethod, ZipWriter};
 
 use super::chain::{self, Kind};
 use super::entry::{ExportEntry, FieldEntry, ImageEntry, utc};
-use super::{Archive, Filter, Record, RecordsError, schema};
+use super::{Archive, Filter, Record, RecordsError, ballast, schema};
+use crate::harmless::cell;
+use crate::vitals;
 
 /// Fields that are noted at once; whoever records waits for no more.
 const NOTED: usize = 64;
+
+/// What a field takes as text, more than less, in bytes.
+const LINES: u64 = 8 << 10;
+const MIB: u64 = 1 << 20;
 
 /// What an archive came to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -31,45 +39,51 @@ pub(crate) struct Exported {
     pub(crate) new: Vec<Uuid>,
     /// Images that are absent or not as they were written.
     pub(crate) damaged: Vec<String>,
+    /// Rows that cannot be read, and what is wrong with each.
+    pub(crate) unreadable: Vec<String>,
+    /// Whether it could not be noted, because nothing can be written to the records.
+    pub(crate) is_unnoted: bool,
 }
 
-/// A line of the CSV. Names are those of the database's columns.
+/// A line of the CSV. Names are those of the database's columns. All text came from elsewhere, if only from a row that
+/// somebody forged.
 #[derive(Serialize)]
 struct Row<'a> {
     seq: i64,
     id: Uuid,
     slide: Uuid,
     number: u32,
-    captured_at: &'a str,
-    source: &'a str,
-    verdict: &'a str,
-    reason: Option<&'a str>,
+    captured_at: Cow<'a, str>,
+    source: Cow<'a, str>,
+    verdict: Cow<'a, str>,
+    reason: Option<Cow<'a, str>>,
     probability: Option<f32>,
     log_odds: Option<f32>,
     threshold: f32,
-    quality: String,
-    slide_verdict: &'a str,
+    quality: Cow<'a, str>,
+    slide_verdict: Cow<'a, str>,
     slide_probability: Option<f32>,
     slide_fields: u32,
     slide_refused: u32,
-    model: &'a str,
-    model_version: &'a str,
-    model_sha256: &'a str,
+    slide_unsaved: u32,
+    model: Cow<'a, str>,
+    model_version: Cow<'a, str>,
+    model_sha256: Cow<'a, str>,
     demo: bool,
-    engine: &'a str,
-    engine_version: &'a str,
-    device: &'a str,
+    engine: Cow<'a, str>,
+    engine_version: Cow<'a, str>,
+    device: Cow<'a, str>,
     capture_ms: f64,
     preparation_ms: f64,
     inference_ms: Option<f64>,
     storing_ms: f64,
-    image: &'a str,
-    image_sha256: &'a str,
-    overlay: Option<&'a str>,
-    overlay_sha256: Option<&'a str>,
-    exported_at: Option<&'a str>,
-    images_removed_at: Option<&'a str>,
-    hash: &'a str,
+    image: Cow<'a, str>,
+    image_sha256: Cow<'a, str>,
+    overlay: Option<Cow<'a, str>>,
+    overlay_sha256: Option<Cow<'a, str>>,
+    exported_at: Option<Cow<'a, str>>,
+    images_removed_at: Option<Cow<'a, str>>,
+    hash: Cow<'a, str>,
 }
 
 impl<'a> Row<'a> {
@@ -98,81 +112,159 @@ impl<'a> Row<'a> {
             id: *id,
             slide: *slide,
             number: *number,
-            captured_at,
-            source,
-            verdict,
-            reason: reason.as_deref(),
+            captured_at: cell(captured_at),
+            source: cell(source),
+            verdict: cell(verdict),
+            reason: reason.as_deref().map(cell),
             probability: *probability,
             log_odds: *log_odds,
             threshold: *threshold,
-            quality: quality.to_string(),
-            slide_verdict: &standing.verdict,
+            quality: cell(&quality.to_string()).into_owned().into(),
+            slide_verdict: cell(&standing.verdict),
             slide_probability: standing.probability,
             slide_fields: standing.fields,
             slide_refused: standing.refused,
-            model: &model.name,
-            model_version: &model.version,
-            model_sha256: &model.manifest_sha256,
+            slide_unsaved: standing.unsaved,
+            model: cell(&model.name),
+            model_version: cell(&model.version),
+            model_sha256: cell(&model.manifest_sha256),
             demo: model.demo,
-            engine: &engine.name,
-            engine_version: &engine.version,
-            device: &engine.device,
+            engine: cell(&engine.name),
+            engine_version: cell(&engine.version),
+            device: cell(&engine.device),
             capture_ms: elapsed_ms.capture,
             preparation_ms: elapsed_ms.preparation,
             inference_ms: elapsed_ms.inference,
             storing_ms: elapsed_ms.storing,
-            image: &image.path,
-            image_sha256: &image.sha256,
-            overlay: overlay.as_ref().map(|overlay| &*overlay.path),
-            overlay_sha256: overlay.as_ref().map(|overlay| &*overlay.sha256),
-            exported_at: record.exported_at.as_deref(),
-            images_removed_at: record.images_removed_at.as_deref(),
-            hash: &record.hash,
+            image: cell(&image.path),
+            image_sha256: cell(&image.sha256),
+            overlay: overlay.as_ref().map(|overlay| cell(&overlay.path)),
+            overlay_sha256: overlay.as_ref().map(|overlay| cell(&overlay.sha256)),
+            exported_at: record.exported_at.as_deref().map(cell),
+            images_removed_at: record.images_removed_at.as_deref().map(cell),
+            hash: cell(&record.hash),
         }
     }
 }
 
+/// Writes a file for this user alone, which has its name only once it is whole and on the disk.
+pub(super) fn to_file<T>(
+    path: &Path,
+    write: impl FnOnce(&File) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let folder = folder_of(path);
+    let remedy = "check that there is room and that this user may write there";
+    let failed = || RecordsError::file(path, "written", remedy);
+    if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
+        let error = io::Error::other("it is there already and is no file");
+        return Err(failed()(error).into());
+    }
+    let file = NamedTempFile::new_in(folder).map_err(failed())?;
+    let result = write(file.as_file())?;
+    file.as_file().sync_all().map_err(failed())?;
+    file.persist(path).map_err(|error| failed()(error.error))?;
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(failed())?;
+    Ok(result)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
 impl Archive {
-    /// Writes the fields that `filter` means as CSV with a header.
-    pub(crate) fn write_csv(&self, filter: &Filter, out: impl Write) -> anyhow::Result<()> {
+    /// Writes the fields that `filter` means as CSV with a header; gives what is wrong with rows that cannot be read.
+    pub(crate) fn write_csv(
+        &self,
+        filter: &Filter,
+        out: impl Write,
+    ) -> anyhow::Result<Vec<String>> {
         let mut csv = csv::Writer::from_writer(out);
-        self.fields(filter, |record| {
+        let unreadable = self.readable(filter, |record| {
             csv.serialize(Row::of(&record)).map_err(anyhow::Error::from)
         })?;
-        Ok(csv.flush()?)
+        csv.flush()?;
+        Ok(unreadable)
     }
 
-    /// Writes them as JSON, an object a line.
-    pub(crate) fn write_json(&self, filter: &Filter, mut out: impl Write) -> anyhow::Result<()> {
-        self.fields(filter, |record| {
+    /// Writes them as JSON, an object a line; gives the same.
+    pub(crate) fn write_json(
+        &self,
+        filter: &Filter,
+        mut out: impl Write,
+    ) -> anyhow::Result<Vec<String>> {
+        let unreadable = self.readable(filter, |record| {
             serde_json::to_writer(&mut out, &record)?;
-            Ok(out.write_all(b"\n")?)
-        })
+            anyhow::Ok(out.write_all(b"\n")?)
+        })?;
+        out.flush()?;
+        Ok(unreadable)
     }
 
     /// Writes a ZIP archive: `records.csv`, `records.jsonl`, `head.txt` with the hash of the last row, and the
     /// images under the paths that the records name. The archive has its name only once it is
-    /// whole and on the disk; then it is noted which fields are in it.
+    /// whole and on the disk; then it is noted which fields are in it, if the records can be written to.
     pub(super) fn export_zip(&self, filter: &Filter, path: &Path) -> anyhow::Result<Exported> {
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        let remedy = "check that there is room and that this user may write there";
-        let failed = || RecordsError::file(path, "written", remedy);
-        if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
-            let error = io::Error::other("it is there already and is no file");
-            return Err(failed()(error).into());
+        let mut exported = to_file(path, |file| self.write_zip(filter, file))?;
+        if schema::is_sealed(self.folder()) {
+            exported.is_unnoted = true;
+        } else {
+            self.note(&exported.new)?;
         }
-        let file = NamedTempFile::new_in(folder).map_err(failed())?;
-        let exported = self.write_zip(filter, file.as_file())?;
-        file.as_file().sync_all().map_err(failed())?;
-        file.persist(path).map_err(|error| failed()(error.error))?;
-        File::open(folder)
-            .and_then(|folder| folder.sync_all())
-            .map_err(failed())?;
-        self.note(&exported.new)?;
         Ok(exported)
+    }
+
+    /// Refuses to write an export onto the disk of the records that would leave less than `least` bytes free there:
+    /// it would keep the bench from working, or have images removed.
+    ///
+    /// # Errors
+    /// [`RecordsError::Crowded`], and those of reading.
+    pub(super) fn refuse_without_room(
+        &self,
+        filter: &Filter,
+        path: &Path,
+        has_images: bool,
+        least: u64,
+    ) -> Result<(), RecordsError> {
+        let look = |folder: &Path| {
+            let remedy = "check that it is there and that this user may write there";
+            folder
+                .metadata()
+                .map_err(RecordsError::file(folder, "written", remedy))
+        };
+        let folder = folder_of(path);
+        if look(folder)?.dev() != look(self.folder())?.dev() {
+            return Ok(());
+        }
+        let mut size = 0;
+        self.readable(filter, |record| {
+            size += LINES;
+            if has_images && record.images_removed_at.is_none() {
+                for image in record.field.images() {
+                    // What is absent takes no room.
+                    size += image
+                        .file(self.folder())?
+                        .metadata()
+                        .map_or(0, |found| found.len());
+                }
+            }
+            Ok::<_, RecordsError>(())
+        })?;
+        let remedy = "check that the disk is in order";
+        let room = vitals::room(folder).map_err(RecordsError::file(folder, "read", remedy))?;
+        if room.free >= least.saturating_add(size) {
+            return Ok(());
+        }
+        Err(RecordsError::Crowded {
+            path: path.into(),
+            size: size.div_ceil(MIB),
+            free: room.free / MIB,
+            least: least / MIB,
+        })
     }
 
     /// The archive itself.
@@ -194,7 +286,7 @@ impl Archive {
         zip.start_file("head.txt", text)?;
         writeln!(zip, "{}", chain::head_hash(&snapshot)?)?;
         let mut exported = Exported::default();
-        self.fields(filter, |record| {
+        exported.unreadable = self.readable(filter, |record| {
             exported.fields += 1;
             let field = &record.field;
             if record.images_removed_at.is_some() {
@@ -244,20 +336,24 @@ impl Archive {
             return Ok(());
         }
         let failed = RecordsError::database(self.folder());
-        let mut connection = schema::open_for_writing(self.folder())?;
+        let mut connection =
+            ballast::with_room(self.folder(), || schema::open_for_writing(self.folder()))?;
         let exported_at = utc(Timestamp::now());
         for part in fields.chunks(NOTED) {
-            let transaction = connection
-                .transaction_with_behavior(TransactionBehavior::Immediate)
-                .map_err(&failed)?;
-            for &field in part {
-                let entry = ExportEntry {
-                    field,
-                    exported_at: exported_at.clone(),
-                };
-                chain::append(&transaction, Kind::Export, &entry).map_err(&failed)?;
-            }
-            transaction.commit().map_err(&failed)?;
+            // Images may go only once this is written down, so that the disk may be full until then.
+            ballast::with_room(self.folder(), || {
+                let transaction = connection
+                    .transaction_with_behavior(TransactionBehavior::Immediate)
+                    .map_err(&failed)?;
+                for &field in part {
+                    let entry = ExportEntry {
+                        field,
+                        exported_at: exported_at.clone(),
+                    };
+                    chain::append(&transaction, Kind::Export, &entry).map_err(&failed)?;
+                }
+                transaction.commit().map_err(&failed)
+            })?;
         }
         Ok(())
     }
@@ -367,6 +463,32 @@ mod tests {
         let name = image.file_name().unwrap().to_str().unwrap();
         assert!(exported.damaged[0].contains(name), "{:?}", exported.damaged);
         assert_eq!(records.fields(&Filter::default())[0].exported_at, None);
+    }
+
+    #[test]
+    fn rows_that_cannot_be_read_are_named_and_the_others_given() {
+        let (records, ids) = Records::of_days(5);
+        records.tamper("UPDATE fields SET body = json_remove(body, '$.threshold') WHERE seq = 3");
+        let given = |filter: &Filter| {
+            let mut given = Vec::new();
+            let each = |record: Record| {
+                given.push(record.field.id);
+                Ok::<_, RecordsError>(())
+            };
+            let unreadable = records.archive().readable(filter, each).unwrap();
+            (given, unreadable)
+        };
+        let (rest, unreadable) = given(&Filter::default());
+        assert_eq!(rest, [ids[0], ids[2], ids[3], ids[4]]);
+        assert_eq!(unreadable.len(), 1);
+        assert!(
+            unreadable[0].starts_with("row 3 is no field: "),
+            "{unreadable:?}"
+        );
+        let strict = records
+            .archive()
+            .fields(&Filter::default(), |_| Ok::<_, RecordsError>(()));
+        assert!(strict.is_err(), "whoever does not tell must not go on");
     }
 
     #[test]

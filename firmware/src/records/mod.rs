@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `records.sqlite` | the rows: slides, fields, exports, removals of images (see `schema-1.sql`), and how far they were delivered (`schema-2.sql`) |
 //! | `records.lock` | locked by the appliance that writes here |
+//! | `records.ballast` | 8 MiB of nothing, which the database gets if a full disk leaves it no room |
 //! | `images/<slide>/<field>.jpg` | a field as the camera gave it; `<field>-evidence.png` beside it |
 //! | `incoming/` | images that are being written |
 //!
@@ -32,7 +33,10 @@
 //! part of the chain. Nor does it say who wrote a row, or that the clock was right.
 
 mod archive;
+mod ballast;
+mod cabinet;
 mod chain;
+mod chore;
 pub(crate) mod command;
 mod entry;
 mod error;
@@ -48,6 +52,7 @@ mod store;
 mod verify;
 
 pub use archive::{Archive, Filter, Record};
+pub use cabinet::Cabinet;
 pub(crate) use command::time;
 pub use entry::{
     ElapsedEntry, EngineEntry, FieldEntry, ImageEntry, ModelEntry, NoteEntry, SlideEntry,

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::chain::{self, Kind};
 use super::entry::NoteEntry;
-use super::{Archive, RecordsError, schema, utc};
+use super::{Archive, RecordsError, ballast, schema, utc};
 
 /// Letters that a note has at most.
 pub(crate) const LENGTH: usize = 2000;
@@ -88,14 +88,14 @@ impl Archive {
             text: text.into(),
         };
         let failed = RecordsError::database(self.folder());
-        {
+        ballast::with_room(self.folder(), || {
             let mut connection = schema::open_for_writing(self.folder())?;
             let transaction = connection
                 .transaction_with_behavior(TransactionBehavior::Immediate)
                 .map_err(&failed)?;
             chain::append(&transaction, Kind::Note, &note).map_err(&failed)?;
-            transaction.commit().map_err(&failed)?;
-        }
+            transaction.commit().map_err(&failed)
+        })?;
         Ok(note)
     }
 }

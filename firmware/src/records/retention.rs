@@ -1,17 +1,17 @@
 //! Removing images that are too old, or that were exported and leave no room for others. Rows stay.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::chain::{self, Kind};
+use super::chore::Chore;
 use super::entry::{FieldEntry, RemovalEntry, RemovalReason, utc};
 use super::files::{Disk, Files};
-use super::{RecordsError, Space, Store, schema};
+use super::{RecordsError, Space, Store, ballast, schema};
 
 /// How often it is looked whether something should go.
 const PERIOD: Duration = Duration::from_mins(1);
@@ -31,9 +31,8 @@ pub struct Retention {
 
 /// Removes images from time to time, on a thread of its own, until it is dropped.
 pub struct Keeper {
-    /// Dropped to end the thread.
-    alive: Option<mpsc::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    /// Held, because dropping it ends the thread.
+    _chore: Chore,
 }
 
 impl Keeper {
@@ -49,37 +48,17 @@ impl Keeper {
             retention,
             space,
         };
-        let (alive, ended) = mpsc::channel();
-        let thread = thread::Builder::new()
-            .name("retention".into())
-            .spawn(move || {
-                loop {
-                    if let Err(error) = work.tidy(Timestamp::now()) {
-                        let error = anyhow::Error::from(error);
-                        log::error!("images are not removed: {error:#}");
-                    }
-                    if ended.recv_timeout(PERIOD) == Err(RecvTimeoutError::Disconnected) {
-                        return;
-                    }
-                }
-            })
-            .map_err(RecordsError::file(&folder, "watched", "free some memory"))?;
+        let chore = Chore::start("retention", PERIOD, move || {
+            if let Err(error) = work.tidy(Timestamp::now()) {
+                let error = anyhow::Error::from(error);
+                log::error!("images are not removed: {error:#}");
+            }
+            work.take_ballast();
+            ControlFlow::Continue(())
+        });
         Ok(Self {
-            alive: Some(alive),
-            thread: Some(thread),
+            _chore: chore.map_err(RecordsError::file(&folder, "watched", "free some memory"))?,
         })
-    }
-}
-
-/// Whoever closes the database last puts its log away; that must not be left to the moment at which the
-/// program ends.
-impl Drop for Keeper {
-    fn drop(&mut self) {
-        self.alive = None;
-        if let Some(thread) = self.thread.take() {
-            // An error says that it panicked, which the log has told.
-            let _ = thread.join();
-        }
     }
 }
 
@@ -128,6 +107,15 @@ impl Work {
         Ok(removed)
     }
 
+    /// Keeps room for the database, as long as the bench has what it needs besides.
+    fn take_ballast(&self) {
+        if self.space.spares(ballast::BYTES)
+            && let Err(error) = ballast::keep(&self.folder)
+        {
+            log::warn!("no room is kept for the database: {error}");
+        }
+    }
+
     /// Removes batch after batch, until there is none or no need.
     fn remove_while(
         &mut self,
@@ -171,12 +159,14 @@ impl Work {
             removed_at: utc(now),
             reason,
         };
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(&failed)?;
-        chain::append(&transaction, Kind::Removal, &removal).map_err(&failed)?;
-        transaction.commit().map_err(&failed)?;
+        ballast::with_room(&self.folder, || {
+            let transaction = self
+                .connection
+                .transaction_with_behavior(TransactionBehavior::Immediate)
+                .map_err(&failed)?;
+            chain::append(&transaction, Kind::Removal, &removal).map_err(&failed)?;
+            transaction.commit().map_err(&failed)
+        })?;
         delete_images(&self.folder, &field)
     }
 }
@@ -354,8 +344,18 @@ mod tests {
         };
         assert_eq!(scene.work(retention, 2).tidy(Timestamp::now()).unwrap(), 2);
         assert_eq!(scene.removed(), [0, 2]);
-        assert_eq!(scene.work(retention, 5).tidy(Timestamp::now()).unwrap(), 2);
+        let now = at("2026-02-01T12:00:00Z");
+        assert_eq!(scene.work(retention, 5).tidy(now).unwrap(), 2);
         assert_eq!(scene.removed(), [0, 1, 2, 3]);
+        let verified = scene.records.archive().verify(None).unwrap();
+        assert_eq!(
+            (verified.removed_images, verified.removed_unexported),
+            (8, 3)
+        );
+        assert_eq!(
+            verified.last_removal.as_deref(),
+            Some("2026-02-01T12:00:00.000Z")
+        );
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! Opening the database, and bringing it to the latest format.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
+use data_encoding::HEXUPPER;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rustix::fs::Access;
 
 use super::{RecordsError, database};
 
@@ -62,10 +65,12 @@ fn open_with(folder: &Path, migrations: &[&str]) -> Result<Connection, RecordsEr
     Ok(connection)
 }
 
-/// Opens the database of a state folder for reading, whether or not an appliance writes there.
+/// Opens the database of a state folder for reading, whether or not an appliance writes there. Where the folder cannot
+/// be written to, as on a medium that is read-only, nobody is taken to write there.
 ///
 /// # Errors
-/// [`RecordsError::File`] if there is none, and as [`open_for_writing`].
+/// [`RecordsError::File`] if there is none, [`RecordsError::Sealed`] if its log would have to be put into it and cannot be,
+/// and as [`open_for_writing`].
 pub(super) fn open_for_reading(folder: &Path) -> Result<Connection, RecordsError> {
     let path = database(folder);
     path.metadata().map_err(RecordsError::file(
@@ -75,15 +80,46 @@ pub(super) fn open_for_reading(folder: &Path) -> Result<Connection, RecordsError
     ))?;
     let failed = RecordsError::database(folder);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(&path, flags).map_err(&failed)?;
+    let log = path.with_extension("sqlite-wal");
+    let is_sealed = is_sealed(folder);
+    let connection = if is_sealed && !log.exists() {
+        // Without the files that its users share, which cannot be made.
+        Connection::open_with_flags(immutable(&path), flags | OpenFlags::SQLITE_OPEN_URI)
+    } else {
+        Connection::open_with_flags(&path, flags)
+    };
+    let connection = connection.map_err(&failed)?;
     connection.busy_timeout(PATIENCE).map_err(&failed)?;
     let known = MIGRATIONS.len() as u32;
-    if format(&connection, known, folder)? < READABLE {
+    let format = format(&connection, known, folder).map_err(|error| match error {
+        RecordsError::Database { source, .. } if is_sealed && log.exists() => {
+            RecordsError::Sealed { log, source }
+        }
+        error => error,
+    })?;
+    if format < READABLE {
         return Err(RecordsError::Mismatch {
             problem: format!("{} holds no records of this format", path.display()),
         });
     }
     Ok(connection)
+}
+
+/// Whether this user, or anybody, cannot write to a folder.
+pub(super) fn is_sealed(folder: &Path) -> bool {
+    rustix::fs::access(folder, Access::WRITE_OK).is_err()
+}
+
+/// The address of a database that nobody changes (<https://www.sqlite.org/uri.html>).
+fn immutable(path: &Path) -> String {
+    let mut uri = String::from("file:");
+    for (place, digit) in HEXUPPER.encode(path.as_os_str().as_bytes()).char_indices() {
+        if place % 2 == 0 {
+            uri.push('%');
+        }
+        uri.push(digit);
+    }
+    uri + "?immutable=1"
 }
 
 /// Opens the database of a state folder, once somebody else has made and migrated it, to note what needs not survive

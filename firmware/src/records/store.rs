@@ -97,7 +97,7 @@ impl Store {
 
     /// Keeps a field: its images, then the row that `entry` makes of them, and with the first field of a
     /// slide the slide. Once it returns `true`, all of it is on the disk; if `entry` makes no row of them, nothing
-    /// is kept.
+    /// is kept. While others write to the database, it waits, but not after `until`.
     ///
     /// # Errors
     /// [`RecordsError::File`] and [`RecordsError::Database`]; then there is no row, unless the commit itself
@@ -107,6 +107,7 @@ impl Store {
         slide: &SlideEntry,
         id: Uuid,
         exposure: &Exposure<'_>,
+        until: Instant,
         entry: impl FnOnce(Images) -> Option<FieldEntry>,
     ) -> Result<bool, RecordsError> {
         let images = self.keep(slide.id, id, exposure)?;
@@ -119,13 +120,14 @@ impl Store {
             discard(&*self.files, &written);
             return Ok(false);
         };
-        let begun = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .and_then(|transaction| {
-                add(&transaction, slide, &entry)?;
-                Ok(transaction)
-            });
+        let patience = until.saturating_duration_since(Instant::now());
+        let begun = self.connection.busy_timeout(patience).and_then(|()| {
+            let transaction = self
+                .connection
+                .transaction_with_behavior(TransactionBehavior::Immediate)?;
+            add(&transaction, slide, &entry)?;
+            Ok(transaction)
+        });
         match begun {
             // Images stay whatever the commit says: the row may be on the disk all the same.
             Ok(transaction) => {

@@ -1,6 +1,7 @@
 //! What the tests of records share: a store with fields in it.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use image::RgbImage;
 use rusqlite::Connection;
@@ -79,7 +80,8 @@ impl Records {
             image: &image,
             overlay: Some(&image),
         };
-        self.store.put(&self.slide, id, &exposure, entry)
+        let until = Instant::now() + Duration::from_mins(1);
+        self.store.put(&self.slide, id, &exposure, until, entry)
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -169,6 +171,7 @@ fn entry(id: Uuid, slide: Uuid, number: u8, images: Images) -> FieldEntry {
             probability: Some(0.75),
             fields: number.into(),
             refused: 0,
+            unsaved: 0,
         },
         model: ModelEntry {
             name: "test".into(),

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use walkdir::WalkDir;
 
 use super::chain::{self, Link};
-use super::entry::{FieldEntry, ImageEntry, RemovalEntry};
+use super::entry::{ExportEntry, FieldEntry, ImageEntry, RemovalEntry};
 use super::{Archive, IMAGES, RecordsError, schema};
 
 /// What was found where all is as it was written.
@@ -20,8 +20,14 @@ pub struct Verified {
     pub rows: i64,
     /// Image files whose contents are right.
     pub images: u64,
-    /// Fields whose images were removed by retention.
+    /// Fields whose images were removed by retention, as their removals say.
     pub removed: u64,
+    /// The images of those.
+    pub removed_images: u64,
+    /// Fields of those that were never exported.
+    pub removed_unexported: u64,
+    /// When the last of them was removed, if any was.
+    pub last_removal: Option<String>,
     /// Image files that no row names: left behind when the power went.
     pub unrecorded: u64,
     /// The hash of the last row, to be kept elsewhere; zeros if there is no row.
@@ -41,6 +47,9 @@ impl Archive {
             rows: 0,
             images: 0,
             removed: 0,
+            removed_images: 0,
+            removed_unexported: 0,
+            last_removal: None,
             unrecorded: 0,
             head: chain::head_hash(self.connection()).map_err(&failed)?,
         };
@@ -48,6 +57,7 @@ impl Archive {
         let mut is_head_found = expected_head.is_none_or(|head| head == chain::GENESIS);
         let mut images: Vec<(Uuid, ImageEntry)> = Vec::new();
         let mut removed = HashSet::new();
+        let mut exported = HashSet::new();
         let mut before: Option<Link> = None;
         let mut statement = self
             .connection()
@@ -74,7 +84,16 @@ impl Archive {
                 "removal" => {
                     let removal: RemovalEntry =
                         serde_json::from_str(&link.body).map_err(unreadable)?;
+                    if !exported.contains(&removal.field) {
+                        verified.removed_unexported += 1;
+                    }
                     removed.insert(removal.field);
+                    verified.last_removal = Some(removal.removed_at);
+                }
+                "export" => {
+                    let export: ExportEntry =
+                        serde_json::from_str(&link.body).map_err(unreadable)?;
+                    exported.insert(export.field);
                 }
                 _ => {}
             }
@@ -89,7 +108,9 @@ impl Archive {
         verified.head = before.map_or(verified.head, |last| last.hash);
         verified.removed = removed.len() as u64;
         for (field, image) in &images {
-            if !removed.contains(field) && self.is_right(field, image)? {
+            if removed.contains(field) {
+                verified.removed_images += 1;
+            } else if self.is_right(field, image)? {
                 verified.images += 1;
             }
         }
@@ -164,6 +185,9 @@ mod tests {
             rows: 4,
             images: 6,
             removed: 0,
+            removed_images: 0,
+            removed_unexported: 0,
+            last_removal: None,
             unrecorded: 1,
             head,
         };

@@ -3,7 +3,7 @@
 import { Problem, post, snapshot } from "./api.js";
 import { bench } from "./bench.js";
 import { count, el, fill, moment, percent, recordedAt, sleep } from "./dom.js";
-import { badge, flaw, openField, probability, quality, shownOf } from "./verdict.js";
+import { badge, flaw, openField, probability, quality, shownOf, tally } from "./verdict.js";
 
 const TITLES = {
   starting: "Checking the model",
@@ -54,20 +54,21 @@ function verdictCard({ finding, closed }) {
   if (closed) {
     return [
       el("p", { class: `verdict ${closed.verdict.toLowerCase()}` }, badge(closed.verdict)),
-      el("p", { class: "place" }, `Slide ${closed.number} closed · ${count(closed.fields, "field")} judged, ${closed.refused} refused`),
+      el("p", { class: "place" }, `Slide ${closed.number} closed · ${tally(closed)}`),
       probability(closed.probability),
       closed.reason && el("p", { class: "reason" }, closed.reason, closed.hint && el("strong", {}, ` — ${closed.hint}`)),
     ];
   }
   const { verdict, reason, hint, probability: value } = shownOf(finding);
   const isRefused = finding.probability === null;
+  const isLost = finding.saved === false;
   return [
     el("p", { class: `verdict ${verdict.toLowerCase()}` }, badge(verdict)),
-    finding.saved === false && el("p", { class: "problem" }, "NOT SAVED: check the disk of the appliance."),
+    isLost && el("p", { class: "problem" }, "NOT SAVED: this field does not count."),
     el("p", { class: "place" }, isRefused ? `This field was refused; slide ${finding.slide.number} has ${count(finding.slide.fields, "field")}` : `Slide ${finding.slide.number} · ${count(finding.slide.fields, "field")}`),
     probability(value, finding.threshold, verdict),
     reason && el("p", { class: "reason" }, reason, hint && el("strong", {}, ` — ${hint}`)),
-    !isRefused && finding.slide.fields > 1 && el("p", { class: "small" }, `Last field: ${finding.verdict}, p(ALL) ${percent(finding.probability)}`),
+    !isRefused && (isLost || finding.slide.fields > 1) && el("p", { class: "small" }, `Last field: ${finding.verdict}, p(ALL) ${percent(finding.probability)}`),
     el("p", { class: "small" }, [moment(recordedAt(finding.record) ?? NaN), finding.model, finding.engine].filter(Boolean).join(" · ")),
   ];
 }
@@ -162,7 +163,7 @@ export function live(main, signal) {
       return;
     }
     fill(status, lamps(lampsOf(state, shown)), el("span", {}, TITLES[state.name] ?? state.name));
-    message.textContent = state.name === "fault" ? state.message : `Slide ${state.slide}: ${count(state.fields, "field")} judged, ${state.refused} refused.`;
+    message.textContent = state.name === "fault" ? state.message : `Slide ${state.slide}: ${tally(state)}.`;
     message.classList.toggle("problem", state.name === "fault");
 
     if (shown) {
@@ -198,7 +199,7 @@ export function live(main, signal) {
       fields,
       current
         .map((field) => {
-          const number = field.slide.fields + field.slide.refused;
+          const number = field.saved === false ? "–" : field.slide.fields + field.slide.refused;
           const what = [field.probability !== null && `p(ALL) ${percent(field.probability)}`, field.reason];
           return el(
             "li",

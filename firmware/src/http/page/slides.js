@@ -3,7 +3,7 @@
 import { get, post, request } from "./api.js";
 import { bench } from "./bench.js";
 import { count, download, el, fill, moment, percent } from "./dom.js";
-import { badge, openField, probability } from "./verdict.js";
+import { badge, openField, probability, tally } from "./verdict.js";
 
 /// What is said where there is nothing to show, and why.
 const absent = (error) =>
@@ -51,7 +51,7 @@ async function all(main, signal) {
         "a",
         { class: "button row", href: `#/slides/${encodeURIComponent(id)}` },
         badge(standing.verdict),
-        el("span", { class: "what" }, [`slide ${number}`, moment(started), `${count(standing.fields, "field")}, ${standing.refused} refused`].join(" · ")),
+        el("span", { class: "what" }, [`slide ${number}`, moment(started), tally(standing)].join(" · ")),
         standing.probability !== null && el("span", {}, `p(ALL) ${percent(standing.probability)}`),
       ),
     );
@@ -196,7 +196,7 @@ async function one(main, signal, id) {
     fill(
       box,
       last && [
-        el("div", { class: "line" }, badge(last.verdict), el("span", {}, [last.reason, `${count(last.fields, "field")} judged, ${last.refused} refused`].filter(Boolean).join(" · "))),
+        el("div", { class: "line" }, badge(last.verdict), el("span", {}, [last.reason, tally(last)].filter(Boolean).join(" · "))),
         probability(last.probability, fields.at(-1).threshold, last.verdict),
       ],
       exports(slide),

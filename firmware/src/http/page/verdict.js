@@ -1,7 +1,7 @@
 // Verdicts and what they rest on, in the words and by the lamps of the bench.
 
 import { image } from "./api.js";
-import { el, fill, moment, percent, recordedAt, rounded } from "./dom.js";
+import { count, el, fill, moment, percent, recordedAt, rounded } from "./dom.js";
 
 /// Each has a mark of its own: nobody needs to see colours.
 const MARKS = { Positive: "▲", Negative: "▼", Inconclusive: "◆" };
@@ -17,9 +17,16 @@ export function badge(verdict) {
   );
 }
 
+/// How many fields a slide has, and of which kinds.
+export const tally = ({ fields, refused, unsaved }) =>
+  [`${count(fields, "field")} judged`, `${refused} refused`, unsaved > 0 && `${unsaved} NOT SAVED`].filter(Boolean).join(", ");
+
 /// The verdict that the bench shows of a finding: the slide's, but for a field that was refused, of which another
-/// must be taken.
+/// must be taken, and for one that was not saved, which counts for nothing.
 export function shownOf(finding) {
+  if (finding.saved === false) {
+    return { verdict: "Inconclusive", reason: "not saved, does not count", hint: "check the disk of the appliance, take it again", probability: null };
+  }
   const isJudged = finding.probability !== null;
   return isJudged
     ? finding.slide
