@@ -100,13 +100,9 @@ impl Analyst {
         }
     }
 
-    /// Whether analyses have overlays, which take time to paint.
-    #[must_use]
-    pub fn with_overlays(self, has_overlays: bool) -> Self {
-        Self {
-            has_overlays,
-            ..self
-        }
+    /// Whether analyses have overlays from now on, which take time to paint.
+    pub fn paint_overlays(&mut self, has_overlays: bool) {
+        self.has_overlays = has_overlays;
     }
 
     /// The verified model.

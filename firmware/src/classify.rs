@@ -198,9 +198,10 @@ pub(crate) struct Local<'a> {
 }
 
 impl<'a> Local<'a> {
-    pub(crate) fn new(analyst: Analyst, overlays: Option<&'a Path>) -> Self {
+    pub(crate) fn new(mut analyst: Analyst, overlays: Option<&'a Path>) -> Self {
+        analyst.paint_overlays(overlays.is_some());
         Self {
-            analyst: analyst.with_overlays(overlays.is_some()),
+            analyst,
             overlays: overlays.map(Overlays::new),
         }
     }

@@ -14,14 +14,24 @@ use crate::machine::{Finding, Kept};
 use crate::quality::Quality;
 use crate::records::{
     Cabinet, ElapsedEntry, EngineEntry, Exposure, FieldEntry, Images, ModelEntry, SlideEntry,
-    Space, StandingEntry, utc,
+    Space, StandingEntry, Store, utc,
 };
 use crate::slide::{Slide, Standing};
 
 /// An analyst, with the records that it keeps, if it keeps any.
 pub struct Examiner {
     analyst: Analyst,
-    records: Option<Cabinet>,
+    records: Records,
+}
+
+/// Where findings are kept.
+enum Records {
+    /// Nowhere.
+    None,
+    /// In the appliance's own records.
+    Own(Cabinet),
+    /// In those of an appliance at work.
+    Beside(Store),
 }
 
 /// A frame on its way to a verdict.
@@ -91,16 +101,29 @@ impl Examiner {
     pub fn new(analyst: Analyst) -> Self {
         Self {
             analyst,
-            records: None,
+            records: Records::None,
         }
     }
 
     /// One that keeps records, with the evidence.
-    pub fn recording(analyst: Analyst, records: Cabinet) -> Self {
+    pub fn recording(mut analyst: Analyst, records: Cabinet) -> Self {
+        analyst.paint_overlays(true);
         Self {
-            analyst: analyst.with_overlays(true),
-            records: Some(records),
+            analyst,
+            records: Records::Own(records),
         }
+    }
+
+    /// Keeps what is examined from now on in the records of an appliance at work, with the evidence; with `None`,
+    /// nowhere.
+    pub fn keep(&mut self, store: Option<Store>) {
+        self.analyst.paint_overlays(store.is_some());
+        self.records = store.map_or(Records::None, Records::Beside);
+    }
+
+    /// The verified model and its gate, for an image that is kept nowhere.
+    pub fn analyst_mut(&mut self) -> &mut Analyst {
+        &mut self.analyst
     }
 
     /// The verified model and its gate.
@@ -110,7 +133,10 @@ impl Examiner {
 
     /// The room that there is for records, if any are kept.
     pub fn space(&self) -> Option<&Space> {
-        self.records.as_ref().map(Cabinet::space)
+        match &self.records {
+            Records::Own(cabinet) => Some(cabinet.space()),
+            Records::None | Records::Beside(_) => None,
+        }
     }
 
     /// Analyses a frame and records it. What cannot be recorded is a finding all the same, which says so, and the log tells
@@ -187,10 +213,12 @@ impl Examiner {
             let is_claimed = claim.take();
             is_claimed.then_some(kept).ok_or(AnalysisError::TooLate)
         };
-        let Some(records) = &mut self.records else {
-            return claimed(Kept::Unwanted);
+        let store = match &mut self.records {
+            Records::None => return claimed(Kept::Unwanted),
+            Records::Own(cabinet) => cabinet.store(),
+            Records::Beside(store) => Some(store),
         };
-        let Some(store) = records.store() else {
+        let Some(store) = store else {
             log::error!("{} is not saved: the records are not open", field.source);
             return claimed(Kept::NotSaved);
         };

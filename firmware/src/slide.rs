@@ -23,7 +23,7 @@ pub struct Slide {
 /// What a slide's fields say together so far.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Standing {
-    /// Which slide, from 1.
+    /// Which slide, from 1; 0 of an image that was sent to the appliance.
     pub slide: u32,
     /// Fields that the model judged.
     pub fields: u32,
@@ -41,6 +41,11 @@ impl Slide {
     /// The first one.
     pub fn first() -> Self {
         Self::numbered(1)
+    }
+
+    /// What an image that was sent to the appliance is recorded as a field of: no slide of the bench.
+    pub fn aside() -> Self {
+        Self::numbered(0)
     }
 
     /// The one after this.

@@ -50,11 +50,18 @@ fn images(folder: &Path) -> Vec<PathBuf> {
 /// Builds the workspace's binaries once, so that no test runs an old one.
 pub(crate) fn built(name: &str) -> PathBuf {
     static BUILD: LazyLock<PathBuf> = LazyLock::new(|| {
-        let messages = escargot::CargoBuild::new()
+        let build = escargot::CargoBuild::new()
             .manifest_path(root().join("Cargo.toml"))
             .arg("--locked")
             .arg("--workspace")
-            .bins()
+            // With the features that tests have, so that nothing is compiled again for want of one.
+            .arg("--tests")
+            .bins();
+        // What cargo tells a test of its package would have build scripts of others run again.
+        let told = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        let messages = told
+            .filter(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"))
+            .fold(build, escargot::CargoBuild::env_remove)
             .exec()
             .expect("the binaries build");
         // All of them: the last tells whether the build failed.
@@ -62,7 +69,11 @@ pub(crate) fn built(name: &str) -> PathBuf {
             .filter_map(|message| {
                 let message = message.expect("the binaries build");
                 let message: Value = message.decode_custom().expect("JSON");
-                message["executable"].as_str().map(PathBuf::from)
+                let is_test = message["profile"]["test"] == true;
+                message["executable"]
+                    .as_str()
+                    .filter(|_| !is_test)
+                    .map(PathBuf::from)
             })
             .collect();
         executables

@@ -287,3 +287,80 @@ fn a_batch_is_sent_where_nobody_overhears_to_the_appliance_that_has_the_certific
     assert_eq!((code, &*told), (Some(1), ""));
     assert!(problem.contains("does not answer"), "{problem}");
 }
+
+#[test]
+fn an_image_is_kept_where_that_is_wanted_and_the_bench_is_left_alone() {
+    let served = Served::start("").ready();
+    let field = std::fs::read(&demo_fields()[0]).unwrap();
+    let kind = [("content-type", "image/jpeg")];
+    let answered = served.send("POST", "/v1/classify", &kind, &field).json();
+    assert_eq!(answered["record"], serde_json::Value::Null);
+    assert_eq!(
+        served.get("/v1/slides").json()["slides"],
+        serde_json::json!([])
+    );
+
+    let kept = served
+        .send("POST", "/v1/classify?store=true", &kind, &field)
+        .json();
+    let id = kept["record"].as_str().unwrap();
+    for key in ["verdict", "probability", "quality", "model"] {
+        assert_eq!(kept[key], answered[key], "{key}");
+    }
+    let record = served.get(&format!("/v1/fields/{id}")).json();
+    assert_eq!(record["verdict"], kept["verdict"]);
+    assert_eq!(record["probability"], kept["probability"]);
+    assert_eq!(record["source"], "sent over HTTP");
+    assert_eq!(
+        served.get(&format!("/v1/fields/{id}/image")).body,
+        field,
+        "as it was sent"
+    );
+    let overlay = served.get(&format!("/v1/fields/{id}/overlay"));
+    assert_eq!(overlay.status, 200, "{overlay:?}");
+    let slides = served.get("/v1/slides").json()["slides"].clone();
+    assert_eq!(slides[0]["number"], 0);
+    assert_eq!(slides[0]["standing"]["fields"], 1);
+
+    // The bench knows nothing of it.
+    let finding = served.post("/v1/captures").json();
+    assert_eq!(finding["slide"]["number"], 1);
+    assert_eq!(finding["slide"]["fields"], 1);
+    let verify = smearscope(["records", "verify", "--state"])
+        .arg(served.state(""))
+        .output()
+        .unwrap();
+    let told = String::from_utf8(verify.stdout).unwrap();
+    assert!(told.starts_with("4 rows and 4 images are"), "{told}");
+
+    let wrong = served.send("POST", "/v1/classify?store=maybe", &kind, &field);
+    assert!(wrong.problem(400).contains("store"), "{wrong:?}");
+    let broken = served.send("POST", "/v1/classify?store=true", &kind, &field[..999]);
+    assert_eq!(broken.status, 422, "{broken:?}");
+    let count = served.get("/v1/slides").json()["slides"]
+        .as_array()
+        .unwrap()
+        .len();
+    assert_eq!(count, 2);
+}
+
+#[test]
+fn an_image_is_not_kept_where_nothing_is_or_there_is_no_room() {
+    let kind = [("content-type", "image/jpeg")];
+    let field = std::fs::read(&demo_fields()[0]).unwrap();
+    let fields = root().join("hardware/fields");
+    for (more, status, detail) in [
+        ("state = \"\"\n", 503, "storage.state"),
+        (
+            "reserve_mib = 1000000000\nmin_free_mib = 1000000000\n",
+            507,
+            "full",
+        ),
+    ] {
+        let served = Served::start_with("", more, &fields);
+        let kept = served.send("POST", "/v1/classify?store=true", &kind, &field);
+        assert!(kept.problem(status).contains(detail), "{kept:?}");
+        let answered = served.send("POST", "/v1/classify", &kind, &field);
+        assert_eq!(answered.status, 200, "{answered:?}");
+    }
+}

@@ -78,7 +78,9 @@ impl Access {
         }
         let needed = match *request.method() {
             Method::GET | Method::HEAD | Method::OPTIONS => Role::Viewer,
-            _ if path == "/v1/classify" || path == "/Inference" => Role::Viewer,
+            // A query may ask to keep the image.
+            _ if path == "/v1/classify" && request.uri().query().is_none() => Role::Viewer,
+            _ if path == "/Inference" => Role::Viewer,
             _ => Role::Operator,
         };
         match self.role(peer, headers)? {

@@ -39,8 +39,8 @@ pub(crate) struct Inference {
 ))]
 pub(crate) async fn inference(State(context): State<Context>, request: Request) -> Response {
     let kind = Kind::of(&request);
-    match analyse(&context, request, kind).await {
-        Ok(answer) => (StatusCode::OK, Json(said(&answer))).into_response(),
+    match analyse(&context, request, kind, false).await {
+        Ok(analysed) => (StatusCode::OK, Json(said(&analysed.answer))).into_response(),
         Err(problem) => {
             let (status, headers, message) = problem.into_parts();
             let mut response = (

@@ -3,20 +3,32 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::process::setpriority_process;
 use rustix::thread::gettid;
-use smearscope_hardware::with_causes;
+use smearscope_hardware::{Frame, Pixels, with_causes};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use uuid::Uuid;
 
 use crate::analysis::{AnalysisError, Analyst};
 use crate::answer::Answer;
 use crate::config::Config;
+use crate::examiner::{Claim, Examiner, Specimen};
+use crate::machine::{Finding, Kept};
 use crate::models::Models;
+use crate::records::{Room, Space, Store};
+use crate::slide::Slide;
 
 /// The least urgent that a thread can be (`nice(2)`).
 const NICE: i32 = 19;
+/// Where an image that was sent comes from, in the words of its record.
+const SENT: &str = "sent over HTTP";
+/// How long the appliance may hold the records meanwhile.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Why nothing is kept.
+pub(crate) const NOTHING_KEPT: &str =
+    "nothing is recorded here; storage.state in the configuration says where to";
 
 /// Why an image got no answer.
 #[derive(Debug)]
@@ -25,13 +37,26 @@ pub(crate) enum Refusal {
     Image(AnalysisError),
     /// The model cannot be used.
     Model(String),
+    /// It was to be kept and cannot be.
+    Unkept(String),
+    /// There is no room to keep it.
+    Full(String),
     /// The analysis crashed.
     Crashed,
 }
 
+/// What came of an image.
+pub(crate) struct Analysed {
+    pub(crate) answer: Answer,
+    /// The id of its record, if it was kept.
+    pub(crate) record: Option<Uuid>,
+}
+
 struct Job {
     image: Vec<u8>,
-    answer: oneshot::Sender<Result<Answer, Refusal>>,
+    /// Whether it is to be kept.
+    store: bool,
+    answer: oneshot::Sender<Result<Analysed, Refusal>>,
     /// Its place in the queue, until it is done.
     _place: OwnedSemaphorePermit,
 }
@@ -68,15 +93,17 @@ impl Pool {
         self.places.saturating_sub(self.room.available_permits())
     }
 
-    /// Analyses an image in its turn.
+    /// Analyses an image in its turn, and keeps it if that is wanted.
     pub(crate) async fn analyse(
         &self,
         image: Vec<u8>,
+        store: bool,
         place: OwnedSemaphorePermit,
-    ) -> Result<Answer, Refusal> {
+    ) -> Result<Analysed, Refusal> {
         let (answer, answered) = oneshot::channel();
         let job = Job {
             image,
+            store,
             answer,
             _place: place,
         };
@@ -119,7 +146,7 @@ pub(crate) fn stand_back() {
 fn work(config: &Config, jobs: &Mutex<mpsc::Receiver<Job>>) {
     // The engine starts threads from here.
     stand_back();
-    let mut analyst = None;
+    let mut examiner = None;
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = job else {
@@ -129,11 +156,19 @@ fn work(config: &Config, jobs: &Mutex<mpsc::Receiver<Job>>) {
             continue;
         }
         let result = catch_unwind(AssertUnwindSafe(|| {
-            answer(config, &mut analyst, &job.image)
+            let examiner = match &mut examiner {
+                Some(examiner) => examiner,
+                None => examiner.insert(Examiner::new(load(config)?)),
+            };
+            if job.store {
+                keep(config, examiner, job.image)
+            } else {
+                answer(examiner.analyst_mut(), &job.image)
+            }
         }));
         let result = result.unwrap_or_else(|_| {
             // Who knows what state it is in.
-            analyst = None;
+            examiner = None;
             Err(Refusal::Crashed)
         });
         // Nobody may wait any more.
@@ -141,15 +176,53 @@ fn work(config: &Config, jobs: &Mutex<mpsc::Receiver<Job>>) {
     }
 }
 
-fn answer(config: &Config, analyst: &mut Option<Analyst>, image: &[u8]) -> Result<Answer, Refusal> {
-    let analyst = match analyst {
-        Some(analyst) => analyst,
-        None => analyst.insert(load(config)?),
-    };
+fn answer(analyst: &mut Analyst, image: &[u8]) -> Result<Analysed, Refusal> {
     let start = Instant::now();
     let analysis = analyst.analyse_bytes(image).map_err(Refusal::Image)?;
     let elapsed_ms = start.elapsed().as_secs_f64() * 1000.0;
-    Ok(Answer::new(analyst, &analysis, elapsed_ms))
+    Ok(Analysed {
+        answer: Answer::new(analyst, &analysis, elapsed_ms),
+        record: None,
+    })
+}
+
+/// Answers an image, and keeps it with that in the bench's records.
+fn keep(config: &Config, examiner: &mut Examiner, image: Vec<u8>) -> Result<Analysed, Refusal> {
+    let Some(storage) = &config.storage else {
+        return Err(Refusal::Unkept(NOTHING_KEPT.into()));
+    };
+    let space = Space::of(storage.state.clone(), storage.min_free, storage.reserve);
+    if let Room::None(why) = space.room() {
+        return Err(Refusal::Full(why));
+    }
+    let store = Store::beside(storage.state.clone())
+        .map_err(|error| Refusal::Unkept(with_causes(&error)))?;
+    let start = Instant::now();
+    examiner.keep(Some(store));
+    let result = examiner.examine(Specimen {
+        frame: Frame {
+            pixels: Pixels::Encoded(image),
+            captured_at: start,
+            earlier: None,
+            source: SENT.into(),
+        },
+        capture: Duration::ZERO,
+        slide: Slide::aside(),
+        until: start + PATIENCE,
+        claim: Claim::default(),
+    });
+    let elapsed_ms = start.elapsed().as_secs_f64() * 1000.0;
+    examiner.keep(None);
+    let Finding { field, kept, .. } = result.map_err(Refusal::Image)?.finding;
+    match kept {
+        Kept::Saved(record) => Ok(Analysed {
+            answer: Answer::new(examiner.analyst(), &field, elapsed_ms),
+            record: Some(record),
+        }),
+        Kept::NotSaved | Kept::Unwanted => Err(Refusal::Unkept(
+            "it cannot be saved; the appliance's log says why".into(),
+        )),
+    }
 }
 
 /// The same model as the bench's, with threads of its own, and few of them.

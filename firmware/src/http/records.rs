@@ -13,6 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::access::Immutable;
+use super::pool::NOTHING_KEPT;
 use super::problem::{Details, Problem};
 use super::wire::Verdict;
 use super::{Context, blocking};
@@ -267,12 +268,7 @@ pub(crate) async fn read_records<T: Send + 'static>(
 /// Where records are, if there are any.
 pub(crate) fn folder(context: &Context) -> Result<PathBuf, Problem> {
     let folder = context.config.state().map(PathBuf::from);
-    folder.ok_or_else(|| {
-        Problem::new(
-            StatusCode::NOT_FOUND,
-            "nothing is recorded here; storage.state in the configuration says where to",
-        )
-    })
+    folder.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, NOTHING_KEPT))
 }
 
 fn unknown(kind: &str, id: Uuid) -> Problem {

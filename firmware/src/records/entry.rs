@@ -21,7 +21,7 @@ pub struct SlideEntry {
     /// Its UUID, version 7.
     #[schema(value_type = String, format = "uuid")]
     pub id: Uuid,
-    /// The number on the screen: from 1 since the appliance was started.
+    /// The number on the screen: from 1 since the appliance was started; 0 of an image that was sent to it.
     pub number: u32,
     /// When its first field was photographed ([`utc`]).
     pub started_at: String,

@@ -8,6 +8,10 @@ use rusqlite::{Connection, OptionalExtension};
 use super::entry::FieldEntry;
 use super::{RecordsError, database, schema};
 
+/// Images that were sent to the appliance are answered, and told to nobody else.
+const OF_THE_BENCH: &str = "FROM fields JOIN slides ON slides.id = fields.slide
+    WHERE fields.seq > ?1 AND slides.number > 0";
+
 /// The fields that a destination does not have yet.
 ///
 /// It has a connection of its own and writes a few bytes now and then, without waiting for the disk: whoever
@@ -55,14 +59,15 @@ impl Outbox {
         })
     }
 
-    /// The fields after row `seq`, at most so many, each with its row, in the order in which they were recorded.
+    /// The fields of the bench's slides after row `seq`, at most so many, each with its row, in the order in which they were recorded.
     ///
     /// # Errors
     /// As [`Outbox::delivered`].
     pub fn after(&mut self, seq: i64, most: usize) -> Result<Vec<(i64, FieldEntry)>, RecordsError> {
         let rows = self.with(|connection| {
-            let mut statement = connection
-                .prepare("SELECT seq, body FROM fields WHERE seq > ?1 ORDER BY seq LIMIT ?2")?;
+            let mut statement = connection.prepare(&format!(
+                "SELECT fields.seq, fields.body {OF_THE_BENCH} ORDER BY fields.seq LIMIT ?2"
+            ))?;
             let rows = statement.query_map((seq, most as i64), |row| {
                 Ok((row.get(0)?, row.get::<_, String>(1)?))
             })?;
@@ -83,7 +88,8 @@ impl Outbox {
     /// As [`Outbox::delivered`].
     pub fn waiting(&mut self, seq: i64) -> Result<u64, RecordsError> {
         self.with(|connection| {
-            connection.query_row("SELECT count(*) FROM fields WHERE seq > ?1", [seq], |row| {
+            let count = format!("SELECT count(*) {OF_THE_BENCH}");
+            connection.query_row(&count, [seq], |row| {
                 row.get::<_, i64>(0).map(i64::unsigned_abs)
             })
         })

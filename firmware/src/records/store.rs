@@ -19,7 +19,7 @@ use super::{IMAGES, INCOMING, LOCK, RecordsError, retention, schema};
 const CHECK_DISK: &str =
     "check that the disk is in order, has room and may be written to by this user";
 
-/// The records of an appliance, which is the only one that adds fields to them.
+/// The records of an appliance, which is the only one that adds fields of its slides to them.
 pub struct Store {
     folder: PathBuf,
     connection: Connection,
@@ -28,8 +28,8 @@ pub struct Store {
     /// The slide whose folder's name is on the disk.
     synced: Option<Uuid>,
     files: Box<dyn Files>,
-    /// Held, because dropping it lets others in.
-    _lock: File,
+    /// Held, because dropping it lets others in; none of one that writes beside an appliance.
+    _lock: Option<File>,
 }
 
 /// What is kept of a field.
@@ -64,6 +64,23 @@ impl Store {
         Self::open_on(folder, Box::new(Disk))
     }
 
+    /// The records of an appliance that is at work, for images that are no fields of its slides. What it writes is held
+    /// up by no more than the commits of these.
+    ///
+    /// # Errors
+    /// [`RecordsError::File`] as long as the appliance has not made them, and as [`Store::open`].
+    pub fn beside(folder: PathBuf) -> Result<Self, RecordsError> {
+        let identity = identity(&folder)?;
+        Ok(Self {
+            connection: schema::open_for_writing(&folder)?,
+            folder,
+            identity,
+            synced: None,
+            files: Box::new(Disk),
+            _lock: None,
+        })
+    }
+
     pub(super) fn open_on(folder: PathBuf, files: Box<dyn Files>) -> Result<Self, RecordsError> {
         for path in [folder.clone(), folder.join(IMAGES), folder.join(INCOMING)] {
             Disk.make_folder(&path)
@@ -86,7 +103,7 @@ impl Store {
             identity,
             synced: None,
             files,
-            _lock: lock,
+            _lock: Some(lock),
         })
     }
 

@@ -16,6 +16,9 @@ const filter = { verdict: "", since: "", until: "" };
 /// What is asked for at once.
 const PAGE = 50;
 
+/// What was sent to the appliance was on no slide of the bench.
+const title = (number) => (number === 0 ? "Sent image" : `Slide ${number}`);
+
 /// The query for it. Days are those of the person at the page.
 function query(cursor) {
   const query = new URLSearchParams({ limit: PAGE });
@@ -51,7 +54,7 @@ async function all(main, signal) {
         "a",
         { class: "button row", href: `#/slides/${encodeURIComponent(id)}` },
         badge(standing.verdict),
-        el("span", { class: "what" }, [`slide ${number}`, moment(started), tally(standing)].join(" · ")),
+        el("span", { class: "what" }, [title(number).toLowerCase(), moment(started), tally(standing)].join(" · ")),
         standing.probability !== null && el("span", {}, `p(ALL) ${percent(standing.probability)}`),
       ),
     );
@@ -177,7 +180,7 @@ async function one(main, signal, id) {
     const slide = await whole(id);
     if (signal.aborted) return;
     const { fields } = slide;
-    main.querySelector("h1").textContent = `Slide ${slide.number}, ${moment(slide.started_at)}`;
+    main.querySelector("h1").textContent = `${title(slide.number)}, ${moment(slide.started_at)}`;
     const last = fields.at(-1)?.standing;
     const row = (field) =>
       el(
@@ -185,7 +188,7 @@ async function one(main, signal, id) {
         {},
         el(
           "button",
-          { type: "button", class: "row", onclick: () => openField(`Slide ${slide.number}, field ${field.number}`, field) },
+          { type: "button", class: "row", onclick: () => openField(`${title(slide.number)}, field ${field.number}`, field) },
           el("span", { class: "number" }, String(field.number)),
           badge(field.verdict),
           el("span", { class: "what" }, [field.probability === null ? field.reason : `p(ALL) ${percent(field.probability)}`, moment(field.captured_at)].join(" · ")),

@@ -100,8 +100,8 @@ let stopping = null;
 
 const tell = () => changes.dispatchEvent(new Event("change"));
 
-function add(files) {
-  items.push(...files.map(({ name, file }) => ({ name, file, word: "waits" })));
+function add(files, isKept) {
+  items.push(...files.map(({ name, file }) => ({ name, file, isKept, word: "waits" })));
   tell();
   run();
 }
@@ -123,7 +123,7 @@ async function analyse(item, signal) {
     item.word = "is analysed …";
     tell();
     try {
-      item.result = await post("/v1/classify", {
+      item.result = await post(item.isKept ? "/v1/classify?store=true" : "/v1/classify", {
         body: item.file,
         headers: { "Content-Type": "application/octet-stream" },
         signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE)]),
@@ -152,12 +152,14 @@ async function analyse(item, signal) {
 export function upload(main, signal) {
   const files = el("input", { type: "file", multiple: true, accept: ".jpg,.jpeg,.png,.bmp,.tif,.tiff,image/*", id: "files", class: "unseen" });
   const folder = el("input", { type: "file", webkitdirectory: true, id: "folder", class: "unseen" });
+  const keep = el("input", { type: "checkbox", id: "keep" });
   const zone = el(
     "div",
     { class: "card drop" },
     el("p", {}, "Drop images or a folder here, or"),
     el("p", { class: "buttons" }, files, el("label", { for: "files", class: "button primary" }, "Choose images"), folder, el("label", { for: "folder", class: "button" }, "Choose a folder")),
-    el("p", { class: "small" }, "JPEG, PNG, TIFF or BMP. Names that end in _1 (leukemia) or _0 (healthy), as in Im001_1.jpg, are counted as right or wrong. Nothing is kept on the appliance, and no image is a field of the slide on the bench."),
+    el("p", { class: "small" }, "JPEG, PNG, TIFF or BMP. Names that end in _1 (leukemia) or _0 (healthy), as in Im001_1.jpg, are counted as right or wrong. No image is a field of the slide on the bench, and none is kept on the appliance unless you say so."),
+    el("p", { class: "check" }, keep, el("label", { for: "keep" }, "Keep images and verdicts among the records; their names are not kept")),
   );
   const progress = el("progress", { max: 1, value: 0, "aria-label": "Files done" });
   const done = el("p", { role: "status", class: "small" });
@@ -187,12 +189,12 @@ export function upload(main, signal) {
   fill(main, el("h1", {}, "Upload"), zone, results);
 
   files.addEventListener("change", () => {
-    add([...files.files].map((file) => ({ name: file.name, file })));
+    add([...files.files].map((file) => ({ name: file.name, file })), keep.checked);
     files.value = "";
   });
   folder.addEventListener("change", () => {
     const chosen = [...folder.files].filter((file) => IMAGE.test(file.name));
-    add(chosen.map((file) => ({ name: file.webkitRelativePath || file.name, file })));
+    add(chosen.map((file) => ({ name: file.webkitRelativePath || file.name, file })), keep.checked);
     folder.value = "";
   });
   for (const kind of ["dragenter", "dragover"]) {
@@ -205,7 +207,7 @@ export function upload(main, signal) {
   zone.addEventListener("drop", async (event) => {
     event.preventDefault();
     zone.classList.remove("over");
-    add(await dropped(event.dataTransfer));
+    add(await dropped(event.dataTransfer), keep.checked);
   });
 
   const button = (text, onclick) => el("button", { type: "button", onclick }, text);
