@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::Value;
+use smearscope_artifacts::EngineInfo;
 use smearscope_hardware::{Frame, with_causes};
 use uuid::Uuid;
 
@@ -50,6 +51,8 @@ pub struct Examined {
     pub finding: Finding,
     /// How long that took.
     pub took: Took,
+    /// Who ran the model last: another engine than before, where that one failed on this frame.
+    pub engine: EngineInfo,
 }
 
 /// How long the stages took.
@@ -167,6 +170,7 @@ impl Examiner {
             self.analyst.remember();
         }
         Ok(Examined {
+            engine: self.analyst.engine().clone(),
             took: Took {
                 capture,
                 preparation: photograph.elapsed.preparation,

@@ -64,6 +64,13 @@ pub struct EngineInfo {
     pub fallbacks: Vec<String>,
 }
 
+impl EngineInfo {
+    /// Engine and device, in words.
+    pub fn name(&self) -> String {
+        format!("{} on {}", self.engine, self.device)
+    }
+}
+
 /// Which engine to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -96,26 +103,28 @@ pub struct EngineConfig {
 }
 
 /// An engine that exists.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Engine {
     OpenVino,
     Embedded,
 }
 
 impl EngineChoice {
-    /// The engine to try first, where there is another behind it.
-    pub(crate) fn preferred(self) -> Option<Engine> {
-        match self {
-            Self::Auto => Some(Engine::OpenVino),
-            Self::OpenVino | Self::Embedded => None,
-        }
-    }
-
     /// The engine that must work if it comes to that.
     pub(crate) fn last(self) -> Engine {
         match self {
             Self::OpenVino => Engine::OpenVino,
             Self::Auto | Self::Embedded => Engine::Embedded,
+        }
+    }
+}
+
+impl EngineConfig {
+    /// The engines to try, in this order.
+    pub(crate) fn engines(&self) -> Vec<Engine> {
+        match self.choice {
+            EngineChoice::Auto => vec![Engine::OpenVino, Engine::Embedded],
+            only => vec![only.last()],
         }
     }
 }
