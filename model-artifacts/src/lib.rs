@@ -2,7 +2,7 @@
 //!
 //! 1. [`Manifest`] describes a model folder and [`ModelFiles`] holds its files, checked.
 //! 2. [`decode`] turns hostile bytes into pixels, and [`Preprocessor`] pixels into a [`Tensor`].
-//! 3. [`Classifier`] runs the tensor on an engine: OpenVINO, or the embedded one.
+//! 3. [`Classifier`] runs the tensor on an engine: a Neural Compute Stick 2, OpenVINO, or the embedded one.
 //! 4. [`Model::load`] does all of it and proves the golden samples before anything is classified.
 
 mod decision;
