@@ -29,5 +29,6 @@ mod selftest;
 mod service;
 mod soak;
 mod stand_ins;
+mod stick;
 mod trainer;
 mod training;
