@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use smearscope_artifacts::{ArtifactError, DecisionRule, SlideRule};
+use smearscope_artifacts::{ArtifactError, DecisionRule, EngineInfo, SlideRule};
 use smearscope_hardware::{
     Board, Button, ButtonEvent, Canvas, Frame, HardwareError, Lights, Screen, StatusLeds,
     with_causes,
@@ -237,6 +237,8 @@ struct Appliance<R> {
 struct Loaded {
     worker: Worker<Specimen, Answer>,
     identity: Identity,
+    /// Who ran the model last.
+    engine: EngineInfo,
     decision: DecisionRule,
     slide: SlideRule,
 }
@@ -324,9 +326,10 @@ impl<R: FnMut(&Report)> Appliance<R> {
         for fallback in &engine.fallbacks {
             log::warn!("{fallback}");
         }
+        let engine = engine.clone();
         let identity = Identity {
             model: format!("{} {}", manifest.name, manifest.version),
-            engine: format!("{} {}", engine.engine, engine.device),
+            engine: shown(&engine),
             is_demo: manifest.demo,
         };
         log::info!("{} on {}", identity.model, identity.engine);
@@ -341,6 +344,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
         self.conditions.watch(examiner.space().cloned());
         self.examiner = Some(Loaded {
             identity,
+            engine,
             decision: manifest.decision,
             slide: manifest.slide,
             worker: Worker::start("model", move |specimen: Specimen| {
@@ -382,7 +386,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
     }
 
     async fn analyse(&mut self) -> Event {
-        let (Some(loaded), Some((frame, capture))) = (&self.examiner, self.frame.take()) else {
+        let (Some(loaded), Some((frame, capture))) = (&mut self.examiner, self.frame.take()) else {
             return failed("there is nothing to analyse; press again", false);
         };
         let claim = Claim::default();
@@ -395,22 +399,34 @@ impl<R: FnMut(&Report)> Appliance<R> {
         };
         // The appliance may be ended meanwhile.
         let _held = claim.held();
-        let answer = loaded.worker.ask(specimen);
-        tokio::pin!(answer);
-        let answered = match timeout(self.timing.analysis, &mut answer).await {
-            Ok(answered) => answered,
-            Err(_) if claim.take() => {
-                return failed("the analysis takes too long; press again", false);
+        let answered = {
+            let answer = loaded.worker.ask(specimen);
+            tokio::pin!(answer);
+            match timeout(self.timing.analysis, &mut answer).await {
+                Ok(answered) => answered,
+                Err(_) if claim.take() => {
+                    return failed("the analysis takes too long; press again", false);
+                }
+                // It is being recorded, so that it must be shown, too.
+                Err(_) => answer.await,
             }
-            // It is being recorded, so that it must be shown, too.
-            Err(_) => answer.await,
         };
         match answered {
-            Ok((source, Ok(Examined { finding, took }))) => {
+            Ok((
+                source,
+                Ok(Examined {
+                    finding,
+                    took,
+                    engine,
+                }),
+            )) => {
                 if finding.kept == Kept::NotSaved {
                     self.slide.lose();
                 } else {
                     self.slide.add(&finding.field);
+                }
+                if loaded.engine != engine {
+                    change_engine(loaded, engine, &mut self.inside.notice);
                 }
                 let report = Arc::new(Report {
                     asked: self.asked,
@@ -519,6 +535,22 @@ impl<R: FnMut(&Report)> Appliance<R> {
             ButtonEvent::Shutdown => Event::Shutdown,
         }
     }
+}
+
+/// Names the engine that runs the model from now on, to whoever looks from outside as well, and says why on the screen once the
+/// verdict has been shown. That is no fault: whoever pressed gets a verdict.
+fn change_engine(loaded: &mut Loaded, engine: EngineInfo, notice: &mut Notice) {
+    let known = loaded.engine.fallbacks.len();
+    let reasons = engine.fallbacks.get(known..).unwrap_or_default().join("; ");
+    let message = format!("{reasons}; now {} runs the model", engine.name());
+    notice.add("OTHER ENGINE", message);
+    loaded.identity.engine = shown(&engine);
+    loaded.engine = engine;
+}
+
+/// An engine as a screen has room for it.
+fn shown(engine: &EngineInfo) -> String {
+    format!("{} {}", engine.engine, engine.device)
 }
 
 fn view<'a>(

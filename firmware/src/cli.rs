@@ -175,7 +175,7 @@ struct Setup {
     /// Configuration [default: /etc/smearscope/config.toml, if there is one].
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
-    /// Which engine: auto takes OpenVINO where it is installed, else the embedded one.
+    /// Which engine: auto takes a Neural Compute Stick 2 where one is plugged in, else OpenVINO where it is installed, else the embedded one.
     #[arg(long, global = true)]
     engine: Option<Engine>,
     /// OpenVINO device; repeat it for devices in order of preference.
@@ -203,6 +203,7 @@ struct Bench {
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Engine {
     Auto,
+    Ncs2,
     Openvino,
     Embedded,
 }
@@ -223,6 +224,7 @@ impl Setup {
         if let Some(engine) = self.engine {
             raw.model.engine = match engine {
                 Engine::Auto => EngineChoice::Auto,
+                Engine::Ncs2 => EngineChoice::Ncs2,
                 Engine::Openvino => EngineChoice::OpenVino,
                 Engine::Embedded => EngineChoice::Embedded,
             };
@@ -313,6 +315,7 @@ impl Command {
             Self::Run { common, bench } => {
                 let read = || configured(common.clone(), Some(bench.clone()));
                 let config = read().map_err(wrong_configuration)?;
+                config.engine.announce_stick_library();
                 run::run(&config, read)?;
                 Ok(Exit::Success)
             }
@@ -330,6 +333,7 @@ impl Command {
                     return Ok(classify::classify(&mut remote, &paths, json)?);
                 }
                 let config = configured(common, None).map_err(wrong_configuration)?;
+                config.engine.announce_stick_library();
                 let mut local = Local::new(load(&config)?, overlays.as_deref());
                 Ok(classify::classify(&mut local, &paths, json)?)
             }
@@ -340,12 +344,14 @@ impl Command {
             } => {
                 logging::start_for_command();
                 let config = configured(common, Some(bench)).map_err(wrong_configuration)?;
+                config.engine.announce_stick_library();
                 Ok(selftest::selftest(&config, json)?)
             }
             Self::Model { command, setup } => {
                 logging::start_for_command();
                 let config = setup.read().and_then(Raw::validate);
                 let config = config.map_err(wrong_configuration)?;
+                config.engine.announce_stick_library();
                 command.run(&config, &mut std::io::stdout().lock())?;
                 Ok(Exit::Success)
             }

@@ -105,6 +105,10 @@ pub struct RawModel {
     pub devices: Vec<String>,
     /// `libopenvino_c` or its folder; empty: the usual places.
     pub library: PathBuf,
+    /// `libopenvino_c.so` of a runtime that drives a Neural Compute Stick 2, or its folder; empty: the usual places.
+    pub stick_library: PathBuf,
+    /// Where the system lists USB devices, among which the stick is looked for.
+    pub usb_devices: PathBuf,
     /// Where OpenVINO keeps compiled networks; empty: nowhere.
     pub cache: PathBuf,
     /// Threads of one inference; 0: as many as the engine likes.
@@ -119,6 +123,8 @@ impl Default for RawModel {
             engine: EngineChoice::Auto,
             devices: vec!["CPU".into()],
             library: PathBuf::new(),
+            stick_library: PathBuf::new(),
+            usb_devices: "/sys/bus/usb/devices".into(),
             cache: PathBuf::new(),
             threads: 0,
         }
@@ -472,6 +478,8 @@ impl Raw {
                 devices: self.model.devices,
                 cache_dir: named(self.model.cache),
                 threads: Some(self.model.threads).filter(|threads| *threads > 0),
+                stick_library: named(self.model.stick_library),
+                usb_devices: named(self.model.usb_devices),
             },
             switch_off: self.switch_off,
             log: self.log.level.into(),
@@ -593,12 +601,22 @@ const COMMENTS: &[(&str, &str)] = &[
     ),
     (
         "model.engine",
-        "\"auto\" (OpenVINO if it is there), \"openvino\" or \"embedded\".",
+        "\"auto\" (a Neural Compute Stick 2 if one is plugged in, else OpenVINO if it is there, else embedded), \"ncs2\", \
+         \"openvino\" or \"embedded\".",
     ),
     ("model.devices", "OpenVINO devices in order of preference."),
     (
         "model.library",
         "libopenvino_c or its folder; empty: the usual places.",
+    ),
+    (
+        "model.stick_library",
+        "libopenvino_c.so of OpenVINO 2022.3.1 or 2021.x, which drives a Neural Compute Stick 2, or its folder; empty: \
+         the usual places.",
+    ),
+    (
+        "model.usb_devices",
+        "Where the system lists USB devices, among which the stick is looked for.",
     ),
     (
         "model.cache",

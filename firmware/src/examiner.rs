@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::Value;
+use smearscope_artifacts::EngineInfo;
 use smearscope_hardware::{Frame, with_causes};
 use uuid::Uuid;
 
@@ -55,6 +56,8 @@ pub struct Examined {
     pub finding: Finding,
     /// How long that took.
     pub took: Took,
+    /// Who ran the model last: another engine than before, where that one failed on this frame.
+    pub engine: EngineInfo,
 }
 
 /// How long the stages took.
@@ -182,6 +185,7 @@ impl Examiner {
             self.analyst.remember();
         }
         Ok(Examined {
+            engine: self.analyst.engine().clone(),
             took: Took {
                 capture,
                 preparation: photograph.elapsed.preparation,

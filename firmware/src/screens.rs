@@ -87,7 +87,7 @@ pub struct Notice(Vec<(&'static str, String)>);
 
 impl Notice {
     /// Adds a page.
-    pub(crate) fn add(&mut self, title: &'static str, text: String) {
+    pub fn add(&mut self, title: &'static str, text: String) {
         self.0.push((title, text));
     }
 

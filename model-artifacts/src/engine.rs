@@ -1,9 +1,13 @@
 //! Engines run a network behind one small trait.
 
+mod elf;
 mod embedded;
 mod library;
+mod ncs2;
 mod openvino;
 mod ports;
+mod stick_library;
+mod usb;
 
 use std::path::PathBuf;
 
@@ -54,7 +58,7 @@ pub struct EvidenceMap {
 /// Who ran the network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EngineInfo {
-    /// `openvino` or `embedded`.
+    /// `ncs2`, `openvino` or `embedded`.
     pub engine: &'static str,
     /// The engine's version.
     pub version: String,
@@ -64,13 +68,23 @@ pub struct EngineInfo {
     pub fallbacks: Vec<String>,
 }
 
+impl EngineInfo {
+    /// Engine and device, in words.
+    pub fn name(&self) -> String {
+        format!("{} on {}", self.engine, self.device)
+    }
+}
+
 /// Which engine to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EngineChoice {
-    /// OpenVINO where its library is installed, else the embedded engine.
+    /// A Neural Compute Stick 2 where one is plugged in, else OpenVINO where its library is installed, else
+    /// the embedded engine. One that fails while it is used is left for the next.
     #[default]
     Auto,
+    /// A Neural Compute Stick 2, or an error.
+    Ncs2,
     /// OpenVINO, or an error.
     OpenVino,
     /// The engine that is part of the program.
@@ -93,29 +107,42 @@ pub struct EngineConfig {
     pub cache_dir: Option<PathBuf>,
     /// Threads of one inference; `None` leaves it to the engine.
     pub threads: Option<usize>,
+    /// `libopenvino_c.so` of a runtime that drives the stick (OpenVINO 2021.x, 2022.3.1), or a folder that holds it.
+    /// Without it, the environment's `SMEARSCOPE_NCS2` says so, else it is where `setupvars.sh` of that
+    /// runtime says, or in `/opt/intel/openvino_2022`. See [`EngineConfig::announce_stick_library`].
+    pub stick_library: Option<PathBuf>,
+    /// Where the system lists USB devices, among which the stick is looked for; without it, where Linux does.
+    pub usb_devices: Option<PathBuf>,
 }
 
 /// An engine that exists.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Engine {
+    Ncs2,
     OpenVino,
     Embedded,
 }
 
 impl EngineChoice {
-    /// The engine to try first, where there is another behind it.
-    pub(crate) fn preferred(self) -> Option<Engine> {
-        match self {
-            Self::Auto => Some(Engine::OpenVino),
-            Self::OpenVino | Self::Embedded => None,
-        }
-    }
-
     /// The engine that must work if it comes to that.
     pub(crate) fn last(self) -> Engine {
         match self {
+            Self::Ncs2 => Engine::Ncs2,
             Self::OpenVino => Engine::OpenVino,
             Self::Auto | Self::Embedded => Engine::Embedded,
+        }
+    }
+}
+
+impl EngineConfig {
+    /// The engines to try, in this order.
+    pub(crate) fn engines(&self) -> Vec<Engine> {
+        match self.choice {
+            EngineChoice::Auto if usb::has_stick(self.usb_devices.as_deref()) => {
+                vec![Engine::Ncs2, Engine::OpenVino, Engine::Embedded]
+            }
+            EngineChoice::Auto => vec![Engine::OpenVino, Engine::Embedded],
+            only => vec![only.last()],
         }
     }
 }
@@ -128,6 +155,7 @@ impl Engine {
         config: &EngineConfig,
     ) -> Result<Box<dyn Classifier>, ArtifactError> {
         Ok(match self {
+            Self::Ncs2 => Box::new(ncs2::Ncs2::start(files, config)?),
             Self::OpenVino => Box::new(openvino::OpenVino::start(files, config)?),
             Self::Embedded => Box::new(embedded::Embedded::start(files, config)?),
         })

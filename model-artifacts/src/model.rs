@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use image::RgbImage;
 
 use crate::decode::{self, Limits};
-use crate::engine::Engine;
 use crate::files::read_bounded;
+use crate::running::Running;
 use crate::{
-    ArtifactError, Classifier, Descriptor, EngineConfig, EngineInfo, FileEntry, GoldenSample,
+    ArtifactError, Classifier, Descriptor, EngineConfig, EngineInfo, FileEntry, GoldenResult,
     Inference, Manifest, Preprocessor, PublicKey, Tensor, sha256,
 };
 
@@ -170,32 +170,19 @@ fn unreadable(path: &Path, remedy: &str, source: std::io::Error) -> ArtifactErro
     }
 }
 
-/// How a golden sample came out.
-#[derive(Debug, Clone, PartialEq)]
-pub struct GoldenResult {
-    /// The sample's image, relative to the model folder.
-    pub image: PathBuf,
-    /// Probability from the manifest.
-    pub expected: f32,
-    /// Probability that came out.
-    pub actual: f32,
-}
-
 /// A verified model on an engine, ready to classify.
 pub struct Model {
     manifest: Manifest,
     manifest_sha256: String,
     preprocessor: Preprocessor,
-    classifier: Box<dyn Classifier>,
-    engine: EngineInfo,
-    golden: Vec<GoldenResult>,
+    running: Running,
 }
 
 impl std::fmt::Debug for Model {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Model")
             .field("name", &self.manifest.name)
-            .field("engine", &self.engine)
+            .field("engine", self.engine())
             .finish_non_exhaustive()
     }
 }
@@ -209,42 +196,20 @@ impl Model {
     /// golden sample fails on the last one. A model that fails is
     /// never usable.
     pub fn load(folder: &Path, config: &EngineConfig) -> Result<Self, ArtifactError> {
-        Self::from_files(&ModelFiles::open(folder)?, config)
+        Self::from_files(ModelFiles::open(folder)?, config)
     }
 
     /// The same for a folder that is open.
     ///
     /// # Errors
     /// As [`Model::load`], but for those of [`ModelFiles::open`].
-    pub fn from_files(files: &ModelFiles, config: &EngineConfig) -> Result<Self, ArtifactError> {
-        let preferred = config
-            .choice
-            .preferred()
-            .map(|engine| Self::on_engine(files, engine, config));
-        let reason = match preferred {
-            Some(Ok(model)) => return Ok(model),
-            Some(Err(error)) => Some(error.to_string()),
-            None => None,
-        };
-        match (Self::on_engine(files, config.choice.last(), config), reason) {
-            (Ok(mut model), reason) => {
-                model.engine.fallbacks.splice(..0, reason);
-                Ok(model)
-            }
-            (
-                Err(ArtifactError::Engine {
-                    engine,
-                    problem,
-                    remedy,
-                }),
-                Some(reason),
-            ) => Err(ArtifactError::Engine {
-                engine,
-                problem: format!("{problem} ({reason})"),
-                remedy,
-            }),
-            (Err(error), _) => Err(error),
-        }
+    pub fn from_files(files: ModelFiles, config: &EngineConfig) -> Result<Self, ArtifactError> {
+        Ok(Self {
+            manifest: files.manifest.clone(),
+            manifest_sha256: files.manifest_sha256.clone(),
+            preprocessor: Preprocessor::new(files.manifest.input.clone())?,
+            running: Running::first(files, config)?,
+        })
     }
 
     /// The same on the last engine of the configuration and without the proof: for tools that find
@@ -253,57 +218,12 @@ impl Model {
     /// # Errors
     /// Those of [`ModelFiles::open`], and [`ArtifactError::Engine`].
     pub fn unproved(folder: &Path, config: &EngineConfig) -> Result<Self, ArtifactError> {
-        Self::started(&ModelFiles::open(folder)?, config.choice.last(), config)
-    }
-
-    fn started(
-        files: &ModelFiles,
-        engine: Engine,
-        config: &EngineConfig,
-    ) -> Result<Self, ArtifactError> {
-        let classifier = engine.start(files, config)?;
+        let files = ModelFiles::open(folder)?;
         Ok(Self {
             manifest: files.manifest.clone(),
             manifest_sha256: files.manifest_sha256.clone(),
             preprocessor: Preprocessor::new(files.manifest.input.clone())?,
-            engine: classifier.info().clone(),
-            classifier,
-            golden: Vec::with_capacity(files.golden.len()),
-        })
-    }
-
-    fn on_engine(
-        files: &ModelFiles,
-        engine: Engine,
-        config: &EngineConfig,
-    ) -> Result<Self, ArtifactError> {
-        let mut model = Self::started(files, engine, config)?;
-        for (sample, image) in files.manifest.golden.iter().zip(&files.golden) {
-            let result = model.prove(sample, image)?;
-            model.golden.push(result);
-        }
-        Ok(model)
-    }
-
-    fn prove(
-        &mut self,
-        sample: &GoldenSample,
-        image: &RgbImage,
-    ) -> Result<GoldenResult, ArtifactError> {
-        let actual = self.infer(image)?.probability;
-        if (actual - sample.probability).abs() > sample.tolerance {
-            return Err(ArtifactError::Golden {
-                sample: sample.image.path.clone(),
-                engine: format!("{} on {}", self.engine.engine, self.engine.device),
-                expected: sample.probability,
-                actual,
-                tolerance: sample.tolerance,
-            });
-        }
-        Ok(GoldenResult {
-            image: sample.image.path.clone(),
-            expected: sample.probability,
-            actual,
+            running: Running::unproved(&files, config.choice.last(), config)?,
         })
     }
 
@@ -311,7 +231,7 @@ impl Model {
     #[must_use]
     pub fn through(self, wrap: impl FnOnce(Box<dyn Classifier>) -> Box<dyn Classifier>) -> Self {
         Self {
-            classifier: wrap(self.classifier),
+            running: self.running.through(wrap),
             ..self
         }
     }
@@ -326,14 +246,14 @@ impl Model {
         &self.manifest_sha256
     }
 
-    /// The engine and device that really run.
+    /// The engine and device that really run; after an inference, those that ran it.
     pub fn engine(&self) -> &EngineInfo {
-        &self.engine
+        self.running.info()
     }
 
-    /// How the golden samples came out when the model was loaded.
+    /// How the golden samples came out when the engine was started.
     pub fn golden(&self) -> &[GoldenResult] {
-        &self.golden
+        self.running.golden()
     }
 
     /// Prepares an image and runs the network on it.
@@ -352,7 +272,7 @@ impl Model {
         Ok(Prepared {
             input: self.preprocessor.prepare(image)?,
             manifest: &self.manifest,
-            classifier: self.classifier.as_mut(),
+            running: &mut self.running,
         })
     }
 }
@@ -361,7 +281,7 @@ impl Model {
 pub struct Prepared<'a> {
     input: &'a Tensor,
     manifest: &'a Manifest,
-    classifier: &'a mut dyn Classifier,
+    running: &'a mut Running,
 }
 
 impl Prepared<'_> {
@@ -373,11 +293,12 @@ impl Prepared<'_> {
         Some(domain.distance(&descriptor))
     }
 
-    /// Runs the network.
+    /// Runs the network. If the engine fails, the next of the configuration takes its place for good, once
+    /// the golden samples are right on it, and runs it: [`Model::engine`] says which one did.
     ///
     /// # Errors
-    /// [`ArtifactError::Inference`] if the engine fails.
+    /// [`ArtifactError::Inference`] if the engine fails, and so does each behind it.
     pub fn infer(self) -> Result<Inference, ArtifactError> {
-        self.classifier.classify(self.input)
+        self.running.infer(self.input)
     }
 }

@@ -30,6 +30,7 @@ mod service;
 mod small_disk;
 mod soak;
 mod stand_ins;
+mod stick;
 mod trainer;
 mod training;
 mod viewfinder;

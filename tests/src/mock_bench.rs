@@ -1,7 +1,7 @@
 //! The appliance's real loop, model and display driver on scripted hardware.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -22,7 +22,10 @@ use smearscope::screens::{Identity, Notice, View};
 use smearscope::slide::Slide;
 use smearscope::verdict::{Reason, Verdict};
 use smearscope_artifacts::decode::Limits;
-use smearscope_artifacts::{ArtifactError, EngineChoice, EngineConfig, MOST_LOG_ODDS, Model};
+use smearscope_artifacts::{
+    ArtifactError, Classifier, EngineChoice, EngineConfig, EngineInfo, Inference, MOST_LOG_ODDS,
+    Model, Tensor,
+};
 use smearscope_hardware::mock::{Bench, assert_art};
 use smearscope_hardware::oled::{OledSetup, Ssd1306Screen};
 use smearscope_hardware::virtual_ssd1306::VirtualSsd1306;
@@ -848,5 +851,84 @@ fn slides_of_a_box_without_a_button_end_by_themselves() {
         .map(|f| (f.slide.slide, f.slide.fields))
         .collect();
     assert_eq!(slides[..3], [(1, 1), (1, 2), (2, 1)]);
+    running.end().1.unwrap();
+}
+
+/// An engine that is lost once a flag says so.
+struct Losable {
+    inner: Box<dyn Classifier>,
+    is_lost: Arc<AtomicBool>,
+}
+
+impl Classifier for Losable {
+    fn classify(&mut self, input: &Tensor) -> Result<Inference, ArtifactError> {
+        if self.is_lost.load(Ordering::Relaxed) {
+            return Err(ArtifactError::Inference {
+                engine: "openvino",
+                problem: "the device is gone".into(),
+            });
+        }
+        self.inner.classify(input)
+    }
+
+    fn info(&self) -> &EngineInfo {
+        self.inner.info()
+    }
+}
+
+#[test]
+fn a_verdict_names_the_engine_that_gave_it_after_another_was_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().to_owned();
+    let is_lost = Arc::new(AtomicBool::new(false));
+    let load = {
+        let (state, is_lost) = (state.clone(), Arc::clone(&is_lost));
+        move || {
+            let model = Model::load(&demo_model(), &EngineConfig::default())
+                .map_err(ModelError::from)?
+                .through(|inner| Box::new(Losable { inner, is_lost }));
+            let analyst = Analyst::new(model, Limits::default());
+            let space = Space::probed(|| Ok(u64::MAX), 2, 1);
+            let records = Cabinet::open(state, Retention::default(), space)?;
+            Ok(Examiner::recording(analyst, records))
+        }
+    };
+    let (board, bench) = mock::board();
+    let timing = Timing {
+        hold: Duration::from_millis(50),
+        ..TIMING
+    };
+    let running = Running::start_on(board, bench, timing, load);
+    let (leds, screen) = (&running.bench.leds, &running.bench.screen);
+    deliver(&running, "_1");
+    running.press("red", RED);
+    leds.wait_until("ready again", |shown| *shown == READY);
+
+    is_lost.store(true, Ordering::Relaxed);
+    deliver(&running, "_0");
+    assert!(running.bench.button.press());
+    let mut notice = Notice::default();
+    let lost =
+        "inference failed on openvino: the device is gone; now embedded on CPU runs the model";
+    notice.add("OTHER ENGINE", lost.into());
+    let view = View {
+        state: &State::Ready,
+        identity: None,
+        slide: 1,
+        fields: 2,
+        is_disk_low: false,
+        clock: None,
+        since: Duration::ZERO,
+        notice: &notice,
+    };
+    let glass = view.picture(ScreenSize::Rows64);
+    screen.wait_until("what happened", |shown| *shown == glass);
+    let engines: Vec<_> = records(&state)
+        .into_iter()
+        .map(|record| (record.field.engine.name, record.field.verdict))
+        .collect();
+    let by = |engine: &str, verdict: &str| (engine.to_owned(), verdict.to_owned());
+    let expected = [by("openvino", "Positive"), by("embedded", "Negative")];
+    assert_eq!(engines, expected);
     running.end().1.unwrap();
 }

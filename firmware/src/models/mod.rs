@@ -115,7 +115,7 @@ impl<'a> Models<'a> {
     /// # Errors
     /// Those of [`Models::open`] and of [`Model::from_files`].
     pub fn load(self, folder: &Path) -> Result<Model, ArtifactError> {
-        Model::from_files(&self.open(folder)?, &self.config.engine)
+        Model::from_files(self.open(folder)?, &self.config.engine)
     }
 
     /// Loads the model in use. If it fails, the one before it takes its place, for good.

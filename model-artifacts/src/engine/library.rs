@@ -1,22 +1,21 @@
 //! Finds and loads `libopenvino_c`.
-//!
-//! The bindings panic on a library that lacks their functions, so a file is looked into first.
 
 use std::os::unix::fs::MetadataExt;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use super::elf;
 use crate::ArtifactError;
-use crate::files::read_bounded;
 
 /// Names the library, or a folder that holds it, where the configuration does not.
 const VARIABLE: &str = "SMEARSCOPE_OPENVINO";
 /// Where `scripts/setup` puts the libraries, relative to the workspace.
 const BUNDLED: &str = ".runtime/openvino/libs";
 const FILE_PREFIX: &str = "libopenvino_c.so";
-/// The real one has less than half a megabyte.
-const MAX_BYTES: u64 = 32 << 20;
+/// Two of the bindings' functions, and what has them.
+const FUNCTIONS: [&[u8]; 2] = [b"\0ov_get_openvino_version\0", b"\0ov_core_create\0"];
+const INTERFACE: &str = "OpenVINO's C library of version 2.0 of the interface";
 
 const REMEDY: &str = "run scripts/setup, or name an installed libopenvino_c in the configuration";
 
@@ -42,7 +41,7 @@ pub(super) fn load(configured: Option<&Path>) -> Result<(), ArtifactError> {
     let library = library.canonicalize().unwrap_or(library);
     let fault = |problem: String| unusable(format!("{}: {problem}", library.display()));
 
-    check(&library).map_err(fault)?;
+    elf::check(&library, &FUNCTIONS, INTERFACE).map_err(fault)?;
     let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
     match &*loaded {
         Some(running) if *running == library => return Ok(()),
@@ -123,39 +122,6 @@ fn children(folder: &Path, wanted: fn(&str) -> bool) -> impl Iterator<Item = Pat
         .flatten()
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(move |path| wanted(&path.file_name().unwrap_or_default().to_string_lossy()))
-}
-
-/// Refuses what is not OpenVINO's C library for this processor.
-fn check(library: &Path) -> Result<(), String> {
-    let bytes = read_bounded(library, MAX_BYTES).map_err(|error| error.to_string())?;
-    // ELF header: magic, class at 4, byte order at 5, machine at 18 (System V ABI).
-    let class = if cfg!(target_pointer_width = "64") {
-        2
-    } else {
-        1
-    };
-    let machine: u16 = match std::env::consts::ARCH {
-        "x86_64" => 62,
-        "aarch64" => 183,
-        "arm" => 40,
-        _ => 0,
-    };
-    let header = bytes.get(..20).unwrap_or_default();
-    if !header.starts_with(b"\x7FELF") {
-        return Err("it is not a shared library".into());
-    }
-    if header[4] != class || header[5] != 1 || header[18..] != machine.to_le_bytes() {
-        return Err(format!(
-            "it is a shared library for another processor than {}",
-            std::env::consts::ARCH
-        ));
-    }
-    for function in [&b"\0ov_get_openvino_version\0"[..], b"\0ov_core_create\0"] {
-        if !bytes.windows(function.len()).any(|bytes| bytes == function) {
-            return Err("it is not OpenVINO's C library of version 2.0 of the interface".into());
-        }
-    }
-    Ok(())
 }
 
 fn unusable(problem: String) -> ArtifactError {

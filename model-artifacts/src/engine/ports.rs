@@ -6,6 +6,7 @@ use crate::{ArtifactError, EvidenceMap, Inference, Manifest, ModelFiles};
 const SUM_TOLERANCE: f32 = 1e-3;
 
 /// An input or output as the network's file declares it.
+#[derive(Clone)]
 pub(super) struct Port {
     /// Extents, outermost first; `None` where the file leaves them open.
     pub(super) shape: Vec<Option<usize>>,

@@ -12,6 +12,7 @@ mod common;
 mod decode;
 mod demo_model;
 mod engines;
+mod fallback;
 mod opencv;
 mod refusals;
 mod signatures;

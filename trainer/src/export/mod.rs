@@ -4,6 +4,8 @@ mod command;
 mod graph;
 pub(crate) mod interpreter;
 pub(crate) mod ir;
+#[cfg(test)]
+mod myriad;
 pub(crate) mod onnx;
 mod precision;
 mod shapes;

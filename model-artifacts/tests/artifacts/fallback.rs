@@ -1,0 +1,108 @@
+//! An engine that fails while it is used: another takes its place, proved first, and is named.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use image::{Rgb, RgbImage};
+use smearscope_artifacts::{
+    ArtifactError, Classifier, EngineChoice, EngineInfo, Inference, Model, Tensor,
+};
+
+use crate::common::{Copy, engine, has_openvino, tiny};
+
+/// An engine that fails while a flag says so.
+struct Loose {
+    engine: Box<dyn Classifier>,
+    is_lost: Arc<AtomicBool>,
+}
+
+impl Classifier for Loose {
+    fn classify(&mut self, input: &Tensor) -> Result<Inference, ArtifactError> {
+        if self.is_lost.load(Ordering::Relaxed) {
+            return Err(ArtifactError::Inference {
+                engine: "openvino",
+                problem: "the device is gone".into(),
+            });
+        }
+        self.engine.classify(input)
+    }
+
+    fn info(&self) -> &EngineInfo {
+        self.engine.info()
+    }
+}
+
+/// A model that works, and what makes its engine fail.
+fn loose(model: Model) -> (Model, Arc<AtomicBool>) {
+    let is_lost = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&is_lost);
+    let model = model.through(|engine| {
+        Box::new(Loose {
+            engine,
+            is_lost: flag,
+        })
+    });
+    (model, is_lost)
+}
+
+fn image() -> RgbImage {
+    RgbImage::from_fn(64, 48, |x, y| Rgb([(x * 3) as u8, (y * 5) as u8, 90]))
+}
+
+#[test]
+fn the_next_engine_takes_the_place_of_one_that_fails() {
+    if !has_openvino() {
+        return;
+    }
+    let (mut model, is_lost) = loose(Model::load(&tiny(), &engine(EngineChoice::Auto)).unwrap());
+    let before = model.infer(&image()).unwrap();
+    assert_eq!(model.engine().engine, "openvino");
+
+    is_lost.store(true, Ordering::Relaxed);
+    let after = model.infer(&image()).unwrap();
+    assert!((after.probability - before.probability).abs() < 1e-4);
+    assert_eq!(model.engine().engine, "embedded");
+    assert_eq!(
+        model.engine().fallbacks,
+        ["inference failed on openvino: the device is gone"]
+    );
+    assert_eq!(model.golden().len(), 1, "it was proved first");
+
+    is_lost.store(false, Ordering::Relaxed);
+    model.infer(&image()).unwrap();
+    assert_eq!(model.engine().engine, "embedded", "for good");
+}
+
+#[test]
+fn an_engine_that_was_asked_for_alone_has_none_behind_it() {
+    let only = Model::load(&tiny(), &engine(EngineChoice::Embedded)).unwrap();
+    let (mut model, is_lost) = loose(only);
+    is_lost.store(true, Ordering::Relaxed);
+    let error = model.infer(&image()).unwrap_err().to_string();
+    assert_eq!(error, "inference failed on openvino: the device is gone");
+    assert_eq!(model.engine().engine, "embedded");
+}
+
+#[test]
+fn an_engine_on_which_a_golden_sample_is_wrong_takes_no_place() {
+    if !has_openvino() {
+        return;
+    }
+    // The ONNX alone is of another network than the golden sample: its last bias is another.
+    let copy = Copy::new().replace("tiny.onnx", |mut onnx| {
+        let bias = [-0.25_f32, 0.125].map(f32::to_le_bytes).concat();
+        let at = onnx.windows(8).position(|bytes| bytes == bias).unwrap();
+        onnx[at..at + 4].copy_from_slice(&4.0_f32.to_le_bytes());
+        onnx
+    });
+    let (mut model, is_lost) = loose(copy.load(EngineChoice::Auto).unwrap());
+    let before = model.infer(&image()).unwrap();
+    is_lost.store(true, Ordering::Relaxed);
+    let error = model.infer(&image()).unwrap_err().to_string();
+    assert!(error.contains("the device is gone"), "{error}");
+    assert!(error.contains("golden sample"), "{error}");
+    assert_eq!(model.engine().engine, "openvino");
+
+    is_lost.store(false, Ordering::Relaxed);
+    assert_eq!(model.infer(&image()).unwrap(), before, "it is asked again");
+}
