@@ -172,7 +172,7 @@ pub(crate) struct FitArgs {
     #[arg(long)]
     pub(crate) resume: bool,
     /// Which network
-    #[arg(long, value_enum, default_value_t = Choice::Reference)]
+    #[arg(long, value_enum, default_value_t = Choice::Compact)]
     pub(crate) network: Choice,
     /// Passes over the training images at most
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=1000))]
