@@ -169,10 +169,17 @@ fn a_hias_network_sees_an_agent_like_the_reference() {
             "{output}"
         );
     }
-    bench.configure(&format!(
-        "ca_file = {:?}\nlatitude = 41.5\nclassification = true\n",
+    let path = bench.path("config.toml");
+    let imported = fs::read_to_string(&path).unwrap();
+    assert!(
+        imported.contains("[http]\nlisten = \"127.0.0.1:1234\"\n"),
+        "{imported}"
+    );
+    let more = format!(
+        "[hias]\nca_file = {:?}\nlatitude = 41.5\nclassification = true\n",
         broker.ca_file()
-    ));
+    );
+    fs::write(&path, imported.replacen("[hias]\n", &more, 1)).unwrap();
 
     let mut appliance = bench.start();
     let topic = |name: &str| format!("hospital/Agents/lab/scope/{name}");
