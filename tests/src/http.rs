@@ -1,7 +1,6 @@
 //! The appliance over HTTP: how it is, its button, what happens.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -19,7 +18,7 @@ struct Event {
 
 /// Listens to what happens.
 fn listen(served: &Served, last: &str) -> impl Iterator<Item = Event> + use<> {
-    let mut stream = connect(served);
+    let mut stream = served.connect();
     write!(
         stream,
         "GET /v1/events HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: {last}\r\n\r\n"
@@ -38,12 +37,6 @@ fn listen(served: &Served, last: &str) -> impl Iterator<Item = Event> + use<> {
             data: serde_json::from_str(&value("data")?).unwrap(),
         })
     })
-}
-
-fn connect(served: &Served) -> TcpStream {
-    let stream = TcpStream::connect(served.url.strip_prefix("http://").unwrap()).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream
 }
 
 #[test]
@@ -81,7 +74,7 @@ fn every_error_is_a_problem_that_says_what_to_do() {
     assert_eq!(wrong.header("allow"), "GET,HEAD");
     // Known by its header: nothing is read.
     let length = (1 << 20) + 1;
-    let mut stream = connect(&served);
+    let mut stream = served.connect();
     write!(
         stream,
         "POST /v1/captures HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
@@ -96,7 +89,7 @@ fn every_error_is_a_problem_that_says_what_to_do() {
 #[test]
 fn headers_that_never_end_are_not_waited_for() {
     let served = Served::start("header_s = 0.1\n");
-    let mut stream = connect(&served);
+    let mut stream = served.connect();
     stream.write_all(b"GET / HTTP/1.1\r\nHost: ").unwrap();
     let mut rest = Vec::new();
     // Only that it ends.

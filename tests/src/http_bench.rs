@@ -1,7 +1,8 @@
 //! The appliance on the simulated bench with its HTTP server, and a client.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Mutex, mpsc};
@@ -202,6 +203,30 @@ impl Served {
     pub(crate) fn bench(&mut self, line: &str) {
         let stdin = self.stdin.as_mut().unwrap();
         writeln!(stdin, "{line}").unwrap();
+    }
+
+    /// A bare connection.
+    pub(crate) fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.url.strip_prefix("http://").unwrap()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+    }
+
+    /// Takes a place among those whose images are analysed, for an image that does not come. Nobody else may wait for
+    /// an answer meanwhile, or may have the place.
+    pub(crate) fn occupy(&self) -> TcpStream {
+        let mut stream = self.connect();
+        stream
+            .write_all(
+                b"POST /v1/classify HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\nConnection: close\r\n\
+                  Expect: 100-continue\r\n\r\n",
+            )
+            .unwrap();
+        // Said when the body is asked for (RFC 9110, section 10.1.1), which is after the place was taken.
+        let mut said = [0; "HTTP/1.1 100 Continue\r\n\r\n".len()];
+        stream.read_exact(&mut said).unwrap();
+        assert_eq!(&said, b"HTTP/1.1 100 Continue\r\n\r\n");
+        stream
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {

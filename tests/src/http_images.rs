@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::{Cursor, Read, Write};
-use std::net::TcpStream;
 
 use image::ImageFormat;
 
@@ -113,8 +112,7 @@ fn what_is_no_image_is_refused_and_the_reason_named() {
          \r\n{:x}\r\n",
         body.len()
     );
-    let mut stream = TcpStream::connect(served.url.strip_prefix("http://").unwrap()).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut stream = served.connect();
     stream.write_all(large.as_bytes()).unwrap();
     // The server may have hung up before all is sent.
     let _ = stream.write_all(&body);
@@ -130,21 +128,11 @@ fn what_is_no_image_is_refused_and_the_reason_named() {
 
 #[test]
 fn whoever_comes_when_the_queue_is_full_comes_back_and_slow_bodies_do_not_hold_it() {
-    let served = Served::start("analyses = 1\nqueue = 0\nbody_s = 2\n");
+    let served = Served::start("analyses = 1\nqueue = 0\nbody_s = 4\n");
     let field = fs::read(&demo_fields()[0]).unwrap();
-    let mut slow = TcpStream::connect(served.url.strip_prefix("http://").unwrap()).unwrap();
-    slow.set_read_timeout(Some(PATIENCE)).unwrap();
-    slow.write_all(
-        b"POST /v1/classify HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\nConnection: close\r\n\r\n",
-    )
-    .unwrap();
+    let mut slow = served.occupy();
     let send = || served.send("POST", "/v1/classify", &[BYTES], &field);
-    let full = loop {
-        let answer = send();
-        if answer.status != 200 {
-            break answer;
-        }
-    };
+    let full = send();
     assert!(full.problem(429).contains("http.queue"));
     assert_eq!(full.header("retry-after"), "1");
     let mut answer = String::new();

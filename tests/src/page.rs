@@ -1,6 +1,5 @@
 //! The web page, in a real browser.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -433,29 +432,7 @@ fn images_are_dropped_chosen_by_the_folder_and_wait_where_others_do() {
     browser.open(&format!("{}/#/upload", served.url));
     browser.until("document.querySelector('.drop')");
     // Whose body does not come has the only place.
-    let mut slow =
-        std::net::TcpStream::connect(served.url.strip_prefix("http://").unwrap()).unwrap();
-    write!(
-        slow,
-        "POST /v1/classify HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\nContent-Length: 9\r\n\r\n"
-    )
-    .unwrap();
-    let is_taken = || {
-        served
-            .send(
-                "POST",
-                "/v1/classify",
-                &[("content-type", "image/jpeg")],
-                b"",
-            )
-            .status
-            == 429
-    };
-    let deadline = std::time::Instant::now() + PATIENCE;
-    while !is_taken() {
-        assert!(std::time::Instant::now() < deadline);
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
+    let slow = served.occupy();
     let field = &demo_fields()[0];
     let bytes = data_encoding::BASE64.encode(&std::fs::read(field).unwrap());
     browser.run(&format!(

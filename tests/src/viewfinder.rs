@@ -31,9 +31,7 @@ fn part(preview: &mut impl BufRead) -> Option<(Value, Vec<u8>)> {
 
 /// Watches the preview, by HTTP/1.0: no chunks in between.
 fn watch(served: &Served) -> BufReader<TcpStream> {
-    let stream = TcpStream::connect(served.url.strip_prefix("http://").unwrap()).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let mut preview = BufReader::new(stream);
+    let mut preview = BufReader::new(served.connect());
     write!(
         preview.get_mut(),
         "GET /v1/camera/preview HTTP/1.0\r\nHost: localhost\r\n\r\n"
