@@ -270,6 +270,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
             fields: self.slide.judged(),
             refused: self.slide.photographed() - self.slide.judged(),
             unsaved: self.slide.unsaved(),
+            can_repeat: self.last.is_some(),
         });
     }
 

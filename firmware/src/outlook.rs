@@ -33,6 +33,8 @@ pub struct Status {
     pub refused: u32,
     /// Fields of it that could not be recorded, and count for nothing.
     pub unsaved: u32,
+    /// Whether there is a verdict, of a field or a slide, that can be shown again.
+    pub can_repeat: bool,
 }
 
 /// A finished analysis.
@@ -95,6 +97,7 @@ pub fn outlook() -> (Outlook, Inside) {
         fields: 0,
         refused: 0,
         unsaved: 0,
+        can_repeat: false,
     });
     let camera = Arc::default();
     let outlook = Outlook {

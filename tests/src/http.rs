@@ -163,6 +163,39 @@ fn a_capture_is_a_press_and_answers_the_finding() {
 }
 
 #[test]
+fn the_last_verdict_is_shown_again_and_the_slide_closed_before_it_is_switched_off() {
+    let mut served = Served::start("").ready();
+    let problem = served.post("/v1/repeat").problem(409);
+    assert!(problem.contains("photograph a field first"), "{problem}");
+    let device = |served: &Served| served.get("/v1/device").json()["state"].clone();
+    assert_eq!(device(&served)["can_repeat"], false);
+    assert_eq!(served.post("/v1/captures").status, 201);
+    let again = served.post("/v1/repeat");
+    assert_eq!(again.status, 200, "{again:?}");
+    assert_eq!(again.json()["name"], "again");
+    assert_eq!(again.json(), device(&served));
+    let mut events = listen(&served, "");
+    assert_eq!(events.next().unwrap().data, again.json());
+
+    let off = served.post("/v1/off");
+    assert_eq!(off.status, 202, "{off:?}");
+    assert_eq!(off.json(), serde_json::json!({ "machine": false }));
+    let told: Vec<_> = events
+        .map(|event| {
+            (
+                event.kind,
+                event.data["number"].clone(),
+                event.data["name"].clone(),
+            )
+        })
+        .collect();
+    let slide = ("slide".to_owned(), 1.into(), Value::Null);
+    assert!(told.contains(&slide), "{told:?}");
+    assert_eq!(told.last().unwrap().2, "off");
+    assert_eq!(served.ended().and_then(|status| status.code()), Some(0));
+}
+
+#[test]
 fn a_press_while_it_works_is_refused_and_a_fault_is_told() {
     let fields = tempfile::tempdir().unwrap();
     // A camera that gives nothing until somebody writes into this.

@@ -67,7 +67,7 @@ fn what_the_button_does_the_page_does_and_no_verdict_outlives_the_connection() {
     let Some(browser) = Browser::start() else {
         return;
     };
-    let served = Served::start("").ready();
+    let mut served = Served::start("").ready();
     browser.open(&served.url);
     browser.until(CONNECTED);
     assert!(browser.text("#notice").contains("Research use only"));
@@ -110,6 +110,11 @@ fn what_the_button_does_the_page_does_and_no_verdict_outlives_the_connection() {
     browser.until("document.querySelector('.verdict .badge')");
     assert!(browser.text(".verdict").contains(&verdict.to_uppercase()));
 
+    browser.click("#repeat");
+    browser
+        .until("document.querySelector('.status').innerText === 'Showing the last verdict again'");
+    assert!(browser.text(".verdict").contains(&verdict.to_uppercase()));
+
     browser.click("#next");
     browser.until("document.querySelector('.answer').innerText.includes('slide 2 is next')");
     assert_eq!(served.get("/v1/device").json()["state"]["slide"], 2);
@@ -118,8 +123,15 @@ fn what_the_button_does_the_page_does_and_no_verdict_outlives_the_connection() {
     browser.click("#capture");
     browser.until("document.querySelector('.place')?.innerText.startsWith('Slide 2 · 1 field')");
 
+    browser.click("#off");
+    browser.until("document.querySelector('#confirm').open");
+    browser.click("#confirm .buttons :last-child");
+    browser.until("!document.querySelector('#confirm').open");
+    assert_eq!(served.get("/v1/health/live").status, 200);
+    browser.click("#off");
+    browser.click("#confirm-off");
     let url = served.url.clone();
-    served.end();
+    assert_eq!(served.ended().and_then(|status| status.code()), Some(0));
     browser.until("document.querySelector('#lost').innerText.startsWith('Not connected')");
     assert_eq!(
         browser.run("return document.querySelectorAll('main .badge').length"),
@@ -145,6 +157,8 @@ fn what_the_button_does_the_page_does_and_no_verdict_outlives_the_connection() {
     browser.check(
         &url,
         &[
+            // A live picture that was asked for when it was switched off.
+            "503",
             "ERR_CONNECTION_REFUSED",
             "ERR_INCOMPLETE_CHUNKED",
             "ERR_EMPTY",

@@ -7,7 +7,7 @@
 //! - `problem`: errors, as RFC 9457 writes them
 //! - `health`, `device`, `models`: how it is, how it is set up
 //! - `journal`: what the program said last
-//! - `captures`: the button
+//! - `button`: what the button does
 //! - `viewfinder`: what the camera sees
 //! - `events`: what happens
 //! - `metrics`: how often and how long, for Prometheus
@@ -20,7 +20,7 @@
 //! - `page`: the web page, which asks for all that
 
 mod access;
-mod captures;
+mod button;
 mod classify;
 mod device;
 mod events;

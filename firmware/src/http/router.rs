@@ -13,8 +13,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    Context, access, captures, classify, device, events, export, health, inference, journal,
-    metrics, models, notes, openapi, page, problem, records, viewfinder,
+    Context, access, button, classify, device, events, export, health, inference, journal, metrics,
+    models, notes, openapi, page, problem, records, viewfinder,
 };
 
 /// Everything that is answered.
@@ -48,8 +48,10 @@ fn described() -> (Router<Context>, OpenApi) {
         .routes(routes!(models::models))
         .routes(routes!(journal::journal))
         .routes(routes!(metrics::metrics))
-        .routes(routes!(captures::capture))
-        .routes(routes!(captures::next_slide))
+        .routes(routes!(button::capture))
+        .routes(routes!(button::next_slide))
+        .routes(routes!(button::repeat))
+        .routes(routes!(button::off))
         .routes(routes!(viewfinder::snapshot))
         .routes(routes!(viewfinder::preview))
         .routes(routes!(events::events))

@@ -18,6 +18,8 @@ pub(crate) struct State {
     message: String,
     /// Whether a capture would be accepted now.
     waiting: bool,
+    /// Whether there is a verdict that can be shown again.
+    can_repeat: bool,
     /// Number of the slide under the microscope, from 1.
     slide: u32,
     /// Fields of it that the model judged.
@@ -64,6 +66,7 @@ impl From<&Status> for State {
             },
             message: state.name().to_owned(),
             waiting: is_waiting(state),
+            can_repeat: status.can_repeat,
             slide: status.slide,
             fields: status.fields,
             refused: status.refused,

@@ -18,7 +18,7 @@ use super::selftest::{self, Condition};
 use super::session::Conversation;
 use super::settings::Hias;
 use crate::config::Config;
-use crate::machine::State;
+use crate::machine::{Finding, Kept, State};
 use crate::outlook::{Happening, Outlook, Report};
 use crate::verdict::Verdict;
 use crate::vitals::{Probe, Vitals};
@@ -33,6 +33,7 @@ const LIFE: Duration = Duration::from_mins(5);
 const PROCESSING: &str = "Processing data";
 const DETECTED: &str = "Acute Lymphoblastic Leukemia detected!";
 const NOT_DETECTED: &str = "Acute Lymphoblastic Leukemia not detected!";
+const NOT_SAVED: &str = "the field is not saved and does not count";
 
 /// An agent.
 pub(crate) struct Agent {
@@ -164,24 +165,26 @@ impl Agent {
     }
 
     fn found(&self, report: &Report) -> Vec<Message> {
-        let field = &report.finding.field;
-        let inconclusive = || {
-            let reason = field.explanation().unwrap_or_default();
-            format!("No verdict: {reason}")
+        let Finding { field, kept, .. } = &report.finding;
+        let unfounded = |reason: &str| ("Inconclusive", format!("No verdict: {reason}"), None);
+        let (word, message, confidence) = match field.verdict {
+            // The bench shows no verdict on it, either.
+            _ if *kept == Kept::NotSaved => unfounded(NOT_SAVED),
+            Verdict::Positive => ("Positive", DETECTED.into(), field.probability),
+            Verdict::Negative => (
+                "Negative",
+                NOT_DETECTED.into(),
+                field.probability.map(|probability| 1.0 - probability),
+            ),
+            Verdict::Inconclusive(_) => unfounded(&field.explanation().unwrap_or_default()),
         };
-        let message = match field.verdict {
-            Verdict::Positive => DETECTED.into(),
-            Verdict::Negative => NOT_DETECTED.into(),
-            Verdict::Inconclusive(_) => inconclusive(),
-        };
-        let word = field.verdict.word();
         let mut messages = vec![self.state("Prediction", word, &message)];
         if self.settings.classification {
             let payload = payload::json(&Classification {
                 r#type: "Classification",
                 name: &self.settings.name,
                 diagnosis: word,
-                confidence: confidence(field.verdict, field.probability),
+                confidence,
                 message: &message,
             });
             messages.push(Message::passing(self.topic("Classification"), payload));
@@ -206,15 +209,6 @@ impl Agent {
         if let Some(refusal) = refusal {
             log::info!("HIAS: a command is refused: {refusal}");
         }
-    }
-}
-
-/// How probable a verdict is; none where there is none.
-fn confidence(verdict: Verdict, probability: Option<f32>) -> Option<f32> {
-    match verdict {
-        Verdict::Positive => probability,
-        Verdict::Negative => probability.map(|probability| 1.0 - probability),
-        Verdict::Inconclusive(_) => None,
     }
 }
 
@@ -371,6 +365,25 @@ mod tests {
         let unsure = said(&agent.happened(&undecided));
         assert_eq!(unsure[1].1["State"], "Inconclusive");
         assert_eq!(unsure[1].1["Message"], "No verdict: the model is not sure");
+    }
+
+    #[tokio::test]
+    async fn a_field_that_is_not_saved_has_no_verdict() {
+        let mut agent = agent("classification = true\n");
+        let mut finding = finding(Verdict::Positive, Some(0.9));
+        finding.kept = Kept::NotSaved;
+        let lost = Happening::Analysed(Arc::new(Report {
+            finding,
+            ..report()
+        }));
+        let messages = said(&agent.happened(&lost));
+        assert_eq!(messages[1].1["State"], "Inconclusive");
+        assert_eq!(
+            messages[1].1["Message"],
+            "No verdict: the field is not saved and does not count"
+        );
+        assert_eq!(messages[2].1["Diagnosis"], "Inconclusive");
+        assert_eq!(messages[2].1["Confidence"], Value::Null);
     }
 
     #[tokio::test]

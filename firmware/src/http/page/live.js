@@ -88,6 +88,17 @@ export function live(main, signal) {
   const warning = el("p", { class: "warning", role: "status" });
   const capture = el("button", { type: "button", class: "primary", id: "capture" }, "Capture");
   const next = el("button", { type: "button", id: "next" }, "Next slide");
+  const repeat = el("button", { type: "button", id: "repeat" }, "Show last verdict");
+  const off = el("button", { type: "button", id: "off" }, "Switch off …");
+  const stay = el("button", { type: "button", autofocus: true }, "Leave it on");
+  const confirmed = el("button", { type: "button", id: "confirm-off" }, "Switch off");
+  const confirm = el(
+    "dialog",
+    { id: "confirm", "aria-labelledby": "confirm-title" },
+    el("h2", { id: "confirm-title" }, "Switch the appliance off?"),
+    el("p", {}, "The slide is closed on the way. Only somebody at the appliance can switch it on again."),
+    el("div", { class: "buttons" }, confirmed, stay),
+  );
   let busy = false;
 
   const press = async (button, path, said) => {
@@ -108,6 +119,13 @@ export function live(main, signal) {
       if (document.activeElement === document.body) button.focus();
     }
   };
+  off.addEventListener("click", () => confirm.showModal());
+  stay.addEventListener("click", () => confirm.close());
+  confirmed.addEventListener("click", () => {
+    confirm.close();
+    press(off, "/v1/off", ({ machine }) => (machine ? "The appliance switches off." : "smearscope ends; its machine stays on."));
+  });
+  repeat.addEventListener("click", () => press(repeat, "/v1/repeat", () => ""));
   capture.addEventListener("click", () => press(capture, "/v1/captures", () => ""));
   next.addEventListener("click", () =>
     press(next, "/v1/slides/next", ({ closed, slide: number }) => (closed ? `Slide ${closed.number} is closed; slide ${number} is next.` : `Nothing was photographed of slide ${number} yet; it goes on.`)),
@@ -128,7 +146,9 @@ export function live(main, signal) {
         warning,
         meters,
         el("div", { class: "buttons" }, capture, next),
+        el("div", { class: "buttons lesser" }, repeat, off),
         answer,
+        confirm,
       ),
       el("section", { class: "card", "aria-labelledby": "verdict-title" }, el("h2", { id: "verdict-title" }, "Verdict"), verdict, spoken),
       el("section", { class: "card", "aria-labelledby": "quality-title" }, el("h2", { id: "quality-title" }, "Quality of the last picture"), figures),
@@ -148,6 +168,8 @@ export function live(main, signal) {
     const canPress = connected && state?.waiting && !busy;
     capture.disabled = !canPress;
     next.disabled = !canPress;
+    repeat.disabled = !canPress || !state.can_repeat;
+    off.disabled = !connected || busy || state?.name === "off";
     // Between two presses it is what is there now.
     picture.classList.toggle("old", !state?.waiting);
     capture.textContent = busy || ["capturing", "analysing"].includes(state?.name) ? "Working …" : "Capture";
@@ -241,6 +263,8 @@ async function preview(box, meters, warning, signal) {
   while (!signal.aborted) {
     if (!bench.connected) {
       tell("No live picture: there is no connection.");
+    } else if (bench.state?.name === "off") {
+      tell("No live picture: the appliance is switched off.");
     } else if (!document.hidden) {
       try {
         // As long as a capture and its analysis may take.

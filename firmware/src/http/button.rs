@@ -1,4 +1,4 @@
-//! The button over HTTP: a field of view, or the next slide.
+//! The button over HTTP: a field of view, the next slide, the last verdict again, or off.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::Context;
 use super::problem::{Details, Problem};
-use super::wire::{Finding, Slide, is_waiting};
+use super::wire::{self, Finding, Slide, is_waiting};
 use crate::machine;
 use crate::outlook::{Happening, Status};
 
@@ -91,6 +91,56 @@ pub(crate) async fn next_slide(State(context): State<Context>) -> Result<Json<Ne
         closed: Some(closed),
         slide: slide.saturating_add(1),
     }))
+}
+
+/// Shows the last verdict on the screen and the LEDs again, as a double press of the button does.
+#[utoipa::path(post, path = "/v1/repeat", tag = "bench", responses(
+    (status = 200, description = "The appliance, which shows it.", body = wire::State),
+    (status = 409, description = "There is none, or the appliance is doing something else.", body = Details, content_type = "application/problem+json"),
+))]
+pub(crate) async fn repeat(State(context): State<Context>) -> Result<Json<wire::State>, Problem> {
+    let status = context.outlook.status().borrow().clone();
+    if is_waiting(&status.state) && !status.can_repeat {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "there is no verdict since the program started; photograph a field first",
+        ));
+    }
+    if !is_waiting(&status.state) || !context.outlook.button().tell(ButtonEvent::Repeat) {
+        return Err(busy(&context));
+    }
+    settled(&context, |status| {
+        matches!(*status.state, machine::State::Again(_))
+    })
+    .await;
+    let shown = wire::State::from(&*context.outlook.status().borrow());
+    Ok(Json(shown))
+}
+
+/// What is switched off.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Off {
+    /// Whether the machine is switched off as well, as `switch_off` in the configuration says; otherwise only the
+    /// program ends.
+    machine: bool,
+}
+
+/// Closes the slide and switches off, as holding the button does: at once, or after what the appliance is doing.
+/// Only somebody at the machine can switch it on again.
+#[utoipa::path(post, path = "/v1/off", tag = "bench", responses(
+    (status = 202, description = "It will.", body = Off),
+    (status = 409, description = "Too much is asked of it at once.", body = Details, content_type = "application/problem+json"),
+))]
+pub(crate) async fn off(
+    State(context): State<Context>,
+) -> Result<(StatusCode, Json<Off>), Problem> {
+    let button = context.outlook.button();
+    if !button.tell(ButtonEvent::NextSlide) || !button.shutdown() {
+        return Err(busy(&context));
+    }
+    log::warn!("switched off over HTTP");
+    let machine = !context.config.switch_off.is_empty();
+    Ok((StatusCode::ACCEPTED, Json(Off { machine })))
 }
 
 /// Waits until the status says what has happened already, so that whoever asks next is not told the old one.
