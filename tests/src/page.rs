@@ -503,6 +503,7 @@ fn every_view_fits_a_phone_and_a_desk_in_both_themes() {
             "document.querySelector('.verdict .badge') && document.querySelector('.preview img')?.naturalWidth > 0 \
              && document.querySelector('.watched .figure')",
         ),
+        ("off", "#off", "document.querySelector('#confirm').open"),
         (
             "slides",
             "nav a[href='#/slides']",
@@ -549,7 +550,9 @@ fn every_view_fits_a_phone_and_a_desk_in_both_themes() {
                 if is_audited {
                     browser.audit(&format!("{view} at {width}, {theme}"));
                 }
-                browser.run("document.querySelector('#field').close()");
+                browser.run(
+                    "document.querySelectorAll('dialog[open]').forEach((dialog) => dialog.close())",
+                );
             }
         }
     }
