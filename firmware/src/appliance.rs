@@ -166,22 +166,27 @@ pub async fn run(
                 never = &mut watchdog => match never {},
             }
         };
-        match &event {
-            Event::Failed(fault) => {
-                log::error!("{}", fault.message);
-                appliance.inside.tell(Happening::Failed(fault.clone()));
-            }
-            Event::PartsMissing(fault) => {
-                appliance.inside.tell(Happening::Failed(fault.clone()));
-            }
-            Event::ModelReady(found) => {
-                appliance.self_test = Some(found.clone());
-                service::ready();
-            }
-            _ => {}
+        if let Event::ModelReady(found) = &event {
+            appliance.self_test = Some(found.clone());
+            service::ready();
         }
+        let is_asked = matches!(state, State::Capturing(_) | State::Analysing);
+        // The parts log theirs themselves.
+        let is_logged = !matches!(event, Event::PartsMissing(_));
+        let may_fail = !is_logged || matches!(event, Event::Failed(_) | Event::Captured(_));
         state = state.after(event);
         log::debug!("{}", state.name());
+        if let State::Fault(fault) = &state
+            && may_fail
+        {
+            if is_logged {
+                log::error!("{}", fault.message);
+            }
+            appliance.inside.tell(Happening::Failed {
+                fault: fault.clone(),
+                asked: is_asked.then_some(appliance.asked),
+            });
+        }
     }
     appliance.show(&state);
     appliance.publish(&state);

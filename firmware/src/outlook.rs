@@ -62,7 +62,12 @@ pub enum Happening {
     /// A slide was closed.
     SlideClosed(Standing),
     /// Something failed.
-    Failed(Fault),
+    Failed {
+        /// What.
+        fault: Fault,
+        /// When the field was asked for of which nothing comes; none if nobody asked for one.
+        asked: Option<Instant>,
+    },
 }
 
 /// The view from outside. Clones look at the same appliance.

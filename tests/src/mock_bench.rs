@@ -13,7 +13,7 @@ use smearscope::checks::Check;
 use smearscope::examiner::{Claim, Examiner, Specimen};
 use smearscope::machine::{Finding, Kept, SelfTest, State};
 use smearscope::models::ModelError;
-use smearscope::outlook::outlook;
+use smearscope::outlook::{Happening, Outlook, outlook};
 use smearscope::quality::Problem;
 use smearscope::records::{
     Archive, Cabinet, Filter, Record, RecordsError, Retention, Space, Store,
@@ -113,6 +113,7 @@ fn records(state: &Path) -> Vec<Record> {
 /// An appliance at work on a thread of its own.
 struct Running {
     bench: Bench,
+    outlook: Outlook,
     findings: Arc<Mutex<Vec<Finding>>>,
     thread: JoinHandle<Result<End, ApplianceError>>,
 }
@@ -144,6 +145,7 @@ impl Running {
         timing: Timing,
         load: impl FnOnce() -> Result<Equipped, ApplianceError> + Send + 'static,
     ) -> Self {
+        let (outlook, inside) = outlook();
         let findings = Arc::<Mutex<Vec<Finding>>>::default();
         let thread = std::thread::spawn({
             let findings = Arc::clone(&findings);
@@ -156,7 +158,7 @@ impl Running {
                     board,
                     load,
                     timing,
-                    outlook().1,
+                    inside,
                     |report| findings.lock().unwrap().push(report.finding.clone()),
                     std::future::pending(),
                 ))
@@ -164,6 +166,7 @@ impl Running {
         });
         Self {
             bench,
+            outlook,
             findings,
             thread,
         }
@@ -390,7 +393,17 @@ fn a_frame_older_than_the_press_is_never_analysed() {
     let running = Running::start(TIMING, &demo_model());
     let (bytes, name) = field("_1");
     running.bench.camera.will_deliver_stale(bytes, &name);
+    let mut happenings = running.outlook.happenings();
     running.press("a fault", FAULT);
+    // Whoever asked over a network is told, too.
+    let Ok(Happening::Failed {
+        fault,
+        asked: Some(_),
+    }) = happenings.blocking_recv()
+    else {
+        panic!("no failure of a press");
+    };
+    assert!(fault.message.contains("an old frame"), "{fault:?}");
     assert_eq!(running.end().0, []);
 }
 

@@ -221,7 +221,7 @@ impl Soak {
         loop {
             match self.happenings.blocking_recv().unwrap() {
                 Happening::Analysed(report) => return Ok(report.finding.clone()),
-                Happening::Failed(fault) => return Err(fault.message),
+                Happening::Failed { fault, .. } => return Err(fault.message),
                 Happening::SlideClosed(_) => {}
             }
         }

@@ -38,11 +38,16 @@ pub(crate) async fn capture(
     if !can_work || !context.outlook.button().tell(ButtonEvent::Press(asked)) {
         return Err(busy(&context));
     }
-    let finding = outcome(&context, &mut happenings, |happening| match happening {
-        // A finding of an earlier press must never pass for this one's.
-        Happening::Analysed(report) if report.asked >= asked => Some(Finding::from(&**report)),
-        _ => None,
-    });
+    let finding = outcome(
+        &context,
+        &mut happenings,
+        asked,
+        |happening| match happening {
+            // A finding of an earlier press must never pass for this one's.
+            Happening::Analysed(report) if report.asked >= asked => Some(Finding::from(&**report)),
+            _ => None,
+        },
+    );
     let finding = finding.await?;
     settled(&context, |status| is_waiting(&status.state)).await;
     Ok((StatusCode::CREATED, Json(finding)))
@@ -67,6 +72,7 @@ pub(crate) struct NextSlide {
 ))]
 pub(crate) async fn next_slide(State(context): State<Context>) -> Result<Json<NextSlide>, Problem> {
     let mut happenings = context.outlook.happenings();
+    let asked = Instant::now();
     let status = context.outlook.status().borrow().clone();
     if !is_waiting(&status.state) {
         return Err(busy(&context));
@@ -81,10 +87,17 @@ pub(crate) async fn next_slide(State(context): State<Context>) -> Result<Json<Ne
     if !context.outlook.button().tell(ButtonEvent::NextSlide) {
         return Err(busy(&context));
     }
-    let closed = outcome(&context, &mut happenings, |happening| match happening {
-        Happening::SlideClosed(standing) if standing.slide >= slide => Some(Slide::from(standing)),
-        _ => None,
-    })
+    let closed = outcome(
+        &context,
+        &mut happenings,
+        asked,
+        |happening| match happening {
+            Happening::SlideClosed(standing) if standing.slide >= slide => {
+                Some(Slide::from(standing))
+            }
+            _ => None,
+        },
+    )
     .await?;
     settled(&context, |status| status.slide > slide).await;
     Ok(Json(NextSlide {
@@ -157,17 +170,22 @@ fn is_working(state: &machine::State) -> bool {
     )
 }
 
-/// Waits for what came of a press, within the time that it may take.
+/// Waits for what came of a press of this moment, within the time that it may take.
 async fn outcome<T>(
     context: &Context,
     happenings: &mut Receiver<Happening>,
+    asked: Instant,
     wanted: impl Fn(&Happening) -> Option<T>,
 ) -> Result<T, Problem> {
     let timing = &context.config.timing;
     let search = async {
         loop {
             match happenings.recv().await {
-                Ok(Happening::Failed(fault)) => {
+                // One that nobody asked for may have come just before the press, which goes on.
+                Ok(Happening::Failed {
+                    fault,
+                    asked: Some(of),
+                }) if of >= asked => {
                     settled(context, |status| !is_working(&status.state)).await;
                     return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, fault.message));
                 }

@@ -19,7 +19,6 @@ use tokio::sync::{Semaphore, broadcast, watch};
 
 use super::problem::{Details, Problem};
 use super::{Context, wire};
-use crate::machine::Fault;
 use crate::network::Ending;
 use crate::outlook::{Happening, Outlook, Status};
 
@@ -111,11 +110,11 @@ impl Hub {
         match happening {
             Happening::Analysed(report) => self.tell("verdict", &wire::Finding::from(&**report)),
             Happening::SlideClosed(standing) => self.tell("slide", &wire::Slide::from(standing)),
-            Happening::Failed(Fault { message, is_final }) => self.tell(
+            Happening::Failed { fault, .. } => self.tell(
                 "fault",
                 &FaultData {
-                    message,
-                    r#final: *is_final,
+                    message: &fault.message,
+                    r#final: fault.is_final,
                 },
             ),
         }

@@ -99,7 +99,7 @@ impl Metrics {
                 let verdict = standing.verdict.word();
                 self.slides.get_or_create(&[("verdict", verdict)]).inc();
             }
-            Happening::Failed(_) => {
+            Happening::Failed { .. } => {
                 self.faults.inc();
             }
         }
@@ -256,10 +256,13 @@ mod tests {
             metrics.happened(&Happening::Analysed(Arc::clone(&report)));
         }
         metrics.happened(&Happening::SlideClosed(report.finding.slide));
-        metrics.happened(&Happening::Failed(Fault {
-            message: "the camera is gone".into(),
-            is_final: false,
-        }));
+        metrics.happened(&Happening::Failed {
+            fault: Fault {
+                message: "the camera is gone".into(),
+                is_final: false,
+            },
+            asked: None,
+        });
         let (outlook, _inside) = outlook();
         let now = |celsius| Now {
             status: outlook.status().borrow().clone(),

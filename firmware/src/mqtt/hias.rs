@@ -155,11 +155,11 @@ impl Agent {
                 messages.extend(self.found(report));
                 self.is_processing = false;
             }
-            Happening::Failed(fault) if self.is_processing => {
+            Happening::Failed { fault, .. } if self.is_processing => {
                 messages.push(self.state("Prediction", "Fault", &fault.message));
                 self.is_processing = false;
             }
-            Happening::Failed(_) | Happening::SlideClosed(_) => {}
+            Happening::Failed { .. } | Happening::SlideClosed(_) => {}
         }
         messages
     }
@@ -389,11 +389,12 @@ mod tests {
     #[tokio::test]
     async fn a_press_that_fails_does_not_stay_in_processing() {
         let mut agent = agent("states_topic = \"State\"\n");
-        let fault = || {
-            Happening::Failed(crate::machine::Fault {
+        let fault = || Happening::Failed {
+            fault: crate::machine::Fault {
                 message: "no picture".into(),
                 is_final: false,
-            })
+            },
+            asked: None,
         };
         assert_eq!(agent.happened(&fault()), [], "nobody pressed");
         agent.pressed(&State::Capturing(Instant::now()));

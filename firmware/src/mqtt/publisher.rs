@@ -186,7 +186,7 @@ impl Publisher {
                 link.publish(message).await
             }
             // The state says so.
-            Happening::Failed(_) => Ok(()),
+            Happening::Failed { .. } => Ok(()),
         }
     }
 
