@@ -23,6 +23,8 @@ mod conditions;
 pub mod config;
 pub mod examiner;
 pub mod exit;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod harmless;
 pub mod http;
 mod logging;

@@ -41,7 +41,7 @@ pub mod settings;
 mod tls;
 pub(crate) mod token_command;
 mod tokens;
-mod upload;
+pub(crate) mod upload;
 mod viewfinder;
 pub(crate) mod wire;
 

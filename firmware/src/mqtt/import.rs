@@ -40,9 +40,7 @@ type Setting = (&'static str, &'static str, toml_edit::Value);
 pub(crate) fn import(credentials: &Path, config: &Path, out: &mut impl Write) -> Result<()> {
     let named = || credentials.display().to_string();
     let json = read(credentials).with_context(named)?;
-    let mut settings = broker(&json).with_context(named)?;
-    let listen = server(&json).with_context(named)?;
-    settings.extend(listen.map(|listen| ("http", "listen", listen.to_string().into())));
+    let (settings, listen) = settings(&json).with_context(named)?;
     let before = match fs::read_to_string(config) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
@@ -89,6 +87,21 @@ fn read(credentials: &Path) -> Result<Value> {
     ensure!(size <= MAX_BYTES, "{size} bytes are no credentials");
     let text = fs::read_to_string(credentials).context("it cannot be read")?;
     serde_json::from_str(&text).context("it is no JSON")
+}
+
+/// The configuration with what credentials say, and what changes.
+#[cfg(fuzzing)]
+pub(crate) fn merged(credentials: &str, configuration: &str) -> Result<(String, Vec<String>)> {
+    let (settings, _) = settings(&serde_json::from_str(credentials)?)?;
+    merge(configuration, settings)
+}
+
+/// All that credentials say, and where the agent served HTTP.
+fn settings(json: &Value) -> Result<(Vec<Setting>, Option<SocketAddr>)> {
+    let mut settings = broker(json)?;
+    let listen = server(json)?;
+    settings.extend(listen.map(|listen| ("http", "listen", listen.to_string().into())));
+    Ok((settings, listen))
 }
 
 /// A text that is not empty, or a number as text.

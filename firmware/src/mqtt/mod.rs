@@ -10,7 +10,7 @@
 //! its button like anybody at the bench. Everything that comes from a broker is looked at with suspicion:
 //! long messages, and more than a few commands, are dropped unread.
 
-mod command;
+pub(crate) mod command;
 mod delivery;
 mod discovery;
 mod hias;

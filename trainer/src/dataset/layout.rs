@@ -5,10 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use walkdir::WalkDir;
 
 use super::provenance::Provenance;
+use super::{centroids, table};
 use crate::error::TrainError;
 
 /// A known arrangement of labelled images.
@@ -187,13 +188,6 @@ impl Source {
     }
 
     fn table(&self) -> Result<Vec<Listed>, TrainError> {
-        #[derive(Deserialize)]
-        struct Row {
-            path: PathBuf,
-            label: String,
-            group: Option<String>,
-        }
-
         let damaged = |error: csv::Error| {
             TrainError::data(
                 &self.root,
@@ -202,23 +196,16 @@ impl Source {
             )
         };
         let folder = self.root.parent().unwrap_or(Path::new(""));
-        let mut reader = csv::ReaderBuilder::new()
-            .trim(csv::Trim::All)
-            .from_path(&self.root)
-            .map_err(damaged)?;
-        reader
-            .deserialize()
-            .map(|row| {
-                let row: Row = row.map_err(damaged)?;
-                Ok(Listed {
-                    path: folder.join(row.path),
-                    positive: self.positive.contains(&row.label),
-                    class: row.label,
-                    subject: row.group.filter(|group| !group.is_empty()),
-                    centroids: None,
-                })
-            })
-            .collect()
+        let file = fs::File::open(&self.root).map_err(|error| damaged(error.into()))?;
+        let rows = table::read(file).map_err(damaged)?;
+        let listed = rows.into_iter().map(|row| Listed {
+            path: folder.join(row.path),
+            positive: self.positive.contains(&row.label),
+            class: row.label,
+            subject: row.group.filter(|group| !group.is_empty()),
+            centroids: None,
+        });
+        Ok(listed.collect())
     }
 
     fn all_idb(
@@ -313,26 +300,15 @@ fn c_nmc_subject(stem: &str, folder: &str) -> Option<String> {
     }
 }
 
-/// Two numbers a line: column and row of a blast's centroid, in pixels.
 fn read_centroids(path: &Path) -> Result<Vec<[u32; 2]>, TrainError> {
     let text = fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
-    text.lines()
-        .filter(|line| !line.trim().is_empty())
-        .map(|line| {
-            let numbers: Option<Vec<u32>> = line
-                .split_whitespace()
-                .map(|number| number.parse().ok())
-                .collect();
-            numbers.and_then(|numbers| numbers.try_into().ok())
-        })
-        .collect::<Option<_>>()
-        .ok_or_else(|| {
-            TrainError::data(
-                path,
-                "its lines are not all two whole numbers",
-                "restore the original file, or remove it",
-            )
-        })
+    centroids::parse(&text).ok_or_else(|| {
+        TrainError::data(
+            path,
+            "its lines are not all two whole numbers",
+            "restore the original file, or remove it",
+        )
+    })
 }
 
 /// All files below a folder, without hidden ones.

@@ -2,6 +2,7 @@
 
 mod allotment;
 mod capture;
+mod centroids;
 mod fingerprint;
 mod groups;
 mod layout;
@@ -9,6 +10,7 @@ mod provenance;
 mod published;
 mod split;
 mod survey;
+mod table;
 
 use std::path::{Path, PathBuf};
 

@@ -1,0 +1,10 @@
+//! The configuration: what is wrong is named, whatever it is.
+#![no_main]
+
+use smearscope::config::Raw;
+
+libfuzzer_sys::fuzz_target!(|text: &str| {
+    if let Ok(raw) = Raw::parse(text) {
+        let _ = raw.validate();
+    }
+});

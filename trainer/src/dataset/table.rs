@@ -1,0 +1,28 @@
+//! Tables of labelled images: CSV files whose first line is path,label,group.
+
+use std::io::Read;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+/// An image.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Row {
+    /// Relative to the folder of the table.
+    pub(crate) path: PathBuf,
+    pub(crate) label: String,
+    /// Patient, animal or slide; the column may be absent.
+    pub(crate) group: Option<String>,
+}
+
+/// Reads all lines.
+///
+/// # Errors
+/// Names the line and what is wrong with it.
+pub(crate) fn read(source: impl Read) -> Result<Vec<Row>, csv::Error> {
+    csv::ReaderBuilder::new()
+        .trim(csv::Trim::All)
+        .from_reader(source)
+        .into_deserialize()
+        .collect()
+}
