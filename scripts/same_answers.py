@@ -41,4 +41,6 @@ def main(expected, actual):
     print(f"{len(expected)} images, {with_probability} with a probability: they differ by {largest:.1e} at most")
 
 
+if len(sys.argv) != 3:
+    sys.exit(__doc__)
 main(*sys.argv[1:])
