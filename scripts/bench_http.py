@@ -95,6 +95,11 @@ class Server:
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
+    def busy(self):
+        """Milliseconds for which it kept a core busy so far."""
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) * 1000 / os.sysconf("SC_CLK_TCK")
+
     def end(self):
         self.process.stdin.close()
         self.process.terminate()
@@ -130,7 +135,7 @@ def alone(server, images):
 
 
 def together(server, images):
-    """Images a second with all clients at once."""
+    """Images a second with all clients at once, and milliseconds of a core for each."""
     failed = []
 
     def ask(first):
@@ -142,6 +147,7 @@ def together(server, images):
             failed.append(str(error))
 
     clients = [threading.Thread(target=ask, args=(number,)) for number in range(CLIENTS)]
+    busy = server.busy()
     start = time.perf_counter()
     for client in clients:
         client.start()
@@ -149,7 +155,8 @@ def together(server, images):
         client.join()
     if failed:
         sys.exit(failed[0])
-    return TOGETHER / (time.perf_counter() - start)
+    elapsed = time.perf_counter() - start
+    return TOGETHER / elapsed, (server.busy() - busy) / TOGETHER
 
 
 def enlarged(source):
@@ -191,7 +198,8 @@ def main(binary):
                 name: {
                     "latency, 1 client, median [ms]": statistics.median(latency[name]),
                     "latency, 1 client, 95th percentile [ms]": statistics.quantiles(latency[name], n=20)[-1],
-                    f"throughput, {CLIENTS} clients [images/s]": statistics.median(throughput[name]),
+                    f"throughput, {CLIENTS} clients [images/s]": statistics.median(rate for rate, _ in throughput[name]),
+                    f"core time an image, {CLIENTS} clients [ms]": statistics.median(busy for _, busy in throughput[name]),
                     "peak memory [MiB]": server.peak(),
                 } for name, server in servers.items()}
         finally:
