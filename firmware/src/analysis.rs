@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use image::RgbImage;
-use smearscope_artifacts::decode::{self, Limits};
+use smearscope_artifacts::decode::{self, Limits, Picture};
 use smearscope_artifacts::{
-    self as artifacts, ArtifactError, EngineInfo, EvidenceMap, Manifest, Model,
+    self as artifacts, ArtifactError, EngineInfo, EvidenceMap, InputContract, Manifest, Model,
 };
 use smearscope_hardware::{Frame, Pixels};
 use uuid::Uuid;
@@ -50,7 +50,7 @@ pub struct Analysis {
 pub struct Photograph {
     /// The file that the camera gave, if it gave one.
     pub encoded: Option<Vec<u8>>,
-    /// What it shows.
+    /// What it shows, as it was analysed.
     pub image: RgbImage,
     /// What came out.
     pub analysis: Analysis,
@@ -133,8 +133,8 @@ impl Analyst {
     /// # Errors
     /// As [`Analyst::analyse_file`].
     pub fn analyse_bytes(&mut self, bytes: &[u8]) -> Result<Analysis, AnalysisError> {
-        let image = decode::decode(bytes, &self.limits)?;
-        Ok(self.analyse(&image, None)?.0)
+        let picture = decode::decode_for(Some(&self.manifest().input), bytes, &self.limits)?;
+        Ok(self.analyse(&picture, None)?.0)
     }
 
     /// Analyses a camera's frame of the slide with this id. The field that was
@@ -148,22 +148,26 @@ impl Analyst {
         slide: Uuid,
     ) -> Result<Photograph, AnalysisError> {
         let began = Instant::now();
-        let picture = |pixels| picture(pixels, &self.limits);
-        let earlier = frame.earlier.map(picture).transpose()?;
-        let (image, encoded) = match frame.pixels {
-            Pixels::Encoded(bytes) => (decode::decode(&bytes, &self.limits)?, Some(bytes)),
-            raw @ Pixels::Rgb8 { .. } => (picture(raw)?, None),
+        let contract = Some(&self.model.manifest().input);
+        let whole = |pixels| picture(pixels, &self.limits, contract);
+        let earlier = frame.earlier.map(whole).transpose()?;
+        let (picture, encoded) = match frame.pixels {
+            Pixels::Encoded(bytes) => {
+                let picture = decode::decode_for(contract, &bytes, &self.limits)?;
+                (picture, Some(bytes))
+            }
+            raw @ Pixels::Rgb8 { .. } => (whole(raw)?, None),
         };
         if self.slide != slide {
             self.gate.forget();
             self.slide = slide;
         }
         let decoding = began.elapsed();
-        let (analysis, mut elapsed) = self.analyse(&image, earlier.as_ref())?;
+        let (analysis, mut elapsed) = self.analyse(&picture, earlier.as_ref())?;
         elapsed.preparation += decoding;
         Ok(Photograph {
             encoded,
-            image,
+            image: picture.image,
             analysis,
             elapsed,
         })
@@ -176,8 +180,8 @@ impl Analyst {
 
     fn analyse(
         &mut self,
-        image: &RgbImage,
-        earlier: Option<&RgbImage>,
+        picture: &Picture,
+        earlier: Option<&Picture>,
     ) -> Result<(Analysis, Elapsed), AnalysisError> {
         let began = Instant::now();
         let refused = |problem, quality| {
@@ -187,7 +191,7 @@ impl Analyst {
             };
             Ok((Analysis::refused(problem, quality), elapsed))
         };
-        let mut quality = self.gate.assess(image, earlier);
+        let mut quality = self.gate.assess(picture, earlier);
         if let Some(failure) = quality.failure() {
             return refused(failure.problem, quality);
         }
@@ -198,7 +202,7 @@ impl Analyst {
             .as_ref()
             .map(|domain| domain.limit);
         let rule = self.model.manifest().decision;
-        let prepared = self.model.prepare(image)?;
+        let prepared = self.model.prepare(&picture.image)?;
         if let (Some(distance), Some(limit)) = (prepared.distance(), limit) {
             quality.most("distance", distance, limit, Problem::Unfamiliar);
         }
@@ -223,7 +227,7 @@ impl Analyst {
             strongest,
             overlay: evidence
                 .filter(|_| self.has_overlays)
-                .map(|evidence| Arc::new(overlay(image, evidence))),
+                .map(|evidence| Arc::new(overlay(&picture.image, evidence))),
         };
         Ok((analysis, elapsed))
     }
@@ -251,13 +255,17 @@ impl Analysis {
     }
 }
 
-/// What a camera's pixels show.
+/// What a camera's pixels show; for a network, if there is one.
 ///
 /// # Errors
 /// [`AnalysisError`] if that is not a whole image within the limits.
-pub(crate) fn picture(pixels: Pixels, limits: &Limits) -> Result<RgbImage, AnalysisError> {
+pub(crate) fn picture(
+    pixels: Pixels,
+    limits: &Limits,
+    contract: Option<&InputContract>,
+) -> Result<Picture, AnalysisError> {
     match pixels {
-        Pixels::Encoded(bytes) => Ok(decode::decode(&bytes, limits)?),
+        Pixels::Encoded(bytes) => Ok(decode::decode_for(contract, &bytes, limits)?),
         Pixels::Rgb8 {
             width,
             height,
@@ -267,6 +275,7 @@ pub(crate) fn picture(pixels: Pixels, limits: &Limits) -> Result<RgbImage, Analy
             // `from_raw` alone would take a longer buffer, of which the rest is who knows what.
             RgbImage::from_raw(width, height, data)
                 .filter(|image| image.as_raw().len() == image.pixels().len() * 3)
+                .map(Picture::from)
                 .ok_or(AnalysisError::WrongSize {
                     bytes,
                     width,

@@ -15,8 +15,8 @@ use image::{
     DynamicImage, ExtendedColorType, ImageDecoder, ImageError, ImageFormat, ImageReader, RgbImage,
 };
 
-use crate::ArtifactError;
 use crate::files::read_bounded;
+use crate::{ArtifactError, InputContract};
 
 /// How large an image may be. Both limits hold before a pixel is allocated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,11 +37,43 @@ impl Default for Limits {
     }
 }
 
+/// A picture as it is analysed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Picture {
+    /// Its pixels, all of them or [reduced](InputContract::reduction).
+    pub image: RgbImage,
+    /// Width and height before that.
+    pub taken: (u32, u32),
+}
+
+impl From<RgbImage> for Picture {
+    /// With all pixels that there are.
+    fn from(image: RgbImage) -> Self {
+        Self {
+            taken: image.dimensions(),
+            image,
+        }
+    }
+}
+
 /// Decodes a JPEG, PNG, BMP or TIFF; of several pages, the first.
 ///
 /// # Errors
 /// [`ArtifactError::Image`] if the bytes are not one whole image within the limits.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<RgbImage, ArtifactError> {
+    Ok(decode_for(None, bytes, limits)?.image)
+}
+
+/// The same for a network: with no more pixels than its contract can do with, where that spares
+/// time; without a contract, with all. Training and verdicts come through here, and so see the same pixels.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_for(
+    contract: Option<&InputContract>,
+    bytes: &[u8],
+    limits: &Limits,
+) -> Result<Picture, ArtifactError> {
     if bytes.is_empty() {
         return Err(refuse("the file is empty", "take the picture again"));
     }
@@ -56,9 +88,9 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<RgbImage, ArtifactError> 
         ));
     }
     match image::guess_format(bytes) {
-        Ok(ImageFormat::Jpeg) => jpeg::decode(bytes, limits),
+        Ok(ImageFormat::Jpeg) => jpeg::decode(bytes, limits, contract),
         Ok(format @ (ImageFormat::Png | ImageFormat::Bmp | ImageFormat::Tiff)) => {
-            decode_lossless(bytes, format, limits)
+            decode_lossless(bytes, format, limits).map(Into::into)
         }
         Ok(other) => Err(refuse(
             format!("{other:?} files are not supported"),

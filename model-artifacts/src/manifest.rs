@@ -114,6 +114,30 @@ impl InputContract {
         }
     }
 
+    /// By how much the width and the height of a JPEG are reduced while it is decoded: by 1, 2, 4 or 8.
+    ///
+    /// Its decoder gives means of so many by so many pixels at less cost than the pixels
+    /// themselves, and an area filter would average them anyway. So where the contract has that filter, and
+    /// both sides are whole multiples, at least twice as many pixels are left as the
+    /// network's input has along its longer side, and at least [`InputContract::LEAST_SIDE`] along the picture's.
+    pub fn reduction(&self, width: u32, height: u32) -> u32 {
+        if self.resize != ResizeFilter::Area {
+            return 1;
+        }
+        let least = self.width.max(self.height).saturating_mul(2);
+        let is_enough = |by: &u32| {
+            width.is_multiple_of(*by)
+                && height.is_multiple_of(*by)
+                && width.min(height) / by >= least
+                && width.max(height) / by >= Self::LEAST_SIDE
+        };
+        [8, 4, 2].into_iter().find(is_enough).unwrap_or(1)
+    }
+
+    /// Pixels along the longer side of a picture that are never reduced further: the figures of its quality
+    /// are taken on copies with half of them.
+    pub const LEAST_SIDE: u32 = 1024;
+
     /// What an 8-bit sample becomes in a channel of the tensor.
     ///
     /// # Panics

@@ -86,7 +86,7 @@ impl Inspection {
     /// be used; [`TrainError::Output`] if the sheet cannot be written.
     pub(crate) fn run(&self) -> Result<(), TrainError> {
         let mut listing = self.data.list()?;
-        let (images, unusable) = survey(std::mem::take(&mut listing.files), |_| ());
+        let (images, unusable) = survey(std::mem::take(&mut listing.files), None, |_| ());
         let images: Vec<Surveyed> = images.into_iter().map(|(image, ())| image).collect();
         let groups = Groups::form(&self.data.root, self.data.layout, &images)?;
         let inventory = Inventory::of(&self.data, listing, &images, &groups, &unusable);

@@ -145,15 +145,16 @@ fn unavailable(detail: impl Into<String>) -> Problem {
 
 /// Measures what was seen and makes it smaller.
 fn develop(pixels: Pixels, limits: &Limits) -> Result<(Bytes, HeaderValue), Problem> {
-    let image = picture(pixels, limits).map_err(|error| unavailable(with_causes(&error)))?;
-    let quality = QualityGate::default().assess(&image, None);
+    let picture =
+        picture(pixels, limits, None).map_err(|error| unavailable(with_causes(&error)))?;
+    let quality = QualityGate::default().assess(&picture, None);
     let quality = serde_json::to_string(&quality)
         .ok()
         .and_then(|json| HeaderValue::try_from(json).ok())
         .ok_or_else(|| Problem::internal("the figures of a picture cannot be written"))?;
     let mut jpeg = Vec::new();
     JpegEncoder::new_with_quality(&mut jpeg, FIDELITY)
-        .encode_image(Copier::new(SIDE).copy(&image))
+        .encode_image(Copier::new(SIDE).copy(&picture.image))
         .map_err(|error| unavailable(with_causes(&error)))?;
     Ok((jpeg.into(), quality))
 }

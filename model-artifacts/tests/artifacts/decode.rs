@@ -105,6 +105,22 @@ fn padding_behind_the_end_of_a_jpeg_is_ignored() {
 }
 
 #[test]
+fn padding_before_the_end_of_a_jpeg_is_ignored_and_hides_no_gap() {
+    // Common USB cameras do that.
+    let whole = jpeg();
+    let scan = &whole[..whole.len() - 2];
+    for padding in [1, 2, 15, 300] {
+        let bytes = [scan, &vec![0; padding], &[0xFF, 0xD9]].concat();
+        assert_eq!(accept(&bytes), accept(&whole), "{padding}");
+        let gap = [&scan[..scan.len() - 40], &vec![0; padding], &[0xFF, 0xD9]].concat();
+        assert!(
+            padding > 40 || decode(&gap, &Limits::default()).is_err(),
+            "{padding}"
+        );
+    }
+}
+
+#[test]
 fn motion_jpeg_frames_without_huffman_tables_are_decoded() {
     let mut bytes = jpeg();
     let expected = accept(&bytes);

@@ -14,5 +14,6 @@ mod demo_model;
 mod engines;
 mod fallback;
 mod opencv;
+mod reduced;
 mod refusals;
 mod signatures;

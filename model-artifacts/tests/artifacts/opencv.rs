@@ -170,9 +170,8 @@ fn jpegs_of_every_kind_are_decoded_as_opencv_does() {
             "{}: largest difference {largest} levels, mean {mean:.4}",
             path.display()
         );
-        // T.81 leaves the inverse transform and the chroma interpolation to the decoder.
-        assert!(largest <= 6.0, "{}: {largest}", path.display());
-        assert!(mean < 0.3, "{}: {mean}", path.display());
+        // T.81 leaves the inverse transform and the chroma interpolation to the decoder; both have the same.
+        assert!(largest <= 0.0, "{}: {largest}", path.display());
 
         let whole = std::fs::read(&path).unwrap();
         for cut in [whole.len() / 3, whole.len() / 2, whole.len() - 700] {

@@ -88,7 +88,7 @@ impl Dataset {
     pub(crate) fn load(source: &Source, contract: &InputContract) -> Result<Self, TrainError> {
         let root = &source.root;
         let listing = source.list()?;
-        let (images, unusable) = survey(listing.files, |image| {
+        let (images, unusable) = survey(listing.files, Some(contract), |image| {
             [1, 2].map(|times| resized(image, contract, times))
         });
         refuse_unusable(root, &unusable)?;

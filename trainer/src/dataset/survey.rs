@@ -6,7 +6,7 @@ use image::RgbImage;
 use indicatif::ParallelProgressIterator;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use smearscope_artifacts::decode::{self, Limits};
-use smearscope_artifacts::{ArtifactError, FileEntry};
+use smearscope_artifacts::{ArtifactError, FileEntry, InputContract};
 
 use super::capture::Capture;
 use super::fingerprint::Fingerprint;
@@ -33,9 +33,11 @@ pub(crate) struct Unusable {
     pub(crate) problem: String,
 }
 
-/// Reads and decodes every file once, on all cores; `keep` makes what the caller needs of the pixels.
+/// Reads and decodes every file once, on all cores; `keep` makes what the caller needs of the pixels,
+/// which are those that a network with this contract would get.
 pub(crate) fn survey<T: Send>(
     files: Vec<Listed>,
+    contract: Option<&InputContract>,
     keep: impl Fn(&RgbImage) -> T + Sync,
 ) -> (Vec<(Surveyed, T)>, Vec<Unusable>) {
     let bar = progress::bar(files.len() as u64, "images read");
@@ -44,7 +46,7 @@ pub(crate) fn survey<T: Send>(
         .progress_with(bar)
         .map(|file| {
             let path = file.path.clone();
-            look_at(file, &keep).map_err(|error| Unusable {
+            look_at(file, contract, &keep).map_err(|error| Unusable {
                 path,
                 problem: error.to_string(),
             })
@@ -63,18 +65,19 @@ pub(crate) fn survey<T: Send>(
 
 fn look_at<T>(
     file: Listed,
+    contract: Option<&InputContract>,
     keep: &impl Fn(&RgbImage) -> T,
 ) -> Result<(Surveyed, T), ArtifactError> {
     let limits = Limits::default();
     let bytes = decode::read_bytes(&file.path, &limits)?;
-    let image = decode::decode(&bytes, &limits)?;
-    let kept = keep(&image);
+    let picture = decode::decode_for(contract, &bytes, &limits)?;
+    let kept = keep(&picture.image);
     let surveyed = Surveyed {
         sha256: FileEntry::for_bytes(&file.path, &bytes).sha256,
-        size: image.dimensions(),
+        size: picture.taken,
         file_bytes: bytes.len(),
         capture: Capture::of(&bytes),
-        fingerprint: Fingerprint::of(&image),
+        fingerprint: Fingerprint::of(&picture.image),
         file,
     };
     Ok((surveyed, kept))
