@@ -1,6 +1,6 @@
 //! The appliance on Linux's own drivers for cameras, GPIO lines and I2C, with simulated devices behind them.
 //!
-//! Only bytes and levels at the devices are looked at: what the lines carry, and what was written to the bus.
+//! What is looked at are levels of lines, what was written to the bus, the log, and the records.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
