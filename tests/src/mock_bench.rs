@@ -213,7 +213,7 @@ fn fields(label: &str) -> Vec<(Vec<u8>, String)> {
 }
 
 /// The first of them.
-fn field(label: &str) -> (Vec<u8>, String) {
+pub(crate) fn field(label: &str) -> (Vec<u8>, String) {
     fields(label).swap_remove(0)
 }
 
@@ -223,7 +223,7 @@ fn deliver(running: &Running, label: &str) {
 }
 
 /// What the first field of a slide gives, and who says so.
-fn expected(label: &str) -> (Finding, Identity) {
+pub(crate) fn expected(label: &str) -> (Finding, Identity) {
     let mut analyst = load(&demo_model()).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let (bytes, name) = field(label);
@@ -247,7 +247,12 @@ fn expected(label: &str) -> (Finding, Identity) {
 }
 
 /// The picture of a state after so many fields of the first slide.
-fn picture(state: &State, fields: u32, identity: &Identity, clock: jiff::civil::Time) -> Canvas {
+pub(crate) fn picture(
+    state: &State,
+    fields: u32,
+    identity: &Identity,
+    clock: jiff::civil::Time,
+) -> Canvas {
     let view = View {
         state,
         identity: Some(identity),
@@ -262,7 +267,7 @@ fn picture(state: &State, fields: u32, identity: &Identity, clock: jiff::civil::
 }
 
 /// The picture of the verdict on a first field.
-fn verdict_on(label: &str) -> Canvas {
+pub(crate) fn verdict_on(label: &str) -> Canvas {
     let (finding, identity) = expected(label);
     let noon = jiff::civil::time(12, 0, 0, 0);
     picture(&State::Verdict(finding), 1, &identity, noon)

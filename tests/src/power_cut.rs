@@ -49,7 +49,7 @@ fn start(state: &Path) -> Child {
 }
 
 /// The record that a verdict was said to be saved as.
-fn saved_as(line: &str) -> Option<String> {
+pub(crate) fn saved_as(line: &str) -> Option<String> {
     let line = line.strip_prefix("verdict:")?;
     assert!(!line.contains("NOT SAVED"), "{line}");
     let (_, id) = line.split_once("saved as ")?;
