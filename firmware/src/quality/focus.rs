@@ -8,16 +8,14 @@
 //! It is taken of tiles, and the softest third of those that show something counts: a scale bar, a speck of
 //! dust or a sharp half says nothing about the rest of the field.
 
-use image::imageops::blur;
-
 use super::Luma32;
+use super::blur::blur;
 use super::figure::{Problem, Quality};
+use super::tiles::Tiles;
 
 const MIN_FOCUS: f32 = 1.2;
 /// Standard deviations of the further blur, in pixels of the copy.
 const FURTHER_BLUR: f32 = 2.5;
-/// Tiles across and down.
-const TILES: [usize; 2] = [4, 3];
 /// Steepness, after the further blur, of a tile that shows something: two of 255 levels a pixel. Noise of a
 /// standard deviation of 10 levels gives half of that, and would pass for sharp.
 const BUSY: f32 = 0.008;
@@ -41,12 +39,12 @@ pub(super) fn measure(luma: &Luma32, calm: &Luma32, quality: &mut Quality) {
 
 /// 99th percentile of the gradient's length in each tile.
 fn steepness(luma: &Luma32) -> Vec<f32> {
-    let (width, height) = (luma.width() as usize, luma.height() as usize);
-    let mut tiles = vec![Vec::new(); TILES[0] * TILES[1]];
+    let tiles = Tiles::of(luma.width(), luma.height());
+    let mut lengths = vec![Vec::new(); Tiles::COUNT];
     for (x, y, gradient) in super::gradients(luma) {
-        tiles[y * TILES[1] / height * TILES[0] + x * TILES[0] / width].push(gradient);
+        lengths[tiles.at(x, y)].push(gradient);
     }
-    tiles
+    lengths
         .into_iter()
         .map(|mut gradients| {
             let rank = gradients.len() * 99 / 100;

@@ -4,6 +4,7 @@ use image::RgbImage;
 
 use super::figure::{Problem, Quality};
 use super::luma;
+use super::tiles::Tiles;
 
 const MIN_HIGHLIGHTS: f32 = 80.0;
 /// Ground that is washed out hides no cells; cells leave some of the picture.
@@ -13,24 +14,23 @@ const MIN_EVENNESS: f32 = 0.25;
 
 /// Luma from which on a sensor may have been full.
 const FULL: u8 = 250;
-/// Tiles across and down, in which the brightest tenth is the ground between cells.
-const TILES: [u32; 2] = [4, 3];
 
 type Histogram = [u32; 256];
 
 /// Measures light; gives the 95th percentile of luma.
 pub(super) fn measure(copy: &RgbImage, quality: &mut Quality) -> f32 {
-    let mut tiles = [[0_u32; 256]; (TILES[0] * TILES[1]) as usize];
     let (width, height) = copy.dimensions();
+    let tiles = Tiles::of(width, height);
+    // The brightest tenth of a tile is the ground between cells.
+    let mut histograms = [[0_u32; 256]; Tiles::COUNT];
     for (x, y, pixel) in copy.enumerate_pixels() {
-        let tile = y * TILES[1] / height * TILES[0] + x * TILES[0] / width;
-        tiles[tile as usize][usize::from(luma(*pixel))] += 1;
+        histograms[tiles.at(x as usize, y as usize)][usize::from(luma(*pixel))] += 1;
     }
-    let all: Histogram = std::array::from_fn(|bin| tiles.iter().map(|tile| tile[bin]).sum());
+    let all: Histogram = std::array::from_fn(|bin| histograms.iter().map(|tile| tile[bin]).sum());
     let highlights = percentile(&all, 0.95);
     let contrast = highlights - percentile(&all, 0.05);
     let full: u32 = all[usize::from(FULL)..].iter().sum();
-    let grounds = tiles.map(|tile| percentile(&tile, 0.9));
+    let grounds = histograms.map(|tile| percentile(&tile, 0.9));
     let evenness = grounds.into_iter().fold(f32::MAX, f32::min)
         / grounds.into_iter().fold(f32::MIN_POSITIVE, f32::max);
 

@@ -26,14 +26,15 @@
 //!
 //! No image of ALL-IDB1 was at hand: whether its fields pass is not known.
 
+mod blur;
 mod copier;
 mod figure;
 mod focus;
 mod light;
 mod motion;
 mod stain;
+mod tiles;
 
-use image::imageops::blur;
 use image::{ImageBuffer, Luma, Rgb, RgbImage};
 use smearscope_artifacts::InputContract;
 use smearscope_artifacts::decode::Picture;
@@ -124,7 +125,7 @@ fn lightness(image: &RgbImage) -> Luma32 {
 }
 
 fn calm(luma: &Luma32) -> Luma32 {
-    blur(luma, NOISE_BLUR)
+    blur::blur(luma, NOISE_BLUR)
 }
 
 /// Column, row and length of each gradient by central differences, but for the edge of the picture.
@@ -145,7 +146,7 @@ fn gradients(luma: &Luma32) -> impl Iterator<Item = (usize, usize, f32)> + '_ {
 mod tests {
     use std::path::Path;
 
-    use image::imageops::{brighten, resize};
+    use image::imageops::{blur, brighten, resize};
     use smearscope_artifacts::decode::{self, Limits};
 
     use super::*;

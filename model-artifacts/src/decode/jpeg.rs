@@ -12,10 +12,13 @@ use crate::{ArtifactError, InputContract};
 /// Progressive files have about ten scans; each costs time whatever its size.
 const MAX_SCANS: u32 = 32;
 
+const SOF0: u8 = 0xC0;
+const SOF2: u8 = 0xC2;
 const RST0: u8 = 0xD0;
 const RST7: u8 = 0xD7;
 const SOI: u8 = 0xD8;
 const EOI: u8 = 0xD9;
+const SOS: u8 = 0xDA;
 const APP1: u8 = 0xE1;
 const TEM: u8 = 0x01;
 
@@ -104,6 +107,8 @@ impl<'a> File<'a> {
     fn first_of(bytes: &'a [u8]) -> std::result::Result<Self, &'static str> {
         const CUT_SHORT: &str = "the JPEG ends before its end-of-image marker";
         let mut exif = None;
+        // Components that no scan gave their means yet.
+        let mut wanting = Vec::new();
         let mut at = 2;
         loop {
             // What stands before a marker is entropy-coded data, where 0xFF is followed by 0
@@ -122,13 +127,32 @@ impl<'a> File<'a> {
                 segment => {
                     let length = bytes.get(at + 1..at + 3).ok_or(CUT_SHORT)?;
                     let end = at + 1 + usize::from(u16::from_be_bytes([length[0], length[1]]));
-                    if segment == APP1 && exif.is_none() {
-                        let data = bytes.get(at + 3..end).unwrap_or_default();
-                        exif = data.strip_prefix(b"Exif\0\0");
+                    let data = bytes.get(at + 3..end).unwrap_or_default();
+                    match segment {
+                        APP1 if exif.is_none() => exif = data.strip_prefix(b"Exif\0\0"),
+                        // Precision, height, width and number of components; three bytes for each (T.81, B.2.2).
+                        SOF0..=SOF2 => {
+                            let components = data.get(6..).unwrap_or_default();
+                            wanting = components.chunks(3).map(|component| component[0]).collect();
+                        }
+                        // The number of components, two bytes for each, and the first coefficient (T.81, B.2.3).
+                        SOS => {
+                            let (count, rest) = data.split_first().unwrap_or((&0, &[]));
+                            let (components, rest) = rest
+                                .split_at_checked(usize::from(*count) * 2)
+                                .unwrap_or_default();
+                            if rest.first() == Some(&0) {
+                                wanting.retain(|id| components.chunks(2).all(|one| one[0] != *id));
+                            }
+                        }
+                        _ => {}
                     }
                     at = end;
                 }
             }
+        }
+        if !wanting.is_empty() {
+            return Err("a scan of the JPEG is missing");
         }
         Ok(Self {
             bytes: &bytes[..=at],
