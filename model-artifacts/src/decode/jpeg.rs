@@ -44,6 +44,9 @@ pub(super) fn decode(
             "save it as an ordinary JPEG",
         ));
     }
+    if file.lacks_scan {
+        return Err(refuse("a scan of the JPEG is missing", DAMAGED));
+    }
 
     let by = contract.map_or(1, |contract| {
         contract.reduction(header.width as u32, header.height as u32)
@@ -100,6 +103,8 @@ struct File<'a> {
     bytes: &'a [u8],
     /// What its EXIF segment holds, if it has one.
     exif: Option<&'a [u8]>,
+    /// A component's scan is not there, which its decoder would take for grey.
+    lacks_scan: bool,
 }
 
 impl<'a> File<'a> {
@@ -151,12 +156,10 @@ impl<'a> File<'a> {
                 }
             }
         }
-        if !wanting.is_empty() {
-            return Err("a scan of the JPEG is missing");
-        }
         Ok(Self {
             bytes: &bytes[..=at],
             exif,
+            lacks_scan: !wanting.is_empty(),
         })
     }
 

@@ -352,6 +352,44 @@ fn samples_without_a_defined_white_are_refused() {
 }
 
 #[test]
+fn a_lost_scan_of_a_colour_is_noticed() {
+    let mut grey = Vec::new();
+    image::codecs::jpeg::JpegEncoder::new(&mut grey)
+        .encode_image(&DynamicImage::from(picture()).into_luma8())
+        .unwrap();
+    let find = |marker: u8| {
+        let mut pairs = grey.windows(2);
+        pairs.position(|pair| pair == [0xFF, marker]).unwrap()
+    };
+    let (frame, start) = (find(0xC0), find(0xDA));
+    // The same for three components, each of which has a scan of its own (ITU-T T.81, B.2.2 and B.2.3).
+    let mut head = grey[..start].to_vec();
+    head.splice(
+        frame + 9..frame + 13,
+        [3, 1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0],
+    );
+    head[frame + 3] = 17;
+    let scan = |component: u8| {
+        let mut scan = grey[start..grey.len() - 2].to_vec();
+        scan[5] = component;
+        scan
+    };
+    let file = |components: &[u8]| {
+        let scans = components.iter().flat_map(|component| scan(*component));
+        let scans: Vec<u8> = scans.collect();
+        [&head, scans.as_slice(), &[0xFF, 0xD9]].concat()
+    };
+    assert!(decode(&file(&[1, 2, 3]), &Limits::default()).is_ok());
+    for lossy in [[1, 2].as_slice(), &[2, 3], &[1, 3]] {
+        let message = refusal(&file(lossy));
+        assert!(
+            message.contains("a scan of the JPEG is missing"),
+            "{lossy:?}: {message}"
+        );
+    }
+}
+
+#[test]
 fn damaged_bytes_never_panic() {
     let mut state = 0x2545_F491_4F6C_DD1D_u64;
     let mut random = move |below: usize| {

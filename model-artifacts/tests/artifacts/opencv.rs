@@ -191,27 +191,6 @@ fn jpegs_of_every_kind_are_decoded_as_opencv_does() {
 }
 
 #[test]
-fn a_lost_scan_is_noticed() {
-    let Some(folder) = encodings() else { return };
-    let whole = std::fs::read(folder.path().join("progressive.jpg")).unwrap();
-    // Of coefficients, 0xFF is followed by 0.
-    let marker = |from: usize, is_it: fn(u8) -> bool| {
-        let mut pairs = whole[from..].windows(2);
-        from + pairs
-            .position(|pair| pair[0] == 0xFF && is_it(pair[1]))
-            .unwrap()
-    };
-    let first = marker(0, |marker| marker == 0xDA);
-    let next = marker(first + 2, |marker| marker != 0);
-    let lost = [&whole[..first], &whole[next..]].concat();
-    let error = decode::decode(&lost, &Limits::default()).unwrap_err();
-    assert!(
-        error.to_string().contains("a scan of the JPEG is missing"),
-        "{error}"
-    );
-}
-
-#[test]
 fn a_lost_packet_is_noticed() {
     let Some(folder) = encodings() else { return };
     for name in ["restart.jpg", "422.jpg"] {
