@@ -45,7 +45,9 @@ fn kernel(sigma: f32) -> Vec<f32> {
     let weights = (-radius..=radius).map(|at| (-((at * at) as f32) / (2.0 * sigma * sigma)).exp());
     let mut weights: Vec<f32> = weights.collect();
     let sum: f32 = weights.iter().sum();
-    weights.iter_mut().for_each(|weight| *weight /= sum);
+    for weight in &mut weights {
+        *weight /= sum;
+    }
     weights
 }
 
