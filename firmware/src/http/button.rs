@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use serde::Serialize;
 use smearscope_hardware::ButtonEvent;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use utoipa::ToSchema;
 
 use super::Context;
@@ -19,6 +19,8 @@ use crate::outlook::{Happening, Status};
 
 /// What the loop needs beside picture and analysis, to draw and to keep them.
 const MARGIN: Duration = Duration::from_secs(5);
+/// The loop says that it waits a moment before it listens to the button.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// Photographs the field under the microscope and analyses it, as a short press of the button does.
 #[utoipa::path(post, path = "/v1/captures", tag = "bench", responses(
@@ -32,12 +34,9 @@ pub(crate) async fn capture(
 ) -> Result<(StatusCode, Json<Finding>), Problem> {
     // Before the press: its outcome may be there at once.
     let mut happenings = context.outlook.happenings();
-    let asked = Instant::now();
-    // A final fault accepts a press, and does nothing.
-    let can_work = is_waiting(&context.outlook.status().borrow().state);
-    if !can_work || !context.outlook.button().tell(ButtonEvent::Press(asked)) {
+    let Some(asked) = press(&context, ButtonEvent::Press).await else {
         return Err(busy(&context));
-    }
+    };
     let finding = outcome(
         &context,
         &mut happenings,
@@ -119,7 +118,7 @@ pub(crate) async fn repeat(State(context): State<Context>) -> Result<Json<wire::
             "there is no verdict since the program started; photograph a field first",
         ));
     }
-    if !is_waiting(&status.state) || !context.outlook.button().tell(ButtonEvent::Repeat) {
+    if press(&context, |_| ButtonEvent::Repeat).await.is_none() {
         return Err(busy(&context));
     }
     settled(&context, |status| {
@@ -154,6 +153,25 @@ pub(crate) async fn off(
     log::warn!("switched off over HTTP");
     let machine = !context.config.switch_off.is_empty();
     Ok((StatusCode::ACCEPTED, Json(Off { machine })))
+}
+
+/// Presses the button at the moment that comes out; never, if the appliance is doing something else.
+async fn press(context: &Context, event: impl Fn(Instant) -> ButtonEvent) -> Option<Instant> {
+    let patience = Instant::now() + MOMENT;
+    loop {
+        // A final fault accepts a press, and does nothing.
+        if !is_waiting(&context.outlook.status().borrow().state) {
+            return None;
+        }
+        let now = Instant::now();
+        if context.outlook.button().tell(event(now)) {
+            return Some(now);
+        }
+        if now > patience {
+            return None;
+        }
+        sleep(Duration::from_millis(5)).await;
+    }
 }
 
 /// Waits until the status says what has happened already, so that whoever asks next is not told the old one.
