@@ -3,7 +3,7 @@
 /// Columns and rows.
 const GRID: [usize; 2] = [4, 3];
 
-/// Which part a pixel lies in. Looked up: divisions would cost more than all else that is done with a pixel.
+/// Which part a pixel lies in, looked up rather than divided for each.
 pub(super) struct Tiles {
     columns: Vec<usize>,
     rows: Vec<usize>,
