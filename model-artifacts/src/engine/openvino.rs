@@ -204,6 +204,9 @@ fn compile_for(
         if member == DeviceType::CPU {
             // Processors with bf16 or fp16 arithmetic would use it by themselves, and drift.
             properties.push((RwPropertyKey::HintInferencePrecision, "f32".into()));
+            // Networks beside each other in one process would all be bound to the first cores, and wait for
+            // each other there while the other cores are idle.
+            properties.push((RwPropertyKey::HintEnableCpuPinning, "NO".into()));
             if let Some(threads) = config.threads {
                 let threads = threads.to_string().into();
                 properties.push((RwPropertyKey::InferenceNumThreads, threads));
