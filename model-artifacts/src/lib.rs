@@ -22,6 +22,7 @@ mod slide;
 mod suggestion;
 mod tensor;
 mod validate;
+mod weighted;
 
 pub use decision::{Call, Decision};
 pub use domain::{Descriptor, Domain, FEATURES};
@@ -37,3 +38,4 @@ pub use signature::{NoPublicKey, PublicKey};
 pub use slide::{MOST_LOG_ODDS, SlideRule};
 pub use suggestion::did_you_mean;
 pub use tensor::Tensor;
+pub use weighted::weighted_sum;

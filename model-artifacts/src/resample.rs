@@ -1,7 +1,6 @@
 //! Separable resampling of 8-bit RGB.
 //!
-//! In plain `f32` without fused operations, so that every processor gives the same bits. Library
-//! box filters weight each source pixel 0 or 1, which differs from OpenCV's `INTER_AREA` by up to
+//! In `f32`, with the same bits on every processor. Library box filters weight each source pixel 0 or 1, which differs from OpenCV's `INTER_AREA` by up to
 //! 13 levels (640 × 480 to 224 × 224); weights by exact overlap differ by at most 1.
 
 use std::ops::Range;
@@ -9,6 +8,7 @@ use std::ops::Range;
 use image::RgbImage;
 
 use crate::ResizeFilter;
+use crate::weighted::weighted_sum;
 
 /// Resizes images to one size; keeps its weights while the images' size stays the same.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub struct Resampler {
     height: usize,
     columns: Axis,
     rows: Axis,
-    /// Weighted sum of source rows for one row of the output.
+    /// Weighted sum of source rows for one row of the output, and one sample behind it.
     sums: Vec<f32>,
 }
 
@@ -41,26 +41,26 @@ impl Resampler {
         if (self.columns.length, self.rows.length) != (width, height) {
             self.columns = Axis::new(self.filter, width, self.width);
             self.rows = Axis::new(self.filter, height, self.height);
-            self.sums = vec![0.0; width * 3];
+            self.sums = vec![0.0; width * 3 + 1];
         }
         for (rows, weights) in self.rows.taps() {
-            self.sums.fill(0.0);
             let source = image.as_raw()[rows.start * width * 3..rows.end * width * 3]
                 .chunks_exact(width * 3);
-            for (row, weight) in source.zip(weights) {
-                for (sum, sample) in self.sums.iter_mut().zip(row) {
-                    *sum += weight * f32::from(*sample);
-                }
-            }
+            weighted_sum(
+                &mut self.sums[..width * 3],
+                source.zip(weights.iter().copied()),
+            );
             for (columns, weights) in self.columns.taps() {
-                let mut sum = [0.0; 3];
-                let source = self.sums[columns.start * 3..columns.end * 3].chunks_exact(3);
+                // With the sample behind it a pixel fills a vector of four; the fourth sum is not used.
+                let mut sum = [0.0; 4];
+                let source = self.sums[columns.start * 3..].windows(4).step_by(3);
                 for (sums, weight) in source.zip(weights) {
                     for (total, value) in sum.iter_mut().zip(sums) {
                         *total += weight * value;
                     }
                 }
-                pixel(sum.map(|value| (value + 0.5) as u8));
+                let [red, green, blue, _] = sum.map(|value| (value + 0.5) as u8);
+                pixel([red, green, blue]);
             }
         }
     }

@@ -11,7 +11,7 @@
 use super::Luma32;
 use super::blur::blur;
 use super::figure::{Problem, Quality};
-use super::tiles::Tiles;
+use super::tiles;
 
 const MIN_FOCUS: f32 = 1.2;
 /// Standard deviations of the further blur, in pixels of the copy.
@@ -39,19 +39,18 @@ pub(super) fn measure(luma: &Luma32, calm: &Luma32, quality: &mut Quality) {
 
 /// 99th percentile of the gradient's length in each tile.
 fn steepness(luma: &Luma32) -> Vec<f32> {
-    let tiles = Tiles::of(luma.width(), luma.height());
-    let mut lengths = vec![Vec::new(); Tiles::COUNT];
-    for (x, y, gradient) in super::gradients(luma) {
-        lengths[tiles.at(x, y)].push(gradient);
+    let mut squares = vec![Vec::new(); tiles::COUNT];
+    for (tile, y, columns) in tiles::runs(luma.width() as usize, luma.height() as usize) {
+        // Of numbers that are not negative, the bits have the same order, and are compared faster.
+        squares[tile].extend(super::squared_gradients(luma, y, columns).map(f32::to_bits));
     }
-    lengths
-        .into_iter()
-        .map(|mut gradients| {
-            let rank = gradients.len() * 99 / 100;
-            if gradients.is_empty() {
-                return 0.0;
-            }
-            *gradients.select_nth_unstable_by(rank, f32::total_cmp).1
-        })
-        .collect()
+    let percentile = |mut squares: Vec<u32>| {
+        let rank = squares.len() * 99 / 100;
+        if squares.is_empty() {
+            return 0.0;
+        }
+        let square = *squares.select_nth_unstable(rank).1;
+        f32::from_bits(square).sqrt()
+    };
+    squares.into_iter().map(percentile).collect()
 }

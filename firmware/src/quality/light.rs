@@ -1,10 +1,9 @@
 //! How much light, and whether it falls on all of the field alike.
 
-use image::RgbImage;
+use image::GrayImage;
 
 use super::figure::{Problem, Quality};
-use super::luma;
-use super::tiles::Tiles;
+use super::tiles;
 
 const MIN_HIGHLIGHTS: f32 = 80.0;
 /// Ground that is washed out hides no cells; cells leave some of the picture.
@@ -17,14 +16,16 @@ const FULL: u8 = 250;
 
 type Histogram = [u32; 256];
 
-/// Measures light; gives the 95th percentile of luma.
-pub(super) fn measure(copy: &RgbImage, quality: &mut Quality) -> f32 {
-    let (width, height) = copy.dimensions();
-    let tiles = Tiles::of(width, height);
+/// Measures luma; gives its 95th percentile.
+pub(super) fn measure(luma: &GrayImage, quality: &mut Quality) -> f32 {
+    let (width, height) = (luma.width() as usize, luma.height() as usize);
     // The brightest tenth of a tile is the ground between cells.
-    let mut histograms = [[0_u32; 256]; Tiles::COUNT];
-    for (x, y, pixel) in copy.enumerate_pixels() {
-        histograms[tiles.at(x as usize, y as usize)][usize::from(luma(*pixel))] += 1;
+    let mut histograms = [[0_u32; 256]; tiles::COUNT];
+    for (tile, y, columns) in tiles::runs(width, height) {
+        let histogram = &mut histograms[tile];
+        for luma in &luma.as_raw()[y * width..][columns] {
+            histogram[usize::from(*luma)] += 1;
+        }
     }
     let all: Histogram = std::array::from_fn(|bin| histograms.iter().map(|tile| tile[bin]).sum());
     let highlights = percentile(&all, 0.95);
@@ -35,7 +36,7 @@ pub(super) fn measure(copy: &RgbImage, quality: &mut Quality) -> f32 {
         / grounds.into_iter().fold(f32::MIN_POSITIVE, f32::max);
 
     quality.least("highlights", highlights, MIN_HIGHLIGHTS, Problem::TooDark);
-    let clipped = full as f32 / copy.pixels().len() as f32;
+    let clipped = full as f32 / luma.len() as f32;
     quality.most("clipped", clipped, MAX_CLIPPED, Problem::TooBright);
     // What is washed out is flat, too.
     let flat = if clipped > 0.5 {

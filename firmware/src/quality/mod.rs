@@ -35,7 +35,10 @@ mod motion;
 mod stain;
 mod tiles;
 
-use image::{ImageBuffer, Luma, Rgb, RgbImage};
+use std::ops::Range;
+
+use image::buffer::ConvertBuffer;
+use image::{GrayImage, ImageBuffer, Luma, Rgb, RgbImage};
 use smearscope_artifacts::InputContract;
 use smearscope_artifacts::decode::Picture;
 
@@ -85,11 +88,15 @@ impl QualityGate {
         if quality.failure().is_some() {
             return quality;
         }
-        let earlier = earlier.map(|earlier| calm(&lightness(self.copy.copy(&earlier.image))));
+        let earlier = earlier.map(|earlier| {
+            let copy = self.copy.copy(&earlier.image);
+            calm(&grey(copy).convert())
+        });
         let copy = self.copy.copy(&picture.image);
-        let highlights = light::measure(copy, &mut quality);
+        let grey = grey(copy);
+        let highlights = light::measure(&grey, &mut quality);
         stain::measure(self.colour_copy.copy(copy), highlights, &mut quality);
-        let luma = lightness(copy);
+        let luma: Luma32 = grey.convert();
         let calm = calm(&luma);
         focus::measure(&luma, &calm, &mut quality);
         if let Some(earlier) = earlier {
@@ -118,27 +125,39 @@ fn luma(Rgb([red, green, blue]): Rgb<u8>) -> u8 {
     ((299 * u32::from(red) + 587 * u32::from(green) + 114 * u32::from(blue) + 500) / 1000) as u8
 }
 
-fn lightness(image: &RgbImage) -> Luma32 {
-    Luma32::from_fn(image.width(), image.height(), |x, y| {
-        Luma([f32::from(luma(*image.get_pixel(x, y))) / 255.0])
-    })
+fn grey(image: &RgbImage) -> GrayImage {
+    let mut grey = GrayImage::new(image.width(), image.height());
+    for (grey, pixel) in grey.pixels_mut().zip(image.pixels()) {
+        *grey = Luma([luma(*pixel)]);
+    }
+    grey
 }
 
 fn calm(luma: &Luma32) -> Luma32 {
     blur::blur(luma, NOISE_BLUR)
 }
 
-/// Column, row and length of each gradient by central differences, but for the edge of the picture.
-fn gradients(luma: &Luma32) -> impl Iterator<Item = (usize, usize, f32)> + '_ {
-    let width = luma.width() as usize;
-    let rows = luma.as_raw();
-    (1..(luma.height() as usize).saturating_sub(1)).flat_map(move |y| {
-        (1..width.saturating_sub(1)).map(move |x| {
-            let at = y * width + x;
-            let across = rows[at + 1] - rows[at - 1];
-            let down = rows[at + width] - rows[at - width];
-            (x, y, (across * across + down * down).sqrt() / 2.0)
-        })
+/// Squared lengths of the gradients in part of a row, by central differences; none at the edge of the picture.
+fn squared_gradients(
+    luma: &Luma32,
+    y: usize,
+    columns: Range<usize>,
+) -> impl Iterator<Item = f32> + '_ {
+    let (width, height) = (luma.width() as usize, luma.height() as usize);
+    let columns = columns.start.max(1)..columns.end.min(width.saturating_sub(1));
+    let is_edge = y == 0 || y + 1 >= height || columns.is_empty();
+    let [left, right, above, below] = if is_edge {
+        [&[][..]; 4]
+    } else {
+        let at = y * width + columns.start;
+        [at - 1, at + 1, at - width, at + width].map(|at| &luma.as_raw()[at..][..columns.len()])
+    };
+    let across = right.iter().zip(left);
+    let down = below.iter().zip(above);
+    across.zip(down).map(|((right, left), (below, above))| {
+        let (across, down) = (right - left, below - above);
+        // The differences are those over two pixels.
+        (across * across + down * down) / 4.0
     })
 }
 

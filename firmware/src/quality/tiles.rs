@@ -1,30 +1,41 @@
 //! The field in four by three parts, for what must hold everywhere.
 
-/// Columns and rows.
-const GRID: [usize; 2] = [4, 3];
+use std::ops::Range;
 
-/// Which part a pixel lies in, looked up rather than divided for each.
-pub(super) struct Tiles {
-    columns: Vec<usize>,
-    rows: Vec<usize>,
+const COLUMNS: usize = 4;
+const ROWS: usize = 3;
+/// How many parts there are.
+pub(super) const COUNT: usize = COLUMNS * ROWS;
+
+/// The pixels of a picture of this size, row by row: each part that a row meets, the row, and its columns there.
+pub(super) fn runs(
+    width: usize,
+    height: usize,
+) -> impl Iterator<Item = (usize, usize, Range<usize>)> {
+    (0..height).flat_map(move |y| {
+        let first = y * ROWS / height * COLUMNS;
+        let edge = move |column: usize| (column * width).div_ceil(COLUMNS);
+        (0..COLUMNS).map(move |column| (first + column, y, edge(column)..edge(column + 1)))
+    })
 }
 
-impl Tiles {
-    pub(super) const COUNT: usize = GRID[0] * GRID[1];
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// Of a picture of this size.
-    pub(super) fn of(width: u32, height: u32) -> Self {
-        let parts = |side: u32, parts: usize| {
-            let side = side as usize;
-            (0..side).map(move |at| at * parts / side)
-        };
-        Self {
-            columns: parts(width, GRID[0]).collect(),
-            rows: parts(height, GRID[1]).map(|row| row * GRID[0]).collect(),
+    #[test]
+    fn each_pixel_lies_in_one_part_by_its_place() {
+        for (width, height) in [(512, 384), (7, 5), (3, 2), (1, 1)] {
+            let mut seen = vec![None; width * height];
+            for (part, y, columns) in runs(width, height) {
+                for x in columns {
+                    assert_eq!(seen[y * width + x].replace(part), None);
+                }
+            }
+            for (at, part) in seen.into_iter().enumerate() {
+                let (x, y) = (at % width, at / width);
+                assert_eq!(part, Some(y * 3 / height * 4 + x * 4 / width));
+            }
         }
-    }
-
-    pub(super) fn at(&self, x: usize, y: usize) -> usize {
-        self.rows[y] + self.columns[x]
     }
 }

@@ -1,0 +1,60 @@
+//! Weighted sums of rows, which resampling and blurring are made of.
+
+/// So many sums stay in a processor's registers until all rows are added.
+const BLOCK: usize = 32;
+
+/// Makes each sum that of the rows' samples at its place, by the rows' weights; in their order, and in plain
+/// `f32` without fused operations, so that every processor gives the same bits.
+///
+/// # Panics
+/// If a row is shorter than the sums.
+pub fn weighted_sum<'a, T, Rows>(sums: &mut [f32], rows: Rows)
+where
+    T: Copy + Into<f32> + 'a,
+    Rows: Iterator<Item = (&'a [T], f32)> + Clone,
+{
+    let mut at = 0;
+    let (blocks, rest) = sums.as_chunks_mut::<BLOCK>();
+    for block in blocks {
+        // A local array, of which the compiler knows that nothing else changes it.
+        let mut sum = [0.0; BLOCK];
+        for (row, weight) in rows.clone() {
+            add(&mut sum, weight, &row[at..at + BLOCK]);
+        }
+        *block = sum;
+        at += BLOCK;
+    }
+    rest.fill(0.0);
+    for (row, weight) in rows {
+        add(rest, weight, &row[at..at + rest.len()]);
+    }
+}
+
+#[inline(always)]
+fn add<T: Copy + Into<f32>>(sums: &mut [f32], weight: f32, samples: &[T]) {
+    for (sum, sample) in sums.iter_mut().zip(samples) {
+        *sum += weight * (*sample).into();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_place_has_its_sum() {
+        for length in [0, 1, 31, 32, 33, 100] {
+            let rows: Vec<Vec<u8>> = (1..4_u8)
+                .map(|row| (0..length).map(|at| at * row % 251).collect())
+                .collect();
+            let weights = [0.5, 0.25, 2.0];
+            let mut sums = vec![f32::NAN; length.into()];
+            weighted_sum(&mut sums, rows.iter().map(Vec::as_slice).zip(weights));
+            for (at, sum) in sums.into_iter().enumerate() {
+                let terms = rows.iter().zip(weights);
+                let expected: f32 = terms.map(|(row, weight)| weight * f32::from(row[at])).sum();
+                assert_eq!(sum, expected, "{at} of {length}");
+            }
+        }
+    }
+}
