@@ -41,9 +41,9 @@ impl Descriptor {
         for (number, quantiles) in quantiles.chunks_exact_mut(QUANTILES.len()).enumerate() {
             let mut samples = channel(number);
             steps += mean_step(&samples, width);
-            samples.sort_unstable_by(f32::total_cmp);
             for (figure, share) in quantiles.iter_mut().zip(QUANTILES) {
-                *figure = samples[(share * (samples.len() - 1) as f64).round() as usize];
+                let rank = (share * (samples.len() - 1) as f64).round() as usize;
+                *figure = *samples.select_nth_unstable_by(rank, f32::total_cmp).1;
             }
         }
         step[0] = (steps / 3.0 + SMALLEST_STEP).ln();

@@ -1,7 +1,8 @@
 //! Separable resampling of 8-bit RGB.
 //!
-//! In `f32`, with the same bits on every processor. Library box filters weight each source pixel 0 or 1, which differs from OpenCV's `INTER_AREA` by up to
-//! 13 levels (640 × 480 to 224 × 224); weights by exact overlap differ by at most 1.
+//! In `f32`, with the same bits on every processor. Library box filters weight each source pixel 0 or
+//! 1, which differs from OpenCV's `INTER_AREA` by up to 13 levels (640 × 480 to 224 × 224); weights by
+//! exact overlap differ by at most 1.
 
 use std::ops::Range;
 
@@ -20,6 +21,10 @@ pub struct Resampler {
     rows: Axis,
     /// Weighted sum of source rows for one row of the output, and one sample behind it.
     sums: Vec<f32>,
+    /// The pixels of that row; the fourth sample of each means nothing, but lets a pixel fill a vector.
+    pixels: Vec<[f32; 4]>,
+    /// The same in 8 bits.
+    samples: Vec<[u8; 4]>,
 }
 
 impl Resampler {
@@ -32,6 +37,8 @@ impl Resampler {
             columns: Axis::default(),
             rows: Axis::default(),
             sums: Vec::new(),
+            pixels: vec![[0.0; 4]; width],
+            samples: vec![[0; 4]; width],
         }
     }
 
@@ -50,17 +57,24 @@ impl Resampler {
                 &mut self.sums[..width * 3],
                 source.zip(weights.iter().copied()),
             );
-            for (columns, weights) in self.columns.taps() {
-                // With the sample behind it a pixel fills a vector of four; the fourth sum is not used.
+            for (total, (columns, weights)) in self.pixels.iter_mut().zip(self.columns.taps()) {
                 let mut sum = [0.0; 4];
-                let source = self.sums[columns.start * 3..].windows(4).step_by(3);
-                for (sums, weight) in source.zip(weights) {
-                    for (total, value) in sum.iter_mut().zip(sums) {
-                        *total += weight * value;
+                let mut source = &self.sums[columns.start * 3..];
+                for weight in weights {
+                    let (pixel, _) = source.as_chunks::<4>();
+                    for (sum, value) in sum.iter_mut().zip(&pixel[0]) {
+                        *sum += weight * value;
                     }
+                    source = &source[3..];
                 }
-                let [red, green, blue, _] = sum.map(|value| (value + 0.5) as u8);
-                pixel([red, green, blue]);
+                *total = sum;
+            }
+            let samples = self.samples.as_flattened_mut().iter_mut();
+            for (sample, value) in samples.zip(self.pixels.as_flattened()) {
+                *sample = (value + 0.5) as u8;
+            }
+            for [red, green, blue, _] in &self.samples {
+                pixel([*red, *green, *blue]);
             }
         }
     }

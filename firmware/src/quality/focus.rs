@@ -19,6 +19,8 @@ const FURTHER_BLUR: f32 = 2.5;
 /// Steepness, after the further blur, of a tile that shows something: two of 255 levels a pixel. Noise of a
 /// standard deviation of 10 levels gives half of that, and would pass for sharp.
 const BUSY: f32 = 0.008;
+/// Of so many numbers the largest is looked at first.
+const BLOCK: usize = 16;
 /// Share of those tiles that may be softer than the figure says.
 const SOFTEST: f64 = 1.0 / 3.0;
 
@@ -44,13 +46,48 @@ fn steepness(luma: &Luma32) -> Vec<f32> {
         // Of numbers that are not negative, the bits have the same order, and are compared faster.
         squares[tile].extend(super::squared_gradients(luma, y, columns).map(f32::to_bits));
     }
-    let percentile = |mut squares: Vec<u32>| {
-        let rank = squares.len() * 99 / 100;
-        if squares.is_empty() {
-            return 0.0;
+    let steepest = squares.into_iter().map(percentile_99);
+    steepest.map(|square| f32::from_bits(square).sqrt()).collect()
+}
+
+/// The number that a hundredth of them reach; 0 of none.
+fn percentile_99(mut numbers: Vec<u32>) -> u32 {
+    let reach = numbers.len() - numbers.len() * 99 / 100;
+    // As many blocks reach `least`, so that it is not too large, and most numbers are smaller.
+    let blocks = numbers.chunks(BLOCK).filter_map(|block| block.iter().max());
+    if let Some(least) = largest(blocks.copied().collect(), reach) {
+        numbers.retain(|number| *number >= least);
+    }
+    largest(numbers, reach).unwrap_or_default()
+}
+
+/// The largest number that so many reach, itself among them; `None` of fewer.
+fn largest(mut numbers: Vec<u32>, rank: usize) -> Option<u32> {
+    let at = numbers.len().checked_sub(rank)?;
+    (rank > 0).then(|| *numbers.select_nth_unstable(at).1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_percentile_is_that_of_sorted_numbers() {
+        for count in [0, 1, 15, 16, 99, 100, 101, 1600, 16_384] {
+            for spread in [1, 7, 1 << 20] {
+                let mut state = 1_u32;
+                let mut sorted: Vec<u32> = (0..count)
+                    .map(|_| {
+                        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                        (state >> 8) % spread
+                    })
+                    .collect();
+                let found = percentile_99(sorted.clone());
+                sorted.sort_unstable();
+                let rank = sorted.len() * 99 / 100;
+                let expected = sorted.get(rank).copied().unwrap_or(0);
+                assert_eq!(found, expected, "{count} below {spread}");
+            }
         }
-        let square = *squares.select_nth_unstable(rank).1;
-        f32::from_bits(square).sqrt()
-    };
-    squares.into_iter().map(percentile).collect()
+    }
 }

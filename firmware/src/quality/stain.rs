@@ -53,8 +53,9 @@ pub(super) fn measure(copy: &RgbImage, highlights: f32, quality: &mut Quality) {
             .filter(|pixel| is_bright(pixel))
             .map(|pixel| pixel[channel])
             .collect();
-        samples.sort_unstable();
-        f32::from(samples.get(samples.len() / 2).copied().unwrap_or(1).max(1))
+        let middle = samples.len() / 2;
+        let median = (!samples.is_empty()).then(|| *samples.select_nth_unstable(middle).1);
+        f32::from(median.unwrap_or(1).max(1))
     });
     let colours: Vec<(Colour, bool)> = copy
         .pixels()
