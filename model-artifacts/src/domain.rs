@@ -27,13 +27,12 @@ impl Descriptor {
     pub fn of(tensor: &Tensor, contract: &InputContract) -> Self {
         let (width, height) = (contract.width as usize, contract.height as usize);
         let plane = width * height;
-        let channel = |channel: usize| -> Vec<f32> {
-            let (start, step) = match contract.layout {
-                Layout::Nchw => (channel * plane, 1),
-                Layout::Nhwc => (channel, 3),
-            };
-            let samples = tensor.data.iter().skip(start).step_by(step);
-            samples.take(plane).copied().collect()
+        let channel = |channel: usize| match contract.layout {
+            Layout::Nchw => tensor.data[channel * plane..][..plane].to_vec(),
+            Layout::Nhwc => {
+                let samples = tensor.data.iter().skip(channel);
+                samples.step_by(3).copied().collect()
+            }
         };
         let mut figures = [0.0; FEATURES];
         let (quantiles, step) = figures.split_at_mut(3 * QUANTILES.len());

@@ -1,8 +1,8 @@
 //! Separable resampling of 8-bit RGB.
 //!
-//! In `f32`, with the same bits on every processor. Library box filters weight each source pixel 0 or
-//! 1, which differs from OpenCV's `INTER_AREA` by up to 13 levels (640 × 480 to 224 × 224); weights by
-//! exact overlap differ by at most 1.
+//! In plain `f32` without fused operations, so that every processor gives the same bits. Library
+//! box filters weight each source pixel 0 or 1, which differs from OpenCV's `INTER_AREA` by up to
+//! 13 levels (640 × 480 to 224 × 224); weights by exact overlap differ by at most 1.
 
 use std::ops::Range;
 
@@ -19,12 +19,8 @@ pub struct Resampler {
     height: usize,
     columns: Axis,
     rows: Axis,
-    /// Weighted sum of source rows for one row of the output, and one sample behind it.
+    /// Weighted sum of source rows for one row of the output.
     sums: Vec<f32>,
-    /// The pixels of that row; the fourth sample of each means nothing, but lets a pixel fill a vector.
-    pixels: Vec<[f32; 4]>,
-    /// The same in 8 bits.
-    samples: Vec<[u8; 4]>,
 }
 
 impl Resampler {
@@ -37,8 +33,6 @@ impl Resampler {
             columns: Axis::default(),
             rows: Axis::default(),
             sums: Vec::new(),
-            pixels: vec![[0.0; 4]; width],
-            samples: vec![[0; 4]; width],
         }
     }
 
@@ -48,33 +42,21 @@ impl Resampler {
         if (self.columns.length, self.rows.length) != (width, height) {
             self.columns = Axis::new(self.filter, width, self.width);
             self.rows = Axis::new(self.filter, height, self.height);
-            self.sums = vec![0.0; width * 3 + 1];
+            self.sums = vec![0.0; width * 3];
         }
         for (rows, weights) in self.rows.taps() {
             let source = image.as_raw()[rows.start * width * 3..rows.end * width * 3]
                 .chunks_exact(width * 3);
-            weighted_sum(
-                &mut self.sums[..width * 3],
-                source.zip(weights.iter().copied()),
-            );
-            for (total, (columns, weights)) in self.pixels.iter_mut().zip(self.columns.taps()) {
-                let mut sum = [0.0; 4];
-                let mut source = &self.sums[columns.start * 3..];
-                for weight in weights {
-                    let (pixel, _) = source.as_chunks::<4>();
-                    for (sum, value) in sum.iter_mut().zip(&pixel[0]) {
-                        *sum += weight * value;
+            weighted_sum(&mut self.sums, source.zip(weights.iter().copied()));
+            let (source, _) = self.sums.as_chunks::<3>();
+            for (columns, weights) in self.columns.taps() {
+                let mut sum = [0.0; 3];
+                for (sums, weight) in source[columns].iter().zip(weights) {
+                    for (total, value) in sum.iter_mut().zip(sums) {
+                        *total += weight * value;
                     }
-                    source = &source[3..];
                 }
-                *total = sum;
-            }
-            let samples = self.samples.as_flattened_mut().iter_mut();
-            for (sample, value) in samples.zip(self.pixels.as_flattened()) {
-                *sample = (value + 0.5) as u8;
-            }
-            for [red, green, blue, _] in &self.samples {
-                pixel([*red, *green, *blue]);
+                pixel(sum.map(|value| (value + 0.5) as u8));
             }
         }
     }

@@ -14,21 +14,19 @@ pub(super) fn blur(image: &Luma32, sigma: f32) -> Luma32 {
     }
     let kernel = kernel(sigma);
     let radius = kernel.len() / 2;
-    let mut across = vec![0.0; width * height];
-    let mut padded = vec![0.0; width + 2 * radius];
-    let rows = image.chunks_exact(width);
-    for (row, sums) in rows.zip(across.chunks_exact_mut(width)) {
-        padded[..radius].fill(row[0]);
-        padded[radius..][..width].copy_from_slice(row);
-        padded[radius + width..].fill(row[width - 1]);
-        weighted_sum(sums, padded.windows(width).zip(kernel.iter().copied()));
-    }
+    // A row that is blurred downwards, with its ends going on.
+    let mut row = vec![0.0; width + 2 * radius];
     for (y, sums) in blurred.chunks_exact_mut(width).enumerate() {
         let rows = (0..kernel.len()).map(|shift| {
-            let row = (y + shift).saturating_sub(radius).min(height - 1);
-            &across[row * width..][..width]
+            let y = (y + shift).saturating_sub(radius).min(height - 1);
+            &image.as_raw()[y * width..][..width]
         });
-        weighted_sum(sums, rows.zip(kernel.iter().copied()));
+        let middle = radius..radius + width;
+        weighted_sum(&mut row[middle], rows.zip(kernel.iter().copied()));
+        let [first, last] = [row[radius], row[radius + width - 1]];
+        row[..radius].fill(first);
+        row[radius + width..].fill(last);
+        weighted_sum(sums, row.windows(width).zip(kernel.iter().copied()));
     }
     blurred
 }

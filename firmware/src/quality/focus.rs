@@ -47,15 +47,18 @@ fn steepness(luma: &Luma32) -> Vec<f32> {
         squares[tile].extend(super::squared_gradients(luma, y, columns).map(f32::to_bits));
     }
     let steepest = squares.into_iter().map(percentile_99);
-    steepest.map(|square| f32::from_bits(square).sqrt()).collect()
+    steepest
+        .map(|square| f32::from_bits(square).sqrt())
+        .collect()
 }
 
 /// The number that a hundredth of them reach; 0 of none.
 fn percentile_99(mut numbers: Vec<u32>) -> u32 {
     let reach = numbers.len() - numbers.len() * 99 / 100;
     // As many blocks reach `least`, so that it is not too large, and most numbers are smaller.
-    let blocks = numbers.chunks(BLOCK).filter_map(|block| block.iter().max());
-    if let Some(least) = largest(blocks.copied().collect(), reach) {
+    let blocks = numbers.chunks(BLOCK);
+    let maxima = blocks.map(|block| block.iter().copied().fold(0, u32::max));
+    if let Some(least) = largest(maxima.collect(), reach) {
         numbers.retain(|number| *number >= least);
     }
     largest(numbers, reach).unwrap_or_default()

@@ -38,7 +38,8 @@ fn shift(earlier: &Luma32, calm: &Luma32) -> f32 {
     let width = calm.width() as usize;
     let rows = earlier.chunks_exact(width).zip(calm.chunks_exact(width));
     let change: f32 = rows.map(|(earlier, calm)| row_change(earlier, calm)).sum();
-    let squares = (0..calm.height() as usize).flat_map(|y| super::squared_gradients(calm, y, 0..width));
+    let squares =
+        (0..calm.height() as usize).flat_map(|y| super::squared_gradients(calm, y, 0..width));
     let gradient: f32 = squares.map(f32::sqrt).sum();
     // Both are sums over the picture, but for its edge.
     FRAC_PI_2 * change / gradient.max(f32::MIN_POSITIVE)
