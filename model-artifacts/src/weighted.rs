@@ -45,10 +45,10 @@ mod tests {
     fn every_place_has_its_sum() {
         for length in [0, 1, 31, 32, 33, 100] {
             let rows: Vec<Vec<u8>> = (1..4_u8)
-                .map(|row| (0..length).map(|at| at * row % 251).collect())
+                .map(|row| (0..length).map(|at| at as u8 ^ row << 5).collect())
                 .collect();
             let weights = [0.5, 0.25, 2.0];
-            let mut sums = vec![f32::NAN; length.into()];
+            let mut sums = vec![f32::NAN; length];
             weighted_sum(&mut sums, rows.iter().map(Vec::as_slice).zip(weights));
             for (at, sum) in sums.into_iter().enumerate() {
                 let terms = rows.iter().zip(weights);
