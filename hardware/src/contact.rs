@@ -20,6 +20,16 @@ pub(crate) trait Contact {
     fn next_edge(&mut self, patience: Duration) -> Result<Option<Edge>, HardwareError>;
 }
 
+/// When something happened that the kernel dated in time since the boot (`CLOCK_MONOTONIC`, as its GPIO
+/// interface does): on a busy machine it may be read much later, which must not stretch or shorten a press.
+pub(crate) fn instant(since_boot: Duration) -> Instant {
+    let clock = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let now = Instant::now();
+    let age =
+        Duration::try_from(clock).map_or(Duration::ZERO, |clock| clock.saturating_sub(since_boot));
+    now.checked_sub(age).unwrap_or(now)
+}
+
 /// A push-button; its contact is opened when it is watched, and anew when it is lost.
 pub(crate) struct ContactButton<F> {
     description: String,
@@ -144,6 +154,23 @@ mod tests {
     use super::*;
     use crate::gestures::SHUTDOWN;
     use crate::{ButtonEvent, press_queue};
+
+    #[test]
+    fn what_the_kernel_dated_is_as_old_as_it_says() {
+        let clock = || {
+            let clock = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+            Duration::try_from(clock).unwrap()
+        };
+        let age = Duration::from_millis(300);
+        let before = Instant::now();
+        let since_boot = clock();
+        let happened = instant(since_boot.saturating_sub(age));
+        assert!(happened + age >= before && happened + age <= Instant::now());
+        // A clock of another kind tells nothing.
+        let before = Instant::now();
+        let unknown = instant(since_boot + Duration::from_hours(1));
+        assert!(unknown >= before && unknown <= Instant::now());
+    }
 
     /// Edges of a test; it is lost when the test ends its script.
     struct Script(Receiver<Edge>);

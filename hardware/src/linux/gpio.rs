@@ -1,14 +1,14 @@
 //! Button and LEDs through the GPIO character device.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use gpiocdev::Request;
 use gpiocdev::chip::{Chip, chips};
 use gpiocdev::line::{Bias, EdgeDetection, EdgeKind, Offset, Value};
 
 use crate::config::{Line, LinuxLines};
-use crate::contact::Contact;
+use crate::contact::{Contact, instant};
 use crate::gestures::Edge;
 use crate::lamps::{Lamp, Lamps};
 use crate::lights::BLINK;
@@ -133,7 +133,7 @@ impl Contact for LineContact {
         };
         let event = next().map_err(|error| lost("button", error))?;
         Ok(event.map(|event| Edge {
-            at: Instant::now(),
+            at: instant(Duration::from_nanos(event.timestamp_ns)),
             is_closed: event.kind == EdgeKind::Rising,
         }))
     }

@@ -1,12 +1,12 @@
 //! Button and LEDs on the GPIO header.
 
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rppal::gpio::{Gpio, InputPin, OutputPin, Trigger};
 
 use crate::config::PiPins;
-use crate::contact::Contact;
+use crate::contact::{Contact, instant};
 use crate::gestures::Edge;
 use crate::lamps::{Lamp, Lamps};
 use crate::{HardwareError, Light, access};
@@ -84,7 +84,7 @@ impl PiContact {
         let (sender, edges) = mpsc::channel();
         pin.set_async_interrupt(Trigger::Both, Some(DEBOUNCE), move |event| {
             let edge = Edge {
-                at: Instant::now(),
+                at: instant(event.timestamp),
                 is_closed: event.trigger == Trigger::FallingEdge,
             };
             // Nobody listens any more once the button is dropped.
