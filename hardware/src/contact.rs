@@ -1,11 +1,14 @@
 //! A push-button whose contact is watched on a thread of its own.
 
+use std::sync::LazyLock;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
+
 use crate::backoff::Backoff;
-use crate::gestures::{Edge, Recogniser};
+use crate::gestures::{Edge, Gesture, Recogniser};
 use crate::{Button, Faults, HardwareError, PressSender};
 
 /// The longest wait for an edge; after that, the thread sees whether it shall end.
@@ -23,11 +26,23 @@ pub(crate) trait Contact {
 /// When something happened that the kernel dated in time since the boot (`CLOCK_MONOTONIC`, as its GPIO
 /// interface does): on a busy machine it may be read much later, which must not stretch or shorten a press.
 pub(crate) fn instant(since_boot: Duration) -> Instant {
-    let clock = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    /// One moment by both clocks, for all edges, so that their distances stay what they are.
+    static MOMENT: LazyLock<(Duration, Instant)> = LazyLock::new(|| {
+        let clock = clock_gettime(ClockId::Monotonic);
+        (
+            Duration::try_from(clock).unwrap_or_default(),
+            Instant::now(),
+        )
+    });
+    let (clock, moment) = *MOMENT;
+    let happened = if since_boot >= clock {
+        moment.checked_add(since_boot.saturating_sub(clock))
+    } else {
+        moment.checked_sub(clock.saturating_sub(since_boot))
+    };
     let now = Instant::now();
-    let age =
-        Duration::try_from(clock).map_or(Duration::ZERO, |clock| clock.saturating_sub(since_boot));
-    now.checked_sub(age).unwrap_or(now)
+    // What lies ahead was dated by another clock.
+    happened.map_or(now, |happened| happened.min(now))
 }
 
 /// A push-button; its contact is opened when it is watched, and anew when it is lost.
@@ -138,13 +153,26 @@ fn listen(
         presses.gesture(gesture);
     };
     while stopped.try_recv() == Err(TryRecvError::Empty) {
-        let patience = recogniser.deadline().map_or(PATIENCE, |due| {
-            PATIENCE.min(due.saturating_duration_since(Instant::now()))
-        });
-        match contact.next_edge(patience)? {
-            Some(edge) => recogniser.edge(edge, report),
-            None => recogniser.advance(Instant::now(), report),
-        }
+        step(contact, &mut recogniser, Instant::now(), report)?;
+    }
+    Ok(())
+}
+
+/// Waits for what comes next, and reports what is complete. It is `now`.
+fn step(
+    contact: &mut impl Contact,
+    recogniser: &mut Recogniser,
+    now: Instant,
+    report: impl FnMut(Gesture),
+) -> Result<(), HardwareError> {
+    let latest = now + PATIENCE;
+    let until = recogniser
+        .deadline()
+        .map_or(latest, |due| due.clamp(now, latest));
+    match contact.next_edge(until.saturating_duration_since(now))? {
+        Some(edge) => recogniser.edge(edge, report),
+        // Nothing is known of what has happened since: this thread may wake up much later.
+        None => recogniser.advance(until, report),
     }
     Ok(())
 }
@@ -157,19 +185,52 @@ mod tests {
 
     #[test]
     fn what_the_kernel_dated_is_as_old_as_it_says() {
-        let clock = || {
-            let clock = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-            Duration::try_from(clock).unwrap()
-        };
-        let age = Duration::from_millis(300);
-        let before = Instant::now();
-        let since_boot = clock();
-        let happened = instant(since_boot.saturating_sub(age));
-        assert!(happened + age >= before && happened + age <= Instant::now());
+        let clock = Duration::try_from(clock_gettime(ClockId::Monotonic)).unwrap();
+        let ago = |ms| instant(clock.saturating_sub(Duration::from_millis(ms)));
+        assert_eq!(ago(1000) - ago(1300), Duration::from_millis(300));
+        // The test itself takes less than that.
+        let age = ago(1000).elapsed();
+        assert!(age < Duration::from_mins(1), "{age:?}");
         // A clock of another kind tells nothing.
         let before = Instant::now();
-        let unknown = instant(since_boot + Duration::from_hours(1));
+        let unknown = instant(clock + Duration::from_hours(1));
         assert!(unknown >= before && unknown <= Instant::now());
+    }
+
+    #[test]
+    fn a_short_press_is_one_however_late_it_is_read() {
+        /// What each wait comes to.
+        struct Waits(std::vec::IntoIter<Option<Edge>>);
+
+        impl Contact for Waits {
+            fn next_edge(&mut self, _patience: Duration) -> Result<Option<Edge>, HardwareError> {
+                Ok(self.0.next().unwrap())
+            }
+        }
+
+        let zero = Instant::now();
+        let at = |ms| zero + Duration::from_millis(ms);
+        let edge = |ms, is_closed| {
+            let at = at(ms);
+            Some(Edge { at, is_closed })
+        };
+        // It wakes up after a hold would be a long one, and then reads that the contact opened before.
+        let waits = [
+            (0, edge(0, true)),
+            (10, None),
+            (1250, None),
+            (1550, edge(1450, false)),
+            (1550, None),
+            (1900, None),
+        ];
+        let mut contact = Waits(waits.map(|(_, edge)| edge).to_vec().into_iter());
+        let mut recogniser = Recogniser::default();
+        let mut events = Vec::new();
+        for (now, _) in waits {
+            let report = |gesture: Gesture| events.push(gesture.event);
+            step(&mut contact, &mut recogniser, at(now), report).unwrap();
+        }
+        assert_eq!(events, [ButtonEvent::Press(zero)]);
     }
 
     /// Edges of a test; it is lost when the test ends its script.

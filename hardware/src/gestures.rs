@@ -141,7 +141,7 @@ impl Told {
 
 impl Recogniser {
     /// Takes an edge, which must not be older than those before, and reports what was complete
-    /// before it.
+    /// before it. One from before the last [`Recogniser::advance`] takes back nothing.
     pub fn edge(&mut self, edge: Edge, report: impl FnMut(Gesture)) {
         self.advance(edge.at, report);
         self.contact.edge(edge);
@@ -326,6 +326,30 @@ mod tests {
         recogniser.advance(zero + LONG, &mut report);
         assert_eq!(recogniser.deadline(), Some(zero + WARNING));
         assert_eq!(events, [ButtonEvent::NextSlide]);
+    }
+
+    #[test]
+    fn an_edge_that_comes_late_takes_back_nothing() {
+        let zero = Instant::now();
+        let at = |ms| zero + Duration::from_millis(ms);
+        let mut recogniser = Recogniser::default();
+        let mut events = Vec::new();
+        let mut report = |gesture: Gesture| events.push(gesture.event);
+        let edge = |ms, is_closed| {
+            let at = at(ms);
+            Edge { at, is_closed }
+        };
+        recogniser.edge(edge(0, true), &mut report);
+        recogniser.advance(at(1600), &mut report);
+        recogniser.edge(edge(1400, false), &mut report);
+        recogniser.advance(at(5000), &mut report);
+        recogniser.edge(edge(6000, true), &mut report);
+        recogniser.edge(edge(6100, false), &mut report);
+        recogniser.advance(at(7000), &mut report);
+        assert_eq!(
+            events,
+            [ButtonEvent::NextSlide, ButtonEvent::Press(at(6000))]
+        );
     }
 
     #[test]

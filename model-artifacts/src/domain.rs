@@ -24,6 +24,9 @@ pub struct Descriptor(pub [f32; FEATURES]);
 
 impl Descriptor {
     /// Describes a tensor of the shape in `contract`.
+    ///
+    /// # Panics
+    /// If it has fewer samples than that.
     pub fn of(tensor: &Tensor, contract: &InputContract) -> Self {
         let (width, height) = (contract.width as usize, contract.height as usize);
         let plane = width * height;

@@ -3,8 +3,8 @@
 /// So many sums stay in a processor's registers until all rows are added.
 const BLOCK: usize = 32;
 
-/// Makes each sum that of the rows' samples at its place, by the rows' weights; in their order, and in plain
-/// `f32` without fused operations, so that every processor gives the same bits.
+/// Sets each sum to the weighted sum of the rows' samples at its place, one weight for each row; in the rows'
+/// order, and in plain `f32` without fused operations, so that every processor gives the same bits.
 ///
 /// # Panics
 /// If a row is shorter than the sums.
@@ -41,20 +41,28 @@ fn add<T: Copy + Into<f32>>(sums: &mut [f32], weight: f32, samples: &[T]) {
 mod tests {
     use super::*;
 
-    #[test]
-    fn every_place_has_its_sum() {
+    fn check<T: Copy + Into<f32>>(sample: impl Fn(usize, usize) -> T) {
+        let weights = [0.1, 0.7, 1.0 / 3.0, 0.9, 1e-3];
         for length in [0, 1, 31, 32, 33, 100] {
-            let rows: Vec<Vec<u8>> = (1..4_u8)
-                .map(|row| (0..length).map(|at| at as u8 ^ row << 5).collect())
+            let rows: Vec<Vec<T>> = (0..weights.len())
+                .map(|row| (0..length).map(|at| sample(row, at)).collect())
                 .collect();
-            let weights = [0.5, 0.25, 2.0];
             let mut sums = vec![f32::NAN; length];
             weighted_sum(&mut sums, rows.iter().map(Vec::as_slice).zip(weights));
             for (at, sum) in sums.into_iter().enumerate() {
-                let terms = rows.iter().zip(weights);
-                let expected: f32 = terms.map(|(row, weight)| weight * f32::from(row[at])).sum();
+                let mut expected = 0.0_f32;
+                for (row, weight) in rows.iter().zip(weights) {
+                    let product = weight * row[at].into();
+                    expected += product;
+                }
                 assert_eq!(sum.to_bits(), expected.to_bits(), "{at} of {length}");
             }
         }
+    }
+
+    #[test]
+    fn every_place_has_its_sum_to_the_last_bit() {
+        check(|row, at| (row * 91 + at * 57) as u8);
+        check(|row, at| (row * 91 + at * 57) as f32 / 7.0);
     }
 }

@@ -1,5 +1,5 @@
-//! Gaussian blur, row by row, so that the compiler makes vector instructions of it: four times as fast as the
-//! general one of the crate `image`, whose values it has.
+//! Gaussian blur, row by row, so that the compiler makes vector instructions of it; with the values of the
+//! general one of the crate `image`.
 
 use smearscope_artifacts::weighted_sum;
 

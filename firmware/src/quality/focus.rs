@@ -19,10 +19,10 @@ const FURTHER_BLUR: f32 = 2.5;
 /// Steepness, after the further blur, of a tile that shows something: two of 255 levels a pixel. Noise of a
 /// standard deviation of 10 levels gives half of that, and would pass for sharp.
 const BUSY: f32 = 0.008;
-/// Of so many numbers the largest is looked at first.
-const BLOCK: usize = 16;
 /// Share of those tiles that may be softer than the figure says.
 const SOFTEST: f64 = 1.0 / 3.0;
+/// Of so many gradients the largest is looked at first.
+const BLOCK: usize = 16;
 
 /// Measures luma and the same without the camera's noise.
 pub(super) fn measure(luma: &Luma32, calm: &Luma32, quality: &mut Quality) {
@@ -55,7 +55,7 @@ fn steepness(luma: &Luma32) -> Vec<f32> {
 /// The number that a hundredth of them reach; 0 of none.
 fn percentile_99(mut numbers: Vec<u32>) -> u32 {
     let reach = numbers.len() - numbers.len() * 99 / 100;
-    // As many blocks reach `least`, so that it is not too large, and most numbers are smaller.
+    // So many blocks have one each that reaches `least`: what is sought does, too, and most numbers do not.
     let blocks = numbers.chunks(BLOCK);
     let maxima = blocks.map(|block| block.iter().copied().fold(0, u32::max));
     if let Some(least) = largest(maxima.collect(), reach) {
@@ -64,7 +64,7 @@ fn percentile_99(mut numbers: Vec<u32>) -> u32 {
     largest(numbers, reach).unwrap_or_default()
 }
 
-/// The largest number that so many reach, itself among them; `None` of fewer.
+/// The largest number that so many reach, itself among them; `None` of none or of fewer.
 fn largest(mut numbers: Vec<u32>, rank: usize) -> Option<u32> {
     let at = numbers.len().checked_sub(rank)?;
     (rank > 0).then(|| *numbers.select_nth_unstable(at).1)

@@ -215,6 +215,28 @@ mod tests {
     }
 
     #[test]
+    fn each_pixel_but_those_at_the_edge_has_a_gradient() {
+        for (width, height) in [(61, 47), (2, 200), (5, 3), (3, 3), (3, 2), (1, 1)] {
+            let luma = Luma32::from_fn(width, height, |x, y| {
+                Luma([((x * 7 + y * y * 13) % 97) as f32 / 97.0])
+            });
+            let found: Vec<u32> = tiles::runs(width as usize, height as usize)
+                .flat_map(|(_, y, columns)| squared_gradients(&luma, y, columns))
+                .map(f32::to_bits)
+                .collect();
+            let at = |x: u32, y: u32| luma.get_pixel(x, y)[0];
+            let mut expected = Vec::new();
+            for y in 1..height - 1 {
+                for x in 1..width.saturating_sub(1) {
+                    let (across, down) = (at(x + 1, y) - at(x - 1, y), at(x, y + 1) - at(x, y - 1));
+                    expected.push(((across * across + down * down) / 4.0).to_bits());
+                }
+            }
+            assert_eq!(found, expected, "{width} x {height}");
+        }
+    }
+
+    #[test]
     fn micrographs_and_shipped_fields_pass() {
         for (name, image) in fields() {
             let quality = assess(&image, None);

@@ -83,6 +83,7 @@ impl PiContact {
         let mut pin = pin("button", pins.button_pin)?.into_input_pullup();
         let (sender, edges) = mpsc::channel();
         pin.set_async_interrupt(Trigger::Both, Some(DEBOUNCE), move |event| {
+            // The kernel dates the end of the chatter that it takes away, of both edges of a press alike.
             let edge = Edge {
                 at: instant(event.timestamp),
                 is_closed: event.trigger == Trigger::FallingEdge,
