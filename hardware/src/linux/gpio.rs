@@ -100,7 +100,12 @@ fn lost(part: &'static str, error: gpiocdev::Error) -> HardwareError {
 }
 
 /// A push-button to ground.
-pub(super) struct LineContact(Request);
+pub(super) struct LineContact {
+    request: Request,
+    /// Room for one event. `Request::read_edge_event` of gpiocdev 0.8 takes up to eight out of the kernel's
+    /// queue and forgets all but the first, so that a button might seem to be held that was let go.
+    event: Vec<u64>,
+}
 
 impl LineContact {
     pub(super) fn open(lines: &LinuxLines) -> Result<Self, HardwareError> {
@@ -117,19 +122,25 @@ impl LineContact {
         if lines.button_pull_up {
             request.with_bias(Bias::PullUp);
         }
-        request.request().map(Self).map_err(|error| {
+        let request = request.request().map_err(|error| {
             let remedy = "see with `gpioinfo` that no other program uses it; where the chip has no \
                           pull-up, wire one and set linux.button_pull_up = false";
             open_error("button", &describe_button(lines), remedy, Some(error))
-        })
+        })?;
+        let event = vec![0; request.edge_event_u64_size()];
+        Ok(Self { request, event })
     }
 }
 
 impl Contact for LineContact {
     fn next_edge(&mut self, patience: Duration) -> Result<Option<Edge>, HardwareError> {
-        let next = || {
-            let event = self.0.wait_edge_event(patience)?;
-            event.then(|| self.0.read_edge_event()).transpose()
+        let mut next = || {
+            if !self.request.wait_edge_event(patience)? {
+                return Ok(None);
+            }
+            let length = self.request.read_edge_events_into_slice(&mut self.event)?;
+            let event = self.event.get(..length).unwrap_or_default();
+            self.request.edge_event_from_slice(event).map(Some)
         };
         let event = next().map_err(|error| lost("button", error))?;
         Ok(event.map(|event| Edge {
