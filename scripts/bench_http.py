@@ -19,14 +19,12 @@ import sys
 import tempfile
 import threading
 import time
-import tomllib
 
 import cv2
 import numpy as np
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-MODEL = ROOT / "model-artifacts/smear-demo"
-SIZE = (2592, 1944)
+from bench_peer import MODEL, ROOT, SIZE, Network, compare, enlarged, source
+
 CLIENTS = 8
 ROUNDS = 3
 # Requests of one client, and of all clients together, in a round.
@@ -35,34 +33,20 @@ ALONE, TOGETHER = 60, 160
 
 def peer(model_dir):
     import flask
-    import openvino as ov
     import waitress
 
-    manifest = tomllib.loads((model_dir / "manifest.toml").read_text())
-    contract = manifest["input"]
-    assert contract["layout"] == "nchw" and contract["resize"] == "area"
-    mean = np.array(contract["mean"], np.float32)
-    std = np.array(contract["std"], np.float32)
-    positive = manifest["labels"]["positive_index"]
-    core = ov.Core()
-    core.set_property("CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"})
-    network = core.compile_model(core.read_model(model_dir / manifest["files"]["ir_xml"]["path"]), "CPU")
+    network = Network(model_dir)
     of_thread = threading.local()
     app = flask.Flask("peer")
 
     @app.post("/Inference")
     def inference():
         if not hasattr(of_thread, "request"):
-            of_thread.request = network.create_infer_request()
+            of_thread.request = network.request()
         pixels = cv2.imdecode(np.frombuffer(flask.request.get_data(), np.uint8), cv2.IMREAD_COLOR)
         if pixels is None:
             return {"Response": "FAILED", "Message": "this is no image"}, 422
-        pixels = cv2.resize(pixels, (contract["width"], contract["height"]), interpolation=cv2.INTER_AREA)
-        if contract["channels"] == "rgb":
-            pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
-        tensor = (pixels.astype(np.float32) * np.float32(contract["scale"]) - mean) / std
-        tensor = np.ascontiguousarray(tensor.transpose(2, 0, 1)[None])
-        return {"probability": float(of_thread.request.infer({0: tensor})["probability"][0, positive])}
+        return {"probability": network.probability(of_thread.request, pixels)}
 
     listener = socket.create_server(("127.0.0.1", 0))
     print("listening on", listener.getsockname()[1], flush=True)
@@ -159,20 +143,8 @@ def together(server, images):
     return TOGETHER / elapsed, (server.busy() - busy) / TOGETHER
 
 
-def enlarged(source):
-    """The pictures of a folder in the size of a camera's, as JPEG."""
-    images = []
-    for path in sorted(source.glob("*.jpg")):
-        large = cv2.resize(cv2.imread(str(path)), SIZE, interpolation=cv2.INTER_CUBIC)
-        images.append(cv2.imencode(".jpg", large, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes())
-    return images
-
-
 def main(binary):
-    source = ROOT.parent / "shared/data/bccd"
-    if not source.is_dir():
-        source = ROOT / "hardware/fields"
-    images = enlarged(source)
+    images = list(enlarged().values())
     with tempfile.TemporaryDirectory() as folder:
         config = pathlib.Path(folder, "config.toml")
         config.write_text(
@@ -206,12 +178,9 @@ def main(binary):
             for server in servers.values():
                 server.end()
     apart = max(abs(ours - theirs) for ours, theirs in zip(*answers.values()))
-    print(f"{len(images)} JPEGs of {SIZE[0]}x{SIZE[1]}, enlarged from {source.name}, {os.cpu_count()} cores, "
+    print(f"{len(images)} JPEGs of {SIZE[0]}x{SIZE[1]}, enlarged from {source().name}, {os.cpu_count()} cores, "
           f"{ROUNDS} rounds; probabilities at most {apart:.4f} apart")
-    print(f"{'':42}{'smearscope':>12}{'python':>12}{'ratio':>8}")
-    for figure, ours in figures["smearscope"].items():
-        theirs = figures["python"][figure]
-        print(f"{figure:42}{ours:12.2f}{theirs:12.2f}{ours / theirs:8.2f}")
+    compare(figures)
 
 
 if __name__ == "__main__":

@@ -15,39 +15,20 @@ import subprocess
 import sys
 import tempfile
 import time
-import tomllib
 
 import cv2
-import numpy as np
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-MODEL = ROOT / "model-artifacts/smear-demo"
-SIZE = (2592, 1944)
+from bench_peer import MODEL, SIZE, Network, compare, enlarged
+
 ROUNDS = 3
 
 
 def peer(model_dir, paths):
-    import openvino as ov
-
-    manifest = tomllib.loads((model_dir / "manifest.toml").read_text())
-    contract = manifest["input"]
-    core = ov.Core()
-    core.set_property("CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"})
-    network = core.compile_model(core.read_model(model_dir / manifest["files"]["ir_xml"]["path"]), "CPU")
-    request = network.create_infer_request()
-    positive = manifest["labels"]["positive_index"]
-    assert contract["layout"] == "nchw" and contract["resize"] == "area"
-    mean = np.array(contract["mean"], np.float32)
-    std = np.array(contract["std"], np.float32)
+    network = Network(model_dir)
+    request = network.request()
     for path in paths:
         start = time.perf_counter()
-        pixels = cv2.imread(path, cv2.IMREAD_COLOR)
-        pixels = cv2.resize(pixels, (contract["width"], contract["height"]), interpolation=cv2.INTER_AREA)
-        if contract["channels"] == "rgb":
-            pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
-        tensor = (pixels.astype(np.float32) * np.float32(contract["scale"]) - mean) / std
-        tensor = np.ascontiguousarray(tensor.transpose(2, 0, 1)[None])
-        probability = float(request.infer({0: tensor})["probability"][0, positive])
+        probability = network.probability(request, cv2.imread(path, cv2.IMREAD_COLOR))
         elapsed = (time.perf_counter() - start) * 1000
         print(json.dumps({"path": path, "probability": probability, "elapsed_ms": elapsed}))
 
@@ -66,15 +47,11 @@ def measure(command):
 
 
 def main(binary):
-    source = ROOT.parent / "shared/data/bccd"
-    if not source.is_dir():
-        source = ROOT / "hardware/fields"
     with tempfile.TemporaryDirectory() as folder:
         files = []
-        for path in sorted(source.glob("*.jpg")):
-            large = cv2.resize(cv2.imread(str(path)), SIZE, interpolation=cv2.INTER_CUBIC)
-            files.append(os.path.join(folder, path.name))
-            cv2.imwrite(files[-1], large, [cv2.IMWRITE_JPEG_QUALITY, 92])
+        for name, image in enlarged().items():
+            files.append(os.path.join(folder, name))
+            pathlib.Path(files[-1]).write_bytes(image)
         contenders = {
             "smearscope": [binary, "classify", "--json", "--engine", "openvino", "--model", str(MODEL)],
             "python": [sys.executable, __file__, "--peer", str(MODEL)],
@@ -92,10 +69,7 @@ def main(binary):
                 "peak memory [MiB]": max(memory for _, _, memory in runs),
             }
     print(f"{len(files)} JPEGs of {SIZE[0]}x{SIZE[1]}, {os.cpu_count()} cores")
-    print(f"{'':46}{'smearscope':>12}{'python':>12}{'ratio':>8}")
-    for figure, ours in figures["smearscope"].items():
-        theirs = figures["python"][figure]
-        print(f"{figure:46}{ours:12.2f}{theirs:12.2f}{ours / theirs:8.2f}")
+    compare(figures)
 
 
 if __name__ == "__main__":

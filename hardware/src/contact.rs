@@ -185,12 +185,11 @@ mod tests {
 
     #[test]
     fn what_the_kernel_dated_is_as_old_as_it_says() {
+        let before = Instant::now();
         let clock = Duration::try_from(clock_gettime(ClockId::Monotonic)).unwrap();
         let ago = |ms| instant(clock.saturating_sub(Duration::from_millis(ms)));
         assert_eq!(ago(1000) - ago(1300), Duration::from_millis(300));
-        // The test itself takes less than that.
-        let age = ago(1000).elapsed();
-        assert!(age < Duration::from_mins(1), "{age:?}");
+        assert!(ago(1000) + Duration::from_secs(1) >= before);
         // A clock of another kind tells nothing.
         let before = Instant::now();
         let unknown = instant(clock + Duration::from_hours(1));
