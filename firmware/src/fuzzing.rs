@@ -5,9 +5,9 @@ use axum::extract::Request;
 use axum::http::header::CONTENT_TYPE;
 use tokio::runtime::Builder;
 
+use crate::cli::import_hias;
 use crate::http::upload::{self, Kind};
 use crate::mqtt::command::{Command, Order};
-use crate::mqtt::import;
 
 /// Reads a payload as a command, ours and one of HIAS.
 pub fn command(payload: &[u8]) {
@@ -20,10 +20,10 @@ pub fn command(payload: &[u8]) {
 /// # Panics
 /// If a second time changes something.
 pub fn credentials(credentials: &str, configuration: &str) {
-    let Ok((after, _)) = import::merged(credentials, configuration) else {
+    let Ok((after, _)) = import_hias::merged(credentials, configuration) else {
         return;
     };
-    let again = import::merged(credentials, &after).expect("it could be merged before");
+    let again = import_hias::merged(credentials, &after).expect("it could be merged before");
     assert_eq!(again, (after, Vec::new()));
 }
 

@@ -7,14 +7,14 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::appliance::handle::ApplianceHandle;
+use crate::appliance::notice::Notice;
 use crate::config::Config;
 use crate::http;
 use crate::mqtt;
-use crate::outlook::Outlook;
-use crate::screens::Notice;
+use crate::system::shutdown::{Shutdown, ShutdownTrigger};
 
 /// From the word that it ends to its end. Who has not said goodbye by then does not.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -32,25 +32,8 @@ pub(crate) struct Network {
 
 struct Running {
     /// Dropping it tells all parts to end.
-    end: watch::Sender<()>,
+    end: ShutdownTrigger,
     ended: mpsc::Receiver<()>,
-}
-
-/// By which a part of the network learns that it is to end.
-#[derive(Clone)]
-pub(crate) struct Ending(watch::Receiver<()>);
-
-impl Ending {
-    /// One that ends once the sender is dropped.
-    #[cfg(test)]
-    pub(crate) fn of(end: watch::Receiver<()>) -> Self {
-        Self(end)
-    }
-
-    /// Waits until it is to end. Cancel-safe.
-    pub(crate) async fn wait(&mut self) {
-        while self.0.changed().await.is_ok() {}
-    }
 }
 
 /// Starts the servers and clients that `config` asks for. What they need and do not get, such as a port that
@@ -58,15 +41,14 @@ impl Ending {
 ///
 /// # Errors
 /// If the system has no room for a thread.
-pub(crate) fn start(config: &Config, outlook: &Outlook) -> Result<Network> {
-    let (end, ending) = watch::channel(());
-    let ending = Ending(ending);
+pub(crate) fn start(config: &Config, handle: &ApplianceHandle) -> Result<Network> {
+    let (end, shutdown) = Shutdown::channel();
     let mut parts: Vec<Part> = Vec::new();
     let mut notice = Notice::default();
     if let Some(settings) = &config.http {
         let (settings, config) = (settings.clone(), config.clone());
-        match http::Server::new(settings, config, outlook.clone(), &mut notice) {
-            Ok(server) => parts.push(Box::pin(server.serve(ending.clone()))),
+        match http::Server::new(settings, config, handle.clone(), &mut notice) {
+            Ok(server) => parts.push(Box::pin(server.serve(shutdown.clone()))),
             Err(error) => log::error!("there is no HTTP API: {error:#}"),
         }
     }
@@ -86,7 +68,7 @@ pub(crate) fn start(config: &Config, outlook: &Outlook) -> Result<Network> {
     // Their clocks are the runtime's.
     let clients = {
         let _entered = runtime.enter();
-        mqtt::clients(config, outlook, &ending)
+        mqtt::clients(config, handle, &shutdown)
             .context("the outbox's thread cannot be started; free some memory")?
     };
     parts.extend(clients);
@@ -140,12 +122,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_part_that_crashes_leaves_the_others() {
-        let (end, ending) = watch::channel(());
-        let mut ending = Ending(ending);
+        let (end, mut shutdown) = Shutdown::channel();
         let (sender, done) = mpsc::channel();
         let crashing: Part = Box::pin(async { panic!("as the test wants") });
         let lasting: Part = Box::pin(async move {
-            ending.wait().await;
+            shutdown.wait().await;
             sender.send(()).unwrap();
         });
         drop(end);

@@ -7,20 +7,23 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use jiff::Span;
-use smearscope::analysis::{AnalysisError, Analyst};
-use smearscope::appliance::{self, ApplianceError, End, Equipped, Timing};
-use smearscope::checks::Check;
-use smearscope::examiner::{Claim, Examiner, Specimen};
-use smearscope::machine::{Finding, Kept, SelfTest, State};
+use smearscope::analysis::analyst::{AnalysisError, Analyst};
+use smearscope::analysis::finding::{Finding, SaveOutcome};
+use smearscope::analysis::identity::Identity;
+use smearscope::analysis::quality::Problem;
+use smearscope::analysis::recorder::{CapturedField, CommitToken, Recorder};
+use smearscope::analysis::slide::Slide;
+use smearscope::analysis::verdict::{Reason, Verdict};
+use smearscope::appliance::checks::Check;
+use smearscope::appliance::event_loop::{self, ApplianceError, End, Equipped};
+use smearscope::appliance::handle::{ApplianceEvent, ApplianceHandle, connect};
+use smearscope::appliance::notice::Notice;
+use smearscope::appliance::screens::View;
+use smearscope::appliance::state::{SelfTest, State};
+use smearscope::config::storage::Retention;
+use smearscope::config::timing::Timing;
 use smearscope::models::ModelError;
-use smearscope::outlook::{Happening, Outlook, outlook};
-use smearscope::quality::Problem;
-use smearscope::records::{
-    Archive, Cabinet, Filter, Record, RecordsError, Retention, Space, Store,
-};
-use smearscope::screens::{Identity, Notice, View};
-use smearscope::slide::Slide;
-use smearscope::verdict::{Reason, Verdict};
+use smearscope::records::{Archive, Filter, LazyStore, Record, RecordsError, Space, Store};
 use smearscope_artifacts::decode::Limits;
 use smearscope_artifacts::{
     ArtifactError, Classifier, EngineChoice, EngineConfig, EngineInfo, Inference, MOST_LOG_ODDS,
@@ -85,15 +88,15 @@ fn load(model: &Path) -> Result<Analyst, ArtifactError> {
 }
 
 /// An examiner that keeps no records.
-fn unrecorded(model: &Path) -> Result<Examiner, ApplianceError> {
-    Ok(Examiner::new(load(model).map_err(ModelError::from)?))
+fn unrecorded(model: &Path) -> Result<Recorder, ApplianceError> {
+    Ok(Recorder::new(load(model).map_err(ModelError::from)?))
 }
 
 /// One that records into a folder with so much room.
-fn recorded(state: &Path, space: Space) -> Result<Examiner, ApplianceError> {
+fn recorded(state: &Path, space: Space) -> Result<Recorder, ApplianceError> {
     let analyst = load(&demo_model()).map_err(ModelError::from)?;
-    let records = Cabinet::open(state.to_owned(), Retention::default(), space)?;
-    Ok(Examiner::recording(analyst, records))
+    let records = LazyStore::open(state.to_owned(), Retention::default(), space)?;
+    Ok(Recorder::recording(analyst, records))
 }
 
 /// What is recorded in a folder.
@@ -113,7 +116,7 @@ fn records(state: &Path) -> Vec<Record> {
 /// An appliance at work on a thread of its own.
 struct Running {
     bench: Bench,
-    outlook: Outlook,
+    handle: ApplianceHandle,
     findings: Arc<Mutex<Vec<Finding>>>,
     thread: JoinHandle<Result<End, ApplianceError>>,
 }
@@ -129,11 +132,11 @@ impl Running {
         board: Board,
         bench: Bench,
         timing: Timing,
-        load: impl FnOnce() -> Result<Examiner, ApplianceError> + Send + 'static,
+        load: impl FnOnce() -> Result<Recorder, ApplianceError> + Send + 'static,
     ) -> Self {
         Self::start_with(board, bench, timing, move || {
             Ok(Equipped {
-                examiner: load()?,
+                recorder: load()?,
                 checks: Vec::new(),
             })
         })
@@ -145,7 +148,7 @@ impl Running {
         timing: Timing,
         load: impl FnOnce() -> Result<Equipped, ApplianceError> + Send + 'static,
     ) -> Self {
-        let (outlook, inside) = outlook();
+        let (handle, inside) = connect();
         let findings = Arc::<Mutex<Vec<Finding>>>::default();
         let thread = std::thread::spawn({
             let findings = Arc::clone(&findings);
@@ -154,7 +157,7 @@ impl Running {
                     .enable_all()
                     .build()
                     .unwrap();
-                runtime.block_on(appliance::run(
+                runtime.block_on(event_loop::run(
                     board,
                     load,
                     timing,
@@ -166,7 +169,7 @@ impl Running {
         });
         Self {
             bench,
-            outlook,
+            handle,
             findings,
             thread,
         }
@@ -241,7 +244,7 @@ pub(crate) fn expected(label: &str) -> (Finding, Identity) {
     let finding = Finding {
         field,
         slide: slide.standing(manifest.slide, &manifest.decision),
-        kept: Kept::Unwanted,
+        kept: SaveOutcome::Unwanted,
     };
     (finding, identity)
 }
@@ -316,7 +319,7 @@ fn what_the_self_test_finds_wrong_stays_on_the_screen_until_a_press() {
     let (board, bench) = mock::board();
     let running = Running::start_with(board, bench, TIMING, || {
         Ok(Equipped {
-            examiner: unrecorded(&demo_model())?,
+            recorder: unrecorded(&demo_model())?,
             checks: vec![
                 Check::passed("storage", "plenty"),
                 Check::failed("model", "smear-2.0.0 failed, back to smear 1.0.0"),
@@ -398,13 +401,13 @@ fn a_frame_older_than_the_press_is_never_analysed() {
     let running = Running::start(TIMING, &demo_model());
     let (bytes, name) = field("_1");
     running.bench.camera.will_deliver_stale(bytes, &name);
-    let mut happenings = running.outlook.happenings();
+    let mut events = running.handle.events();
     running.press("a fault", FAULT);
     // Whoever asked over a network is told, too.
-    let Ok(Happening::Failed {
+    let Ok(ApplianceEvent::Failed {
         fault,
         asked: Some(_),
-    }) = happenings.blocking_recv()
+    }) = events.blocking_recv()
     else {
         panic!("no failure of a press");
     };
@@ -652,7 +655,7 @@ fn fields_are_recorded_with_their_evidence_and_what_is_not_saved_is_told() {
         bytes
     );
     let finding = &running.findings()[0];
-    assert_eq!(finding.kept, Kept::Saved(recorded.id));
+    assert_eq!(finding.kept, SaveOutcome::Saved(recorded.id));
     assert_eq!((&recorded.source, recorded.number), (&name, 1));
     assert_eq!(recorded.verdict, "Positive");
     assert_eq!(recorded.probability, finding.field.probability);
@@ -677,7 +680,7 @@ fn fields_are_recorded_with_their_evidence_and_what_is_not_saved_is_told() {
     assert!(running.bench.button.press());
     // Waits until that field is analysed.
     running.next_slide();
-    assert_eq!(running.findings()[1].kept, Kept::NotSaved);
+    assert_eq!(running.findings()[1].kept, SaveOutcome::NotSaved);
     assert_eq!(records(&state).len(), 1);
     running.end().1.unwrap();
 }
@@ -686,11 +689,11 @@ fn fields_are_recorded_with_their_evidence_and_what_is_not_saved_is_told() {
 fn a_field_that_nobody_waits_for_any_more_is_not_recorded() {
     let folder = tempfile::tempdir().unwrap();
     let enough = Space::probed(|| Ok(u64::MAX), 2, 1);
-    let mut examiner = recorded(folder.path(), enough).unwrap();
+    let mut recorder = recorded(folder.path(), enough).unwrap();
     let slide = Slide::first();
-    let specimen = |claim| {
+    let captured = |claim| {
         let (bytes, source) = field("_1");
-        Specimen {
+        CapturedField {
             frame: Frame {
                 pixels: Pixels::Encoded(bytes),
                 earlier: None,
@@ -703,19 +706,19 @@ fn a_field_that_nobody_waits_for_any_more_is_not_recorded() {
             claim,
         }
     };
-    let given_up = Claim::default();
+    let given_up = CommitToken::default();
     drop(given_up.held());
-    let error = examiner.examine(specimen(given_up)).unwrap_err();
+    let error = recorder.examine(captured(given_up)).unwrap_err();
     assert!(matches!(error, AnalysisError::TooLate), "{error}");
     assert!(records(folder.path()).is_empty());
     // Nor did it leave anything behind that a field could be mistaken for.
     let verified = Archive::open(folder.path()).unwrap().verify(None).unwrap();
     assert_eq!((verified.rows, verified.unrecorded), (0, 0));
-    let waited_for = Claim::default();
+    let waited_for = CommitToken::default();
     let held = waited_for.held();
-    let answer = examiner.examine(specimen(waited_for.clone())).unwrap();
+    let answer = recorder.examine(captured(waited_for.clone())).unwrap();
     let finding = answer.finding;
-    assert!(matches!(finding.kept, Kept::Saved(_)));
+    assert!(matches!(finding.kept, SaveOutcome::Saved(_)));
     assert!(!waited_for.take(), "whoever records it has it");
     drop(held);
     assert_eq!(records(folder.path()).len(), 1);
@@ -907,8 +910,8 @@ fn a_verdict_names_the_engine_that_gave_it_after_another_was_lost() {
                 .through(|inner| Box::new(Losable { inner, is_lost }));
             let analyst = Analyst::new(model, Limits::default());
             let space = Space::probed(|| Ok(u64::MAX), 2, 1);
-            let records = Cabinet::open(state, Retention::default(), space)?;
-            Ok(Examiner::recording(analyst, records))
+            let records = LazyStore::open(state, Retention::default(), space)?;
+            Ok(Recorder::recording(analyst, records))
         }
     };
     let (board, bench) = mock::board();

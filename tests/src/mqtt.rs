@@ -13,7 +13,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
 use smearscope::records::{
-    Archive, ElapsedEntry, EngineEntry, Exposure, FieldEntry, Filter, Images, ModelEntry,
+    Archive, ElapsedEntry, EngineEntry, FieldEntry, FieldImages, Filter, Images, ModelEntry,
     RecordsError, SlideEntry, StandingEntry, Store,
 };
 use tempfile::TempDir;
@@ -466,7 +466,7 @@ fn record(state: &Path, fields: usize) {
     };
     for number in 1..=fields {
         let id = Uuid::now_v7();
-        let exposure = Exposure {
+        let exposure = FieldImages {
             encoded: None,
             image: &image,
             overlay: None,

@@ -19,7 +19,7 @@ fn every_screen_is_as_it_was_looked_at() {
         .arg(drawn.path())
         .assert()
         .success();
-    let known = root().join("firmware/screens");
+    let known = root().join("firmware/docs/screens");
     assert_eq!(names(drawn.path()), names(&known));
     for name in names(&known) {
         let [new, old] =
@@ -27,7 +27,7 @@ fn every_screen_is_as_it_was_looked_at() {
         assert!(
             new == old,
             "{name} has changed; look at it, then draw all again with `smearscope screens --out \
-             firmware/screens`"
+             firmware/docs/screens`"
         );
     }
 }

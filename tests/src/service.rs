@@ -339,7 +339,7 @@ fn removed(state: &Path) -> Vec<bool> {
 #[test]
 fn a_disk_that_is_full_at_the_start_is_told_until_there_is_room() {
     let test = "service::a_disk_that_is_full_at_the_start_is_told_until_there_is_room";
-    if enter(test) != Place::Inside {
+    if enter(test) != Place::ApplianceLink {
         return;
     }
     let (manager, disk, state) = on_a_small_disk(1);
@@ -378,7 +378,7 @@ fn a_disk_that_is_full_at_the_start_is_told_until_there_is_room() {
 
 #[test]
 fn on_a_full_disk_exports_are_noted_and_make_room() {
-    if enter("service::on_a_full_disk_exports_are_noted_and_make_room") != Place::Inside {
+    if enter("service::on_a_full_disk_exports_are_noted_and_make_room") != Place::ApplianceLink {
         return;
     }
     // More than the ballast: a disk that is filled stays full until somebody else makes room.

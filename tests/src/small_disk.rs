@@ -17,7 +17,7 @@ const INSIDE: &str = "SMEARSCOPE_TEST_NAME_SPACE";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     /// In a name space of its own: it may mount.
-    Inside,
+    ApplianceLink,
     /// Outside, and it has passed inside.
     Passed,
     /// Where there is no such name space.
@@ -27,7 +27,7 @@ pub(crate) enum Place {
 /// Runs the test of this name once more, in a name space of its own.
 pub(crate) fn enter(test: &str) -> Place {
     if std::env::var_os(INSIDE).is_some() {
-        return Place::Inside;
+        return Place::ApplianceLink;
     }
     let unshare = || {
         let mut command = Command::new("unshare");
@@ -57,7 +57,7 @@ pub(crate) fn enter(test: &str) -> Place {
 pub(crate) struct SmallDisk(TempDir);
 
 impl SmallDisk {
-    /// One of so many MiB; only [`Place::Inside`].
+    /// One of so many MiB; only [`Place::ApplianceLink`].
     pub(crate) fn of_mib(mib: u64) -> Self {
         let disk = Self(tempfile::tempdir().unwrap());
         let size = format!("size={mib}m");

@@ -14,13 +14,15 @@ use std::time::Duration;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use smearscope::analysis::Analyst;
-use smearscope::appliance::{self, ApplianceError, End, Equipped, Timing};
-use smearscope::examiner::Examiner;
-use smearscope::machine::{Finding, Kept};
+use smearscope::analysis::analyst::Analyst;
+use smearscope::analysis::finding::{Finding, SaveOutcome};
+use smearscope::analysis::recorder::Recorder;
+use smearscope::appliance::event_loop::{self, ApplianceError, End, Equipped};
+use smearscope::appliance::handle::{ApplianceEvent, connect};
+use smearscope::config::storage::Retention;
+use smearscope::config::timing::Timing;
 use smearscope::models::ModelError;
-use smearscope::outlook::{Happening, outlook};
-use smearscope::records::{Archive, Cabinet, Filter, RecordsError, Retention, Space};
+use smearscope::records::{Archive, Filter, LazyStore, RecordsError, Space};
 use smearscope_artifacts::decode::Limits;
 use smearscope_artifacts::{
     ArtifactError, Classifier, EngineChoice, EngineConfig, EngineInfo, Inference, Model, Tensor,
@@ -164,7 +166,7 @@ fn known_fields() -> Vec<Known> {
 /// An appliance at work, and all that can go wrong with it.
 struct Soak {
     bench: Bench,
-    happenings: broadcast::Receiver<Happening>,
+    events: broadcast::Receiver<ApplianceEvent>,
     mood: Mood,
     free: Arc<AtomicU64>,
     thread: JoinHandle<Result<End, ApplianceError>>,
@@ -173,7 +175,7 @@ struct Soak {
 impl Soak {
     fn start(state: &Path) -> Self {
         let (board, bench) = mock::board();
-        let (outlook, inside) = outlook();
+        let (handle, inside) = connect();
         let mood = Mood::default();
         let free = Arc::new(AtomicU64::new(u64::MAX));
         let space = Space::probed(
@@ -190,25 +192,25 @@ impl Soak {
                 let wrap = |inner| -> Box<dyn Classifier> { Box::new(Moody { inner, mood }) };
                 let model = model().map_err(ModelError::from)?.through(wrap);
                 let analyst = Analyst::new(model, Limits::default());
-                let records = Cabinet::open(state, Retention::default(), space)?;
+                let records = LazyStore::open(state, Retention::default(), space)?;
                 Ok(Equipped {
-                    examiner: Examiner::recording(analyst, records),
+                    recorder: Recorder::recording(analyst, records),
                     checks: Vec::new(),
                 })
             }
         };
-        let happenings = outlook.happenings();
+        let events = handle.events();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
                 .unwrap();
             let never = std::future::pending();
-            runtime.block_on(appliance::run(board, load, TIMING, inside, |_| {}, never))
+            runtime.block_on(event_loop::run(board, load, TIMING, inside, |_| {}, never))
         });
         Self {
             bench,
-            happenings,
+            events,
             mood,
             free,
             thread,
@@ -219,10 +221,10 @@ impl Soak {
     fn press(&mut self) -> Result<Finding, String> {
         assert!(self.bench.button.press());
         loop {
-            match self.happenings.blocking_recv().unwrap() {
-                Happening::Analysed(report) => return Ok(report.finding.clone()),
-                Happening::Failed { fault, .. } => return Err(fault.message),
-                Happening::SlideClosed(_) => {}
+            match self.events.blocking_recv().unwrap() {
+                ApplianceEvent::Analysed(report) => return Ok(report.finding.clone()),
+                ApplianceEvent::Failed { fault, .. } => return Err(fault.message),
+                ApplianceEvent::SlideClosed(_) => {}
             }
         }
     }
@@ -299,7 +301,7 @@ impl Soak {
             DiskFilled => {
                 let (disk, mib) = disk.unwrap();
                 disk.resize(None);
-                assert_eq!(self.photograph(field).kept, Kept::NotSaved);
+                assert_eq!(self.photograph(field).kept, SaveOutcome::NotSaved);
                 disk.resize(Some(*mib));
                 return;
             }
@@ -307,7 +309,7 @@ impl Soak {
                 let (incoming, aside) = (state.join("incoming"), state.join("aside"));
                 std::fs::rename(&incoming, &aside).unwrap();
                 std::fs::write(&incoming, "in the way").unwrap();
-                assert_eq!(self.photograph(field).kept, Kept::NotSaved);
+                assert_eq!(self.photograph(field).kept, SaveOutcome::NotSaved);
                 std::fs::remove_file(&incoming).unwrap();
                 std::fs::rename(&aside, &incoming).unwrap();
                 return;
@@ -320,17 +322,17 @@ impl Soak {
 
 /// What the process holds: memory in KiB, threads, open files.
 #[derive(Debug, Clone, Copy)]
-struct Held {
+struct CommitGuard {
     memory_kib: u64,
     threads: usize,
     files: usize,
 }
 
-fn held() -> Held {
+fn held() -> CommitGuard {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let memory = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let count = |folder| std::fs::read_dir(folder).unwrap().count();
-    Held {
+    CommitGuard {
         memory_kib: memory
             .and_then(|line| line.split_whitespace().next()?.parse().ok())
             .unwrap(),
@@ -348,7 +350,7 @@ fn soak() {
     if place == Place::Passed {
         return;
     }
-    let disk = (place == Place::Inside).then(|| {
+    let disk = (place == Place::ApplianceLink).then(|| {
         let mib = DISK_MIB + presses * FIELD_KIB / 1024;
         (SmallDisk::of_mib(mib), mib)
     });
@@ -372,7 +374,10 @@ fn soak() {
             saved += u64::from(trouble == DisplayGone);
         } else {
             let kept = soak.photograph(field).kept;
-            assert!(matches!(kept, Kept::Saved(_)), "press {press}: {kept:?}");
+            assert!(
+                matches!(kept, SaveOutcome::Saved(_)),
+                "press {press}: {kept:?}"
+            );
             saved += 1;
         }
         if press % 5 == 4 {

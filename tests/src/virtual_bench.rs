@@ -11,11 +11,12 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 use serde_json::Value;
-use smearscope::machine::{Fault, Finding, State};
-use smearscope::quality::Problem;
-use smearscope::screens::Identity;
-use smearscope::slide::Standing;
-use smearscope::verdict::{Reason, Verdict};
+use smearscope::analysis::finding::Finding;
+use smearscope::analysis::identity::Identity;
+use smearscope::analysis::quality::Problem;
+use smearscope::analysis::slide::SlideSummary;
+use smearscope::analysis::verdict::{Reason, Verdict};
+use smearscope::appliance::state::{Fault, State};
 use smearscope_artifacts as artifacts;
 use smearscope_hardware::virtual_ssd1306::{Glass, VirtualSsd1306};
 use smearscope_hardware::{Canvas, ScreenSize};
@@ -316,7 +317,7 @@ fn pictures_come_through_v4l2_and_verdicts_go_out_over_i2c_and_gpio() {
     bench.wait_for("a positive verdict", RED, &glass);
 
     bench.hold(2000);
-    let closed = Standing {
+    let closed = SlideSummary {
         refused: 1,
         ..positive.slide
     };
@@ -396,7 +397,7 @@ fn one_press_is_one_field_however_its_contact_chatters() {
     let verdicts: Vec<_> = bench.records();
     assert_eq!(verdicts.len(), 2, "{verdicts:#?}");
 
-    // Held until it is over.
+    // CommitGuard until it is over.
     bench.hold(9000);
     assert_eq!(bench.ended(), "0");
     let glass = bench.shown(&State::Off);

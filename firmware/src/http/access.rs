@@ -23,11 +23,11 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::Context;
-use super::page;
-use super::problem::Problem;
-use super::settings::HttpSettings;
-use super::tokens::{Role, Tokens};
+use crate::config::http::HttpSettings;
+use crate::http::Context;
+use crate::http::page;
+use crate::http::problem::Problem;
+use crate::http::tokens::{Role, Tokens};
 
 /// Wrong tokens that an address may send at once; after that, one each so many seconds.
 const FAILURES: f64 = 10.0;

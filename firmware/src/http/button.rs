@@ -11,11 +11,11 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio::time::{sleep, timeout};
 use utoipa::ToSchema;
 
-use super::Context;
-use super::problem::{Details, Problem};
-use super::wire::{self, Finding, Slide, is_waiting};
-use crate::machine;
-use crate::outlook::{Happening, Status};
+use crate::appliance::handle::{ApplianceEvent, Status};
+use crate::appliance::state;
+use crate::http::Context;
+use crate::http::problem::{Details, Problem};
+use crate::report::types::{self, Finding, Slide, is_waiting};
 
 /// What the loop needs beside picture and analysis, to draw and to keep them.
 const MARGIN: Duration = Duration::from_secs(5);
@@ -33,20 +33,15 @@ pub(crate) async fn capture(
     State(context): State<Context>,
 ) -> Result<(StatusCode, Json<Finding>), Problem> {
     // Before the press: its outcome may be there at once.
-    let mut happenings = context.outlook.happenings();
+    let mut events = context.handle.events();
     let Some(asked) = press(&context, ButtonEvent::Press).await else {
         return Err(busy(&context));
     };
-    let finding = outcome(
-        &context,
-        &mut happenings,
-        asked,
-        |happening| match happening {
-            // A finding of an earlier press must never pass for this one's.
-            Happening::Analysed(report) if report.asked >= asked => Some(Finding::from(&**report)),
-            _ => None,
-        },
-    );
+    let finding = outcome(&context, &mut events, asked, |event| match event {
+        // A finding of an earlier press must never pass for this one's.
+        ApplianceEvent::Analysed(report) if report.asked >= asked => Some(Finding::from(&**report)),
+        _ => None,
+    });
     let finding = finding.await?;
     settled(&context, |status| is_waiting(&status.state)).await;
     Ok((StatusCode::CREATED, Json(finding)))
@@ -70,9 +65,9 @@ pub(crate) struct NextSlide {
     (status = 504, description = "Nothing came of it in time.", body = Details, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn next_slide(State(context): State<Context>) -> Result<Json<NextSlide>, Problem> {
-    let mut happenings = context.outlook.happenings();
+    let mut events = context.handle.events();
     let asked = Instant::now();
-    let status = context.outlook.status().borrow().clone();
+    let status = context.handle.status().borrow().clone();
     if !is_waiting(&status.state) {
         return Err(busy(&context));
     }
@@ -83,20 +78,15 @@ pub(crate) async fn next_slide(State(context): State<Context>) -> Result<Json<Ne
             slide,
         }));
     }
-    if !context.outlook.button().tell(ButtonEvent::NextSlide) {
+    if !context.handle.button().tell(ButtonEvent::NextSlide) {
         return Err(busy(&context));
     }
-    let closed = outcome(
-        &context,
-        &mut happenings,
-        asked,
-        |happening| match happening {
-            Happening::SlideClosed(standing) if standing.slide >= slide => {
-                Some(Slide::from(standing))
-            }
-            _ => None,
-        },
-    )
+    let closed = outcome(&context, &mut events, asked, |event| match event {
+        ApplianceEvent::SlideClosed(standing) if standing.slide >= slide => {
+            Some(Slide::from(standing))
+        }
+        _ => None,
+    })
     .await?;
     settled(&context, |status| status.slide > slide).await;
     Ok(Json(NextSlide {
@@ -107,11 +97,11 @@ pub(crate) async fn next_slide(State(context): State<Context>) -> Result<Json<Ne
 
 /// Shows the last verdict on the screen and the LEDs again, as a double press of the button does.
 #[utoipa::path(post, path = "/v1/repeat", tag = "bench", responses(
-    (status = 200, description = "The appliance, which shows it.", body = wire::State),
+    (status = 200, description = "The appliance, which shows it.", body = types::State),
     (status = 409, description = "There is none, or the appliance is doing something else.", body = Details, content_type = "application/problem+json"),
 ))]
-pub(crate) async fn repeat(State(context): State<Context>) -> Result<Json<wire::State>, Problem> {
-    let status = context.outlook.status().borrow().clone();
+pub(crate) async fn repeat(State(context): State<Context>) -> Result<Json<types::State>, Problem> {
+    let status = context.handle.status().borrow().clone();
     if is_waiting(&status.state) && !status.can_repeat {
         return Err(Problem::new(
             StatusCode::CONFLICT,
@@ -122,10 +112,10 @@ pub(crate) async fn repeat(State(context): State<Context>) -> Result<Json<wire::
         return Err(busy(&context));
     }
     settled(&context, |status| {
-        matches!(*status.state, machine::State::Again(_))
+        matches!(*status.state, state::State::Again(_))
     })
     .await;
-    let shown = wire::State::from(&*context.outlook.status().borrow());
+    let shown = types::State::from(&*context.handle.status().borrow());
     Ok(Json(shown))
 }
 
@@ -146,7 +136,7 @@ pub(crate) struct Off {
 pub(crate) async fn off(
     State(context): State<Context>,
 ) -> Result<(StatusCode, Json<Off>), Problem> {
-    let button = context.outlook.button();
+    let button = context.handle.button();
     if !button.tell(ButtonEvent::NextSlide) || !button.shutdown() {
         return Err(busy(&context));
     }
@@ -160,11 +150,11 @@ async fn press(context: &Context, event: impl Fn(Instant) -> ButtonEvent) -> Opt
     let patience = Instant::now() + MOMENT;
     loop {
         // A final fault accepts a press, and does nothing.
-        if !is_waiting(&context.outlook.status().borrow().state) {
+        if !is_waiting(&context.handle.status().borrow().state) {
             return None;
         }
         let now = Instant::now();
-        if context.outlook.button().tell(event(now)) {
+        if context.handle.button().tell(event(now)) {
             return Some(now);
         }
         if now > patience {
@@ -176,39 +166,36 @@ async fn press(context: &Context, event: impl Fn(Instant) -> ButtonEvent) -> Opt
 
 /// Waits until the status says what has happened already, so that whoever asks next is not told the old one.
 async fn settled(context: &Context, is_told: impl FnMut(&Status) -> bool) {
-    let mut status = context.outlook.status();
+    let mut status = context.handle.status();
     // Late or gone, what happened has happened.
     let _ = timeout(MARGIN, status.wait_for(is_told)).await;
 }
 
-fn is_working(state: &machine::State) -> bool {
-    matches!(
-        state,
-        machine::State::Capturing(_) | machine::State::Analysing
-    )
+fn is_working(state: &state::State) -> bool {
+    matches!(state, state::State::Capturing(_) | state::State::Analysing)
 }
 
 /// Waits for what came of a press of this moment, within the time that it may take.
 async fn outcome<T>(
     context: &Context,
-    happenings: &mut Receiver<Happening>,
+    events: &mut Receiver<ApplianceEvent>,
     asked: Instant,
-    wanted: impl Fn(&Happening) -> Option<T>,
+    wanted: impl Fn(&ApplianceEvent) -> Option<T>,
 ) -> Result<T, Problem> {
     let timing = &context.config.timing;
     let search = async {
         loop {
-            match happenings.recv().await {
+            match events.recv().await {
                 // One that nobody asked for may have come just before the press, which goes on.
-                Ok(Happening::Failed {
+                Ok(ApplianceEvent::Failed {
                     fault,
                     asked: Some(of),
                 }) if of >= asked => {
                     settled(context, |status| !is_working(&status.state)).await;
                     return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, fault.message));
                 }
-                Ok(happening) => {
-                    if let Some(found) = wanted(&happening) {
+                Ok(event) => {
+                    if let Some(found) = wanted(&event) {
                         return Ok(found);
                     }
                 }
@@ -233,7 +220,7 @@ async fn outcome<T>(
 }
 
 fn busy(context: &Context) -> Problem {
-    let status = context.outlook.status();
+    let status = context.handle.status();
     let state = status.borrow().state.name().to_owned();
     Problem::new(
         StatusCode::CONFLICT,

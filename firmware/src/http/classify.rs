@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::Context;
-use super::pool::{Analysed, Refusal};
-use super::problem::{Details, Problem};
-use super::upload::{self, Kind};
-use crate::answer::Answer;
+use crate::analysis::pool::{Analysed, Refusal};
+use crate::http::Context;
+use crate::http::problem::{Details, Problem};
+use crate::http::upload::{self, Kind};
+use crate::report::answer::Answer;
 
 /// An image as a form's field.
 #[derive(ToSchema)]

@@ -8,10 +8,11 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::wire::State;
-use super::{Context, blocking};
+use crate::http::Context;
+use crate::http::blocking;
 use crate::http::problem::Problem;
-use crate::vitals;
+use crate::report::types::State;
+use crate::system::host_metrics;
 
 /// What stands for a secret.
 const REDACTED: &str = "(set)";
@@ -73,11 +74,11 @@ pub(crate) struct Disk {
 pub(crate) async fn device(
     extract::State(context): extract::State<Context>,
 ) -> Result<Json<Device>, Problem> {
-    let status = context.outlook.status().borrow().clone();
+    let status = context.handle.status().borrow().clone();
     let kept = context.config.state().map(Path::to_path_buf);
-    let disk = |folder: &Path| vitals::room(folder).ok();
-    let vitals = move || (vitals::temperature(), kept.as_deref().and_then(disk));
-    let (temperature_celsius, disk) = blocking(vitals).await?;
+    let disk = |folder: &Path| host_metrics::room(folder).ok();
+    let host_metrics = move || (host_metrics::temperature(), kept.as_deref().and_then(disk));
+    let (temperature_celsius, disk) = blocking(host_metrics).await?;
     Ok(Json(Device {
         version: env!("CARGO_PKG_VERSION"),
         state: State::from(&status),

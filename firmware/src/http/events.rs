@@ -17,10 +17,11 @@ use serde::Serialize;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Semaphore, broadcast, watch};
 
-use super::problem::{Details, Problem};
-use super::{Context, wire};
-use crate::network::Ending;
-use crate::outlook::{Happening, Outlook, Status};
+use crate::appliance::handle::{ApplianceEvent, ApplianceHandle, Status};
+use crate::http::Context;
+use crate::http::problem::{Details, Problem};
+use crate::report::types;
+use crate::system::shutdown::Shutdown;
 
 /// Events that are kept for who comes back.
 const KEPT: usize = 256;
@@ -65,12 +66,11 @@ impl Hub {
     }
 
     /// Passes on what happens until the appliance or the network ends.
-    pub(crate) async fn run(self: Arc<Self>, outlook: Outlook, ending: Ending) {
-        let mut status = outlook.status();
-        self.pass_on(&mut status, outlook.happenings(), ending)
-            .await;
+    pub(crate) async fn run(self: Arc<Self>, handle: ApplianceHandle, shutdown: Shutdown) {
+        let mut status = handle.status();
+        self.pass_on(&mut status, handle.events(), shutdown).await;
         // The last is how it ended.
-        let state = wire::State::from(&*status.borrow());
+        let state = types::State::from(&*status.borrow());
         self.tell("state", &state);
         let _ = self.sender.send(None);
     }
@@ -78,17 +78,17 @@ impl Hub {
     async fn pass_on(
         &self,
         status: &mut watch::Receiver<Status>,
-        mut happenings: broadcast::Receiver<Happening>,
-        mut ending: Ending,
+        mut events: broadcast::Receiver<ApplianceEvent>,
+        mut shutdown: Shutdown,
     ) {
-        let mut last = wire::State::from(&*status.borrow_and_update());
+        let mut last = types::State::from(&*status.borrow_and_update());
         self.tell("state", &last);
         loop {
             tokio::select! {
                 biased;
-                () = ending.wait() => return,
-                happening = happenings.recv() => match happening {
-                    Ok(happening) => self.happened(&happening),
+                () = shutdown.wait() => return,
+                event = events.recv() => match event {
+                    Ok(event) => self.happened(&event),
                     Err(RecvError::Lagged(missed)) => log::warn!("{missed} events were missed"),
                     Err(RecvError::Closed) => return,
                 },
@@ -96,7 +96,7 @@ impl Hub {
                     if changed.is_err() {
                         return;
                     }
-                    let state = wire::State::from(&*status.borrow_and_update());
+                    let state = types::State::from(&*status.borrow_and_update());
                     if state != last {
                         self.tell("state", &state);
                         last = state;
@@ -106,11 +106,15 @@ impl Hub {
         }
     }
 
-    fn happened(&self, happening: &Happening) {
-        match happening {
-            Happening::Analysed(report) => self.tell("verdict", &wire::Finding::from(&**report)),
-            Happening::SlideClosed(standing) => self.tell("slide", &wire::Slide::from(standing)),
-            Happening::Failed { fault, .. } => self.tell(
+    fn happened(&self, event: &ApplianceEvent) {
+        match event {
+            ApplianceEvent::Analysed(report) => {
+                self.tell("verdict", &types::Finding::from(&**report))
+            }
+            ApplianceEvent::SlideClosed(standing) => {
+                self.tell("slide", &types::Slide::from(standing))
+            }
+            ApplianceEvent::Failed { fault, .. } => self.tell(
                 "fault",
                 &FaultData {
                     message: &fault.message,

@@ -25,13 +25,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::pool::stand_back;
-use super::problem::{Details, Problem};
-use super::records::{filter, folder};
-use super::wire::Verdict;
-use super::{Context, blocking};
+use crate::http::Context;
+use crate::http::blocking;
+use crate::http::problem::{Details, Problem};
+use crate::http::records::{filter, folder};
 use crate::records::{Archive, Exported, Filter};
-use crate::vitals;
+use crate::report::types::Verdict;
+use crate::system::host_metrics;
+use crate::system::priority::lower_priority;
 
 /// Exports that are made or sent at once.
 const AT_ONCE: usize = 2;
@@ -170,7 +171,7 @@ pub(crate) async fn export(
     let (answer, made) = oneshot::channel();
     // It may take minutes: not on one of the few threads for what blocks.
     let started = thread::Builder::new().name("export".into()).spawn(move || {
-        stand_back();
+        lower_priority();
         let made = order.make(&|| !answer.is_closed());
         // Nobody may wait any more.
         let _ = answer.send(made);
@@ -283,7 +284,7 @@ impl Write for Sparing<'_> {
             if !(self.is_wanted)() {
                 return Err(io::Error::other("nobody waits for it any more"));
             }
-            if vitals::room(self.folder)?.free < self.least.saturating_add(2 * STEP) {
+            if host_metrics::room(self.folder)?.free < self.least.saturating_add(2 * STEP) {
                 self.is_full = true;
                 return Err(io::ErrorKind::StorageFull.into());
             }

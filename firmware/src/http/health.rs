@@ -6,9 +6,9 @@ use axum::http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Context;
-use super::problem::{Details, Problem};
-use crate::machine;
+use crate::appliance::state;
+use crate::http::Context;
+use crate::http::problem::{Details, Problem};
 
 /// Whether it lives, or can be used.
 #[derive(Debug, Serialize, ToSchema)]
@@ -34,11 +34,11 @@ pub(crate) async fn live() -> Json<Health> {
     (status = 503, description = "It cannot, and why.", body = Details, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn ready(State(context): State<Context>) -> Result<Json<Health>, Problem> {
-    let status = context.outlook.status().borrow().clone();
+    let status = context.handle.status().borrow().clone();
     let reason = match &*status.state {
-        machine::State::Fault(fault) => fault.message.clone(),
-        machine::State::Starting => "the model is being checked; wait".into(),
-        machine::State::Off => "it is switched off".into(),
+        state::State::Fault(fault) => fault.message.clone(),
+        state::State::Starting => "the model is being checked; wait".into(),
+        state::State::Off => "it is switched off".into(),
         _ => return Ok(OK),
     };
     Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, reason).retry_after(5))

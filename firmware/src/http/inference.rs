@@ -7,11 +7,11 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Context;
-use super::classify::analyse;
-use super::upload::Kind;
-use super::wire;
-use crate::answer::Answer;
+use crate::http::Context;
+use crate::http::classify::analyse;
+use crate::http::upload::Kind;
+use crate::report::answer::Answer;
+use crate::report::types;
 
 /// What HIAS reads.
 #[derive(Debug, Serialize, ToSchema)]
@@ -71,7 +71,7 @@ fn said(answer: &Answer) -> Inference {
         diagnosis: Some(answer.verdict.word()),
         // The calibrated probability is that of leukemia.
         confidence: answer.probability.map(|probability| {
-            if answer.verdict == wire::Verdict::Negative {
+            if answer.verdict == types::Verdict::Negative {
                 1.0 - probability
             } else {
                 probability

@@ -16,16 +16,17 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-use super::problem::Problem;
-use super::{Context, blocking};
+use crate::analysis::recorder::StageTimes;
+use crate::appliance::handle::{ApplianceEvent, Status};
+use crate::appliance::state;
 use crate::config::Config;
-use crate::examiner::Took;
-use crate::machine;
+use crate::http::Context;
+use crate::http::blocking;
+use crate::http::problem::Problem;
 use crate::mqtt;
-use crate::network::Ending;
-use crate::outlook::{Happening, Status};
 use crate::records::Archive;
-use crate::vitals::{self, Room};
+use crate::system::host_metrics::{self, Room};
+use crate::system::shutdown::Shutdown;
 
 const KIND: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -70,15 +71,15 @@ impl Metrics {
     /// Counts what happens until the appliance or the network ends.
     pub(crate) async fn count(
         self: Arc<Self>,
-        mut happenings: Receiver<Happening>,
-        mut ending: Ending,
+        mut events: Receiver<ApplianceEvent>,
+        mut shutdown: Shutdown,
     ) {
         loop {
             tokio::select! {
                 biased;
-                () = ending.wait() => return,
-                happening = happenings.recv() => match happening {
-                    Ok(happening) => self.happened(&happening),
+                () = shutdown.wait() => return,
+                event = events.recv() => match event {
+                    Ok(event) => self.happened(&event),
                     Err(RecvError::Lagged(missed)) => {
                         self.missed.inc_by(missed);
                     }
@@ -88,25 +89,25 @@ impl Metrics {
         }
     }
 
-    fn happened(&self, happening: &Happening) {
-        match happening {
-            Happening::Analysed(report) => {
+    fn happened(&self, event: &ApplianceEvent) {
+        match event {
+            ApplianceEvent::Analysed(report) => {
                 let verdict = report.finding.field.verdict.word();
                 self.verdicts.get_or_create(&[("verdict", verdict)]).inc();
                 self.took(&report.took);
             }
-            Happening::SlideClosed(standing) => {
+            ApplianceEvent::SlideClosed(standing) => {
                 let verdict = standing.verdict.word();
                 self.slides.get_or_create(&[("verdict", verdict)]).inc();
             }
-            Happening::Failed { .. } => {
+            ApplianceEvent::Failed { .. } => {
                 self.faults.inc();
             }
         }
     }
 
-    fn took(&self, took: &Took) {
-        let Took {
+    fn took(&self, took: &StageTimes) {
+        let StageTimes {
             capture,
             preparation,
             inference,
@@ -161,7 +162,7 @@ impl Metrics {
                 None => registry.register(name, help, gauge),
             }
         };
-        let is_faulty = matches!(*now.status.state, machine::State::Fault(_));
+        let is_faulty = matches!(*now.status.state, state::State::Fault(_));
         gauge(
             "fault",
             "Whether a fault is shown",
@@ -211,14 +212,16 @@ impl Metrics {
     (status = 200, description = "Metrics.", body = String, content_type = "application/openmetrics-text"),
 ))]
 pub(crate) async fn metrics(State(context): State<Context>) -> Result<Response, Problem> {
-    let status = context.outlook.status().borrow().clone();
+    let status = context.handle.status().borrow().clone();
     let depth = context.pool.depth();
     let config = Arc::clone(&context.config);
     let look = move || Now {
         status,
         depth,
-        celsius: vitals::temperature(),
-        disk: config.state().and_then(|folder| vitals::room(folder).ok()),
+        celsius: host_metrics::temperature(),
+        disk: config
+            .state()
+            .and_then(|folder| host_metrics::room(folder).ok()),
         undelivered: undelivered(&config),
     };
     let now = blocking(look).await?;
@@ -237,15 +240,15 @@ fn undelivered(config: &Config) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::Fault;
-    use crate::outlook::outlook;
-    use crate::outlook::tests::report;
+    use crate::appliance::handle::connect;
+    use crate::appliance::handle::tests::report;
+    use crate::appliance::state::Fault;
 
     #[test]
     fn what_happened_is_counted_and_what_cannot_be_seen_is_left_out() {
         let metrics = Metrics::default();
         let mut report = report();
-        report.took = Took {
+        report.took = StageTimes {
             capture: Duration::from_millis(300),
             preparation: Duration::from_millis(25),
             inference: None,
@@ -253,19 +256,19 @@ mod tests {
         };
         let report = Arc::new(report);
         for _ in 0..2 {
-            metrics.happened(&Happening::Analysed(Arc::clone(&report)));
+            metrics.happened(&ApplianceEvent::Analysed(Arc::clone(&report)));
         }
-        metrics.happened(&Happening::SlideClosed(report.finding.slide));
-        metrics.happened(&Happening::Failed {
+        metrics.happened(&ApplianceEvent::SlideClosed(report.finding.slide));
+        metrics.happened(&ApplianceEvent::Failed {
             fault: Fault {
                 message: "the camera is gone".into(),
                 is_final: false,
             },
             asked: None,
         });
-        let (outlook, _inside) = outlook();
+        let (handle, _inside) = connect();
         let now = |celsius| Now {
-            status: outlook.status().borrow().clone(),
+            status: handle.status().borrow().clone(),
             depth: 3,
             celsius,
             disk: Some(Room { free: 5, total: 7 }),

@@ -27,23 +27,19 @@ mod events;
 mod export;
 mod health;
 mod inference;
-mod journal;
+mod log_tail;
 mod metrics;
 mod models;
 mod notes;
 mod openapi;
 mod page;
-mod pool;
 mod problem;
 mod records;
 mod router;
-pub mod settings;
 mod tls;
-pub(crate) mod token_command;
-mod tokens;
+pub(crate) mod tokens;
 pub(crate) mod upload;
 mod viewfinder;
-pub(crate) mod wire;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -60,18 +56,18 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
+use crate::analysis::pool::Pool;
+use crate::appliance::handle::ApplianceHandle;
+use crate::appliance::notice::Notice;
 use crate::config::Config;
-use crate::network::Ending;
-use crate::outlook::Outlook;
-use crate::screens::Notice;
+use crate::config::http::HttpSettings;
+use crate::system::shutdown::Shutdown;
 use access::{Access, Peer};
 use events::Hub;
 use export::Exports;
 use metrics::Metrics;
-use pool::Pool;
 use problem::Problem;
-use settings::HttpSettings;
-use tls::Secrecy;
+use tls::TlsIdentity;
 use tokens::{Role, Tokens};
 use viewfinder::Viewfinder;
 
@@ -86,9 +82,9 @@ const CONNECTIONS: usize = 64;
 pub(crate) struct Server {
     settings: HttpSettings,
     config: Config,
-    outlook: Outlook,
+    handle: ApplianceHandle,
     access: Access,
-    secrecy: Option<Secrecy>,
+    identity: Option<TlsIdentity>,
 }
 
 /// What the answers are made from.
@@ -96,14 +92,14 @@ pub(crate) struct Server {
 struct Context {
     settings: Arc<HttpSettings>,
     config: Arc<Config>,
-    outlook: Outlook,
+    handle: ApplianceHandle,
     hub: Arc<Hub>,
     pool: Arc<Pool>,
     exports: Arc<Exports>,
     metrics: Arc<Metrics>,
     access: Arc<Access>,
     viewfinder: Arc<Viewfinder>,
-    ending: Ending,
+    shutdown: Shutdown,
 }
 
 impl Server {
@@ -115,7 +111,7 @@ impl Server {
     pub(crate) fn new(
         settings: HttpSettings,
         config: Config,
-        outlook: Outlook,
+        handle: ApplianceHandle,
         notice: &mut Notice,
     ) -> Result<Self> {
         let tokens = config.state().map(Tokens::of);
@@ -127,70 +123,70 @@ impl Server {
             notice.add("API TOKEN", token.to_string().replace('-', " "));
         }
         let names = access::names(&settings);
-        let secrecy = match &settings.tls {
+        let identity = match &settings.tls {
             None => None,
             Some(tls) => {
-                let secrecy = Secrecy::open(tls, config.state(), &names)?;
-                log::info!("certificate: SHA-256 {}", secrecy.fingerprint);
-                if secrecy.is_new {
-                    notice.add("TLS SHA-256", secrecy.fingerprint.clone());
+                let identity = TlsIdentity::open(tls, config.state(), &names)?;
+                log::info!("certificate: SHA-256 {}", identity.fingerprint);
+                if identity.is_new {
+                    notice.add("TLS SHA-256", identity.fingerprint.clone());
                 }
-                Some(secrecy)
+                Some(identity)
             }
         };
         Ok(Self {
             access: Access::new(&settings, names, tokens),
             settings,
             config,
-            outlook,
-            secrecy,
+            handle,
+            identity,
         })
     }
 
     /// Answers until it is told to end.
-    pub(crate) async fn serve(self, mut ending: Ending) {
+    pub(crate) async fn serve(self, mut shutdown: Shutdown) {
         let Self {
             settings,
             config,
-            outlook,
+            handle,
             access,
-            secrecy,
+            identity,
         } = self;
-        let scheme = if secrecy.is_some() { "https" } else { "http" };
+        let scheme = if identity.is_some() { "https" } else { "http" };
         let hub = Hub::new();
-        tokio::spawn(Arc::clone(&hub).run(outlook.clone(), ending.clone()));
+        tokio::spawn(Arc::clone(&hub).run(handle.clone(), shutdown.clone()));
         let metrics = Arc::<Metrics>::default();
-        tokio::spawn(Arc::clone(&metrics).count(outlook.happenings(), ending.clone()));
+        tokio::spawn(Arc::clone(&metrics).count(handle.events(), shutdown.clone()));
         let listener = tokio::select! {
             listener = listen(settings.listen, scheme) => listener,
-            () = ending.wait() => return,
+            () = shutdown.wait() => return,
         };
         let patience = settings.header;
         let config = Arc::new(config);
         let pool = Pool::new(Arc::clone(&config), settings.analyses, settings.queue);
-        let viewfinder = Viewfinder::new(outlook.clone(), &config);
+        let viewfinder = Viewfinder::new(handle.clone(), &config);
         let router = router::router(Context {
             settings: Arc::new(settings),
             config,
-            outlook,
+            handle,
             hub,
             pool: Arc::new(pool),
             exports: Arc::default(),
             metrics,
             access: Arc::new(access),
             viewfinder,
-            ending: ending.clone(),
+            shutdown: shutdown.clone(),
         });
         let graceful = GracefulShutdown::new();
         let room = Arc::new(Semaphore::new(CONNECTIONS));
         loop {
             let (stream, peer, permit) = tokio::select! {
                 Some(accepted) = accept(&listener, &room) => accepted,
-                () = ending.wait() => break,
+                () = shutdown.wait() => break,
             };
             let router = router.clone().layer(Extension(Peer(peer)));
             let watcher = graceful.watcher();
-            let acceptor = secrecy.as_ref().map(|secrecy| secrecy.acceptor.clone());
+            let acceptor = identity.as_ref().map(|identity| identity.acceptor.clone());
             tokio::spawn(async move {
                 let _permit = permit;
                 match acceptor {

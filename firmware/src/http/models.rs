@@ -3,9 +3,11 @@
 use axum::Json;
 use axum::extract::State;
 
-use super::problem::Problem;
-use super::{Context, blocking};
-use crate::models::{Listed, Models, listed};
+use crate::http::Context;
+use crate::http::blocking;
+use crate::http::problem::Problem;
+use crate::models::Models;
+use crate::report::models::{Listed, listed};
 
 /// The models that the appliance has, as `smearscope model list --json` names them.
 #[utoipa::path(get, path = "/v1/models", tag = "device", responses(

@@ -7,9 +7,9 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::Context;
-use super::problem::{Details, Problem};
-use super::records::{read_records, slide_of};
+use crate::http::Context;
+use crate::http::problem::{Details, Problem};
+use crate::http::records::{read_records, slide_of};
 use crate::records::{NoteEntry, checked_note};
 
 /// A note to be written.

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use smearscope_artifacts::sha256;
 
-use super::Context;
+use crate::http::Context;
 
 /// Nothing but what comes from here, and pictures that the page itself makes of answers.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
@@ -36,7 +36,7 @@ macro_rules! files {
         &[$(File {
             path: $path,
             kind: $kind,
-            content: include_str!(concat!("page/", $name)),
+            content: include_str!(concat!("../../web/", $name)),
         }),*]
     };
 }

@@ -12,14 +12,16 @@ use smearscope_hardware::with_causes;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::access::Immutable;
-use super::pool::NOTHING_KEPT;
-use super::problem::{Details, Problem};
-use super::wire::Verdict;
-use super::{Context, blocking};
+use crate::analysis::pool::NOTHING_KEPT;
+use crate::http::Context;
+use crate::http::access::Immutable;
+use crate::http::blocking;
+use crate::http::problem::{Details, Problem};
 use crate::records::{
-    self, Archive, Filter, ImageEntry, NoteEntry, Page, Record, RecordsError, SlideRecord, utc,
+    Archive, Filter, ImageEntry, NoteEntry, Page, Record, RecordsError, SlideRecord,
 };
+use crate::report::types::Verdict;
+use crate::system::time::utc;
 
 /// What a page has at most.
 const MOST: u32 = 100;
@@ -296,7 +298,7 @@ pub(crate) fn filter(
     verdict: Option<Verdict>,
 ) -> Result<Filter, Problem> {
     let time = |key: &str, text: Option<String>| {
-        let time = text.map(|text| records::time(&text).map(utc));
+        let time = text.map(|text| crate::system::time::time(&text).map(utc));
         time.transpose().map_err(|error| {
             wrong(format!(
                 "{key}: {error}; send a time like 2026-05-01T08:00:00Z"

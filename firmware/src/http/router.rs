@@ -12,10 +12,41 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{
-    Context, access, button, classify, device, events, export, health, inference, journal, metrics,
-    models, notes, openapi, page, problem, records, viewfinder,
-};
+use crate::http::Context;
+
+use crate::http::access;
+
+use crate::http::button;
+
+use crate::http::classify;
+
+use crate::http::device;
+
+use crate::http::events;
+
+use crate::http::export;
+
+use crate::http::health;
+
+use crate::http::inference;
+
+use crate::http::log_tail;
+
+use crate::http::metrics;
+
+use crate::http::models;
+
+use crate::http::notes;
+
+use crate::http::openapi;
+
+use crate::http::page;
+
+use crate::http::problem;
+
+use crate::http::records;
+
+use crate::http::viewfinder;
 
 /// Everything that is answered.
 pub(crate) fn router(context: Context) -> Router {
@@ -46,7 +77,7 @@ fn described() -> (Router<Context>, OpenApi) {
         .routes(routes!(device::device))
         .routes(routes!(device::configuration))
         .routes(routes!(models::models))
-        .routes(routes!(journal::journal))
+        .routes(routes!(log_tail::journal))
         .routes(routes!(metrics::metrics))
         .routes(routes!(button::capture))
         .routes(routes!(button::next_slide))

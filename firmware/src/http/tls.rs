@@ -16,7 +16,7 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::settings::Tls;
+use crate::config::http::Tls;
 
 /// Certificate and key in one file, so that they always belong together.
 const FILE: &str = "tls.pem";
@@ -24,7 +24,7 @@ const FILE: &str = "tls.pem";
 const GROUP: usize = 4;
 
 /// What makes connections secret, and by what they are known.
-pub(crate) struct Secrecy {
+pub(crate) struct TlsIdentity {
     pub(crate) acceptor: TlsAcceptor,
     /// SHA-256 of the certificate, in groups of letters.
     pub(crate) fingerprint: String,
@@ -32,7 +32,7 @@ pub(crate) struct Secrecy {
     pub(crate) is_new: bool,
 }
 
-impl Secrecy {
+impl TlsIdentity {
     /// Reads the certificate that `tls` names, or else the one in `state`, which is made if need be.
     pub(crate) fn open(tls: &Tls, state: Option<&Path>, names: &[String]) -> Result<Self> {
         let (certificate, key, is_new) = match tls {
@@ -102,7 +102,7 @@ mod tests {
     fn a_certificate_is_made_once_and_known_again() {
         let folder = tempfile::tempdir().unwrap();
         let names = ["bench.local".to_owned()];
-        let open = || Secrecy::open(&Tls::SelfSigned, Some(folder.path()), &names);
+        let open = || TlsIdentity::open(&Tls::SelfSigned, Some(folder.path()), &names);
         let first = open().unwrap();
         assert!(first.is_new);
         assert_eq!(first.fingerprint.len(), 64 + 15);

@@ -92,7 +92,7 @@ impl Tokens {
         entries.push(Entry {
             id: sha256.get(..8).unwrap_or_default().to_owned(),
             role,
-            created_at: crate::records::utc(jiff::Timestamp::now()),
+            created_at: crate::system::time::utc(jiff::Timestamp::now()),
             sha256,
         });
         self.write(&entries)?;

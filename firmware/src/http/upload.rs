@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use tower_http::timeout::TimeoutError;
 
-use super::problem::Problem;
+use crate::http::problem::Problem;
 
 /// The name of the form's field.
 const FIELD: &str = "file";

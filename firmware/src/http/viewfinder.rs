@@ -20,14 +20,15 @@ use smearscope_hardware::{Pixels, with_causes};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{sleep, timeout};
 
-use super::problem::{Details, Problem};
-use super::wire::is_waiting;
-use super::{Context, blocking};
-use crate::analysis::picture;
+use crate::analysis::analyst::picture;
+use crate::analysis::quality::{Downscaler, QualityGate};
+use crate::appliance::handle::ApplianceHandle;
 use crate::config::Config;
-use crate::outlook::Outlook;
-use crate::quality::{Copier, QualityGate};
-use crate::workers::Gone;
+use crate::http::Context;
+use crate::http::blocking;
+use crate::http::problem::{Details, Problem};
+use crate::report::types::is_waiting;
+use crate::system::worker::WorkerPanicked;
 
 /// The figures of the picture that a response or a part carries, as JSON.
 const QUALITY: HeaderName = HeaderName::from_static("smearscope-quality");
@@ -56,7 +57,7 @@ struct View {
 
 /// The camera as the network sees it.
 pub(crate) struct Viewfinder {
-    outlook: Outlook,
+    handle: ApplianceHandle,
     limits: Limits,
     /// How long the camera may take.
     deadline: Duration,
@@ -66,9 +67,9 @@ pub(crate) struct Viewfinder {
 }
 
 impl Viewfinder {
-    pub(crate) fn new(outlook: Outlook, config: &Config) -> Arc<Self> {
+    pub(crate) fn new(handle: ApplianceHandle, config: &Config) -> Arc<Self> {
         Arc::new(Self {
-            outlook,
+            handle,
             limits: config.limits,
             deadline: config.timing.capture,
             last: Mutex::default(),
@@ -101,7 +102,7 @@ impl Viewfinder {
 
     /// Asks the camera, once the bench does not need it.
     async fn glimpse(&self) -> Result<Pixels, Problem> {
-        let mut status = self.outlook.status();
+        let mut status = self.handle.status();
         let is_free = {
             // Whoever holds what it gives holds up the bench.
             let free = status.wait_for(|status| is_waiting(&status.state));
@@ -111,13 +112,13 @@ impl Viewfinder {
             let state = status.borrow().state.name().to_owned();
             return Err(unavailable(format!("the bench needs the camera ({state})")));
         }
-        let Some(camera) = self.outlook.camera() else {
+        let Some(camera) = self.handle.camera() else {
             return Err(unavailable("the camera is not there yet"));
         };
         match timeout(self.deadline, camera.glimpse()).await {
             Ok(Ok(Ok(pixels))) => Ok(pixels),
             Ok(Ok(Err(error))) => Err(unavailable(with_causes(&error))),
-            Ok(Err(Gone)) => Err(unavailable("the camera's driver crashed")),
+            Ok(Err(WorkerPanicked)) => Err(unavailable("the camera's driver crashed")),
             Err(_) => Err(unavailable(
                 "the camera gives no picture; unplug and plug it in",
             )),
@@ -132,7 +133,7 @@ impl Viewfinder {
             return;
         }
         *last = None;
-        if let Some(camera) = self.outlook.camera() {
+        if let Some(camera) = self.handle.camera() {
             // One that is gone rests.
             let _ = camera.rest().await;
         }
@@ -154,7 +155,7 @@ fn develop(pixels: Pixels, limits: &Limits) -> Result<(Bytes, HeaderValue), Prob
         .ok_or_else(|| Problem::internal("the figures of a picture cannot be written"))?;
     let mut jpeg = Vec::new();
     JpegEncoder::new_with_quality(&mut jpeg, FIDELITY)
-        .encode_image(Copier::new(SIDE).copy(&picture.image))
+        .encode_image(Downscaler::new(SIDE).copy(&picture.image))
         .map_err(|error| unavailable(with_causes(&error)))?;
     Ok((jpeg.into(), quality))
 }
@@ -195,10 +196,10 @@ pub(crate) async fn preview(State(context): State<Context>) -> Result<Response, 
                 first
             } else {
                 sleep(PACE).await;
-                let mut ending = context.ending.clone();
+                let mut shutdown = context.shutdown.clone();
                 tokio::select! {
                     view = context.viewfinder.look() => view.ok()?,
-                    () = ending.wait() => return None,
+                    () = shutdown.wait() => return None,
                 }
             };
             Some((view, (None, place)))
@@ -232,10 +233,10 @@ mod tests {
     use smearscope_hardware::{Camera, Frame, HardwareError};
 
     use super::*;
-    use crate::camera::CameraThread;
+    use crate::appliance::camera::CameraThread;
+    use crate::appliance::handle::connect;
+    use crate::appliance::state;
     use crate::config::Raw;
-    use crate::machine;
-    use crate::outlook::outlook;
 
     /// Shows a field, and tells what it is asked for.
     struct Told(mpsc::Sender<&'static str>);
@@ -262,15 +263,14 @@ mod tests {
 
     #[tokio::test]
     async fn many_looks_are_one_glimpse_and_the_camera_rests_after_the_last() {
-        let (outlook, inside) = outlook();
-        let viewfinder = Viewfinder::new(outlook, &Raw::default().validate().unwrap());
+        let (handle, link) = connect();
+        let viewfinder = Viewfinder::new(handle, &Raw::default().validate().unwrap());
         let (told, asked) = mpsc::channel();
         let (first, second) = tokio::join!(viewfinder.look(), async {
-            inside.show(CameraThread::start(Box::new(Told(told))).unwrap());
+            link.show(CameraThread::start(Box::new(Told(told))).unwrap());
             assert!(asked.try_recv().is_err(), "the bench is not waiting yet");
-            inside
-                .status
-                .send_modify(|status| status.state = Arc::new(machine::State::Ready));
+            link.status
+                .send_modify(|status| status.state = Arc::new(state::State::Ready));
             viewfinder.look().await
         });
         assert_eq!(first.unwrap().seen, second.unwrap().seen);

@@ -3,7 +3,6 @@
 //! A model's folder may be named in the configuration; else the `store` says which is in use, and in
 //! a new store that is the one that comes with the program.
 
-mod commands;
 mod store;
 
 use std::path::{Path, PathBuf};
@@ -11,8 +10,6 @@ use std::path::{Path, PathBuf};
 use smearscope_artifacts::{ArtifactError, Manifest, Model, ModelFiles};
 use smearscope_hardware::with_causes;
 
-pub use commands::ModelCommand;
-pub(crate) use commands::{Listed, listed};
 pub use store::{ModelStore, Roles, Slot, StoreError};
 
 use crate::config::Config;
@@ -71,6 +68,11 @@ impl<'a> Models<'a> {
     /// Those of `config`.
     pub fn new(config: &'a Config) -> Self {
         Self { config }
+    }
+
+    /// The model's folder that the configuration names, if it names one.
+    pub(crate) fn named(&self) -> Option<&Path> {
+        self.config.model.as_deref()
     }
 
     /// Where models are installed, if the appliance has a place for what it keeps.

@@ -245,7 +245,7 @@ impl ModelStore {
         self.folder.join("models.toml")
     }
 
-    /// Held as long as what it gives.
+    /// CommitGuard as long as what it gives.
     fn lock(&self) -> Result<File, StoreError> {
         let folder = File::open(&self.folder)
             .map_err(|error| disk(&self.folder, "opening the folder", error))?;

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use crate::outlook::Outlook;
+use crate::appliance::handle::ApplianceHandle;
 use smearscope_hardware::ButtonEvent;
 
 /// Longer names are no names.
@@ -108,10 +108,10 @@ impl Order {
     }
 
     /// Presses the button, where that is what is asked for; gives why it is refused, if it is.
-    pub(crate) fn press(self, outlook: &Outlook) -> Option<&'static str> {
+    pub(crate) fn press(self, handle: &ApplianceHandle) -> Option<&'static str> {
         let is_heard = match self {
-            Self::Capture => outlook.button().press(),
-            Self::NextSlide => outlook.button().tell(ButtonEvent::NextSlide),
+            Self::Capture => handle.button().press(),
+            Self::NextSlide => handle.button().tell(ButtonEvent::NextSlide),
             Self::Selftest => true,
         };
         (!is_heard).then_some("the appliance is busy; try again")

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::link::Message;
-use super::payload;
-use super::settings::Mqtt;
+use crate::config::mqtt::Mqtt;
+use crate::mqtt::link::Message;
+use crate::mqtt::payload;
 
 /// The message that announces the appliance with all that it tells and does.
 pub(crate) fn message(prefix: &str, settings: &Mqtt) -> Message {

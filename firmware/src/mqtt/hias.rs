@@ -10,18 +10,20 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior, interval_at};
 
-use super::command::Order;
-use super::link::{Incoming, Link, LinkError, Message, Session};
-use super::payload;
-use super::rate::Rate;
-use super::selftest::{self, Condition};
-use super::session::Conversation;
-use super::settings::Hias;
+use crate::analysis::finding::Finding;
+use crate::analysis::finding::SaveOutcome;
+use crate::analysis::verdict::Verdict;
+use crate::appliance::handle::{ApplianceEvent, ApplianceHandle, Report};
+use crate::appliance::state::State;
 use crate::config::Config;
-use crate::machine::{Finding, Kept, State};
-use crate::outlook::{Happening, Outlook, Report};
-use crate::verdict::Verdict;
-use crate::vitals::{Probe, Vitals};
+use crate::config::mqtt::Hias;
+use crate::mqtt::command::Order;
+use crate::mqtt::link::{Incoming, Link, LinkError, Message, Session};
+use crate::mqtt::payload;
+use crate::mqtt::rate::Rate;
+use crate::mqtt::selftest::{self, Condition};
+use crate::mqtt::session::Conversation;
+use crate::system::host_metrics::{HostMetrics, Probe};
 
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// From the start to the first sign of life.
@@ -39,7 +41,7 @@ const NOT_SAVED: &str = "the field is not saved and does not count";
 pub(crate) struct Agent {
     settings: Hias,
     config: Arc<Config>,
-    outlook: Outlook,
+    handle: ApplianceHandle,
     probe: Probe,
     life: Interval,
     rate: Rate,
@@ -82,13 +84,18 @@ struct Classification<'a> {
 }
 
 impl Agent {
-    pub(crate) fn new(settings: Hias, config: Arc<Config>, outlook: Outlook, probe: Probe) -> Self {
+    pub(crate) fn new(
+        settings: Hias,
+        config: Arc<Config>,
+        handle: ApplianceHandle,
+        probe: Probe,
+    ) -> Self {
         let mut life = interval_at(tokio::time::Instant::now() + FIRST_LIFE, LIFE);
         life.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             settings,
             config,
-            outlook,
+            handle,
             probe,
             life,
             rate: Rate::new(),
@@ -106,13 +113,13 @@ impl Agent {
         Message::passing(self.topic("Status"), text)
     }
 
-    fn life(&self, vitals: &Vitals) -> Message {
+    fn life(&self, host_metrics: &HostMetrics) -> Message {
         let life = Life {
-            cpu: vitals.cpu,
-            memory: vitals.memory,
-            diskspace: vitals.disk,
+            cpu: host_metrics.cpu,
+            memory: host_metrics.memory,
+            diskspace: host_metrics.disk,
             // HIAS wants a number where there is no sensor, too.
-            temperature: vitals.temperature.unwrap_or(0.0),
+            temperature: host_metrics.temperature.unwrap_or(0.0),
             latitude: self.settings.latitude,
             longitude: self.settings.longitude,
         };
@@ -145,21 +152,21 @@ impl Agent {
         }
     }
 
-    fn happened(&mut self, happening: &Happening) -> Vec<Message> {
+    fn happened(&mut self, event: &ApplianceEvent) -> Vec<Message> {
         let mut messages = Vec::new();
-        match happening {
-            Happening::Analysed(report) => {
+        match event {
+            ApplianceEvent::Analysed(report) => {
                 if !self.is_processing {
                     messages.push(self.processing());
                 }
                 messages.extend(self.found(report));
                 self.is_processing = false;
             }
-            Happening::Failed { fault, .. } if self.is_processing => {
+            ApplianceEvent::Failed { fault, .. } if self.is_processing => {
                 messages.push(self.state("Prediction", "Fault", &fault.message));
                 self.is_processing = false;
             }
-            Happening::Failed { .. } | Happening::SlideClosed(_) => {}
+            ApplianceEvent::Failed { .. } | ApplianceEvent::SlideClosed(_) => {}
         }
         messages
     }
@@ -169,7 +176,7 @@ impl Agent {
         let unfounded = |reason: &str| ("Inconclusive", format!("No verdict: {reason}"), None);
         let (word, message, confidence) = match field.verdict {
             // The bench shows no verdict on it, either.
-            _ if *kept == Kept::NotSaved => unfounded(NOT_SAVED),
+            _ if *kept == SaveOutcome::NotSaved => unfounded(NOT_SAVED),
             Verdict::Positive => ("Positive", DETECTED.into(), field.probability),
             Verdict::Negative => (
                 "Negative",
@@ -201,10 +208,10 @@ impl Agent {
             None => Some("it asks for nothing that is known"),
             Some(Order::Selftest) if self.selftest.is_some() => Some("a self-test is running"),
             Some(Order::Selftest) => {
-                self.selftest = Some(selftest::begin(&self.config, &self.outlook));
+                self.selftest = Some(selftest::begin(&self.config, &self.handle));
                 None
             }
-            Some(order) => order.press(&self.outlook),
+            Some(order) => order.press(&self.handle),
         };
         if let Some(refusal) = refusal {
             log::info!("HIAS: a command is refused: {refusal}");
@@ -241,8 +248,8 @@ impl Conversation for Agent {
 
     async fn hold<L: Link>(&mut self, link: &mut L) -> Result<Infallible, LinkError> {
         let commands = self.topic("Commands");
-        let mut happenings = self.outlook.happenings();
-        let mut status = self.outlook.status();
+        let mut events = self.handle.events();
+        let mut status = self.handle.status();
         self.is_processing = false;
         link.publish(self.status("ONLINE")).await?;
         loop {
@@ -257,9 +264,9 @@ impl Conversation for Agent {
                     }
                 }
                 // Before the state: what came of a press is told before the next press.
-                happening = happenings.recv() => match happening {
-                    Ok(happening) => {
-                        for message in self.happened(&happening) {
+                event = events.recv() => match event {
+                    Ok(event) => {
+                        for message in self.happened(&event) {
                             link.publish(message).await?;
                         }
                     }
@@ -274,8 +281,8 @@ impl Conversation for Agent {
                     }
                 }
                 _ = self.life.tick() => {
-                    let vitals = self.probe.look();
-                    link.publish(self.life(&vitals)).await?;
+                    let host_metrics = self.probe.look();
+                    link.publish(self.life(&host_metrics)).await?;
                 }
                 condition = tested(&mut self.selftest) => {
                     let state = if condition.passed { "Passed" } else { "Failed" };
@@ -298,11 +305,11 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::analysis::verdict::Reason;
+    use crate::appliance::handle::connect;
+    use crate::appliance::handle::tests::report;
+    use crate::appliance::state::tests::finding;
     use crate::config::Raw;
-    use crate::machine::tests::finding;
-    use crate::outlook::outlook;
-    use crate::outlook::tests::report;
-    use crate::verdict::Reason;
 
     fn agent(more: &str) -> Agent {
         let text = format!(
@@ -314,7 +321,7 @@ mod tests {
         Agent::new(
             settings,
             Arc::new(config),
-            outlook().0,
+            connect().0,
             Probe::new(Path::new("/")),
         )
     }
@@ -328,8 +335,8 @@ mod tests {
         said.collect()
     }
 
-    fn analysed(verdict: Verdict, probability: Option<f32>) -> Happening {
-        Happening::Analysed(Arc::new(Report {
+    fn analysed(verdict: Verdict, probability: Option<f32>) -> ApplianceEvent {
+        ApplianceEvent::Analysed(Arc::new(Report {
             finding: finding(verdict, probability),
             ..report()
         }))
@@ -371,8 +378,8 @@ mod tests {
     async fn a_field_that_is_not_saved_has_no_verdict() {
         let mut agent = agent("classification = true\n");
         let mut finding = finding(Verdict::Positive, Some(0.9));
-        finding.kept = Kept::NotSaved;
-        let lost = Happening::Analysed(Arc::new(Report {
+        finding.kept = SaveOutcome::NotSaved;
+        let lost = ApplianceEvent::Analysed(Arc::new(Report {
             finding,
             ..report()
         }));
@@ -389,8 +396,8 @@ mod tests {
     #[tokio::test]
     async fn a_press_that_fails_does_not_stay_in_processing() {
         let mut agent = agent("states_topic = \"State\"\n");
-        let fault = || Happening::Failed {
-            fault: crate::machine::Fault {
+        let fault = || ApplianceEvent::Failed {
+            fault: crate::appliance::state::Fault {
                 message: "no picture".into(),
                 is_final: false,
             },
@@ -415,7 +422,7 @@ mod tests {
     #[tokio::test]
     async fn life_is_six_numbers() {
         let agent = agent("");
-        let life = agent.life(&Vitals {
+        let life = agent.life(&HostMetrics {
             cpu: 12.0,
             memory: 50.5,
             disk: 3.0,

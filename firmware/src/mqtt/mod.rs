@@ -14,7 +14,6 @@ pub(crate) mod command;
 mod delivery;
 mod discovery;
 mod hias;
-pub(crate) mod import;
 mod link;
 mod outbox;
 mod payload;
@@ -23,7 +22,6 @@ mod rate;
 mod rumqtt;
 mod selftest;
 mod session;
-pub mod settings;
 #[cfg(test)]
 mod tests;
 
@@ -36,16 +34,21 @@ use self::hias::Agent;
 pub(crate) use self::outbox::destination;
 use self::publisher::Publisher;
 use self::rumqtt::Rumqtt;
+use crate::appliance::handle::ApplianceHandle;
 use crate::config::Config;
-use crate::network::{Ending, Part};
-use crate::outlook::Outlook;
-use crate::vitals::Probe;
+use crate::network::Part;
+use crate::system::host_metrics::Probe;
+use crate::system::shutdown::Shutdown;
 
 /// The clients that `config` asks for; each runs until it is told to end.
 ///
 /// # Errors
 /// If the system has no room for a thread.
-pub(crate) fn clients(config: &Config, outlook: &Outlook, ending: &Ending) -> Result<Vec<Part>> {
+pub(crate) fn clients(
+    config: &Config,
+    handle: &ApplianceHandle,
+    shutdown: &Shutdown,
+) -> Result<Vec<Part>> {
     let mut clients: Vec<Part> = Vec::new();
     let shared = Arc::new(config.clone());
     let folder = config
@@ -58,16 +61,16 @@ pub(crate) fn clients(config: &Config, outlook: &Outlook, ending: &Ending) -> Re
         let agent = Agent::new(
             settings.clone(),
             Arc::clone(&shared),
-            outlook.clone(),
+            handle.clone(),
             probe(),
         );
-        clients.push(Box::pin(session::keep(link, agent, ending.clone())));
+        clients.push(Box::pin(session::keep(link, agent, shutdown.clone())));
     }
     if let Some(settings) = &config.mqtt {
         let link = Rumqtt::new(settings.broker.clone());
         let outbox = outbox::open(settings, config)?;
-        let publisher = Publisher::new(settings.clone(), shared, outlook.clone(), probe(), outbox);
-        clients.push(Box::pin(session::keep(link, publisher, ending.clone())));
+        let publisher = Publisher::new(settings.clone(), shared, handle.clone(), probe(), outbox);
+        clients.push(Box::pin(session::keep(link, publisher, shutdown.clone())));
     }
     Ok(clients)
 }

@@ -2,12 +2,12 @@
 
 use tokio::sync::oneshot;
 
-use super::link::LinkError;
-use super::payload;
-use super::settings::Mqtt;
 use crate::config::Config;
+use crate::config::mqtt::Mqtt;
+use crate::mqtt::link::LinkError;
+use crate::mqtt::payload;
 use crate::records::{self, RecordsError};
-use crate::workers::Worker;
+use crate::system::worker::Worker;
 
 /// An event that waits for its delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl Outbox for records::Outbox {
 type Job = Box<dyn FnOnce(&mut dyn Outbox) + Send>;
 
 /// Looks after an outbox, on a thread of its own.
-pub(crate) struct Mailroom(Worker<Job, ()>);
+pub(crate) struct OutboxWorker(Worker<Job, ()>);
 
 /// What the broker is called there.
 pub(crate) fn destination(settings: &Mqtt) -> String {
@@ -70,7 +70,7 @@ pub(crate) fn destination(settings: &Mqtt) -> String {
 }
 
 /// The outbox of the records, if any are kept.
-pub(crate) fn open(settings: &Mqtt, config: &Config) -> anyhow::Result<Option<Mailroom>> {
+pub(crate) fn open(settings: &Mqtt, config: &Config) -> anyhow::Result<Option<OutboxWorker>> {
     let Some(storage) = &config.storage else {
         log::warn!(
             "MQTT: without storage.state, verdicts are lost while the broker is away; set it to keep them"
@@ -78,10 +78,10 @@ pub(crate) fn open(settings: &Mqtt, config: &Config) -> anyhow::Result<Option<Ma
         return Ok(None);
     };
     let outbox = records::Outbox::new(storage.state.clone(), destination(settings));
-    Ok(Some(Mailroom::start(outbox)?))
+    Ok(Some(OutboxWorker::start(outbox)?))
 }
 
-impl Mailroom {
+impl OutboxWorker {
     /// Starts the thread.
     ///
     /// # Errors

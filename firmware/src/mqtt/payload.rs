@@ -3,12 +3,14 @@
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::machine::{Kept, State};
-use crate::outlook::{Report, Status};
-use crate::records::{FieldEntry, utc};
-use crate::screens::DEMO_NOTICE;
-use crate::slide::Standing;
-use crate::vitals::Vitals;
+use crate::analysis::finding::SaveOutcome;
+use crate::analysis::identity::DEMO_NOTICE;
+use crate::analysis::slide::SlideSummary;
+use crate::appliance::handle::{Report, Status};
+use crate::appliance::state::State;
+use crate::records::FieldEntry;
+use crate::system::host_metrics::HostMetrics;
+use crate::system::time::utc;
 
 /// A verdict on a field.
 #[derive(Serialize)]
@@ -52,7 +54,7 @@ struct SlidePayload<'a> {
 }
 
 impl SlidePayload<'_> {
-    fn of(standing: &Standing, closed: bool) -> Self {
+    fn of(standing: &SlideSummary, closed: bool) -> Self {
         Self {
             id: None,
             number: Some(standing.slide),
@@ -128,8 +130,8 @@ pub(crate) fn of_report(report: &Report) -> Vec<u8> {
     let field = &report.finding.field;
     json(&VerdictPayload {
         id: match report.finding.kept {
-            Kept::Saved(id) => id,
-            Kept::NotSaved | Kept::Unwanted => Uuid::now_v7(),
+            SaveOutcome::Saved(id) => id,
+            SaveOutcome::NotSaved | SaveOutcome::Unwanted => Uuid::now_v7(),
         },
         seq: None,
         captured_at: utc(jiff::Timestamp::now()),
@@ -138,9 +140,9 @@ pub(crate) fn of_report(report: &Report) -> Vec<u8> {
         probability: field.probability,
         threshold: report.threshold,
         saved: match report.finding.kept {
-            Kept::Saved(_) => Some(true),
-            Kept::NotSaved => Some(false),
-            Kept::Unwanted => None,
+            SaveOutcome::Saved(_) => Some(true),
+            SaveOutcome::NotSaved => Some(false),
+            SaveOutcome::Unwanted => None,
         },
         slide: SlidePayload::of(&report.finding.slide, false),
         model: report.identity.model.clone(),
@@ -151,7 +153,7 @@ pub(crate) fn of_report(report: &Report) -> Vec<u8> {
 }
 
 /// Where a slide stands.
-pub(crate) fn slide(standing: &Standing, closed: bool) -> Vec<u8> {
+pub(crate) fn slide(standing: &SlideSummary, closed: bool) -> Vec<u8> {
     json(&SlidePayload::of(standing, closed))
 }
 
@@ -175,12 +177,12 @@ pub(crate) fn state(status: &Status) -> Vec<u8> {
 }
 
 /// How the machine is.
-pub(crate) fn health(vitals: &Vitals, undelivered: Option<u64>) -> Vec<u8> {
+pub(crate) fn health(host_metrics: &HostMetrics, undelivered: Option<u64>) -> Vec<u8> {
     json(&HealthPayload {
-        cpu_percent: vitals.cpu,
-        memory_percent: vitals.memory,
-        disk_percent: vitals.disk,
-        temperature_c: vitals.temperature,
+        cpu_percent: host_metrics.cpu,
+        memory_percent: host_metrics.memory,
+        disk_percent: host_metrics.disk,
+        temperature_c: host_metrics.temperature,
         undelivered,
         at: utc(jiff::Timestamp::now()),
     })
@@ -221,7 +223,7 @@ pub(crate) mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::outlook::tests::report;
+    use crate::appliance::handle::tests::report;
 
     #[test]
     fn a_verdict_says_what_it_is_worth_and_not_where_it_came_from() {

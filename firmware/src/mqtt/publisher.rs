@@ -9,20 +9,20 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use super::command::{Answer, Command, Memory, Order};
-use super::delivery::Delivery;
-use super::discovery;
-use super::link::{Delivery as Receipt, Incoming, Link, LinkError, Message, Session};
-use super::outbox::{Mailroom, Outbox};
-use super::payload;
-use super::rate::Rate;
-use super::selftest::{self, Condition};
-use super::session::Conversation;
-use super::settings::Mqtt;
+use crate::analysis::finding::SaveOutcome;
+use crate::appliance::handle::{ApplianceEvent, ApplianceHandle};
 use crate::config::Config;
-use crate::machine::Kept;
-use crate::outlook::{Happening, Outlook};
-use crate::vitals::Probe;
+use crate::config::mqtt::Mqtt;
+use crate::mqtt::command::{Answer, Command, Memory, Order};
+use crate::mqtt::delivery::Delivery;
+use crate::mqtt::discovery;
+use crate::mqtt::link::{Delivery as Receipt, Incoming, Link, LinkError, Message, Session};
+use crate::mqtt::outbox::{Outbox, OutboxWorker};
+use crate::mqtt::payload;
+use crate::mqtt::rate::Rate;
+use crate::mqtt::selftest::{self, Condition};
+use crate::mqtt::session::Conversation;
+use crate::system::host_metrics::Probe;
 
 /// How often the broker hears from the appliance at least.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -35,10 +35,10 @@ const OPENING: Duration = Duration::from_secs(1);
 pub(crate) struct Publisher {
     settings: Mqtt,
     config: Arc<Config>,
-    outlook: Outlook,
+    handle: ApplianceHandle,
     probe: Probe,
     health: Interval,
-    outbox: Option<Mailroom>,
+    outbox: Option<OutboxWorker>,
     /// Once the outbox is open.
     delivery: Option<Delivery>,
     opening: Interval,
@@ -62,9 +62,9 @@ impl Publisher {
     pub(crate) fn new(
         settings: Mqtt,
         config: Arc<Config>,
-        outlook: Outlook,
+        handle: ApplianceHandle,
         probe: Probe,
-        outbox: Option<Mailroom>,
+        outbox: Option<OutboxWorker>,
     ) -> Self {
         let every = |period| {
             let mut ticks = interval(period);
@@ -74,7 +74,7 @@ impl Publisher {
         Self {
             settings,
             config,
-            outlook,
+            handle,
             probe,
             health: every(HEALTH),
             outbox,
@@ -107,7 +107,7 @@ impl Publisher {
     }
 
     async fn tell_state<L: Link>(&self, link: &mut L) -> Result<(), LinkError> {
-        let state = payload::state(&self.outlook.status().borrow());
+        let state = payload::state(&self.handle.status().borrow());
         link.publish(Message::retained(self.topic("state"), state))
             .await
     }
@@ -162,12 +162,12 @@ impl Publisher {
     async fn happened<L: Link>(
         &mut self,
         link: &mut L,
-        happening: Happening,
+        event: ApplianceEvent,
     ) -> Result<(), LinkError> {
-        match happening {
-            Happening::Analysed(report) => {
+        match event {
+            ApplianceEvent::Analysed(report) => {
                 let verdict = payload::of_report(&report);
-                let is_recorded = matches!(report.finding.kept, Kept::Saved(_));
+                let is_recorded = matches!(report.finding.kept, SaveOutcome::Saved(_));
                 if self.outbox.is_none() || !is_recorded {
                     // Nothing else will tell of it.
                     let live = Message::passing(self.topic("verdict"), verdict.clone());
@@ -177,7 +177,7 @@ impl Publisher {
                 self.tell_last(link, [("last_verdict", verdict), ("slide", slide)])
                     .await
             }
-            Happening::SlideClosed(standing) => {
+            ApplianceEvent::SlideClosed(standing) => {
                 let slide = payload::slide(&standing, true);
                 let message = Message::retained(self.topic("slide"), slide);
                 if let Some(last) = &mut self.last {
@@ -186,7 +186,7 @@ impl Publisher {
                 link.publish(message).await
             }
             // The state says so.
-            Happening::Failed { .. } => Ok(()),
+            ApplianceEvent::Failed { .. } => Ok(()),
         }
     }
 
@@ -222,11 +222,11 @@ impl Publisher {
         let refusal = match command.command {
             Order::Selftest if self.selftest.is_some() => Some("a self-test is running"),
             Order::Selftest => {
-                let test = selftest::begin(&self.config, &self.outlook);
+                let test = selftest::begin(&self.config, &self.handle);
                 self.selftest = Some((command.id.clone(), test));
                 None
             }
-            order => order.press(&self.outlook),
+            order => order.press(&self.handle),
         };
         let answer = Answer::to(command, refusal);
         self.memory.remember(answer.clone());
@@ -280,8 +280,8 @@ impl Conversation for Publisher {
         if let Some(delivery) = &mut self.delivery {
             delivery.land();
         }
-        let mut happenings = self.outlook.happenings();
-        let mut status = self.outlook.status();
+        let mut events = self.handle.events();
+        let mut status = self.handle.status();
         status.mark_unchanged();
         self.greet(link).await?;
         self.deliver(link).await?;
@@ -297,9 +297,9 @@ impl Conversation for Publisher {
                     }
                     Incoming::Received { payload, .. } => self.command(link, &payload).await?,
                 },
-                happening = happenings.recv() => {
-                    match happening {
-                        Ok(happening) => self.happened(link, happening).await?,
+                event = events.recv() => {
+                    match event {
+                        Ok(event) => self.happened(link, event).await?,
                         Err(RecvError::Lagged(_)) => {}
                         // The appliance has ended; who ends the network says goodbye.
                         Err(RecvError::Closed) => std::future::pending().await,

@@ -16,8 +16,8 @@ use smearscope_hardware::with_causes;
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::task::{JoinError, JoinHandle};
 
-use super::link::{Connect, Delivery, Incoming, Link, LinkError, Message, Session};
-use super::settings::{Broker, Trust};
+use crate::config::mqtt::{Broker, Trust};
+use crate::mqtt::link::{Connect, Delivery, Incoming, Link, LinkError, Message, Session};
 
 /// Messages that wait to be sent.
 const OUTGOING: usize = 64;

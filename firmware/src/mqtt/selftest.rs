@@ -5,10 +5,10 @@ use std::sync::Arc;
 use serde::Serialize;
 use tokio::task::JoinHandle;
 
-use crate::checks;
+use crate::appliance::checks;
+use crate::appliance::handle::{ApplianceHandle, Status};
+use crate::appliance::state::{SelfTest, State};
 use crate::config::Config;
-use crate::machine::{SelfTest, State};
-use crate::outlook::{Outlook, Status};
 
 /// What is known of the appliance now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -21,9 +21,9 @@ pub(crate) struct Condition {
 
 /// Checks storage and clock anew, on a thread of its own, and joins what the appliance found out of model,
 /// engine and board: those are at work and cannot be checked beside it.
-pub(crate) fn begin(config: &Arc<Config>, outlook: &Outlook) -> JoinHandle<Condition> {
+pub(crate) fn begin(config: &Arc<Config>, handle: &ApplianceHandle) -> JoinHandle<Condition> {
     let config = Arc::clone(config);
-    let status = outlook.status();
+    let status = handle.status();
     tokio::task::spawn_blocking(move || {
         let checks = checks::surroundings(&config);
         let status = status.borrow().clone();
@@ -68,12 +68,12 @@ fn condition<'a>(status: &Status, checks: impl Iterator<Item = (bool, &'a str)>)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::Fault;
-    use crate::outlook::outlook;
+    use crate::appliance::handle::connect;
+    use crate::appliance::state::Fault;
 
     #[test]
     fn what_is_wrong_comes_first() {
-        let status = outlook().0.status().borrow().clone();
+        let status = connect().0.status().borrow().clone();
         let found = |state, passed| Status {
             state: Arc::new(state),
             self_test: Some(SelfTest {

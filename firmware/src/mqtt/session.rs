@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout};
 
-use super::link::{Connect, Link, LinkError, Session};
-use crate::network::Ending;
+use crate::mqtt::link::{Connect, Link, LinkError, Session};
+use crate::system::shutdown::Shutdown;
 
 /// Before the second attempt; doubled with each.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
@@ -62,7 +62,7 @@ pub(crate) trait Conversation: Send {
 pub(crate) async fn keep<C: Connect, T: Conversation>(
     mut connect: C,
     mut conversation: T,
-    mut ending: Ending,
+    mut shutdown: Shutdown,
 ) {
     let name = conversation.name();
     let mut wait = FIRST_WAIT;
@@ -75,7 +75,7 @@ pub(crate) async fn keep<C: Connect, T: Conversation>(
         }
         let connected = tokio::select! {
             biased;
-            () = ending.wait() => return,
+            () = shutdown.wait() => return,
             never = conversation.prepare() => match never {},
             connected = connect.connect(&session) => connected,
         };
@@ -87,7 +87,7 @@ pub(crate) async fn keep<C: Connect, T: Conversation>(
                 let since = Instant::now();
                 let error = tokio::select! {
                     biased;
-                    () = ending.wait() => {
+                    () = shutdown.wait() => {
                         let goodbye = async {
                             if conversation.farewell(&mut link).await.is_ok() {
                                 link.close().await;
@@ -125,7 +125,7 @@ pub(crate) async fn keep<C: Connect, T: Conversation>(
         let wait_now = wait.mul_f64(rand::random_range(0.75..1.25));
         tokio::select! {
             biased;
-            () = ending.wait() => return,
+            () = shutdown.wait() => return,
             never = conversation.prepare() => match never {},
             () = sleep(wait_now) => {}
         }

@@ -6,19 +6,19 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::link::{Connect, Delivery, Incoming, Link, LinkError, Message, Session};
-use super::outbox::Mailroom;
-use super::outbox::tests::Shelf;
-use super::publisher::Publisher;
-use super::session;
+use crate::appliance::handle::tests::report;
+use crate::appliance::handle::{ApplianceEvent, ApplianceLink, connect};
 use crate::config::Raw;
-use crate::network::Ending;
-use crate::outlook::tests::report;
-use crate::outlook::{Happening, Inside, outlook};
-use crate::vitals::Probe;
+use crate::mqtt::link::{Connect, Delivery, Incoming, Link, LinkError, Message, Session};
+use crate::mqtt::outbox::OutboxWorker;
+use crate::mqtt::outbox::tests::Shelf;
+use crate::mqtt::publisher::Publisher;
+use crate::mqtt::session;
+use crate::system::host_metrics::Probe;
+use crate::system::shutdown::{Shutdown, ShutdownTrigger};
 
 /// A broker in memory. Clones are the same one.
 #[derive(Clone, Default)]
@@ -151,8 +151,8 @@ impl Link for Wire {
 }
 
 struct Playing {
-    inside: Inside,
-    end: watch::Sender<()>,
+    link: ApplianceLink,
+    end: ShutdownTrigger,
     task: JoinHandle<()>,
 }
 
@@ -161,14 +161,14 @@ impl Playing {
         let text = "[mqtt]\nhost = \"b\"\ndevice = \"box\"\ndiscovery = true\n";
         let config = Raw::parse(text).and_then(Raw::validate).unwrap();
         let settings = config.mqtt.clone().unwrap();
-        let (outlook, inside) = outlook();
-        let outbox = shelf.map(|shelf| Mailroom::start(shelf).unwrap());
+        let (handle, link) = connect();
+        let outbox = shelf.map(|shelf| OutboxWorker::start(shelf).unwrap());
         let probe = Probe::new(Path::new("/"));
-        let publisher = Publisher::new(settings, Arc::new(config), outlook, probe, outbox);
-        let (end, ending) = watch::channel(());
-        let keep = session::keep(stage.clone(), publisher, Ending::of(ending));
+        let publisher = Publisher::new(settings, Arc::new(config), handle, probe, outbox);
+        let (end, shutdown) = Shutdown::channel();
+        let keep = session::keep(stage.clone(), publisher, shutdown);
         Self {
-            inside,
+            link,
             end,
             task: tokio::spawn(keep),
         }
@@ -260,7 +260,9 @@ async fn without_records_a_verdict_is_told_of_as_it_happens() {
     stage
         .wait_until(|stage| !stage.on("smearscope/box/health").is_empty())
         .await;
-    playing.inside.tell(Happening::Analysed(Arc::new(report())));
+    playing
+        .link
+        .tell(ApplianceEvent::Analysed(Arc::new(report())));
     stage
         .wait_until(|stage| !stage.on("smearscope/box/slide").is_empty())
         .await;

@@ -7,8 +7,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::entry::FieldEntry;
-use super::{Page, RecordsError, ballast, pages, schema};
+use crate::records::Page;
+use crate::records::RecordsError;
+use crate::records::ballast;
+use crate::records::entry::FieldEntry;
+use crate::records::pages;
+use crate::records::schema;
 
 /// The records in a state folder, to be read.
 pub struct Archive {
@@ -19,7 +23,7 @@ pub struct Archive {
 /// Which fields are meant; without anything, all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// From this time on ([`utc`](super::utc)).
+    /// From this time on ([`utc`](crate::system::time::utc)).
     pub since: Option<String>,
     /// Before this time.
     pub until: Option<String>,
@@ -38,7 +42,7 @@ pub struct Record {
     pub seq: i64,
     /// Its hash, by which the next row follows from it.
     pub hash: String,
-    /// When its images were first exported ([`utc`](super::utc)), if they were.
+    /// When its images were first exported ([`utc`](crate::system::time::utc)), if they were.
     #[schema(required)]
     pub exported_at: Option<String>,
     /// When its images were removed, if they were.
@@ -65,7 +69,7 @@ impl Archive {
     /// Opens the records in `folder`.
     ///
     /// # Errors
-    /// [`RecordsError::File`] if there are none, and those of [`Store::open`](super::Store::open) that
+    /// [`RecordsError::File`] if there are none, and those of [`Store::open`](crate::records::Store::open) that
     /// concern the database.
     pub fn open(folder: &Path) -> Result<Self, RecordsError> {
         Ok(Self {

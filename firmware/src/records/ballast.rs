@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FallocateFlags, fallocate};
 
-use super::RecordsError;
+use crate::records::RecordsError;
 
 /// SQLite's log grows to 1000 pages of 4 KiB before it is copied into the database, which may grow by as much:
 /// 4 MB twice. The removal of a field's images writes some six pages, and frees more than that.

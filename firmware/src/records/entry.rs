@@ -2,18 +2,14 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{IMAGES, RecordsError};
-use crate::http::wire;
+use crate::records::IMAGES;
 
-/// A time as records have it: RFC 3339, UTC, with milliseconds, so that text sorts as time does.
-pub fn utc(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
-}
+use crate::records::RecordsError;
+use crate::report::types;
 
 /// A slide, written with its first field.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -56,7 +52,7 @@ pub struct FieldEntry {
     /// Probability from which on a verdict is positive.
     pub threshold: f32,
     /// What the quality gate measured: per figure its value, its limit and whether it passed.
-    #[schema(value_type = std::collections::BTreeMap<String, wire::Figure>)]
+    #[schema(value_type = std::collections::BTreeMap<String, types::Figure>)]
     pub quality: serde_json::Value,
     /// What the slide came to with this field.
     pub standing: StandingEntry,
@@ -207,7 +203,10 @@ impl FieldEntry {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
+    use crate::system::time::utc;
 
     #[test]
     fn no_image_lies_outside_of_the_folder() {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
-use super::space;
+use crate::records::space;
 
 /// Why records cannot be read, written or trusted.
 #[derive(Debug, thiserror::Error)]
@@ -140,7 +140,7 @@ impl RecordsError {
 
     /// For `map_err`: what SQLite says of the database in a state folder.
     pub(super) fn database(folder: &Path) -> impl Fn(rusqlite::Error) -> Self + use<> {
-        let path = super::database(folder);
+        let path = crate::records::database(folder);
         move |source| match source.sqlite_error_code() {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Mismatch {
                 problem: format!("{} is damaged ({source})", path.display()),

@@ -15,11 +15,17 @@ use uuid::Uuid;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use super::chain::{self, Kind};
-use super::entry::{ExportEntry, FieldEntry, ImageEntry, utc};
-use super::{Archive, Filter, Record, RecordsError, ballast, schema};
-use crate::harmless::cell;
-use crate::vitals;
+use crate::records::Archive;
+use crate::records::Filter;
+use crate::records::Record;
+use crate::records::RecordsError;
+use crate::records::ballast;
+use crate::records::chain::{self, Kind};
+use crate::records::entry::{ExportEntry, FieldEntry, ImageEntry};
+use crate::records::schema;
+use crate::system::host_metrics;
+use crate::system::sanitize::cell;
+use crate::system::time::utc;
 
 /// Fields that are noted at once; whoever records waits for no more.
 const NOTED: usize = 64;
@@ -148,7 +154,7 @@ impl<'a> Row<'a> {
 }
 
 /// Writes a file for this user alone, which has its name only once it is whole and on the disk.
-pub(super) fn to_file<T>(
+pub(crate) fn to_file<T>(
     path: &Path,
     write: impl FnOnce(&File) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
@@ -208,7 +214,7 @@ impl Archive {
     /// Writes a ZIP archive: `records.csv`, `records.jsonl`, `head.txt` with the hash of the last row, and the
     /// images under the paths that the records name. The archive has its name only once it is
     /// whole and on the disk; then it is noted which fields are in it, if the records can be written to.
-    pub(super) fn export_zip(&self, filter: &Filter, path: &Path) -> anyhow::Result<Exported> {
+    pub(crate) fn export_zip(&self, filter: &Filter, path: &Path) -> anyhow::Result<Exported> {
         let mut exported = to_file(path, |file| self.write_zip(filter, file))?;
         if schema::is_sealed(self.folder()) {
             exported.is_unnoted = true;
@@ -223,7 +229,7 @@ impl Archive {
     ///
     /// # Errors
     /// [`RecordsError::Crowded`], and those of reading.
-    pub(super) fn refuse_without_room(
+    pub(crate) fn refuse_without_room(
         &self,
         filter: &Filter,
         path: &Path,
@@ -255,7 +261,8 @@ impl Archive {
             Ok::<_, RecordsError>(())
         })?;
         let remedy = "check that the disk is in order";
-        let room = vitals::room(folder).map_err(RecordsError::file(folder, "read", remedy))?;
+        let room =
+            host_metrics::room(folder).map_err(RecordsError::file(folder, "read", remedy))?;
         if room.free >= least.saturating_add(size) {
             return Ok(());
         }
@@ -363,8 +370,8 @@ impl Archive {
 mod tests {
     use std::io::Read;
 
-    use super::super::tests::{Records, day};
     use super::*;
+    use crate::records::tests::{Records, day};
 
     fn csv(records: &Records, filter: &Filter) -> Vec<csv::StringRecord> {
         let mut bytes = Vec::new();

@@ -34,17 +34,16 @@
 
 mod archive;
 mod ballast;
-mod cabinet;
 mod chain;
-mod chore;
-pub(crate) mod command;
 mod entry;
 mod error;
-mod export;
+pub(crate) mod export;
 mod files;
+mod lazy_store;
 mod notes;
 mod outbox;
 mod pages;
+mod periodic_task;
 mod retention;
 mod schema;
 mod space;
@@ -52,20 +51,19 @@ mod store;
 mod verify;
 
 pub use archive::{Archive, Filter, Record};
-pub use cabinet::Cabinet;
-pub(crate) use command::time;
 pub use entry::{
     ElapsedEntry, EngineEntry, FieldEntry, ImageEntry, ModelEntry, NoteEntry, SlideEntry,
-    StandingEntry, utc,
+    StandingEntry,
 };
 pub use error::RecordsError;
 pub(crate) use export::Exported;
+pub use lazy_store::LazyStore;
 pub(crate) use notes::checked as checked_note;
 pub use outbox::Outbox;
 pub(crate) use pages::{Page, SlideRecord};
-pub use retention::{Keeper, Retention};
+pub use retention::RetentionTask;
 pub use space::{Room, Space};
-pub use store::{Exposure, Images, Store};
+pub use store::{FieldImages, Images, Store};
 pub use verify::Verified;
 
 use std::path::{Path, PathBuf};

@@ -4,9 +4,13 @@ use jiff::Timestamp;
 use rusqlite::TransactionBehavior;
 use uuid::Uuid;
 
-use super::chain::{self, Kind};
-use super::entry::NoteEntry;
-use super::{Archive, RecordsError, ballast, schema, utc};
+use crate::records::Archive;
+use crate::records::RecordsError;
+use crate::records::ballast;
+use crate::records::chain::{self, Kind};
+use crate::records::entry::NoteEntry;
+use crate::records::schema;
+use crate::system::time::utc;
 
 /// Letters that a note has at most.
 pub(crate) const LENGTH: usize = 2000;
@@ -102,8 +106,8 @@ impl Archive {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::Records;
     use super::*;
+    use crate::records::tests::Records;
 
     #[test]
     fn notes_are_read_in_their_order_and_part_of_the_chain() {
@@ -111,7 +115,7 @@ mod tests {
         let mut slides = Vec::new();
         records
             .archive()
-            .fields(&super::super::Filter::default(), |record| {
+            .fields(&crate::records::Filter::default(), |record| {
                 slides.push(record.field.slide);
                 Ok::<_, RecordsError>(())
             })

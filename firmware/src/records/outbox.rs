@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::entry::FieldEntry;
-use super::{RecordsError, database, schema};
+use crate::records::RecordsError;
+use crate::records::database;
+use crate::records::entry::FieldEntry;
+use crate::records::schema;
 
 /// Images that were sent to the appliance are answered, and told to nobody else.
 const OF_THE_BENCH: &str = "FROM fields JOIN slides ON slides.id = fields.slide
@@ -161,8 +163,8 @@ fn head(connection: &Connection) -> rusqlite::Result<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::Records;
     use super::*;
+    use crate::records::tests::Records;
 
     fn outbox(records: &Records, destination: &str) -> Outbox {
         Outbox::new(records.path().into(), destination.into())
@@ -204,7 +206,7 @@ mod tests {
         let mut outbox = Outbox::new(folder.path().into(), "here".into());
         outbox.delivered().unwrap_err();
         assert_eq!(folder.path().read_dir().unwrap().count(), 0);
-        drop(super::super::Store::open(folder.path().into()).unwrap());
+        drop(crate::records::Store::open(folder.path().into()).unwrap());
         assert_eq!(outbox.delivered().unwrap(), 0);
         assert_eq!(outbox.after(0, 10).unwrap(), []);
     }

@@ -5,8 +5,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
-use super::entry::{FieldEntry, SlideEntry, StandingEntry};
-use super::{Archive, Filter, RecordsError};
+use crate::records::Archive;
+use crate::records::Filter;
+use crate::records::RecordsError;
+use crate::records::entry::{FieldEntry, SlideEntry, StandingEntry};
 
 /// A part of a list; without anything, all of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -116,8 +118,8 @@ pub(super) fn entry<T: DeserializeOwned>(
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{Records, day};
     use super::*;
+    use crate::records::tests::{Records, day};
 
     #[test]
     fn slides_come_newest_first_a_page_at_a_time() {

@@ -7,35 +7,30 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
-use super::chain::{self, Kind};
-use super::chore::Chore;
-use super::entry::{FieldEntry, RemovalEntry, RemovalReason, utc};
-use super::files::{Disk, Files};
-use super::{RecordsError, Space, Store, ballast, schema};
+use crate::config::storage::Retention;
+use crate::records::RecordsError;
+use crate::records::Space;
+use crate::records::Store;
+use crate::records::ballast;
+use crate::records::chain::{self, Kind};
+use crate::records::entry::{FieldEntry, RemovalEntry, RemovalReason};
+use crate::records::files::{Disk, Files};
+use crate::records::periodic_task::PeriodicTask;
+use crate::records::schema;
+use crate::system::time::utc;
 
 /// How often it is looked whether something should go.
 const PERIOD: Duration = Duration::from_mins(1);
 /// Fields whose images go between two looks at the free space.
 const BATCH: u32 = 16;
 
-/// How long images are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Retention {
-    /// So many days; `None`: for ever. A clock that is wrong makes images old, so those that were never exported
-    /// stay.
-    pub keep_days: Option<u32>,
-    /// Whether images that were never exported may go, too. Otherwise the appliance rather
-    /// stops photographing than lose one.
-    pub may_remove_unexported: bool,
-}
-
 /// Removes images from time to time, on a thread of its own, until it is dropped.
-pub struct Keeper {
-    /// Held, because dropping it ends the thread.
-    _chore: Chore,
+pub struct RetentionTask {
+    /// CommitGuard, because dropping it ends the thread.
+    _task: PeriodicTask,
 }
 
-impl Keeper {
+impl RetentionTask {
     /// Starts on the records of `store`.
     ///
     /// # Errors
@@ -48,7 +43,7 @@ impl Keeper {
             retention,
             space,
         };
-        let chore = Chore::start("retention", PERIOD, move || {
+        let task = PeriodicTask::start("retention", PERIOD, move || {
             if let Err(error) = work.tidy(Timestamp::now()) {
                 let error = anyhow::Error::from(error);
                 log::error!("images are not removed: {error:#}");
@@ -57,7 +52,7 @@ impl Keeper {
             ControlFlow::Continue(())
         });
         Ok(Self {
-            _chore: chore.map_err(RecordsError::file(&folder, "watched", "free some memory"))?,
+            _task: task.map_err(RecordsError::file(&folder, "watched", "free some memory"))?,
         })
     }
 }
@@ -229,9 +224,9 @@ mod tests {
 
     use uuid::Uuid;
 
-    use super::super::Filter;
-    use super::super::tests::{Records, day};
     use super::*;
+    use crate::records::Filter;
+    use crate::records::tests::{Records, day};
 
     /// A disk on which each removal of the images of a field makes room for one.
     struct Scene {

@@ -8,7 +8,9 @@ use data_encoding::HEXUPPER;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use rustix::fs::Access;
 
-use super::{RecordsError, database};
+use crate::records::RecordsError;
+
+use crate::records::database;
 
 /// What leads from each format to the next, from an empty database on; `user_version` counts them.
 const MIGRATIONS: [&str; 3] = [

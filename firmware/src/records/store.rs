@@ -11,10 +11,15 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use smearscope_artifacts::sha256;
 use uuid::Uuid;
 
-use super::chain::{self, Kind};
-use super::entry::{FieldEntry, ImageEntry, SlideEntry};
-use super::files::{Disk, Files};
-use super::{IMAGES, INCOMING, LOCK, RecordsError, retention, schema};
+use crate::records::IMAGES;
+use crate::records::INCOMING;
+use crate::records::LOCK;
+use crate::records::RecordsError;
+use crate::records::chain::{self, Kind};
+use crate::records::entry::{FieldEntry, ImageEntry, SlideEntry};
+use crate::records::files::{Disk, Files};
+use crate::records::retention;
+use crate::records::schema;
 
 const CHECK_DISK: &str =
     "check that the disk is in order, has room and may be written to by this user";
@@ -28,12 +33,12 @@ pub struct Store {
     /// The slide whose folder's name is on the disk.
     synced: Option<Uuid>,
     files: Box<dyn Files>,
-    /// Held, because dropping it lets others in; none of one that writes beside an appliance.
+    /// CommitGuard, because dropping it lets others in; none of one that writes beside an appliance.
     _lock: Option<File>,
 }
 
 /// What is kept of a field.
-pub struct Exposure<'a> {
+pub struct FieldImages<'a> {
     /// The file that the camera gave, if it gave one.
     pub encoded: Option<&'a [u8]>,
     /// What it shows.
@@ -123,7 +128,7 @@ impl Store {
         &mut self,
         slide: &SlideEntry,
         id: Uuid,
-        exposure: &Exposure<'_>,
+        exposure: &FieldImages<'_>,
         until: Instant,
         entry: impl FnOnce(Images) -> Option<FieldEntry>,
     ) -> Result<bool, RecordsError> {
@@ -162,7 +167,7 @@ impl Store {
         &mut self,
         slide: Uuid,
         id: Uuid,
-        exposure: &Exposure<'_>,
+        exposure: &FieldImages<'_>,
     ) -> Result<Images, RecordsError> {
         check_identity(&self.folder, self.identity)?;
         let began = Instant::now();
@@ -279,7 +284,7 @@ fn discard_incoming(folder: &Path) -> Result<(), RecordsError> {
 
 /// Images whose database is gone are not begun anew over: whoever verified them would find nothing amiss.
 fn refuse_images_alone(folder: &Path) -> Result<(), RecordsError> {
-    let database = super::database(folder);
+    let database = crate::records::database(folder);
     if database.metadata().is_ok_and(|found| found.len() > 0) {
         return Ok(());
     }
@@ -306,14 +311,14 @@ fn check_identity(folder: &Path, opened: (u64, u64)) -> Result<(), RecordsError>
     }
     let problem = format!(
         "{} was exchanged while it was in use",
-        super::database(folder).display()
+        crate::records::database(folder).display()
     );
     Err(RecordsError::Mismatch { problem })
 }
 
 /// Device and inode of the database.
 fn identity(folder: &Path) -> Result<(u64, u64), RecordsError> {
-    let path = super::database(folder);
+    let path = crate::records::database(folder);
     let found = path
         .metadata()
         .map_err(RecordsError::file(&path, "read", CHECK_DISK))?;
@@ -344,10 +349,10 @@ fn png(image: &RgbImage) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Filter;
-    use super::super::files::tests::Scripted;
-    use super::super::tests::{Records, day};
     use super::*;
+    use crate::records::Filter;
+    use crate::records::files::tests::Scripted;
+    use crate::records::tests::{Records, day};
 
     const ALL: Filter = Filter {
         since: None,
@@ -492,7 +497,7 @@ mod tests {
     fn a_database_that_was_moved_away_saves_nothing() {
         let (mut records, _) = Records::of_days(1);
         let (path, aside) = (
-            super::super::database(records.path()),
+            crate::records::database(records.path()),
             records.path().join("aside.sqlite"),
         );
         std::fs::rename(&path, &aside).unwrap();

@@ -8,11 +8,21 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::files::{Disk, Files};
-use super::{
-    Archive, ElapsedEntry, EngineEntry, Exposure, FieldEntry, Filter, Images, ModelEntry, Record,
-    RecordsError, SlideEntry, StandingEntry, Store, database,
-};
+use crate::records::Archive;
+use crate::records::ElapsedEntry;
+use crate::records::EngineEntry;
+use crate::records::FieldEntry;
+use crate::records::FieldImages;
+use crate::records::Filter;
+use crate::records::Images;
+use crate::records::ModelEntry;
+use crate::records::Record;
+use crate::records::RecordsError;
+use crate::records::SlideEntry;
+use crate::records::StandingEntry;
+use crate::records::Store;
+use crate::records::database;
+use crate::records::files::{Disk, Files};
 
 /// A state folder of its own.
 pub(super) struct Records {
@@ -75,7 +85,7 @@ impl Records {
         entry: impl FnOnce(Images) -> Option<FieldEntry>,
     ) -> Result<bool, RecordsError> {
         let image = RgbImage::from_pixel(3, 2, image::Rgb([7, 1, 2]));
-        let exposure = Exposure {
+        let exposure = FieldImages {
             encoded: None,
             image: &image,
             overlay: Some(&image),

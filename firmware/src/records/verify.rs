@@ -9,9 +9,12 @@ use smearscope_artifacts::sha256;
 use uuid::Uuid;
 use walkdir::WalkDir;
 
-use super::chain::{self, Link};
-use super::entry::{ExportEntry, FieldEntry, ImageEntry, RemovalEntry};
-use super::{Archive, IMAGES, RecordsError, schema};
+use crate::records::Archive;
+use crate::records::IMAGES;
+use crate::records::RecordsError;
+use crate::records::chain::{self, Link};
+use crate::records::entry::{ExportEntry, FieldEntry, ImageEntry, RemovalEntry};
+use crate::records::schema;
 
 /// What was found where all is as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,9 +171,10 @@ fn mismatch<T>(problem: String) -> Result<T, RecordsError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::Records;
-    use super::super::{Store, database};
     use super::*;
+    use crate::records::Store;
+    use crate::records::database;
+    use crate::records::tests::Records;
 
     #[test]
     fn what_is_as_it_was_written_is_counted() {

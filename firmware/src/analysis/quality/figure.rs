@@ -1,0 +1,249 @@
+//! A figure of a picture, what it must be, and what to do if it is not.
+
+use std::fmt;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+/// What was measured of a picture, in the order in which it is judged.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Quality(Vec<Figure>);
+
+/// One figure.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Figure {
+    /// What it is called.
+    pub name: &'static str,
+    /// What was measured.
+    pub value: f32,
+    /// What it must be.
+    pub limit: Limit,
+    /// What is wrong if it is not.
+    pub problem: Problem,
+}
+
+/// What a figure must be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Limit {
+    /// So much or more.
+    Least(f32),
+    /// So much or less.
+    Most(f32),
+}
+
+/// Why a picture cannot be judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Problem {
+    /// Fewer pixels than networks see.
+    TooSmall,
+    /// Hardly any light.
+    TooDark,
+    /// Washed out.
+    TooBright,
+    /// Nothing to see.
+    Flat,
+    /// One part of the field has far less light than another.
+    Uneven,
+    /// The ground has a colour that no lamp should give it.
+    ColourCast,
+    /// The colours are not those of a stained blood smear.
+    NotASmear,
+    /// A smear, but none of the cells in question.
+    NoWhiteCells,
+    /// No ground between the cells.
+    TooThick,
+    /// Edges of cells are soft.
+    OutOfFocus,
+    /// The field moved while it was photographed.
+    Moved,
+    /// The field before, once more.
+    SameField,
+    /// Light, colour or structure are unlike those that the model was trained on.
+    Unfamiliar,
+}
+
+impl Problem {
+    /// What the operator can do, in at most two lines of the OLED.
+    pub fn hint(self) -> &'static str {
+        match self {
+            Self::TooSmall => "use a larger picture",
+            Self::TooDark => "turn up the light",
+            Self::TooBright => "turn down the light",
+            Self::Flat => "move to a field with cells",
+            Self::Uneven => "centre the condenser",
+            Self::ColourCast => "set the white balance",
+            Self::NotASmear => "check slide and stain",
+            Self::NoWhiteCells => "move to a field with white cells",
+            Self::TooThick => "move to a thinner area",
+            Self::OutOfFocus => "turn the fine focus",
+            Self::Moved => "hold the stage still",
+            Self::SameField => "move the stage",
+            Self::Unfamiliar => "check stain and light; this model was trained on others",
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TooSmall => "too few pixels",
+            Self::TooDark => "too dark",
+            Self::TooBright => "too bright",
+            Self::Flat => "no contrast",
+            Self::Uneven => "uneven light",
+            Self::ColourCast => "colour cast",
+            Self::NotASmear => "not a stained smear",
+            Self::NoWhiteCells => "no white cells",
+            Self::TooThick => "too many cells",
+            Self::OutOfFocus => "out of focus",
+            Self::Moved => "the field moved",
+            Self::SameField => "same field as before",
+            Self::Unfamiliar => "unlike the training",
+        })
+    }
+}
+
+impl Figure {
+    /// Whether it is what it must be. What is no number never is.
+    pub fn passed(&self) -> bool {
+        match self.limit {
+            Limit::Least(least) => self.value >= least,
+            Limit::Most(most) => self.value <= most,
+        }
+    }
+}
+
+/// `focus 1.18, at least 1.22`
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (word, limit) = match self.limit {
+            Limit::Least(least) => ("at least", least),
+            Limit::Most(most) => ("at most", most),
+        };
+        write!(f, "{} {}, {word} {limit}", self.name, rounded(self.value))
+    }
+}
+
+/// To three digits, as many as a person reads.
+fn rounded(value: f32) -> f32 {
+    let digits = (2.0 - value.abs().max(1e-3).log10().floor()).clamp(0.0, 5.0);
+    let scale = 10.0_f32.powf(digits);
+    (value * scale).round() / scale
+}
+
+impl Quality {
+    /// Everything that was measured.
+    pub fn figures(&self) -> &[Figure] {
+        &self.0
+    }
+
+    /// The first figure that is not what it must be.
+    pub fn failure(&self) -> Option<&Figure> {
+        self.0.iter().find(|figure| !figure.passed())
+    }
+
+    pub(crate) fn require_min(
+        &mut self,
+        name: &'static str,
+        value: f32,
+        least: f32,
+        problem: Problem,
+    ) {
+        self.add(name, value, Limit::Least(least), problem);
+    }
+
+    pub(crate) fn require_max(
+        &mut self,
+        name: &'static str,
+        value: f32,
+        most: f32,
+        problem: Problem,
+    ) {
+        self.add(name, value, Limit::Most(most), problem);
+    }
+
+    fn add(&mut self, name: &'static str, value: f32, limit: Limit, problem: Problem) {
+        self.0.push(Figure {
+            name,
+            value,
+            limit,
+            problem,
+        });
+    }
+}
+
+/// `{"focus": {"value": 1.31, "min": 1.22, "passed": true}, …}`
+impl Serialize for Quality {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(serde::Serialize)]
+        struct Entry {
+            value: f32,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            min: Option<f32>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            max: Option<f32>,
+            passed: bool,
+        }
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for figure in &self.0 {
+            let (min, max) = match figure.limit {
+                Limit::Least(least) => (Some(least), None),
+                Limit::Most(most) => (None, Some(most)),
+            };
+            let entry = Entry {
+                value: figure.value,
+                min,
+                max,
+                passed: figure.passed(),
+            };
+            map.serialize_entry(figure.name, &entry)?;
+        }
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_failure_counts_and_no_number_fails() {
+        let mut quality = Quality::default();
+        quality.require_min("light", 90.0, 80.0, Problem::TooDark);
+        assert_eq!(quality.failure(), None);
+        quality.require_max("cast", f32::NAN, 1.8, Problem::ColourCast);
+        quality.require_min("focus", 1.184_4, 1.22, Problem::OutOfFocus);
+        assert_eq!(quality.failure().unwrap().problem, Problem::ColourCast);
+        assert_eq!(
+            quality.figures()[2].to_string(),
+            "focus 1.18, at least 1.22"
+        );
+        let json = serde_json::to_value(&quality).unwrap();
+        assert_eq!(json["light"]["min"], 80.0);
+        assert_eq!(json["light"]["passed"], true);
+        assert!(json["cast"]["value"].is_null());
+        assert!(json["focus"].get("max").is_none());
+    }
+
+    #[test]
+    fn hints_fit_two_lines_of_the_screen() {
+        use Problem::*;
+        for problem in [
+            TooSmall,
+            TooDark,
+            TooBright,
+            Flat,
+            Uneven,
+            ColourCast,
+            NotASmear,
+            TooThick,
+            OutOfFocus,
+            Moved,
+            SameField,
+            NoWhiteCells,
+            Unfamiliar,
+        ] {
+            assert!(problem.hint().len() <= 2 * 25 + 10, "{problem}");
+            assert!(problem.to_string().len() <= 21, "{problem}");
+        }
+    }
+}

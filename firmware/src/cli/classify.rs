@@ -1,0 +1,453 @@
+//! `smearscope classify`: image files and folders, for people and for scripts.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use image::RgbImage;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use walkdir::WalkDir;
+
+use crate::analysis::analyst::Analyst;
+use crate::analysis::identity::DEMO_NOTICE;
+use crate::cli::exit::Exit;
+use crate::report::answer::Answer;
+use crate::report::answer::Said;
+use crate::report::types;
+use crate::system::sanitize::printable;
+
+const EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "png", "bmp", "tif", "tiff"];
+
+/// One image as JSON.
+#[derive(Serialize)]
+struct Line<'a, A: Serialize> {
+    /// What is no UTF-8 in it is replaced.
+    path: Cow<'a, str>,
+    #[serde(flatten)]
+    answer: &'a A,
+}
+
+/// What could not be analysed, as JSON.
+#[derive(Serialize)]
+struct Failure<'a> {
+    path: Cow<'a, str>,
+    error: String,
+}
+
+/// How many of each.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+struct Summary {
+    positive: usize,
+    negative: usize,
+    inconclusive: usize,
+    errors: usize,
+    /// Verdicts against the labels in the files' names.
+    #[serde(skip_serializing_if = "Labelled::is_empty")]
+    labelled: Labelled,
+}
+
+/// Images whose names say what they show.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+struct Labelled {
+    #[serde(rename = "TP")]
+    true_positive: usize,
+    #[serde(rename = "FP")]
+    false_positive: usize,
+    #[serde(rename = "TN")]
+    true_negative: usize,
+    #[serde(rename = "FN")]
+    false_negative: usize,
+    inconclusive: usize,
+}
+
+impl Labelled {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Summary {
+    fn count(&mut self, path: &Path, verdict: types::Verdict) {
+        let labelled = &mut self.labelled;
+        let (all, positive, negative) = match verdict {
+            types::Verdict::Positive => (
+                &mut self.positive,
+                &mut labelled.true_positive,
+                &mut labelled.false_positive,
+            ),
+            types::Verdict::Negative => (
+                &mut self.negative,
+                &mut labelled.false_negative,
+                &mut labelled.true_negative,
+            ),
+            types::Verdict::Inconclusive => {
+                self.inconclusive += 1;
+                labelled.inconclusive += usize::from(label(path).is_some());
+                return;
+            }
+        };
+        *all += 1;
+        match label(path) {
+            Some(true) => *positive += 1,
+            Some(false) => *negative += 1,
+            None => {}
+        }
+    }
+}
+
+/// Whether a name ends in `_1` (ALL) or `_0` (healthy), as those of ALL-IDB do.
+fn label(path: &Path) -> Option<bool> {
+    let stem = path.file_stem()?.to_str()?;
+    match stem.rsplit_once('_')?.1 {
+        "1" => Some(true),
+        "0" => Some(false),
+        _ => None,
+    }
+}
+
+/// Whoever classifies images.
+pub(crate) trait Judge {
+    /// What is answered about an image.
+    type Answer: Serialize;
+
+    /// Classifies an image; what goes wrong beside that is put into `failures`.
+    ///
+    /// # Errors
+    /// What keeps this image from being classified.
+    fn judge(&mut self, image: &Path, failures: &mut Vec<String>) -> Result<Self::Answer, Refused>;
+
+    /// What an answer says to people; JSON has all of it.
+    fn said(answer: &Self::Answer) -> Said<'_>;
+
+    /// The model, and what ran it, if it is known.
+    fn by(&self) -> String;
+
+    /// Whether verdicts mean nothing.
+    fn is_demo(&self) -> bool;
+}
+
+/// Why there is no answer about an image.
+pub(crate) enum Refused {
+    /// Because of this image.
+    Image(String),
+    /// Because of something that keeps all others from being classified, too.
+    All(anyhow::Error),
+}
+
+/// Classifies images one after the other; one that fails does not stop the rest.
+pub(crate) fn classify<J: Judge>(judge: &mut J, paths: &[PathBuf], json: bool) -> Result<Exit> {
+    let (images, unsearchable) = find(paths);
+    let bar = progress(images.len());
+    let mut printer = Printer { bar: &bar, json };
+    let mut summary = Summary::default();
+    let fail = |printer: &mut Printer<'_>, summary: &mut Summary, path: &Path, error| {
+        summary.errors += 1;
+        printer.failure(path, error)
+    };
+    for (path, error) in unsearchable {
+        fail(&mut printer, &mut summary, &path, error)?;
+    }
+    for image in &images {
+        let mut failures = Vec::new();
+        match judge.judge(image, &mut failures) {
+            Ok(answer) => {
+                let said = J::said(&answer);
+                summary.count(image, said.verdict);
+                printer.image(image, &said, &answer)?;
+            }
+            Err(Refused::Image(error)) => failures.push(error),
+            Err(Refused::All(error)) => {
+                bar.finish_and_clear();
+                return Err(error);
+            }
+        }
+        for error in failures {
+            fail(&mut printer, &mut summary, image, error)?;
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    printer.summary(&judge.by(), judge.is_demo(), &summary)?;
+    Ok(if summary.errors == 0 {
+        Exit::Success
+    } else {
+        Exit::Failure
+    })
+}
+
+/// A model of this program.
+pub(crate) struct Local<'a> {
+    analyst: Analyst,
+    /// What the model sees in the images is painted in here, if that is wanted.
+    overlays: Option<Overlays<'a>>,
+}
+
+impl<'a> Local<'a> {
+    pub(crate) fn new(mut analyst: Analyst, overlays: Option<&'a Path>) -> Self {
+        analyst.paint_overlays(overlays.is_some());
+        Self {
+            analyst,
+            overlays: overlays.map(Overlays::new),
+        }
+    }
+}
+
+impl Judge for Local<'_> {
+    type Answer = Answer;
+
+    fn judge(&mut self, image: &Path, failures: &mut Vec<String>) -> Result<Answer, Refused> {
+        let start = Instant::now();
+        let analysis = self.analyst.analyse_file(image);
+        let elapsed_ms = start.elapsed().as_secs_f64() * 1000.0;
+        let analysis = analysis.map_err(|error| Refused::Image(error.to_string()))?;
+        if let (Some(overlays), Some(overlay)) = (&mut self.overlays, &analysis.overlay)
+            && let Err(error) = overlays.save(image, overlay)
+        {
+            failures.push(format!("{error:#}"));
+        }
+        Ok(Answer::new(&self.analyst, &analysis, elapsed_ms))
+    }
+
+    fn said(answer: &Answer) -> Said<'_> {
+        answer.said()
+    }
+
+    fn by(&self) -> String {
+        let (manifest, engine) = (self.analyst.manifest(), self.analyst.engine());
+        format!(
+            "{} {} on {} {}, {}",
+            manifest.name, manifest.version, engine.engine, engine.version, engine.device
+        )
+    }
+
+    fn is_demo(&self) -> bool {
+        self.analyst.manifest().demo
+    }
+}
+
+/// What the model sees in images, one picture each.
+struct Overlays<'a> {
+    folder: &'a Path,
+    /// Names in this folder that other images have.
+    taken: HashSet<String>,
+}
+
+impl<'a> Overlays<'a> {
+    fn new(folder: &'a Path) -> Self {
+        Self {
+            folder,
+            taken: HashSet::new(),
+        }
+    }
+
+    /// As `NAME-evidence.png`, or `NAME-2-evidence.png` where another image of that name came before.
+    fn save(&mut self, image: &Path, overlay: &RgbImage) -> Result<()> {
+        let stem = image.file_stem().unwrap_or_default().to_string_lossy();
+        let numbered = (2..).map(|number| format!("{stem}-{number}"));
+        let name = std::iter::once(stem.to_string())
+            .chain(numbered)
+            .find(|name| !self.taken.contains(name))
+            .context("there are too many images of that name")?;
+        std::fs::create_dir_all(self.folder)
+            .with_context(|| format!("{} cannot be made", self.folder.display()))?;
+        let path = self.folder.join(format!("{name}-evidence.png"));
+        overlay
+            .save(&path)
+            .with_context(|| format!("{} cannot be written", path.display()))?;
+        self.taken.insert(name);
+        Ok(())
+    }
+}
+
+/// The images that `paths` mean, and what cannot be searched.
+fn find(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<(PathBuf, String)>) {
+    let (mut images, mut failures) = (Vec::new(), Vec::new());
+    for path in paths {
+        if !path.is_dir() {
+            images.push(path.clone());
+            continue;
+        }
+        let before = images.len() + failures.len();
+        for entry in WalkDir::new(path).sort_by_file_name() {
+            match entry {
+                Ok(entry) if entry.file_type().is_file() && is_image(entry.path()) => {
+                    images.push(entry.into_path());
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    let place = error.path().unwrap_or(path).to_owned();
+                    failures.push((place, error.to_string()));
+                }
+            }
+        }
+        if images.len() + failures.len() == before {
+            let problem = format!(
+                "{} holds no images; give a folder that does",
+                path.display()
+            );
+            failures.push((path.clone(), problem));
+        }
+    }
+    (images, failures)
+}
+
+fn is_image(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| {
+        EXTENSIONS
+            .iter()
+            .any(|known| extension.eq_ignore_ascii_case(known))
+    })
+}
+
+/// On a terminal only; indicatif sees to that.
+fn progress(count: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} images, {eta} left")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(count as u64).with_style(style)
+}
+
+struct Printer<'a> {
+    bar: &'a ProgressBar,
+    json: bool,
+}
+
+impl Printer<'_> {
+    fn image(&mut self, path: &Path, said: &Said<'_>, answer: &impl Serialize) -> Result<()> {
+        if self.json {
+            return self.object(&Line {
+                path: path.to_string_lossy(),
+                answer,
+            });
+        }
+        let probability = said
+            .probability
+            .map_or_else(|| "-".to_owned(), |p| format!("{p:.3}"));
+        let hint = said.hint.unwrap_or_default();
+        let reason = said
+            .reason
+            .map_or_else(String::new, |reason| format!("  ({reason}: {hint})"));
+        let word = said.verdict.word();
+        let line = format!(
+            "{word:12}  p = {probability:5}  {}{reason}",
+            path.to_string_lossy()
+        );
+        self.line(&printable(&line))
+    }
+
+    fn failure(&mut self, path: &Path, error: String) -> Result<()> {
+        // Errors name the file already where that is what failed.
+        let path = path.to_string_lossy();
+        let error = if error.contains(&*path) {
+            error
+        } else {
+            format!("{path}: {error}")
+        };
+        if self.json {
+            return self.object(&Failure { path, error });
+        }
+        let line = format!("{:12}             {error}", "error");
+        self.line(&printable(&line))
+    }
+
+    fn summary(&mut self, by: &str, is_demo: bool, summary: &Summary) -> Result<()> {
+        if self.json {
+            return self.object(&serde_json::json!({ "summary": summary }));
+        }
+        self.line(&format!(
+            "{} positive, {} negative, {} inconclusive, {} errors; {by}",
+            summary.positive, summary.negative, summary.inconclusive, summary.errors,
+        ))?;
+        let labelled = &summary.labelled;
+        if !labelled.is_empty() {
+            self.line(&format!(
+                "labelled images: TP {}, FP {}, TN {}, FN {}, inconclusive {}",
+                labelled.true_positive,
+                labelled.false_positive,
+                labelled.true_negative,
+                labelled.false_negative,
+                labelled.inconclusive,
+            ))?;
+        }
+        self.line(if is_demo {
+            DEMO_NOTICE
+        } else {
+            "research use only, not for diagnosis"
+        })
+    }
+
+    fn object(&mut self, object: &impl Serialize) -> Result<()> {
+        self.line(&serde_json::to_string(object)?)
+    }
+
+    fn line(&mut self, text: &str) -> Result<()> {
+        self.bar
+            .suspend(|| writeln!(std::io::stdout(), "{text}"))
+            .map_err(Into::into)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_of_one_name_do_not_overwrite_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("new");
+        let mut overlays = Overlays::new(&out);
+        for (path, red) in [("a/f.jpg", 1), ("b/f.jpg", 2), ("f.png", 3)] {
+            let overlay = RgbImage::from_pixel(2, 2, image::Rgb([red, 0, 0]));
+            overlays.save(Path::new(path), &overlay).unwrap();
+        }
+        for (name, red) in [("f", 1), ("f-2", 2), ("f-3", 3)] {
+            let saved = image::open(out.join(format!("{name}-evidence.png"))).unwrap();
+            assert_eq!(saved.to_rgb8().get_pixel(0, 0)[0], red);
+        }
+    }
+    use crate::analysis::verdict::{Reason, Verdict};
+
+    #[test]
+    fn labels_are_read_as_all_idb_writes_them() {
+        assert_eq!(label(Path::new("x/Im006_1.jpg")), Some(true));
+        assert_eq!(label(Path::new("Im035_0.jpg")), Some(false));
+        for name in ["Im035.jpg", "Im_035.jpg", "1.jpg", "a_1.tar.gz"] {
+            assert_eq!(label(Path::new(name)), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn verdicts_are_counted_against_labels() {
+        let mut summary = Summary::default();
+        let undecided = Verdict::Inconclusive(Reason::Undecided);
+        for (name, verdict) in [
+            ("a_1.jpg", Verdict::Positive),
+            ("b_0.jpg", Verdict::Positive),
+            ("c_0.jpg", Verdict::Negative),
+            ("d_1.jpg", Verdict::Negative),
+            ("e_1.jpg", Verdict::Negative),
+            ("f_1.jpg", undecided),
+            ("g.jpg", Verdict::Positive),
+            ("h.jpg", undecided),
+        ] {
+            summary.count(Path::new(name), verdict.into());
+        }
+        let expected = Summary {
+            positive: 3,
+            negative: 3,
+            inconclusive: 2,
+            errors: 0,
+            labelled: Labelled {
+                true_positive: 1,
+                false_positive: 1,
+                true_negative: 1,
+                false_negative: 2,
+                inconclusive: 1,
+            },
+        };
+        assert_eq!(summary, expected);
+    }
+}

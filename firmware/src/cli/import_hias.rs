@@ -1,0 +1,348 @@
+//! `smearscope config import-hias`: a HIAS agent's credentials become the section `[hias]`, and where it served
+//! HTTP becomes `http.listen`.
+
+use std::fs;
+use std::io::Write;
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+use toml_edit::{DocumentMut, Item, Table, TableLike, value};
+
+use crate::config::Raw;
+use crate::config::secret::HIDDEN;
+
+/// Credentials are text of some hundred bytes.
+const MAX_BYTES: u64 = 64 << 10;
+const SECTION: &str = "iotJumpWay";
+/// Where the agent served HTTP.
+const SERVER: &str = "server";
+/// What HIAS calls a setting, and what it is called here.
+const TEXTS: [(&str, &str); 7] = [
+    ("host", "host"),
+    ("location", "location"),
+    ("zone", "zone"),
+    ("entity", "entity"),
+    ("name", "name"),
+    ("un", "user"),
+    ("up", "password"),
+];
+
+/// A setting that credentials hold: its section and its name here, and its value.
+type Setting = (&'static str, &'static str, toml_edit::Value);
+
+/// Writes what `credentials` say into `config`, of which all else stays as it is, and tells what changed.
+///
+/// # Errors
+/// Names what is missing or wrong; then `config` is not touched.
+pub(crate) fn import(credentials: &Path, config: &Path, out: &mut impl Write) -> Result<()> {
+    let named = || credentials.display().to_string();
+    let json = read(credentials).with_context(named)?;
+    let (settings, listen) = settings(&json).with_context(named)?;
+    let before = match fs::read_to_string(config) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => {
+            return Err(error).with_context(|| format!("{} cannot be read", config.display()));
+        }
+    };
+    let (after, changes) =
+        merge(&before, settings).with_context(|| config.display().to_string())?;
+    let wrong = || format!("{} would be wrong, so it stays as it was", config.display());
+    Raw::parse(&after)
+        .and_then(Raw::validate)
+        .with_context(wrong)?;
+    if changes.is_empty() {
+        writeln!(out, "{} says all of that already", config.display())?;
+        return Ok(());
+    }
+    replace(config, &after).with_context(|| {
+        format!(
+            "{} cannot be written; check that this user may write there",
+            config.display()
+        )
+    })?;
+    for change in changes {
+        writeln!(out, "{change}")?;
+    }
+    writeln!(
+        out,
+        "{} is changed; `systemctl reload smearscope` applies it. It holds a password: see that nobody else may read it.",
+        config.display()
+    )?;
+    if listen.is_some_and(|listen| !listen.ip().is_loopback()) {
+        writeln!(
+            out,
+            "Other machines can connect: they need a token and TLS. http.inference_from names a proxy whose \
+             requests to /Inference need no token."
+        )?;
+    }
+    Ok(())
+}
+
+fn read(credentials: &Path) -> Result<Value> {
+    let size = credentials.metadata().context("it cannot be read")?.len();
+    ensure!(size <= MAX_BYTES, "{size} bytes are no credentials");
+    let text = fs::read_to_string(credentials).context("it cannot be read")?;
+    serde_json::from_str(&text).context("it is no JSON")
+}
+
+/// The configuration with what credentials say, and what changes.
+#[cfg(fuzzing)]
+pub(crate) fn merged(credentials: &str, configuration: &str) -> Result<(String, Vec<String>)> {
+    let (settings, _) = settings(&serde_json::from_str(credentials)?)?;
+    merge(configuration, settings)
+}
+
+/// All that credentials say, and where the agent served HTTP.
+fn settings(json: &Value) -> Result<(Vec<Setting>, Option<SocketAddr>)> {
+    let mut settings = broker(json)?;
+    let listen = server(json)?;
+    settings.extend(listen.map(|listen| ("http", "listen", listen.to_string().into())));
+    Ok((settings, listen))
+}
+
+/// A text that is not empty, or a number as text.
+fn text(value: Option<&Value>) -> Option<String> {
+    match value {
+        Some(Value::String(text)) if !text.trim().is_empty() => Some(text.clone()),
+        Some(Value::Number(number)) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+fn port(section: &str, text: &str) -> Result<u16> {
+    let port = text.parse().ok().filter(|port| *port > 0);
+    port.with_context(|| format!("{section}.port = {text} is impossible; use 1 to 65535"))
+}
+
+/// Where the agent served HTTP, if it did.
+fn server(json: &Value) -> Result<Option<SocketAddr>> {
+    let Some(section) = json.get(SERVER) else {
+        return Ok(None);
+    };
+    let (ip, number) = (text(section.get("ip")), text(section.get("port")));
+    let (Some(ip), Some(number)) = (ip, number) else {
+        bail!("{SERVER}.ip or {SERVER}.port is missing; give both, or no {SERVER} at all");
+    };
+    let address: IpAddr = ip.parse().ok().with_context(|| {
+        format!("{SERVER}.ip = {ip} is no address; use one of this machine, such as 127.0.0.1")
+    })?;
+    Ok(Some(SocketAddr::new(address, port(SERVER, &number)?)))
+}
+
+/// The settings for the broker.
+fn broker(json: &Value) -> Result<Vec<Setting>> {
+    let Some(section) = json.get(SECTION).and_then(Value::as_object) else {
+        bail!("{SECTION} is missing; give the credentials.json of a HIAS agent");
+    };
+    let text = |key: &str| text(section.get(key));
+    let missing: Vec<_> = TEXTS
+        .iter()
+        .map(|(theirs, _)| *theirs)
+        .chain(["port"])
+        .filter(|key| text(key).is_none())
+        .map(|key| format!("{SECTION}.{key}"))
+        .collect();
+    ensure!(
+        missing.is_empty(),
+        "{} missing; ask the HIAS server for the agent's credentials again",
+        missing.join(", ") + if missing.len() == 1 { " is" } else { " are" }
+    );
+    let port = port(SECTION, &text("port").unwrap_or_default())?;
+    let mut settings = vec![("hias", "port", i64::from(port).into())];
+    settings.extend(
+        TEXTS
+            .iter()
+            .filter_map(|(theirs, ours)| Some(("hias", *ours, text(theirs)?.into()))),
+    );
+    Ok(settings)
+}
+
+/// The text with these settings, and a line for each that changes.
+fn merge(before: &str, settings: Vec<Setting>) -> Result<(String, Vec<String>)> {
+    let mut document: DocumentMut = before.parse().context("it is no TOML")?;
+    let mut changes = Vec::new();
+    for (name, key, new) in settings {
+        let section = section(&mut document, name)?;
+        let shown = |value: &toml_edit::Value| match key {
+            "password" => HIDDEN.to_owned(),
+            _ => value.clone().decorated("", "").to_string(),
+        };
+        let old = section.get(key).and_then(Item::as_value);
+        if old.is_some_and(|old| same(old, &new)) {
+            continue;
+        }
+        let was = old.map_or_else(String::new, |old| format!(" (was {})", shown(old)));
+        changes.push(format!("{name}.{key} = {}{was}", shown(&new)));
+        // What stands around the old value, such as a comment, stays.
+        let decor = old.map(|old| old.decor().clone());
+        let mut item = value(new);
+        if let (Some(decor), Some(new)) = (decor, item.as_value_mut()) {
+            *new.decor_mut() = decor;
+        }
+        section.insert(key, item);
+    }
+    // Two passwords would be one too many.
+    let section = section(&mut document, "hias")?;
+    if let Some(file) = section.get("password_file").and_then(Item::as_str)
+        && !file.is_empty()
+    {
+        changes.push(format!("hias.password_file = \"\" (was {file:?})"));
+        section.insert("password_file", value(""));
+    }
+    Ok((document.to_string(), changes))
+}
+
+fn section<'a>(document: &'a mut DocumentMut, name: &str) -> Result<&'a mut dyn TableLike> {
+    let section = document
+        .entry(name)
+        .or_insert_with(|| Item::Table(Table::new()));
+    section
+        .as_table_like_mut()
+        .with_context(|| format!("`{name}` is no section; write it as [{name}]"))
+}
+
+fn same(old: &toml_edit::Value, new: &toml_edit::Value) -> bool {
+    old.as_str() == new.as_str() && old.as_integer() == new.as_integer()
+}
+
+/// Puts a text in a file's place, whose owner and mode stay; a new one belongs to this user alone.
+fn replace(path: &Path, text: &str) -> Result<()> {
+    // Behind a link lies the file that is meant.
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    if let Ok(metadata) = path.metadata() {
+        let file = file.as_file();
+        file.set_permissions(fs::Permissions::from_mode(metadata.mode() & 0o7777))?;
+        if metadata.uid() != file.metadata()?.uid() || metadata.gid() != file.metadata()?.gid() {
+            fchown(file, Some(metadata.uid()), Some(metadata.gid()))?;
+        }
+    }
+    file.as_file().sync_all()?;
+    file.persist(&path)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CREDENTIALS: &str = r#"{
+        "iotJumpWay": {"host": "hias.example", "port": 8883, "location": "1", "zone": "2", "entity": "ALL",
+                       "name": "Classifier", "un": "user", "up": "hunter2", "ipinfo": "token"},
+        "server": {"ip": "127.0.0.1", "port": 1234}, "more": []
+    }"#;
+
+    fn imported(credentials: &str, config: &str) -> Result<(String, String)> {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("c.json"), folder.path().join("c.toml"));
+        fs::write(&from, credentials).unwrap();
+        fs::write(&to, config).unwrap();
+        let mut out = Vec::new();
+        let result = import(&from, &to, &mut out);
+        let after = fs::read_to_string(&to).unwrap();
+        if result.is_err() {
+            assert_eq!(after, config);
+        }
+        result.map(|()| (after, String::from_utf8(out).unwrap()))
+    }
+
+    #[test]
+    fn credentials_become_a_section_and_the_rest_stays() {
+        let config = "# mine\nboard = \"sim\" # here\n\n[hias] # theirs\nport = 1 # old\nlatitude = 1.5\n\n[log]\nlevel = \"warn\"\n";
+        let (after, told) = imported(CREDENTIALS, config).unwrap();
+        assert!(after.starts_with(
+            "# mine\nboard = \"sim\" # here\n\n[hias] # theirs\nport = 8883 # old\nlatitude = 1.5\n"
+        ));
+        assert!(
+            after.ends_with("\n[log]\nlevel = \"warn\"\n\n[http]\nlisten = \"127.0.0.1:1234\"\n"),
+            "{after}"
+        );
+        assert!(told.contains("hias.port = 8883 (was 1)"), "{told}");
+        assert!(told.contains("hias.location = \"1\"\n"), "{told}");
+        assert!(told.contains("hias.password = (hidden)"), "{told}");
+        assert!(
+            !told.contains("hunter2") && !told.contains("token"),
+            "{told}"
+        );
+        let hias = Raw::parse(&after)
+            .and_then(Raw::validate)
+            .unwrap()
+            .hias
+            .unwrap();
+        assert!(!told.contains("Other machines"), "{told}");
+        assert_eq!(hias.base, "1/Agents/2/ALL");
+        assert_eq!(hias.broker.login.unwrap().1.reveal(), "hunter2");
+        let (again, told) = imported(CREDENTIALS, &after).unwrap();
+        assert_eq!(again, after);
+        assert!(told.contains("says all of that already"), "{told}");
+    }
+
+    #[test]
+    fn who_serves_other_machines_is_told_what_they_need() {
+        let others = CREDENTIALS.replace("127.0.0.1", "0.0.0.0");
+        let state = "[storage]\nstate = \"/var/lib/smearscope\"\n";
+        let (after, told) = imported(&others, state).unwrap();
+        assert!(told.contains("http.listen = \"0.0.0.0:1234\"\n"), "{told}");
+        assert!(told.contains("http.inference_from"), "{told}");
+        let http = Raw::parse(&after).and_then(Raw::validate).unwrap().http;
+        assert!(http.unwrap().needs_token());
+        // Where no token could be kept, nobody may connect.
+        let error = imported(&others, "").unwrap_err();
+        assert!(format!("{error:#}").contains("storage.state"), "{error:#}");
+        let without = CREDENTIALS.replace("server", "other");
+        let (after, _) = imported(&without, "").unwrap();
+        assert!(!after.contains("[http]"), "{after}");
+    }
+
+    #[test]
+    fn a_configuration_that_is_new_is_this_users_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("c.json"), folder.path().join("c.toml"));
+        fs::write(&from, CREDENTIALS).unwrap();
+        import(&from, &to, &mut Vec::new()).unwrap();
+        assert_eq!(to.metadata().unwrap().mode() & 0o777, 0o600);
+        fs::set_permissions(&to, fs::Permissions::from_mode(0o640)).unwrap();
+        fs::write(&from, CREDENTIALS.replace("hunter2", "hunter3")).unwrap();
+        import(&from, &to, &mut Vec::new()).unwrap();
+        assert_eq!(to.metadata().unwrap().mode() & 0o777, 0o640);
+    }
+
+    #[test]
+    fn what_is_missing_or_wrong_is_named_and_nothing_is_touched() {
+        for (from, to, message) in [
+            ("\"zone\": \"2\", ", "", "iotJumpWay.zone is missing"),
+            (
+                "\"un\": \"user\"",
+                "\"un\": \" \"",
+                "iotJumpWay.un is missing",
+            ),
+            ("8883", "\"many\"", "iotJumpWay.port = many"),
+            ("iotJumpWay", "iot", "iotJumpWay is missing"),
+            ("{", "", "no JSON"),
+            ("\"2\"", "\"#\"", "hias.zone"),
+            ("127.0.0.1", "example", "server.ip = example"),
+            ("1234", "70000", "server.port = 70000"),
+            (", \"port\": 1234", "", "server.port is missing"),
+        ] {
+            let credentials = CREDENTIALS.replacen(from, to, 1);
+            let error = imported(&credentials, "# mine\n").unwrap_err();
+            assert!(
+                format!("{error:#}").contains(message),
+                "{message}: {error:#}"
+            );
+        }
+        let error = imported(CREDENTIALS, "hias = 3\n").unwrap_err();
+        assert!(format!("{error:#}").contains("no section"), "{error:#}");
+        let error = imported(CREDENTIALS, "[hias]\nport = 0\nhoust = 1\n").unwrap_err();
+        assert!(format!("{error:#}").contains("did you mean"), "{error:#}");
+    }
+}

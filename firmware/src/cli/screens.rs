@@ -1,0 +1,232 @@
+//! `smearscope screens`: OLED and LEDs of each state as pictures, for documents and for the eye.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use image::{Rgb, RgbImage};
+use smearscope_hardware::{Canvas, Light, Lights, ScreenSize};
+
+use crate::analysis::analyst::Analysis;
+use crate::analysis::finding::Finding;
+use crate::analysis::finding::SaveOutcome;
+use crate::analysis::identity::Identity;
+use crate::analysis::quality::{Problem, Quality};
+use crate::analysis::slide::SlideSummary;
+use crate::analysis::verdict::{Reason, Verdict};
+use crate::appliance::notice::Notice;
+use crate::appliance::screens::{self, View};
+use crate::appliance::state::{Fault, SelfTest, State};
+
+/// Pixels of the picture for one of the OLED.
+const SCALE: u32 = 4;
+/// The example of a disk with little room.
+const DISK_LOW: &str = "ready-disk-low";
+/// Those of what is shown once.
+const TOKEN: &str = "api-token";
+const CERTIFICATE: &str = "tls-fingerprint";
+const EXAMPLE_TOKEN: &str = "ABCD EFGH IJKL MNOP QRST UVWX YZ23 4567";
+const EXAMPLE_FINGERPRINT: &str =
+    "0123 4567 89AB CDEF 0123 4567 89AB CDEF 0123 4567 89AB CDEF 0123 4567 89AB CDEF";
+const MARGIN: u32 = 24;
+const LAMP_RADIUS: u32 = 12;
+const CASE: Rgb<u8> = Rgb([38, 42, 48]);
+const GLASS: Rgb<u8> = Rgb([4, 6, 10]);
+const LIT: Rgb<u8> = Rgb([150, 225, 255]);
+
+/// Writes a picture of every state into a folder, for both sizes of screen.
+pub(crate) fn write_all(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("{} cannot be made", folder.display()))?;
+    let identity = Identity {
+        model: "smear-demo 0.2.0".into(),
+        engine: "openvino CPU".into(),
+        is_demo: true,
+    };
+    for (name, state) in examples() {
+        let mut notice = Notice::default();
+        match name {
+            TOKEN => notice.add("API TOKEN", EXAMPLE_TOKEN.into()),
+            CERTIFICATE => notice.add("TLS SHA-256", EXAMPLE_FINGERPRINT.into()),
+            _ => {}
+        }
+        let view = View {
+            state: &state,
+            identity: (state != State::Starting).then_some(&identity),
+            slide: 3,
+            fields: 2,
+            is_disk_low: name == DISK_LOW,
+            clock: Some(jiff::civil::time(14, 5, 0, 0)),
+            since: Duration::ZERO,
+            notice: &notice,
+        };
+        for (size, suffix) in [(ScreenSize::Rows64, ""), (ScreenSize::Rows32, "-32")] {
+            let picture = panel(&view.picture(size), screens::lights(&state));
+            let path = folder.join(format!("{name}{suffix}.png"));
+            picture
+                .save(&path)
+                .with_context(|| format!("{} cannot be written", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// A slide of two fields, the second of which gave this.
+fn finding(verdict: Verdict, probability: Option<f32>) -> Finding {
+    Finding {
+        field: Analysis {
+            verdict,
+            probability,
+            log_odds: probability.map(|p| (p / (1.0 - p)).ln()),
+            quality: Quality::default(),
+            strongest: None,
+            overlay: None,
+        },
+        slide: SlideSummary {
+            slide: 3,
+            fields: 2,
+            refused: u32::from(probability.is_none()),
+            unsaved: 0,
+            verdict,
+            probability,
+        },
+        kept: SaveOutcome::Unwanted,
+    }
+}
+
+fn examples() -> [(&'static str, State); 20] {
+    let verdict = |verdict, probability| State::Verdict(finding(verdict, probability));
+    let inconclusive = |reason, probability| verdict(Verdict::Inconclusive(reason), probability);
+    [
+        ("starting", State::Starting),
+        (
+            "self-test",
+            State::SelfTest(SelfTest {
+                passed: true,
+                lines: vec![
+                    "smear-demo 0.2.0 right".into(),
+                    "6 samples right".into(),
+                    "openvino CPU".into(),
+                    "board, storage, clock ok".into(),
+                ],
+            }),
+        ),
+        (
+            "self-test-failed",
+            State::SelfTest(SelfTest {
+                passed: false,
+                lines: vec![
+                    "smear-next-0.3.0 failed, back to smear-demo 0.2.0".into(),
+                    "smear-demo 0.2.0 right".into(),
+                    "6 samples right".into(),
+                ],
+            }),
+        ),
+        ("ready", State::Ready),
+        (DISK_LOW, State::Ready),
+        (TOKEN, State::Ready),
+        (CERTIFICATE, State::Ready),
+        ("capturing", State::Capturing(Instant::now())),
+        ("analysing", State::Analysing),
+        ("positive", verdict(Verdict::Positive, Some(0.973))),
+        ("negative", verdict(Verdict::Negative, Some(0.041))),
+        (
+            "inconclusive-focus",
+            inconclusive(Reason::Quality(Problem::OutOfFocus), None),
+        ),
+        (
+            "inconclusive-unfamiliar",
+            inconclusive(Reason::Quality(Problem::Unfamiliar), None),
+        ),
+        (
+            "inconclusive-undecided",
+            inconclusive(Reason::Undecided, Some(0.52)),
+        ),
+        (
+            "not-saved",
+            State::Verdict(Finding {
+                kept: SaveOutcome::NotSaved,
+                ..finding(Verdict::Negative, Some(0.041))
+            }),
+        ),
+        (
+            "slide-closed",
+            State::SlideClosed(finding(Verdict::Positive, Some(0.973)).slide),
+        ),
+        (
+            "switching-off",
+            State::SwitchingOff {
+                at: Instant::now(),
+                before: Box::new(State::Ready),
+            },
+        ),
+        (
+            "fault",
+            State::Fault(Fault {
+                message: "camera does not answer; check its USB cable, that no other program uses it and \
+                          that the user is in the group video (/dev/video0)"
+                    .into(),
+                is_final: false,
+            }),
+        ),
+        (
+            "disk-full",
+            State::Fault(Fault {
+                message: "disk full, 96 MiB free; export records, then remove files".into(),
+                is_final: false,
+            }),
+        ),
+        ("off", State::Off),
+    ]
+}
+
+/// OLED above, lamps below.
+fn panel(canvas: &Canvas, lights: Lights) -> RgbImage {
+    let width = Canvas::WIDTH * SCALE + 2 * MARGIN;
+    let glass_bottom = MARGIN + canvas.height() * SCALE;
+    let mut image = RgbImage::from_pixel(width, glass_bottom + 3 * MARGIN, CASE);
+    for (x, y, pixel) in image.enumerate_pixels_mut() {
+        let (Some(left), Some(top)) = (x.checked_sub(MARGIN), y.checked_sub(MARGIN)) else {
+            continue;
+        };
+        if left < Canvas::WIDTH * SCALE && top < canvas.height() * SCALE {
+            // A dark line between pixels, as on the glass.
+            let is_gap = left % SCALE == SCALE - 1 || top % SCALE == SCALE - 1;
+            let is_lit = canvas.is_lit(left / SCALE, top / SCALE) && !is_gap;
+            *pixel = if is_lit { LIT } else { GLASS };
+        }
+    }
+    let middle = glass_bottom + MARGIN + MARGIN / 2;
+    for (place, light, colour) in [
+        (1, lights.red, [255, 70, 60]),
+        (2, lights.amber, [255, 180, 40]),
+        (3, lights.green, [80, 230, 100]),
+    ] {
+        lamp(&mut image, (width * place / 4, middle), light, Rgb(colour));
+    }
+    image
+}
+
+/// A disc; a ring around it means that it blinks, two that it breathes.
+fn lamp(image: &mut RgbImage, (x, y): (u32, u32), light: Light, colour: Rgb<u8>) {
+    let ring = LAMP_RADIUS + 6;
+    for (px, py, pixel) in image.enumerate_pixels_mut() {
+        let distance = f64::from(px.abs_diff(x)).hypot(f64::from(py.abs_diff(y)));
+        if distance <= f64::from(LAMP_RADIUS) {
+            *pixel = match light {
+                Light::Off => Rgb(colour.0.map(|sample| sample / 5)),
+                Light::Steady | Light::Blink | Light::Breathe => colour,
+            };
+            continue;
+        }
+        let is_on_ring = |ring: u32| (f64::from(ring - 2)..=f64::from(ring)).contains(&distance);
+        let is_ring = match light {
+            Light::Off | Light::Steady => false,
+            Light::Blink => is_on_ring(ring),
+            Light::Breathe => is_on_ring(ring) || is_on_ring(ring + 4),
+        };
+        if is_ring {
+            *pixel = colour;
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! JSON that the command line, HTTP and MQTT share.
+
+pub(crate) mod answer;
+pub(crate) mod models;
+pub(crate) mod types;

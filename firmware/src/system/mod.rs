@@ -1,0 +1,10 @@
+//! The operating system: service manager, threads, log, time, host figures, text that is safe to print.
+
+pub(crate) mod host_metrics;
+pub(crate) mod logging;
+pub(crate) mod priority;
+pub(crate) mod sanitize;
+pub(crate) mod shutdown;
+pub(crate) mod systemd;
+pub mod time;
+pub(crate) mod worker;
