@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use jiff::Span;
 use smearscope::analysis::analyst::{AnalysisError, Analyst};
+use smearscope::analysis::commit::CommitToken;
 use smearscope::analysis::finding::{Finding, SaveOutcome};
 use smearscope::analysis::identity::Identity;
 use smearscope::analysis::quality::Problem;
-use smearscope::analysis::recorder::{CapturedField, CommitToken, Recorder};
+use smearscope::analysis::recorder::{CapturedField, Recorder};
 use smearscope::analysis::slide::Slide;
 use smearscope::analysis::verdict::{Reason, Verdict};
 use smearscope::appliance::checks::Check;
@@ -244,7 +245,7 @@ pub(crate) fn expected(label: &str) -> (Finding, Identity) {
     let finding = Finding {
         field,
         slide: slide.standing(manifest.slide, &manifest.decision),
-        kept: SaveOutcome::Unwanted,
+        saved: SaveOutcome::Unwanted,
     };
     (finding, identity)
 }
@@ -655,7 +656,7 @@ fn fields_are_recorded_with_their_evidence_and_what_is_not_saved_is_told() {
         bytes
     );
     let finding = &running.findings()[0];
-    assert_eq!(finding.kept, SaveOutcome::Saved(recorded.id));
+    assert_eq!(finding.saved, SaveOutcome::Saved(recorded.id));
     assert_eq!((&recorded.source, recorded.number), (&name, 1));
     assert_eq!(recorded.verdict, "Positive");
     assert_eq!(recorded.probability, finding.field.probability);
@@ -680,7 +681,7 @@ fn fields_are_recorded_with_their_evidence_and_what_is_not_saved_is_told() {
     assert!(running.bench.button.press());
     // Waits until that field is analysed.
     running.next_slide();
-    assert_eq!(running.findings()[1].kept, SaveOutcome::NotSaved);
+    assert_eq!(running.findings()[1].saved, SaveOutcome::NotSaved);
     assert_eq!(records(&state).len(), 1);
     running.end().1.unwrap();
 }
@@ -691,7 +692,7 @@ fn a_field_that_nobody_waits_for_any_more_is_not_recorded() {
     let enough = Space::probed(|| Ok(u64::MAX), 2, 1);
     let mut recorder = recorded(folder.path(), enough).unwrap();
     let slide = Slide::first();
-    let captured = |claim| {
+    let captured = |token| {
         let (bytes, source) = field("_1");
         CapturedField {
             frame: Frame {
@@ -703,11 +704,11 @@ fn a_field_that_nobody_waits_for_any_more_is_not_recorded() {
             capture: Duration::ZERO,
             slide: slide.clone(),
             until: Instant::now() + Duration::from_mins(1),
-            claim,
+            token,
         }
     };
     let given_up = CommitToken::default();
-    drop(given_up.held());
+    drop(given_up.guard());
     let error = recorder.examine(captured(given_up)).unwrap_err();
     assert!(matches!(error, AnalysisError::TooLate), "{error}");
     assert!(records(folder.path()).is_empty());
@@ -715,12 +716,12 @@ fn a_field_that_nobody_waits_for_any_more_is_not_recorded() {
     let verified = Archive::open(folder.path()).unwrap().verify(None).unwrap();
     assert_eq!((verified.rows, verified.unrecorded), (0, 0));
     let waited_for = CommitToken::default();
-    let held = waited_for.held();
+    let guard = waited_for.guard();
     let answer = recorder.examine(captured(waited_for.clone())).unwrap();
     let finding = answer.finding;
-    assert!(matches!(finding.kept, SaveOutcome::Saved(_)));
-    assert!(!waited_for.take(), "whoever records it has it");
-    drop(held);
+    assert!(matches!(finding.saved, SaveOutcome::Saved(_)));
+    assert!(!waited_for.take(), "the recorder took it");
+    drop(guard);
     assert_eq!(records(folder.path()).len(), 1);
 }
 
@@ -811,7 +812,7 @@ fn records_that_cannot_be_kept_are_a_fault_for_good() {
         panic!("{result:?}");
     };
     assert!(matches!(error, RecordsError::Locked { .. }), "{error}");
-    drop(held);
+    drop(guard);
 }
 
 #[test]

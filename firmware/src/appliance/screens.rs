@@ -88,7 +88,7 @@ pub fn lights(state: &State) -> Lights {
         State::SlideClosed(_) => (Light::Off, Light::Breathe, Light::Breathe),
         State::SwitchingOff { .. } => (Light::Breathe, Light::Off, Light::Off),
         State::Fault(_) => (Light::Blink, Light::Off, Light::Off),
-        State::Verdict(finding) if finding.kept == SaveOutcome::NotSaved => {
+        State::Verdict(finding) if finding.saved == SaveOutcome::NotSaved => {
             (Light::Off, Light::Steady, Light::Off)
         }
         State::Verdict(_) | State::Again(_) | State::Off => match verdict {
@@ -191,7 +191,7 @@ fn verdict(page: &mut Page, finding: &Finding, again: &str) {
     let (field, slide) = (&finding.field, &finding.slide);
     let shown = shown_verdict(finding);
     let place = format!("{again}slide {}, {}", slide.slide, fields(slide.fields));
-    if finding.kept == SaveOutcome::NotSaved {
+    if finding.saved == SaveOutcome::NotSaved {
         // No verdict: that of the slide is the one from before.
         let mut lines = vec!["does not count".into(), "check disk, take it again".into()];
         lines.extend(
@@ -572,9 +572,9 @@ mod tests {
     #[test]
     fn a_picture_that_is_not_saved_says_so() {
         let mut lost = finding(Verdict::Positive, Some(0.9));
-        lost.kept = SaveOutcome::NotSaved;
+        lost.saved = SaveOutcome::NotSaved;
         let mut saved = lost.clone();
-        saved.kept = SaveOutcome::Saved(uuid::Uuid::nil());
+        saved.saved = SaveOutcome::Saved(uuid::Uuid::nil());
         let [lost, saved] = [lost, saved].map(State::Verdict);
         assert_eq!(lights(&lost), lights(&refused()), "no verdict stands");
         assert_eq!(lights(&saved).red, Light::Steady);

@@ -90,7 +90,7 @@ fn finding(verdict: Verdict, probability: Option<f32>) -> Finding {
             verdict,
             probability,
         },
-        kept: SaveOutcome::Unwanted,
+        saved: SaveOutcome::Unwanted,
     }
 }
 
@@ -145,7 +145,7 @@ fn examples() -> [(&'static str, State); 20] {
         (
             "not-saved",
             State::Verdict(Finding {
-                kept: SaveOutcome::NotSaved,
+                saved: SaveOutcome::NotSaved,
                 ..finding(Verdict::Negative, Some(0.041))
             }),
         ),
