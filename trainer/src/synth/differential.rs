@@ -14,7 +14,7 @@
 use rand::{Rng, RngExt};
 
 use super::field::Class;
-use super::morphology::Kind;
+use super::morphology::CellKind;
 
 /// What the white cells of a field are drawn from.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,46 +26,46 @@ pub(crate) struct Differential {
 }
 
 /// Kinds and their weights.
-type Mixture = &'static [(Kind, u32)];
+type Mixture = &'static [(CellKind, u32)];
 
 const HEALTHY: Mixture = &[
-    (Kind::Neutrophil, 48),
-    (Kind::Lymphocyte, 30),
-    (Kind::Monocyte, 10),
-    (Kind::LargeLymphocyte, 6),
-    (Kind::Eosinophil, 4),
-    (Kind::Basophil, 1),
-    (Kind::ReactiveLymphocyte, 1),
+    (CellKind::Neutrophil, 48),
+    (CellKind::Lymphocyte, 30),
+    (CellKind::Monocyte, 10),
+    (CellKind::LargeLymphocyte, 6),
+    (CellKind::Eosinophil, 4),
+    (CellKind::Basophil, 1),
+    (CellKind::ReactiveLymphocyte, 1),
 ];
 const NEUTROPHILIA: Mixture = &[
-    (Kind::Neutrophil, 85),
-    (Kind::Lymphocyte, 6),
-    (Kind::Monocyte, 6),
-    (Kind::Eosinophil, 3),
+    (CellKind::Neutrophil, 85),
+    (CellKind::Lymphocyte, 6),
+    (CellKind::Monocyte, 6),
+    (CellKind::Eosinophil, 3),
 ];
 const LYMPHOCYTOSIS: Mixture = &[
-    (Kind::Lymphocyte, 75),
-    (Kind::LargeLymphocyte, 15),
-    (Kind::Neutrophil, 8),
-    (Kind::Monocyte, 2),
+    (CellKind::Lymphocyte, 75),
+    (CellKind::LargeLymphocyte, 15),
+    (CellKind::Neutrophil, 8),
+    (CellKind::Monocyte, 2),
 ];
 /// As in infectious mononucleosis.
 const REACTIVE: Mixture = &[
-    (Kind::ReactiveLymphocyte, 45),
-    (Kind::Lymphocyte, 20),
-    (Kind::LargeLymphocyte, 20),
-    (Kind::Neutrophil, 10),
-    (Kind::Monocyte, 5),
+    (CellKind::ReactiveLymphocyte, 45),
+    (CellKind::Lymphocyte, 20),
+    (CellKind::LargeLymphocyte, 20),
+    (CellKind::Neutrophil, 10),
+    (CellKind::Monocyte, 5),
 ];
 /// All kinds alike, so that rare ones are learned too.
 const EVEN: Mixture = &[
-    (Kind::Neutrophil, 1),
-    (Kind::Lymphocyte, 1),
-    (Kind::LargeLymphocyte, 1),
-    (Kind::ReactiveLymphocyte, 1),
-    (Kind::Monocyte, 1),
-    (Kind::Eosinophil, 1),
-    (Kind::Basophil, 1),
+    (CellKind::Neutrophil, 1),
+    (CellKind::Lymphocyte, 1),
+    (CellKind::LargeLymphocyte, 1),
+    (CellKind::ReactiveLymphocyte, 1),
+    (CellKind::Monocyte, 1),
+    (CellKind::Eosinophil, 1),
+    (CellKind::Basophil, 1),
 ];
 /// Each with its weight, as the mixtures themselves.
 const NORMAL: [(Mixture, u32); 5] = [
@@ -76,9 +76,15 @@ const NORMAL: [(Mixture, u32); 5] = [
     (EVEN, 15),
 ];
 const LEUKEMIC: [(Mixture, u32); 3] = [
-    (&[(Kind::LymphoblastL1, 85), (Kind::LymphoblastL2, 15)], 50),
-    (&[(Kind::LymphoblastL1, 25), (Kind::LymphoblastL2, 75)], 44),
-    (&[(Kind::LymphoblastL3, 1)], 6),
+    (
+        &[(CellKind::LymphoblastL1, 85), (CellKind::LymphoblastL2, 15)],
+        50,
+    ),
+    (
+        &[(CellKind::LymphoblastL1, 25), (CellKind::LymphoblastL2, 75)],
+        44,
+    ),
+    (&[(CellKind::LymphoblastL3, 1)], 6),
 ];
 
 impl Differential {
@@ -96,7 +102,7 @@ impl Differential {
     }
 
     /// The kinds of `count` cells; the first of a positive field is a blast.
-    pub(crate) fn kinds(&self, rng: &mut impl Rng, class: Class, count: usize) -> Vec<Kind> {
+    pub(crate) fn kinds(&self, rng: &mut impl Rng, class: Class, count: usize) -> Vec<CellKind> {
         (0..count)
             .map(|number| {
                 let normal = pick(rng, self.normal);
@@ -133,7 +139,7 @@ mod tests {
 
     use super::*;
 
-    fn fields(class: Class) -> Vec<Vec<Kind>> {
+    fn fields(class: Class) -> Vec<Vec<CellKind>> {
         let mut rng = ChaCha8Rng::seed_from_u64(8);
         (0..2000)
             .map(|_| Differential::draw(&mut rng).kinds(&mut rng, class, 20))
@@ -142,7 +148,7 @@ mod tests {
 
     #[test]
     fn negative_fields_have_every_normal_kind_and_no_blast() {
-        let mut counts: HashMap<Kind, usize> = HashMap::new();
+        let mut counts: HashMap<CellKind, usize> = HashMap::new();
         for kind in fields(Class::Negative).concat() {
             assert!(!kind.is_blast());
             *counts.entry(kind).or_default() += 1;
@@ -150,10 +156,10 @@ mod tests {
         assert_eq!(counts.len(), EVEN.len());
         // Hard negatives are no rarity.
         let share = |kind| counts[&kind] as f32 / 40_000.0;
-        assert!(share(Kind::Lymphocyte) > 0.25);
-        assert!(share(Kind::ReactiveLymphocyte) > 0.06);
-        assert!(share(Kind::LargeLymphocyte) > 0.06);
-        assert!(share(Kind::Basophil) > 0.01);
+        assert!(share(CellKind::Lymphocyte) > 0.25);
+        assert!(share(CellKind::ReactiveLymphocyte) > 0.06);
+        assert!(share(CellKind::LargeLymphocyte) > 0.06);
+        assert!(share(CellKind::Basophil) > 0.01);
     }
 
     #[test]

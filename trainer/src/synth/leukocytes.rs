@@ -9,7 +9,7 @@ use super::texture::Texture;
 /// One white cell.
 #[derive(Debug, Clone)]
 pub(crate) struct Leukocyte {
-    pub(crate) cell: Outline,
+    pub(crate) outline: Outline,
     pub(crate) nucleus: Nucleus,
     pub(crate) chromatin: Chromatin,
     pub(crate) cytoplasm: Cytoplasm,
@@ -61,8 +61,8 @@ pub(crate) struct Cytoplasm {
     pub(crate) granules: Option<Granules>,
     /// Share of the cytoplasm that vacuoles take, as a threshold on texture.
     pub(crate) vacuoles: f32,
-    /// Whether red cells dent it instead of being covered.
-    pub(crate) yields: bool,
+    /// Whether red cells indent the cell instead of being covered by it.
+    pub(crate) indentable: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -90,10 +90,10 @@ impl Leukocyte {
             let (before, rest) = cells.split_at_mut(second);
             let b = &mut rest[0];
             for a in before {
-                let (from, to) = (a.cell.centre, b.cell.centre);
+                let (from, to) = (a.outline.centre, b.outline.centre);
                 let distance = from.distance(to);
-                if distance > 1e-3 && distance < a.cell.reach() + b.cell.reach() {
-                    let share = a.cell.radius / (a.cell.radius + b.cell.radius);
+                if distance > 1e-3 && distance < a.outline.reach() + b.outline.reach() {
+                    let share = a.outline.radius / (a.outline.radius + b.outline.radius);
                     let normal = [(to.x - from.x) / distance, (to.y - from.y) / distance];
                     let at = Point {
                         x: from.x + (to.x - from.x) * share,
@@ -109,7 +109,7 @@ impl Leukocyte {
 
     /// How far inside the cell a point lies, µm; negative outside.
     pub(crate) fn depth(&self, at: Point) -> f32 {
-        self.cell.depth(at).min(self.inside_borders(at))
+        self.outline.depth(at).min(self.inside_borders(at))
     }
 
     /// How far inside the nucleus a point lies, µm; negative outside.
@@ -127,8 +127,8 @@ impl Leukocyte {
     /// Paints the cell over what lies there and marks the place as filled.
     pub(crate) fn paint(&self, canvas: &mut Canvas, palette: &Palette) {
         let pixel = canvas.pixel();
-        let reach = self.cell.reach() + 1.0;
-        canvas.each_near(self.cell.centre, reach, |at, spot| {
+        let reach = self.outline.reach() + 1.0;
+        canvas.each_near(self.outline.centre, reach, |at, spot| {
             let depth = self.depth(at);
             let softness = pixel.max(0.35);
             if depth < -1.0 - softness {
@@ -153,7 +153,11 @@ impl Leukocyte {
                 }
                 spot.density = spot.density.times(1.0 - body);
                 spot.density += colour.times(body);
-                let firm = if self.cytoplasm.yields { nuclear } else { body };
+                let firm = if self.cytoplasm.indentable {
+                    nuclear
+                } else {
+                    body
+                };
                 spot.filled = spot.filled.max(firm);
             }
         });
@@ -228,7 +232,21 @@ impl Leukocyte {
 }
 
 impl Nucleus {
-    pub(crate) fn depth(&self, at: Point) -> f32 {
+    /// A nucleus of lobes, each joined to the next by a strand.
+    pub(crate) fn joined(lobes: Vec<Outline>, half_width: f32) -> Self {
+        let strands = lobes.windows(2).map(|pair| Strand {
+            from: pair[0].centre,
+            to: pair[1].centre,
+            half_width,
+        });
+        Self {
+            strands: strands.collect(),
+            lobes,
+            ..Self::default()
+        }
+    }
+
+    fn depth(&self, at: Point) -> f32 {
         let lobes = self.lobes.iter().map(|lobe| lobe.depth(at));
         let strands = self.strands.iter().map(|strand| strand.depth(at));
         let union = lobes.chain(strands).fold(f32::NEG_INFINITY, f32::max);
@@ -264,14 +282,14 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
 
     use super::*;
-    use crate::synth::morphology::Kind;
+    use crate::synth::morphology::CellKind;
 
     #[test]
     fn touching_cells_share_a_border_and_nothing_else() {
         let mut rng = ChaCha8Rng::seed_from_u64(2);
         let at = |x| Point { x, y: 20.0 };
         let mut cells: Vec<Leukocyte> = [at(16.0), at(25.0), at(60.0)]
-            .map(|centre| Kind::LymphoblastL2.draw(&mut rng, centre, 1.1))
+            .map(|centre| CellKind::LymphoblastL2.draw(&mut rng, centre, 1.1))
             .into();
         let alone = cells[2].clone();
         Leukocyte::press(&mut cells);

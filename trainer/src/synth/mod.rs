@@ -17,6 +17,7 @@ mod optics;
 mod outline;
 mod platelets;
 mod random;
+mod recipe;
 mod scene;
 mod stain;
 mod texture;
