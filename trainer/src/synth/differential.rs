@@ -3,20 +3,20 @@
 //! **Labelling rule.** A field is positive if it shows at least one lymphoblast (FAB L1, L2 or L3),
 //! whatever lies beside it, and negative if it shows none. Everything that only resembles a blast is
 //! negative: small lymphocytes in any number, large granular and reactive lymphocytes, monocytes,
-//! smudge cells, bare nuclei and dye. Hematogones, the normal precursors that a smear does not tell
-//! from blasts, are not drawn in either class.
+//! smudge cells, bare nuclei and stain precipitate. Hematogones, normal precursors that look like
+//! blasts on a smear, are not drawn in either class.
 //!
 //! **Shares.** In six of ten positive fields 90 to 100 % of the white cells are blasts, as in an
 //! untreated leukemia; in the others 15 to 90 %. The *number* of white cells does not depend on the
 //! class: leukemic blood often has more of them, but so has infected blood, and a network that
-//! counts would call every leukocytosis a leukemia.
+//! learned to count them would call every leukocytosis a leukemia.
 
 use rand::{Rng, RngExt};
 
-use super::field::Class;
+use super::class::Class;
 use super::morphology::CellKind;
 
-/// What the white cells of a field are drawn from.
+/// The mixtures of white cells that a field is drawn from.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Differential {
     normal: Mixture,
@@ -25,7 +25,7 @@ pub(crate) struct Differential {
     blast_share: f64,
 }
 
-/// Kinds and their weights.
+/// Kinds of white cells and their weights.
 type Mixture = &'static [(CellKind, u32)];
 
 const HEALTHY: Mixture = &[
@@ -57,7 +57,7 @@ const REACTIVE: Mixture = &[
     (CellKind::Neutrophil, 10),
     (CellKind::Monocyte, 5),
 ];
-/// All kinds alike, so that rare ones are learned too.
+/// All kinds equally often, so that a network learns the rare ones too.
 const EVEN: Mixture = &[
     (CellKind::Neutrophil, 1),
     (CellKind::Lymphocyte, 1),
@@ -67,7 +67,7 @@ const EVEN: Mixture = &[
     (CellKind::Eosinophil, 1),
     (CellKind::Basophil, 1),
 ];
-/// Each with its weight, as the mixtures themselves.
+/// Mixtures and their weights.
 const NORMAL: [(Mixture, u32); 5] = [
     (HEALTHY, 40),
     (NEUTROPHILIA, 10),
@@ -101,7 +101,7 @@ impl Differential {
         }
     }
 
-    /// The kinds of `count` cells; the first of a positive field is a blast.
+    /// Draws the kinds of `count` cells; the first of a positive field is a blast.
     pub(crate) fn kinds(&self, rng: &mut impl Rng, class: Class, count: usize) -> Vec<CellKind> {
         (0..count)
             .map(|number| {
@@ -154,7 +154,7 @@ mod tests {
             *counts.entry(kind).or_default() += 1;
         }
         assert_eq!(counts.len(), EVEN.len());
-        // Hard negatives are no rarity.
+        // Hard negatives are common.
         let share = |kind| counts[&kind] as f32 / 40_000.0;
         assert!(share(CellKind::Lymphocyte) > 0.25);
         assert!(share(CellKind::ReactiveLymphocyte) > 0.06);

@@ -4,7 +4,7 @@ use std::f32::consts::TAU;
 
 use rand::{Rng, RngExt};
 
-use super::leukocytes::{Chromatin, Cytoplasm, Granule, Granules, Leukocyte, Nucleus, Strand};
+use super::leukocytes::{Chromatin, Cytoplasm, GranuleKind, Granules, Leukocyte, Nucleus, Strand};
 use super::outline::{Outline, Point};
 use super::random::{Distribution, happens};
 use super::texture::Texture;
@@ -18,19 +18,19 @@ pub(crate) struct Recipe {
     pub(crate) nucleus: NucleusRecipe,
     pub(crate) chromatin: ChromatinRecipe,
     pub(crate) cytoplasm: CytoplasmRecipe,
-    pub(crate) order: DrawOrder,
+    pub(crate) first: FirstPart,
 }
 
-/// Which part of a cell takes its random numbers first. It says nothing about what cells look like,
-/// but decides which cell a seed draws: another order would change every collection.
+/// Part of a cell that is drawn first. This has no bearing on what cells look like in general, but
+/// decides which cell a seed draws: another order would change every collection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum DrawOrder {
-    /// Nucleus, outline, granules.
-    NucleusFirst,
-    /// Outline, nucleus, granules.
-    OutlineFirst,
-    /// Granules, outline, nucleus.
-    GranulesFirst,
+pub(crate) enum FirstPart {
+    /// The nucleus, then outline and granules.
+    Nucleus,
+    /// The outline, then nucleus and granules.
+    Outline,
+    /// The granules, then outline and nucleus.
+    Granules,
 }
 
 /// Shape of the cell's outline, relative to the cell's radius.
@@ -173,7 +173,7 @@ pub(crate) struct CytoplasmRecipe {
 pub(crate) struct GranulesRecipe {
     /// Chance that a cell has any.
     pub(crate) chance: f64,
-    pub(crate) stain: Granule,
+    pub(crate) kind: GranuleKind,
     pub(crate) amount: Distribution,
     pub(crate) size: Distribution,
     pub(crate) sparsity: Distribution,
@@ -194,11 +194,11 @@ impl Recipe {
         let radius = spread * self.radius.draw(rng);
         let site = self.nucleus.site(rng, centre, radius);
         let mut granules = None;
-        if self.order == DrawOrder::GranulesFirst {
+        if self.first == FirstPart::Granules {
             granules = self.cytoplasm.draw_granules(rng);
         }
         let (outline, nucleus);
-        if self.order == DrawOrder::NucleusFirst {
+        if self.first == FirstPart::Nucleus {
             nucleus = self.nucleus.draw(rng, &site);
             outline = self.outline.draw(rng, centre, radius, site.elongation);
         } else {
@@ -208,7 +208,7 @@ impl Recipe {
         let chromatin = self.chromatin.draw(rng);
         let basophilia = self.cytoplasm.basophilia.draw(rng);
         let lilac = self.cytoplasm.lilac.draw(rng);
-        if self.order != DrawOrder::GranulesFirst {
+        if self.first != FirstPart::Granules {
             granules = self.cytoplasm.draw_granules(rng);
         }
         Leukocyte {
@@ -391,7 +391,7 @@ impl CytoplasmRecipe {
     fn draw_granules(&self, rng: &mut impl Rng) -> Option<Granules> {
         let granules = self.granules.as_ref()?;
         happens(rng, granules.chance).then(|| Granules {
-            stain: granules.stain,
+            kind: granules.kind,
             amount: granules.amount.draw(rng),
             size: granules.size.draw(rng),
             sparsity: granules.sparsity.draw(rng),
