@@ -6,7 +6,7 @@ use rand::{Rng, RngExt};
 use super::canvas::{Canvas, Density};
 use super::outline::{Outline, Point, coverage};
 use super::random::log_uniform;
-use super::texture::{Texture, fade, lerp};
+use super::texture::{fade, lerp};
 
 /// How a microscope and its camera take the picture.
 #[derive(Debug, Clone, PartialEq)]
