@@ -46,7 +46,7 @@ pub(crate) use copier::Copier;
 pub use figure::{Figure, Limit, Problem, Quality};
 
 /// Longer side of the copy on which light and focus are measured.
-const COPY: u32 = InputContract::LEAST_SIDE / 2;
+const COPY: u32 = InputContract::MIN_REDUCED_SIDE / 2;
 /// Longer side of the copy on which colours are: noise is averaged away, nuclei are not.
 const COLOUR_COPY: u32 = 96;
 /// Networks see 100×100 pixels and more; a picture with fewer has less than they were trained on.
@@ -83,7 +83,7 @@ impl QualityGate {
     /// lies from the field that was judged last.
     pub fn assess(&mut self, picture: &Picture, earlier: Option<&Picture>) -> Quality {
         let mut quality = Quality::default();
-        let side = picture.taken.0.min(picture.taken.1);
+        let side = picture.original_size.0.min(picture.original_size.1);
         quality.least("side", side as f32, MIN_SIDE as f32, Problem::TooSmall);
         if quality.failure().is_some() {
             return quality;

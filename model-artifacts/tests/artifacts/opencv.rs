@@ -191,7 +191,7 @@ fn jpegs_of_every_kind_are_decoded_as_opencv_does() {
 }
 
 #[test]
-fn a_lost_packet_is_noticed() {
+fn a_missing_packet_is_noticed() {
     let Some(folder) = encodings() else { return };
     for name in ["restart.jpg", "422.jpg"] {
         let whole = std::fs::read(folder.path().join(name)).unwrap();

@@ -207,7 +207,7 @@ impl Import {
         let samples: Vec<&Sample> = dataset.samples.iter().collect();
         let mut manifest = trial.manifest.clone();
         save_manifest(folder, &manifest)?;
-        let mut model = Model::unproved(folder, &openvino())?;
+        let mut model = Model::load_unverified(folder, &openvino())?;
         manifest.golden = golden::choose(&samples, &trial.scored)?
             .iter()
             .map(|golden| {
@@ -240,7 +240,7 @@ fn try_on(folder: &Path, mut manifest: Manifest, dataset: &Dataset) -> Result<Tr
         tolerance: GOLDEN_TOLERANCE,
     }];
     save_manifest(folder, &manifest)?;
-    let mut model = Model::unproved(folder, &openvino())?;
+    let mut model = Model::load_unverified(folder, &openvino())?;
     let scored = dataset
         .samples
         .iter()
