@@ -109,7 +109,7 @@ impl std::fmt::Display for Extents<'_> {
 /// Refuses an input tensor that does not have the shape of the model's input contract.
 pub(super) fn check_input(manifest: &Manifest, input: &Tensor) -> Result<(), String> {
     let shape = manifest.input.shape();
-    if input.shape != shape || input.data.len() != shape.iter().product() {
+    if input.shape != shape || input.data.len() != shape.iter().product::<usize>() {
         return Err(format!(
             "the input has shape {:?} and {} elements, the model takes {shape:?}",
             input.shape,
