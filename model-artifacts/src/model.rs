@@ -34,7 +34,7 @@ use crate::model_files::ModelFiles;
 /// };
 /// let mut model = Model::load(Path::new("smear-demo"), &config)?;
 ///
-/// let path = Path::new("smear-demo/golden/positive-1.png");
+/// let path = Path::new("smear-demo/golden/positive-3.png");
 /// let image = decode::read(path, &Limits::default())?;
 /// let inference = model.infer(&image)?;
 ///
