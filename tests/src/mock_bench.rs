@@ -27,7 +27,7 @@ use smearscope::models::ModelError;
 use smearscope::records::{Archive, Filter, LazyStore, Record, RecordsError, Space, Store};
 use smearscope_artifacts::decode::Limits;
 use smearscope_artifacts::{
-    ArtifactError, Classifier, EngineChoice, EngineConfig, EngineInfo, Inference, MOST_LOG_ODDS,
+    ArtifactError, Classifier, EngineChoice, EngineConfig, EngineInfo, Inference, MAX_LOG_ODDS,
     Model, Tensor,
 };
 use smearscope_hardware::mock::{Bench, assert_art};
@@ -541,7 +541,7 @@ fn fields_of_a_slide_are_combined_and_a_long_press_closes_it() {
     let findings = running.findings();
     let log_odds = findings.iter().map(|finding| {
         let log_odds = finding.field.log_odds.unwrap();
-        log_odds.clamp(-MOST_LOG_ODDS, MOST_LOG_ODDS)
+        log_odds.clamp(-MAX_LOG_ODDS, MAX_LOG_ODDS)
     });
     let mean = log_odds.sum::<f32>() / 3.0;
     let slide = findings[2].slide;
@@ -908,7 +908,7 @@ fn a_verdict_names_the_engine_that_gave_it_after_another_was_lost() {
         move || {
             let model = Model::load(&demo_model(), &EngineConfig::default())
                 .map_err(ModelError::from)?
-                .through(|inner| Box::new(Losable { inner, is_lost }));
+                .wrap_engine(|inner| Box::new(Losable { inner, is_lost }));
             let analyst = Analyst::new(model, Limits::default());
             let space = Space::probed(|| Ok(u64::MAX), 2, 1);
             let records = LazyStore::open(state, Retention::default(), space)?;

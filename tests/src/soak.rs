@@ -190,7 +190,7 @@ impl Soak {
             let (state, mood) = (state.to_owned(), mood.clone());
             move || {
                 let wrap = |inner| -> Box<dyn Classifier> { Box::new(Moody { inner, mood }) };
-                let model = model().map_err(ModelError::from)?.through(wrap);
+                let model = model().map_err(ModelError::from)?.wrap_engine(wrap);
                 let analyst = Analyst::new(model, Limits::default());
                 let records = LazyStore::open(state, Retention::default(), space)?;
                 Ok(Equipped {

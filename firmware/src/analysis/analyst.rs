@@ -41,7 +41,7 @@ pub struct Analysis {
     /// What the gate measured.
     pub quality: Quality,
     /// Where the evidence for the positive class is strongest, if there is any.
-    pub strongest: Option<artifacts::Place>,
+    pub strongest: Option<artifacts::ImagePosition>,
     /// The evidence painted over the picture, where it was asked for and the model gives it.
     pub overlay: Option<Arc<RgbImage>>,
 }
@@ -282,7 +282,7 @@ pub(crate) fn picture(
 fn overlay(image: &RgbImage, evidence: &EvidenceMap) -> RgbImage {
     let mut painted = evidence.paint(Downscaler::new(OVERLAY).copy(image));
     if let Some(place) = evidence.strongest() {
-        place.mark(&mut painted);
+        place.draw_ring(&mut painted);
     }
     painted
 }
