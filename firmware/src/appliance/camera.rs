@@ -22,12 +22,12 @@ impl CameraThread {
 
     /// Takes a picture for the viewfinder.
     pub(crate) async fn preview(&self) -> Result<Result<Pixels, HardwareError>, WorkerPanicked> {
-        self.0.ask(|camera| camera.glimpse()).await
+        self.0.ask(|camera| camera.preview()).await
     }
 
     /// Ends the preview, which frees the device.
     pub(crate) async fn stop_preview(&self) -> Result<(), WorkerPanicked> {
-        self.0.ask(|camera| camera.rest()).await
+        self.0.ask(|camera| camera.stop_preview()).await
     }
 
     /// Shows whether the camera stalls.

@@ -502,8 +502,8 @@ impl<R: FnMut(&Report)> Appliance<R> {
                 None => Event::HoldOver,
             },
             ButtonEvent::Repeat => Event::Repeat(self.last.clone()),
-            ButtonEvent::ShutdownAhead(at) => Event::ShutdownAhead(at),
-            ButtonEvent::ShutdownAverted => Event::ShutdownAverted,
+            ButtonEvent::ShutdownPending(at) => Event::ShutdownPending(at),
+            ButtonEvent::ShutdownCancelled => Event::ShutdownCancelled,
             ButtonEvent::Shutdown => Event::Shutdown,
         }
     }

@@ -89,9 +89,9 @@ pub enum Event {
     /// The operator asks for the last verdict of a field or a slide.
     Repeat(Option<State>),
     /// The button is held down; the appliance switches off if it still is at this moment.
-    ShutdownAhead(Instant),
+    ShutdownPending(Instant),
     /// The button was released before that moment.
-    ShutdownAverted,
+    ShutdownCancelled,
     /// Parts of the board do not work while the appliance is idle. They are retried until they are back.
     PartsMissing(Fault),
     /// The camera delivered a frame.
@@ -113,13 +113,13 @@ impl State {
     pub fn after(self, event: Event) -> (Self, Option<Box<Capture>>) {
         let state = match (self, event) {
             (_, Event::Shutdown) | (Self::Off, _) => Self::Off,
-            (Self::SwitchingOff { before, .. }, Event::ShutdownAverted | Event::HoldOver) => {
+            (Self::SwitchingOff { before, .. }, Event::ShutdownCancelled | Event::HoldOver) => {
                 *before
             }
             (Self::SwitchingOff { .. }, Event::SlideClosed(slide)) => Self::SlideClosed(slide),
             (Self::Starting | Self::Capturing(_) | Self::Analysing, Event::Failed(fault))
             | (Self::Ready, Event::PartsMissing(fault)) => Self::Fault(fault),
-            (state, Event::ShutdownAhead(at)) if state.is_waiting() => Self::SwitchingOff {
+            (state, Event::ShutdownPending(at)) if state.is_waiting() => Self::SwitchingOff {
                 at,
                 before: Box::new(state),
             },
@@ -296,13 +296,13 @@ pub(crate) mod tests {
             State::Verdict(positive()),
             State::Fault(fault(true)),
         ] {
-            let ahead = before.clone().then(Event::ShutdownAhead(at));
+            let ahead = before.clone().then(Event::ShutdownPending(at));
             let expected = State::SwitchingOff {
                 at,
                 before: Box::new(before.clone()),
             };
             assert_eq!(ahead, expected);
-            assert_eq!(ahead.clone().then(Event::ShutdownAverted), before);
+            assert_eq!(ahead.clone().then(Event::ShutdownCancelled), before);
             assert_eq!(
                 ahead.clone().then(Event::HoldOver),
                 before,
@@ -379,12 +379,12 @@ pub(crate) mod tests {
             if !matches!(state, State::Capturing(_)) {
                 assert_eq!(state.clone().then(captured(now)), state);
             }
-            assert_eq!(state.clone().then(Event::ShutdownAverted), state);
+            assert_eq!(state.clone().then(Event::ShutdownCancelled), state);
             assert_eq!(state.clone().then(Event::Shutdown), State::Off);
         }
         for state in [State::Starting, State::Capturing(now), State::Analysing] {
             assert_eq!(state.clone().then(Event::Press(now)), state);
-            assert_eq!(state.clone().then(Event::ShutdownAhead(now)), state);
+            assert_eq!(state.clone().then(Event::ShutdownPending(now)), state);
             assert_eq!(state.clone().then(Event::Repeat(Some(State::Ready))), state);
         }
         let found = SelfTest {
