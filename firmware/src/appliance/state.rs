@@ -2,6 +2,9 @@
 
 use std::time::Instant;
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use crate::analysis::finding::Finding;
 use crate::analysis::slide::SlideSummary;
 
@@ -37,13 +40,12 @@ pub enum State {
     Off,
 }
 
-/// What the self-test found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The result of the self-test.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct SelfTest {
-    /// Whether all is as it must be, but for parts that are missing: those may come back, and a fault
-    /// tells of them.
+    /// Whether all checks passed. Missing parts of the board do not count: they may come back, and a fault names them.
     pub passed: bool,
-    /// A line each; what is wrong comes first.
+    /// One line for each check; failures come first.
     pub lines: Vec<String>,
 }
 
