@@ -184,6 +184,16 @@ pub struct Mqtt {
     pub discovery: Option<String>,
 }
 
+impl Mqtt {
+    /// Names the broker and the topics in the table of deliveries.
+    pub(crate) fn destination(&self) -> String {
+        format!(
+            "mqtt://{}:{}/{}/{}",
+            self.broker.host, self.broker.port, self.prefix, self.device
+        )
+    }
+}
+
 /// `[hias]` as it is used.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hias {
