@@ -1,0 +1,512 @@
+//! The appliance on Linux's own drivers for cameras, GPIO lines and I2C, with simulated devices behind them.
+//!
+//! What is looked at are levels of lines, what was written to the bus, the log, and the records.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use embedded_hal::i2c::I2c;
+use jiff::civil::Time;
+use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp};
+use serde_json::Value;
+use smearscope::machine::{Fault, Finding, State};
+use smearscope::quality::Problem;
+use smearscope::screens::Identity;
+use smearscope::slide::Standing;
+use smearscope::verdict::{Reason, Verdict};
+use smearscope_artifacts as artifacts;
+use smearscope_hardware::virtual_ssd1306::{Glass, VirtualSsd1306};
+use smearscope_hardware::{Canvas, ScreenSize};
+
+use super::mock_board::{expected, field, picture};
+use crate::endurance::power_cut::saved_as;
+use crate::support::virtual_machine::Machine;
+use crate::support::*;
+
+/// Two would take the processor from each other.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+/// Within which the appliance does what it must; many times what it takes.
+const PATIENCE: Duration = Duration::from_mins(4);
+/// A contact to ground on a line that is pulled up.
+const CLOSE: &str = "echo pull-down >pull";
+const OPEN: &str = "echo pull-up >pull";
+/// So that the log tells of states.
+const DEBUG: &str = "SMEARSCOPE__LOG__LEVEL=debug";
+/// Where the display is.
+const OLED: u8 = 0x3c;
+
+/// What a person at the bench sees: which of the red, the amber and the green LED are lit at this moment, and the
+/// display.
+struct Seen {
+    lit: [bool; 3],
+    picture: Canvas,
+}
+
+const DARK: [bool; 3] = [false; 3];
+const RED: [bool; 3] = [true, false, false];
+const AMBER: [bool; 3] = [false, true, false];
+const GREEN: [bool; 3] = [false, false, true];
+
+/// What the appliance's camera looks at.
+#[derive(Clone, Copy)]
+enum Camera {
+    /// The test pattern of the driver `vivid`, raw.
+    Pattern,
+    /// One of the shipped fields, as JPEG.
+    Film,
+}
+
+struct Bench {
+    machine: Machine,
+    oled: VirtualSsd1306,
+    glass: Glass,
+    /// How much of what was written to the bus has come to the glass.
+    read: usize,
+    /// What the display says of the model.
+    identity: Identity,
+    _alone: MutexGuard<'static, ()>,
+}
+
+impl Bench {
+    /// A machine with the disk of the last one of that name, in which the appliance has not been started; none where
+    /// there can be none.
+    fn boot(name: &str) -> Option<Self> {
+        let alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let machine = Machine::boot(name)?;
+        let (oled, glass) = VirtualSsd1306::new(OLED, ScreenSize::Rows64);
+        let mut bench = Self {
+            machine,
+            oled,
+            glass,
+            read: 0,
+            identity: expected("_1").1,
+            _alone: alone,
+        };
+        bench.show_field("_1");
+        bench
+            .machine
+            .run("film /dev/video1 640 480 /run/field.jpg >/run/film 2>&1 &");
+        Some(bench)
+    }
+
+    /// A machine with a new disk, in which the appliance is ready.
+    fn ready(name: &str, camera: Camera, settings: &str) -> Option<Self> {
+        Machine::forget(name);
+        let mut bench = Self::boot(name)?;
+        bench.look_through(camera);
+        bench.start(settings);
+        bench.wait_until_ready();
+        Some(bench)
+    }
+
+    /// Starts the appliance with settings in its environment.
+    fn start(&mut self, settings: &str) {
+        self.machine.run(&format!(
+            "({settings} smearscope run --config /config.toml; echo $? >/run/ended) >/run/log 2>&1 &"
+        ));
+    }
+
+    fn look_through(&mut self, camera: Camera) {
+        let device = match camera {
+            Camera::Pattern => "/dev/video0",
+            Camera::Film => "/dev/video1",
+        };
+        self.machine.run(&format!("ln -sfn {device} /run/camera"));
+    }
+
+    /// Puts the first shipped field with that label before the camera that shows them.
+    fn show_field(&mut self, label: &str) {
+        self.machine.run(&format!(
+            "set -- /fields/*{label}.jpg; cp $1 /run/next.jpg; mv /run/next.jpg /run/field.jpg"
+        ));
+    }
+
+    fn look(&mut self) -> Seen {
+        let lamps = [22, 27, 23].map(|line| format!("/run/lines/sim_gpio{line}/value"));
+        let told = self.machine.run(&format!(
+            "cat {}; tail -c +{} /sys/kernel/debug/i2c-bench/written",
+            lamps.join(" "),
+            self.read + 1
+        ));
+        let (levels, mut written) = told.split_at(6);
+        self.read += written.len();
+        while let [low, high, rest @ ..] = written {
+            let (message, rest) = rest.split_at(u16::from_le_bytes([*low, *high]).into());
+            self.oled.write(OLED, message).unwrap();
+            written = rest;
+        }
+        Seen {
+            lit: [levels[0], levels[2], levels[4]].map(|level| level == b'1'),
+            picture: self.glass.picture(),
+        }
+    }
+
+    fn wait_until(&mut self, what: &str, holds: impl Fn(&Seen) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let seen = self.look();
+            if holds(&seen) {
+                return;
+            }
+            if Instant::now() > deadline {
+                let log = self.machine.tell("cat /run/log /run/film");
+                panic!(
+                    "waited in vain for {what}; red, amber, green: {:?}\n{:?}\n{log}",
+                    seen.lit, seen.picture
+                );
+            }
+        }
+    }
+
+    /// What the display shows of a state but READY, which has a clock.
+    fn shown(&self, state: &State) -> Canvas {
+        picture(state, 0, &self.identity, Time::midnight())
+    }
+
+    /// Waits for a picture and lamps at the same time.
+    fn wait_for(&mut self, what: &str, lit: [bool; 3], shown: &Canvas) {
+        self.wait_until(what, |seen| seen.lit == lit && seen.picture == *shown);
+    }
+
+    /// Closes the contact, and opens it after so many milliseconds.
+    fn hold(&mut self, ms: u32) {
+        self.button(&format!("{CLOSE}; usleep {}; {OPEN}", ms * 1000));
+    }
+
+    /// Long enough for a machine that is kept busy to see it, and no long press yet.
+    fn press(&mut self) {
+        self.hold(400);
+    }
+
+    fn button(&mut self, deeds: &str) {
+        self.machine
+            .run(&format!("cd /run/lines/sim_gpio17; {deeds}"));
+    }
+
+    /// Takes the camera with the test pattern away, and its driver with it.
+    fn take_camera_away(&mut self) {
+        self.machine
+            .run("echo vivid.0 >/sys/bus/platform/drivers/vivid/unbind");
+        // As soon as nobody has it open any more.
+        self.machine
+            .run("until rmmod vivid; do usleep 100000; done");
+    }
+
+    fn bring_camera_back(&mut self) {
+        self.machine
+            .run("insmod /modules/vivid.ko $(sed -n 's/^vivid //p' /modules/order)");
+    }
+
+    /// Waits for a fault, whatever its message.
+    fn wait_for_fault(&mut self, any: &Canvas) {
+        self.wait_until("a fault, lit", |seen| {
+            seen.lit == RED && is_titled_as(&seen.picture, any)
+        });
+        self.wait_until("a fault, blinking", |seen| {
+            seen.lit == DARK && is_titled_as(&seen.picture, any)
+        });
+    }
+
+    /// Whether the display answers on the bus.
+    fn acknowledge(&mut self, does: bool) {
+        let nak = if does { 'N' } else { 'Y' };
+        self.machine
+            .run(&format!("echo {nak} >/sys/kernel/debug/i2c-bench/nak"));
+    }
+
+    /// Waits until the display says that the first slide, untouched, is waited for.
+    fn wait_until_ready(&mut self) {
+        let identity = self.identity.clone();
+        self.wait_until("READY on the display", |seen| {
+            let now = Timestamp::now().to_zoned(TimeZone::UTC);
+            // The minute may end between two looks at clocks.
+            [-1, 0, 1].into_iter().any(|minutes| {
+                let time = (&now + Span::new().minutes(minutes)).time();
+                seen.lit == GREEN && seen.picture == picture(&State::Ready, 0, &identity, time)
+            })
+        });
+    }
+
+    /// What is recorded, proved whole, which must be at least `known`.
+    fn verified(&mut self, known: &BTreeSet<String>) -> BTreeSet<String> {
+        let state = "--state /state/smearscope";
+        if self
+            .machine
+            .try_run("[ -e /state/smearscope/records.sqlite ]")
+            .0
+            != 0
+        {
+            assert!(known.is_empty(), "{known:?} are lost");
+            return BTreeSet::new();
+        }
+        self.machine
+            .run(&format!("smearscope records verify {state}"));
+        let records = self.records();
+        let ids: BTreeSet<_> = records
+            .iter()
+            .map(|record| record["id"].as_str().unwrap().to_owned())
+            .collect();
+        assert!(
+            ids.is_superset(known),
+            "{known:?} were saved, {ids:?} are there"
+        );
+        ids
+    }
+
+    /// How the appliance ended.
+    fn ended(&mut self) -> String {
+        self.machine
+            .tell("while [ ! -s /run/ended ]; do usleep 100000; done; cat /run/ended")
+            .trim()
+            .to_owned()
+    }
+
+    /// The fields that were recorded, the oldest first.
+    fn records(&mut self) -> Vec<Value> {
+        json_lines(
+            &self
+                .machine
+                .run("smearscope records list --json --state /state/smearscope"),
+        )
+    }
+}
+
+/// The finding on the first shipped field with that label, as the only one of a slide that was judged.
+fn finding(slide: u32, label: &str) -> Finding {
+    let mut finding = expected(label).0;
+    finding.slide.slide = slide;
+    finding
+}
+
+/// Whether a picture has the title of another.
+fn is_titled_as(seen: &Canvas, other: &Canvas) -> bool {
+    const TITLE: u32 = 20;
+    let pixels = |canvas: &Canvas| -> Vec<bool> {
+        let rows = (0..TITLE).flat_map(|y| (0..Canvas::WIDTH).map(move |x| (x, y)));
+        rows.map(|(x, y)| canvas.is_lit(x, y)).collect()
+    };
+    pixels(seen) == pixels(other)
+}
+
+#[test]
+fn pictures_come_through_v4l2_and_verdicts_go_out_over_i2c_and_gpio() {
+    let Some(mut bench) = Bench::ready("verdicts", Camera::Pattern, "") else {
+        return;
+    };
+    let positive = finding(1, "_1");
+    bench.wait_until_ready();
+
+    // A test pattern is no smear, and is never judged.
+    bench.press();
+    let uneven = Verdict::Inconclusive(Reason::Quality(Problem::Uneven));
+    let mut refused = positive.clone();
+    refused.field.verdict = uneven;
+    refused.field.probability = None;
+    refused.field.log_odds = None;
+    refused.slide.fields = 0;
+    let glass = bench.shown(&State::Verdict(refused));
+    bench.wait_for("a refusal", AMBER, &glass);
+
+    bench.look_through(Camera::Film);
+    bench.show_field("_1");
+    bench.press();
+    let glass = bench.shown(&State::Verdict(positive.clone()));
+    bench.wait_for("a positive verdict", RED, &glass);
+
+    bench.hold(2000);
+    let closed = Standing {
+        refused: 1,
+        ..positive.slide
+    };
+    let glass = bench.shown(&State::SlideClosed(closed));
+    bench.wait_until("a closed slide", |seen| seen.picture == glass);
+    bench.wait_until("red off", |seen| !seen.lit[0]);
+
+    bench.show_field("_0");
+    bench.press();
+    let negative = finding(2, "_0");
+    let glass = bench.shown(&State::Verdict(negative.clone()));
+    bench.wait_for("a negative verdict, lit", GREEN, &glass);
+    bench.wait_for("a negative verdict, blinking", DARK, &glass);
+
+    // What was recorded is what the camera gave, to the byte, and what a file of it gives.
+    let recorded: Vec<_> = bench
+        .records()
+        .iter()
+        .map(|record| {
+            let sha256 = &record["image"]["sha256"];
+            (
+                record["verdict"].as_str().unwrap().to_owned(),
+                record["probability"].as_f64(),
+                sha256.as_str().unwrap().to_owned(),
+            )
+        })
+        .collect();
+    let [(first, None, _), rest @ ..] = &recorded[..] else {
+        panic!("{recorded:#?}");
+    };
+    assert_eq!(first, "Inconclusive");
+    assert_eq!(rest.len(), 2);
+    for ((verdict, probability, sha256), (finding, label)) in
+        rest.iter().zip([(positive, "_1"), (negative, "_0")])
+    {
+        assert_eq!(verdict, finding.field.verdict.word());
+        // Processors sum up in different orders.
+        let expected = f64::from(finding.field.probability.unwrap());
+        assert!((probability.unwrap() - expected).abs() < 1e-3, "{expected}");
+        assert_eq!(*sha256, artifacts::sha256(&field(label).0));
+    }
+}
+
+#[test]
+fn one_press_is_one_field_however_its_contact_chatters() {
+    let Some(mut bench) = Bench::ready("contact", Camera::Film, DEBUG) else {
+        return;
+    };
+    let positive = finding(1, "_1");
+    // Fewer edges than the kernel keeps, which is 16.
+    let chatter = format!("for n in 1 2 3; do {CLOSE}; {OPEN}; done");
+    let press = format!("{chatter}; {CLOSE}; usleep 400000; {OPEN}; {chatter}");
+    // A machine that is kept busy may stretch chatter into presses of its own, which mean something else without a
+    // verdict.
+    let is_heard = |bench: &mut Bench| {
+        bench.button(&press);
+        let is_taken = "grep -q 'taking a picture' /run/log";
+        bench.machine.run(&format!(
+            "n=0; until {is_taken} || [ $n = 50 ]; do n=$((n + 1)); usleep 100000; done"
+        ));
+        bench.machine.try_run(is_taken).0 == 0
+    };
+    assert!((0..5).any(|_| is_heard(&mut bench)), "no press is heard");
+    let glass = bench.shown(&State::Verdict(positive));
+    bench.wait_for("a positive verdict", RED, &glass);
+
+    // A second press would have been taken after the first, so the next one tells. The kernel dates it: it stays a short
+    // one when the appliance learns of it later than a long one lasts.
+    bench.show_field("_0");
+    bench.button(&format!(
+        "kill -STOP $(pidof smearscope); {CLOSE}; usleep 400000; {OPEN}; usleep 2000000; kill -CONT $(pidof smearscope)"
+    ));
+    bench.wait_until("the next verdict", |seen| seen.picture != glass);
+    bench
+        .machine
+        .run("while [ $(grep -c ^verdict: /run/log) != 2 ]; do usleep 100000; done");
+    let verdicts: Vec<_> = bench.records();
+    assert_eq!(verdicts.len(), 2, "{verdicts:#?}");
+
+    // Held until it is over.
+    bench.hold(9000);
+    assert_eq!(bench.ended(), "0");
+    let glass = bench.shown(&State::Off);
+    bench.wait_for("all off", DARK, &glass);
+}
+
+#[test]
+fn a_display_that_acknowledges_nothing_is_told_by_the_leds_and_drawn_again() {
+    let Some(mut bench) = Bench::ready("display", Camera::Film, "") else {
+        return;
+    };
+    let positive = finding(1, "_1");
+    bench.wait_until_ready();
+    bench.acknowledge(false);
+    bench.wait_until("a fault, lit", |seen| seen.lit == RED);
+    bench.wait_until("a fault, blinking", |seen| seen.lit == DARK);
+    bench.acknowledge(true);
+    bench.wait_until_ready();
+
+    bench.acknowledge(false);
+    bench.wait_until("a fault, blinking", |seen| seen.lit == DARK);
+    bench.press();
+    bench
+        .machine
+        .run("while ! grep -q ^verdict: /run/log; do usleep 100000; done");
+    bench.acknowledge(true);
+    let glass = bench.shown(&State::Verdict(positive));
+    bench.wait_for("a positive verdict", RED, &glass);
+}
+
+#[test]
+fn a_camera_may_be_taken_away_and_brought_back_and_may_stall() {
+    // Long enough to take it away meanwhile.
+    let long = "SMEARSCOPE__CAMERA__WARM_UP_FRAMES=100";
+    let Some(mut bench) = Bench::ready("camera", Camera::Pattern, long) else {
+        return;
+    };
+    let no_camera = bench.shown(&State::Fault(Fault {
+        message: String::new(),
+        is_final: false,
+    }));
+    let capturing = bench.shown(&State::Capturing(Instant::now()));
+    // While nobody needs it.
+    bench.take_camera_away();
+    bench.wait_for_fault(&no_camera);
+    bench.bring_camera_back();
+    bench.wait_until_ready();
+
+    // During a capture, which has no verdict then.
+    bench.press();
+    bench.wait_until("a capture", |seen| seen.picture == capturing);
+    bench.take_camera_away();
+    bench.wait_for_fault(&no_camera);
+    assert_eq!(bench.records().len(), 0);
+    bench.bring_camera_back();
+    bench.press();
+    bench
+        .machine
+        .run("until grep -q ^verdict: /run/log; do usleep 100000; done");
+    assert_eq!(bench.records().len(), 1);
+
+    // It stalls, and somebody asks the appliance to end.
+    bench.machine.run("kill -STOP $(pidof film)");
+    bench.look_through(Camera::Film);
+    bench.press();
+    bench.wait_until("a capture", |seen| seen.picture == capturing);
+    bench.machine.run("kill -TERM $(pidof smearscope)");
+    assert_eq!(bench.ended(), "0");
+    let glass = bench.shown(&State::Off);
+    bench.wait_for("all off", DARK, &glass);
+    assert_eq!(bench.records().len(), 1);
+}
+
+#[test]
+fn records_are_whole_after_power_cuts() {
+    const NAME: &str = "power";
+    Machine::forget(NAME);
+    let mut saved = BTreeSet::new();
+    // While the frame comes, while it is analysed, and while its picture is written.
+    for moment in ["taking a picture", "analysing", "incoming"] {
+        let Some(mut bench) = Bench::boot(NAME) else {
+            return;
+        };
+        saved = bench.verified(&saved);
+        bench.look_through(Camera::Film);
+        bench.start(&format!("{DEBUG} SMEARSCOPE__TIMING__INTERVAL_S=0.1"));
+        bench
+            .machine
+            .run("until grep -q ^verdict: /run/log; do usleep 10000; done");
+        let log = bench.machine.tell(
+            match moment {
+                "incoming" => {
+                    "until [ -n \"$(ls /state/smearscope/incoming)\" ]; do :; done; cat /run/log"
+                        .into()
+                }
+                step => {
+                    format!("until tail -n 1 /run/log | grep -q {step:?}; do :; done; cat /run/log")
+                }
+            }
+            .as_str(),
+        );
+        saved.extend(log.lines().filter_map(saved_as));
+        bench.machine.cut_power();
+    }
+    let Some(mut bench) = Bench::boot(NAME) else {
+        return;
+    };
+    let recorded = bench.verified(&saved);
+    assert!(recorded.len() >= 3, "{recorded:?}");
+    bench.look_through(Camera::Film);
+    bench.start("");
+    bench.wait_until("ready", |seen| seen.lit == GREEN);
+}
