@@ -21,6 +21,8 @@ mod signature;
 mod slide;
 mod suggestion;
 mod tensor;
+#[cfg(any(test, feature = "test-support"))]
+pub mod testing;
 mod validate;
 mod weighted;
 

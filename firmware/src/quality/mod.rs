@@ -167,6 +167,7 @@ mod tests {
 
     use image::imageops::{blur, brighten, resize};
     use smearscope_artifacts::decode::{self, Limits};
+    use smearscope_artifacts::testing::{jpegs_in, micrographs};
 
     use super::*;
 
@@ -181,28 +182,16 @@ mod tests {
         quality.failure().map(|figure| figure.problem)
     }
 
-    fn images(folder: &str) -> Vec<(String, RgbImage)> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("..")
-            .join(folder);
-        let Ok(entries) = std::fs::read_dir(&folder) else {
-            eprintln!("skipped: {} is absent", folder.display());
-            return Vec::new();
-        };
-        entries
-            .map(|entry| entry.unwrap().path())
-            .filter(|path| path.extension().is_some_and(|ext| ext == "jpg"))
+    /// The shipped fields, and real micrographs where there are any.
+    fn fields() -> Vec<(String, RgbImage)> {
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../hardware/fields");
+        let paths = jpegs_in(&shipped).into_iter().chain(micrographs());
+        paths
             .map(|path| {
                 let image = image::open(&path).unwrap().to_rgb8();
                 (path.display().to_string(), image)
             })
             .collect()
-    }
-
-    fn fields() -> Vec<(String, RgbImage)> {
-        let mut fields = images("../shared/data/bccd");
-        fields.extend(images("hardware/fields"));
-        fields
     }
 
     /// A linear congruential generator (Numerical Recipes) is random enough here.

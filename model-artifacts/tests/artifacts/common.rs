@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use smearscope_artifacts::{ArtifactError, EngineChoice, EngineConfig, FileEntry, Model};
+use smearscope_artifacts::{ArtifactError, EngineChoice, EngineConfig, FileEntry, Model, testing};
 use tempfile::TempDir;
 
 pub(crate) const CRATE: &str = env!("CARGO_MANIFEST_DIR");
@@ -77,39 +77,9 @@ pub(crate) fn has_openvino() -> bool {
                 .to_string()
                 .contains("there is no libopenvino_c.so on") =>
         {
-            eprintln!("skipped: {error}");
+            testing::skip(error);
             false
         }
         _ => true,
     }
-}
-
-/// The real micrographs, or none with a message.
-pub(crate) fn micrographs() -> Vec<PathBuf> {
-    let folder = Path::new(CRATE).join("../../shared/data/bccd");
-    let mut paths: Vec<PathBuf> = folder
-        .read_dir()
-        .into_iter()
-        .flatten()
-        .map(|file| file.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|kind| kind == "jpg"))
-        .collect();
-    paths.sort();
-    if paths.is_empty() {
-        eprintln!("skipped: there are no micrographs in {}", folder.display());
-    }
-    paths
-}
-
-/// The Python with OpenCV, or none with a message.
-pub(crate) fn python() -> Option<PathBuf> {
-    let python = Path::new(CRATE).join("../.venv/bin/python");
-    if python.exists() {
-        return Some(python);
-    }
-    eprintln!(
-        "skipped: {} is missing; run scripts/setup --python",
-        python.display()
-    );
-    None
 }

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
 use smearscope_artifacts::decode::{Limits, decode, decode_for, read};
+use smearscope_artifacts::testing::{jpegs_in, micrographs};
 use smearscope_artifacts::{
     EngineChoice, InputContract, Manifest, Model, Preprocessor, ResizeFilter,
 };
 use turbojpeg::{Image, PixelFormat, Subsamp};
 
-use crate::common::{CRATE, engine, micrographs};
+use crate::common::{CRATE, engine};
 
 const SIZE: (u32, u32) = (2592, 1944);
 
@@ -47,11 +48,7 @@ fn picture(path: &Path) -> RgbImage {
 /// detail down to the pixel.
 fn pictures() -> Vec<(String, RgbImage)> {
     let fields = Path::new(CRATE).join("../hardware/fields");
-    let fields = fields.read_dir().unwrap().map(|file| file.unwrap().path());
-    let mut paths: Vec<PathBuf> = fields
-        .filter(|path| path.extension().is_some_and(|kind| kind == "jpg"))
-        .collect();
-    paths.sort();
+    let mut paths = jpegs_in(&fields);
     let micrographs = micrographs();
     paths.extend(micrographs.iter().step_by(5).cloned());
     let enlarged = paths.iter().map(|path| {

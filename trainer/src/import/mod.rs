@@ -299,7 +299,7 @@ fn card(manifest: &Manifest, trials: &[Trial]) -> String {
 mod tests {
     use image::{Rgb, RgbImage};
     use semver::Version;
-    use smearscope_artifacts::ArtifactError;
+    use smearscope_artifacts::{ArtifactError, testing};
 
     use super::*;
     use crate::dataset::Layout;
@@ -378,7 +378,7 @@ mod tests {
         };
         match import.run() {
             Err(TrainError::Artifact(error @ ArtifactError::Engine { .. })) => {
-                eprintln!("skipped: {error}");
+                testing::skip(error);
                 return;
             }
             outcome => outcome.unwrap(),
