@@ -1,4 +1,4 @@
-//! The appliance's real loop, model and display driver on scripted hardware.
+//! The appliance's real loop, model and display driver on a mock board.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -35,7 +35,7 @@ use smearscope_hardware::{
 
 use crate::support::*;
 
-/// Long enough for any machine; only the test of a stall uses less.
+/// Long enough for any machine; only the test of a stall uses a shorter deadline.
 const TIMING: Timing = Timing {
     interval: None,
     slide_fields: None,
@@ -84,19 +84,19 @@ fn load(model: &Path) -> Result<Analyst, ArtifactError> {
     Ok(Analyst::new(model, Limits::default()))
 }
 
-/// An examiner that keeps no records.
+/// A recorder without a records folder.
 fn unrecorded(model: &Path) -> Result<Examiner, ApplianceError> {
     Ok(Examiner::new(load(model).map_err(ModelError::from)?))
 }
 
-/// One that records into a folder with so much room.
+/// A recorder with records in `state` on a disk with this space.
 fn recorded(state: &Path, space: Space) -> Result<Examiner, ApplianceError> {
     let analyst = load(&demo_model()).map_err(ModelError::from)?;
     let records = Cabinet::open(state.to_owned(), Retention::default(), space)?;
     Ok(Examiner::recording(analyst, records))
 }
 
-/// What is recorded in a folder.
+/// The records in a state folder.
 fn records(state: &Path) -> Vec<Record> {
     let mut records = Vec::new();
     let each = |record| {
@@ -110,7 +110,7 @@ fn records(state: &Path) -> Vec<Record> {
     records
 }
 
-/// An appliance at work on a thread of its own.
+/// An appliance that runs on another thread.
 struct Running {
     bench: Bench,
     outlook: Outlook,
@@ -172,13 +172,13 @@ impl Running {
         }
     }
 
-    /// Presses, and waits for the LEDs that must follow.
+    /// Presses the button and waits for these LEDs.
     fn press(&self, what: &str, lights: Lights) {
         assert!(self.bench.button.press());
         self.bench.leds.wait_until(what, |shown| *shown == lights);
     }
 
-    /// Closes the slide, and waits until that is shown.
+    /// Closes the slide and waits until the LEDs show it.
     fn next_slide(&self) {
         assert!(self.bench.button.press_long());
         let leds = &self.bench.leds;
@@ -189,7 +189,7 @@ impl Running {
         self.findings.lock().unwrap().clone()
     }
 
-    /// The verdicts on fields.
+    /// Switches the appliance off and returns its verdicts on fields.
     fn end(self) -> (Vec<Verdict>, Result<End, ApplianceError>) {
         assert!(self.bench.button.shutdown());
         let result = self.thread.join().unwrap();
@@ -212,7 +212,7 @@ fn fields(label: &str) -> Vec<(Vec<u8>, String)> {
         .collect()
 }
 
-/// The first of them.
+/// The first shipped field whose name ends in `label`.
 pub(crate) fn field(label: &str) -> (Vec<u8>, String) {
     fields(label).swap_remove(0)
 }
@@ -222,7 +222,7 @@ fn deliver(running: &Running, label: &str) {
     running.bench.camera.will_deliver(bytes, &name);
 }
 
-/// What the first field of a slide gives, and who says so.
+/// The finding on the first field of a slide, and the model that gives it.
 pub(crate) fn expected(label: &str) -> (Finding, Identity) {
     let mut analyst = load(&demo_model()).unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -246,7 +246,7 @@ pub(crate) fn expected(label: &str) -> (Finding, Identity) {
     (finding, identity)
 }
 
-/// The picture of a state after so many fields of the first slide.
+/// The picture of a state with `fields` fields on the first slide.
 pub(crate) fn picture(
     state: &State,
     fields: u32,
@@ -283,7 +283,7 @@ fn a_press_ends_with_the_verdict_on_the_oled_and_the_leds() {
         .bench
         .screen
         .wait_until("the verdict", |canvas| *canvas == glass);
-    // The P of POSITIVE, and the D of DEMO, dark on light.
+    // The P of POSITIVE, and the D of DEMO in inverse video.
     assert_art(
         &shown,
         26,
@@ -385,7 +385,7 @@ fn a_late_frame_is_never_analysed() {
     let running = Running::start(timing, &demo_model());
     running.bench.camera.will_stall();
     running.press("a fault", FAULT);
-    // The positive frame answers the first press, when nobody waits for it any more.
+    // The positive frame belongs to the first press and arrives after its deadline.
     deliver(&running, "_1");
     deliver(&running, "_0");
     running.bench.camera.release();
@@ -400,7 +400,7 @@ fn a_frame_older_than_the_press_is_never_analysed() {
     running.bench.camera.will_deliver_stale(bytes, &name);
     let mut happenings = running.outlook.happenings();
     running.press("a fault", FAULT);
-    // Whoever asked over a network is told, too.
+    // Network clients receive the fault, too.
     let Ok(Happening::Failed {
         fault,
         asked: Some(_),
@@ -490,7 +490,7 @@ fn a_display_that_lost_its_power_is_drawn_again() {
     let identity = expected("_1").1;
     let wait_until_drawn = || {
         let is_drawn = |_: &Lights| {
-            // The minute may end between the two looks at the clock.
+            // The minute may change between the two readings of the clock.
             let now = jiff::Zoned::now();
             let minutes = [&now - Span::new().minutes(1), now];
             minutes.into_iter().any(|minute| {
@@ -532,7 +532,7 @@ fn fields_of_a_slide_are_combined_and_a_long_press_closes_it() {
         running.bench.camera.will_deliver(bytes, &name);
         assert!(running.bench.button.press());
     }
-    // Waits until the last is analysed.
+    // Waits until the last field is analysed.
     running.next_slide();
     let findings = running.findings();
     let log_odds = findings.iter().map(|finding| {
@@ -545,7 +545,7 @@ fn fields_of_a_slide_are_combined_and_a_long_press_closes_it() {
     let analyst = load(&demo_model()).unwrap();
     let decision = analyst.manifest().decision.decide_log_odds(mean);
     assert!((slide.probability.unwrap() - decision.probability).abs() < 1e-6);
-    // The next slide knows nothing of this one.
+    // The next slide starts from zero.
     deliver(&running, "_0");
     running.press("green blinking", NEGATIVE);
     let slide = running.findings()[3].slide;
@@ -665,7 +665,7 @@ fn fields_are_recorded_with_their_evidence_and_what_is_not_saved_is_told() {
     assert_eq!(finding.field.overlay.as_deref(), Some(&overlay.to_rgb8()));
     let strongest = finding.field.strongest.unwrap();
     assert!((0.0..1.0).contains(&strongest.x) && (0.0..1.0).contains(&strongest.y));
-    // Nothing can be written into a folder any more where a file is.
+    // A file in place of the slide's folder makes every write fail.
     let slide = state
         .join(&recorded.image.path)
         .parent()
@@ -683,7 +683,7 @@ fn fields_are_recorded_with_their_evidence_and_what_is_not_saved_is_told() {
 }
 
 #[test]
-fn a_field_that_nobody_waits_for_any_more_is_not_recorded() {
+fn a_field_after_its_deadline_is_not_recorded() {
     let folder = tempfile::tempdir().unwrap();
     let enough = Space::probed(|| Ok(u64::MAX), 2, 1);
     let mut examiner = recorded(folder.path(), enough).unwrap();
@@ -708,7 +708,7 @@ fn a_field_that_nobody_waits_for_any_more_is_not_recorded() {
     let error = examiner.examine(specimen(given_up)).unwrap_err();
     assert!(matches!(error, AnalysisError::TooLate), "{error}");
     assert!(records(folder.path()).is_empty());
-    // Nor did it leave anything behind that a field could be mistaken for.
+    // It leaves no image files either.
     let verified = Archive::open(folder.path()).unwrap().verify(None).unwrap();
     assert_eq!((verified.rows, verified.unrecorded), (0, 0));
     let waited_for = Claim::default();
@@ -716,7 +716,7 @@ fn a_field_that_nobody_waits_for_any_more_is_not_recorded() {
     let answer = examiner.examine(specimen(waited_for.clone())).unwrap();
     let finding = answer.finding;
     assert!(matches!(finding.kept, Kept::Saved(_)));
-    assert!(!waited_for.take(), "whoever records it has it");
+    assert!(!waited_for.take(), "the recorder holds the token");
     drop(held);
     assert_eq!(records(folder.path()).len(), 1);
 }
@@ -759,7 +759,7 @@ fn a_disk_that_is_low_is_shown_and_one_that_is_full_refuses_until_there_is_room(
     result.unwrap();
 }
 
-/// Whether the footer begins with the D and the I of DISK LOW, dark on light.
+/// Whether the footer begins with the D and the I of DISK LOW in inverse video.
 fn is_disk_low(canvas: &Canvas) -> bool {
     let rows = ["#...###..", "#.##.###."];
     rows.iter().zip(57..).all(|(row, y)| {
@@ -769,7 +769,7 @@ fn is_disk_low(canvas: &Canvas) -> bool {
 }
 
 #[test]
-fn a_full_disk_is_a_fault_while_nobody_presses_and_goes_with_it() {
+fn a_full_disk_is_a_fault_between_presses_and_clears_with_it() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().to_owned();
     let free = Arc::new(AtomicU64::new(0));
@@ -872,7 +872,7 @@ fn slides_of_a_box_without_a_button_end_by_themselves() {
     running.end().1.unwrap();
 }
 
-/// An engine that is lost once a flag says so.
+/// An engine that fails once a flag is set.
 struct Losable {
     inner: Box<dyn Classifier>,
     is_lost: Arc<AtomicBool>,

@@ -1,7 +1,7 @@
-//! A Neural Compute Stick 2, through the real binary and the interface of the runtimes that drive one.
+//! A Neural Compute Stick 2, through the real binary and the C interface of the runtimes that drive one.
 //!
-//! The runtime is the bridge of `tests/bridge`, which computes on the processor: what is proved are the calls, and
-//! what the appliance does when they fail; nothing of the stick's arithmetic.
+//! The runtime is the bridge of `tests/bridge`, which computes on the processor. It verifies the calls and how the
+//! appliance handles their failure, not the stick's arithmetic.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ fn bridge() -> &'static Path {
             .package("smearscope-bridge")
             .exec()
             .expect("the bridge builds");
-        // All of them: the last tells whether the build failed.
+        // Reads all messages, because the last one reports a failed build.
         let libraries: Vec<_> = messages
             .filter_map(|message| {
                 let message = message.expect("the bridge builds");
@@ -41,7 +41,7 @@ fn bridge() -> &'static Path {
     &BUILT
 }
 
-/// The OpenVINO on top of which the bridge works.
+/// The OpenVINO library that the bridge calls.
 fn openvino() -> PathBuf {
     let libraries = std::fs::read_dir(root().join(".runtime/openvino/libs")).expect("OpenVINO");
     libraries
@@ -81,7 +81,7 @@ impl Stick {
     }
 
     fn fails_as(&self, fault: &str) {
-        // At once: it may be looked at meanwhile.
+        // Atomically: the bridge may read it at the same time.
         let written = self.0.path().join("fault.new");
         std::fs::write(&written, fault).unwrap();
         std::fs::rename(written, self.0.path().join("fault")).unwrap();
@@ -102,14 +102,14 @@ impl Stick {
         command
     }
 
-    /// What the self-test says of the model's engine, one line each, and of its golden samples.
+    /// The self-test's lines about the engine and the golden samples.
     fn engines(&self, engine: &str) -> Vec<String> {
         let args = ["selftest", "--json", "--board", "sim", "--engine", engine];
         engines(&mut self.smearscope(&args))
     }
 }
 
-/// The same of any self-test; where there is no engine, why not.
+/// The same lines of any self-test, or its reason for having no engine.
 fn engines(selftest: &mut assert_cmd::Command) -> Vec<String> {
     let output = selftest.output().unwrap();
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -147,7 +147,7 @@ fn the_stick_gives_the_verdicts_that_openvino_gives() {
         assert_eq!(openvino["engine"], "openvino");
         assert_eq!(ncs2["verdict"], openvino["verdict"]);
         let probability = |line: &Value| line["probability"].as_f64().unwrap();
-        // The same library computes the same in the same precision; only the way there is another.
+        // The same library gives the same result in the same precision.
         let difference = probability(ncs2) - probability(openvino);
         assert!(difference.abs() < 1e-6, "{ncs2} {openvino}");
     }
@@ -206,7 +206,7 @@ fn a_runtime_that_cannot_drive_the_stick_is_refused() {
         assert!(refused.contains(release), "{refused}");
         assert!(refused.contains("model.stick_library"), "{refused}");
     }
-    // The newer OpenVINO, under the name by which the older is found.
+    // The newer OpenVINO under the file name of the older one.
     std::fs::copy(openvino(), stick.runtime().join("libopenvino_c.so")).unwrap();
     let refused = &stick.engines("ncs2")[0];
     assert!(
@@ -244,7 +244,7 @@ fn a_stick_that_is_lost_between_two_presses_is_replaced_and_the_verdict_says_by_
     let stdout = BufReader::new(child.stdout.take().unwrap());
     let reader = std::thread::spawn(move || {
         for line in stdout.lines() {
-            // Whoever waited may have given up.
+            // The receiver may have given up.
             let _ = sender.send(line.unwrap());
         }
     });

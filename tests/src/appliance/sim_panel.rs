@@ -1,4 +1,4 @@
-//! The simulated bench, driven through a pipe as `scripts/demo` drives it.
+//! The simulated bench's panel of lines, driven through a pipe as `scripts/demo` drives it.
 
 use crate::support::*;
 

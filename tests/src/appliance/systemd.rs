@@ -1,5 +1,4 @@
-//! The appliance under a service manager: what it tells, when it stops telling it, and what it does
-//! when it is told something.
+//! The appliance under a service manager: its notifications, the watchdog, and signals.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
@@ -10,32 +9,33 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::support::small_disk::{Place, SmallDisk, enter};
 use crate::support::*;
 
-/// The watchdog's time, in microseconds; shorter than the program's own deadlines allow.
+/// The watchdog's timeout in microseconds: shorter than the program's own deadlines.
 const WATCHDOG: &str = "100000";
 
-/// A configuration, and the socket of a service manager.
+/// A configuration and the notification socket of a service manager.
 struct Manager {
     folder: TempDir,
     socket: UnixDatagram,
 }
 
-/// The appliance as it runs for a manager.
+/// The appliance as a service of a manager.
 struct Service<'a> {
     manager: &'a Manager,
     child: Child,
     stdin: Option<ChildStdin>,
-    /// The lines that say a verdict.
+    /// The lines with verdicts.
     verdicts: Receiver<String>,
 }
 
 impl Drop for Service<'_> {
     fn drop(&mut self) {
-        // After a test that failed; otherwise it has ended.
+        // After a failed test; otherwise the process has already ended.
         let _ = self.child.kill();
     }
 }
@@ -44,7 +44,7 @@ impl Manager {
     fn new(model: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let socket = UnixDatagram::bind(folder.path().join("notify")).unwrap();
-        // Only so that a test that fails ends.
+        // A failed test must end.
         socket
             .set_read_timeout(Some(Duration::from_mins(2)))
             .unwrap();
@@ -93,7 +93,7 @@ impl Manager {
             .stderr(stderr);
         set_up(&mut command);
         let mut child = command.spawn().unwrap();
-        // Read all the time, so that the appliance never waits for its reader.
+        // Reads continuously so that the appliance never blocks on a full pipe.
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (sender, verdicts) = mpsc::channel();
         std::thread::spawn(move || {
@@ -117,7 +117,7 @@ impl Manager {
         String::from_utf8_lossy(&buffer[..length]).trim().to_owned()
     }
 
-    /// The messages before one that begins like this, and that one.
+    /// The messages up to and including the first that begins like this.
     fn told_until(&self, beginning: &str) -> Vec<String> {
         let mut messages = vec![self.told()];
         while !messages.last().unwrap().starts_with(beginning) {
@@ -143,12 +143,8 @@ impl Service<'_> {
         self.verdicts.recv().expect("a verdict")
     }
 
-    fn signal(&self, name: &str) {
-        let status = Command::new("kill")
-            .args(["-s", name, &self.child.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(status.success());
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     fn wait(mut self) -> ExitStatus {
@@ -180,7 +176,7 @@ fn it_is_ready_after_the_self_test_alive_from_then_on_and_says_that_it_stops() {
     );
     assert!(begun.contains(&"STATUS=showing the self-test".into()));
     manager.told_until("STATUS=ready");
-    service.signal("TERM");
+    service.signal(Signal::TERM);
     manager.told_until("STOPPING=1");
     assert!(service.wait().success());
 }
@@ -189,14 +185,14 @@ fn it_is_ready_after_the_self_test_alive_from_then_on_and_says_that_it_stops() {
 fn the_watchdog_is_not_fed_while_the_camera_stalls() {
     let manager = Manager::new(&demo_model());
     manager.configure("[model]\nengine = \"embedded\"\n");
-    // A camera that gives nothing until somebody writes into this.
+    // A camera that blocks until the test writes into this pipe.
     let pipe = manager.path("fields/1.jpg");
     let picture = fs::read(&pipe).unwrap();
     fs::remove_file(&pipe).unwrap();
     let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
     assert!(made.success());
     let mut service = manager.start_with(|command| {
-        // As short as that of a picture: the feeds are then as far apart.
+        // As short as the capture deadline, so that feeds are as far apart.
         command.env("SMEARSCOPE__TIMING__ANALYSIS_S", "0.1");
     });
     for _ in 0..3 {
@@ -239,7 +235,7 @@ fn a_hang_up_applies_a_right_configuration_and_refuses_a_wrong_one() {
     let mut service = manager.start();
     manager.told_until("STATUS=ready");
     manager.configure("[timing]\nhold_s = -1\n");
-    service.signal("HUP");
+    service.signal(Signal::HUP);
     while !manager
         .log()
         .iter()
@@ -259,7 +255,7 @@ fn a_hang_up_applies_a_right_configuration_and_refuses_a_wrong_one() {
         "[model]\nengine = \"embedded\"\nfolder = {:?}\n",
         model.path()
     ));
-    service.signal("HUP");
+    service.signal(Signal::HUP);
     manager.told_until("RELOADING=1");
     manager.told_until("STATUS=showing the self-test");
     service.press();
@@ -301,7 +297,7 @@ fn the_journal_gets_priorities_and_no_times_and_only_what_was_asked_for() {
     );
 }
 
-/// The appliance with its records on a small disk, of which so much must be free, in MiB.
+/// An appliance with its records on a small disk that must keep `reserve` MiB free.
 fn on_a_small_disk(reserve: u64) -> (Manager, SmallDisk, PathBuf) {
     let manager = Manager::new(&demo_model());
     let disk = SmallDisk::of_mib(24);
@@ -313,7 +309,7 @@ fn on_a_small_disk(reserve: u64) -> (Manager, SmallDisk, PathBuf) {
     (manager, disk, state)
 }
 
-/// With more time for a picture than tests of the watchdog want.
+/// Starts with a longer capture deadline than the tests of the watchdog use.
 fn start_patiently(manager: &Manager) -> Service<'_> {
     manager.start_with(|command| {
         command.env("SMEARSCOPE__TIMING__CAPTURE_S", "10");
@@ -325,7 +321,7 @@ fn records(state: &Path, arguments: &[&str]) -> std::process::Output {
     command.arg(state).args(arguments).output().unwrap()
 }
 
-/// When the images of each field were removed.
+/// For each field, whether its images were removed.
 fn removed(state: &Path) -> Vec<bool> {
     let listed = records(state, &["list", "--json"]);
     assert!(listed.status.success());
@@ -338,12 +334,12 @@ fn removed(state: &Path) -> Vec<bool> {
 
 #[test]
 fn a_disk_that_is_full_at_the_start_is_told_until_there_is_room() {
-    let test = "service::a_disk_that_is_full_at_the_start_is_told_until_there_is_room";
-    if enter(test) != Place::Inside {
+    let test = "a_disk_that_is_full_at_the_start_is_told_until_there_is_room";
+    if enter(module_path!(), test) != Place::Inside {
         return;
     }
     let (manager, disk, state) = on_a_small_disk(1);
-    // A disk that was always full, and one on which there are records, which can be opened, and no ballast.
+    // First a disk that was always full; then one with readable records and no ballast.
     let told = [
         "disk full, records cannot be opened",
         "disk full, 0 MiB free",
@@ -378,10 +374,11 @@ fn a_disk_that_is_full_at_the_start_is_told_until_there_is_room() {
 
 #[test]
 fn on_a_full_disk_exports_are_noted_and_make_room() {
-    if enter("service::on_a_full_disk_exports_are_noted_and_make_room") != Place::Inside {
+    let test = "on_a_full_disk_exports_are_noted_and_make_room";
+    if enter(module_path!(), test) != Place::Inside {
         return;
     }
-    // More than the ballast: a disk that is filled stays full until somebody else makes room.
+    // More than the ballast, so that a full disk stays full until another program frees space.
     let (manager, disk, state) = on_a_small_disk(10);
     let ballast = state.join("records.ballast");
     let run = |presses: usize| {

@@ -1,6 +1,6 @@
 //! The appliance on Linux's own drivers for cameras, GPIO lines and I2C, with simulated devices behind them.
 //!
-//! What is looked at are levels of lines, what was written to the bus, the log, and the records.
+//! The tests observe levels of lines, bytes on the bus, the log and the records.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -25,20 +25,19 @@ use crate::endurance::power_cut::saved_as;
 use crate::support::virtual_machine::Machine;
 use crate::support::*;
 
-/// Two would take the processor from each other.
+/// Two machines would compete for the processor.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-/// Within which the appliance does what it must; many times what it takes.
+/// The deadline for everything; many times what it usually takes.
 const PATIENCE: Duration = Duration::from_mins(4);
-/// A contact to ground on a line that is pulled up.
+/// The contact connects a pulled-up line to ground.
 const CLOSE: &str = "echo pull-down >pull";
 const OPEN: &str = "echo pull-up >pull";
-/// So that the log tells of states.
+/// The log names states only at this level.
 const DEBUG: &str = "SMEARSCOPE__LOG__LEVEL=debug";
-/// Where the display is.
+/// The display's address on the bus.
 const OLED: u8 = 0x3c;
 
-/// What a person at the bench sees: which of the red, the amber and the green LED are lit at this moment, and the
-/// display.
+/// What a person at the bench sees: the display, and which of the red, amber and green LEDs are lit now.
 struct Seen {
     lit: [bool; 3],
     picture: Canvas,
@@ -49,7 +48,7 @@ const RED: [bool; 3] = [true, false, false];
 const AMBER: [bool; 3] = [false, true, false];
 const GREEN: [bool; 3] = [false, false, true];
 
-/// What the appliance's camera looks at.
+/// The image source of the appliance's camera.
 #[derive(Clone, Copy)]
 enum Camera {
     /// The test pattern of the driver `vivid`, raw.
@@ -62,16 +61,16 @@ struct Bench {
     machine: Machine,
     oled: VirtualSsd1306,
     glass: Glass,
-    /// How much of what was written to the bus has come to the glass.
+    /// How many bytes of the bus the virtual display has already shown.
     read: usize,
-    /// What the display says of the model.
+    /// The model's name and engine as the display shows them.
     identity: Identity,
     _alone: MutexGuard<'static, ()>,
 }
 
 impl Bench {
-    /// A machine with the disk of the last one of that name, in which the appliance has not been started; none where
-    /// there can be none.
+    /// A machine with the disk of the last one of that name, before the appliance starts. Skips and returns `None` if
+    /// this computer can run none.
     fn boot(name: &str) -> Option<Self> {
         let alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let machine = Machine::boot(name)?;
@@ -91,7 +90,7 @@ impl Bench {
         Some(bench)
     }
 
-    /// A machine with a new disk, in which the appliance is ready.
+    /// A machine with a new disk and an appliance that is ready.
     fn ready(name: &str, camera: Camera, settings: &str) -> Option<Self> {
         Machine::forget(name);
         let mut bench = Self::boot(name)?;
@@ -101,7 +100,7 @@ impl Bench {
         Some(bench)
     }
 
-    /// Starts the appliance with settings in its environment.
+    /// Starts the appliance with these settings in its environment.
     fn start(&mut self, settings: &str) {
         self.machine.run(&format!(
             "({settings} smearscope run --config /config.toml; echo $? >/run/ended) >/run/log 2>&1 &"
@@ -116,7 +115,7 @@ impl Bench {
         self.machine.run(&format!("ln -sfn {device} /run/camera"));
     }
 
-    /// Puts the first shipped field with that label before the camera that shows them.
+    /// Shows the first shipped field with that label to the camera.
     fn show_field(&mut self, label: &str) {
         self.machine.run(&format!(
             "set -- /fields/*{label}.jpg; cp $1 /run/next.jpg; mv /run/next.jpg /run/field.jpg"
@@ -160,22 +159,22 @@ impl Bench {
         }
     }
 
-    /// What the display shows of a state but READY, which has a clock.
+    /// The display's picture of a state other than READY, which shows a clock.
     fn shown(&self, state: &State) -> Canvas {
         picture(state, 0, &self.identity, Time::midnight())
     }
 
-    /// Waits for a picture and lamps at the same time.
+    /// Waits until the display and the LEDs both show what they must.
     fn wait_for(&mut self, what: &str, lit: [bool; 3], shown: &Canvas) {
         self.wait_until(what, |seen| seen.lit == lit && seen.picture == *shown);
     }
 
-    /// Closes the contact, and opens it after so many milliseconds.
+    /// Closes the contact for `ms` milliseconds.
     fn hold(&mut self, ms: u32) {
         self.button(&format!("{CLOSE}; usleep {}; {OPEN}", ms * 1000));
     }
 
-    /// Long enough for a machine that is kept busy to see it, and no long press yet.
+    /// Long enough for a busy machine to notice, and shorter than a long press.
     fn press(&mut self) {
         self.hold(400);
     }
@@ -185,11 +184,11 @@ impl Bench {
             .run(&format!("cd /run/lines/sim_gpio17; {deeds}"));
     }
 
-    /// Takes the camera with the test pattern away, and its driver with it.
+    /// Removes the camera with the test pattern and its driver.
     fn take_camera_away(&mut self) {
         self.machine
             .run("echo vivid.0 >/sys/bus/platform/drivers/vivid/unbind");
-        // As soon as nobody has it open any more.
+        // Once no process has it open.
         self.machine
             .run("until rmmod vivid; do usleep 100000; done");
     }
@@ -199,7 +198,7 @@ impl Bench {
             .run("insmod /modules/vivid.ko $(sed -n 's/^vivid //p' /modules/order)");
     }
 
-    /// Waits for a fault, whatever its message.
+    /// Waits for a fault with any message.
     fn wait_for_fault(&mut self, any: &Canvas) {
         self.wait_until("a fault, lit", |seen| {
             seen.lit == RED && is_titled_as(&seen.picture, any)
@@ -216,12 +215,12 @@ impl Bench {
             .run(&format!("echo {nak} >/sys/kernel/debug/i2c-bench/nak"));
     }
 
-    /// Waits until the display says that the first slide, untouched, is waited for.
+    /// Waits until the display shows READY for the first slide without fields.
     fn wait_until_ready(&mut self) {
         let identity = self.identity.clone();
         self.wait_until("READY on the display", |seen| {
             let now = Timestamp::now().to_zoned(TimeZone::UTC);
-            // The minute may end between two looks at clocks.
+            // The minute may change between the two readings of the clock.
             [-1, 0, 1].into_iter().any(|minutes| {
                 let time = (&now + Span::new().minutes(minutes)).time();
                 seen.lit == GREEN && seen.picture == picture(&State::Ready, 0, &identity, time)
@@ -229,7 +228,7 @@ impl Bench {
         });
     }
 
-    /// What is recorded, proved whole, which must be at least `known`.
+    /// The verified ids of the recorded fields, which must include `known`.
     fn verified(&mut self, known: &BTreeSet<String>) -> BTreeSet<String> {
         let state = "--state /state/smearscope";
         if self
@@ -255,7 +254,7 @@ impl Bench {
         ids
     }
 
-    /// How the appliance ended.
+    /// The appliance's exit status as the shell reports it.
     fn ended(&mut self) -> String {
         self.machine
             .tell("while [ ! -s /run/ended ]; do usleep 100000; done; cat /run/ended")
@@ -263,7 +262,7 @@ impl Bench {
             .to_owned()
     }
 
-    /// The fields that were recorded, the oldest first.
+    /// The recorded fields, oldest first.
     fn records(&mut self) -> Vec<Value> {
         json_lines(
             &self
@@ -273,7 +272,7 @@ impl Bench {
     }
 }
 
-/// The finding on the first shipped field with that label, as the only one of a slide that was judged.
+/// The finding on the first shipped field with that label, as the only judged field of a slide.
 fn finding(slide: u32, label: &str) -> Finding {
     let mut finding = expected(label).0;
     finding.slide.slide = slide;
@@ -298,7 +297,7 @@ fn pictures_come_through_v4l2_and_verdicts_go_out_over_i2c_and_gpio() {
     let positive = finding(1, "_1");
     bench.wait_until_ready();
 
-    // A test pattern is no smear, and is never judged.
+    // A test pattern is not a smear and is never judged.
     bench.press();
     let uneven = Verdict::Inconclusive(Reason::Quality(Problem::Uneven));
     let mut refused = positive.clone();
@@ -331,7 +330,7 @@ fn pictures_come_through_v4l2_and_verdicts_go_out_over_i2c_and_gpio() {
     bench.wait_for("a negative verdict, lit", GREEN, &glass);
     bench.wait_for("a negative verdict, blinking", DARK, &glass);
 
-    // What was recorded is what the camera gave, to the byte, and what a file of it gives.
+    // The record holds the camera's bytes, and the same file gives the same verdict.
     let recorded: Vec<_> = bench
         .records()
         .iter()
@@ -353,7 +352,7 @@ fn pictures_come_through_v4l2_and_verdicts_go_out_over_i2c_and_gpio() {
         rest.iter().zip([(positive, "_1"), (negative, "_0")])
     {
         assert_eq!(verdict, finding.field.verdict.word());
-        // Processors sum up in different orders.
+        // Processors add in different orders.
         let expected = f64::from(finding.field.probability.unwrap());
         assert!((probability.unwrap() - expected).abs() < 1e-3, "{expected}");
         assert_eq!(*sha256, artifacts::sha256(&field(label).0));
@@ -366,11 +365,10 @@ fn one_press_is_one_field_however_its_contact_chatters() {
         return;
     };
     let positive = finding(1, "_1");
-    // Fewer edges than the kernel keeps, which is 16.
+    // Fewer edges than the 16 that the kernel queues.
     let chatter = format!("for n in 1 2 3; do {CLOSE}; {OPEN}; done");
     let press = format!("{chatter}; {CLOSE}; usleep 400000; {OPEN}; {chatter}");
-    // A machine that is kept busy may stretch chatter into presses of its own, which mean something else without a
-    // verdict.
+    // A busy machine may stretch chatter into separate presses, which give no verdict.
     let is_heard = |bench: &mut Bench| {
         bench.button(&press);
         let is_taken = "grep -q 'taking a picture' /run/log";
@@ -383,8 +381,8 @@ fn one_press_is_one_field_however_its_contact_chatters() {
     let glass = bench.shown(&State::Verdict(positive));
     bench.wait_for("a positive verdict", RED, &glass);
 
-    // A second press would have been taken after the first, so the next one tells. The kernel dates it: it stays a short
-    // one when the appliance learns of it later than a long one lasts.
+    // The next press shows whether a second one was counted. The kernel timestamps the edges, so a press stays short
+    // even if the appliance reads it late.
     bench.show_field("_0");
     bench.button(&format!(
         "kill -STOP $(pidof smearscope); {CLOSE}; usleep 400000; {OPEN}; usleep 2000000; kill -CONT $(pidof smearscope)"
@@ -396,7 +394,7 @@ fn one_press_is_one_field_however_its_contact_chatters() {
     let verdicts: Vec<_> = bench.records();
     assert_eq!(verdicts.len(), 2, "{verdicts:#?}");
 
-    // Held until it is over.
+    // A long hold switches the appliance off.
     bench.hold(9000);
     assert_eq!(bench.ended(), "0");
     let glass = bench.shown(&State::Off);
@@ -429,7 +427,7 @@ fn a_display_that_acknowledges_nothing_is_told_by_the_leds_and_drawn_again() {
 
 #[test]
 fn a_camera_may_be_taken_away_and_brought_back_and_may_stall() {
-    // Long enough to take it away meanwhile.
+    // Long enough to remove the camera during the capture.
     let long = "SMEARSCOPE__CAMERA__WARM_UP_FRAMES=100";
     let Some(mut bench) = Bench::ready("camera", Camera::Pattern, long) else {
         return;
@@ -439,13 +437,13 @@ fn a_camera_may_be_taken_away_and_brought_back_and_may_stall() {
         is_final: false,
     }));
     let capturing = bench.shown(&State::Capturing(Instant::now()));
-    // While nobody needs it.
+    // While the appliance does not use it.
     bench.take_camera_away();
     bench.wait_for_fault(&no_camera);
     bench.bring_camera_back();
     bench.wait_until_ready();
 
-    // During a capture, which has no verdict then.
+    // During a capture, which then gives no verdict.
     bench.press();
     bench.wait_until("a capture", |seen| seen.picture == capturing);
     bench.take_camera_away();
@@ -458,7 +456,7 @@ fn a_camera_may_be_taken_away_and_brought_back_and_may_stall() {
         .run("until grep -q ^verdict: /run/log; do usleep 100000; done");
     assert_eq!(bench.records().len(), 1);
 
-    // It stalls, and somebody asks the appliance to end.
+    // It stalls while the appliance is asked to end.
     bench.machine.run("kill -STOP $(pidof film)");
     bench.look_through(Camera::Film);
     bench.press();
@@ -475,7 +473,7 @@ fn records_are_whole_after_power_cuts() {
     const NAME: &str = "power";
     Machine::forget(NAME);
     let mut saved = BTreeSet::new();
-    // While the frame comes, while it is analysed, and while its picture is written.
+    // During the capture, during the analysis, and while the image is written.
     for moment in ["taking a picture", "analysing", "incoming"] {
         let Some(mut bench) = Bench::boot(NAME) else {
             return;

@@ -1,4 +1,4 @@
-//! Bad input: each a clear error, never a panic, never a verdict.
+//! Bad input gives a clear error, never a panic or a verdict.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -33,7 +33,7 @@ fn error_for_bytes(name: &str, bytes: &[u8]) -> String {
     error_for(&path)
 }
 
-/// A PNG that claims 60,000 × 60,000 pixels (its header's checksum is right) and holds none.
+/// A PNG that claims 60,000 × 60,000 pixels, with a valid header checksum and no data.
 fn bomb() -> Vec<u8> {
     let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\xea\x60\0\0\xea\x60\x08\x02\0\0\0".to_vec();
     png.extend(crc32fast::hash(&png[12..]).to_be_bytes());
@@ -71,7 +71,7 @@ fn a_path_that_is_not_there_is_named() {
 #[test]
 fn one_bad_image_does_not_stop_the_others() {
     let folder = tempfile::tempdir().unwrap();
-    // Nor does a name that is no UTF-8.
+    // A name that is not UTF-8 does not stop the others either.
     let name = std::ffi::OsStr::from_bytes(b"a\xff.jpg");
     std::fs::write(folder.path().join(name), b"nothing").unwrap();
     std::fs::copy(&demo_fields()[0], folder.path().join("b_1.jpg")).unwrap();

@@ -1,8 +1,9 @@
-//! `smearscope classify`, as a script and as a person use it.
+//! `smearscope classify` for scripts (JSON) and for people.
 
 use std::collections::HashMap;
 
 use predicates::prelude::*;
+use smearscope_artifacts::testing::micrographs;
 
 use crate::support::*;
 
@@ -131,7 +132,7 @@ fn what_the_model_sees_is_painted_with_a_ring_around_the_strongest_cell() {
     );
     let at = |axis: &str| line["strongest"][axis].as_f64().unwrap() as f32;
     let (x, y) = (at("x") * width, at("y") * height);
-    // The white part of the ring, wherever it is in the picture.
+    // The white pixels of the ring around the strongest cell.
     let radius = 0.084 * width.min(height);
     let white = (0..360).filter(|degree| {
         let (sin, cos) = (*degree as f32).to_radians().sin_cos();

@@ -1,4 +1,4 @@
-//! `smearscope config`: documented, round, strict.
+//! `smearscope config`: `show` prints what `check` accepts, and unknown keys are errors.
 
 use predicates::prelude::*;
 

@@ -1,4 +1,4 @@
-//! `smearscope model`: whatever happens to a model, the appliance has one that works or says why not.
+//! `smearscope model`: the appliance always has a working model or reports why not.
 
 use std::collections::HashSet;
 use std::fs;
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::support::*;
 
-/// An appliance's configuration and what it keeps.
+/// An appliance's configuration and state folder.
 struct Appliance {
     folder: TempDir,
 }
@@ -23,7 +23,7 @@ impl Appliance {
         Self::with("")
     }
 
-    /// With more settings of the model.
+    /// Adds settings to the section `[model]`.
     fn with(model: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let text = format!(
@@ -52,7 +52,7 @@ impl Appliance {
         self.folder.path().join("state/models")
     }
 
-    /// The names in the store, but for the file of roles.
+    /// The model folders in the store.
     fn folders(&self) -> HashSet<String> {
         let entries = self.store().read_dir().into_iter().flatten();
         entries
@@ -86,7 +86,7 @@ impl Appliance {
     }
 }
 
-/// The demo model under another version.
+/// A copy of the demo model with another version.
 fn model(version: &str) -> TempDir {
     let copy = copy_of_demo_model();
     let shipped = shipped_version();
@@ -145,7 +145,7 @@ fn models_are_installed_kept_and_taken_back() {
     assert_eq!(appliance.versions(), after);
     assert_eq!(appliance.folders().len(), 2, "the rest is removed");
 
-    // One that is installed again, to mend it, is not the one before itself.
+    // Installing the current version again does not make it the previous one.
     damage(&appliance.folder_of("current"));
     appliance.install(model("3.0.0").path()).success();
     assert_eq!(appliance.versions(), after);
@@ -198,7 +198,7 @@ fn what_may_not_be_used_is_refused_and_changes_nothing() {
         .assert()
         .code(4);
     assert!(stderr(&stateless).contains("storage.state is empty"));
-    // What is gone back to must work, too.
+    // A rollback verifies its model, too.
     appliance.install(model("2.0.0").path()).success();
     damage(&appliance.folder_of("previous"));
     let refused = appliance.run(&["model", "rollback"]).code(4);
@@ -216,7 +216,7 @@ fn an_installation_that_is_killed_leaves_the_models_as_they_were() {
     let before = appliance.versions();
     let installed = appliance.folders();
     let next = model("2.0.0");
-    // A file of the copy after whose appearance it is killed.
+    // The kill comes once this file of the copy appears.
     for seen in ["", "model.xml", "golden", "manifest.toml"] {
         let mut child = Command::new(built("smearscope"))
             .args(["model", "install"])
@@ -226,7 +226,7 @@ fn an_installation_that_is_killed_leaves_the_models_as_they_were() {
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        // The names in a folder that is being filled are looked at again and again.
+        // Polls the names in the folder during the installation.
         let is_seen = || {
             let names = appliance.store().read_dir().unwrap().flatten();
             let mut staged =
@@ -254,7 +254,7 @@ fn a_model_that_fails_at_the_start_gives_way_to_the_one_before_it() {
     appliance.install(model("1.0.0").path()).success();
     appliance.install(model("2.0.0").path()).success();
     damage(&appliance.folder_of("current"));
-    // The self-test only tells.
+    // The self-test reports the problem and changes nothing.
     let told = appliance.run(&["selftest"]).code(1);
     assert!(stdout(&told).contains("is damaged"));
     assert_eq!(appliance.versions()[0].1, "unusable");
@@ -331,7 +331,7 @@ fn with_a_key_only_signed_models_are_installed_and_used() {
     let run = appliance.run(&["run"]).success();
     assert!(stdout(&run).contains("smear-demo 1.0.0 on embedded"));
 
-    // Whoever changes an installed model needs the key as well.
+    // A change to an installed model needs a signature, too.
     edit(
         &appliance.folder_of("current"),
         "demo = true",

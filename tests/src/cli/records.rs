@@ -1,4 +1,4 @@
-//! Records: kept, looked at, proved, taken elsewhere, and refused.
+//! `smearscope records`: list, show, verify and export, and records that cannot be written.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -187,7 +187,7 @@ fn names_are_harmless_for_terminals_and_tables() {
     }
     let table = std::fs::read_to_string(&table).unwrap();
     assert!(table.contains(&format!(",'{shown},")), "{table}");
-    // Numbers are no text.
+    // Numbers are not quoted.
     assert!(!table.contains(",'-"), "{table}");
     records(state, &["export", "--help"])
         .assert()
@@ -245,7 +245,7 @@ fn what_was_changed_is_named() {
         .stderr(contains(&name).and(contains("is absent")));
 }
 
-/// Changes bytes of the database, as a disk does that fails: in the row of a field, and wherever else SQLite has left that.
+/// Changes bytes of a field's row in the database, and of stale copies of it, as a failing disk does.
 fn damage(state: &Path, id: &str, from: &str, to: &str) {
     assert_eq!(from.len(), to.len());
     let path = state.join("records.sqlite");
@@ -275,7 +275,7 @@ fn rows_that_cannot_be_read_are_named_and_the_others_listed_and_exported() {
         .iter()
         .map(|record| record["id"].as_str().unwrap().to_owned())
         .collect();
-    // One that is no JSON any more, on which SQLite itself fails, and one that is no field.
+    // One row without valid JSON, which makes SQLite fail, and one without a field.
     damage(state, &ids[0], "\"slide\":", "\"slide\"?");
     damage(state, &ids[2], "\"threshold\":", "\"threshxxd\":");
     let named =
@@ -340,7 +340,7 @@ fn a_database_that_was_cut_is_told_and_nothing_is_added_to_it() {
     records(state, &["verify"]).assert().success();
 }
 
-/// The appliance at work.
+/// A running appliance.
 struct AtWork {
     child: std::process::Child,
     stdin: std::process::ChildStdin,
@@ -384,14 +384,14 @@ impl AtWork {
     }
 }
 
-/// Somebody who writes to the records and does not come to an end.
+/// A writer that keeps its transaction open.
 fn occupy(state: &Path) -> rusqlite::Connection {
     let connection = rusqlite::Connection::open(state.join("records.sqlite")).unwrap();
     connection.execute_batch("BEGIN IMMEDIATE").unwrap();
     connection
 }
 
-/// Image files.
+/// Number of image files.
 fn pictures(state: &Path) -> usize {
     let slides = state.join("images").read_dir().unwrap();
     let count = |slide: std::io::Result<std::fs::DirEntry>| {
@@ -420,7 +420,7 @@ fn records_that_others_hold_are_waited_for_as_long_as_a_press_may_take() {
     assert_eq!(numbers, [1, 2], "not saved is not saved");
     assert_eq!(pictures(state), 4);
 
-    // Longer than any export holds them.
+    // A deadline longer than any export holds the database.
     let mut appliance = AtWork::start(state, "60");
     appliance.press();
     assert!(appliance.verdict().contains("saved as"));
@@ -429,7 +429,7 @@ fn records_that_others_hold_are_waited_for_as_long_as_a_press_may_take() {
     while pictures(state) < 8 {
         std::thread::yield_now();
     }
-    // Not to wait for anything: this is how long they hold it.
+    // The time for which the writer holds the database.
     std::thread::sleep(std::time::Duration::from_secs(12));
     drop(others);
     let verdict = appliance.verdict();
@@ -493,7 +493,7 @@ fn a_disk_without_room_refuses_new_fields() {
 
 #[test]
 fn a_folder_that_cannot_be_written_is_told_before_anything_is_analysed() {
-    // Not even the superuser makes folders there.
+    // Even root cannot create folders there.
     let state = Path::new("/proc/smearscope");
     run(state)
         .write_stdin("press\n")
@@ -524,17 +524,17 @@ fn copy(from: &Path, to: &Path) {
 
 #[test]
 fn a_copy_on_a_medium_that_cannot_be_written_to_is_read() {
-    let test = "records::a_copy_on_a_medium_that_cannot_be_written_to_is_read";
-    if enter(test) != Place::Inside {
+    let test = "a_copy_on_a_medium_that_cannot_be_written_to_is_read";
+    if enter(module_path!(), test) != Place::Inside {
         return;
     }
     let original = recorded();
     let all = list(original.path(), &[]);
     let disk = SmallDisk::of_mib(24);
-    // A name of which an address would lose a part.
+    // A name with characters that a URI must escape.
     let closed = disk.path().join("a #1?b%20");
     copy(original.path(), &closed);
-    // Of an appliance whose power went.
+    // As after a power cut.
     let others = occupy(original.path());
     others
         .execute_batch("COMMIT; PRAGMA user_version = 2")
@@ -564,7 +564,8 @@ fn a_copy_on_a_medium_that_cannot_be_written_to_is_read() {
 
 #[test]
 fn an_export_onto_the_disk_of_the_records_leaves_it_room() {
-    if enter("records::an_export_onto_the_disk_of_the_records_leaves_it_room") != Place::Inside {
+    let test = "an_export_onto_the_disk_of_the_records_leaves_it_room";
+    if enter(module_path!(), test) != Place::Inside {
         return;
     }
     let original = recorded();

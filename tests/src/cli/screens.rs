@@ -1,4 +1,4 @@
-//! The pictures of all screens, beside those that the README shows.
+//! `smearscope screens`: every screen equals its picture in the repository.
 
 use std::collections::BTreeSet;
 use std::path::Path;

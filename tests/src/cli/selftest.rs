@@ -1,4 +1,4 @@
-//! `smearscope selftest`: what passed, and an exit code that tells.
+//! `smearscope selftest`: its report and its exit code.
 
 use predicates::prelude::*;
 

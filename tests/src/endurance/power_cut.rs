@@ -1,9 +1,8 @@
-//! An appliance that is killed at any moment.
+//! An appliance that is killed at random moments.
 //!
-//! SIGKILL shows that the appliance itself leaves nothing half done: whatever it was at, the records are
-//! whole and it starts again. It does not show that the disk keeps what was written, because the system
-//! lives on and writes out what it holds in memory. For that, the order in which files are synced, named
-//! and recorded is proved by the unit tests of the records, and what a disk does with a sync is its own affair.
+//! SIGKILL shows that the appliance leaves nothing half done: the records verify and it starts again. It does not show
+//! that data reaches the disk, because the kernel keeps running and flushes its caches. The unit tests of the records
+//! check the order of syncs, renames and rows; what a disk does with a sync is outside the tests.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -17,14 +16,14 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::support::*;
 
-/// Appliances at the same time.
+/// Appliances that run in parallel.
 const LANES: u64 = 2;
-/// State folders one after the other in each; small ones are proved quickly.
+/// State folders, one after the other, in each lane; small ones verify quickly.
 const FOLDERS: u64 = 10;
-/// Kills in each.
+/// Kills in each folder.
 const KILLS: u64 = 11;
 
-/// The appliance with presses on its way.
+/// Starts the appliance with presses in its input.
 fn start(state: &Path) -> Child {
     let mut child = Command::new(built("smearscope"))
         .env(NO_SERVER.0, NO_SERVER.1)
@@ -38,7 +37,7 @@ fn start(state: &Path) -> Child {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    // It may be killed before it reads any.
+    // A kill may come before the appliance reads them.
     child
         .stdin
         .as_mut()
@@ -48,7 +47,7 @@ fn start(state: &Path) -> Child {
     child
 }
 
-/// The record that a verdict was said to be saved as.
+/// The record's id in a verdict line; `None` for other lines.
 pub(crate) fn saved_as(line: &str) -> Option<String> {
     let line = line.strip_prefix("verdict:")?;
     assert!(!line.contains("NOT SAVED"), "{line}");
@@ -56,10 +55,10 @@ pub(crate) fn saved_as(line: &str) -> Option<String> {
     Some(id[..36].to_owned())
 }
 
-/// What the panel shows when an analysis begins.
+/// The panel's line at the start of an analysis.
 const ANALYSING: &str = "leds: red=off amber=breathe green=off";
 
-/// Kills an appliance a moment after it began to analyse so many fields; gives the records that it said it had
+/// Kills an appliance `moment` after the start of an analysis, and returns the ids of the records that it reported as
 /// saved.
 fn kill_after(mut child: Child, analyses: usize, moment: Duration) -> BTreeSet<String> {
     let mut lines = BufReader::new(child.stdout.take().unwrap());
@@ -71,13 +70,13 @@ fn kill_after(mut child: Child, analyses: usize, moment: Duration) -> BTreeSet<S
         begun += usize::from(line.trim_end() == ANALYSING);
         saved.extend(saved_as(&line));
     }
-    // Not to wait for anything: this is the moment at which the power goes.
+    // The random moment of the kill; it waits for nothing.
     thread::sleep(moment);
     child.kill().unwrap();
     child.wait().unwrap();
     let mut rest = String::new();
     lines.read_to_string(&mut rest).unwrap();
-    // The last line may be torn.
+    // The last line may be incomplete.
     let whole = rest.rfind('\n').map_or("", |end| &rest[..end]);
     saved.extend(whole.lines().filter_map(saved_as));
     saved
@@ -96,7 +95,7 @@ fn recorded(state: &Path) -> BTreeSet<String> {
     ids.collect()
 }
 
-/// Gives how many fields were recorded, and how many images were left without a record.
+/// Returns the numbers of recorded fields and of images without a record.
 fn kill_again_and_again(seed: u64) -> (usize, u64) {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let folder = tempfile::tempdir().unwrap();
@@ -105,7 +104,7 @@ fn kill_again_and_again(seed: u64) -> (usize, u64) {
     let mut unrecorded = 0;
     for kill in 0..KILLS {
         let (analyses, within) = match random.random_range(0..8) {
-            // While it starts; the first time it must come as far as to make the database.
+            // During the start, except the first time, when the database must be created.
             0 if kill > 0 => (0, 300),
             1..4 => (2, 200),
             _ => (1, 200),

@@ -1,7 +1,6 @@
-//! A long run with faults: whatever fails, the next press works, nothing that was said to be saved is
-//! lost, and memory stays what it was.
+//! A long run with faults: after each fault the next press works, no saved field is lost, and memory does not grow.
 //!
-//! `scripts/bench soak` makes it longer.
+//! `scripts/bench soak` runs it longer.
 
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
@@ -32,18 +31,18 @@ use tokio::sync::broadcast;
 use crate::support::small_disk::{Place, SmallDisk, enter};
 use crate::support::*;
 
-/// Presses, unless the environment says how many.
+/// Number of presses without `SMEARSCOPE_SOAK`.
 const PRESSES: u64 = 300;
-/// Of so many presses, one meets a fault.
+/// One press in this many meets a fault.
 const PRESSES_PER_FAULT: u32 = 10;
-/// The two that take as long as a deadline come once in so many presses.
+/// The two faults that last a whole deadline come once in this many presses.
 const PRESSES_PER_STALL: u64 = 1000;
-/// Longer than a busy machine takes for anything that does not hang.
+/// Longer than anything takes on a busy machine unless it hangs.
 const DEADLINE: Duration = Duration::from_secs(10);
-/// What a field takes on the disk, and what all else does.
+/// Disk space of one field, and of everything else.
 const FIELD_KIB: u64 = 512;
 const DISK_MIB: u64 = 64;
-/// What SQLite, the allocator and the test itself may come to hold.
+/// Allowance for SQLite, the allocator and the test itself.
 const MOST_GROWTH_KIB: u64 = 16 << 10;
 
 const TIMING: Timing = Timing {
@@ -56,7 +55,7 @@ const TIMING: Timing = Timing {
     refresh: Duration::from_millis(20),
 };
 
-/// What goes wrong at a press.
+/// A fault during a press.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Trouble {
     CameraGone,
@@ -67,7 +66,7 @@ enum Trouble {
     EngineCrashes,
     EngineHangs,
     DiskFull,
-    /// As `DiskFull`, but nobody knew.
+    /// As `DiskFull`, but without the check of free space noticing.
     DiskFilled,
     DiskFails,
 }
@@ -85,7 +84,7 @@ const QUICK: [Trouble; 8] = [
     DiskFails,
 ];
 
-/// What goes wrong at a press, if anything does; a disk is filled only where one can be.
+/// The fault of a press, if any; it fills the disk only if `can_fill`.
 fn trouble(press: u64, can_fill: bool, random: &mut ChaCha8Rng) -> Option<Trouble> {
     let trouble = match press % PRESSES_PER_STALL {
         100 => Some(CameraStalled),
@@ -96,7 +95,7 @@ fn trouble(press: u64, can_fill: bool, random: &mut ChaCha8Rng) -> Option<Troubl
     trouble.filter(|trouble| can_fill || *trouble != DiskFilled)
 }
 
-/// What an engine does; clones are the same one's.
+/// The engine's current fault, shared between clones.
 #[derive(Clone, Default)]
 struct Mood(Arc<(Mutex<Option<Trouble>>, Condvar)>);
 
@@ -106,7 +105,7 @@ impl Mood {
         self.0.1.notify_all();
     }
 
-    /// Waits while it hangs.
+    /// Blocks while the engine hangs.
     fn get(&self) -> Option<Trouble> {
         let mood = self.0.0.lock().unwrap();
         let hangs = |mood: &mut Option<Trouble>| *mood == Some(EngineHangs);
@@ -144,7 +143,7 @@ fn model() -> Result<Model, ArtifactError> {
     Model::load(&demo_model(), &config)
 }
 
-/// A field of view, and what must be said of it.
+/// A field of view and its expected verdict.
 struct Known {
     name: String,
     bytes: Vec<u8>,
@@ -161,7 +160,7 @@ fn known_fields() -> Vec<Known> {
     demo_fields().into_iter().map(known).collect()
 }
 
-/// An appliance at work, and all that can go wrong with it.
+/// A running appliance and the controls for its faults.
 struct Soak {
     bench: Bench,
     happenings: broadcast::Receiver<Happening>,
@@ -215,7 +214,7 @@ impl Soak {
         }
     }
 
-    /// Presses, and gives the field's finding or the fault's message.
+    /// Presses the button and returns the finding or the fault's message.
     fn press(&mut self) -> Result<Finding, String> {
         assert!(self.bench.button.press());
         loop {
@@ -235,7 +234,7 @@ impl Soak {
         finding
     }
 
-    /// Presses with trouble, which must be told, and ends it.
+    /// Presses during a fault, checks that the appliance reports it, and ends the fault.
     fn meet(
         &mut self,
         trouble: Trouble,
@@ -259,7 +258,7 @@ impl Soak {
             CameraStalled => {
                 camera.will_stall();
                 let message = self.press().unwrap_err();
-                // What the driver says at last, nobody waits for any more.
+                // The driver's late answer has no receiver.
                 camera.will_fail(lost());
                 camera.release();
                 (message, "the camera gives no picture")
@@ -318,7 +317,7 @@ impl Soak {
     }
 }
 
-/// What the process holds: memory in KiB, threads, open files.
+/// Resources of the process: memory in KiB, threads, open files.
 #[derive(Debug, Clone, Copy)]
 struct Held {
     memory_kib: u64,
@@ -339,12 +338,12 @@ fn held() -> Held {
     }
 }
 
-/// Ignored among other tests, which share its memory: it is run alone, by the test below.
+/// Ignored here, because other tests share the process's memory; the test below runs it in a separate process.
 #[test]
-#[ignore = "in a process of its own"]
+#[ignore = "runs in a separate process"]
 fn soak() {
     let presses = std::env::var("SMEARSCOPE_SOAK").map_or(PRESSES, |text| text.parse().unwrap());
-    let place = enter("soak::soak");
+    let place = enter(module_path!(), "soak");
     if place == Place::Passed {
         return;
     }
@@ -364,7 +363,7 @@ fn soak() {
     let mut met = BTreeMap::<Trouble, u64>::new();
     let mut early = None;
     for press in 0..presses {
-        // Another field each time: the same one twice in a row is not judged.
+        // Alternates fields, because the appliance refuses the same field twice in a row.
         let field = &fields[press as usize % fields.len()];
         if let Some(trouble) = trouble(press, disk.is_some(), &mut random) {
             soak.meet(trouble, field, disk, &state);
@@ -406,7 +405,7 @@ fn soak() {
             let (field, standing) = (&record.field, &record.field.standing);
             let count = fields.entry(field.slide).or_default();
             *count += 1;
-            // What was not saved counts in no slide.
+            // A field that was not saved does not count towards its slide.
             assert_eq!((field.number, standing.fields), (*count, *count));
             Ok::<_, RecordsError>(())
         })

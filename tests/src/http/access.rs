@@ -1,4 +1,4 @@
-//! Who may ask for what: names, origins, tokens, and connections that nobody overhears.
+//! Access control: host names, origins, tokens and TLS.
 
 use std::sync::Arc;
 
@@ -78,7 +78,7 @@ fn a_token_allows_what_its_role_does_until_it_is_taken_back_and_no_log_has_it() 
         String::from_utf8(output.stdout).unwrap()
     };
     let list = token(&["list"]);
-    // The first one was made at the start, and was on the screen.
+    // The appliance made the first one at its start and showed it on the screen.
     assert_eq!(list.lines().count(), 3, "{list}");
     let id = list.lines().find(|line| line.contains("viewer")).unwrap();
     let id = id.split_whitespace().next().unwrap();

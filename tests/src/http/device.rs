@@ -1,4 +1,4 @@
-//! The appliance over HTTP: how it is, its button, what happens.
+//! The appliance over HTTP: its state, its button, its events and metrics.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ struct Event {
     data: Value,
 }
 
-/// Listens to what happens.
+/// Follows the event stream after the event `last`.
 fn listen(served: &Served, last: &str) -> impl Iterator<Item = Event> + use<> {
     let mut stream = served.connect();
     write!(
@@ -72,7 +72,7 @@ fn every_error_is_a_problem_that_says_what_to_do() {
     let wrong = served.send("PUT", "/v1/device", &[], b"");
     assert!(wrong.problem(405).contains("Allow"));
     assert_eq!(wrong.header("allow"), "GET,HEAD");
-    // Known by its header: nothing is read.
+    // The header alone is enough to refuse it.
     let length = (1 << 20) + 1;
     let mut stream = served.connect();
     write!(
@@ -92,7 +92,7 @@ fn headers_that_never_end_are_not_waited_for() {
     let mut stream = served.connect();
     stream.write_all(b"GET / HTTP/1.1\r\nHost: ").unwrap();
     let mut rest = Vec::new();
-    // Only that it ends.
+    // The connection must end, whatever the answer.
     let _ = stream.read_to_end(&mut rest);
     assert!(!String::from_utf8_lossy(&rest).contains(" 200 "));
 }
@@ -154,7 +154,7 @@ fn a_capture_is_a_press_and_answers_the_finding() {
         (&Value::Null, &2.into())
     );
 
-    // Who comes back misses nothing.
+    // A client that reconnects misses nothing.
     let missed = listen(&served, &told.id).find(|event| event.kind == "slide");
     assert_eq!(missed.unwrap().id, slide.id);
     served.bench("quit");
@@ -198,7 +198,7 @@ fn the_last_verdict_is_shown_again_and_the_slide_closed_before_it_is_switched_of
 #[test]
 fn a_press_while_it_works_is_refused_and_a_fault_is_told() {
     let fields = tempfile::tempdir().unwrap();
-    // A camera that gives nothing until somebody writes into this.
+    // A camera that blocks until the test writes into this pipe.
     let pipe = fields.path().join("1.jpg");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status();
     assert!(made.unwrap().success());

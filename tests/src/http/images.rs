@@ -1,4 +1,4 @@
-//! Images that are sent over HTTP: the same verdicts as on the command line, and errors that say what to do.
+//! Images sent over HTTP get the verdicts of the command line, or an error that says what to do.
 
 use std::fs;
 use std::io::{Cursor, Read, Write};
@@ -10,7 +10,7 @@ use crate::support::*;
 
 const BYTES: (&str, &str) = ("content-type", "application/octet-stream");
 
-/// A form with a file of this name.
+/// A multipart form with one file in this field.
 fn form(field: &str, bytes: &[u8]) -> (String, Vec<u8>) {
     let mut body = format!(
         "--frontier\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nfirst\r\n--frontier\r\n\
@@ -114,7 +114,7 @@ fn what_is_no_image_is_refused_and_the_reason_named() {
     );
     let mut stream = served.connect();
     stream.write_all(large.as_bytes()).unwrap();
-    // The server may have hung up before all is sent.
+    // The server may close the connection before the client has sent everything.
     let _ = stream.write_all(&body);
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
@@ -127,7 +127,7 @@ fn what_is_no_image_is_refused_and_the_reason_named() {
 }
 
 #[test]
-fn whoever_comes_when_the_queue_is_full_comes_back_and_slow_bodies_do_not_hold_it() {
+fn a_full_queue_refuses_and_slow_bodies_do_not_hold_it() {
     let served = Served::start("analyses = 1\nqueue = 0\nbody_s = 4\n");
     let field = fs::read(&demo_fields()[0]).unwrap();
     let mut slow = served.occupy();
@@ -204,7 +204,7 @@ fn a_batch_is_classified_by_a_running_appliance_as_it_is_here() {
     let remote = ["--url", &*served.url];
     let (code, here, _) = classify(&["--engine", "embedded"], "");
     let (remote_code, there, _) = std::thread::scope(|scope| {
-        // Two at once, where there is room for one: each waits its turn.
+        // Two clients for one place: each waits for its turn.
         let other = scope.spawn(|| classify(&remote, &token));
         let first = classify(&remote, &token);
         assert_eq!(other.join().unwrap().1, first.1);
@@ -213,7 +213,7 @@ fn a_batch_is_classified_by_a_running_appliance_as_it_is_here() {
     assert_eq!((code, remote_code), (Some(1), Some(1)), "one is no image");
     let lines = |text: &str| -> Vec<String> {
         let lines = text.lines().filter(|line| !line.contains("letter.jpg"));
-        // Of the engine, the appliance does not tell the version.
+        // The appliance does not report the engine's version.
         lines
             .map(|line| line.split(" on ").next().unwrap().to_owned())
             .collect()
@@ -253,7 +253,7 @@ fn a_batch_is_classified_by_a_running_appliance_as_it_is_here() {
 }
 
 #[test]
-fn a_batch_is_sent_where_nobody_overhears_to_the_appliance_that_has_the_certificate() {
+fn a_batch_is_sent_over_tls_to_the_appliance_with_the_certificate() {
     let served = Served::start("tls = \"on\"\n");
     let url = served.url.replace("127.0.0.1", "localhost");
     let classify = |certificate: &str| {
@@ -310,7 +310,7 @@ fn an_image_is_kept_where_that_is_wanted_and_the_bench_is_left_alone() {
     assert_eq!(slides[0]["number"], 0);
     assert_eq!(slides[0]["standing"]["fields"], 1);
 
-    // The bench knows nothing of it.
+    // The bench's state does not change.
     let finding = served.post("/v1/captures").json();
     assert_eq!(finding["slide"]["number"], 1);
     assert_eq!(finding["slide"]["fields"], 1);

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use smearscope_artifacts::testing::micrographs;
 
 use crate::support::browser::Browser;
 use crate::support::http::*;
@@ -11,7 +12,7 @@ use crate::support::*;
 const CONNECTED: &str =
     "document.querySelector('#lost').hidden && !document.querySelector('#capture').disabled";
 
-/// What `classify` says of these images.
+/// The verdicts of `smearscope classify` on these images.
 fn local(images: &[PathBuf]) -> Vec<Value> {
     let output = smearscope(["classify", "--json", "--engine", "embedded"])
         .args(images)
@@ -20,7 +21,7 @@ fn local(images: &[PathBuf]) -> Vec<Value> {
     json_lines(&output.stdout)
 }
 
-/// As the page writes it.
+/// A percentage as the page formats it.
 fn percent(probability: &Value) -> String {
     match probability.as_f64() {
         None => "–".into(),
@@ -82,7 +83,7 @@ fn what_the_button_does_the_page_does_and_no_verdict_outlives_the_connection() {
     let expected = &local(&demo_fields()[..1])[0];
     let verdict = expected["verdict"].as_str().unwrap();
     assert!(browser.text(".verdict").contains(&verdict.to_uppercase()));
-    // Of the field, and of the slide, for which no field counts for more than 99 to 1.
+    // The field's probability, and the slide's, which caps each field at 99:1.
     let probability = &expected["probability"];
     let row = browser.text(".row .what");
     assert_eq!(row, format!("p(ALL) {}", percent(probability)));
@@ -104,7 +105,7 @@ fn what_the_button_does_the_page_does_and_no_verdict_outlives_the_connection() {
     );
     assert_eq!(served.get("/v1/device").json()["state"]["fields"], 1);
 
-    // Whoever opens the page later sees the same.
+    // A page that opens later shows the same.
     browser.open("about:blank");
     browser.open(&served.url);
     browser.until("document.querySelector('.verdict .badge')");
@@ -157,7 +158,7 @@ fn what_the_button_does_the_page_does_and_no_verdict_outlives_the_connection() {
     browser.check(
         &url,
         &[
-            // A live picture that was asked for when it was switched off.
+            // A live picture that was requested during the switch-off.
             "503",
             "ERR_CONNECTION_REFUSED",
             "ERR_INCOMPLETE_CHUNKED",
@@ -215,7 +216,7 @@ fn uploaded_images_get_the_verdicts_of_the_command_line_and_are_counted_by_their
     }
     assert!(browser.text("main").contains("Sensitivity 3 of 3, 100 %"));
 
-    // The table outlives a look at another view, and the file says the same; no cell of it is a formula.
+    // The table survives a change of view, and the exported file has the same rows without formulas.
     browser.click("nav a[href='#/device']");
     browser.click("nav a[href='#/upload']");
     let table = browser.run(
@@ -268,7 +269,7 @@ fn a_token_opens_the_page_is_kept_in_the_tab_and_allows_what_its_role_does() {
     browser.click("#login button");
     browser.until("document.querySelector('#login-problem').innerText.includes('not known')");
     browser.run("document.querySelector('#token').value = ''");
-    // As the screen shows it, and as people type.
+    // With the screen's hyphens, and as people type it.
     browser.enter("#token", &viewer.replace('-', " ").to_lowercase());
     browser.click("#login button");
     browser.until(CONNECTED);
@@ -296,7 +297,7 @@ fn a_token_opens_the_page_is_kept_in_the_tab_and_allows_what_its_role_does() {
 }
 
 #[test]
-fn whoever_turns_the_focus_sees_what_it_does() {
+fn turning_the_focus_shows_its_effect() {
     let Some(browser) = Browser::start() else {
         return;
     };
@@ -374,7 +375,7 @@ fn slides_are_found_looked_at_and_taken_elsewhere() {
     browser.run(
         "const choice = document.querySelector('main select'); choice.value = ''; choice.dispatchEvent(new Event('input'))",
     );
-    // Days are the reader's.
+    // Dates use the browser's time zone.
     let choose = |input: usize, days: i32| {
         browser.run(&format!(
             "const day = new Date(); day.setDate(day.getDate() + {days}); \
@@ -426,7 +427,7 @@ fn slides_are_found_looked_at_and_taken_elsewhere() {
         browser.click(&format!("main .buttons button:nth-of-type({})", number + 1));
         browser.until(&format!("saved.length === {}", number + 1));
         if format == "zip" {
-            // Each archive has its own times.
+            // Each archive has other timestamps.
             let size = browser.run(&format!("return saved[{number}].size"));
             assert_eq!(size.as_u64(), Some(expected.body.len() as u64));
         } else {
@@ -445,7 +446,7 @@ fn images_are_dropped_chosen_by_the_folder_and_wait_where_others_do() {
     let served = Served::start("analyses = 1\nqueue = 0\n").ready();
     browser.open(&format!("{}/#/upload", served.url));
     browser.until("document.querySelector('.drop')");
-    // Whose body does not come has the only place.
+    // A request without a body occupies the only place.
     let slow = served.occupy();
     let field = &demo_fields()[0];
     let bytes = data_encoding::BASE64.encode(&std::fs::read(field).unwrap());
@@ -559,7 +560,7 @@ fn every_view_fits_a_phone_and_a_desk_in_both_themes() {
     browser.check(&served.url, &[]);
 }
 
-/// Build output, for people to look at.
+/// Pictures of the page for visual inspection, in the build output.
 fn pictures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/page")
 }

@@ -1,4 +1,4 @@
-//! Records over HTTP: what is read is what was recorded, and nothing else gets out.
+//! Records over HTTP: clients read what was recorded and nothing else.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ fn sha256(bytes: &[u8]) -> String {
         })
 }
 
-/// Photographs a field, as soon as that is accepted, and gives its record's id.
+/// Captures a field as soon as the appliance accepts it, and returns its record's id.
 fn capture(served: &Served) -> String {
     capture_as(served, "")
 }
@@ -29,7 +29,7 @@ fn capture_as(served: &Served, token: &str) -> String {
     finding["record"].as_str().unwrap().to_owned()
 }
 
-/// What is answered to that.
+/// The answer to a capture.
 fn taken(served: &Served, token: &str) -> Answer {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -42,7 +42,7 @@ fn taken(served: &Served, token: &str) -> Answer {
     }
 }
 
-/// What `smearscope records list` says.
+/// The output of `smearscope records list`.
 fn listed(served: &Served) -> Vec<Value> {
     let output = smearscope(["records", "list", "--json", "--state"])
         .arg(served.state(""))
@@ -142,7 +142,7 @@ fn images_are_sent_as_they_were_recorded_or_not_at_all() {
     assert_eq!(overlay.header("content-type"), "image/png");
     assert_eq!(sha256(&overlay.body), field["overlay"]["sha256"]);
 
-    // Exchanged for another, or for a way out of the folder.
+    // Replaced by another image, or by a link that leaves the folder.
     let file = served.state(&path("image"));
     fs::write(&file, &overlay.body).unwrap();
     let exchanged = served.get(&format!("/v1/fields/{id}/image"));
@@ -193,7 +193,7 @@ fn an_archive_counts_as_exported_once_it_has_arrived() {
     assert_eq!(
         field["exported_at"],
         Value::Null,
-        "nobody has said that it arrived"
+        "the client has not confirmed its arrival"
     );
 
     let tell = |hash: &str, token: &str| {
@@ -216,7 +216,7 @@ fn an_archive_counts_as_exported_once_it_has_arrived() {
         assert_eq!(field["id"], **id);
         assert!(field["exported_at"].is_string(), "{field}");
     }
-    // Nothing temporary is left.
+    // No temporary file remains.
     let mut left: Vec<_> = fs::read_dir(served.state(""))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -285,8 +285,8 @@ fn a_note_on_a_slide_stays_as_it_was_written() {
         let problem = write(&slide, body).problem(422);
         assert!(problem.contains(detail), "{problem}");
     }
-    let nobody = "01890000-0000-7000-8000-000000000000";
-    let problem = write(nobody, r#"{"text": "x"}"#).problem(404);
+    let unknown = "01890000-0000-7000-8000-000000000000";
+    let problem = write(unknown, r#"{"text": "x"}"#).problem(404);
     assert!(problem.contains("there is no slide"), "{problem}");
 
     let verify = smearscope(["records", "verify", "--state"])

@@ -1,4 +1,4 @@
-//! What the camera sees, over HTTP.
+//! The camera's live picture over HTTP.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -9,10 +9,10 @@ use serde_json::Value;
 use crate::support::http::*;
 use crate::support::*;
 
-/// Figures that only a capture has: they take more than one picture, or the model.
+/// Figures that only a capture has, because they need two pictures or the model.
 const OF_CAPTURES: [&str; 3] = ["distance", "motion", "moved"];
 
-/// A part of the preview: the figures and the picture.
+/// Reads one part of the preview: its figures and its picture.
 fn part(preview: &mut impl BufRead) -> Option<(Value, Vec<u8>)> {
     let (mut length, mut quality) = (None, None);
     for line in preview.by_ref().lines().map(Result::unwrap) {
@@ -29,7 +29,7 @@ fn part(preview: &mut impl BufRead) -> Option<(Value, Vec<u8>)> {
     None
 }
 
-/// Watches the preview, by HTTP/1.0: no chunks in between.
+/// Opens the preview with HTTP/1.0, which has no chunked encoding.
 fn watch(served: &Served) -> BufReader<TcpStream> {
     let mut preview = BufReader::new(served.connect());
     write!(

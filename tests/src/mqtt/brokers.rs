@@ -1,4 +1,4 @@
-//! What brokers are told, with a real one that is killed, and ways to it that are cut.
+//! Messages to a real broker that is killed, over connections that are cut.
 
 use std::collections::HashSet;
 use std::fs;
@@ -11,6 +11,7 @@ use std::sync::mpsc::{self, Receiver};
 use image::RgbImage;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use smearscope::records::{
     Archive, ElapsedEntry, EngineEntry, Exposure, FieldEntry, Filter, Images, ModelEntry,
@@ -22,12 +23,12 @@ use uuid::Uuid;
 use crate::support::mosquitto::*;
 use crate::support::*;
 
-/// A bench that is configured.
+/// A folder with a configuration.
 struct Bench {
     folder: TempDir,
 }
 
-/// The appliance at work.
+/// A running appliance.
 struct Appliance {
     child: Child,
     stdin: Option<ChildStdin>,
@@ -36,7 +37,7 @@ struct Appliance {
 
 impl Drop for Appliance {
     fn drop(&mut self) {
-        // After a test that failed; otherwise it has ended.
+        // After a failed test; otherwise the process has already ended.
         let _ = self.child.kill();
     }
 }
@@ -57,7 +58,7 @@ impl Bench {
         bench
     }
 
-    /// One that keeps records and tells this broker of them.
+    /// A configuration with records and this broker.
     fn recording(broker: &Mosquitto, port: u16) -> Self {
         let bench = Self::new("");
         bench.configure(&format!(
@@ -124,11 +125,7 @@ impl Appliance {
     }
 
     fn end(mut self) -> ExitStatus {
-        let status = Command::new("kill")
-            .args(["-s", "TERM", &self.child.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(status.success());
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
         self.child.wait().unwrap()
     }
 
@@ -203,7 +200,7 @@ fn a_hias_network_sees_an_agent_like_the_reference() {
     let classified = listener.wait_for(&topic("Classification"), 1)[0].json();
     assert_eq!(classified["Diagnosis"], "Positive");
 
-    // Neither what the agent says itself nor what it does not know is a command.
+    // Neither the agent's own messages nor unknown ones are commands.
     listener.say(
         &topic("States"),
         r#"{"Type": "Command", "Value": "Capture"}"#,
@@ -241,7 +238,7 @@ fn a_hias_network_sees_an_agent_like_the_reference() {
     comes_and_goes(&bench, appliance, &broker, &listener);
 }
 
-/// A will, a goodbye, and nothing of either for those who come later.
+/// The last will, an orderly end, and neither of them retained for later subscribers.
 fn comes_and_goes(bench: &Bench, appliance: Appliance, broker: &Mosquitto, listener: &Listener) {
     let topic = "hospital/Agents/lab/scope/Status";
     appliance.kill();
@@ -256,7 +253,7 @@ fn comes_and_goes(bench: &Bench, appliance: Appliance, broker: &Mosquitto, liste
     assert_eq!(late.heard(topic), []);
     let heard = listener.heard(topic);
     let payloads: Vec<_> = heard.iter().map(|heard| heard.payload.as_str()).collect();
-    // The will is not published after a goodbye.
+    // The broker does not publish the will after an orderly end.
     assert_eq!(
         payloads,
         ["ONLINE", "OFFLINE", "ONLINE", "OFFLINE"],
@@ -271,7 +268,7 @@ fn everyone_is_told_and_may_ask() {
     let listener = broker.listener("#");
     let bench = Bench::recording(&broker, broker.port);
     bench.configure("discovery = true\n");
-    // Nobody has sent it now.
+    // A retained command is old, so the appliance ignores it.
     let command = "smearscope/box/command";
     listener.say(command, r#"{"id": "old", "command": "capture"}"#, true);
     let mut appliance = bench.start();
@@ -375,7 +372,7 @@ fn every_verdict_arrives_in_order_however_often_the_broker_is_killed_and_the_way
     let listener = Arc::new(broker.listener("smearscope/box/#"));
     let topic = "smearscope/box/verdict";
 
-    // The broker becomes known; what comes from now on is owed to it.
+    // The appliance registers the broker; every later field must be delivered.
     let way = Way::to(broker.port);
     let bench = Bench::recording(&broker, way.port);
     let mut appliance = bench.start();
@@ -383,10 +380,10 @@ fn every_verdict_arrives_in_order_however_often_the_broker_is_killed_and_the_way
     appliance.verdict();
     listener.wait_for(topic, 1);
     assert!(appliance.end().success());
-    // Nobody could press so often here: these come as the appliance's own would.
+    // The test writes the records itself, because presses would take too long.
     record(&bench.state(), VERDICTS);
 
-    // The same port leads through the cuts now. Every fifth time the broker dies with what it knew.
+    // The same port now leads through the cuts. At every fifth cut the broker is killed and loses its state.
     let mut random = ChaCha8Rng::seed_from_u64(7);
     let budgets: Vec<_> = (0..CUTS)
         .map(|_| random.random_range(5_000..14_000))
@@ -397,7 +394,7 @@ fn every_verdict_arrives_in_order_however_often_the_broker_is_killed_and_the_way
             if number.is_multiple_of(5) {
                 let before = listener.subscriptions();
                 broker.restart();
-                // What comes before somebody listens would be lost there, which is not what is tested.
+                // The broker drops messages without a subscriber, which is not under test.
                 listener.wait_for_subscriptions(before + 1);
             }
         }
@@ -434,7 +431,7 @@ fn every_verdict_arrives_in_order_however_often_the_broker_is_killed_and_the_way
     let heard = listener.heard(topic).len();
     eprintln!("{heard} arrivals of {} verdicts", expected.len());
     assert!(heard > expected.len(), "none was cut off: {heard}");
-    // No more is sent again than what was on its way at the end.
+    // The appliance resends only messages without an acknowledgement.
     let starts = listener.heard("smearscope/box/health").len();
     let appliance = bench.start();
     listener.wait_for("smearscope/box/health", starts + 1);
@@ -443,7 +440,7 @@ fn every_verdict_arrives_in_order_however_often_the_broker_is_killed_and_the_way
     assert!(again <= 16, "{again} came again");
 }
 
-/// The ids of all fields, in the order in which they were recorded.
+/// The ids of all fields in the order of recording.
 fn recorded(state: &Path) -> Vec<Uuid> {
     let mut ids = Vec::new();
     let each = |record: smearscope::records::Record| {
@@ -455,7 +452,7 @@ fn recorded(state: &Path) -> Vec<Uuid> {
     ids
 }
 
-/// Records so many fields of a slide, as an appliance does.
+/// Records `fields` fields of one slide, as an appliance does.
 fn record(state: &Path, fields: usize) {
     let mut store = Store::open(state.into()).unwrap();
     let image = RgbImage::new(3, 2);

@@ -1,9 +1,13 @@
-//! The Debian package: what is in it, and what is left when it is removed.
+//! The Debian package: its contents, and what remains after its removal.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use smearscope_artifacts::testing::skip;
+
+use crate::support::browser::Browser;
+use crate::support::name_space::unshare;
 use crate::support::*;
 
 const CONFIG: &str = "etc/smearscope/config.toml";
@@ -13,12 +17,14 @@ fn is_there(program: &str, argument: &str) -> bool {
     let output = Command::new(program).arg(argument).output();
     let is_there = output.is_ok_and(|output| output.status.success());
     if !is_there {
-        eprintln!("skipped: there is no {program}");
+        skip(format_args!(
+            "{program} is missing; run scripts/setup --python"
+        ));
     }
     is_there
 }
 
-/// Makes the package of the tests' own binary.
+/// Builds the package with the binary under test.
 fn package() -> PathBuf {
     let output = Command::new(root().join("scripts/package"))
         .arg("--binary")
@@ -33,7 +39,7 @@ fn package() -> PathBuf {
     stdout.lines().last().expect("where it is").into()
 }
 
-/// A system of which nothing is installed, of the user's own.
+/// The root folder of a system without any package.
 struct System(tempfile::TempDir);
 
 impl System {
@@ -50,10 +56,11 @@ impl System {
         self.0.path().join(path)
     }
 
-    /// Runs dpkg as root of a name space of its own, in which no service manager is to be seen.
+    /// Runs dpkg as root of a name space, without a service manager in sight.
     fn dpkg(&self, action: &str, what: &Path) {
-        let output = Command::new("unshare")
-            .args(["--map-root-user", "--mount", "sh", "-ec"])
+        let output = unshare()
+            .expect("a name space, as before")
+            .args(["sh", "-ec"])
             .arg("mount -t tmpfs tmpfs /run; exec dpkg \"$@\"")
             .arg("dpkg")
             .arg(format!("--root={}", self.0.path().display()))
@@ -70,7 +77,7 @@ impl System {
         );
     }
 
-    /// Every file and link, but for those of dpkg and its helpers.
+    /// Every file and link except those of dpkg and its helpers.
     fn files(&self) -> Vec<String> {
         let mut files: Vec<_> = walk(self.0.path())
             .into_iter()
@@ -98,10 +105,15 @@ fn walk(folder: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn the_package_is_installed_works_and_goes_without_a_trace() {
-    if !is_there("dpkg", "--version")
-        || !is_there("unshare", "--version")
-        || !is_there("deb-systemd-helper", "--help")
-    {
+    let helpers = [
+        ("dpkg", "--version"),
+        ("systemd-sysusers", "--version"),
+        ("deb-systemd-helper", "--help"),
+    ];
+    let are_there = helpers
+        .iter()
+        .all(|(program, argument)| is_there(program, argument));
+    if !are_there || unshare().is_none() {
         return;
     }
     let package = package();
@@ -162,7 +174,7 @@ fn the_package_is_installed_works_and_goes_without_a_trace() {
     ]);
     assert!(verified.contains("files right"));
 
-    // What the administrator wrote is there again after an upgrade, and after it was removed.
+    // An administrator's changes survive an upgrade and a removal.
     let own = format!("# ours\n{}", fs::read_to_string(config).unwrap());
     fs::write(config, &own).unwrap();
     system.dpkg("--install", &package);
@@ -181,25 +193,22 @@ fn the_package_is_installed_works_and_goes_without_a_trace() {
     let unexpected: Vec<_> = left
         .iter()
         .filter(|path| !before.contains(path))
-        // Users stay, as Debian wants it.
+        // Debian's policy keeps the users.
         .filter(|path| !users.iter().any(|users| path.starts_with(users)))
         .collect();
     assert_eq!(unexpected, Vec::<&String>::new());
 }
 
-/// What polkit says of an action of a user, by the package's rule and no other.
-fn is_allowed(user: &str, action: &str) -> bool {
+/// Whether polkit allows an action to a user by the package's rule alone. The browser runs the rule.
+fn is_allowed(browser: &Browser, user: &str, action: &str) -> bool {
     let rule = root().join("firmware/systemd/60-smearscope.rules");
     let script = format!(
         "const polkit = {{ Result: {{ YES: 'yes', NOT_HANDLED: null }}, addRule(rule) {{ this.rule = rule; }} }};
          {}
-         console.log(polkit.rule({{ id: {action:?} }}, {{ user: {user:?} }}) === polkit.Result.YES);",
+         return polkit.rule({{ id: {action:?} }}, {{ user: {user:?} }}) === polkit.Result.YES;",
         fs::read_to_string(rule).unwrap()
     );
-    let output = Command::new("node").args(["-e", &script]).output().unwrap();
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{stderr}");
-    output.stdout == b"true\n"
+    browser.run(&script) == true
 }
 
 #[test]
@@ -214,19 +223,19 @@ fn the_services_user_may_switch_the_machine_off_and_nothing_else() {
     ];
     assert_eq!(quoted, ["smearscope", power_off[0], power_off[1]]);
     assert_eq!(rule.matches("Result.YES").count(), 1);
-    if !is_there("node", "--version") {
+    let Some(browser) = Browser::start() else {
         return;
-    }
+    };
     for action in power_off {
-        assert!(is_allowed("smearscope", action), "{action}");
-        assert!(!is_allowed("pi", action), "{action}");
+        assert!(is_allowed(&browser, "smearscope", action), "{action}");
+        assert!(!is_allowed(&browser, "pi", action), "{action}");
     }
     for action in [
         "org.freedesktop.login1.reboot",
         "org.freedesktop.login1.power-off-ignore-inhibit",
         "org.freedesktop.systemd1.manage-units",
     ] {
-        assert!(!is_allowed("smearscope", action), "{action}");
+        assert!(!is_allowed(&browser, "smearscope", action), "{action}");
     }
 }
 
@@ -247,6 +256,6 @@ fn the_service_may_do_little() {
         .find_map(|line| line.split_once("smearscope.service: "))
         .and_then(|(_, rest)| rest.split(' ').next()?.parse().ok())
         .unwrap_or_else(|| panic!("no score: {report}"));
-    // Each release of systemd asks for a little more.
+    // Each release of systemd adds a few checks.
     assert!(exposure <= 2.0, "{report}");
 }

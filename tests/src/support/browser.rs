@@ -1,4 +1,4 @@
-//! A real browser without a window, driven as the `WebDriver` standard says: requests and JSON.
+//! Headless Chromium, driven by the `WebDriver` protocol.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -7,15 +7,16 @@ use std::time::Instant;
 
 use data_encoding::BASE64;
 use serde_json::{Value, json};
+use smearscope_artifacts::testing::skip;
 use tempfile::TempDir;
 
-use crate::support::http::PATIENCE;
-use crate::support::root;
+use super::http::{PATIENCE, agent};
+use super::project::root;
 
-/// The key under which an answer names an element.
+/// The key of an element's id in an answer (`WebDriver`, section 12.2).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// Chromium, and what drives it.
+/// A session of Chromium and its driver.
 pub(crate) struct Browser {
     driver: Child,
     session: String,
@@ -25,7 +26,7 @@ pub(crate) struct Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // Ends the browser; the driver is left then.
+        // Ends the browser; the driver keeps running.
         let _ = self.agent.delete(&self.session).call();
         let _ = self.driver.kill();
         let _ = self.driver.wait();
@@ -33,7 +34,7 @@ impl Drop for Browser {
 }
 
 impl Browser {
-    /// None, with a message, where there is none.
+    /// Starts one; if its driver is missing, skips and returns `None`.
     pub(crate) fn start() -> Option<Self> {
         let Ok(mut driver) = Command::new("chromedriver")
             .arg("--port=0")
@@ -41,7 +42,7 @@ impl Browser {
             .stderr(Stdio::null())
             .spawn()
         else {
-            eprintln!("skipped: chromedriver is absent; run scripts/setup --python");
+            skip("chromedriver is missing; run scripts/setup --python");
             return None;
         };
         let mut said = BufReader::new(driver.stdout.take().unwrap()).lines();
@@ -52,7 +53,7 @@ impl Browser {
                 Some(port.trim_end_matches('.').to_owned())
             })
             .expect("the driver says where it listens");
-        // Else it would stop once nobody reads what it says.
+        // The driver blocks on a full pipe.
         std::thread::spawn(move || said.for_each(drop));
         let profile = tempfile::tempdir().unwrap();
         let mut args = vec![
@@ -65,7 +66,7 @@ impl Browser {
             format!("--user-data-dir={}", profile.path().display()),
         ];
         if rustix::process::geteuid().is_root() {
-            // Chromium's sandbox refuses root, as which containers run.
+            // Chromium's sandbox refuses root, the user of most containers.
             args.push("--no-sandbox".into());
         }
         let wanted = json!({"capabilities": {"alwaysMatch": {
@@ -75,7 +76,7 @@ impl Browser {
         let mut browser = Self {
             driver,
             session: format!("http://127.0.0.1:{port}/session"),
-            agent: crate::support::http::agent(),
+            agent: agent(),
             _profile: profile,
         };
         let session = browser.post("", &wanted);
@@ -105,7 +106,7 @@ impl Browser {
         self.post("/url", &json!({ "url": url }));
     }
 
-    /// Runs a function's body in the page and gives what it returns.
+    /// Runs a function body in the page and returns its result.
     pub(crate) fn run(&self, body: &str) -> Value {
         self.post("/execute/sync", &json!({"script": body, "args": []}))
     }
@@ -124,7 +125,7 @@ impl Browser {
         }
     }
 
-    /// The visible text of what a selector finds first.
+    /// The visible text of the first element that matches a selector.
     pub(crate) fn text(&self, selector: &str) -> String {
         let text = self.run(&format!(
             "return document.querySelector({selector:?})?.innerText ?? ''"
@@ -140,24 +141,24 @@ impl Browser {
         format!("/element/{}", found[ELEMENT].as_str().unwrap())
     }
 
-    /// Clicks as a person does: what lies under something else cannot be clicked.
+    /// Clicks an element; a covered element cannot be clicked.
     pub(crate) fn click(&self, selector: &str) {
-        // The header may lie over what the driver takes for in sight.
+        // The page's header may cover what the driver scrolls into view.
         self.run(&format!(
             "document.querySelector({selector:?})?.scrollIntoView({{ block: 'center' }})"
         ));
         self.post(&format!("{}/click", self.element(selector)), &json!({}));
     }
 
-    /// Types into what a selector finds; files into a choice of files.
+    /// Types text into an element, or file names into a file input.
     pub(crate) fn enter(&self, selector: &str, text: &str) {
         let element = self.element(selector);
         self.post(&format!("{element}/value"), &json!({ "text": text }));
     }
 
-    /// Chooses files.
+    /// Chooses files in a file input.
     pub(crate) fn choose(&self, selector: &str, files: &[PathBuf]) {
-        // The driver takes no others than canonical ones.
+        // The driver accepts only canonical paths.
         let paths = files.iter().map(|file| file.canonicalize().unwrap());
         let paths: Vec<_> = paths
             .map(|file| file.to_str().unwrap().to_owned())
@@ -165,13 +166,13 @@ impl Browser {
         self.enter(selector, &paths.join("\n"));
     }
 
-    /// A command of Chromium's own.
+    /// Runs a command of the Chrome DevTools Protocol.
     fn devtools(&self, command: &str, parameters: &Value) -> Value {
         let body = json!({"cmd": command, "params": parameters});
         self.post("/goog/cdp/execute", &body)
     }
 
-    /// Looks through a window of this size, in this theme.
+    /// Sets the size of the window and the colour scheme.
     pub(crate) fn look(&self, width: u32, height: u32, theme: &str) {
         self.devtools(
             "Emulation.setDeviceMetricsOverride",
@@ -186,7 +187,7 @@ impl Browser {
         );
     }
 
-    /// Writes a picture of the page, to its end.
+    /// Writes a picture of the whole page.
     pub(crate) fn photograph(&self, path: &Path) {
         let picture = self.devtools(
             "Page.captureScreenshot",
@@ -204,8 +205,8 @@ impl Browser {
         log.as_array_mut().map(std::mem::take).unwrap()
     }
 
-    /// Loads axe, which finds what people with a screen reader or weak eyes stumble over; `false`, saying so, where it
-    /// is not installed.
+    /// Loads axe, which finds obstacles for people with a screen reader or weak eyes; if it is missing, skips and
+    /// returns `false`.
     pub(crate) fn audits(&self) -> bool {
         let libraries = std::fs::read_dir(root().join(".venv/lib"))
             .into_iter()
@@ -219,14 +220,14 @@ impl Browser {
             })
             .find_map(|file| std::fs::read_to_string(file).ok());
         let Some(axe) = axe else {
-            eprintln!("skipped: axe is not there; run scripts/setup --python");
+            skip("axe is missing; run scripts/setup --python");
             return false;
         };
         self.run(&axe);
         true
     }
 
-    /// Checks the page against levels A and AA of WCAG 2.1, as far as a program can.
+    /// Checks the page against levels A and AA of WCAG 2.1 with axe.
     pub(crate) fn audit(&self, what: &str) {
         let found = self.run(
             "return axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice'] }).then(({ violations, passes }) => \
@@ -236,8 +237,8 @@ impl Browser {
         assert!(found["passes"].as_u64() > Some(10), "{what}: {found}");
     }
 
-    /// Checks what the browser noted: that no error was logged but those that contain one of `expected`, and that
-    /// nothing was asked of anybody but of `url`.
+    /// Checks the browser's logs: no errors except those that contain one of `expected`, and no requests except to
+    /// `url`.
     pub(crate) fn check(self, url: &str, expected: &[&str]) {
         for entry in self.log("browser") {
             let message = entry["message"].as_str().unwrap();
@@ -252,11 +253,11 @@ impl Browser {
             }
             let asks = &event["message"]["params"];
             if asks["documentURL"].as_str().unwrap().starts_with("chrome") {
-                // The tab as the browser opened it.
+                // The browser's own start page.
                 continue;
             }
             let target = asks["request"]["url"].as_str().unwrap();
-            // Pictures that the page or the browser made themselves come from nowhere.
+            // Pictures that the page or the browser makes need no request.
             let is_own = [url, &format!("blob:{url}"), "data:", "about:blank"]
                 .iter()
                 .any(|origin| target.starts_with(origin));

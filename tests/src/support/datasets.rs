@@ -1,5 +1,4 @@
-//! Stand-ins for collections that may not be passed on: the same names, sizes and EXIF, on pictures
-//! that show nothing.
+//! Stand-ins for data sets that must not be redistributed: the same names, sizes and EXIF, with meaningless pictures.
 
 use std::fs;
 use std::io::Cursor;
@@ -12,7 +11,7 @@ use image::codecs::jpeg::JpegEncoder;
 use image::imageops::{self, FilterType};
 use image::{ImageEncoder, Rgb, RgbImage};
 
-/// A picture of coloured patches that no other seed gives.
+/// A picture of coloured patches, different for each seed.
 pub(crate) fn picture(seed: u64, width: u32, height: u32) -> RgbImage {
     // Marsaglia 2003, "Xorshift RNGs".
     let mut state = (seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -26,7 +25,7 @@ pub(crate) fn picture(seed: u64, width: u32, height: u32) -> RgbImage {
     imageops::resize(&patches, width, height, FilterType::Nearest)
 }
 
-/// A JPEG with the camera's model and the time of exposure in its EXIF.
+/// Saves a JPEG with the camera's model and the time of exposure in its EXIF.
 fn save_jpeg(path: &Path, picture: &RgbImage, model: &str, time: &str) {
     let ascii = |tag, text: &str| Field {
         tag,
@@ -91,7 +90,7 @@ pub(crate) fn all_idb1(root: &Path) {
                     let path = root.join("xyc").join(&stem).with_extension("xyc");
                     fs::write(path, "100 200\n300\t400\n").expect("written");
                 }
-                // Four minutes are no gap yet.
+                // Only gaps of more than four minutes separate sessions.
                 minute += if number % 7 == 0 { 4 } else { 1 };
             }
             minute += 5;
@@ -109,7 +108,7 @@ pub(crate) fn all_idb2(root: &Path) {
     }
 }
 
-/// C-NMC: `cells` of each of six patients and six healthy subjects.
+/// C-NMC: `cells` images of each of six patients and six healthy subjects.
 pub(crate) fn c_nmc(root: &Path, cells: u64) {
     for class in ["all", "hem"] {
         folder(&root.join("fold_0").join(class));

@@ -1,4 +1,4 @@
-//! The appliance on the simulated bench with its HTTP server, and a client.
+//! The appliance on the simulated board with its HTTP server, and a client.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::*;
+use super::programs::{built, smearscope};
+use super::project::root;
 
-/// Only so that a test that fails ends.
+/// A failed test must end.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
 /// A running appliance.
@@ -21,14 +22,14 @@ pub(crate) struct Served {
     folder: TempDir,
     child: Child,
     pub(crate) stdin: Option<ChildStdin>,
-    /// Where it listens: `http://127.0.0.1:PORT`.
+    /// The server's address: `http://127.0.0.1:PORT`.
     pub(crate) url: String,
-    /// The lines of its log that were not read yet.
+    /// The unread lines of its log.
     log: Mutex<mpsc::Receiver<String>>,
     agent: ureq::Agent,
 }
 
-/// An answer.
+/// An HTTP response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -46,7 +47,7 @@ impl Answer {
         value.unwrap_or_default()
     }
 
-    /// The detail of a problem of this status.
+    /// The detail of a problem document (RFC 9457) with this status.
     pub(crate) fn problem(&self, status: u16) -> String {
         assert_eq!(self.status, status, "{self:?}");
         assert_eq!(self.header("content-type"), "application/problem+json");
@@ -60,19 +61,19 @@ impl Answer {
 
 impl Drop for Served {
     fn drop(&mut self) {
-        // The end of its input ends it.
+        // The end of its input ends the appliance.
         self.stdin = None;
         self.ended();
     }
 }
 
 impl Served {
-    /// With these lines in the section `[http]`, and the shipped fields before the camera.
+    /// Starts with these lines in the section `[http]`; the camera plays the shipped fields.
     pub(crate) fn start(http: &str) -> Self {
         Self::start_with(http, "", &root().join("hardware/fields"))
     }
 
-    /// With more lines of the section `[storage]`, and whole sections.
+    /// Starts with more lines of the section `[storage]` and more sections.
     pub(crate) fn start_with(http: &str, more: &str, fields: &Path) -> Self {
         let mut served = Self::spawn(http, more, fields);
         let line = served.logged("listening on ");
@@ -80,7 +81,7 @@ impl Served {
         served
     }
 
-    /// The same, of whose log nothing was read yet.
+    /// Starts without reading the log.
     pub(crate) fn start_unread(http: &str) -> Self {
         Self::spawn(http, "", &root().join("hardware/fields"))
     }
@@ -94,7 +95,7 @@ impl Served {
         } else {
             "listen = \"127.0.0.1:0\"\n"
         };
-        // Unless they say where themselves.
+        // Unless the lines set it.
         let state = if more.starts_with("state") {
             String::new()
         } else {
@@ -187,7 +188,7 @@ impl Served {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
-    /// Waits until it has ended by itself; how, if it has.
+    /// Waits until the appliance ends; kills it and returns `None` if it does not.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -203,27 +204,27 @@ impl Served {
         }
     }
 
-    /// Ends it and gives the rest of its log.
+    /// Ends the appliance and returns the rest of its log.
     pub(crate) fn end(mut self) -> Vec<String> {
         self.bench("quit");
         self.log.lock().unwrap().iter().collect()
     }
 
-    /// Writes a line to the simulated bench.
+    /// Writes a line to the simulated panel.
     pub(crate) fn bench(&mut self, line: &str) {
         let stdin = self.stdin.as_mut().unwrap();
         writeln!(stdin, "{line}").unwrap();
     }
 
-    /// A bare connection.
+    /// Opens a TCP connection to the server.
     pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.url.strip_prefix("http://").unwrap()).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream
     }
 
-    /// Takes a place among those whose images are analysed, for an image that does not come. Nobody else may wait for
-    /// an answer meanwhile, or may have the place.
+    /// Occupies a place in the queue of analyses with a request whose image never arrives. No other request may be
+    /// pending.
     pub(crate) fn occupy(&self) -> TcpStream {
         let mut stream = self.connect();
         stream
@@ -232,7 +233,7 @@ impl Served {
                   Expect: 100-continue\r\n\r\n",
             )
             .unwrap();
-        // Said when the body is asked for (RFC 9110, section 10.1.1), which is after the place was taken.
+        // The server sends this when it asks for the body (RFC 9110, section 10.1.1), after it has taken the place.
         let mut said = [0; "HTTP/1.1 100 Continue\r\n\r\n".len()];
         stream.read_exact(&mut said).unwrap();
         assert_eq!(&said, b"HTTP/1.1 100 Continue\r\n\r\n");
@@ -270,7 +271,7 @@ impl Served {
     }
 }
 
-/// A client that takes errors for answers.
+/// A client that returns error statuses as responses.
 pub(crate) fn agent() -> ureq::Agent {
     ureq::Agent::config_builder()
         .http_status_as_error(false)

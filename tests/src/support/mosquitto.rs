@@ -1,5 +1,4 @@
-//! A real broker for tests: Mosquitto with TLS and passwords, what is said there, and a way to it that can
-//! be cut.
+//! A Mosquitto broker with TLS and passwords, a subscriber, and a proxy that cuts connections.
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
@@ -23,9 +22,9 @@ pub(crate) const PASSWORD: &str = "correct horse";
 /// A broker.
 pub(crate) struct Mosquitto {
     folder: TempDir,
-    /// With TLS.
+    /// The port with TLS.
     pub(crate) port: u16,
-    /// Without, for the test.
+    /// The port without TLS, for the test's own client.
     plain: u16,
     process: Mutex<Option<Child>>,
 }
@@ -51,7 +50,7 @@ impl Mosquitto {
             passwords.display(),
             path("server.pem"),
             path("server.key"),
-            // Started by root, it would become somebody who may not read these.
+            // Started by root, Mosquitto would change to a user who may not read these files.
             "user root\n",
         );
         fs::write(folder.path().join("mosquitto.conf"), text).unwrap();
@@ -69,7 +68,7 @@ impl Mosquitto {
         self.folder.path().join("ca.pem")
     }
 
-    /// Kills it, if it runs, and starts it; what it knew is gone.
+    /// Kills the broker if it runs and starts it again without its state.
     pub(crate) fn restart(&self) {
         self.kill();
         let program = ["/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto"]
@@ -96,7 +95,7 @@ impl Mosquitto {
         }
     }
 
-    /// Somebody who listens to these topics, and may say something.
+    /// A client that subscribes to these topics and can publish.
     pub(crate) fn listener(&self, topics: &'static str) -> Listener {
         Listener::start(self.plain, topics)
     }
@@ -108,7 +107,7 @@ impl Drop for Mosquitto {
     }
 }
 
-/// An authority and a certificate of its for this machine.
+/// Writes a certificate authority and its certificate for this machine.
 fn certify(folder: &Path) {
     let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
@@ -138,7 +137,7 @@ pub(crate) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-/// A message that was heard.
+/// A received message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Heard {
     pub(crate) topic: String,
@@ -158,7 +157,7 @@ struct Ear {
     subscriptions: usize,
 }
 
-/// Somebody who listens, whenever the broker is there.
+/// A subscriber that reconnects whenever the broker is available.
 pub(crate) struct Listener {
     ear: Arc<(Mutex<Ear>, Condvar)>,
     client: Client,
@@ -179,7 +178,7 @@ impl Listener {
         thread::spawn(move || {
             for event in connection.iter() {
                 let Ok(event) = event else {
-                    // Not at once again, where nobody is there.
+                    // Pauses before the next attempt.
                     thread::sleep(Duration::from_millis(20));
                     continue;
                 };
@@ -203,7 +202,7 @@ impl Listener {
         listener
     }
 
-    /// How often it had to begin anew, the first time included.
+    /// Number of subscriptions so far, the first one included.
     pub(crate) fn subscriptions(&self) -> usize {
         self.ear.0.lock().unwrap().subscriptions
     }
@@ -214,14 +213,14 @@ impl Listener {
         });
     }
 
-    /// All that was heard on a topic so far.
+    /// All messages received on a topic so far.
     pub(crate) fn heard(&self, topic: &str) -> Vec<Heard> {
         let ear = self.ear.0.lock().unwrap();
         let heard = ear.heard.iter().filter(|heard| heard.topic == topic);
         heard.cloned().collect()
     }
 
-    /// Waits for so many messages on a topic, and gives all of them.
+    /// Waits for `number` messages on a topic and returns all of them.
     pub(crate) fn wait_for(&self, topic: &str, number: usize) -> Vec<Heard> {
         self.wait(topic, |ear| {
             let heard = ear.heard.iter().filter(|heard| heard.topic == topic);
@@ -263,19 +262,19 @@ impl Listener {
     }
 }
 
-/// A way to a broker that can be cut.
+/// A TCP proxy to a broker that can cut connections.
 pub(crate) struct Way {
     pub(crate) port: u16,
     plan: Arc<Mutex<Plan>>,
 }
 
-/// When a way is cut.
+/// When the proxy cuts connections.
 #[derive(Default)]
 struct Plan {
-    /// After how many bytes towards the broker each connection is cut, the last first; then they last.
+    /// The byte counts towards the broker after which connections are cut, last one first; later connections stay.
     budgets: Vec<usize>,
     cuts: usize,
-    /// Is told how many cuts there were.
+    /// Called after each cut with the number of cuts.
     then: Option<Box<dyn FnMut(usize) + Send>>,
 }
 
@@ -301,7 +300,7 @@ impl Way {
                     plan.budgets.pop();
                     plan.cuts += 1;
                     let cuts = plan.cuts;
-                    // One connection after the other: until this is over, there is no other.
+                    // Handles one connection at a time.
                     if let Some(then) = &mut plan.then {
                         then(cuts);
                     }
@@ -312,20 +311,20 @@ impl Way {
         way
     }
 
-    /// Cuts the next connections, each after so many bytes towards the broker.
+    /// Cuts each of the next connections after its number of bytes towards the broker.
     pub(crate) fn cut(&self, budgets: Vec<usize>, then: impl FnMut(usize) + Send + 'static) {
         let mut plan = self.plan.lock().unwrap();
         plan.budgets = budgets;
         plan.then = Some(Box::new(then));
     }
 
-    /// How many cuts there were.
+    /// Number of cuts so far.
     pub(crate) fn cuts(&self) -> usize {
         self.plan.lock().unwrap().cuts
     }
 }
 
-/// Carries bytes until there are no more, or so many; then both ends are cut. Gives whether that was it.
+/// Copies bytes until the end or until `budget`, then closes both ends. Returns whether the budget ended it.
 fn carry(mut from: TcpStream, mut to: TcpStream, mut budget: Option<usize>) -> bool {
     let mut buffer = [0; 1024];
     loop {
@@ -341,7 +340,7 @@ fn carry(mut from: TcpStream, mut to: TcpStream, mut budget: Option<usize>) -> b
         }
         let is_cut = budget == Some(0);
         if is_over || is_cut {
-            // Whichever end is gone already.
+            // Either end may be closed already.
             let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
             return is_cut;
         }

@@ -1,7 +1,6 @@
-//! Disks of a few MiB, for tests of what happens when one is full or cannot be written to.
+//! Disks of a few MiB for tests of full and read-only disks.
 //!
-//! They are mounted in a name space of the test's own, in which anybody may mount: they are gone with it, and
-//! nobody else ever sees them.
+//! They are mounted in a name space, which hides them from other processes and unmounts them at its end.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
@@ -10,46 +9,44 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-/// Set for a test that runs in a name space of its own.
+use super::name_space::unshare;
+
+/// Set for a test that runs in a name space.
 const INSIDE: &str = "SMEARSCOPE_TEST_NAME_SPACE";
 
-/// Where a test is.
+/// Where the test's code runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// In a name space of its own: it may mount.
+    /// In a name space: it may mount.
     Inside,
-    /// Outside, and it has passed inside.
+    /// Outside, after it has passed inside.
     Passed,
-    /// Where there is no such name space.
+    /// Where a name space is not allowed.
     Nowhere,
 }
 
-/// Runs the test of this name once more, in a name space of its own.
-pub(crate) fn enter(test: &str) -> Place {
+/// Runs the test of this name in `module_path!()` in a name space.
+pub(crate) fn enter(module: &str, test: &str) -> Place {
     if std::env::var_os(INSIDE).is_some() {
         return Place::Inside;
     }
-    let unshare = || {
-        let mut command = Command::new("unshare");
-        command.args(["--map-root-user", "--mount"]);
-        command
-    };
-    let mount = ["mount", "-t", "tmpfs", "tmpfs", "/mnt"];
-    if !unshare()
-        .args(mount)
-        .output()
-        .is_ok_and(|o| o.status.success())
-    {
-        eprintln!("skipped: nothing can be mounted in a name space of one's own");
+    let Some(mut unshare) = unshare() else {
         return Place::Nowhere;
-    }
-    let status = unshare()
+    };
+    // The harness names tests without the crate.
+    let (_, module) = module.split_once("::").unwrap();
+    let status = unshare
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--include-ignored", "--nocapture"])
+        .args([
+            "--exact",
+            &format!("{module}::{test}"),
+            "--include-ignored",
+            "--nocapture",
+        ])
         .env(INSIDE, "1")
         .status()
         .unwrap();
-    assert!(status.success(), "{test} in a name space of its own");
+    assert!(status.success(), "{test} in a name space");
     Place::Passed
 }
 
@@ -57,7 +54,7 @@ pub(crate) fn enter(test: &str) -> Place {
 pub(crate) struct SmallDisk(TempDir);
 
 impl SmallDisk {
-    /// One of so many MiB; only [`Place::Inside`].
+    /// Mounts a disk of `mib` MiB; only [`Place::Inside`].
     pub(crate) fn of_mib(mib: u64) -> Self {
         let disk = Self(tempfile::tempdir().unwrap());
         let size = format!("size={mib}m");
@@ -73,7 +70,7 @@ impl SmallDisk {
         self.path().join("of-others")
     }
 
-    /// Takes every byte that is left.
+    /// Fills all free space.
     pub(crate) fn fill(&self) {
         let mut filler = File::options()
             .append(true)
@@ -89,12 +86,12 @@ impl SmallDisk {
         assert_eq!(error.kind(), ErrorKind::StorageFull);
     }
 
-    /// Gives back what [`SmallDisk::fill`] took.
+    /// Frees the space that [`SmallDisk::fill`] took.
     pub(crate) fn empty(&self) {
         fs::remove_file(self.filler()).unwrap();
     }
 
-    /// Makes it as small as what is on it, or larger again: as good as filled, whatever its size.
+    /// Resizes the disk to `mib` MiB, or to its contents, which leaves no free space.
     pub(crate) fn resize(&self, mib: Option<u64>) {
         let size = mib.map_or_else(
             || {
@@ -106,7 +103,7 @@ impl SmallDisk {
         mount(&["-o", &format!("remount,size={size}")], self.path());
     }
 
-    /// Nothing can be written to it any more.
+    /// Makes the disk read-only.
     pub(crate) fn seal(&self) {
         mount(&["-o", "remount,ro"], self.path());
     }
@@ -114,7 +111,7 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Or else with the name space.
+        // If this fails, the end of the name space unmounts it.
         let _ = Command::new("umount").arg("-l").arg(self.path()).status();
     }
 }

@@ -1,4 +1,4 @@
-//! A virtual machine with simulated devices behind Linux's own drivers; `scripts/virtual-bench` makes it.
+//! A virtual machine with simulated devices behind Linux's own drivers, started by `scripts/virtual-bench`.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -9,15 +9,17 @@ use std::thread;
 use std::time::Duration;
 
 use data_encoding::BASE64;
+use smearscope_artifacts::testing::skip;
 
-use crate::support::*;
+use super::programs::built;
+use super::project::root;
 
-/// Within which the machine boots, made first if need be, or answers a command; many times what it takes.
+/// The deadline for building and booting the machine and for each command; many times what they take.
 const PATIENCE: Duration = Duration::from_mins(10);
-/// The script's exit code where there can be no such machine.
+/// The script's exit code if this computer cannot run the machine.
 const UNAVAILABLE: i32 = 3;
 
-/// A machine at work. It is switched off when it goes out of scope, and tells its console if a test failed.
+/// A running machine. Dropping it switches it off, and prints its console after a failed test.
 pub(crate) struct Machine {
     qemu: Child,
     commands: ChildStdin,
@@ -26,8 +28,8 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// Boots a machine with the disk of the last one of that name, or with a new one. Where there can be none, says why
-    /// and gives none.
+    /// Boots a machine with the disk of the last one of that name, or with a new one; if this computer can run none,
+    /// skips and returns `None`.
     pub(crate) fn boot(name: &str) -> Option<Self> {
         let folder = Self::folder(name);
         std::fs::create_dir_all(&folder).unwrap();
@@ -63,19 +65,19 @@ impl Machine {
                 let said = std::fs::read_to_string(&messages).unwrap();
                 let code = machine.qemu.wait().unwrap().code();
                 assert_eq!(code, Some(UNAVAILABLE), "{said}");
-                eprintln!("skipped: {said}");
+                skip(said);
                 return None;
             }
         }
         Some(machine)
     }
 
-    /// Where a machine of that name has its disk.
+    /// The folder with the disk of the machine of that name.
     fn folder(name: &str) -> PathBuf {
         root().join("target/virtual-bench-tests").join(name)
     }
 
-    /// Forgets the disk of earlier machines of that name.
+    /// Deletes the disk of earlier machines of that name.
     pub(crate) fn forget(name: &str) {
         let folder = Self::folder(name);
         if folder.exists() {
@@ -83,8 +85,8 @@ impl Machine {
         }
     }
 
-    /// What a line for the machine's shell answers with, and what it prints. What goes on in the background must print
-    /// elsewhere.
+    /// Runs a line in the machine's shell and returns its exit code and output. Background jobs must redirect their
+    /// output.
     pub(crate) fn try_run(&mut self, line: &str) -> (i32, Vec<u8>) {
         assert!(!line.contains('\n'), "{line}");
         writeln!(self.commands, "{line}").unwrap();
@@ -97,19 +99,19 @@ impl Machine {
         )
     }
 
-    /// What a line that must succeed prints.
+    /// The output of a line that must succeed.
     pub(crate) fn run(&mut self, line: &str) -> Vec<u8> {
         let (code, printed) = self.try_run(line);
         assert_eq!(code, 0, "{line}: {}", String::from_utf8_lossy(&printed));
         printed
     }
 
-    /// The same as text.
+    /// The output as text.
     pub(crate) fn tell(&mut self, line: &str) -> String {
         String::from_utf8(self.run(line)).unwrap()
     }
 
-    /// Takes the power away. What the machine holds in memory is lost; what it handed to its disk is not.
+    /// Cuts the power: the machine loses its memory and keeps its disk.
     pub(crate) fn cut_power(mut self) {
         self.qemu.kill().unwrap();
         self.qemu.wait().unwrap();
@@ -122,7 +124,7 @@ impl Drop for Machine {
             let console = std::fs::read(self.folder.join("console")).unwrap_or_default();
             eprintln!("{}", String::from_utf8_lossy(&console));
         }
-        // It may have ended by itself.
+        // The machine may have ended already.
         let _ = self.qemu.kill();
         let _ = self.qemu.wait();
     }

@@ -1,4 +1,4 @@
-//! `smearscope-train fit` and `evaluate` on collections as laboratories have them.
+//! `smearscope-train fit` and `evaluate` on the data sets of laboratories.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use assert_cmd::assert::Assert;
 use predicates::prelude::*;
 use serde_json::Value;
+use smearscope_artifacts::testing::micrographs;
 
 use crate::support::datasets;
 use crate::support::*;
@@ -49,7 +50,7 @@ fn every_layout_is_fitted_and_evaluated() {
         let report = json(&model.join("report.json"));
         assert_eq!(report["images"].as_array().unwrap().len(), count);
     }
-    // Patches say nothing of a class, and a camera does.
+    // The patches do not depend on the class, but the camera does.
     let warnings =
         &json(&place("all-idb1-model/report.json"))["manifest"]["evaluation"]["warnings"];
     assert!(
@@ -83,7 +84,7 @@ fn real_micrographs_train_and_are_evaluated() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     for (number, path) in micrographs.iter().enumerate() {
-        // Nothing distinguishes the classes: what is tried is the way through.
+        // The classes do not differ; the test covers the pipeline only.
         let class = data.join(["even", "odd"][number % 2]);
         fs::create_dir_all(&class).unwrap();
         fs::copy(path, class.join(path.file_name().unwrap())).unwrap();
@@ -109,7 +110,7 @@ fn real_micrographs_train_and_are_evaluated() {
         .stdout(predicate::str::contains("sensitivity"));
     let rows = json(&out.join("report.json"));
     let rows = rows["images"].as_array().unwrap();
-    // The appliance's own command says the same of the same files.
+    // The appliance's command gives the same probabilities for the same files.
     let output = smearscope(["classify", "--json", "--model"])
         .arg(demo_model())
         .args(&micrographs)
@@ -131,9 +132,9 @@ fn real_micrographs_train_and_are_evaluated() {
     }
 }
 
-/// Where a report tells a number that was measured, without the word in any name on the way to it.
+/// Finds measured numbers of a report whose path does not call them leaky.
 fn find_unnamed_figures(value: &Value, place: &str, unnamed: &mut Vec<String>) {
-    // What the model is, not how well it did.
+    // Facts about the model, not measurements.
     const DESCRIPTION: [&str; 9] = [
         "/manifest/decision",
         "/manifest/domain",
@@ -194,7 +195,7 @@ fn the_published_procedure_is_called_leaky_wherever_it_shows() {
     assert!(report["leaky_shortcuts"]["network"].is_f64());
     assert!(evaluation["protocol"].as_str().unwrap().contains("LEAKY"));
     assert!(evaluation["warnings"].to_string().contains("leaky"));
-    // Twelve images and 17 copies of each, a fifth of which are judged.
+    // Twelve images with 17 copies each; a fifth of them is judged.
     assert_eq!(report["leaky_images"].as_array().unwrap().len(), 43);
 
     let card = fs::read_to_string(model.join("MODEL_CARD.md")).unwrap();
@@ -207,7 +208,7 @@ fn the_published_procedure_is_called_leaky_wherever_it_shows() {
     let told: Vec<&str> = told
         .filter(|line| line.contains(|c: char| c.is_ascii_digit()))
         .collect();
-    // Ten figures, the confusion matrix, seven guesses and a dozen groups among them.
+    // They include ten figures, the confusion matrix, seven guesses and a dozen groups.
     assert!(told.len() > 30, "{told:?}");
     let unnamed: Vec<&&str> = told
         .iter()
@@ -238,7 +239,7 @@ fn a_training_resumes_to_the_same_model_after_kills_and_a_full_disk() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     datasets::c_nmc(&data, 2);
-    // Of the two networks, the one whose state is larger than what the disk takes in the end.
+    // The larger of the two networks, whose optimiser state exceeds the limit below.
     let network = ["--network", "reference"];
     let options = [&network[..], &["--folds", "2", "--epochs", "2"]].concat();
     let whole = folder.path().join("whole");
@@ -246,7 +247,7 @@ fn a_training_resumes_to_the_same_model_after_kills_and_a_full_disk() {
 
     let model = folder.path().join("model");
     let resume = [&options[..], &["--resume"]].concat();
-    // Each time a line later, from before the first epoch on; between two lines, anywhere.
+    // Kills one line later each time, at a random moment between two lines.
     for lines in 1..=4 {
         let mut child = Command::new(built("smearscope-train"))
             .args(["fit", "--dataset", "c-nmc"])
@@ -275,8 +276,7 @@ fn a_training_resumes_to_the_same_model_after_kills_and_a_full_disk() {
         .code(4)
         .stderr(predicate::str::contains("--resume"));
 
-    // No file may grow beyond 1 MB, which the optimiser's state does: to the program the same as a
-    // full disk, and it needs no disk.
+    // Limits files to 1 MB, less than the optimiser's state: the program sees a full disk.
     let checkpoints = folder.path().join("model.checkpoints");
     let is_saved = || {
         let mut states = fs::read_dir(checkpoints.join("fold-1-of-2")).unwrap();
@@ -344,7 +344,7 @@ fn another_precision_keeps_the_verdicts() {
     for (before, after) in whole.iter().zip(&halved) {
         assert_eq!(before["verdict"], after["verdict"]);
         if let (Some(before), Some(after)) = (probability(before), probability(after)) {
-            // Weights of eleven bits.
+            // FP16 weights have eleven significant bits.
             assert!((before - after).abs() < 2e-3, "{before} {after}");
         }
     }
@@ -358,7 +358,7 @@ fn another_precision_keeps_the_verdicts() {
         .stderr(predicate::str::contains("--data"));
 }
 
-/// Two classes that differ in colour, so that a network tells them apart after a few steps.
+/// Two classes that differ in colour, which a network separates after a few steps.
 fn colourful(data: &Path) {
     for (class, faint) in [("negative", 0), ("positive", 2)] {
         fs::create_dir_all(data.join(class)).unwrap();

@@ -1,10 +1,11 @@
-//! `smearscope-train inspect`, and splits that would leak.
+//! `smearscope-train inspect`, and splits that leak.
 
 use std::fs;
 use std::path::Path;
 
 use predicates::prelude::*;
 use serde_json::{Value, json};
+use smearscope_artifacts::testing::micrographs;
 
 use crate::support::datasets::{self, picture};
 use crate::support::*;
@@ -64,7 +65,7 @@ fn all_idb1_has_thirteen_sessions_and_a_telltale_camera() {
             "the camera of an image alone tells its class on 85 %",
         ));
 
-    // The reference project's test images come from sessions that it trained on.
+    // The reference project tests on sessions that it also trains on.
     smearscope_train(["fit", "--dataset", "all-idb1", "--holdout", "reference"])
         .arg("--data")
         .arg(data.path())
@@ -172,7 +173,7 @@ fn patients(root: &Path) {
     }
 }
 
-/// The report and the card of a short fit of twelve patients whose positives have this width.
+/// The report and the model card of a short fit on twelve patients whose positive images have this width.
 fn fit_with_positives_of(width: u32) -> (Value, String) {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
@@ -237,7 +238,7 @@ fn splits_that_leak_are_refused() {
         .code(3)
         .stderr(predicate::str::contains("both are of g"));
 
-    // A copy of a held-out image under another name, at another patient.
+    // A copy of a held-out image under another patient.
     let copy = data.join("positive/h/copy.png");
     fs::copy(data.join("positive/g/g0.png"), &copy).unwrap();
     fit_with_holdout(folder.path(), "a0\na1\ng0\ng1\n")
@@ -245,7 +246,7 @@ fn splits_that_leak_are_refused() {
         .stderr(predicate::str::contains("the same image"))
         .stderr(predicate::str::contains("copy.png"));
 
-    // The same, turned and smaller.
+    // The same, rotated and scaled down.
     let turned = image::imageops::rotate90(&picture(60, 80, 60));
     turned.save(&copy).unwrap();
     fit_with_holdout(folder.path(), "a0\na1\ng0\ng1\n")

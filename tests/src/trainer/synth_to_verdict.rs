@@ -1,4 +1,4 @@
-//! `smearscope-train`, from nothing to a model that the appliance runs.
+//! `smearscope-train` from synthetic fields to a model that the appliance runs.
 
 use crate::support::*;
 
