@@ -9,6 +9,8 @@ pub mod architecture;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod compatibility;
+#[cfg(test)]
 mod endurance;
 #[cfg(test)]
 mod http;

@@ -1,7 +1,6 @@
 //! Records over HTTP: clients read what was recorded and nothing else.
 
 use std::fs;
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -25,21 +24,8 @@ fn capture(served: &Served) -> String {
 }
 
 fn capture_as(served: &Served, token: &str) -> String {
-    let finding = taken(served, token).json();
+    let finding = served.capture(token).json();
     finding["record"].as_str().unwrap().to_owned()
-}
-
-/// The answer to a capture.
-fn taken(served: &Served, token: &str) -> Answer {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let capture = served.send("POST", "/v1/captures", &[("authorization", token)], b"");
-        if capture.status != 409 || Instant::now() > deadline {
-            assert_eq!(capture.status, 201, "{capture:?}");
-            return capture;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 /// The output of `smearscope records list`.
@@ -305,7 +291,7 @@ fn a_field_that_was_not_saved_counts_nowhere_and_is_told_everywhere() {
     let (incoming, aside) = (served.state("incoming"), served.state("aside"));
     fs::rename(&incoming, &aside).unwrap();
     fs::write(&incoming, "in the way").unwrap();
-    let lost = taken(&served, "").json();
+    let lost = served.capture("").json();
     assert_eq!(
         (&lost["saved"], &lost["record"]),
         (&false.into(), &Value::Null)
@@ -319,7 +305,7 @@ fn a_field_that_was_not_saved_counts_nowhere_and_is_told_everywhere() {
     fs::remove_file(&incoming).unwrap();
     fs::rename(&aside, &incoming).unwrap();
 
-    let saved = taken(&served, "").json();
+    let saved = served.capture("").json();
     assert_eq!(saved["saved"], true);
     let state = &served.get("/v1/device").json()["state"];
     let closed = served.send("POST", "/v1/slides/next", &[], b"").json();

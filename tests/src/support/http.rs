@@ -240,6 +240,19 @@ impl Served {
         stream
     }
 
+    /// Captures a field as soon as the appliance accepts it; `token` is the header `Authorization`.
+    pub(crate) fn capture(&self, token: &str) -> Answer {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let capture = self.send("POST", "/v1/captures", &[("authorization", token)], b"");
+            if capture.status != 409 || Instant::now() > deadline {
+                assert_eq!(capture.status, 201, "{capture:?}");
+                return capture;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     pub(crate) fn get(&self, path: &str) -> Answer {
         self.send("GET", path, &[], &[])
     }

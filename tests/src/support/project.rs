@@ -29,7 +29,8 @@ pub(crate) fn copy_of_demo_model() -> tempfile::TempDir {
     copy
 }
 
-fn copy_folder(from: &Path, to: &Path) {
+/// Copies a folder with all that is in it into one that exists.
+pub(crate) fn copy_folder(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).expect("folder") {
         let entry = entry.expect("entry");
         let target = to.join(entry.file_name());
