@@ -1,6 +1,6 @@
 //! The appliance's loop on scripted, simulated and virtual hardware.
 
-mod mock_board;
+mod mock;
 mod ncs2;
 mod sim_panel;
 mod systemd;

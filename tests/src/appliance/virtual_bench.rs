@@ -20,7 +20,8 @@ use smearscope_artifacts as artifacts;
 use smearscope_hardware::virtual_ssd1306::{Glass, VirtualSsd1306};
 use smearscope_hardware::{Canvas, ScreenSize};
 
-use super::mock_board::{expected, field, picture};
+use super::mock::expected::{expected, picture};
+use super::mock::fixture::field;
 use crate::endurance::power_cut::saved_as;
 use crate::support::virtual_machine::Machine;
 use crate::support::*;
