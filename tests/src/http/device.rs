@@ -157,7 +157,7 @@ fn a_capture_is_a_press_and_answers_the_finding() {
     // A client that reconnects misses nothing.
     let missed = listen(&served, &told.id).find(|event| event.kind == "slide");
     assert_eq!(missed.unwrap().id, slide.id);
-    served.bench("quit");
+    served.panel("quit");
     let last = events.last().unwrap();
     assert_eq!(last.data["name"], "off");
 }

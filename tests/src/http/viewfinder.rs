@@ -96,7 +96,7 @@ fn the_preview_goes_on_over_a_capture_and_ends_with_the_appliance() {
     let problem = served.get("/v1/camera/preview").problem(503);
     assert!(problem.contains("4 watch already"), "{problem}");
     drop(others);
-    served.bench("quit");
+    served.panel("quit");
     while part(&mut preview).is_some() {}
 }
 

@@ -23,8 +23,8 @@ use uuid::Uuid;
 use crate::support::mosquitto::*;
 use crate::support::*;
 
-/// A folder with a configuration.
-struct Bench {
+/// A folder with a configuration of the appliance.
+struct Setup {
     folder: TempDir,
 }
 
@@ -42,33 +42,33 @@ impl Drop for Appliance {
     }
 }
 
-impl Bench {
+impl Setup {
     fn new(sections: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let fields = folder.path().join("fields");
         fs::create_dir(&fields).unwrap();
         fs::copy(&demo_fields()[0], fields.join("1.jpg")).unwrap();
-        let bench = Self { folder };
+        let setup = Self { folder };
         let text = format!(
             "board = \"sim\"\n[model]\nengine = \"embedded\"\nfolder = {:?}\n[sim]\nfields = {fields:?}\n\
              panel = \"lines\"\n[timing]\nselftest_s = 0.1\n{sections}",
             demo_model()
         );
-        fs::write(bench.path("config.toml"), text).unwrap();
-        bench
+        fs::write(setup.path("config.toml"), text).unwrap();
+        setup
     }
 
     /// A configuration with records and this broker.
     fn recording(broker: &Mosquitto, port: u16) -> Self {
-        let bench = Self::new("");
-        bench.configure(&format!(
+        let setup = Self::new("");
+        setup.configure(&format!(
             "[storage]\nstate = {:?}\nmin_free_mib = 2\nreserve_mib = 1\n\
              [mqtt]\nhost = \"localhost\"\nport = {port}\nca_file = {:?}\nuser = {USER:?}\n\
              password = {PASSWORD:?}\ndevice = \"box\"\n",
-            bench.state(),
+            setup.state(),
             broker.ca_file(),
         ));
-        bench
+        setup
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -139,7 +139,7 @@ impl Appliance {
 fn a_hias_network_sees_an_agent_like_the_reference() {
     let broker = Mosquitto::start();
     let listener = broker.listener("hospital/#");
-    let bench = Bench::new("");
+    let setup = Setup::new("");
     let credentials = json!({
         "iotJumpWay": {
             "host": "localhost", "port": broker.port, "location": "hospital", "zone": "lab",
@@ -147,16 +147,16 @@ fn a_hias_network_sees_an_agent_like_the_reference() {
         },
         "server": {"ip": "127.0.0.1", "port": 1234}
     });
-    fs::write(bench.path("credentials.json"), credentials.to_string()).unwrap();
+    fs::write(setup.path("credentials.json"), credentials.to_string()).unwrap();
     let import = smearscope(["config", "import-hias"])
-        .arg(bench.path("credentials.json"))
+        .arg(setup.path("credentials.json"))
         .arg("--config")
-        .arg(bench.path("config.toml"))
+        .arg(setup.path("config.toml"))
         .output()
         .unwrap();
     assert!(import.status.success(), "{import:?}");
     let shown = smearscope(["config", "show"])
-        .arg(bench.path("config.toml"))
+        .arg(setup.path("config.toml"))
         .output()
         .unwrap();
     for output in [&import.stdout, &shown.stdout] {
@@ -166,7 +166,7 @@ fn a_hias_network_sees_an_agent_like_the_reference() {
             "{output}"
         );
     }
-    let path = bench.path("config.toml");
+    let path = setup.path("config.toml");
     let imported = fs::read_to_string(&path).unwrap();
     assert!(
         imported.contains("[http]\nlisten = \"127.0.0.1:1234\"\n"),
@@ -178,7 +178,7 @@ fn a_hias_network_sees_an_agent_like_the_reference() {
     );
     fs::write(&path, imported.replacen("[hias]\n", &more, 1)).unwrap();
 
-    let mut appliance = bench.start();
+    let mut appliance = setup.start();
     let topic = |name: &str| format!("hospital/Agents/lab/scope/{name}");
     assert_eq!(listener.wait_for(&topic("Status"), 1)[0].payload, "ONLINE");
     appliance.press();
@@ -235,15 +235,15 @@ fn a_hias_network_sees_an_agent_like_the_reference() {
     }
     assert_eq!(life["Latitude"], 41.5);
 
-    comes_and_goes(&bench, appliance, &broker, &listener);
+    comes_and_goes(&setup, appliance, &broker, &listener);
 }
 
 /// The last will, an orderly end, and neither of them retained for later subscribers.
-fn comes_and_goes(bench: &Bench, appliance: Appliance, broker: &Mosquitto, listener: &Listener) {
+fn comes_and_goes(setup: &Setup, appliance: Appliance, broker: &Mosquitto, listener: &Listener) {
     let topic = "hospital/Agents/lab/scope/Status";
     appliance.kill();
     assert_eq!(listener.wait_for(topic, 2)[1].payload, "OFFLINE");
-    let appliance = bench.start();
+    let appliance = setup.start();
     assert_eq!(listener.wait_for(topic, 3)[2].payload, "ONLINE");
     assert!(appliance.end().success());
     assert_eq!(listener.wait_for(topic, 4)[3].payload, "OFFLINE");
@@ -258,7 +258,7 @@ fn comes_and_goes(bench: &Bench, appliance: Appliance, broker: &Mosquitto, liste
         payloads,
         ["ONLINE", "OFFLINE", "ONLINE", "OFFLINE"],
         "{}",
-        bench.log()
+        setup.log()
     );
 }
 
@@ -266,12 +266,12 @@ fn comes_and_goes(bench: &Bench, appliance: Appliance, broker: &Mosquitto, liste
 fn everyone_is_told_and_may_ask() {
     let broker = Mosquitto::start();
     let listener = broker.listener("#");
-    let bench = Bench::recording(&broker, broker.port);
-    bench.configure("discovery = true\n");
+    let setup = Setup::recording(&broker, broker.port);
+    setup.configure("discovery = true\n");
     // A retained command is old, so the appliance ignores it.
     let command = "smearscope/box/command";
     listener.say(command, r#"{"id": "old", "command": "capture"}"#, true);
-    let mut appliance = bench.start();
+    let mut appliance = setup.start();
     let topic = |name: &str| format!("smearscope/box/{name}");
     listener.wait_for(&topic("availability"), 1);
     appliance.press();
@@ -340,8 +340,8 @@ fn everyone_is_told_and_may_ask() {
 #[test]
 fn a_broker_that_refuses_or_is_away_holds_up_nothing() {
     let broker = Mosquitto::start();
-    let bench = Bench::recording(&broker, broker.port);
-    let path = bench.path("config.toml");
+    let setup = Setup::recording(&broker, broker.port);
+    let path = setup.path("config.toml");
     let right = fs::read_to_string(&path).unwrap();
     for (wrong, message) in [
         (
@@ -354,12 +354,12 @@ fn a_broker_that_refuses_or_is_away_holds_up_nothing() {
     ] {
         assert_ne!(wrong, right);
         fs::write(&path, wrong).unwrap();
-        let mut appliance = bench.start();
+        let mut appliance = setup.start();
         appliance.press();
         appliance.verdict();
-        wait_until(message, || bench.log().contains(message));
+        wait_until(message, || setup.log().contains(message));
         assert!(appliance.end().success());
-        let log = bench.log();
+        let log = setup.log();
         assert!(!log.contains("horse"), "{log}");
     }
 }
@@ -374,14 +374,14 @@ fn every_verdict_arrives_in_order_however_often_the_broker_is_killed_and_the_way
 
     // The appliance registers the broker; every later field must be delivered.
     let way = Way::to(broker.port);
-    let bench = Bench::recording(&broker, way.port);
-    let mut appliance = bench.start();
+    let setup = Setup::recording(&broker, way.port);
+    let mut appliance = setup.start();
     appliance.press();
     appliance.verdict();
     listener.wait_for(topic, 1);
     assert!(appliance.end().success());
     // The test writes the records itself, because presses would take too long.
-    record(&bench.state(), VERDICTS);
+    record(&setup.state(), VERDICTS);
 
     // The same port now leads through the cuts. At every fifth cut the broker is killed and loses its state.
     let mut random = ChaCha8Rng::seed_from_u64(7);
@@ -400,7 +400,7 @@ fn every_verdict_arrives_in_order_however_often_the_broker_is_killed_and_the_way
         }
     };
     way.cut(budgets, cut);
-    let mut appliance = bench.start();
+    let mut appliance = setup.start();
     for _ in 0..3 {
         appliance.press();
         let verdict = appliance.verdict();
@@ -419,7 +419,7 @@ fn every_verdict_arrives_in_order_however_often_the_broker_is_killed_and_the_way
     };
     wait_until("the cuts", || way.cuts() == CUTS);
     let at_last_cut = ids(&listener).len();
-    let expected = recorded(&bench.state());
+    let expected = recorded(&setup.state());
     assert_eq!(expected.len(), 1 + VERDICTS + 3);
     wait_until("all verdicts", || ids(&listener).len() >= expected.len());
     assert!(appliance.end().success());
@@ -433,7 +433,7 @@ fn every_verdict_arrives_in_order_however_often_the_broker_is_killed_and_the_way
     assert!(heard > expected.len(), "none was cut off: {heard}");
     // The appliance resends only messages without an acknowledgement.
     let starts = listener.heard("smearscope/box/health").len();
-    let appliance = bench.start();
+    let appliance = setup.start();
     listener.wait_for("smearscope/box/health", starts + 1);
     assert!(appliance.end().success());
     let again = listener.heard(topic).len() - heard;

@@ -206,12 +206,12 @@ impl Served {
 
     /// Ends the appliance and returns the rest of its log.
     pub(crate) fn end(mut self) -> Vec<String> {
-        self.bench("quit");
+        self.panel("quit");
         self.log.lock().unwrap().iter().collect()
     }
 
     /// Writes a line to the simulated panel.
-    pub(crate) fn bench(&mut self, line: &str) {
+    pub(crate) fn panel(&mut self, line: &str) {
         let stdin = self.stdin.as_mut().unwrap();
         writeln!(stdin, "{line}").unwrap();
     }
