@@ -5,7 +5,7 @@
 //! file that defines the item, [`rings()`] finds the files that import one another around a loop,
 //! and [`rules`] holds the direction of dependency between rooms and between crates.
 //!
-//! Code behind `#[cfg(test)]` or the feature `test-support` does not count. Two kinds of
+//! Code behind `cfg(test)`, `cfg(fuzzing)` or the feature `test-support` does not count. Two kinds of
 //! dependency stay unseen: a method that is called without an import of its trait, and a
 //! `macro_rules!` macro that is called by textual scope.
 

@@ -69,7 +69,9 @@ pub(super) fn is_left_out(attributes: &[Attribute], with_tests: bool) -> bool {
 /// The value of a `cfg` predicate; `None` where it depends on the build.
 fn holds(predicate: &Meta, with_tests: bool) -> Option<bool> {
     match predicate {
-        Meta::Path(path) => path.is_ident("test").then_some(with_tests),
+        Meta::Path(path) => {
+            (path.is_ident("test") || path.is_ident("fuzzing")).then_some(with_tests)
+        }
         Meta::NameValue(pair) => {
             let syn::Expr::Lit(value) = &pair.value else {
                 return None;

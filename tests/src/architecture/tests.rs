@@ -186,6 +186,7 @@ fn test_code_does_not_count() {
             "a.rs",
             "#[cfg(test)] use crate::b::One;
              #[cfg(all(test, unix))] mod tests { use crate::b::Two; }
+             #[cfg(fuzzing)] mod fuzzing { use crate::b::Two; }
              #[cfg(any(test, feature = \"test-support\"))] pub mod testing { use crate::b::Three; }
              struct S;
              impl S { #[cfg(test)] fn f() { crate::b::four(); } }
