@@ -1,6 +1,6 @@
 //! The project's programs, built once, and what they print.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use assert_cmd::Command;
