@@ -32,7 +32,7 @@ impl Finding {
     /// The verdict that is shown: the slide's, except that a field that was not recorded or that the quality gate
     /// refused makes it inconclusive, because the operator must take it again.
     pub fn shown(&self) -> Shown {
-        let (verdict, probability) = if self.kept == SaveOutcome::NotSaved {
+        let (verdict, probability) = if self.saved == SaveOutcome::NotSaved {
             (Verdict::Inconclusive(Reason::NotSaved), None)
         } else if self.field.log_odds.is_none() {
             (self.field.verdict, None)

@@ -387,7 +387,7 @@ mod tests {
         });
         assert_eq!(shown(&report), refused, "the field's");
 
-        report.finding.kept = SaveOutcome::NotSaved;
+        report.finding.saved = SaveOutcome::NotSaved;
         assert_eq!(shown(&report)["verdict"], "Inconclusive");
         assert_eq!(shown(&report)["reason"], "not saved, does not count");
     }
