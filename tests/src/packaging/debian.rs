@@ -128,6 +128,7 @@ fn the_package_is_installed_works_and_goes_without_a_trace() {
         "usr/lib/sysusers.d/smearscope.conf",
         "usr/lib/udev/rules.d/99-smearscope.rules",
         "usr/share/polkit-1/rules.d/60-smearscope.rules",
+        "usr/share/doc/smearscope/changelog.Debian.gz",
         "usr/share/doc/smearscope/copyright",
         "usr/share/smearscope/models/smear-demo/manifest.toml",
         CONFIG,

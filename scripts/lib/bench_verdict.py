@@ -4,21 +4,21 @@ Both read the same 2592x1944 JPEG files, with the same model on the same device,
 the file's name to the probability. smearscope also runs its quality gate; the Python peer has none.
 
     bench_verdict.py BINARY        prints the comparison
-    bench_verdict.py --peer MODEL IMAGE...   is the peer: one JSON object a line
+    bench_verdict.py --peer MODEL IMAGE...   is the peer: prints one JSON object per line
 """
 
 import json
 import os
 import pathlib
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 
 import cv2
 
-from bench_peer import MODEL, SIZE, Network, compare, enlarged
+from bench_peer import MODEL, SIZE, Network, enlarged
+from measure import measure, print_table
 
 ROUNDS = 3
 
@@ -33,17 +33,13 @@ def peer(model_dir, paths):
         print(json.dumps({"path": path, "probability": probability, "elapsed_ms": elapsed}))
 
 
-def measure(command):
-    """Runs a command; its JSON lines about images, wall time in s and peak memory in MiB."""
-    start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    lines = [json.loads(line) for line in process.stdout]
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - start
+def images(run):
+    """The JSON lines about images that a contender printed."""
+    lines = [json.loads(line) for line in run.output.splitlines()]
     rows = [line for line in lines if "elapsed_ms" in line]
-    if status != 0 or not rows:
-        sys.exit(f"bench: {command[0]} failed with status {status}: {lines[:1]}")
-    return rows, wall, usage.ru_maxrss / 1024
+    if not rows:
+        sys.exit(f"bench: no image was classified: {run.output[:300]}")
+    return rows
 
 
 def main(binary):
@@ -59,17 +55,17 @@ def main(binary):
         figures = {}
         for name, command in contenders.items():
             measure(command + files[:1])  # fill the page cache
-            cold = statistics.median(measure(command + files[:1])[1] for _ in range(ROUNDS))
+            cold = statistics.median(measure(command + files[:1]).wall_s for _ in range(ROUNDS))
             runs = [measure(command + files) for _ in range(ROUNDS)]
             figures[name] = {
                 "file to verdict, median of one image [ms]":
-                    statistics.median(row["elapsed_ms"] for rows, _, _ in runs for row in rows),
-                f"{len(files)} images, whole process [s]": statistics.median(wall for _, wall, _ in runs),
+                    statistics.median(row["elapsed_ms"] for run in runs for row in images(run)),
+                f"{len(files)} images, whole process [s]": statistics.median(run.wall_s for run in runs),
                 "cold start, one image, whole process [s]": cold,
-                "peak memory [MiB]": max(memory for _, _, memory in runs),
+                "peak memory [MiB]": max(run.peak_mib for run in runs),
             }
     print(f"{len(files)} JPEGs of {SIZE[0]}x{SIZE[1]}, {os.cpu_count()} cores")
-    compare(figures)
+    print_table(figures)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """Images over HTTP: smearscope against Flask with OpenCV and OpenVINO's Python API.
 
 Both serve the same model on the same machine and get the same 2592x1944 JPEG files as raw bodies over
-connections that are kept. They are measured in turn, so that whatever else the machine does meets both.
+connections that are kept open. They take turns, so that other load on the machine affects both.
 smearscope also runs its quality gate; the Python peer has none.
 
     bench_http.py BINARY           prints the comparison
-    bench_http.py --peer MODEL     is the peer; prints where it listens
+    bench_http.py --peer MODEL     is the peer: prints where it listens
 """
 
 import http.client
@@ -23,7 +23,8 @@ import time
 import cv2
 import numpy as np
 
-from bench_peer import MODEL, ROOT, SIZE, Network, compare, enlarged, source
+from bench_peer import MODEL, ROOT, SIZE, Network, enlarged, source
+from measure import print_table
 
 CLIENTS = 8
 ROUNDS = 3
@@ -45,7 +46,7 @@ def peer(model_dir):
             of_thread.request = network.request()
         pixels = cv2.imdecode(np.frombuffer(flask.request.get_data(), np.uint8), cv2.IMREAD_COLOR)
         if pixels is None:
-            return {"Response": "FAILED", "Message": "this is no image"}, 422
+            return {"Response": "FAILED", "Message": "not an image"}, 422
         return {"probability": network.probability(of_thread.request, pixels)}
 
     listener = socket.create_server(("127.0.0.1", 0))
@@ -180,7 +181,7 @@ def main(binary):
     apart = max(abs(ours - theirs) for ours, theirs in zip(*answers.values()))
     print(f"{len(images)} JPEGs of {SIZE[0]}x{SIZE[1]}, enlarged from {source().name}, {os.cpu_count()} cores, "
           f"{ROUNDS} rounds; probabilities at most {apart:.4f} apart")
-    compare(figures)
+    print_table(figures)
 
 
 if __name__ == "__main__":

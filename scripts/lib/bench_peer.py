@@ -1,18 +1,19 @@
-"""What the comparisons with Python share: the model as OpenCV and OpenVINO's API run it, the pictures, the table."""
+"""What the comparisons with Python share: the model as OpenCV and OpenVINO's API run it, and the images."""
 
+import os
 import pathlib
 import tomllib
 
 import cv2
 import numpy as np
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 MODEL = ROOT / "model-artifacts/smear-demo"
 SIZE = (2592, 1944)
 
 
 class Network:
-    """A model folder's network. Its requests run one image at a time."""
+    """A model folder's network. Each of its requests runs one image at a time."""
 
     def __init__(self, folder):
         import openvino as ov
@@ -31,7 +32,7 @@ class Network:
         return self.compiled.create_infer_request()
 
     def probability(self, request, pixels):
-        """Of the positive class, for a picture as OpenCV reads it."""
+        """The probability of the positive class, for an image as OpenCV reads it."""
         contract = self.contract
         pixels = cv2.resize(pixels, (contract["width"], contract["height"]), interpolation=cv2.INTER_AREA)
         if contract["channels"] == "rgb":
@@ -42,23 +43,15 @@ class Network:
 
 
 def source():
-    """Real micrographs where there are any, the shipped fields elsewhere."""
-    micrographs = ROOT.parent / "shared/data/bccd"
-    return micrographs if micrographs.is_dir() else ROOT / "hardware/fields"
+    """Real micrographs if SMEARSCOPE_MICROGRAPHS names them, else the shipped fields."""
+    micrographs = os.environ.get("SMEARSCOPE_MICROGRAPHS")
+    return pathlib.Path(micrographs, "bccd") if micrographs else ROOT / "hardware/fields"
 
 
 def enlarged():
-    """The pictures of the source in the size of a camera's, as JPEG files by name."""
+    """The images of the source, enlarged to the size of a camera's, as JPEG files by name."""
     images = {}
     for path in sorted(source().glob("*.jpg")):
         large = cv2.resize(cv2.imread(str(path)), SIZE, interpolation=cv2.INTER_CUBIC)
         images[path.name] = cv2.imencode(".jpg", large, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes()
     return images
-
-
-def compare(figures):
-    """Prints the figures of both, and what ours are to Python's."""
-    print(f"{'':46}{'smearscope':>12}{'python':>12}{'ratio':>8}")
-    for figure, ours in figures["smearscope"].items():
-        theirs = figures["python"][figure]
-        print(f"{figure:46}{ours:12.2f}{theirs:12.2f}{ours / theirs:8.2f}")

@@ -1,7 +1,7 @@
-"""Two outputs of `smearscope classify --json` for the same images: the same answers?
+"""Compares two outputs of `smearscope classify --json` for the same images.
 
-Verdict, reason and engine must be equal, and probabilities differ by 0.0001 at most: a hundredth of what a golden
-sample may, and far more than the order of additions comes to.
+Verdict, reason and engine must be equal; probabilities may differ by 0.0001: a hundredth of what golden samples may,
+and far more than the order of additions causes.
 
     same_answers.py EXPECTED ACTUAL
 """
@@ -18,10 +18,10 @@ def answers(path):
     return {row["path"]: row for row in rows if "path" in row}
 
 
-def main(expected, actual):
-    expected, actual = answers(expected), answers(actual)
+def differences(expected, actual):
+    """What is wrong, as messages; and how many images have a probability and the largest difference of those."""
     if not expected or expected.keys() != actual.keys():
-        sys.exit(f"same_answers: {len(expected)} images against {len(actual)}, not the same ones")
+        return [f"{len(expected)} images against {len(actual)}, not the same ones"], 0, 0.0
     largest, with_probability, wrong = 0.0, 0, []
     for path, one in expected.items():
         other = actual[path]
@@ -36,11 +36,18 @@ def main(expected, actual):
             wrong.append(f"{path}: probability {pair[1]}, expected {pair[0]}")
     if not with_probability:
         wrong.append("no image has a probability: nothing was compared")
+    return wrong, with_probability, largest
+
+
+def main(expected, actual):
+    expected, actual = answers(expected), answers(actual)
+    wrong, with_probability, largest = differences(expected, actual)
     if wrong:
-        sys.exit("\n".join(wrong))
+        sys.exit("\n".join(f"same_answers: {message}" for message in wrong))
     print(f"{len(expected)} images, {with_probability} with a probability: they differ by {largest:.1e} at most")
 
 
-if len(sys.argv) != 3:
-    sys.exit(__doc__)
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    main(*sys.argv[1:])

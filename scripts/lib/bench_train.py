@@ -1,8 +1,8 @@
 """Time of a training step: smearscope-train against PyTorch on the CPU, with as many threads.
 
 Both train the reference network with Adam at batch 32 in single precision; a step is forward pass,
-backward pass and update, of a batch that is in memory. They take turns, so that whatever else the
-machine does strikes both.
+backward pass and update, of a batch that is in memory. They take turns, so that other load
+on the machine affects both.
 
     bench_train.py BINARY     prints the comparison
     bench_train.py --peer     is the peer: prints one JSON object
@@ -16,6 +16,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+from measure import measure, print_table
 
 BATCH = 32
 STEPS = 12
@@ -49,19 +51,9 @@ def peer():
     print(json.dumps({"step_ms": {"median": median}, "threads": torch.get_num_threads(), "torch": torch.__version__}))
 
 
-def measure(command, threads):
-    """Runs a command; the JSON that it prints, and its peak memory in MiB."""
-    environment = os.environ | {name: str(threads) for name in ("RAYON_NUM_THREADS", "OMP_NUM_THREADS")}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    output = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    if status != 0:
-        sys.exit(f"bench: {' '.join(command)} failed with status {status}")
-    return json.loads(output), usage.ru_maxrss / 1024
-
-
 def main(binary):
     threads = os.cpu_count()
+    environment = {name: str(threads) for name in ("RAYON_NUM_THREADS", "OMP_NUM_THREADS")}
     with tempfile.TemporaryDirectory() as folder:
         fields = pathlib.Path(folder, "fields")
         subprocess.run([binary, "synth", "--out", fields, "--count", str(FIELDS)],
@@ -74,20 +66,18 @@ def main(binary):
         runs = {name: [] for name in contenders}
         for _ in range(ROUNDS):
             for name, command in contenders.items():
-                runs[name].append(measure(command, threads))
-    ours = [run for run, _ in runs["smearscope"]]
-    theirs = [run for run, _ in runs["pytorch"]]
-    print(f"reference network, batch {BATCH}, {threads} threads each, PyTorch {theirs[0]['torch']}")
-    print(f"{'':46}{'smearscope':>12}{'pytorch':>12}{'ratio':>8}")
-    figures = {
-        "one step, median [ms]": [statistics.median(run["step_ms"]["median"] for run in side) for side in (ours, theirs)],
-        "peak memory, whole process [MiB]": [max(memory for _, memory in side) for side in runs.values()],
-    }
-    for figure, (mine, other) in figures.items():
-        print(f"{figure:46}{mine:12.1f}{other:12.1f}{mine / other:8.2f}")
+                runs[name].append(measure(command, environment=environment))
+    steps = {name: [json.loads(run.output) for run in side] for name, side in runs.items()}
+    print(f"reference network, batch {BATCH}, {threads} threads each, PyTorch {steps['pytorch'][0]['torch']}")
+    print_table({
+        name: {
+            "one step, median [ms]": statistics.median(step["step_ms"]["median"] for step in steps[name]),
+            "peak memory, whole process [MiB]": max(run.peak_mib for run in side),
+        } for name, side in runs.items()})
+    ours = steps["smearscope"]
     fit = statistics.median(run["fit_step_ms"]["median"] for run in ours)
     waiting = statistics.median(run["waiting"] for run in ours)
-    print(f"{'one step of fit, images varied anew [ms]':46}{fit:12.1f}")
+    print(f"{'one step of fit, with augmentation [ms]':46}{fit:12.1f}")
     print(f"{'share of it spent waiting for images [%]':46}{waiting * 100:12.2f}")
 
 
