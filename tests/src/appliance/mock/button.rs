@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use smearscope::analysis::verdict::Verdict;
+use smearscope::analysis::verdict::Judgement;
 use smearscope::appliance::event_loop::End;
 use smearscope::appliance::state::State;
 use smearscope::config::timing::Timing;
@@ -29,7 +29,7 @@ fn a_press_whose_contact_chatters_gives_one_verdict() {
     assert!(matches!(gestures[..], [(ButtonEvent::Press(_), true)]));
     let leds = &running.bench.leds;
     leds.wait_until("green blinking", |shown| *shown == NEGATIVE);
-    assert_eq!(running.end().0, [Verdict::Negative]);
+    assert_eq!(running.end().0, [Judgement::NEGATIVE]);
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn a_double_press_shows_the_last_display_again_and_says_so() {
     assert!(screen.all().contains(&again));
     assert_eq!(
         running.end().0,
-        [Verdict::Positive],
+        [Judgement::POSITIVE],
         "it is not analysed again"
     );
 }

@@ -1,7 +1,7 @@
 //! Parts that fail, and that come back.
 
 use jiff::Span;
-use smearscope::analysis::verdict::Verdict;
+use smearscope::analysis::verdict::Judgement;
 use smearscope::appliance::state::State;
 use smearscope_hardware::oled::{OledSetup, Ssd1306Screen};
 use smearscope_hardware::screen::virtual_ssd1306::VirtualSsd1306;
@@ -22,7 +22,7 @@ fn a_lost_camera_is_a_fault_that_the_next_press_recovers_from() {
     running.press("a fault", FAULT);
     deliver(&running, "_1");
     running.press("red", RED);
-    assert_eq!(running.end().0, [Verdict::Positive]);
+    assert_eq!(running.end().0, [Judgement::POSITIVE]);
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn a_missing_part_is_shown_until_it_is_back_and_stops_nothing() {
     running.next_slide();
     deliver(&running, "_0");
     running.press("green blinking", NEGATIVE);
-    assert_eq!(running.end().0, [Verdict::Positive, Verdict::Negative]);
+    assert_eq!(running.end().0, [Judgement::POSITIVE, Judgement::NEGATIVE]);
 }
 
 #[test]
