@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ScreenSize;
-use crate::burn_in::BurnIn;
-use crate::oled::OledSetup;
+use crate::screen::burn_in::BurnIn;
+use crate::screen::canvas::ScreenSize;
+use crate::screen::ssd1306::OledSetup;
 
 /// A value that no bench can have; the message says what is possible.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

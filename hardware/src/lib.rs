@@ -10,50 +10,29 @@
 //! | [`sim`] | a desktop: a folder of images, a terminal panel or plain lines |
 //! | [`mock`] | tests: scripted cameras and buttons, recorded LEDs and screens |
 
-mod absent;
-pub mod access;
-#[cfg(all(feature = "linux", target_os = "linux"))]
-mod assembly;
-#[cfg(all(feature = "linux", target_os = "linux"))]
-mod backoff;
-mod board;
-pub mod burn_in;
-mod canvas;
+mod backends;
+pub mod board;
+pub mod button;
+pub mod camera;
 pub mod config;
-#[cfg(all(feature = "linux", target_os = "linux"))]
-mod contact;
 mod error;
-mod faults;
-mod frame;
-pub mod gestures;
-#[cfg(all(feature = "linux", target_os = "linux"))]
-mod i2c_oled;
-#[cfg(all(feature = "linux", target_os = "linux"))]
-mod lamps;
-mod lights;
-#[cfg(all(feature = "linux", target_os = "linux"))]
-pub mod linux;
-pub mod mock;
-pub mod oled;
-#[cfg(all(feature = "pi", target_os = "linux"))]
-pub mod pi;
+pub mod leds;
 mod ports;
-mod presses;
-#[cfg(all(feature = "linux", target_os = "linux"))]
-mod reopening;
-pub mod sim;
-mod text_art;
-#[cfg(all(feature = "linux", target_os = "linux"))]
-mod usb_camera;
-pub mod virtual_ssd1306;
+pub mod screen;
 pub mod wiring;
 
-pub use absent::Absent;
+#[cfg(all(feature = "linux", target_os = "linux"))]
+pub use backends::linux;
+#[cfg(all(feature = "pi", target_os = "linux"))]
+pub use backends::pi;
+pub use backends::{mock, sim};
 pub use board::Board;
-pub use canvas::{Canvas, ScreenSize};
+pub use board::faults::Faults;
+pub use board::not_fitted::Absent;
+pub use button::gestures::ButtonEvent;
+pub use button::queue::{PressReceiver, PressSender, press_queue};
+pub use camera::frame::{Frame, Pixels};
 pub use error::{HardwareError, with_causes};
-pub use faults::Faults;
-pub use frame::{Frame, Pixels};
-pub use lights::{Light, Lights};
+pub use leds::pattern::{Light, Lights};
 pub use ports::{Button, Camera, Screen, StatusLeds};
-pub use presses::{ButtonEvent, PressReceiver, PressSender, press_queue};
+pub use screen::canvas::{Canvas, ScreenSize};

@@ -1,6 +1,10 @@
 //! The four ports. All are object-safe, so that a board is chosen at run time.
 
-use crate::{Canvas, Frame, HardwareError, Lights, Pixels, PressSender, ScreenSize};
+use crate::button::queue::PressSender;
+use crate::camera::frame::{Frame, Pixels};
+use crate::error::HardwareError;
+use crate::leds::pattern::Lights;
+use crate::screen::canvas::{Canvas, ScreenSize};
 
 /// A camera that takes one picture when asked.
 ///

@@ -27,8 +27,8 @@ use smearscope_artifacts::{
     Model, Tensor,
 };
 use smearscope_hardware::mock::{Bench, assert_art};
-use smearscope_hardware::oled::{OledSetup, Ssd1306Screen};
-use smearscope_hardware::virtual_ssd1306::VirtualSsd1306;
+use smearscope_hardware::screen::ssd1306::{OledSetup, Ssd1306Screen};
+use smearscope_hardware::screen::virtual_ssd1306::VirtualSsd1306;
 use smearscope_hardware::{
     Board, ButtonEvent, Canvas, Frame, HardwareError, Light, Lights, Pixels, ScreenSize, mock,
 };

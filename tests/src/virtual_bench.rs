@@ -17,7 +17,7 @@ use smearscope::screens::Identity;
 use smearscope::slide::Standing;
 use smearscope::verdict::{Reason, Verdict};
 use smearscope_artifacts as artifacts;
-use smearscope_hardware::virtual_ssd1306::{Glass, VirtualSsd1306};
+use smearscope_hardware::screen::virtual_ssd1306::{Glass, VirtualSsd1306};
 use smearscope_hardware::{Canvas, ScreenSize};
 
 use crate::bench_top::*;
