@@ -1,14 +1,16 @@
 //! The hardware of the smearscope bench behind four ports.
 //!
-//! A [`Board`] bundles a [`Camera`], a [`Button`], [`StatusLeds`] and a [`Screen`]. The
-//! appliance sees only these traits; which backend stands behind them is decided once, at start.
+//! A [`Board`] bundles a [`Camera`], a [`Button`], [`StatusLeds`] and a [`Screen`]. The appliance uses only
+//! these traits; the backend is chosen once, at start.
 //!
 //! | backend | for |
 //! |---|---|
 //! | `pi` | a Raspberry Pi: rppal, `linux-embedded-hal`, nokhwa |
 //! | `linux` | other boards: GPIO character device, `linux-embedded-hal`, nokhwa |
 //! | [`sim`] | a desktop: a folder of images, a terminal panel or plain lines |
-//! | [`mock`] | tests: scripted cameras and buttons, recorded LEDs and screens |
+//! | `mock` | tests: scripted camera and button, recorded LEDs and screen (feature `test-support`) |
+//!
+//! [`Board`] shows how to write another backend, [`screen`] how to test what is drawn.
 
 mod backends;
 pub mod board;
@@ -23,16 +25,19 @@ pub mod wiring;
 
 #[cfg(all(feature = "linux", target_os = "linux"))]
 pub use backends::linux;
+#[cfg(any(test, feature = "test-support"))]
+pub use backends::mock;
 #[cfg(all(feature = "pi", target_os = "linux"))]
 pub use backends::pi;
-pub use backends::{mock, sim};
+pub use backends::sim;
 pub use board::Board;
+pub use board::backoff::Backoff;
 pub use board::faults::Faults;
-pub use board::not_fitted::Absent;
+pub use board::not_fitted::NotFitted;
 pub use button::gestures::ButtonEvent;
 pub use button::queue::{PressReceiver, PressSender, press_queue};
 pub use camera::frame::{Frame, Pixels};
 pub use error::{HardwareError, with_causes};
-pub use leds::pattern::{Light, Lights};
+pub use leds::pattern::{LedPattern, LedPatterns};
 pub use ports::{Button, Camera, Screen, StatusLeds};
 pub use screen::canvas::{Canvas, ScreenSize};

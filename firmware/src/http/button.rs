@@ -83,7 +83,7 @@ pub(crate) async fn next_slide(State(context): State<Context>) -> Result<Json<Ne
             slide,
         }));
     }
-    if !context.outlook.button().tell(ButtonEvent::NextSlide) {
+    if !context.outlook.button().send(ButtonEvent::NextSlide) {
         return Err(busy(&context));
     }
     let closed = outcome(
@@ -147,7 +147,7 @@ pub(crate) async fn off(
     State(context): State<Context>,
 ) -> Result<(StatusCode, Json<Off>), Problem> {
     let button = context.outlook.button();
-    if !button.tell(ButtonEvent::NextSlide) || !button.shutdown() {
+    if !button.send(ButtonEvent::NextSlide) || !button.shutdown() {
         return Err(busy(&context));
     }
     log::warn!("switched off over HTTP");
@@ -164,7 +164,7 @@ async fn press(context: &Context, event: impl Fn(Instant) -> ButtonEvent) -> Opt
             return None;
         }
         let now = Instant::now();
-        if context.outlook.button().tell(event(now)) {
+        if context.outlook.button().send(event(now)) {
             return Some(now);
         }
         if now > patience {

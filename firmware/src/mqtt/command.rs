@@ -111,7 +111,7 @@ impl Order {
     pub(crate) fn press(self, outlook: &Outlook) -> Option<&'static str> {
         let is_heard = match self {
             Self::Capture => outlook.button().press(),
-            Self::NextSlide => outlook.button().tell(ButtonEvent::NextSlide),
+            Self::NextSlide => outlook.button().send(ButtonEvent::NextSlide),
             Self::Selftest => true,
         };
         (!is_heard).then_some("the appliance is busy; try again")

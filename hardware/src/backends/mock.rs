@@ -1,21 +1,22 @@
-//! A bench for tests: scripted camera and button, recorded LEDs and screen.
+//! A board for tests: scripted camera and button, recorded LEDs and screen. Needs the feature `test-support`.
 //!
-//! The screen is the real SSD1306 driver on a [virtual display](crate::screen::virtual_ssd1306), so what a
-//! test sees is what the glass would show. Nothing here sleeps: waiting ends with the event, or
-//! panics after [`PATIENCE`].
+//! The screen is the real SSD1306 driver on a [virtual display](crate::screen::virtual_ssd1306), so a test
+//! sees what a real display would show. Nothing here sleeps: a wait ends with its event or panics after
+//! [`TIMEOUT`].
 //!
 //! ```
-//! use smearscope_hardware::{Light, Lights, mock};
+//! use smearscope_hardware::{LedPattern, LedPatterns, mock};
 //!
 //! let (mut board, bench) = mock::board();
 //! bench.camera.will_deliver(b"bytes of a JPEG".to_vec(), "field.jpg");
 //!
 //! // What the code under test does:
-//! let frame = board.camera.capture().unwrap();
-//! board.leds.show(Lights { green: Light::Steady, ..Lights::default() }).unwrap();
+//! let frame = board.camera.capture()?;
+//! board.leds.show(LedPatterns { green: LedPattern::On, ..LedPatterns::default() })?;
 //!
 //! assert_eq!(frame.source, "field.jpg");
-//! bench.leds.wait_until("green", |lights| lights.green == Light::Steady);
+//! bench.leds.wait_until("green", |leds| leds.green == LedPattern::On);
+//! # Ok::<(), smearscope_hardware::HardwareError>(())
 //! ```
 
 use std::collections::VecDeque;
@@ -25,35 +26,35 @@ use std::time::{Duration, Instant};
 use crate::board::Board;
 use crate::board::faults::Faults;
 use crate::button::gestures::ButtonEvent;
-use crate::button::gestures::{Edge, Gesture, Recogniser};
+use crate::button::gestures::{Edge, Gesture, GestureRecogniser};
 use crate::button::queue::PressSender;
 use crate::camera::frame::{Frame, Pixels};
 use crate::error::HardwareError;
-use crate::leds::pattern::Lights;
+use crate::leds::pattern::LedPatterns;
 use crate::ports::{Button, Camera, Screen, StatusLeds};
 use crate::screen::canvas::{Canvas, ScreenSize};
 use crate::screen::ssd1306::{OledSetup, Ssd1306Screen};
-use crate::screen::virtual_ssd1306::{Glass, VirtualSsd1306};
+use crate::screen::virtual_ssd1306::{VirtualDisplay, VirtualSsd1306};
 
-/// How long a test waits for what must happen. Only a failing test waits so long.
-pub const PATIENCE: Duration = Duration::from_mins(1);
+/// Longest wait for an event. Only a failing test waits that long.
+pub const TIMEOUT: Duration = Duration::from_mins(1);
 
 const OLED_ADDRESS: u8 = 0x3c;
 
-/// Makes a board and the handles by which a test plays on it.
+/// Builds a board and the handles by which a test controls it.
 pub fn board() -> (Board, Bench) {
     board_with(ScreenSize::default())
 }
 
-/// The same with a screen of a size.
+/// As [`board`], with a screen of the given size.
 pub fn board_with(size: ScreenSize) -> (Board, Bench) {
-    let (bus, glass) = VirtualSsd1306::new(OLED_ADDRESS, size);
+    let (bus, display) = VirtualSsd1306::new(OLED_ADDRESS, size);
     let bench = Bench {
-        camera: CameraScript::default(),
-        button: ButtonFinger::default(),
-        leds: Record::default(),
-        screen: Record::default(),
-        glass,
+        camera: MockCamera::default(),
+        button: MockButton::default(),
+        leds: History::default(),
+        screen: History::default(),
+        display,
         faults: Faults::default(),
     };
     let board = Board {
@@ -67,79 +68,79 @@ pub fn board_with(size: ScreenSize) -> (Board, Bench) {
                 OledSetup::new(OLED_ADDRESS, size),
                 "virtual bus, address 0x3C",
             ),
-            glass: bench.glass.clone(),
-            record: bench.screen.clone(),
+            display: bench.display.clone(),
+            history: bench.screen.clone(),
         }),
         faults: bench.faults.clone(),
     };
     (board, bench)
 }
 
-/// The test's side of a mock board.
+/// The handles by which a test controls a mock board.
 pub struct Bench {
-    /// What the camera will deliver.
-    pub camera: CameraScript,
-    /// The finger on the button.
-    pub button: ButtonFinger,
-    /// All LED states, in order.
-    pub leds: Record<Lights>,
-    /// All pictures on the glass, in order.
-    pub screen: Record<Canvas>,
-    /// The display itself, to be unplugged.
-    pub glass: Glass,
-    /// What is wrong with the board's parts: nothing, unless the test reports something.
+    /// Script of the camera.
+    pub camera: MockCamera,
+    /// The button.
+    pub button: MockButton,
+    /// All LED patterns shown, in order.
+    pub leds: History<LedPatterns>,
+    /// All pictures shown, in order.
+    pub screen: History<Canvas>,
+    /// The virtual display, which can be unplugged.
+    pub display: VirtualDisplay,
+    /// The faults of the board: none unless the test reports some.
     pub faults: Faults,
 }
 
-/// Values in the order in which they were shown; clones share them.
-pub struct Record<T>(Arc<(Mutex<Vec<T>>, Condvar)>);
+/// Values in the order in which they were shown. Clones share them.
+pub struct History<T>(Arc<(Mutex<Vec<T>>, Condvar)>);
 
-impl<T> Clone for Record<T> {
+impl<T> Clone for History<T> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<T> Default for Record<T> {
+impl<T> Default for History<T> {
     fn default() -> Self {
         Self(Arc::default())
     }
 }
 
-impl<T: Clone + std::fmt::Debug> Record<T> {
-    /// Everything shown so far, oldest first.
+impl<T: Clone + std::fmt::Debug> History<T> {
+    /// All values so far, oldest first.
     pub fn all(&self) -> Vec<T> {
         self.lock().clone()
     }
 
-    /// What is shown now, if anything was.
+    /// The current value; `None` if nothing was shown yet.
     pub fn latest(&self) -> Option<T> {
         self.lock().last().cloned()
     }
 
-    /// Forgets everything but what is shown now: a long test has no room for all of it.
-    pub fn forget(&self) {
+    /// Discards all values but the current one, to bound the memory of a long test.
+    pub fn discard_past(&self) {
         let mut values = self.lock();
         let shown = values.pop();
         *values = shown.into_iter().collect();
     }
 
-    /// Waits until `holds` for what is shown now, and returns that.
+    /// Waits until `condition` holds for the current value and returns that value.
     ///
     /// # Panics
-    /// After [`PATIENCE`], naming `what` and the value shown last.
-    pub fn wait_until(&self, what: &str, holds: impl Fn(&T) -> bool) -> T {
+    /// After [`TIMEOUT`]; the message contains `what` and the current value.
+    pub fn wait_until(&self, what: &str, condition: impl Fn(&T) -> bool) -> T {
         let (values, shown) = &*self.0;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         let mut guard = lock(values);
         loop {
-            if let Some(value) = guard.last().filter(|value| holds(value)) {
+            if let Some(value) = guard.last().filter(|value| condition(value)) {
                 return value.clone();
             }
             let left = deadline.saturating_duration_since(Instant::now());
             assert!(
                 !left.is_zero(),
-                "waited in vain for {what}; shown last: {:#?}",
+                "timed out waiting for {what}; shown last: {:#?}",
                 guard.last()
             );
             guard = shown
@@ -160,20 +161,20 @@ impl<T: Clone + std::fmt::Debug> Record<T> {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A failed assertion of a test must not hide behind a poisoned lock.
+    // A failed assertion must not be hidden by a poisoned lock.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What the camera does at one capture.
+/// Result of one capture.
 enum Shot {
     Deliver { frame: Frame, is_fresh: bool },
     Fail(HardwareError),
     Stall,
 }
 
-/// The script of a camera; clones share it. A capture beyond its end fails.
+/// A camera that follows a script. Clones share the script. A capture after its end fails.
 #[derive(Clone, Default)]
-pub struct CameraScript(Arc<(Mutex<CameraState>, Condvar)>);
+pub struct MockCamera(Arc<(Mutex<CameraState>, Condvar)>);
 
 #[derive(Default)]
 struct CameraState {
@@ -181,13 +182,13 @@ struct CameraState {
     is_released: bool,
 }
 
-impl CameraScript {
-    /// Delivers an encoded image, exposed when it is asked for.
+impl MockCamera {
+    /// Adds a capture that delivers an encoded image.
     pub fn will_deliver(&self, bytes: Vec<u8>, source: &str) {
         self.will_deliver_pixels(Pixels::Encoded(bytes), source);
     }
 
-    /// Delivers pixels of any kind, exposed when they are asked for.
+    /// Adds a capture that delivers pixels of any kind.
     pub fn will_deliver_pixels(&self, pixels: Pixels, source: &str) {
         self.add(Shot::Deliver {
             frame: frame(pixels, source),
@@ -195,7 +196,7 @@ impl CameraScript {
         });
     }
 
-    /// Delivers an encoded image after another one of the same stream.
+    /// Adds a capture that delivers an encoded image and the previous one of the same stream.
     pub fn will_deliver_after(&self, earlier: Vec<u8>, bytes: Vec<u8>, source: &str) {
         self.add(Shot::Deliver {
             frame: Frame {
@@ -206,7 +207,7 @@ impl CameraScript {
         });
     }
 
-    /// Delivers an encoded image that was exposed before it was asked for.
+    /// Adds a capture that delivers an encoded image exposed before the request.
     pub fn will_deliver_stale(&self, bytes: Vec<u8>, source: &str) {
         self.add(Shot::Deliver {
             frame: frame(Pixels::Encoded(bytes), source),
@@ -214,18 +215,18 @@ impl CameraScript {
         });
     }
 
-    /// Fails.
+    /// Adds a capture that fails.
     pub fn will_fail(&self, error: HardwareError) {
         self.add(Shot::Fail(error));
     }
 
-    /// Blocks as a stalled V4L2 driver does, until [`CameraScript::release`]; then goes on with the
-    /// rest of the script.
+    /// Makes the next capture block, as a stalled V4L2 driver does, until [`MockCamera::release`]; the script
+    /// then continues.
     pub fn will_stall(&self) {
         self.add(Shot::Stall);
     }
 
-    /// Ends a stall, also one to come.
+    /// Ends a stall. If none is active, ends the next one at once.
     pub fn release(&self) {
         lock(&self.0.0).is_released = true;
         self.0.1.notify_all();
@@ -245,9 +246,9 @@ fn frame(pixels: Pixels, source: &str) -> Frame {
     }
 }
 
-impl Camera for CameraScript {
+impl Camera for MockCamera {
     fn capture(&mut self) -> Result<Frame, HardwareError> {
-        let asked = Instant::now();
+        let requested = Instant::now();
         let (state, released) = &*self.0;
         let mut state = lock(state);
         loop {
@@ -257,7 +258,7 @@ impl Camera for CameraScript {
                     is_fresh,
                 }) => {
                     if is_fresh {
-                        frame.captured_at = asked;
+                        frame.captured_at = requested;
                     }
                     return Ok(frame);
                 }
@@ -271,7 +272,7 @@ impl Camera for CameraScript {
                 None => {
                     return Err(HardwareError::Lost {
                         part: "camera",
-                        remedy: "the test's script has ended".into(),
+                        remedy: "extend the script of the mock camera".into(),
                         source: None,
                     });
                 }
@@ -279,13 +280,13 @@ impl Camera for CameraScript {
         }
     }
 
-    /// The picture that comes next, if one does.
-    fn glimpse(&mut self) -> Result<Pixels, HardwareError> {
+    /// The picture that the next capture will deliver.
+    fn preview(&mut self) -> Result<Pixels, HardwareError> {
         match lock(&self.0.0).shots.front() {
             Some(Shot::Deliver { frame, .. }) => Ok(frame.pixels.clone()),
             _ => Err(HardwareError::Lost {
                 part: "camera",
-                remedy: "the test's script shows nothing".into(),
+                remedy: "add a picture to the script of the mock camera".into(),
                 source: None,
             }),
         }
@@ -296,64 +297,63 @@ impl Camera for CameraScript {
     }
 }
 
-/// The finger on a mock button; clones share the button.
+/// A button that the test presses. Clones share it.
 #[derive(Clone, Default)]
-pub struct ButtonFinger(Arc<(Mutex<Option<PressSender>>, Condvar)>);
+pub struct MockButton(Arc<(Mutex<Option<PressSender>>, Condvar)>);
 
-impl ButtonFinger {
-    /// Presses as soon as the appliance is ready for it; `false` if it has ended.
+impl MockButton {
+    /// Presses as soon as the appliance is ready; `false` if the appliance has ended.
     ///
     /// # Panics
-    /// If the appliance is not ready within [`PATIENCE`].
+    /// If the appliance is not ready within [`TIMEOUT`].
     pub fn press(&self) -> bool {
         self.when_ready(ButtonEvent::Press)
     }
 
-    /// Presses long, as soon as the appliance is ready for it; `false` if it has ended.
+    /// Presses long as soon as the appliance is ready; `false` if the appliance has ended.
     ///
     /// # Panics
-    /// As [`ButtonFinger::press`].
+    /// As [`MockButton::press`].
     pub fn press_long(&self) -> bool {
         self.when_ready(|_| ButtonEvent::NextSlide)
     }
 
-    /// Presses twice, as soon as the appliance is ready for it; `false` if it has ended.
+    /// Presses twice as soon as the appliance is ready; `false` if the appliance has ended.
     ///
     /// # Panics
-    /// As [`ButtonFinger::press`].
+    /// As [`MockButton::press`].
     pub fn press_twice(&self) -> bool {
         self.when_ready(|_| ButtonEvent::Repeat)
     }
 
-    /// Reports a gesture as soon as the appliance is ready for it; `false` if it has ended.
+    /// Sends an event as soon as the appliance is ready; `false` if the appliance has ended.
     ///
     /// # Panics
-    /// If the appliance is not ready within [`PATIENCE`].
-    pub fn tell(&self, event: ButtonEvent) -> bool {
+    /// If the appliance is not ready within [`TIMEOUT`].
+    pub fn send(&self, event: ButtonEvent) -> bool {
         self.when_ready(|_| event)
     }
 
     fn when_ready(&self, event: impl FnOnce(Instant) -> ButtonEvent) -> bool {
-        ready(self.wired().tell_within(PATIENCE, event))
+        in_time(self.sender().send_within(TIMEOUT, event))
     }
 
-    /// Moves the contact as soon as the appliance is ready: closed (`true`) or open, each so long
-    /// after that moment, chatter and all; then leaves it alone until nothing more can come of it.
-    /// Gives the gestures that were recognised, and whether the appliance took each: it takes one at
-    /// a time. No time passes.
+    /// Sends edges of the contact, including bounces, through the gesture recogniser as soon as the appliance
+    /// is ready. Each edge is the time after that moment and whether the contact is closed. Returns the
+    /// recognised gestures, each with whether the appliance accepted it. The clock is simulated: no time passes.
     ///
     /// # Panics
-    /// As [`ButtonFinger::press`].
+    /// As [`MockButton::press`].
     pub fn contact(
         &self,
         edges: impl IntoIterator<Item = (Duration, bool)>,
     ) -> Vec<(ButtonEvent, bool)> {
-        let presses = self.wired();
-        let mut recogniser = Recogniser::default();
+        let presses = self.sender();
+        let mut recogniser = GestureRecogniser::default();
         let mut gestures = Vec::new();
         let mut report =
-            |gesture: Gesture| gestures.push((gesture.event, presses.gesture(gesture)));
-        let start = ready(presses.wait_within(PATIENCE));
+            |gesture: Gesture| gestures.push((gesture.event, presses.send_gesture(gesture)));
+        let start = in_time(presses.wait_within(TIMEOUT));
         for (after, is_closed) in edges {
             let edge = Edge {
                 at: start + after,
@@ -367,42 +367,42 @@ impl ButtonFinger {
         gestures
     }
 
-    /// Reports a gesture now, whatever the appliance does; `false` if it took no notice.
-    pub fn tell_now(&self, event: ButtonEvent) -> bool {
-        self.wired().tell(event)
+    /// Sends an event now, even while the appliance is busy; `false` if it was dropped.
+    pub fn send_now(&self, event: ButtonEvent) -> bool {
+        self.sender().send(event)
     }
 
-    /// Presses now, whatever the appliance does; `false` if it took no notice.
+    /// Presses now, even while the appliance is busy; `false` if the press was dropped.
     pub fn press_now(&self) -> bool {
-        self.wired().press()
+        self.sender().press()
     }
 
     /// Asks the appliance to end.
     pub fn shutdown(&self) -> bool {
-        self.wired().shutdown()
+        self.sender().shutdown()
     }
 
-    /// Waits until the appliance watches the button.
-    fn wired(&self) -> PressSender {
-        let (sender, wired) = &*self.0;
-        let (sender, _) = wired
-            .wait_timeout_while(lock(sender), PATIENCE, |sender| sender.is_none())
+    /// The sender, once the appliance watches the button.
+    fn sender(&self) -> PressSender {
+        let (sender, watched) = &*self.0;
+        let (sender, _) = watched
+            .wait_timeout_while(lock(sender), TIMEOUT, |sender| sender.is_none())
             .unwrap_or_else(PoisonError::into_inner);
         match &*sender {
             Some(sender) => sender.clone(),
-            None => panic!("nobody watches the button"),
+            None => panic!("timed out: the button is not watched"),
         }
     }
 }
 
-fn ready<T>(in_time: Option<T>) -> T {
-    match in_time {
+fn in_time<T>(answer: Option<T>) -> T {
+    match answer {
         Some(answer) => answer,
-        None => panic!("waited in vain for an appliance that is ready for a press"),
+        None => panic!("timed out: the appliance is not ready for a press"),
     }
 }
 
-impl Button for ButtonFinger {
+impl Button for MockButton {
     fn watch(&mut self, presses: PressSender) -> Result<(), HardwareError> {
         *lock(&self.0.0) = Some(presses);
         self.0.1.notify_all();
@@ -414,11 +414,11 @@ impl Button for ButtonFinger {
     }
 }
 
-struct MockLeds(Record<Lights>);
+struct MockLeds(History<LedPatterns>);
 
 impl StatusLeds for MockLeds {
-    fn show(&mut self, lights: Lights) -> Result<(), HardwareError> {
-        self.0.push(lights);
+    fn show(&mut self, patterns: LedPatterns) -> Result<(), HardwareError> {
+        self.0.push(patterns);
         Ok(())
     }
 
@@ -429,14 +429,14 @@ impl StatusLeds for MockLeds {
 
 struct MockScreen {
     oled: Ssd1306Screen<VirtualSsd1306>,
-    glass: Glass,
-    record: Record<Canvas>,
+    display: VirtualDisplay,
+    history: History<Canvas>,
 }
 
 impl Screen for MockScreen {
     fn show(&mut self, picture: &Canvas) -> Result<(), HardwareError> {
         self.oled.show(picture)?;
-        self.record.push(self.glass.picture());
+        self.history.push(self.display.picture());
         Ok(())
     }
 
@@ -449,11 +449,11 @@ impl Screen for MockScreen {
     }
 }
 
-/// Asserts the pixels of a part of a screen: a line of `art` is a row from column `left`, row `top`
-/// on; `#` is lit and `.` is dark. Indentation and empty lines do not count.
+/// Asserts that a part of a canvas looks like `art`: its top left corner is at column `left`, row `top`; `#` is
+/// a lit and `.` a dark pixel. Indentation and empty lines are ignored.
 ///
 /// # Panics
-/// If a pixel differs, with both pictures.
+/// If a pixel differs; the message contains both pictures.
 ///
 /// ```
 /// use embedded_graphics::{pixelcolor::BinaryColor, prelude::*};
@@ -509,11 +509,11 @@ mod tests {
         bench.camera.will_fail(lost());
         bench.camera.will_deliver_stale(vec![1], "old");
         bench.camera.will_deliver(vec![2], "new");
-        let asked = Instant::now();
+        let requested = Instant::now();
         assert!(board.camera.capture().is_err());
-        assert!(board.camera.capture().unwrap().captured_at < asked);
+        assert!(board.camera.capture().unwrap().captured_at < requested);
         let frame = board.camera.capture().unwrap();
-        assert!(frame.captured_at >= asked && frame.source == "new");
+        assert!(frame.captured_at >= requested && frame.source == "new");
         assert!(board.camera.capture().is_err(), "the script has ended");
     }
 
@@ -528,26 +528,29 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_finger_waits_for_a_watched_and_armed_button() {
+    async fn a_press_waits_until_the_appliance_is_ready() {
         let (mut board, bench) = board();
-        let finger = bench.button.clone();
-        let press = std::thread::spawn(move || finger.press());
+        let button = bench.button.clone();
+        let press = std::thread::spawn(move || button.press());
         let (sender, mut receiver) = press_queue();
         board.button.watch(sender).unwrap();
         receiver.next().await;
         assert!(press.join().unwrap());
-        assert!(!bench.button.press_now(), "nobody waits for a second press");
+        assert!(
+            !bench.button.press_now(),
+            "the appliance does not wait for a second press"
+        );
     }
 
     #[tokio::test]
-    async fn a_contact_that_chatters_is_one_press() {
+    async fn a_bouncing_contact_is_one_press() {
         let (mut board, bench) = board();
         let (sender, mut receiver) = press_queue();
         board.button.watch(sender).unwrap();
-        let finger = bench.button.clone();
+        let button = bench.button.clone();
         let press = std::thread::spawn(move || {
             let edges = [(0, true), (3, false), (6, true), (200, false), (900, true)];
-            finger.contact(edges.map(|(ms, is_closed)| (Duration::from_millis(ms), is_closed)))
+            button.contact(edges.map(|(ms, is_closed)| (Duration::from_millis(ms), is_closed)))
         });
         let event = receiver.next().await;
         let gestures = press.join().unwrap();
@@ -556,14 +559,14 @@ mod tests {
         assert_eq!(
             gestures[1],
             (ButtonEvent::NextSlide, true),
-            "heard, though nobody waits: no field may count for the wrong slide"
+            "always accepted, so that no field counts for the wrong slide"
         );
         assert_eq!(gestures.last(), Some(&(ButtonEvent::Shutdown, true)));
     }
 
     #[test]
     #[should_panic(expected = "at column 0, row 0")]
-    fn wrong_art_is_shown_beside_the_right_one() {
+    fn a_mismatch_shows_both_pictures() {
         assert_art(&Canvas::default(), 0, 0, "#");
     }
 }

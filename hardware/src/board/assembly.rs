@@ -1,18 +1,18 @@
-//! A board of parts that may be missing, whatever its pins are driven by.
+//! Builds the board of any backend whose camera and display are standard Linux devices.
 
 use crate::board::Board;
 use crate::board::faults::Faults;
-use crate::board::not_fitted::Absent;
-use crate::board::reconnecting::Reopening;
+use crate::board::not_fitted::NotFitted;
+use crate::board::reconnecting::Reconnecting;
 use crate::button::contact::{Contact, ContactButton};
 use crate::camera::usb::UsbCamera;
 use crate::config::{Equipment, Wired};
 use crate::error::HardwareError;
-use crate::leds::driver::Lamps;
+use crate::leds::driver::LedDriver;
 use crate::ports::{Button, StatusLeds};
 use crate::screen::i2c;
 
-/// Makes a board; `button` and `leds` are what to call them and how to open them.
+/// Builds a board. `button` and `leds` are each a description and a function that opens the part.
 pub(crate) fn board<C: Contact + 'static>(
     name: &'static str,
     equipment: &Equipment,
@@ -22,17 +22,17 @@ pub(crate) fn board<C: Contact + 'static>(
     ),
     leds: (
         String,
-        impl FnMut() -> Result<Lamps, HardwareError> + Send + 'static,
+        impl FnMut() -> Result<LedDriver, HardwareError> + Send + 'static,
     ),
 ) -> Board {
     let faults = Faults::default();
     let button: Box<dyn Button> = match equipment.button {
         Wired::Gpio => Box::new(ContactButton::new(button.0, &faults, button.1)),
-        Wired::None => Box::new(Absent),
+        Wired::None => Box::new(NotFitted),
     };
     let leds: Box<dyn StatusLeds> = match equipment.leds {
-        Wired::Gpio => Box::new(Reopening::new("LEDs", leds.0, &faults, leds.1)),
-        Wired::None => Box::new(Absent),
+        Wired::Gpio => Box::new(Reconnecting::new("LEDs", leds.0, &faults, leds.1)),
+        Wired::None => Box::new(NotFitted),
     };
     Board {
         name,

@@ -1,36 +1,44 @@
-//! How long to leave a part alone that has failed.
+//! Exponential backoff.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// After the first failure.
-const FIRST: Duration = Duration::from_millis(500);
-/// After many.
-const LONGEST: Duration = Duration::from_secs(30);
-
-/// Twice as long after each failure in a row, up to half a minute.
-#[derive(Debug, Default)]
+/// Delays between retries: each is twice as long as the one before, up to a maximum.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use smearscope_hardware::Backoff;
+///
+/// let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(2));
+/// let delays = [(); 4].map(|()| backoff.next_delay().as_millis());
+/// assert_eq!(delays, [500, 1000, 2000, 2000]);
+/// backoff.reset();
+/// assert_eq!(backoff.next_delay().as_millis(), 500);
+/// ```
+#[derive(Debug, Clone)]
 pub struct Backoff {
-    failures: u32,
-    until: Option<Instant>,
+    first: Duration,
+    max: Duration,
+    next: Duration,
 }
 
 impl Backoff {
-    /// Whether it is time for a try.
-    pub fn is_over(&self, now: Instant) -> bool {
-        self.until.is_none_or(|until| until <= now)
+    /// Starts with a delay of `first`; no delay is longer than `max`.
+    pub fn new(first: Duration, max: Duration) -> Self {
+        let next = first.min(max);
+        Self { first, max, next }
     }
 
-    /// Takes note of a failure; gives how long to wait from now on.
-    pub fn failed(&mut self, now: Instant) -> Duration {
-        let wait = LONGEST.min(FIRST * 2_u32.saturating_pow(self.failures.min(16)));
-        self.failures += 1;
-        self.until = Some(now + wait);
-        wait
+    /// Returns how long to wait after another failure.
+    pub fn next_delay(&mut self) -> Duration {
+        let delay = self.next;
+        self.next = delay.saturating_mul(2).min(self.max);
+        delay
     }
 
-    /// Takes note that the part works.
-    pub fn succeeded(&mut self) {
-        *self = Self::default();
+    /// Starts over after a success.
+    pub fn reset(&mut self) {
+        *self = Self::new(self.first, self.max);
     }
 }
 
@@ -39,25 +47,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_double_up_to_half_a_minute_and_a_success_ends_them() {
-        let now = Instant::now();
-        let mut backoff = Backoff::default();
-        assert!(backoff.is_over(now));
-        let waits: Vec<_> = (0..8).map(|_| backoff.failed(now).as_millis()).collect();
-        assert_eq!(waits, [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
-        assert!(!backoff.is_over(now + Duration::from_millis(29_999)));
-        assert!(backoff.is_over(now + LONGEST));
-        backoff.succeeded();
-        assert!(backoff.is_over(now));
-        assert_eq!(backoff.failed(now), FIRST);
+    fn delays_double_up_to_the_maximum_and_start_over_after_a_success() {
+        let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
+        let delays: Vec<_> = (0..8).map(|_| backoff.next_delay().as_millis()).collect();
+        assert_eq!(
+            delays,
+            [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]
+        );
+        backoff.reset();
+        assert_eq!(backoff.next_delay().as_millis(), 500);
     }
 
     #[test]
-    fn failing_for_years_does_not_overflow() {
-        let mut backoff = Backoff {
-            failures: 1_000_000,
-            until: None,
-        };
-        assert_eq!(backoff.failed(Instant::now()), LONGEST);
+    fn extreme_durations_do_not_overflow() {
+        let mut backoff = Backoff::new(Duration::MAX, Duration::MAX);
+        for _ in 0..3 {
+            assert_eq!(backoff.next_delay(), Duration::MAX);
+        }
+        let mut short = Backoff::new(Duration::from_secs(5), Duration::from_secs(1));
+        assert_eq!(short.next_delay(), Duration::from_secs(1));
     }
 }

@@ -1,4 +1,4 @@
-//! What is wrong with the parts of a board now.
+//! The current faults of a board.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,10 +7,22 @@ use crate::error::with_causes;
 
 type Probe = Box<dyn FnMut() -> Result<(), HardwareError> + Send>;
 
-/// The parts that do not work now, each with what to do about it; clones share it.
+/// The parts that do not work now, each with its error message. Clones share one list.
 ///
-/// Parts report themselves when they are used. One that nobody uses until a person wants it, the
-/// camera, is looked at instead, by a probe.
+/// Each part reports the result of every use. The camera is used only on request, so a probe checks it
+/// in between.
+///
+/// ```
+/// use smearscope_hardware::{Faults, HardwareError};
+///
+/// let faults = Faults::default();
+/// let remedy = "check its four wires".into();
+/// let lost = HardwareError::Lost { part: "OLED", remedy, source: None };
+/// faults.report("OLED", &Err::<(), _>(lost));
+/// assert_eq!(faults.check(), ["no answer from the OLED; check its four wires"]);
+/// faults.report("OLED", &Ok(()));
+/// assert!(faults.check().is_empty());
+/// ```
 #[derive(Clone, Default)]
 pub struct Faults(Arc<Mutex<State>>);
 
@@ -21,9 +33,9 @@ struct State {
 }
 
 impl Faults {
-    /// Looks at the parts that can be looked at, which is quick, and gives the messages of those
-    /// that do not work, in the order in which they failed.
-    pub fn look(&self) -> Vec<String> {
+    /// Runs the probes, which are quick, and returns the messages of all parts that do not work, oldest
+    /// failure first.
+    pub fn check(&self) -> Vec<String> {
         let mut state = self.lock();
         let mut probes = std::mem::take(&mut state.probes);
         for (part, probe) in &mut probes {
@@ -34,13 +46,13 @@ impl Faults {
         messages.collect()
     }
 
-    /// Takes note of how a use of `part` went. A new fault is logged, and so is its end; the same
-    /// one again is not.
+    /// Records the result of a use of `part`. A new fault and its end are logged, a repeated one is
+    /// not.
     pub fn report<T>(&self, part: &'static str, result: &Result<T, HardwareError>) {
         self.lock().report(part, result);
     }
 
-    /// Has [`Faults::look`] ask `probe`, which must be quick, whether a part is there.
+    /// Makes [`Faults::check`] call `probe`, which must be quick, to see whether a part is connected.
     pub(crate) fn add_probe(
         &self,
         part: &'static str,
@@ -60,7 +72,7 @@ impl State {
         match (result, known) {
             (Ok(_), Some(known)) => {
                 self.faults.remove(known);
-                log::info!("{part}: in order again");
+                log::info!("{part}: works again");
             }
             (Err(error), known) => {
                 let message = with_causes(error);
@@ -93,40 +105,40 @@ mod tests {
     }
 
     #[test]
-    fn faults_come_and_go_with_their_remedies() {
+    fn a_fault_is_listed_until_the_part_works_again() {
         let faults = Faults::default();
         faults.report("OLED", &Ok(()));
-        assert_eq!(faults.look(), Vec::<String>::new());
+        assert_eq!(faults.check(), Vec::<String>::new());
         faults.report("OLED", &lost("OLED"));
         faults.report("LEDs", &lost("LEDs"));
         faults.report("OLED", &lost("OLED"));
         assert_eq!(
-            faults.look(),
+            faults.check(),
             [
                 "no answer from the OLED; plug it in: no such device",
                 "no answer from the LEDs; plug it in: no such device"
             ]
         );
         faults.report("OLED", &Ok(()));
-        assert_eq!(faults.look().len(), 1);
+        assert_eq!(faults.check().len(), 1);
     }
 
     #[test]
-    fn a_probed_part_is_looked_at_each_time() {
-        let is_there = Arc::new(AtomicBool::new(false));
+    fn each_check_runs_the_probes() {
+        let is_connected = Arc::new(AtomicBool::new(false));
         let faults = Faults::default();
         faults.add_probe("camera", {
-            let is_there = Arc::clone(&is_there);
+            let is_connected = Arc::clone(&is_connected);
             move || {
-                if is_there.load(Ordering::Relaxed) {
+                if is_connected.load(Ordering::Relaxed) {
                     Ok(())
                 } else {
                     lost("camera")
                 }
             }
         });
-        assert_eq!(faults.look().len(), 1);
-        is_there.store(true, Ordering::Relaxed);
-        assert_eq!(faults.look(), Vec::<String>::new());
+        assert_eq!(faults.check().len(), 1);
+        is_connected.store(true, Ordering::Relaxed);
+        assert_eq!(faults.check(), Vec::<String>::new());
     }
 }

@@ -1,16 +1,16 @@
-//! What stands for parts that a bench does not have.
+//! The placeholder for parts that a bench does not have.
 
 use crate::button::queue::PressSender;
 use crate::error::HardwareError;
-use crate::leds::pattern::Lights;
+use crate::leds::pattern::LedPatterns;
 use crate::ports::{Button, Screen, StatusLeds};
 use crate::screen::canvas::{Canvas, ScreenSize};
 
-/// A part that is not there, by configuration: nothing is shown, and no press ever comes.
+/// A part that is absent by configuration: it accepts every call, shows nothing and is never pressed.
 #[derive(Debug, Clone, Copy)]
-pub struct Absent;
+pub struct NotFitted;
 
-impl Button for Absent {
+impl Button for NotFitted {
     fn watch(&mut self, _: PressSender) -> Result<(), HardwareError> {
         Ok(())
     }
@@ -20,8 +20,8 @@ impl Button for Absent {
     }
 }
 
-impl StatusLeds for Absent {
-    fn show(&mut self, _: Lights) -> Result<(), HardwareError> {
+impl StatusLeds for NotFitted {
+    fn show(&mut self, _: LedPatterns) -> Result<(), HardwareError> {
         Ok(())
     }
 
@@ -30,7 +30,7 @@ impl StatusLeds for Absent {
     }
 }
 
-impl Screen for Absent {
+impl Screen for NotFitted {
     fn show(&mut self, _: &Canvas) -> Result<(), HardwareError> {
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! A push-button whose contact is watched on a thread of its own.
+//! A push-button whose contact is watched by a dedicated thread.
 
 use std::sync::LazyLock;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
@@ -9,46 +9,49 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::board::backoff::Backoff;
 use crate::board::faults::Faults;
-use crate::button::gestures::{Edge, Gesture, Recogniser};
+use crate::board::reconnecting::{FIRST_DELAY, MAX_DELAY};
+use crate::button::gestures::{Edge, Gesture, GestureRecogniser};
 use crate::button::queue::PressSender;
 use crate::error::HardwareError;
 use crate::ports::Button;
 
-/// The longest wait for an edge; after that, the thread sees whether it shall end.
-const PATIENCE: Duration = Duration::from_millis(200);
+/// Longest wait for an edge before the thread checks whether it must stop.
+const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
-/// A contact as its driver gives it; chatter may be left in.
+/// A contact as its driver reports it; bounces need not be filtered out.
 pub(crate) trait Contact {
-    /// Waits for the next edge, for no longer than `patience`.
+    /// Waits for the next edge, for no longer than `timeout`.
     ///
     /// # Errors
-    /// [`HardwareError::Lost`] if the contact cannot be watched any more.
-    fn next_edge(&mut self, patience: Duration) -> Result<Option<Edge>, HardwareError>;
+    /// [`HardwareError::Lost`] if the contact can no longer be watched.
+    fn next_edge(&mut self, timeout: Duration) -> Result<Option<Edge>, HardwareError>;
 }
 
-/// When something happened that the kernel dated in time since the boot (`CLOCK_MONOTONIC`, as its GPIO
-/// interface does): on a busy machine it may be read much later, which must not stretch or shorten a press.
+/// Converts a kernel timestamp (`CLOCK_MONOTONIC`, time since boot, as on GPIO events) to an [`Instant`].
+///
+/// On a busy machine an event is read long after it happened; dating it by the kernel's timestamp keeps the
+/// length of a press exact.
 pub(crate) fn instant(since_boot: Duration) -> Instant {
-    /// One moment by both clocks, for all edges, so that their distances stay what they are.
-    static MOMENT: LazyLock<(Duration, Instant)> = LazyLock::new(|| {
+    /// The same moment on both clocks. All edges use one pair, so the intervals between them are exact.
+    static REFERENCE: LazyLock<(Duration, Instant)> = LazyLock::new(|| {
         let clock = clock_gettime(ClockId::Monotonic);
         (
             Duration::try_from(clock).unwrap_or_default(),
             Instant::now(),
         )
     });
-    let (clock, moment) = *MOMENT;
+    let (clock, moment) = *REFERENCE;
     let happened = if since_boot >= clock {
         moment.checked_add(since_boot.saturating_sub(clock))
     } else {
         moment.checked_sub(clock.saturating_sub(since_boot))
     };
     let now = Instant::now();
-    // What lies ahead was dated by another clock.
+    // A timestamp in the future comes from another clock.
     happened.map_or(now, |happened| happened.min(now))
 }
 
-/// A push-button; its contact is opened when it is watched, and anew when it is lost.
+/// A push-button. Its contact is opened when watching starts and reopened when it is lost.
 pub(crate) struct ContactButton<F> {
     description: String,
     open: Option<F>,
@@ -87,13 +90,15 @@ where
         let mut open = self
             .open
             .take()
-            .ok_or_else(|| unusable("watch it once only", None))?;
+            .ok_or_else(|| unusable("it is already being watched", None))?;
         let faults = self.faults.clone();
         let (stop, stopped) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("button".into())
             .spawn(move || watch(&mut open, &presses, &faults, &stopped))
-            .map_err(|error| unusable("free some memory", Some(error)))?;
+            .map_err(|error| {
+                unusable("no thread could be started; free some memory", Some(error))
+            })?;
         self.watch = Some(Watch { stop, thread });
         Ok(())
     }
@@ -101,7 +106,7 @@ where
     fn check(&mut self) -> Result<(), HardwareError> {
         match &mut self.open {
             Some(open) => open().map(drop),
-            // It is being watched, and the board's faults tell how that goes.
+            // It is being watched already, and problems are reported in the board's faults.
             None => Ok(()),
         }
     }
@@ -115,7 +120,7 @@ impl<F> Drop for ContactButton<F> {
     fn drop(&mut self) {
         if let Some(Watch { stop, thread }) = self.watch.take() {
             drop(stop);
-            // A panic has been reported by the thread itself.
+            // The thread itself has already reported a panic.
             let _ = thread.join();
         }
     }
@@ -127,10 +132,10 @@ fn watch<C: Contact>(
     faults: &Faults,
     stopped: &Receiver<()>,
 ) {
-    let mut backoff = Backoff::default();
+    let mut backoff = Backoff::new(FIRST_DELAY, MAX_DELAY);
     loop {
         let lost = open().and_then(|mut contact| {
-            backoff.succeeded();
+            backoff.reset();
             faults.report("button", &Ok(()));
             listen(&mut contact, presses, stopped)
         });
@@ -138,22 +143,21 @@ fn watch<C: Contact>(
             return;
         }
         faults.report("button", &lost);
-        let pause = backoff.failed(Instant::now());
-        if stopped.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
+        if stopped.recv_timeout(backoff.next_delay()) != Err(RecvTimeoutError::Timeout) {
             return;
         }
     }
 }
 
-/// Listens until it shall stop, or the contact is lost.
+/// Reports gestures until the thread is stopped or the contact is lost.
 fn listen(
     contact: &mut impl Contact,
     presses: &PressSender,
     stopped: &Receiver<()>,
 ) -> Result<(), HardwareError> {
-    let mut recogniser = Recogniser::default();
+    let mut recogniser = GestureRecogniser::default();
     let report = |gesture| {
-        presses.gesture(gesture);
+        presses.send_gesture(gesture);
     };
     while stopped.try_recv() == Err(TryRecvError::Empty) {
         step(contact, &mut recogniser, Instant::now(), report)?;
@@ -161,20 +165,20 @@ fn listen(
     Ok(())
 }
 
-/// Waits for what comes next, and reports what is complete. It is `now`.
+/// Waits for the next edge or deadline, counted from `now`, and reports the gestures that are complete.
 fn step(
     contact: &mut impl Contact,
-    recogniser: &mut Recogniser,
+    recogniser: &mut GestureRecogniser,
     now: Instant,
     report: impl FnMut(Gesture),
 ) -> Result<(), HardwareError> {
-    let latest = now + PATIENCE;
+    let latest = now + STOP_CHECK_INTERVAL;
     let until = recogniser
         .deadline()
         .map_or(latest, |due| due.clamp(now, latest));
     match contact.next_edge(until.saturating_duration_since(now))? {
         Some(edge) => recogniser.edge(edge, report),
-        // Nothing is known of what has happened since: this thread may wake up much later.
+        // Advance to the deadline only: this thread may wake up late and edges may be waiting.
         None => recogniser.advance(until, report),
     }
     Ok(())
@@ -188,25 +192,25 @@ mod tests {
     use crate::button::queue::press_queue;
 
     #[test]
-    fn what_the_kernel_dated_is_as_old_as_it_says() {
+    fn kernel_timestamps_become_instants() {
         let before = Instant::now();
         let clock = Duration::try_from(clock_gettime(ClockId::Monotonic)).unwrap();
         let ago = |ms| instant(clock.saturating_sub(Duration::from_millis(ms)));
         assert_eq!(ago(1000) - ago(1300), Duration::from_millis(300));
         assert!(ago(1000) + Duration::from_secs(1) >= before);
-        // A clock of another kind tells nothing.
+        // A timestamp of another clock is replaced by the current time.
         let before = Instant::now();
         let unknown = instant(clock + Duration::from_hours(1));
         assert!(unknown >= before && unknown <= Instant::now());
     }
 
     #[test]
-    fn a_short_press_is_one_however_late_it_is_read() {
-        /// What each wait comes to.
+    fn a_short_press_that_is_read_late_stays_short() {
+        /// Results of the successive waits.
         struct Waits(std::vec::IntoIter<Option<Edge>>);
 
         impl Contact for Waits {
-            fn next_edge(&mut self, _patience: Duration) -> Result<Option<Edge>, HardwareError> {
+            fn next_edge(&mut self, _timeout: Duration) -> Result<Option<Edge>, HardwareError> {
                 Ok(self.0.next().unwrap())
             }
         }
@@ -217,7 +221,7 @@ mod tests {
             let at = at(ms);
             Some(Edge { at, is_closed })
         };
-        // It wakes up after a hold would be a long one, and then reads that the contact opened before.
+        // The thread wakes up after the time of a long press and then reads that the contact opened before.
         let waits = [
             (0, edge(0, true)),
             (10, None),
@@ -227,7 +231,7 @@ mod tests {
             (1900, None),
         ];
         let mut contact = Waits(waits.map(|(_, edge)| edge).to_vec().into_iter());
-        let mut recogniser = Recogniser::default();
+        let mut recogniser = GestureRecogniser::default();
         let mut events = Vec::new();
         for (now, _) in waits {
             let report = |gesture: Gesture| events.push(gesture.event);
@@ -236,12 +240,12 @@ mod tests {
         assert_eq!(events, [ButtonEvent::Press(zero)]);
     }
 
-    /// Edges of a test; it is lost when the test ends its script.
+    /// Edges sent by a test; the contact is lost when the test drops the sender.
     struct Script(Receiver<Edge>);
 
     impl Contact for Script {
-        fn next_edge(&mut self, patience: Duration) -> Result<Option<Edge>, HardwareError> {
-            match self.0.recv_timeout(patience) {
+        fn next_edge(&mut self, timeout: Duration) -> Result<Option<Edge>, HardwareError> {
+            match self.0.recv_timeout(timeout) {
                 Ok(edge) => Ok(Some(edge)),
                 Err(RecvTimeoutError::Timeout) => Ok(None),
                 Err(RecvTimeoutError::Disconnected) => Err(HardwareError::Lost {
@@ -253,7 +257,7 @@ mod tests {
         }
     }
 
-    /// A button whose contacts are taken from a channel, and so may be missing.
+    /// A button that takes its contacts from a channel; an empty channel is a missing contact.
     fn button(faults: &Faults) -> (Sender<Script>, impl Button + use<>) {
         let (contacts, opened) = mpsc::channel();
         let open = move || {
@@ -275,7 +279,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn edges_become_events_also_of_a_contact_that_is_opened_late() {
+    async fn edges_of_a_contact_that_is_opened_late_become_events() {
         let faults = Faults::default();
         let (contacts, mut button) = button(&faults);
         let (presses, mut events) = press_queue();
@@ -283,9 +287,12 @@ mod tests {
         button.watch(presses).unwrap();
         edges.send(closed_long_ago()).unwrap();
         contacts.send(Script(script)).unwrap();
-        // Whether the loop was ready for what comes before is a matter of luck.
+        // Earlier events are dropped unless the receiver happens to be waiting.
         while events.next().await != ButtonEvent::Shutdown {}
-        assert!(button.watch(press_queue().0).is_err(), "once only");
+        assert!(
+            button.watch(press_queue().0).is_err(),
+            "a second watch is refused"
+        );
     }
 
     #[tokio::test]
@@ -297,20 +304,20 @@ mod tests {
         drop(edges);
         contacts.send(Script(script)).unwrap();
         button.watch(presses).unwrap();
-        while faults.look().is_empty() {
+        while faults.check().is_empty() {
             std::thread::yield_now();
         }
-        assert!(faults.look()[0].contains("check its wires"));
+        assert!(faults.check()[0].contains("check its wires"));
         let (edges, script) = mpsc::channel();
         edges.send(closed_long_ago()).unwrap();
         contacts.send(Script(script)).unwrap();
-        // Whether the loop was ready for what comes before is a matter of luck.
+        // Earlier events are dropped unless the receiver happens to be waiting.
         while events.next().await != ButtonEvent::Shutdown {}
-        assert_eq!(faults.look(), Vec::<String>::new());
+        assert_eq!(faults.check(), Vec::<String>::new());
     }
 
     #[test]
-    fn a_check_tells_whether_the_contact_is_there() {
+    fn a_check_opens_the_contact() {
         let (contacts, mut button) = button(&Faults::default());
         assert!(button.check().is_err());
         contacts.send(Script(mpsc::channel().1)).unwrap();
@@ -325,6 +332,6 @@ mod tests {
         button.watch(press_queue().0).unwrap();
         drop(button);
         let edge = closed_long_ago();
-        assert!(edges.send(edge).is_err(), "nobody listens any more");
+        assert!(edges.send(edge).is_err(), "the receiver is gone");
     }
 }

@@ -1,97 +1,111 @@
-//! From the edges of one push-button to what the operator means by them.
+//! Recognises gestures in the edges of a push-button.
 //!
 //! | gesture | event | reported |
 //! |---|---|---|
-//! | short press | [`ButtonEvent::Press`] | once no second press can follow any more |
-//! | two short presses | [`ButtonEvent::Repeat`] | when the second closes the contact |
-//! | held [`LONG`] | [`ButtonEvent::NextSlide`] | when that is reached, so that the operator lets go |
-//! | held [`WARNING`] | [`ButtonEvent::ShutdownAhead`] | when that is reached |
-//! | let go after the warning | [`ButtonEvent::ShutdownAverted`] | when the contact opens |
-//! | held [`SHUTDOWN`] | [`ButtonEvent::Shutdown`] | when that is reached |
+//! | short press | [`ButtonEvent::Press`] | after [`DOUBLE`], when no second press can follow |
+//! | two short presses | [`ButtonEvent::Repeat`] | when the second press begins |
+//! | held for [`LONG`] | [`ButtonEvent::NextSlide`] | at once, while the button is still held |
+//! | held for [`WARNING`] | [`ButtonEvent::ShutdownPending`] | at once |
+//! | released after the warning | [`ButtonEvent::ShutdownCancelled`] | on release |
+//! | held for [`SHUTDOWN`] | [`ButtonEvent::Shutdown`] | at once |
 //!
-//! A hold that goes on to the shutdown has closed the slide on its way. It does no harm, since
-//! switching off closes the slide too, and waiting for the release instead would leave the operator
-//! without an answer for as long as the button is held.
+//! A press that is held until the shutdown therefore closes the slide first. That is harmless, because the
+//! shutdown closes the slide too, and it gives the operator feedback while the button is still held.
 //!
-//! Nothing here reads a clock: edges bring their instants, and [`Recogniser::deadline`] says when
-//! the next word of the clock is wanted.
+//! This module never reads a clock: every edge carries its time, and [`GestureRecogniser::deadline`] says
+//! when to call [`GestureRecogniser::advance`].
+//!
+//! ```
+//! use std::time::{Duration, Instant};
+//!
+//! use smearscope_hardware::ButtonEvent;
+//! use smearscope_hardware::button::gestures::{Edge, GestureRecogniser, LONG};
+//!
+//! let pressed = Instant::now();
+//! let mut recogniser = GestureRecogniser::default();
+//! let mut events = Vec::new();
+//! recogniser.edge(Edge { at: pressed, is_closed: true }, |gesture| events.push(gesture.event));
+//! recogniser.advance(pressed + LONG, |gesture| events.push(gesture.event));
+//! assert_eq!(events, [ButtonEvent::NextSlide]);
+//! ```
 
 use std::time::{Duration, Instant};
 
-/// A contact that has not changed for so long has come to rest. Push-buttons bounce for some
-/// milliseconds, and no finger is so fast.
+/// A contact that has not changed for this long has stopped bouncing. Push-buttons bounce for a few
+/// milliseconds, and no finger is that fast.
 pub const DEBOUNCE: Duration = Duration::from_millis(20);
-/// From the end of a short press to the second press of a double one.
+/// Longest gap between the two presses of a double press.
 pub const DOUBLE: Duration = Duration::from_millis(350);
-/// Held so long, a press is a long one.
+/// Hold time of a long press.
 pub const LONG: Duration = Duration::from_millis(1500);
-/// Held so long, the shutdown is announced.
+/// Hold time until the shutdown is announced.
 pub const WARNING: Duration = Duration::from_secs(4);
-/// Held so long, the appliance switches off.
+/// Hold time until the appliance switches off.
 pub const SHUTDOWN: Duration = Duration::from_secs(8);
 
-/// What the operator meant with the button.
+/// What the operator requests with the button.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ButtonEvent {
-    /// Analyse a field (short press); the contact closed at this moment.
+    /// Analyse a field (short press). Holds the time at which the contact closed.
     Press(Instant),
-    /// Close the slide and begin the next (long press).
+    /// Close the slide and start the next one (long press).
     NextSlide,
-    /// Show the last display again (double press).
+    /// Show the last verdict again (double press).
     Repeat,
-    /// The button is still held, and if it stays so, [`ButtonEvent::Shutdown`] comes at this moment.
-    ShutdownAhead(Instant),
-    /// The button was let go before that.
-    ShutdownAverted,
-    /// Switch off (held; on the simulated bench also `q`, or the end of the input).
+    /// The button is held. [`ButtonEvent::Shutdown`] follows at this time unless it is released.
+    ShutdownPending(Instant),
+    /// The button was released before the shutdown.
+    ShutdownCancelled,
+    /// Switch off (held; on the simulated bench also the key `q` or the end of the input).
     Shutdown,
 }
 
-/// The contact changed, or bounced.
+/// A change of the contact, possibly a bounce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Edge {
-    /// When.
+    /// Time of the change.
     pub at: Instant,
-    /// Whether the contact is closed now.
+    /// Whether the contact is closed after the change.
     pub is_closed: bool,
 }
 
-/// What the operator meant, and since when.
+/// A recognised gesture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gesture {
-    /// What the operator meant.
+    /// What it requests.
     pub event: ButtonEvent,
-    /// When the contact closed that began it.
+    /// Time at which the contact first closed.
     pub began: Instant,
 }
 
-/// Recognises gestures in the edges of one push-button, chatter included.
+/// Recognises gestures in the edges of one push-button; filters out bounces.
 #[derive(Debug, Default)]
-pub struct Recogniser {
-    contact: Contact,
+pub struct GestureRecogniser {
+    debouncer: Debouncer,
     phase: Phase,
 }
 
-/// The contact, with the chatter taken away.
+/// Filters the bounces out of the edges.
 #[derive(Debug, Default)]
-struct Contact {
+struct Debouncer {
     is_closed: bool,
-    /// An edge away from where the contact rested, and the last edge since.
-    unrest: Option<Unrest>,
+    /// The change in progress.
+    bounce: Option<Bounce>,
 }
 
+/// A burst of edges that starts with a change of the contact.
 #[derive(Debug, Clone, Copy)]
-struct Unrest {
+struct Bounce {
     began: Instant,
     last: Edge,
 }
 
-impl Contact {
+impl Debouncer {
     fn edge(&mut self, edge: Edge) {
-        match &mut self.unrest {
-            Some(unrest) => unrest.last = edge,
+        match &mut self.bounce {
+            Some(bounce) => bounce.last = edge,
             None if edge.is_closed != self.is_closed => {
-                self.unrest = Some(Unrest {
+                self.bounce = Some(Bounce {
                     began: edge.at,
                     last: edge,
                 });
@@ -101,52 +115,52 @@ impl Contact {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        self.unrest.map(|unrest| unrest.last.at + DEBOUNCE)
+        self.bounce.map(|bounce| bounce.last.at + DEBOUNCE)
     }
 
-    /// The change that has come to rest by `now`, dated back to its first edge.
-    fn rest(&mut self, now: Instant) -> Option<Edge> {
-        let unrest = self
-            .unrest
-            .take_if(|unrest| unrest.last.at + DEBOUNCE <= now)?;
-        let is_closed = unrest.last.is_closed;
+    /// The change that has settled by `now`, with the time of its first edge.
+    fn settled(&mut self, now: Instant) -> Option<Edge> {
+        let bounce = self
+            .bounce
+            .take_if(|bounce| bounce.last.at + DEBOUNCE <= now)?;
+        let is_closed = bounce.last.is_closed;
         (std::mem::replace(&mut self.is_closed, is_closed) != is_closed).then_some(Edge {
-            at: unrest.began,
+            at: bounce.began,
             is_closed,
         })
     }
 }
 
-/// Where in a gesture the operator is.
+/// Progress of the current gesture.
 #[derive(Debug, Clone, Copy, Default)]
 enum Phase {
     #[default]
     Idle,
     /// The contact is closed.
-    Held { since: Instant, told: Told },
-    /// A short press is over; a second one may follow.
+    Held { since: Instant, reported: Reported },
+    /// A short press has ended; a second one may follow.
     Released { began: Instant, at: Instant },
 }
 
-/// What has been reported of a hold.
+/// What has been reported about a press that is still held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Told {
+enum Reported {
     Nothing,
-    /// It is a long press, or the second of two: its release means nothing more.
-    Meaning,
+    /// A long press, or the second of two: its release has no further meaning.
+    Gesture,
     Warning,
     Shutdown,
 }
 
-/// After how long a hold is reported, as what, and what that says of one that began at an instant.
-type Report = (Duration, Told, fn(Instant) -> ButtonEvent);
+/// Hold time, the state after reporting it, and the event for a press that began at an instant.
+type NextReport = (Duration, Reported, fn(Instant) -> ButtonEvent);
 
-impl Told {
-    fn next(self) -> Option<Report> {
+impl Reported {
+    fn next(self) -> Option<NextReport> {
         match self {
-            Self::Nothing => Some((LONG, Self::Meaning, |_| ButtonEvent::NextSlide)),
-            Self::Meaning => Some((WARNING, Self::Warning, |since| {
-                ButtonEvent::ShutdownAhead(since + SHUTDOWN)
+            Self::Nothing => Some((LONG, Self::Gesture, |_| ButtonEvent::NextSlide)),
+            Self::Gesture => Some((WARNING, Self::Warning, |since| {
+                ButtonEvent::ShutdownPending(since + SHUTDOWN)
             })),
             Self::Warning => Some((SHUTDOWN, Self::Shutdown, |_| ButtonEvent::Shutdown)),
             Self::Shutdown => None,
@@ -154,18 +168,19 @@ impl Told {
     }
 }
 
-impl Recogniser {
-    /// Takes an edge, which must not be older than those before, and reports what was complete
-    /// before it. One from before the last [`Recogniser::advance`] takes back nothing.
+impl GestureRecogniser {
+    /// Processes an edge, which must not be older than the previous ones, and reports the gestures that
+    /// were complete before it. An edge older than the last [`GestureRecogniser::advance`] does not revoke
+    /// what was reported.
     pub fn edge(&mut self, edge: Edge, report: impl FnMut(Gesture)) {
         self.advance(edge.at, report);
-        self.contact.edge(edge);
+        self.debouncer.edge(edge);
     }
 
-    /// Takes note that it is `now`, and reports what is complete.
+    /// Reports the gestures that are complete at `now`.
     pub fn advance(&mut self, now: Instant, mut report: impl FnMut(Gesture)) {
         while let Some(due) = self.deadline().filter(|due| *due <= now) {
-            match self.contact.rest(due) {
+            match self.debouncer.settled(due) {
                 Some(change) if change.is_closed => self.closed(change.at, &mut report),
                 Some(change) => self.opened(change.at, &mut report),
                 None => self.passed(due, &mut report),
@@ -173,48 +188,50 @@ impl Recogniser {
         }
     }
 
-    /// Until when to wait for an edge before calling [`Recogniser::advance`]; without an instant,
-    /// for as long as it takes.
+    /// When to call [`GestureRecogniser::advance`] if no edge arrives before; `None`: nothing is pending.
     pub fn deadline(&self) -> Option<Instant> {
-        // A contact that has not come to rest may be about to change what the time would complete.
-        self.contact.deadline().or(match self.phase {
+        // While the contact bounces, the gesture may still change.
+        self.debouncer.deadline().or(match self.phase {
             Phase::Idle => None,
-            Phase::Held { since, told } => told.next().map(|(held, ..)| since + held),
+            Phase::Held { since, reported } => reported.next().map(|(held, ..)| since + held),
             Phase::Released { at, .. } => Some(at + DOUBLE),
         })
     }
 
     fn closed(&mut self, at: Instant, report: &mut impl FnMut(Gesture)) {
         self.passed(at, report);
-        let told = match self.phase {
+        let reported = match self.phase {
             Phase::Released { began, .. } => {
                 report(Gesture {
                     event: ButtonEvent::Repeat,
                     began,
                 });
-                Told::Meaning
+                Reported::Gesture
             }
-            _ => Told::Nothing,
+            _ => Reported::Nothing,
         };
-        self.phase = Phase::Held { since: at, told };
+        self.phase = Phase::Held {
+            since: at,
+            reported,
+        };
     }
 
     fn opened(&mut self, at: Instant, report: &mut impl FnMut(Gesture)) {
         self.passed(at, report);
-        let Phase::Held { since, told } = std::mem::take(&mut self.phase) else {
+        let Phase::Held { since, reported } = std::mem::take(&mut self.phase) else {
             return;
         };
-        match told {
-            Told::Nothing => self.phase = Phase::Released { began: since, at },
-            Told::Warning => report(Gesture {
-                event: ButtonEvent::ShutdownAverted,
+        match reported {
+            Reported::Nothing => self.phase = Phase::Released { began: since, at },
+            Reported::Warning => report(Gesture {
+                event: ButtonEvent::ShutdownCancelled,
                 began: since,
             }),
-            Told::Meaning | Told::Shutdown => {}
+            Reported::Gesture | Reported::Shutdown => {}
         }
     }
 
-    /// Reports what the time alone has completed by `now`.
+    /// Reports what the elapsed time has completed by `now`.
     fn passed(&mut self, now: Instant, report: &mut impl FnMut(Gesture)) {
         if let Phase::Released { began, at } = self.phase
             && at + DOUBLE <= now
@@ -225,11 +242,11 @@ impl Recogniser {
                 began,
             });
         }
-        while let Phase::Held { since, told } = self.phase
-            && let Some((held, told, event)) = told.next()
+        while let Phase::Held { since, reported } = self.phase
+            && let Some((held, reported, event)) = reported.next()
             && since + held <= now
         {
-            self.phase = Phase::Held { since, told };
+            self.phase = Phase::Held { since, reported };
             report(Gesture {
                 event: event(since),
                 began: since,
@@ -242,8 +259,8 @@ impl Recogniser {
 mod tests {
     use super::*;
 
-    /// What is recognised when the contact changes at these milliseconds, first closing, and then
-    /// rests for a minute; instants as milliseconds.
+    /// The gestures recognised when the contact changes at these milliseconds, first closing, and then
+    /// stays as it is for a minute; instants as milliseconds.
     fn recognised(changes: &[u64]) -> Vec<(&'static str, u64)> {
         let edges = changes.iter().zip([true, false].into_iter().cycle());
         recognised_edges(edges.map(|(at, is_closed)| (*at, is_closed)))
@@ -251,7 +268,7 @@ mod tests {
 
     fn recognised_edges(edges: impl IntoIterator<Item = (u64, bool)>) -> Vec<(&'static str, u64)> {
         let zero = Instant::now();
-        let mut recogniser = Recogniser::default();
+        let mut recogniser = GestureRecogniser::default();
         let mut events = Vec::new();
         let mut report = |gesture: Gesture| {
             let ms = |at: Instant| at.duration_since(zero).as_millis() as u64;
@@ -259,8 +276,8 @@ mod tests {
                 ButtonEvent::Press(at) => ("press", ms(at)),
                 ButtonEvent::Repeat => ("repeat", ms(gesture.began)),
                 ButtonEvent::NextSlide => ("next", ms(gesture.began)),
-                ButtonEvent::ShutdownAhead(at) => ("ahead", ms(at)),
-                ButtonEvent::ShutdownAverted => ("averted", ms(gesture.began)),
+                ButtonEvent::ShutdownPending(at) => ("pending", ms(at)),
+                ButtonEvent::ShutdownCancelled => ("cancelled", ms(gesture.began)),
                 ButtonEvent::Shutdown => ("shutdown", ms(gesture.began)),
             });
         };
@@ -294,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hold_is_long_from_one_and_a_half_seconds_on() {
+    fn a_press_is_long_from_one_and_a_half_seconds_on() {
         assert_eq!(recognised(&[0, 1499]), [("press", 0)]);
         assert_eq!(recognised(&[0, 1500]), [("next", 0)]);
         assert_eq!(
@@ -304,29 +321,29 @@ mod tests {
     }
 
     #[test]
-    fn a_shutdown_is_announced_and_may_be_averted() {
+    fn a_shutdown_is_announced_and_may_be_cancelled() {
         assert_eq!(
             recognised(&[0, 7999]),
-            [("next", 0), ("ahead", 8000), ("averted", 0)]
+            [("next", 0), ("pending", 8000), ("cancelled", 0)]
         );
-        let held = [("next", 0), ("ahead", 8000), ("shutdown", 0)];
+        let held = [("next", 0), ("pending", 8000), ("shutdown", 0)];
         assert_eq!(recognised(&[0, 8000]), held);
-        assert_eq!(recognised(&[0]), held, "also if nobody ever lets go");
+        assert_eq!(recognised(&[0]), held, "also if it is never released");
     }
 
     #[test]
-    fn the_second_of_two_presses_may_be_held_until_the_shutdown_and_is_no_long_one() {
+    fn the_second_of_two_presses_may_be_held_until_the_shutdown_and_is_not_a_long_press() {
         assert_eq!(recognised(&[0, 100, 300, 3000]), [("repeat", 0)]);
         assert_eq!(
             recognised(&[0, 100, 300]),
-            [("repeat", 0), ("ahead", 8300), ("shutdown", 300)]
+            [("repeat", 0), ("pending", 8300), ("shutdown", 300)]
         );
     }
 
     #[test]
-    fn what_the_time_completes_is_reported_without_an_edge() {
+    fn elapsed_time_completes_a_gesture_without_an_edge() {
         let zero = Instant::now();
-        let mut recogniser = Recogniser::default();
+        let mut recogniser = GestureRecogniser::default();
         let mut events = Vec::new();
         let mut report = |gesture: Gesture| events.push(gesture.event);
         assert_eq!(recogniser.deadline(), None);
@@ -344,10 +361,10 @@ mod tests {
     }
 
     #[test]
-    fn an_edge_that_comes_late_takes_back_nothing() {
+    fn a_late_edge_does_not_revoke_a_report() {
         let zero = Instant::now();
         let at = |ms| zero + Duration::from_millis(ms);
-        let mut recogniser = Recogniser::default();
+        let mut recogniser = GestureRecogniser::default();
         let mut events = Vec::new();
         let mut report = |gesture: Gesture| events.push(gesture.event);
         let edge = |ms, is_closed| {
@@ -368,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn chatter_is_one_press_that_began_with_its_first_edge() {
+    fn a_bouncing_press_is_one_press_that_began_with_its_first_edge() {
         let closing = (0..10).map(|n| (100 + 3 * n, n % 2 == 0));
         let settled = [(130, true)];
         let opening = (0..9).map(|n| (300 + 5 * n, n % 2 == 1));
@@ -377,19 +394,19 @@ mod tests {
     }
 
     #[test]
-    fn chatter_does_not_lengthen_a_press() {
+    fn bounces_do_not_lengthen_a_press() {
         let edges = [(0, true), (1495, false), (1503, true), (1511, false)];
         assert_eq!(recognised_edges(edges), [("press", 0)]);
     }
 
     #[test]
-    fn a_spike_neither_presses_nor_lets_go() {
+    fn a_spike_neither_presses_nor_releases() {
         assert_eq!(recognised(&[100, 105]), []);
         assert_eq!(recognised(&[0, 700, 710, 1600]), [("next", 0)]);
     }
 
     #[test]
-    fn a_release_alone_and_repeated_levels_mean_nothing() {
+    fn a_lone_release_and_repeated_levels_are_ignored() {
         assert_eq!(recognised_edges([(5, false), (9, false)]), []);
         let twice = [
             (0, true),

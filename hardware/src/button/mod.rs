@@ -1,4 +1,4 @@
-//! The push-button: from the edges of its contact to what the operator means.
+//! The push-button: from the edges of its contact to the gestures of the operator.
 
 #[cfg(all(feature = "linux", target_os = "linux"))]
 pub(crate) mod contact;

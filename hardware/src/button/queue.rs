@@ -1,8 +1,10 @@
-//! The way of a press from the button to the appliance loop: a bounded queue that never allocates
-//! and never lets a press from a busy time through.
+//! The queue between the button and the appliance loop.
+//!
+//! It is bounded, never allocates, and drops every press that begins while the loop is busy: an impatient
+//! operator must not trigger a capture later.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use heapless::Deque;
 use tokio::sync::Notify;
@@ -11,10 +13,10 @@ use crate::button::gestures::{ButtonEvent, Gesture};
 
 struct Queue {
     events: Deque<ButtonEvent, 4>,
-    /// The loop waits for a press; presses at any other time are the operator's impatience.
+    /// The loop waits for a press. Presses at any other time are dropped.
     armed: bool,
     closed: bool,
-    /// When the loop last did something else than waiting, or does so since.
+    /// The latest time span in which the loop was busy; without an end if it still is.
     busy: (Instant, Option<Instant>),
 }
 
@@ -28,7 +30,7 @@ impl Queue {
         }
     }
 
-    /// The loop is there and does something else than waiting for a press.
+    /// Whether the loop runs and does not wait for a press.
     fn is_busy(&mut self) -> bool {
         !self.armed && !self.closed
     }
@@ -47,9 +49,9 @@ impl Queue {
         }
     }
 
-    /// Whether the loop waits now, and was not busy when a gesture began: a double press takes a
-    /// while to recognise, in which the loop may have become ready.
-    fn wants(&self, began: Instant) -> bool {
+    /// Whether the loop waits now and was not busy when the gesture began. A double press takes a while
+    /// to recognise, and the loop may become ready in between.
+    fn accepts(&self, began: Instant) -> bool {
         let (from, until) = self.busy;
         self.armed && !(from <= began && until.is_none_or(|until| began < until))
     }
@@ -63,12 +65,12 @@ struct Shared {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        // The queue is valid after every statement, so a panicked holder leaves nothing torn.
+        // The queue is valid after every statement, so it can be used after a panic.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Makes a queue: the sender goes to [`Button::watch`](crate::Button::watch), the receiver to the
+/// Creates a queue. The sender goes to [`Button::watch`](crate::Button::watch), the receiver to the
 /// appliance loop.
 pub fn press_queue() -> (PressSender, PressReceiver) {
     let shared = Arc::new(Shared {
@@ -79,75 +81,52 @@ pub fn press_queue() -> (PressSender, PressReceiver) {
     (PressSender(Arc::clone(&shared)), PressReceiver(shared))
 }
 
-/// The button's end of the queue.
+/// The sending half of the queue. Clones send into the same queue.
 #[derive(Clone)]
 pub struct PressSender(Arc<Shared>);
 
 impl PressSender {
-    /// Reports what was recognised. Returns `false`, and forgets it, if the loop is not waiting, or
-    /// was not when the gesture began. The end of a slide and a shutdown are always heard, and done
-    /// when the loop waits again.
-    pub fn gesture(&self, gesture: Gesture) -> bool {
+    /// Sends a recognised gesture. Returns `false` if it was dropped because the loop is not waiting, or
+    /// was not waiting when the gesture began. [`ButtonEvent::NextSlide`], [`ButtonEvent::Shutdown`] and
+    /// [`ButtonEvent::ShutdownCancelled`] are always queued and handled when the loop waits again.
+    pub fn send_gesture(&self, gesture: Gesture) -> bool {
         self.deliver(self.0.lock(), gesture)
     }
 
-    /// Reports what an operator asks for at this moment.
-    pub fn tell(&self, event: ButtonEvent) -> bool {
-        self.deliver(self.0.lock(), at_this_moment(event))
+    /// Sends an event that begins now. Returns `false` if it was dropped, as [`PressSender::send_gesture`] does.
+    pub fn send(&self, event: ButtonEvent) -> bool {
+        self.deliver(self.0.lock(), gesture_now(event))
     }
 
-    /// Reports a press at this moment.
+    /// Sends a press that begins now. Returns `false` if it was dropped.
     pub fn press(&self) -> bool {
-        self.tell(ButtonEvent::Press(Instant::now()))
+        self.send(ButtonEvent::Press(Instant::now()))
     }
 
-    /// Waits until the loop is ready for a press, then reports what `event` makes of that moment:
-    /// for scripts, which cannot see the screen. Returns `false` if the loop is gone.
-    pub fn tell_when_ready(&self, event: impl FnOnce(Instant) -> ButtonEvent) -> bool {
+    /// Waits until the loop is ready for a press and sends `event` of that moment. For scripts, which
+    /// cannot see the screen. Returns `false` if the loop has ended.
+    pub fn send_when_ready(&self, event: impl FnOnce(Instant) -> ButtonEvent) -> bool {
         let queue = self.0.armed.wait_while(self.0.lock(), Queue::is_busy);
         let queue = queue.unwrap_or_else(PoisonError::into_inner);
-        self.deliver(queue, at_this_moment(event(Instant::now())))
+        self.deliver(queue, gesture_now(event(Instant::now())))
     }
 
-    /// The same with an end to the patience; `None` if the loop was not ready in time.
-    pub(crate) fn tell_within(
-        &self,
-        patience: Duration,
-        event: impl FnOnce(Instant) -> ButtonEvent,
-    ) -> Option<bool> {
-        let queue = self.ready_within(patience)?;
-        Some(self.deliver(queue, at_this_moment(event(Instant::now()))))
-    }
-
-    /// Waits until the loop is ready for a press; `None` if it was not in time.
-    pub(crate) fn wait_within(&self, patience: Duration) -> Option<Instant> {
-        self.ready_within(patience).map(|_| Instant::now())
-    }
-
-    fn ready_within(&self, patience: Duration) -> Option<MutexGuard<'_, Queue>> {
-        let armed = &self.0.armed;
-        let (queue, waited) = armed
-            .wait_timeout_while(self.0.lock(), patience, Queue::is_busy)
-            .unwrap_or_else(PoisonError::into_inner);
-        (!waited.timed_out()).then_some(queue)
-    }
-
-    /// Asks the loop to end, after what it is doing now.
+    /// Asks the loop to end after its current work. Returns `false` if the loop has ended or the queue is full.
     pub fn shutdown(&self) -> bool {
-        self.tell(ButtonEvent::Shutdown)
+        self.send(ButtonEvent::Shutdown)
     }
 
     fn deliver(&self, mut queue: MutexGuard<'_, Queue>, gesture: Gesture) -> bool {
-        // What is asked for must not be forgotten: a field of the next slide would count for this one.
-        let is_always_wanted = matches!(
+        // A dropped NextSlide would make the fields of the next slide count for this one.
+        let is_always_accepted = matches!(
             gesture.event,
-            ButtonEvent::Shutdown | ButtonEvent::ShutdownAverted | ButtonEvent::NextSlide
+            ButtonEvent::Shutdown | ButtonEvent::ShutdownCancelled | ButtonEvent::NextSlide
         );
-        let is_wanted = is_always_wanted || queue.wants(gesture.began);
+        let is_eligible = is_always_accepted || queue.accepts(gesture.began);
         let is_accepted =
-            is_wanted && !queue.closed && queue.events.push_back(gesture.event).is_ok();
-        if is_accepted && !is_always_wanted {
-            // One for each wait: the next is accepted only after the loop asks again.
+            is_eligible && !queue.closed && queue.events.push_back(gesture.event).is_ok();
+        if is_accepted && !is_always_accepted {
+            // One press per wait: the next one is accepted when the loop waits again.
             queue.disarm(Instant::now());
         }
         drop(queue);
@@ -158,19 +137,47 @@ impl PressSender {
     }
 }
 
-fn at_this_moment(event: ButtonEvent) -> Gesture {
+/// Waits with a time-out, for the mock button.
+#[cfg(any(test, feature = "test-support"))]
+impl PressSender {
+    /// As [`PressSender::send_when_ready`]; `None` if the loop is not ready within `timeout`.
+    pub(crate) fn send_within(
+        &self,
+        timeout: std::time::Duration,
+        event: impl FnOnce(Instant) -> ButtonEvent,
+    ) -> Option<bool> {
+        let queue = self.ready_within(timeout)?;
+        Some(self.deliver(queue, gesture_now(event(Instant::now()))))
+    }
+
+    /// Waits until the loop is ready for a press and returns that time; `None` if it is not ready within
+    /// `timeout`.
+    pub(crate) fn wait_within(&self, timeout: std::time::Duration) -> Option<Instant> {
+        self.ready_within(timeout).map(|_| Instant::now())
+    }
+
+    fn ready_within(&self, timeout: std::time::Duration) -> Option<MutexGuard<'_, Queue>> {
+        let armed = &self.0.armed;
+        let (queue, waited) = armed
+            .wait_timeout_while(self.0.lock(), timeout, Queue::is_busy)
+            .unwrap_or_else(PoisonError::into_inner);
+        (!waited.timed_out()).then_some(queue)
+    }
+}
+
+fn gesture_now(event: ButtonEvent) -> Gesture {
     Gesture {
         event,
         began: Instant::now(),
     }
 }
 
-/// The loop's end of the queue.
+/// The receiving half of the queue.
 pub struct PressReceiver(Arc<Shared>);
 
 impl PressReceiver {
-    /// Waits for the next event. Only while somebody waits here are presses accepted. Cancel-safe:
-    /// dropping the future loses no event, and one accepted meanwhile is returned by the next call.
+    /// Waits for the next event. Presses are accepted only during this wait. Cancel-safe: if the future
+    /// is dropped, an event that was accepted before is returned by the next call.
     pub async fn next(&mut self) -> ButtonEvent {
         loop {
             {
@@ -188,7 +195,7 @@ impl PressReceiver {
     }
 }
 
-/// Closes the queue for presses when a waiting future ends or is dropped.
+/// Stops accepting presses when a waiting future ends or is dropped.
 struct Disarm<'a>(&'a Shared);
 
 impl Drop for Disarm<'_> {
@@ -216,15 +223,15 @@ mod tests {
     }
 
     #[test]
-    fn presses_count_only_while_somebody_waits() {
+    fn presses_are_accepted_only_during_a_wait() {
         let (sender, mut receiver) = press_queue();
-        assert!(!sender.press(), "nobody has waited yet");
+        assert!(!sender.press(), "no wait has begun");
         {
             let mut next = pin!(receiver.next());
             let mut context = Context::from_waker(Waker::noop());
             assert!(next.as_mut().poll(&mut context).is_pending());
             assert!(sender.press());
-            assert!(!sender.press(), "one press for each wait");
+            assert!(!sender.press(), "one press per wait");
             assert!(matches!(
                 next.as_mut().poll(&mut context),
                 Poll::Ready(ButtonEvent::Press(_))
@@ -251,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn shutdown_is_heard_at_any_time_and_overflow_is_refused() {
+    fn shutdown_is_accepted_at_any_time_until_the_queue_is_full() {
         let (sender, mut receiver) = press_queue();
         assert!((0..4).all(|_| sender.shutdown()));
         assert!(!sender.shutdown());
@@ -259,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gesture_that_began_while_the_loop_was_busy_is_forgotten() {
+    fn a_gesture_that_began_while_the_loop_was_busy_is_dropped() {
         let (sender, mut receiver) = press_queue();
         let gesture = |began| Gesture {
             event: ButtonEvent::Repeat,
@@ -269,8 +276,11 @@ mod tests {
         let mut context = Context::from_waker(Waker::noop());
         let before = Instant::now();
         assert!(next.as_mut().poll(&mut context).is_pending());
-        assert!(!sender.gesture(gesture(before)), "the loop was starting");
-        assert!(sender.gesture(gesture(Instant::now())));
+        assert!(
+            !sender.send_gesture(gesture(before)),
+            "the loop was starting"
+        );
+        assert!(sender.send_gesture(gesture(Instant::now())));
         assert_eq!(
             next.as_mut().poll(&mut context),
             Poll::Ready(ButtonEvent::Repeat)
@@ -278,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gesture_outlives_a_wait_that_is_renewed() {
+    fn a_gesture_may_span_two_waits() {
         let (sender, mut receiver) = press_queue();
         let mut context = Context::from_waker(Waker::noop());
         let began = {
@@ -288,18 +298,18 @@ mod tests {
         };
         let mut next = pin!(receiver.next());
         assert!(next.as_mut().poll(&mut context).is_pending());
-        assert!(sender.gesture(Gesture {
+        assert!(sender.send_gesture(Gesture {
             event: ButtonEvent::NextSlide,
             began,
         }));
     }
 
     #[test]
-    fn a_waiting_script_learns_that_the_loop_is_gone() {
+    fn a_waiting_script_returns_when_the_loop_ends() {
         let (sender, receiver) = press_queue();
         let waiting = std::thread::spawn({
             let sender = sender.clone();
-            move || sender.tell_when_ready(ButtonEvent::Press)
+            move || sender.send_when_ready(ButtonEvent::Press)
         });
         drop(receiver);
         assert!(!waiting.join().unwrap());

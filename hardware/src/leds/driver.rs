@@ -1,4 +1,4 @@
-//! Three LEDs driven by a thread, since blinking and breathing take time.
+//! Drives the three LEDs from a thread, because blinking and breathing change over time.
 
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,75 +6,79 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::error::HardwareError;
-use crate::leds::pattern::{Light, Lights};
+use crate::leds::pattern::{LedPattern, LedPatterns};
 use crate::ports::StatusLeds;
 
 /// One LED on a pin.
-pub(crate) trait Lamp: Send + 'static {
-    /// Makes the LED look as `light` does `elapsed` after it began; gives after how long it must be
-    /// called again, if ever.
+pub(crate) trait Led: Send + 'static {
+    /// Sets the LED to what `pattern` shows `elapsed` after it began. Returns when to call again; `None`:
+    /// the LED stays as it is.
     ///
     /// # Errors
     /// [`HardwareError::Lost`] if the pin cannot be driven.
-    fn shine(&mut self, light: Light, elapsed: Duration)
-    -> Result<Option<Duration>, HardwareError>;
+    fn update(
+        &mut self,
+        pattern: LedPattern,
+        elapsed: Duration,
+    ) -> Result<Option<Duration>, HardwareError>;
 }
 
-/// Three LEDs; dark once this is dropped.
-pub(crate) struct Lamps {
+/// The thread that drives three LEDs. Dropping it switches them off.
+pub(crate) struct LedDriver {
     /// Dropped to end the thread.
-    orders: Option<Sender<Lights>>,
-    ordered: Option<Lights>,
-    lost: Arc<Mutex<Option<HardwareError>>>,
+    sender: Option<Sender<LedPatterns>>,
+    shown: Option<LedPatterns>,
+    /// Why the thread has ended.
+    error: Arc<Mutex<Option<HardwareError>>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Lamps {
-    /// Takes over the red, the amber and the green LED.
+impl LedDriver {
+    /// Starts to drive the red, the amber and the green LED.
     ///
     /// # Errors
-    /// [`HardwareError::Open`] if there is no memory for a thread.
-    pub(crate) fn start<L: Lamp>(lamps: [L; 3]) -> Result<Self, HardwareError> {
-        let (orders, ordered) = mpsc::channel();
-        let lost = Arc::<Mutex<Option<HardwareError>>>::default();
+    /// [`HardwareError::Open`] if no thread can be started.
+    pub(crate) fn start<L: Led>(leds: [L; 3]) -> Result<Self, HardwareError> {
+        let (sender, receiver) = mpsc::channel();
+        let error = Arc::<Mutex<Option<HardwareError>>>::default();
         let thread = std::thread::Builder::new()
             .name("LEDs".into())
             .spawn({
-                let lost = Arc::clone(&lost);
+                let slot = Arc::clone(&error);
                 move || {
-                    if let Err(error) = drive(lamps, &ordered) {
-                        *lost.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    if let Err(error) = drive(leds, &receiver) {
+                        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
                     }
                 }
             })
             .map_err(|error| HardwareError::Open {
                 part: "LEDs",
-                at: "a thread of their own".into(),
+                at: "their thread".into(),
                 remedy: "free some memory".into(),
                 source: Some(error.into()),
             })?;
         Ok(Self {
-            orders: Some(orders),
-            ordered: None,
-            lost,
+            sender: Some(sender),
+            shown: None,
+            error,
             thread: Some(thread),
         })
     }
 }
 
-impl StatusLeds for Lamps {
-    /// A pin that cannot be driven is known by the next call.
-    fn show(&mut self, lights: Lights) -> Result<(), HardwareError> {
-        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(error) = lost.take() {
+impl StatusLeds for LedDriver {
+    /// The error of a pin that cannot be driven is returned by a later call.
+    fn show(&mut self, patterns: LedPatterns) -> Result<(), HardwareError> {
+        let mut error = self.error.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(error) = error.take() {
             return Err(error);
         }
-        // The same again must not begin a breath anew.
-        if self.ordered.replace(lights) != Some(lights)
-            && let Some(orders) = &self.orders
+        // Sending the same patterns again would restart a breath.
+        if self.shown.replace(patterns) != Some(patterns)
+            && let Some(sender) = &self.sender
         {
-            // A thread that has ended meanwhile leaves its error for the next call.
-            let _ = orders.send(lights);
+            // If the thread has ended meanwhile, the next call returns its error.
+            let _ = sender.send(patterns);
         }
         Ok(())
     }
@@ -84,62 +88,68 @@ impl StatusLeds for Lamps {
     }
 }
 
-impl Drop for Lamps {
+impl Drop for LedDriver {
     fn drop(&mut self) {
-        self.orders = None;
+        self.sender = None;
         if let Some(thread) = self.thread.take() {
-            // A panic has been reported by the thread itself.
+            // The thread itself has already reported a panic.
             let _ = thread.join();
         }
     }
 }
 
-fn drive<L: Lamp>(mut lamps: [L; 3], orders: &Receiver<Lights>) -> Result<(), HardwareError> {
-    let mut lights = Lights::default();
+/// Shows the patterns that arrive, until the sender is dropped; then switches the LEDs off.
+fn drive<L: Led>(mut leds: [L; 3], receiver: &Receiver<LedPatterns>) -> Result<(), HardwareError> {
+    let mut patterns = LedPatterns::default();
     let mut began = Instant::now();
     loop {
-        let again = shine(&mut lamps, lights, began.elapsed())?;
-        let order = match again {
-            Some(after) => orders.recv_timeout(after),
-            None => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        let next_update = update(&mut leds, patterns, began.elapsed())?;
+        let message = match next_update {
+            Some(delay) => receiver.recv_timeout(delay),
+            None => receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
-        match order {
-            Ok(order) => {
-                lights = order;
+        match message {
+            Ok(message) => {
+                patterns = message;
                 began = Instant::now();
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
     }
-    shine(&mut lamps, Lights::default(), Duration::ZERO).map(drop)
+    update(&mut leds, LedPatterns::default(), Duration::ZERO).map(drop)
 }
 
-fn shine<L: Lamp>(
+/// Updates all LEDs; returns when the first of them must be updated again.
+fn update<L: Led>(
     [red, amber, green]: &mut [L; 3],
-    lights: Lights,
+    patterns: LedPatterns,
     elapsed: Duration,
 ) -> Result<Option<Duration>, HardwareError> {
-    let again = [
-        red.shine(lights.red, elapsed)?,
-        amber.shine(lights.amber, elapsed)?,
-        green.shine(lights.green, elapsed)?,
+    let delays = [
+        red.update(patterns.red, elapsed)?,
+        amber.update(patterns.amber, elapsed)?,
+        green.update(patterns.green, elapsed)?,
     ];
-    Ok(again.into_iter().flatten().min())
+    Ok(delays.into_iter().flatten().min())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Reports what it was told; fails if the test does not listen.
-    struct Told(Sender<Light>);
+    /// Sends its updates to the test; fails once the test has dropped the receiver.
+    struct RecordedLed(Sender<LedPattern>);
 
-    impl Lamp for Told {
-        fn shine(&mut self, light: Light, _: Duration) -> Result<Option<Duration>, HardwareError> {
+    impl Led for RecordedLed {
+        fn update(
+            &mut self,
+            pattern: LedPattern,
+            _: Duration,
+        ) -> Result<Option<Duration>, HardwareError> {
             self.0
-                .send(light)
-                .map(|()| (light == Light::Breathe).then_some(Duration::from_millis(1)))
+                .send(pattern)
+                .map(|()| (pattern == LedPattern::Breathe).then_some(Duration::from_millis(1)))
                 .map_err(|_| HardwareError::Lost {
                     part: "LEDs",
                     remedy: "check their wires".into(),
@@ -148,43 +158,47 @@ mod tests {
         }
     }
 
-    fn lamps() -> (Lamps, [Receiver<Light>; 3]) {
-        let (lamps, told): (Vec<_>, Vec<_>) = (0..3)
+    fn driver() -> (LedDriver, [Receiver<LedPattern>; 3]) {
+        let (leds, updates): (Vec<_>, Vec<_>) = (0..3)
             .map(|_| mpsc::channel())
-            .map(|(sender, receiver)| (Told(sender), receiver))
+            .map(|(sender, receiver)| (RecordedLed(sender), receiver))
             .unzip();
-        let lamps = lamps.try_into().ok().unwrap();
-        (Lamps::start(lamps).unwrap(), told.try_into().unwrap())
+        let leds = leds.try_into().ok().unwrap();
+        (LedDriver::start(leds).unwrap(), updates.try_into().unwrap())
     }
 
-    const BREATHING: Lights = Lights {
-        red: Light::Steady,
-        amber: Light::Breathe,
-        green: Light::Off,
+    const BREATHING: LedPatterns = LedPatterns {
+        red: LedPattern::On,
+        amber: LedPattern::Breathe,
+        green: LedPattern::Off,
     };
 
     #[test]
-    fn each_lamp_does_its_own_and_goes_dark_in_the_end() {
-        let (mut lamps, [red, amber, green]) = lamps();
-        lamps.show(BREATHING).unwrap();
-        while amber.recv().unwrap() != Light::Breathe {}
-        assert_eq!(amber.recv().unwrap(), Light::Breathe, "again and again");
-        lamps.show(BREATHING).unwrap();
-        drop(lamps);
+    fn each_led_shows_its_pattern_and_is_off_in_the_end() {
+        let (mut driver, [red, amber, green]) = driver();
+        driver.show(BREATHING).unwrap();
+        while amber.recv().unwrap() != LedPattern::Breathe {}
+        assert_eq!(
+            amber.recv().unwrap(),
+            LedPattern::Breathe,
+            "updated repeatedly"
+        );
+        driver.show(BREATHING).unwrap();
+        drop(driver);
         let red: Vec<_> = red.iter().collect();
-        assert_eq!(red.first(), Some(&Light::Off), "dark in the beginning");
-        assert!(red.contains(&Light::Steady));
-        assert_eq!(red.last(), Some(&Light::Off));
-        assert_eq!(amber.iter().last(), Some(Light::Off));
-        assert!(green.iter().all(|light| light == Light::Off));
+        assert_eq!(red.first(), Some(&LedPattern::Off), "off at first");
+        assert!(red.contains(&LedPattern::On));
+        assert_eq!(red.last(), Some(&LedPattern::Off));
+        assert_eq!(amber.iter().last(), Some(LedPattern::Off));
+        assert!(green.iter().all(|pattern| pattern == LedPattern::Off));
     }
 
     #[test]
-    fn a_lamp_that_cannot_be_driven_is_an_error_of_a_later_call() {
-        let (mut lamps, told) = lamps();
-        drop(told);
+    fn the_error_of_a_pin_is_returned_by_a_later_call() {
+        let (mut driver, updates) = driver();
+        drop(updates);
         let error = loop {
-            if let Err(error) = lamps.show(BREATHING) {
+            if let Err(error) = driver.show(BREATHING) {
                 break error;
             }
         };

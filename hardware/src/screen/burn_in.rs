@@ -1,41 +1,41 @@
-//! Keeps an OLED from wearing out where it is always lit.
+//! Protects an OLED from burn-in.
 //!
-//! Pixels of an OLED fade with the time and the current through them; a display that shows READY for
-//! a year shows it for ever after. So it is dimmed when nobody is there, and the picture wanders.
+//! OLED pixels fade with time and current: a display that shows READY for a year keeps a ghost of it. It is
+//! therefore dimmed when idle, and the picture shifts from time to time.
 
 use std::time::Duration;
 
-/// Where the picture stands, one after the other. A pixel either way is enough: strokes of letters
-/// are one or two pixels wide. It never moves up or left, where the screens' titles stand.
-const PATH: [(u32, u32); 4] = [(0, 0), (1, 0), (1, 1), (0, 1)];
+/// Successive offsets of the picture. One pixel is enough, because the strokes of letters are one or two
+/// pixels wide. The picture never moves up or left, where the titles of the screens touch the edge.
+const OFFSETS: [(u32, u32); 4] = [(0, 0), (1, 0), (1, 1), (0, 1)];
 
-/// How an OLED is protected.
+/// Protection of an OLED against burn-in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BurnIn {
-    /// Dimmed after so long without anybody; `None`: never.
+    /// Idle time after which the display is dimmed; `None`: never.
     pub dim_after: Option<Duration>,
-    /// The picture moves on by a pixel after so long; `None`: never.
+    /// Time after which the picture shifts by one pixel; `None`: never.
     pub shift_every: Option<Duration>,
 }
 
 impl BurnIn {
-    /// No protection: for glass that exists in memory only.
+    /// No protection, for virtual displays.
     pub const OFF: Self = Self {
         dim_after: None,
         shift_every: None,
     };
 
-    /// Whether to dim, `idle` after somebody acted last.
+    /// Whether to dim the display `idle` after the last activity.
     pub fn is_dim(self, idle: Duration) -> bool {
         self.dim_after.is_some_and(|after| idle >= after)
     }
 
-    /// By how many columns to the right and rows down the picture stands, `age` after the first.
+    /// Offset of the picture, in columns to the right and rows down, `age` after the first picture.
     pub fn shift(self, age: Duration) -> (u32, u32) {
         let steps = self.shift_every.map_or(0, |every| {
-            age.as_millis() / every.as_millis().max(1) % PATH.len() as u128
+            age.as_millis() / every.as_millis().max(1) % OFFSETS.len() as u128
         });
-        PATH[steps as usize]
+        OFFSETS[steps as usize]
     }
 }
 
@@ -57,13 +57,13 @@ mod tests {
     }
 
     #[test]
-    fn wanders_by_one_pixel_at_a_time_and_comes_back() {
+    fn shifts_by_one_pixel_at_a_time_and_returns() {
         let burn_in = BurnIn {
             dim_after: None,
             shift_every: Some(MINUTE),
         };
         let path: Vec<_> = (0..8).map(|n| burn_in.shift(n * MINUTE)).collect();
-        assert_eq!(path[..4], PATH);
+        assert_eq!(path[..4], OFFSETS);
         assert_eq!(path[..4], path[4..]);
         for pair in path.windows(2) {
             let (one, other) = (pair[0], pair[1]);

@@ -1,10 +1,10 @@
-//! A one-bit picture of the screen's size, drawn with embedded-graphics.
+//! A one-bit picture of the size of the screen, drawn with embedded-graphics.
 
 use std::convert::Infallible;
 
 use embedded_graphics::{pixelcolor::BinaryColor, prelude::*};
 
-/// How large a screen is.
+/// Size of a screen in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum ScreenSize {
     /// 128 columns and 64 rows.
@@ -35,8 +35,8 @@ impl std::fmt::Display for ScreenSize {
     }
 }
 
-/// A one-bit picture, 128×64 unless told otherwise. Draw on it with embedded-graphics, then give it
-/// to [`Screen::show`](crate::Screen::show).
+/// A one-bit picture, 128×64 by default. Draw on it with embedded-graphics, then pass it to
+/// [`Screen::show`](crate::Screen::show).
 ///
 /// ```
 /// use embedded_graphics::{pixelcolor::BinaryColor, prelude::*};
@@ -51,7 +51,7 @@ impl std::fmt::Display for ScreenSize {
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Canvas {
     size: ScreenSize,
-    /// Those below the canvas stay dark.
+    /// Rows beyond the height stay off.
     rows: Rows,
 }
 
@@ -65,10 +65,10 @@ impl Default for Rows {
 }
 
 impl Canvas {
-    /// Pixels per row, whatever the size.
+    /// Pixels per row, the same for all sizes.
     pub const WIDTH: u32 = 128;
 
-    /// All pixels dark.
+    /// A canvas with all pixels off.
     pub fn new(size: ScreenSize) -> Self {
         Self {
             size,
@@ -81,13 +81,13 @@ impl Canvas {
         self.size.height()
     }
 
-    /// Whether the pixel in column `x`, row `y` is lit; outside the canvas nothing is.
+    /// Whether the pixel in column `x`, row `y` is lit; `false` outside the canvas.
     pub fn is_lit(&self, x: u32, y: u32) -> bool {
         let row = self.rows.0.get(y as usize);
         x < Self::WIDTH && row.is_some_and(|row| row >> x & 1 == 1)
     }
 
-    /// How many pixels are lit.
+    /// Number of lit pixels.
     pub fn lit_count(&self) -> u32 {
         self.rows.0.iter().map(|row| row.count_ones()).sum()
     }

@@ -2,39 +2,40 @@
 
 use std::time::Instant;
 
-use ::ssd1306::mode::BufferedGraphicsMode;
-use ::ssd1306::prelude::*;
-use ::ssd1306::{I2CDisplayInterface, Ssd1306};
 use embedded_graphics::{pixelcolor::BinaryColor, prelude::*, primitives::Rectangle};
 use embedded_hal::i2c::I2c;
+use ssd1306::mode::BufferedGraphicsMode;
+use ssd1306::prelude::*;
+use ssd1306::{I2CDisplayInterface, Ssd1306};
 
 use crate::error::HardwareError;
 use crate::ports::Screen;
 use crate::screen::burn_in::BurnIn;
 use crate::screen::canvas::{Canvas, ScreenSize};
 
-/// Phase 2 of the pre-charge period while the OLED is bright, and while it is dimmed (SSD1306
-/// datasheet, section 10.1.17): what the common modules are used with, and the shortest.
+/// Phase 2 of the pre-charge period (SSD1306 datasheet, section 10.1.17) at normal brightness: the usual
+/// value for common modules.
 const PRECHARGE: u8 = 2;
-const SHORTEST_PRECHARGE: u8 = 1;
+/// The same when dimmed: the shortest period.
+const DIM_PRECHARGE: u8 = 1;
 
-/// What an OLED is and how it is shown.
+/// Properties and settings of an OLED.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OledSetup {
-    /// 7-bit address on the bus.
+    /// 7-bit I2C address.
     pub address: u8,
-    /// Of its glass.
+    /// Size of the panel.
     pub size: ScreenSize,
     /// Whether the module is mounted upside down.
     pub is_upside_down: bool,
     /// Contrast, 0 (dim) to 255.
     pub contrast: u8,
-    /// Against burn-in.
+    /// Protection against burn-in.
     pub burn_in: BurnIn,
 }
 
 impl OledSetup {
-    /// An upright display of a size at `address` whose glass does not wear out.
+    /// An upright display with medium contrast and without burn-in protection.
     pub fn new(address: u8, size: ScreenSize) -> Self {
         Self {
             address,
@@ -48,7 +49,7 @@ impl OledSetup {
 
 type Driver<I2C, SIZE> = Ssd1306<I2CInterface<I2C>, SIZE, BufferedGraphicsMode<SIZE>>;
 
-/// The driver's type depends on the size, and each holds a whole picture.
+/// The driver type depends on the size of the panel. Each holds a whole picture, hence the boxes.
 enum AnyDriver<I2C: I2c> {
     Rows64(Box<Driver<I2C, DisplaySize128x64>>),
     Rows32(Box<Driver<I2C, DisplaySize128x32>>),
@@ -56,18 +57,18 @@ enum AnyDriver<I2C: I2c> {
 
 /// An SSD1306, driven by the `ssd1306` crate.
 ///
-/// A display that lost its power has forgotten its set-up and still acknowledges everything, so each
-/// picture starts with a new initialisation: some 30 bytes before the 1,024 of the picture.
+/// A display that briefly lost power loses its configuration but still acknowledges everything. Each picture
+/// is therefore preceded by a full initialisation, some 30 bytes before the 1,024 of the picture.
 pub struct Ssd1306Screen<I2C: I2c> {
     driver: AnyDriver<I2C>,
     setup: OledSetup,
     place: String,
-    /// When the first picture was shown, and when somebody last acted.
+    /// Time of the first picture and time of the last activity.
     since: Option<(Instant, Instant)>,
 }
 
 impl<I2C: I2c> Ssd1306Screen<I2C> {
-    /// A display on `bus`, whose place `place` names for people. Nothing is sent yet.
+    /// A display on `bus`. Messages name it by `place`. Nothing is sent yet.
     pub fn new(bus: I2C, setup: OledSetup, place: impl Into<String>) -> Self {
         let interface = I2CDisplayInterface::new_custom_address(bus, setup.address);
         let rotation = if setup.is_upside_down {
@@ -91,17 +92,17 @@ impl<I2C: I2c> Ssd1306Screen<I2C> {
         }
     }
 
-    /// What [`Screen::describe`] says of a display that may not be there.
+    /// The text of [`Screen::describe`], also for a display that is not connected.
     pub(crate) fn description(size: ScreenSize, place: &str) -> String {
         format!("SSD1306 {size}, {place}")
     }
 
     fn show_at(&mut self, now: Instant, picture: &Canvas) -> Result<(), HardwareError> {
-        let (first, acted) = *self.since.get_or_insert((now, now));
+        let (first, active) = *self.since.get_or_insert((now, now));
         let burn_in = self.setup.burn_in;
         let shift = burn_in.shift(now.saturating_duration_since(first));
-        let brightness = if burn_in.is_dim(now.saturating_duration_since(acted)) {
-            Brightness::custom(SHORTEST_PRECHARGE, 0)
+        let brightness = if burn_in.is_dim(now.saturating_duration_since(active)) {
+            Brightness::custom(DIM_PRECHARGE, 0)
         } else {
             Brightness::custom(PRECHARGE, self.setup.contrast)
         };
@@ -117,8 +118,8 @@ impl<I2C: I2c> Ssd1306Screen<I2C> {
     }
 
     fn wake_at(&mut self, now: Instant) {
-        if let Some((_, acted)) = &mut self.since {
-            *acted = now;
+        if let Some((_, active)) = &mut self.since {
+            *active = now;
         }
     }
 }
@@ -166,13 +167,16 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::screen::virtual_ssd1306::{Glass, VirtualSsd1306};
+    use crate::screen::virtual_ssd1306::{VirtualDisplay, VirtualSsd1306};
 
     const MINUTE: Duration = Duration::from_mins(1);
 
-    fn oled(setup: OledSetup) -> (Ssd1306Screen<VirtualSsd1306>, Glass) {
-        let (bus, glass) = VirtualSsd1306::new(setup.address, setup.size);
-        (Ssd1306Screen::new(bus, setup, "bus 1, address 0x3C"), glass)
+    fn oled(setup: OledSetup) -> (Ssd1306Screen<VirtualSsd1306>, VirtualDisplay) {
+        let (bus, display) = VirtualSsd1306::new(setup.address, setup.size);
+        (
+            Ssd1306Screen::new(bus, setup, "bus 1, address 0x3C"),
+            display,
+        )
     }
 
     fn picture(points: &[(i32, i32)]) -> Canvas {
@@ -190,46 +194,46 @@ mod tests {
     }
 
     #[test]
-    fn every_pixel_reaches_its_place_on_the_glass() {
-        let (mut screen, glass) = oled(OledSetup::new(0x3c, ScreenSize::Rows64));
+    fn every_pixel_appears_in_its_place() {
+        let (mut screen, display) = oled(OledSetup::new(0x3c, ScreenSize::Rows64));
         let corners = picture(&[(0, 0), (127, 0), (0, 63), (127, 63), (64, 31), (5, 8)]);
         screen.show(&corners).unwrap();
-        assert_eq!(glass.picture(), corners);
+        assert_eq!(display.picture(), corners);
         let other = picture(&[(1, 1)]);
         screen.show(&other).unwrap();
-        assert_eq!(glass.picture(), other, "old pixels are gone");
+        assert_eq!(display.picture(), other, "old pixels are gone");
     }
 
     #[test]
-    fn a_display_that_lost_its_power_unnoticed_comes_back_with_the_same_picture() {
-        let (mut screen, glass) = oled(OledSetup::new(0x3c, ScreenSize::Rows64));
+    fn a_display_that_briefly_lost_power_shows_the_next_picture() {
+        let (mut screen, display) = oled(OledSetup::new(0x3c, ScreenSize::Rows64));
         screen.show(&picture(&[(1, 1)])).unwrap();
-        glass.unplug();
-        glass.plug_in();
-        assert_eq!(glass.picture(), picture(&[]));
+        display.unplug();
+        display.plug_in();
+        assert_eq!(display.picture(), picture(&[]));
         screen.show(&picture(&[(1, 1)])).unwrap();
-        assert_eq!(glass.picture(), picture(&[(1, 1)]));
+        assert_eq!(display.picture(), picture(&[(1, 1)]));
     }
 
     #[test]
-    fn a_display_that_lost_its_power_comes_back() {
-        let (mut screen, glass) = oled(OledSetup::new(0x3c, ScreenSize::Rows64));
+    fn a_display_that_is_replugged_works_again() {
+        let (mut screen, display) = oled(OledSetup::new(0x3c, ScreenSize::Rows64));
         screen.show(&picture(&[(1, 1)])).unwrap();
-        glass.unplug();
+        display.unplug();
         let error = screen.show(&picture(&[(2, 2)])).unwrap_err();
         assert!(
             error.to_string().contains("check its four wires"),
             "{error}"
         );
         assert!(screen.show(&picture(&[(2, 2)])).is_err());
-        glass.plug_in();
+        display.plug_in();
         screen.show(&picture(&[(2, 2)])).unwrap();
-        assert_eq!(glass.picture(), picture(&[(2, 2)]));
+        assert_eq!(display.picture(), picture(&[(2, 2)]));
     }
 
     #[test]
     fn a_display_at_another_address_does_not_answer() {
-        let (bus, _glass) = VirtualSsd1306::new(0x3d, ScreenSize::Rows64);
+        let (bus, _display) = VirtualSsd1306::new(0x3d, ScreenSize::Rows64);
         let setup = OledSetup::new(0x3c, ScreenSize::Rows64);
         let mut screen = Ssd1306Screen::new(bus, setup, "test");
         assert!(screen.show(&Canvas::default()).is_err());
@@ -237,36 +241,36 @@ mod tests {
 
     #[test]
     fn a_display_of_32_rows_shows_every_pixel_of_a_picture_of_its_size() {
-        let (mut screen, glass) = oled(OledSetup::new(0x3c, ScreenSize::Rows32));
+        let (mut screen, display) = oled(OledSetup::new(0x3c, ScreenSize::Rows32));
         let corners = picture_of(
             ScreenSize::Rows32,
             &[(0, 0), (127, 0), (0, 31), (127, 31), (64, 15), (5, 16)],
         );
         screen.show(&corners).unwrap();
-        assert_eq!(glass.picture(), corners);
+        assert_eq!(display.picture(), corners);
         assert_eq!(screen.size(), ScreenSize::Rows32);
         assert!(screen.describe().contains("128x32"));
         screen.show(&picture(&[(3, 31), (3, 32)])).unwrap();
         let cut = picture_of(ScreenSize::Rows32, &[(3, 31)]);
-        assert_eq!(glass.picture(), cut, "a taller picture is cut off");
+        assert_eq!(display.picture(), cut, "a taller picture is cut off");
     }
 
     #[test]
     fn a_module_that_is_mounted_upside_down_is_seen_upright() {
         for size in [ScreenSize::Rows64, ScreenSize::Rows32] {
-            let (mut screen, glass) = oled(OledSetup {
+            let (mut screen, display) = oled(OledSetup {
                 is_upside_down: true,
                 ..OledSetup::new(0x3c, size)
             });
             screen.show(&picture_of(size, &[(1, 2)])).unwrap();
             let turned = (126, size.height() as i32 - 3);
-            assert_eq!(glass.picture(), picture_of(size, &[turned]));
+            assert_eq!(display.picture(), picture_of(size, &[turned]));
         }
     }
 
     #[test]
-    fn contrast_is_as_configured_and_dimmed_when_idle_until_somebody_acts() {
-        let (mut screen, glass) = oled(OledSetup {
+    fn contrast_is_as_configured_and_dimmed_when_idle_until_activity() {
+        let (mut screen, display) = oled(OledSetup {
             contrast: 200,
             burn_in: BurnIn {
                 dim_after: Some(MINUTE),
@@ -281,8 +285,8 @@ mod tests {
                 screen.wake_at(now);
             }
             screen.show_at(now, &picture(&[(1, 1)])).unwrap();
-            assert_eq!(glass.picture(), picture(&[(1, 1)]));
-            glass.contrast()
+            assert_eq!(display.picture(), picture(&[(1, 1)]));
+            display.contrast()
         };
         assert_eq!(contrast_at(0, false), 200);
         assert_eq!(contrast_at(1, false), 0);
@@ -291,8 +295,8 @@ mod tests {
     }
 
     #[test]
-    fn the_picture_wanders() {
-        let (mut screen, glass) = oled(OledSetup {
+    fn the_picture_shifts() {
+        let (mut screen, display) = oled(OledSetup {
             burn_in: BurnIn {
                 dim_after: None,
                 shift_every: Some(MINUTE),
@@ -300,10 +304,10 @@ mod tests {
             ..OledSetup::new(0x3c, ScreenSize::Rows64)
         });
         let start = Instant::now();
-        for (minutes, stands) in [(0, (9, 9)), (1, (10, 9)), (2, (10, 10)), (3, (9, 10))] {
+        for (minutes, at) in [(0, (9, 9)), (1, (10, 9)), (2, (10, 10)), (3, (9, 10))] {
             let now = start + minutes * MINUTE;
             screen.show_at(now, &picture(&[(9, 9)])).unwrap();
-            assert_eq!(glass.picture(), picture(&[stands]));
+            assert_eq!(display.picture(), picture(&[at]));
         }
     }
 }

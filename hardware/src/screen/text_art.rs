@@ -2,7 +2,7 @@
 
 use crate::screen::canvas::Canvas;
 
-/// The braille patterns' dots (Unicode block 2800) of a cell of 2×4 pixels: column, row, bit.
+/// Dots of a braille pattern (Unicode block 2800) of 2×4 pixels: column, row, bit.
 const DOTS: [(u32, u32, u8); 8] = [
     (0, 0, 0x01),
     (0, 1, 0x02),
@@ -14,7 +14,19 @@ const DOTS: [(u32, u32, u8); 8] = [
     (1, 3, 0x80),
 ];
 
-/// Lines of 64 braille characters, each 2×4 pixels: 16 of a whole screen.
+/// Renders a canvas as lines of 64 braille characters, each 2×4 pixels: 16 lines for 64 rows.
+///
+/// ```
+/// use embedded_graphics::{pixelcolor::BinaryColor, prelude::*};
+/// use smearscope_hardware::Canvas;
+/// use smearscope_hardware::screen::text_art::braille;
+///
+/// let mut canvas = Canvas::default();
+/// Pixel(Point::new(0, 0), BinaryColor::On).draw(&mut canvas).unwrap();
+/// let lines: Vec<String> = braille(&canvas).collect();
+/// assert_eq!(lines.len(), 16);
+/// assert!(lines[0].starts_with('⠁'));
+/// ```
 pub fn braille(canvas: &Canvas) -> impl Iterator<Item = String> {
     cells(canvas.height(), (2, 4), move |x, y| {
         let bits = DOTS
@@ -25,7 +37,7 @@ pub fn braille(canvas: &Canvas) -> impl Iterator<Item = String> {
     })
 }
 
-/// Lines of 128 half-block characters, each 1×2 pixels: 32 of a whole screen.
+/// Renders a canvas as lines of 128 half-block characters, each 1×2 pixels: 32 lines for 64 rows.
 pub fn half_blocks(canvas: &Canvas) -> impl Iterator<Item = String> {
     cells(canvas.height(), (1, 2), move |x, y| {
         match (canvas.is_lit(x, y), canvas.is_lit(x, y + 1)) {
@@ -55,7 +67,7 @@ mod tests {
 
     use super::*;
 
-    /// Cells that are not blank: line, character, and what it is.
+    /// Cells that are not blank: line, column and character.
     fn inked(lines: impl Iterator<Item = String>, blank: char) -> Vec<(usize, usize, char)> {
         lines
             .enumerate()

@@ -1,6 +1,6 @@
-//! An SSD1306 that exists in memory only, so that the real driver runs on a desktop.
+//! An SSD1306 in memory, so that the real driver runs on a desktop and in tests.
 //!
-//! It decodes the bytes on the bus as the datasheet says (Solomon Systech SSD1306, revision 1.1:
+//! It decodes the bytes on the bus according to the datasheet (Solomon Systech SSD1306, revision 1.1:
 //! section 8.1.5 for the I2C framing, section 9 for the commands, section 10.1 for addressing).
 
 use std::collections::VecDeque;
@@ -17,15 +17,27 @@ use crate::screen::canvas::{Canvas, ScreenSize};
 const COLUMNS: usize = 128;
 const PAGES: usize = 8;
 
-/// The bus end: give it to a driver as its I2C bus.
+/// The bus side: pass it to a driver as its I2C bus.
+///
+/// ```
+/// use embedded_hal::i2c::I2c;
+/// use smearscope_hardware::ScreenSize;
+/// use smearscope_hardware::screen::virtual_ssd1306::VirtualSsd1306;
+///
+/// let (mut bus, display) = VirtualSsd1306::new(0x3c, ScreenSize::Rows64);
+/// // Charge pump on, display on, upright; then one byte of data: eight rows of column 0.
+/// bus.write(0x3c, &[0x00, 0x8d, 0x14, 0xaf, 0xa1, 0xc8]).unwrap();
+/// bus.write(0x3c, &[0x40, 0b0000_0101]).unwrap();
+/// assert!(display.picture().is_lit(0, 0) && display.picture().is_lit(0, 2));
+/// ```
 pub struct VirtualSsd1306 {
     address: u8,
     chip: Arc<Mutex<Chip>>,
 }
 
-/// The glass end: look at it from any thread.
+/// The visible side: what the display shows. Clones share the display, also between threads.
 #[derive(Clone)]
-pub struct Glass(Arc<Mutex<Chip>>);
+pub struct VirtualDisplay(Arc<Mutex<Chip>>);
 
 /// The device did not acknowledge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,26 +50,26 @@ impl Error for Nak {
 }
 
 impl VirtualSsd1306 {
-    /// A display of a size that answers to the 7-bit `address`, and its glass.
-    pub fn new(address: u8, size: ScreenSize) -> (Self, Glass) {
+    /// Creates a display that answers to the 7-bit `address`: its bus side and its visible side.
+    pub fn new(address: u8, size: ScreenSize) -> (Self, VirtualDisplay) {
         let chip = Arc::new(Mutex::new(Chip::at_reset(size)));
-        let glass = Glass(Arc::clone(&chip));
-        (Self { address, chip }, glass)
+        let display = VirtualDisplay(Arc::clone(&chip));
+        (Self { address, chip }, display)
     }
 }
 
-impl Glass {
-    /// What a person sees: dark while the display or its charge pump is off.
+impl VirtualDisplay {
+    /// What the display shows. All pixels are off while the display or its charge pump is off.
     pub fn picture(&self) -> Canvas {
         self.lock().picture()
     }
 
-    /// The contrast that was set, 0 to 255: how bright lit pixels are.
+    /// The contrast, 0 to 255: brightness of the lit pixels.
     pub fn contrast(&self) -> u8 {
         self.lock().contrast
     }
 
-    /// Takes the power away: nothing is acknowledged, and what was set up is forgotten.
+    /// Disconnects the display: it acknowledges nothing and loses its configuration.
     pub fn unplug(&self) {
         let mut chip = self.lock();
         *chip = Chip {
@@ -66,7 +78,7 @@ impl Glass {
         };
     }
 
-    /// Gives the power back; the display is dark until it is initialised again.
+    /// Reconnects the display. It stays dark until it is initialised again.
     pub fn plug_in(&self) {
         self.lock().plugged = true;
     }
@@ -105,7 +117,7 @@ impl I2c for VirtualSsd1306 {
     }
 }
 
-/// How the address moves on after a data byte (section 10.1.3).
+/// How the address advances after a data byte (section 10.1.3).
 #[derive(Clone, Copy)]
 enum Addressing {
     Horizontal,
@@ -115,7 +127,7 @@ enum Addressing {
 
 #[expect(clippy::struct_excessive_bools, reason = "each is a latch of the chip")]
 struct Chip {
-    /// Of the glass, which is bonded to the chip.
+    /// Size of the panel that is bonded to the chip.
     size: ScreenSize,
     plugged: bool,
     /// Display memory: one byte is eight rows of one column, the lowest bit on top.
@@ -132,12 +144,12 @@ struct Chip {
     segments_remapped: bool,
     scan_reversed: bool,
     start_line: usize,
-    /// Rows that are scanned.
+    /// Number of rows that are scanned.
     multiplex: usize,
     /// Whether rows alternate between the chip's two sides (section 10.1.18).
     alternates: bool,
     contrast: u8,
-    /// A command whose arguments have not all arrived: drivers may split them over writes.
+    /// A command that waits for more arguments: drivers may split them over several writes.
     pending: VecDeque<u8>,
 }
 
@@ -166,7 +178,7 @@ impl Chip {
         }
     }
 
-    /// One I2C write: control bytes tell whether commands or data follow, and how many.
+    /// Processes one I2C write: control bytes say whether commands or data follow, and how many.
     fn write(&mut self, mut bytes: &[u8]) {
         while let [control, rest @ ..] = bytes {
             let is_data = control & 0x40 != 0;
@@ -225,13 +237,13 @@ impl Chip {
             (0xa0 | 0xa1, _) => self.segments_remapped = command & 1 != 0,
             (0xa4 | 0xa5, _) => self.all_on = command & 1 != 0,
             (0xa6 | 0xa7, _) => self.inverted = command & 1 != 0,
-            // Less than 16 rows are invalid.
+            // Fewer than 16 rows are invalid.
             (0xa8, [rows]) if rows & 0x3f >= 15 => self.multiplex = (rows & 0x3f) + 1,
             (0xae | 0xaf, _) => self.display_on = command & 1 != 0,
             (0xb0..=0xb7, _) => self.page = low_bits,
             (0xc0..=0xcf, _) => self.scan_reversed = command & 8 != 0,
             (0xda, [pins]) => self.alternates = pins & 0x10 != 0,
-            // Timing and scrolling change nothing that a picture shows.
+            // Timing and scrolling do not affect the picture.
             _ => {}
         }
     }
@@ -253,8 +265,8 @@ impl Chip {
         }
     }
 
-    /// The usual module shows memory upright with remapped segments and reversed scan (that is how
-    /// its glass is mounted); without both it stands on its head.
+    /// The usual module shows the memory upright with remapped segments and reversed scan, because of how
+    /// its panel is mounted; without both the picture is upside down.
     fn picture(&self) -> Canvas {
         let mut canvas = Canvas::new(self.size);
         if !(self.plugged && self.display_on && self.charge_pump) {
@@ -270,8 +282,8 @@ impl Chip {
 
     fn is_lit(&self, x: usize, y: usize) -> bool {
         let height = self.size.height() as usize;
-        // Glass of 64 rows is bonded to both sides of the chip in turn, glass of 32 rows is not; a
-        // chip that is set up for the other kind scans the rows of one half between the other's.
+        // The rows of a 64-row panel are bonded to the two sides of the chip alternately, those of a 32-row
+        // panel sequentially. A chip configured for the other kind interleaves the two halves.
         let y = match (self.alternates, self.size) {
             (true, ScreenSize::Rows64) | (false, ScreenSize::Rows32) => y,
             (false, ScreenSize::Rows64) => y % 2 * height / 2 + y / 2,
@@ -296,14 +308,14 @@ impl Chip {
     }
 }
 
-/// Moves on within a window; true when it wrapped around.
+/// Advances within a window; `true` if it wrapped around.
 fn advance(at: &mut usize, (start, end): (usize, usize), limit: usize) -> bool {
     let wraps = *at == end;
     *at = if wraps { start } else { (*at + 1) % limit };
     wraps
 }
 
-/// Bytes that follow a command (section 9, table 9-1).
+/// Number of bytes that follow a command (section 9, table 9-1).
 fn argument_count(command: u8) -> usize {
     match command {
         0x20 | 0x81 | 0x8d | 0xa8 | 0xad | 0xd3 | 0xd5 | 0xd9 | 0xda | 0xdb => 1,
@@ -318,10 +330,10 @@ fn argument_count(command: u8) -> usize {
 mod tests {
     use super::*;
 
-    fn on() -> (VirtualSsd1306, Glass) {
-        let (mut bus, glass) = VirtualSsd1306::new(0x3c, ScreenSize::Rows64);
+    fn on() -> (VirtualSsd1306, VirtualDisplay) {
+        let (mut bus, display) = VirtualSsd1306::new(0x3c, ScreenSize::Rows64);
         bus.write(0x3c, &[0, 0x8d, 0x14, 0xaf, 0xa1, 0xc8]).unwrap();
-        (bus, glass)
+        (bus, display)
     }
 
     fn lit(canvas: &Canvas) -> Vec<(u32, u32)> {
@@ -333,36 +345,36 @@ mod tests {
 
     #[test]
     fn page_addressing_after_reset() {
-        let (mut bus, glass) = on();
+        let (mut bus, display) = on();
         bus.write(0x3c, &[0x00, 0xb2, 0x05, 0x11]).unwrap();
         bus.write(0x3c, &[0x40, 0b1000_0001]).unwrap();
-        assert_eq!(lit(&glass.picture()), [(21, 16), (21, 23)]);
+        assert_eq!(lit(&display.picture()), [(21, 16), (21, 23)]);
     }
 
     #[test]
     fn a_window_wraps_in_horizontal_and_vertical_order() {
-        let (mut bus, glass) = on();
+        let (mut bus, display) = on();
         bus.write(0x3c, &[0, 0x20, 0, 0x21, 3, 4, 0x22, 1, 2])
             .unwrap();
         bus.write(0x3c, &[0x40, 1, 0, 1]).unwrap();
-        assert_eq!(lit(&glass.picture()), [(3, 8), (3, 16)]);
+        assert_eq!(lit(&display.picture()), [(3, 8), (3, 16)]);
         bus.write(0x3c, &[0, 0x20, 1, 0x21, 3, 4, 0x22, 1, 2])
             .unwrap();
         bus.write(0x3c, &[0x40, 0, 1, 1, 0, 2]).unwrap();
-        assert_eq!(lit(&glass.picture()), [(4, 8), (3, 9), (3, 16)]);
+        assert_eq!(lit(&display.picture()), [(4, 8), (3, 9), (3, 16)]);
     }
 
     #[test]
-    fn arguments_may_come_in_writes_of_their_own() {
-        let (mut bus, glass) = on();
+    fn arguments_may_arrive_in_separate_writes() {
+        let (mut bus, display) = on();
         bus.write(0x3c, &[0x80, 0x21, 0x80, 9, 0x80, 10]).unwrap();
         bus.write(0x3c, &[0xc0, 1]).unwrap();
-        assert_eq!(lit(&glass.picture()), [(9, 0)]);
+        assert_eq!(lit(&display.picture()), [(9, 0)]);
     }
 
     #[test]
     fn an_argument_is_not_taken_for_a_command() {
-        let (mut bus, glass) = on();
+        let (mut bus, display) = on();
         bus.write(0x3c, &[0x40, 1]).unwrap();
         // Contrast, multiplex ratio, offset, clock, precharge, VCOMH level, scrolling: each with
         // arguments that would switch the display off.
@@ -371,44 +383,52 @@ mod tests {
             bytes.resize(2 + argument_count(command), 0xae);
             assert!(bytes.len() > 2, "{command:#x}");
             bus.write(0x3c, &bytes).unwrap();
-            assert_eq!(glass.picture().lit_count(), 1, "{command:#x}");
+            assert_eq!(display.picture().lit_count(), 1, "{command:#x}");
         }
     }
 
     #[test]
     fn orientation_inversion_and_power_show() {
-        let (mut bus, glass) = on();
+        let (mut bus, display) = on();
         bus.write(0x3c, &[0x40, 1]).unwrap();
         bus.write(0x3c, &[0, 0xa0, 0xc0]).unwrap();
-        assert_eq!(lit(&glass.picture()), [(127, 63)]);
+        assert_eq!(lit(&display.picture()), [(127, 63)]);
         bus.write(0x3c, &[0, 0xa7]).unwrap();
-        assert_eq!(glass.picture().lit_count(), 128 * 64 - 1);
+        assert_eq!(display.picture().lit_count(), 128 * 64 - 1);
         bus.write(0x3c, &[0, 0xae]).unwrap();
-        assert_eq!(glass.picture().lit_count(), 0);
+        assert_eq!(display.picture().lit_count(), 0);
     }
 
     #[test]
-    fn contrast_is_kept_until_the_power_goes() {
-        let (mut bus, glass) = on();
-        assert_eq!(glass.contrast(), 0x7f);
+    fn contrast_is_kept_until_power_is_lost() {
+        let (mut bus, display) = on();
+        assert_eq!(display.contrast(), 0x7f);
         bus.write(0x3c, &[0, 0x81, 3]).unwrap();
-        assert_eq!(glass.contrast(), 3);
-        glass.unplug();
-        glass.plug_in();
-        assert_eq!(glass.contrast(), 0x7f);
+        assert_eq!(display.contrast(), 3);
+        display.unplug();
+        display.plug_in();
+        assert_eq!(display.contrast(), 0x7f);
     }
 
     #[test]
-    fn short_glass_wants_its_rows_and_pins_set_up() {
-        let (mut bus, glass) = VirtualSsd1306::new(0x3c, ScreenSize::Rows32);
+    fn a_32_row_panel_needs_its_rows_and_pins_configured() {
+        let (mut bus, display) = VirtualSsd1306::new(0x3c, ScreenSize::Rows32);
         bus.write(0x3c, &[0, 0x8d, 0x14, 0xaf, 0xa1, 0xc8]).unwrap();
         bus.write(0x3c, &[0x40, 0b11]).unwrap();
-        assert_eq!(lit(&glass.picture()), [(0, 0), (0, 16)], "interleaved");
+        assert_eq!(lit(&display.picture()), [(0, 0), (0, 16)], "interleaved");
         bus.write(0x3c, &[0, 0xda, 0x02, 0xa8, 31]).unwrap();
-        assert_eq!(lit(&glass.picture()), [(0, 0), (0, 1)]);
+        assert_eq!(lit(&display.picture()), [(0, 0), (0, 1)]);
         bus.write(0x3c, &[0, 0xa0, 0xc0]).unwrap();
-        assert_eq!(lit(&glass.picture()), [(127, 30), (127, 31)], "on its head");
+        assert_eq!(
+            lit(&display.picture()),
+            [(127, 30), (127, 31)],
+            "upside down"
+        );
         bus.write(0x3c, &[0, 0xc8, 0xa8, 15, 0xa5]).unwrap();
-        assert_eq!(glass.picture().lit_count(), 128 * 16, "all that is scanned");
+        assert_eq!(
+            display.picture().lit_count(),
+            128 * 16,
+            "all that is scanned"
+        );
     }
 }

@@ -10,16 +10,16 @@ use gpiocdev::line::{Bias, EdgeDetection, EdgeKind, Offset, Value};
 use crate::board::permissions;
 use crate::button::contact::{Contact, instant};
 use crate::button::gestures::Edge;
-use crate::config::{Line, LinuxLines};
+use crate::config::{GpioLine, LinuxLines};
 use crate::error::HardwareError;
-use crate::leds::driver::{Lamp, Lamps};
-use crate::leds::pattern::BLINK;
-use crate::leds::pattern::Light;
+use crate::leds::driver::{Led, LedDriver};
+use crate::leds::pattern::BLINK_INTERVAL;
+use crate::leds::pattern::LedPattern;
 
-/// Who uses a line, as `gpioinfo` shows it.
+/// Name of the consumer of a line, as `gpioinfo` shows it.
 const CONSUMER: &str = "smearscope";
-/// A pulse of an LED that breathes, too short to be seen.
-const PULSE: Duration = Duration::from_millis(10);
+/// PWM period of a breathing LED, too short to be visible.
+const PWM_PERIOD: Duration = Duration::from_millis(10);
 
 pub(super) fn describe_button(lines: &LinuxLines) -> String {
     format!("{} line {}", lines.chip, lines.button)
@@ -32,10 +32,16 @@ pub(super) fn describe_leds(lines: &LinuxLines) -> String {
     )
 }
 
-/// The chip of a name, a path or a label.
+/// Opens the chip with the given name, path or label.
 fn open_chip(part: &'static str, wanted: &str) -> Result<Chip, HardwareError> {
-    let chips = chips()
-        .map_err(|error| open_error(part, wanted, "look for /dev/gpiochip*", Some(error)))?;
+    let chips = chips().map_err(|error| {
+        open_error(
+            part,
+            wanted,
+            "check that /dev/gpiochip* exists",
+            Some(error),
+        )
+    })?;
     let is_wanted = |path: &PathBuf| {
         path.ends_with(wanted)
             || Chip::from_path(path)
@@ -49,12 +55,12 @@ fn open_chip(part: &'static str, wanted: &str) -> Result<Chip, HardwareError> {
             .collect();
         let remedy = if names.is_empty() {
             format!(
-                "this machine has no GPIO chip, or you must {}",
+                "this machine has no GPIO chip, or its device file is not accessible: {}",
                 permissions::GPIO_CHIP.remedy()
             )
         } else {
             format!(
-                "set linux.chip to one of {}, or to its label, or {}",
+                "set linux.chip to one of {} or to a label that `gpiodetect` shows, or {}",
                 names.join(", "),
                 permissions::GPIO_CHIP.remedy()
             )
@@ -65,15 +71,15 @@ fn open_chip(part: &'static str, wanted: &str) -> Result<Chip, HardwareError> {
         .map_err(|error| open_error(part, wanted, &permissions::GPIO_CHIP.remedy(), Some(error)))
 }
 
-fn find_line(part: &'static str, chip: &Chip, line: &Line) -> Result<Offset, HardwareError> {
+fn find_line(part: &'static str, chip: &Chip, line: &GpioLine) -> Result<Offset, HardwareError> {
     match line {
-        Line::Offset(offset) => Ok(*offset),
-        Line::Name(name) => chip
+        GpioLine::Offset(offset) => Ok(*offset),
+        GpioLine::Name(name) => chip
             .find_line_info(name)
             .map(|info| info.offset)
             .ok_or_else(|| {
                 let at = format!("line {name} of {}", chip.path().display());
-                let remedy = "choose a name or a number that `gpioinfo` shows";
+                let remedy = "use a name or a number that `gpioinfo` shows";
                 open_error(part, &at, remedy, None)
             }),
     }
@@ -96,7 +102,7 @@ fn open_error(
 fn lost(part: &'static str, error: gpiocdev::Error) -> HardwareError {
     HardwareError::Lost {
         part,
-        remedy: "see whether its GPIO chip is there with `gpiodetect`".into(),
+        remedy: "check with `gpiodetect` that its GPIO chip is present".into(),
         source: Some(error.into()),
     }
 }
@@ -104,8 +110,8 @@ fn lost(part: &'static str, error: gpiocdev::Error) -> HardwareError {
 /// A push-button to ground.
 pub(super) struct LineContact {
     request: Request,
-    /// Room for one event. `Request::read_edge_event` of gpiocdev 0.8 takes up to eight out of the kernel's
-    /// queue and forgets all but the first, so that a button might seem to be held that was let go.
+    /// Buffer for one event. `Request::read_edge_event` of gpiocdev 0.8 takes up to eight events from the
+    /// kernel's queue and loses all but the first, so a released button could appear to be held.
     event: Vec<u64>,
 }
 
@@ -125,7 +131,7 @@ impl LineContact {
             request.with_bias(Bias::PullUp);
         }
         let request = request.request().map_err(|error| {
-            let remedy = "see with `gpioinfo` that no other program uses it; where the chip has no \
+            let remedy = "check with `gpioinfo` that no other program uses it; if the chip has no internal \
                           pull-up, wire one and set linux.button_pull_up = false";
             open_error("button", &describe_button(lines), remedy, Some(error))
         })?;
@@ -135,9 +141,9 @@ impl LineContact {
 }
 
 impl Contact for LineContact {
-    fn next_edge(&mut self, patience: Duration) -> Result<Option<Edge>, HardwareError> {
+    fn next_edge(&mut self, timeout: Duration) -> Result<Option<Edge>, HardwareError> {
         let mut next = || {
-            if !self.request.wait_edge_event(patience)? {
+            if !self.request.wait_edge_event(timeout)? {
                 return Ok(None);
             }
             let length = self.request.read_edge_events_into_slice(&mut self.event)?;
@@ -153,9 +159,9 @@ impl Contact for LineContact {
 }
 
 /// The red, the amber and the green LED.
-pub(super) fn open_leds(lines: &LinuxLines) -> Result<Lamps, HardwareError> {
+pub(super) fn open_leds(lines: &LinuxLines) -> Result<LedDriver, HardwareError> {
     let chip = open_chip("LEDs", &lines.chip)?;
-    let lamp = |line: &Line| {
+    let led = |line: &GpioLine| {
         let offset = find_line("LEDs", &chip, line)?;
         let mut request = Request::builder();
         request
@@ -168,54 +174,57 @@ pub(super) fn open_leds(lines: &LinuxLines) -> Result<Lamps, HardwareError> {
         request
             .as_output(Value::Inactive)
             .request()
-            .map(|request| LineLamp { request, offset })
+            .map(|request| LineLed { request, offset })
             .map_err(|error| {
                 let at = format!("line {line} of {}", lines.chip);
-                let remedy = "see with `gpioinfo` that no other program uses it";
+                let remedy = "check with `gpioinfo` that no other program uses it";
                 open_error("LEDs", &at, remedy, Some(error))
             })
     };
-    Lamps::start([lamp(&lines.red)?, lamp(&lines.amber)?, lamp(&lines.green)?])
+    LedDriver::start([led(&lines.red)?, led(&lines.amber)?, led(&lines.green)?])
 }
 
-/// An LED on a line that is either high or low: it breathes by pulses of varying length.
-struct LineLamp {
+/// An LED on a line that is only high or low. Breathing is PWM in this thread.
+struct LineLed {
     request: Request,
     offset: Offset,
 }
 
-impl Lamp for LineLamp {
-    fn shine(
+impl Led for LineLed {
+    fn update(
         &mut self,
-        light: Light,
+        pattern: LedPattern,
         elapsed: Duration,
     ) -> Result<Option<Duration>, HardwareError> {
-        let (is_lit, again) = switched(light, elapsed);
+        let (is_lit, next_update) = switched(pattern, elapsed);
         self.request
             .set_value(self.offset, Value::from(is_lit))
             .map_err(|error| lost("LEDs", error))?;
-        Ok(again)
+        Ok(next_update)
     }
 }
 
-/// Whether an LED that can only be switched is lit `elapsed` after its light began, and for how long
-/// it stays so, if not for ever.
-fn switched(light: Light, elapsed: Duration) -> (bool, Option<Duration>) {
+/// Whether an LED that can only be on or off is lit `elapsed` after its pattern began, and for how long it
+/// stays so; `None`: until the pattern changes.
+fn switched(pattern: LedPattern, elapsed: Duration) -> (bool, Option<Duration>) {
     let elapsed_ns = elapsed.as_nanos();
-    // Within a period: what has passed, and what is left.
+    // Elapsed and remaining time within the current period.
     let within = |period: Duration| {
         let passed = elapsed_ns % period.as_nanos();
         (passed, period.as_nanos() - passed)
     };
     let nanos = |ns: u128| Some(Duration::from_nanos(ns as u64));
-    match light {
-        Light::Off => (false, None),
-        Light::Steady => (true, None),
-        Light::Blink => (light.brightness(elapsed) > 0.0, nanos(within(BLINK).1)),
-        Light::Breathe => {
-            let (passed, left) = within(PULSE);
+    match pattern {
+        LedPattern::Off => (false, None),
+        LedPattern::On => (true, None),
+        LedPattern::Blink => (
+            pattern.brightness(elapsed) > 0.0,
+            nanos(within(BLINK_INTERVAL).1),
+        ),
+        LedPattern::Breathe => {
+            let (passed, left) = within(PWM_PERIOD);
             let start = Duration::from_nanos((elapsed_ns - passed) as u64);
-            let lit = PULSE.mul_f32(light.brightness(start)).as_nanos();
+            let lit = PWM_PERIOD.mul_f32(pattern.brightness(start)).as_nanos();
             if passed < lit {
                 (true, nanos(lit - passed))
             } else {
@@ -229,47 +238,47 @@ fn switched(light: Light, elapsed: Duration) -> (bool, Option<Duration>) {
 mod tests {
     use super::*;
 
-    /// For how much of `whole` an LED is lit that is switched as told.
-    fn lit_share(light: Light, start: Duration, whole: Duration) -> f64 {
+    /// Share of `whole` during which the LED is lit.
+    fn lit_share(pattern: LedPattern, start: Duration, whole: Duration) -> f64 {
         let mut lit = Duration::ZERO;
         let mut at = start;
         while at < start + whole {
-            let (is_lit, again) = switched(light, at);
-            let again = again.unwrap();
-            assert!(!again.is_zero(), "the thread would never sleep");
+            let (is_lit, duration) = switched(pattern, at);
+            let duration = duration.unwrap();
+            assert!(!duration.is_zero(), "the thread would never sleep");
             if is_lit {
-                lit += again;
+                lit += duration;
             }
-            at += again;
+            at += duration;
         }
         lit.as_secs_f64() / whole.as_secs_f64()
     }
 
     #[test]
-    fn pulses_are_as_bright_as_the_light() {
+    fn the_duty_cycle_equals_the_brightness() {
         for ms in [0, 700, 1500, 2900] {
             let start = Duration::from_millis(ms);
-            let share = lit_share(Light::Breathe, start, PULSE);
-            let brightness = f64::from(Light::Breathe.brightness(start));
+            let share = lit_share(LedPattern::Breathe, start, PWM_PERIOD);
+            let brightness = f64::from(LedPattern::Breathe.brightness(start));
             assert!((share - brightness).abs() < 1e-3, "{ms} ms: {share}");
         }
         let second = Duration::from_secs(1);
-        assert!((lit_share(Light::Blink, Duration::ZERO, second) - 0.5).abs() < 1e-9);
+        assert!((lit_share(LedPattern::Blink, Duration::ZERO, second) - 0.5).abs() < 1e-9);
     }
 
     #[test]
-    fn a_late_call_is_told_how_little_is_left() {
+    fn a_late_call_gets_the_remaining_time() {
         let late = Duration::from_millis(260);
         assert_eq!(
-            switched(Light::Blink, late),
+            switched(LedPattern::Blink, late),
             (false, Some(Duration::from_millis(240)))
         );
-        assert_eq!(switched(Light::Off, late), (false, None));
-        assert_eq!(switched(Light::Steady, late), (true, None));
+        assert_eq!(switched(LedPattern::Off, late), (false, None));
+        assert_eq!(switched(LedPattern::On, late), (true, None));
     }
 
     #[test]
-    fn a_chip_that_is_not_there_is_named_with_a_remedy() {
+    fn the_error_of_a_missing_chip_has_its_name_and_a_remedy() {
         let lines = LinuxLines {
             chip: "no-such-chip".into(),
             ..LinuxLines::default()

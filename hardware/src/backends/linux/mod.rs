@@ -1,4 +1,4 @@
-//! Any board with Linux: button and LEDs on lines of a GPIO chip, SSD1306 on I2C, USB microscope
+//! Any board that runs Linux: button and LEDs on lines of a GPIO chip, SSD1306 on I2C, USB microscope
 //! camera.
 
 mod gpio;
@@ -6,8 +6,8 @@ mod gpio;
 use crate::board::{Board, assembly};
 use crate::config::{Equipment, LinuxLines};
 
-/// Makes the board. Its parts may be missing, now or later: the board's faults tell of them until
-/// they come.
+/// Builds the board. Parts may be missing now or later; they are listed in the board's faults and reopened
+/// automatically.
 pub fn board(equipment: &Equipment, lines: &LinuxLines) -> Board {
     let (button, leds) = (lines.clone(), lines.clone());
     assembly::board(
@@ -23,23 +23,23 @@ pub fn board(equipment: &Equipment, lines: &LinuxLines) -> Board {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Device;
-    use crate::leds::pattern::Lights;
+    use crate::config::CameraDevice;
+    use crate::leds::pattern::LedPatterns;
     use crate::screen::canvas::Canvas;
 
     #[test]
-    fn a_board_of_which_everything_is_missing_is_made_and_tells_so() {
+    fn a_board_without_any_part_is_built_and_lists_its_faults() {
         let mut equipment = Equipment::default();
         equipment.oled.bus = 250;
-        equipment.camera.device = Device::Path("/dev/v4l/by-id/absent".into());
+        equipment.camera.device = CameraDevice::Path("/dev/v4l/by-id/absent".into());
         let lines = LinuxLines {
             chip: "no-such-chip".into(),
             ..LinuxLines::default()
         };
         let mut board = board(&equipment, &lines);
-        board.leds.show(Lights::default()).unwrap_err();
+        board.leds.show(LedPatterns::default()).unwrap_err();
         board.screen.show(&Canvas::default()).unwrap_err();
-        let faults = board.faults.look().join("\n");
+        let faults = board.faults.check().join("\n");
         for part in ["camera", "OLED", "LEDs"] {
             assert!(faults.contains(part), "{part}: {faults}");
         }

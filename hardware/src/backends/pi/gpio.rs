@@ -10,23 +10,23 @@ use crate::button::contact::{Contact, instant};
 use crate::button::gestures::Edge;
 use crate::config::PiPins;
 use crate::error::HardwareError;
-use crate::leds::driver::{Lamp, Lamps};
-use crate::leds::pattern::Light;
+use crate::leds::driver::{Led, LedDriver};
+use crate::leds::pattern::LedPattern;
 
-/// The kernel keeps the worst chatter from waking anybody up; the gestures take care of the rest.
-const DEBOUNCE: Duration = Duration::from_millis(5);
-/// Pulses a second of an LED that breathes, too many to be seen.
-const PULSES_HERTZ: f64 = 100.0;
-/// From one brightness of a breath to the next.
+/// The kernel filters most bounces out, which saves wake-ups; the gesture recogniser filters the rest.
+const KERNEL_DEBOUNCE: Duration = Duration::from_millis(5);
+/// PWM frequency of a breathing LED, too high to be visible.
+const PWM_HERTZ: f64 = 100.0;
+/// Time between two brightness steps of a breathing LED.
 const BREATH_STEP: Duration = Duration::from_millis(30);
-/// Blinks a second, and the lit share of each.
+/// Frequency and duty cycle of a blinking LED.
 const BLINK_HERTZ: f64 = 2.0;
-const BLINK_SHARE: f64 = 0.5;
+const BLINK_DUTY_CYCLE: f64 = 0.5;
 
-/// Looks whether this is a Raspberry Pi.
+/// Checks that this machine is a Raspberry Pi.
 ///
 /// # Errors
-/// [`HardwareError::Open`] if not: nothing that may be plugged in later can mend that.
+/// [`HardwareError::Open`] if it is not, because retrying cannot help.
 pub(super) fn check_model() -> Result<(), HardwareError> {
     match Gpio::new() {
         Err(error @ rppal::gpio::Error::UnknownModel) => {
@@ -56,13 +56,14 @@ fn pin(part: &'static str, number: u8) -> Result<rppal::gpio::Pin, HardwareError
 fn open_error(part: &'static str, at: &str, error: rppal::gpio::Error) -> HardwareError {
     let remedy = match error {
         rppal::gpio::Error::UnknownModel => {
-            "this machine is no Raspberry Pi; use another board's lines with --board linux, or the \
-             simulated bench with --board sim"
+            "this machine is not a Raspberry Pi; use --board linux for another board or --board sim \
+             for the simulated bench"
                 .into()
         }
         rppal::gpio::Error::PermissionDenied(_) => permissions::GPIO_MEMORY.remedy(),
         _ => {
-            "check the pin numbers in the configuration, and that no other program uses them".into()
+            "check the pin numbers in the configuration and that no other program uses the pins"
+                .into()
         }
     };
     HardwareError::Open {
@@ -76,7 +77,7 @@ fn open_error(part: &'static str, at: &str, error: rppal::gpio::Error) -> Hardwa
 /// A push-button to ground, watched by an interrupt.
 pub(super) struct PiContact {
     edges: Receiver<Edge>,
-    /// Dropping it ends the interrupt.
+    /// Dropping it removes the interrupt.
     pin: InputPin,
 }
 
@@ -84,13 +85,13 @@ impl PiContact {
     pub(super) fn open(pins: &PiPins) -> Result<Self, HardwareError> {
         let mut pin = pin("button", pins.button_pin)?.into_input_pullup();
         let (sender, edges) = mpsc::channel();
-        pin.set_async_interrupt(Trigger::Both, Some(DEBOUNCE), move |event| {
-            // The kernel dates the end of the chatter that it takes away, of both edges of a press alike.
+        pin.set_async_interrupt(Trigger::Both, Some(KERNEL_DEBOUNCE), move |event| {
+            // The timestamp is that of the end of the bounces, for both edges of a press alike.
             let edge = Edge {
                 at: instant(event.timestamp),
                 is_closed: event.trigger == Trigger::FallingEdge,
             };
-            // Nobody listens any more once the button is dropped.
+            // The receiver is gone once the button is dropped.
             let _ = sender.send(edge);
         })
         .map_err(|error| open_error("button", &format!("GPIO {}", pin.pin()), error))?;
@@ -99,8 +100,8 @@ impl PiContact {
 }
 
 impl Contact for PiContact {
-    fn next_edge(&mut self, patience: Duration) -> Result<Option<Edge>, HardwareError> {
-        match self.edges.recv_timeout(patience) {
+    fn next_edge(&mut self, timeout: Duration) -> Result<Option<Edge>, HardwareError> {
+        match self.edges.recv_timeout(timeout) {
             Ok(edge) => Ok(Some(edge)),
             Err(RecvTimeoutError::Timeout) => Ok(None),
             Err(RecvTimeoutError::Disconnected) => Err(HardwareError::Lost {
@@ -113,54 +114,54 @@ impl Contact for PiContact {
 }
 
 /// The red, the amber and the green LED, each to ground.
-pub(super) fn open_leds(pins: &PiPins) -> Result<Lamps, HardwareError> {
-    let lamp = |number| {
-        pin("LEDs", number).map(|pin| PiLamp {
+pub(super) fn open_leds(pins: &PiPins) -> Result<LedDriver, HardwareError> {
+    let led = |number| {
+        pin("LEDs", number).map(|pin| PiLed {
             pin: pin.into_output_low(),
-            shown: Light::Off,
+            shown: LedPattern::Off,
         })
     };
-    Lamps::start([
-        lamp(pins.red_pin)?,
-        lamp(pins.amber_pin)?,
-        lamp(pins.green_pin)?,
+    LedDriver::start([
+        led(pins.red_pin)?,
+        led(pins.amber_pin)?,
+        led(pins.green_pin)?,
     ])
 }
 
-/// An LED that rppal pulses in software.
-struct PiLamp {
+/// An LED driven by the software PWM of rppal.
+struct PiLed {
     pin: OutputPin,
-    shown: Light,
+    shown: LedPattern,
 }
 
-impl Lamp for PiLamp {
-    fn shine(
+impl Led for PiLed {
+    fn update(
         &mut self,
-        light: Light,
+        pattern: LedPattern,
         elapsed: Duration,
     ) -> Result<Option<Duration>, HardwareError> {
         let pin = &mut self.pin;
-        let is_shown = std::mem::replace(&mut self.shown, light) == light;
-        if is_shown && light != Light::Breathe {
+        let is_unchanged = std::mem::replace(&mut self.shown, pattern) == pattern;
+        if is_unchanged && pattern != LedPattern::Breathe {
             return Ok(None);
         }
-        let (driven, again) = match light {
-            Light::Off => (pin.clear_pwm().map(|()| pin.set_low()), None),
-            Light::Steady => (pin.clear_pwm().map(|()| pin.set_high()), None),
-            Light::Blink => (pin.set_pwm_frequency(BLINK_HERTZ, BLINK_SHARE), None),
-            Light::Breathe => {
-                let share = f64::from(light.brightness(elapsed));
+        let (result, next_update) = match pattern {
+            LedPattern::Off => (pin.clear_pwm().map(|()| pin.set_low()), None),
+            LedPattern::On => (pin.clear_pwm().map(|()| pin.set_high()), None),
+            LedPattern::Blink => (pin.set_pwm_frequency(BLINK_HERTZ, BLINK_DUTY_CYCLE), None),
+            LedPattern::Breathe => {
+                let duty_cycle = f64::from(pattern.brightness(elapsed));
                 (
-                    pin.set_pwm_frequency(PULSES_HERTZ, share),
+                    pin.set_pwm_frequency(PWM_HERTZ, duty_cycle),
                     Some(BREATH_STEP),
                 )
             }
         };
-        driven.map_err(|error| HardwareError::Lost {
+        result.map_err(|error| HardwareError::Lost {
             part: "LEDs",
             remedy: format!("restart the appliance (GPIO {})", pin.pin()),
             source: Some(error.into()),
         })?;
-        Ok(again)
+        Ok(next_update)
     }
 }

@@ -6,11 +6,11 @@ use crate::board::{Board, assembly};
 use crate::config::{Equipment, PiPins, Wired};
 use crate::error::HardwareError;
 
-/// Makes the board of a Raspberry Pi. Its parts may be missing, now or later: the board's faults
-/// tell of them until they come.
+/// Builds the board of a Raspberry Pi. Parts may be missing now or later; they are listed in the board's
+/// faults and reopened automatically.
 ///
 /// # Errors
-/// [`HardwareError::Open`] if button or LEDs are wanted on a machine that is no Raspberry Pi.
+/// [`HardwareError::Open`] if button or LEDs are configured and the machine is not a Raspberry Pi.
 pub fn board(equipment: &Equipment, pins: &PiPins) -> Result<Board, HardwareError> {
     if Wired::Gpio == equipment.button || Wired::Gpio == equipment.leds {
         gpio::check_model()?;
@@ -32,7 +32,7 @@ mod tests {
     use crate::config::Display;
 
     #[test]
-    fn elsewhere_than_on_a_pi_the_error_says_so_and_a_bench_without_pins_is_made_all_the_same() {
+    fn on_other_machines_only_a_board_without_pins_is_built() {
         if std::path::Path::new("/dev/gpiomem").exists() {
             eprintln!("skipped: this is a Raspberry Pi");
             return;

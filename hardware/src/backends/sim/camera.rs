@@ -1,4 +1,4 @@
-//! A camera that plays a folder of images.
+//! A camera that plays the images of a folder.
 
 use std::fs::File;
 use std::io::Read;
@@ -9,17 +9,18 @@ use crate::camera::frame::{Frame, Pixels};
 use crate::error::HardwareError;
 use crate::ports::Camera;
 
-/// Larger files are refused: no camera delivers such frames.
+/// Size limit of an image file, larger than any frame of a camera.
 const MAX_FILE_BYTES: u64 = 64 << 20;
+/// File extensions of images, compared case-insensitively.
 const EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "png", "bmp", "tif", "tiff"];
 
-/// Plays the images of a folder in the order of their names, again and again. The folder is read
-/// anew for each picture, so images may come and go. A named pipe is an image, too: until somebody
-/// writes one into it, the camera stalls, as a real one may.
+/// Plays the images of a folder in a loop, sorted by name. The folder is read again for each picture, so
+/// images may be added and removed. A named pipe counts as an image: the camera stalls until an image is
+/// written into it, as a real camera may stall.
 #[derive(Debug)]
 pub struct FolderCamera {
     folder: PathBuf,
-    /// The name shown last.
+    /// Path of the last picture.
     last: Option<PathBuf>,
 }
 
@@ -32,10 +33,8 @@ impl FolderCamera {
         images(&folder)?;
         Ok(Self { folder, last: None })
     }
-}
 
-impl FolderCamera {
-    /// The image that follows the one shown last.
+    /// The image after the last picture.
     fn next(&self) -> Result<PathBuf, HardwareError> {
         let images = images(&self.folder)?;
         images
@@ -56,7 +55,7 @@ impl Camera for FolderCamera {
             .file_name()
             .map(|name| name.to_string_lossy().into_owned())
             .unwrap_or_default();
-        // Also after a failure: one unreadable file must not stop the show.
+        // Also after a failure, so that an unreadable file is skipped.
         self.last = Some(next);
         Ok(Frame {
             pixels: Pixels::Encoded(bytes?),
@@ -66,13 +65,15 @@ impl Camera for FolderCamera {
         })
     }
 
-    /// The image that the next picture will show.
-    fn glimpse(&mut self) -> Result<Pixels, HardwareError> {
+    /// The image that the next capture will return.
+    fn preview(&mut self) -> Result<Pixels, HardwareError> {
         let next = self.next()?;
         if !next.is_file() {
-            // What is read from a pipe is not there for the capture any more.
-            return Err(HardwareError::DamagedFrame {
-                reason: format!("{} is only read when it is captured", next.display()),
+            // A preview would take the image out of the pipe before the capture.
+            return Err(HardwareError::Unsupported {
+                part: "camera",
+                wanted: format!("a preview of the pipe {}", next.display()),
+                offers: "captures only".into(),
             });
         }
         read(&next).map(Pixels::Encoded)
@@ -83,12 +84,12 @@ impl Camera for FolderCamera {
     }
 }
 
-/// The folder's images in the order of their names; at least one.
+/// The images of the folder, sorted by name; at least one.
 fn images(folder: &Path) -> Result<Vec<PathBuf>, HardwareError> {
     let entries = std::fs::read_dir(folder).map_err(|error| HardwareError::Open {
         part: "camera",
         at: folder.display().to_string(),
-        remedy: "name a folder of images".into(),
+        remedy: "name a folder that holds images".into(),
         source: Some(error.into()),
     })?;
     let mut paths: Vec<PathBuf> = entries
@@ -120,7 +121,7 @@ fn read(path: &Path) -> Result<Vec<u8>, HardwareError> {
         .and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes))
         .map_err(|error| HardwareError::Lost {
             part: "camera",
-            remedy: format!("{} cannot be read; check its permissions", path.display()),
+            remedy: format!("check the permissions of {}", path.display()),
             source: Some(error.into()),
         })?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
@@ -150,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn images_play_by_name_in_a_loop_and_other_files_do_not() {
+    fn images_play_in_a_loop_by_name_and_other_files_are_ignored() {
         let folder = folder(&["b.PNG", "a.jpg", "notes.txt", "c.tiff"]);
         let mut camera = FolderCamera::open(folder.path().into()).unwrap();
         assert_eq!(
@@ -160,12 +161,12 @@ mod tests {
     }
 
     #[test]
-    fn a_glimpse_shows_what_the_next_picture_will() {
+    fn a_preview_shows_the_next_picture() {
         let folder = folder(&["a.jpg", "b.jpg"]);
         let mut camera = FolderCamera::open(folder.path().into()).unwrap();
         for name in ["a.jpg", "b.jpg", "a.jpg"] {
             for _ in 0..2 {
-                let seen = camera.glimpse().unwrap();
+                let seen = camera.preview().unwrap();
                 assert_eq!(seen, Pixels::Encoded(name.into()));
             }
             assert_eq!(camera.capture().unwrap().source, name);
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn images_may_come_and_go() {
+    fn images_may_be_added_and_removed() {
         let folder = folder(&["a.jpg", "b.jpg"]);
         let mut camera = FolderCamera::open(folder.path().into()).unwrap();
         assert_eq!(sources(&mut camera, 1), ["a.jpg"]);

@@ -5,22 +5,22 @@ use std::io::{self, BufRead, Read, Write};
 use crate::button::gestures::ButtonEvent;
 use crate::button::queue::PressSender;
 use crate::error::HardwareError;
-use crate::leds::pattern::Lights;
+use crate::leds::pattern::LedPatterns;
 use crate::screen::canvas::Canvas;
 use crate::screen::text_art::braille;
 
-/// Longer lines are no command.
+/// Longest line that is read as a command.
 const MAX_LINE: u64 = 1024;
-/// How much of a line that is no command is repeated to whoever sent it.
+/// Number of bytes of an unknown command that are quoted in the answer.
 const QUOTED: usize = 40;
-const HELP: &str = "press = push the button, long = hold it (next slide), double = push it twice (show the last \
-     display again), each as soon as the bench is ready; quit or the end of the input = switch off";
+const HELP: &str = "press = short press, long = long press (next slide), double = double press (show the last \
+     verdict again), each as soon as the bench is ready; quit or the end of the input = switch off";
 
-/// Reads commands from standard input on a thread of its own.
+/// Starts a thread that reads commands from standard input.
 pub(super) fn start(presses: PressSender) -> Result<(), HardwareError> {
     std::thread::Builder::new()
         .name("panel".into())
-        .spawn(move || obey(io::stdin().lock(), &presses))
+        .spawn(move || run_commands(io::stdin().lock(), &presses))
         .map(drop)
         .map_err(|error| HardwareError::Open {
             part: "button",
@@ -30,52 +30,52 @@ pub(super) fn start(presses: PressSender) -> Result<(), HardwareError> {
         })
 }
 
-fn obey(mut input: impl BufRead, presses: &PressSender) {
+fn run_commands(mut input: impl BufRead, presses: &PressSender) {
     let mut line = Vec::new();
     while let Ok(true) = read_line(&mut input, &mut line) {
-        let is_heard = match line.trim_ascii() {
-            b"press" => presses.tell_when_ready(ButtonEvent::Press),
-            b"long" => presses.tell_when_ready(|_| ButtonEvent::NextSlide),
-            b"double" => presses.tell_when_ready(|_| ButtonEvent::Repeat),
+        let is_running = match line.trim_ascii() {
+            b"press" => presses.send_when_ready(ButtonEvent::Press),
+            b"long" => presses.send_when_ready(|_| ButtonEvent::NextSlide),
+            b"double" => presses.send_when_ready(|_| ButtonEvent::Repeat),
             b"quit" => break,
             b"" => true,
-            b"help" => tell(HELP),
-            other => tell(&format!(
+            b"help" => answer(HELP),
+            other => answer(&format!(
                 "unknown command {:?}; {HELP}",
                 String::from_utf8_lossy(&other[..other.len().min(QUOTED)])
             )),
         };
-        if !is_heard {
+        if !is_running {
             return;
         }
     }
     presses.shutdown();
 }
 
-/// Reads one line, or so much of it that it is no command any more; `false` at the end.
+/// Reads one line, cut off at [`MAX_LINE`]; `false` at the end of the input.
 fn read_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
     line.clear();
     let read = input.take(MAX_LINE).read_until(b'\n', line)?;
     if read as u64 == MAX_LINE && !line.ends_with(b"\n") {
-        // What follows belongs to the same line and must not be taken for a command.
+        // The rest of the line must not be read as a command.
         input.skip_until(b'\n')?;
         line.extend("…".bytes());
     }
     Ok(read > 0)
 }
 
-/// Answers on standard error; one who closed it does not want to know, and is heard all the same.
-fn tell(text: &str) -> bool {
+/// Answers on standard error. Always `true`: a closed standard error must not stop the commands.
+fn answer(text: &str) -> bool {
     let _ = writeln!(io::stderr(), "{text}");
     true
 }
 
-pub(super) fn print_lights(lights: Lights) {
+pub(super) fn print_leds(leds: LedPatterns) {
     print(&format!(
         "leds: red={} amber={} green={}\n",
-        lights.red.word(),
-        lights.amber.word(),
-        lights.green.word()
+        leds.red.name(),
+        leds.amber.name(),
+        leds.green.name()
     ));
 }
 
@@ -83,7 +83,7 @@ pub(super) fn print_picture(picture: &Canvas) {
     print(&framed(picture));
 }
 
-/// The picture in lines of 66 characters.
+/// The picture in a frame, in lines of 66 characters.
 fn framed(picture: &Canvas) -> String {
     let edge = "─".repeat(64);
     let mut text = format!("┌{edge}┐\n");
@@ -94,7 +94,7 @@ fn framed(picture: &Canvas) -> String {
     text
 }
 
-/// A reader that went away is no reason to stop the bench.
+/// Prints to standard output. A closed standard output must not stop the bench.
 fn print(text: &str) {
     let mut stdout = io::stdout().lock();
     let _ = stdout
@@ -107,11 +107,11 @@ mod tests {
     use super::*;
     use crate::button::queue::press_queue;
 
-    /// What the loop receives while a thread obeys `input`.
+    /// The events that the loop receives from the commands in `input`.
     async fn events(input: impl Into<Vec<u8>>) -> Vec<ButtonEvent> {
         let (sender, mut receiver) = press_queue();
         let input = input.into();
-        let thread = std::thread::spawn(move || obey(&input[..], &sender));
+        let thread = std::thread::spawn(move || run_commands(&input[..], &sender));
         let mut events = Vec::new();
         while events.last() != Some(&ButtonEvent::Shutdown) {
             events.push(receiver.next().await);
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_press_waits_for_the_bench_and_the_end_switches_off() {
+    async fn each_press_waits_for_the_bench_and_the_end_of_input_switches_off() {
         let events = events(b"press\n\npress\r\npress").await;
         assert_eq!(events.len(), 4, "{events:?}");
         assert!(matches!(events[2], ButtonEvent::Press(_)));

@@ -1,29 +1,30 @@
-//! The last lines of a log, for the terminal panel to show: a log written to the terminal itself
-//! would garble it.
+//! The last lines of the log, which the terminal panel shows below itself. A log written to the terminal
+//! would garble the panel.
 
 use std::collections::VecDeque;
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// How many lines are kept, and how many bytes of each.
-const LINES: usize = 50;
-const LINE_BYTES: usize = 400;
+/// Number of lines that are kept.
+const MAX_LINES: usize = 50;
+/// Number of bytes that are kept of each line.
+const MAX_LINE_BYTES: usize = 400;
 
-/// A log target that keeps the last lines; clones share them.
+/// A log target that keeps the last lines. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct LogLines(Arc<Mutex<Tail>>);
 
 #[derive(Debug, Default)]
 struct Tail {
     lines: VecDeque<String>,
-    /// The last line has not ended yet.
+    /// The last line is not complete yet.
     is_open: bool,
 }
 
 impl Tail {
     fn add(&mut self, text: &str) {
         if !self.is_open {
-            if self.lines.len() == LINES {
+            if self.lines.len() == MAX_LINES {
                 self.lines.pop_front();
             }
             self.lines.push_back(String::new());
@@ -31,7 +32,7 @@ impl Tail {
         self.is_open = !text.ends_with('\n');
         if let Some(line) = self.lines.back_mut() {
             line.push_str(text.trim_end_matches(['\r', '\n']));
-            line.truncate(line.floor_char_boundary(LINE_BYTES));
+            line.truncate(line.floor_char_boundary(MAX_LINE_BYTES));
         }
     }
 }
@@ -78,7 +79,7 @@ mod tests {
         }
         let lines = log.last(2);
         assert!(lines[0].starts_with("line 198 ä") && lines[1].starts_with("line 199 ä"));
-        assert!(lines[1].len() <= LINE_BYTES);
-        assert_eq!(log.last(1000).len(), LINES);
+        assert!(lines[1].len() <= MAX_LINE_BYTES);
+        assert_eq!(log.last(1000).len(), MAX_LINES);
     }
 }

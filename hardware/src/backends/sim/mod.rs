@@ -1,4 +1,4 @@
-//! A bench on a desktop: a folder of images for a camera, a terminal or plain lines for a panel.
+//! A simulated bench for desktops: a folder of images as camera, a terminal or plain lines as panel.
 
 mod camera;
 mod lines;
@@ -22,29 +22,29 @@ use crate::screen::virtual_ssd1306::VirtualSsd1306;
 use panel::{PanelButton, PanelLeds, PanelScreen};
 use view::View;
 
-/// Where the simulated OLED sits on its simulated bus.
+/// Address of the simulated OLED on its simulated bus.
 const OLED_ADDRESS: u8 = 0x3c;
 
-/// What the simulated bench is made of.
+/// Settings of the simulated bench.
 #[derive(Debug, Clone)]
 pub struct SimConfig {
-    /// Folder of images that the camera plays in the order of their names, again and again.
+    /// Folder of images that the camera plays in a loop, sorted by name.
     pub fields: PathBuf,
-    /// What stands for OLED, LEDs and button.
+    /// How OLED, LEDs and button are shown.
     pub panel: Panel,
-    /// Of the simulated OLED.
+    /// Size of the simulated OLED.
     pub screen: ScreenSize,
 }
 
-/// Makes a simulated bench.
+/// Builds a simulated bench.
 ///
 /// # Errors
 /// [`HardwareError::Open`] if the folder cannot be read, [`HardwareError::NoImages`] if it holds
 /// none.
 pub fn board(config: SimConfig) -> Result<Board, HardwareError> {
     let camera = FolderCamera::open(config.fields)?;
-    let (bus, glass) = VirtualSsd1306::new(OLED_ADDRESS, config.screen);
-    let view = View::new(glass);
+    let (bus, display) = VirtualSsd1306::new(OLED_ADDRESS, config.screen);
+    let view = View::new(display);
     let print = matches!(config.panel, Panel::Lines);
     Ok(Board {
         name: "sim",

@@ -1,7 +1,5 @@
-//! What the two kinds of panel share: OLED and LEDs as a person sees them, and the ports to them.
+//! The simulated button, LEDs and screen, for both kinds of panel.
 
-use std::sync::PoisonError;
-use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
 use super::log_lines::LogLines;
@@ -9,21 +7,21 @@ use super::view::View;
 use super::{lines, terminal};
 use crate::button::queue::PressSender;
 use crate::error::HardwareError;
-use crate::leds::pattern::Lights;
+use crate::leds::pattern::LedPatterns;
 use crate::ports::{Button, Screen, StatusLeds};
 use crate::screen::canvas::{Canvas, ScreenSize};
 use crate::screen::ssd1306::Ssd1306Screen;
 use crate::screen::virtual_ssd1306::VirtualSsd1306;
 
-/// What stands for OLED, LEDs and button.
+/// How OLED, LEDs and button are shown.
 #[derive(Debug, Clone)]
 pub enum Panel {
-    /// Drawn in the terminal; keys are the button.
+    /// Drawn in the terminal; keys act as the button.
     Terminal {
-        /// The program's log, whose last lines are shown below the panel.
+        /// The log of the program; its last lines are shown below the panel.
         log: LogLines,
     },
-    /// Lines on standard input and output, for pipes: `press`, `long`, `double`, `quit`.
+    /// Lines on standard input and output, for pipes: `press`, `long`, `double` and `quit`.
     Lines,
 }
 
@@ -33,16 +31,10 @@ pub(super) struct PanelLeds {
 }
 
 impl StatusLeds for PanelLeds {
-    fn show(&mut self, lights: Lights) -> Result<(), HardwareError> {
-        let mut shown = self
-            .view
-            .lights
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if self.print && *shown != lights {
-            lines::print_lights(lights);
+    fn show(&mut self, patterns: LedPatterns) -> Result<(), HardwareError> {
+        if self.view.set_leds(patterns) && self.print {
+            lines::print_leds(patterns);
         }
-        *shown = lights;
         Ok(())
     }
 
@@ -80,7 +72,7 @@ impl Screen for PanelScreen {
 pub(super) struct PanelButton {
     panel: Panel,
     view: View,
-    /// Draws the terminal and must put it back before the program ends.
+    /// The drawing thread, which must restore the terminal before the program ends.
     terminal: Option<JoinHandle<()>>,
 }
 
@@ -116,9 +108,9 @@ impl Button for PanelButton {
 
 impl Drop for PanelButton {
     fn drop(&mut self) {
-        self.view.closed.store(true, Ordering::Release);
+        self.view.close();
         if let Some(thread) = self.terminal.take() {
-            // A panic in the drawing thread has been reported and has put the terminal back.
+            // A panic in the drawing thread has been reported and has restored the terminal.
             let _ = thread.join();
         }
     }

@@ -1,4 +1,4 @@
-//! The panel in a terminal: OLED and LEDs drawn as they are, the space bar as the button.
+//! The panel in a terminal: draws OLED and LEDs; the space bar is the button.
 
 use std::io::Write;
 use std::thread::JoinHandle;
@@ -16,24 +16,25 @@ use super::view::View;
 use crate::button::gestures::ButtonEvent;
 use crate::button::queue::PressSender;
 use crate::error::HardwareError;
-use crate::leds::pattern::Light;
+use crate::leds::pattern::LedPattern;
 use crate::screen::text_art::{braille, half_blocks};
 
-/// How often the panel is drawn and the keyboard looked at.
+/// Interval at which the panel is drawn and keys are read.
 const TICK: Duration = Duration::from_millis(50);
-/// Cells of the framed OLED around its rows, drawn with half blocks or with braille.
+/// Width of the framed OLED in cells, drawn with half blocks (large) or with braille (small).
 const LARGE_WIDTH: u16 = 130;
 const SMALL_WIDTH: u16 = 66;
+/// Rows of its frame.
 const FRAME: u16 = 2;
-/// A breathing LED is drawn full from this brightness on.
+/// A breathing LED is drawn as fully lit from this brightness on.
 const BRIGHT: f32 = 0.25;
-/// Lines that must stand below the OLED (LEDs and help), and those of the log that make a large one
-/// worth while.
+/// Lines below the OLED: LEDs and help.
 const FOOT: u16 = 2;
+/// Lines of the log that must fit below a large OLED.
 const LOG: u16 = 4;
 const HELP: &str = " space press · n next slide (long) · r repeat (double) · q switch off ";
 
-/// Takes the terminal over and draws on a thread of its own until the board is gone.
+/// Takes over the terminal and starts a thread that draws the panel until the board is dropped.
 ///
 /// # Errors
 /// [`HardwareError::Open`] if there is no terminal.
@@ -45,21 +46,21 @@ pub(super) fn start(
     let unusable = |error: std::io::Error| HardwareError::Open {
         part: "panel",
         at: "the terminal".into(),
-        remedy: "use the panel of lines".into(),
+        remedy: "use --panel lines".into(),
         source: Some(error.into()),
     };
-    // Also puts the terminal back if the program panics.
+    // This also restores the terminal if the program panics.
     let terminal = ratatui::try_init().map_err(unusable)?;
     std::thread::Builder::new()
         .name("panel".into())
         .spawn(move || {
             let end = run(terminal, &presses, &view, &log);
-            // Once only: a second time would put the cursor back onto what a panic has printed.
-            if is_taken_over().unwrap_or(true) {
+            // Not after a panic, which has restored it: a second time would move the cursor onto the message.
+            if is_raw_mode().unwrap_or(true) {
                 ratatui::restore();
             }
             if let Err(error) = end {
-                // The log was part of the panel, so this goes where it can still be read.
+                // The log was shown in the panel, so print the error where it can still be read.
                 let _ = writeln!(std::io::stderr(), "the terminal panel has ended: {error}");
                 presses.shutdown();
             }
@@ -78,7 +79,7 @@ fn run(
 ) -> std::io::Result<()> {
     let start = Instant::now();
     while !view.is_closed() {
-        if !is_taken_over()? {
+        if !is_raw_mode()? {
             return Err(std::io::Error::other(
                 "another part of the program panicked",
             ));
@@ -88,19 +89,19 @@ fn run(
         if event::poll(TICK)?
             && let Event::Key(key) = event::read()?
         {
-            obey(key, presses);
+            handle_key(key, presses);
         }
     }
     Ok(())
 }
 
-/// Whether the terminal is still the panel's. Whichever thread panics, ratatui's hook gives it back,
-/// and no keys come any more.
-fn is_taken_over() -> std::io::Result<bool> {
+/// Whether the panel still owns the terminal. A panic of any thread restores it through ratatui's hook, and
+/// keys arrive no longer.
+fn is_raw_mode() -> std::io::Result<bool> {
     crossterm::terminal::is_raw_mode_enabled()
 }
 
-fn obey(key: KeyEvent, presses: &PressSender) {
+fn handle_key(key: KeyEvent, presses: &PressSender) {
     if key.kind != KeyEventKind::Press {
         return;
     }
@@ -109,10 +110,10 @@ fn obey(key: KeyEvent, presses: &PressSender) {
             presses.press();
         }
         KeyCode::Char('n') => {
-            presses.tell(ButtonEvent::NextSlide);
+            presses.send(ButtonEvent::NextSlide);
         }
         KeyCode::Char('r') => {
-            presses.tell(ButtonEvent::Repeat);
+            presses.send(ButtonEvent::Repeat);
         }
         KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => {
             presses.shutdown();
@@ -136,7 +137,7 @@ fn draw(frame: &mut Frame, view: &View, log: &LogLines, elapsed: Duration) {
     } else if fits(small, FOOT) {
         (braille(&picture).collect(), small)
     } else {
-        // Half a screen would hide half of what it says.
+        // A cut-off screen could hide a part of the verdict.
         let (width, height) = (small.0, small.1 + FOOT);
         let message = format!("Make the terminal larger: the panel needs {width}x{height}.");
         frame.render_widget(Paragraph::new(message).wrap(Wrap { trim: true }), area);
@@ -150,19 +151,19 @@ fn draw(frame: &mut Frame, view: &View, log: &LogLines, elapsed: Duration) {
     ])
     .areas(area);
 
-    let glass = Paragraph::new(rows.into_iter().collect::<Text>())
+    let display = Paragraph::new(rows.into_iter().collect::<Text>())
         .style(Style::new().fg(Color::LightCyan).bg(Color::Black))
         .block(Block::bordered().title(" smearscope, simulated bench "));
-    frame.render_widget(glass, centred(oled, width));
+    frame.render_widget(display, centred(oled, width));
 
-    let lights = view.lights();
+    let patterns = view.leds();
     let leds_line: Line = [
-        ("red", lights.red, Color::LightRed),
-        ("amber", lights.amber, Color::LightYellow),
-        ("green", lights.green, Color::LightGreen),
+        ("red", patterns.red, Color::LightRed),
+        ("amber", patterns.amber, Color::LightYellow),
+        ("green", patterns.green, Color::LightGreen),
     ]
     .into_iter()
-    .flat_map(|(name, light, colour)| led(name, light, colour, elapsed))
+    .flat_map(|(name, pattern, colour)| led(name, pattern, colour, elapsed))
     .collect();
     frame.render_widget(leds_line, centred(leds, width));
 
@@ -175,21 +176,26 @@ fn draw(frame: &mut Frame, view: &View, log: &LogLines, elapsed: Duration) {
     frame.render_widget(Line::from(HELP).reversed(), help);
 }
 
-/// A lamp with its name and, for those who do not see its colour, its state.
-fn led(name: &'static str, light: Light, colour: Color, elapsed: Duration) -> [Span<'static>; 2] {
-    let brightness = light.brightness(elapsed);
-    let lamp = if brightness > BRIGHT {
+/// An LED with its name and, for operators who do not see its colour, its pattern.
+fn led(
+    name: &'static str,
+    pattern: LedPattern,
+    colour: Color,
+    elapsed: Duration,
+) -> [Span<'static>; 2] {
+    let brightness = pattern.brightness(elapsed);
+    let symbol = if brightness > BRIGHT {
         Span::styled(" ● ", Style::new().fg(colour))
     } else if brightness > 0.0 {
         Span::styled(" ◐ ", Style::new().fg(colour).dim())
     } else {
         Span::styled(" ○ ", Style::new().fg(Color::DarkGray))
     };
-    let state = match light {
-        Light::Off => "",
-        light => light.word(),
+    let state = match pattern {
+        LedPattern::Off => "",
+        pattern => pattern.name(),
     };
-    [lamp, format!("{name:5} {state:8}").into()]
+    [symbol, format!("{name:5} {state:8}").into()]
 }
 
 fn centred(area: Rect, width: u16) -> Rect {
@@ -215,7 +221,7 @@ mod tests {
     }
 
     fn rendered_with(size: ScreenSize, width: u16, height: u16) -> String {
-        let (bus, glass) = VirtualSsd1306::new(0x3c, size);
+        let (bus, display) = VirtualSsd1306::new(0x3c, size);
         let mut canvas = Canvas::new(size);
         canvas
             .fill_solid(&canvas.bounding_box(), BinaryColor::On)
@@ -224,7 +230,7 @@ mod tests {
             .show(&canvas)
             .unwrap();
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        let (view, log) = (View::new(glass), LogLines::default());
+        let (view, log) = (View::new(display), LogLines::default());
         terminal
             .draw(|frame| draw(frame, &view, &log, Duration::ZERO))
             .unwrap();
@@ -232,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn the_whole_glass_fits_a_small_and_a_large_terminal() {
+    fn the_whole_display_fits_a_small_and_a_large_terminal() {
         assert_eq!(rendered(80, 24).matches('⣿').count(), 64 * 16);
         assert_eq!(rendered(140, 45).matches('█').count(), 128 * 32);
         let short = rendered_with(ScreenSize::Rows32, 80, 24);
@@ -240,21 +246,21 @@ mod tests {
     }
 
     #[test]
-    fn each_light_looks_and_reads_differently() {
-        let text = |light, ms| {
-            let [lamp, name] = led("red", light, Color::Red, Duration::from_millis(ms));
-            format!("{}{}", lamp.content, name.content)
+    fn each_pattern_looks_and_reads_differently() {
+        let text = |pattern, ms| {
+            let [symbol, name] = led("red", pattern, Color::Red, Duration::from_millis(ms));
+            format!("{}{}", symbol.content, name.content)
         };
-        assert_eq!(text(Light::Off, 0), " ○ red           ");
-        assert_eq!(text(Light::Steady, 0), " ● red   on      ");
-        assert_eq!(text(Light::Blink, 0), " ● red   blink   ");
-        assert_eq!(text(Light::Blink, 250), " ○ red   blink   ");
-        assert_eq!(text(Light::Breathe, 0), " ◐ red   breathe ");
-        assert_eq!(text(Light::Breathe, 1500), " ● red   breathe ");
+        assert_eq!(text(LedPattern::Off, 0), " ○ red           ");
+        assert_eq!(text(LedPattern::On, 0), " ● red   on      ");
+        assert_eq!(text(LedPattern::Blink, 0), " ● red   blink   ");
+        assert_eq!(text(LedPattern::Blink, 250), " ○ red   blink   ");
+        assert_eq!(text(LedPattern::Breathe, 0), " ◐ red   breathe ");
+        assert_eq!(text(LedPattern::Breathe, 1500), " ● red   breathe ");
     }
 
     #[test]
-    fn a_terminal_that_is_too_small_shows_no_part_of_a_verdict() {
+    fn a_terminal_that_is_too_small_shows_no_part_of_the_screen() {
         for (width, height) in [(65, 24), (80, 19), (1, 1)] {
             assert_eq!(rendered(width, height).matches('⣿').count(), 0);
         }
@@ -263,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn help_and_lamps_are_named() {
+    fn help_and_leds_are_labelled() {
         let panel = rendered(80, 24);
         for word in ["space", "red", "amber", "green"] {
             assert!(panel.contains(word), "{word}:\n{panel}");

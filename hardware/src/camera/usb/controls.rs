@@ -1,18 +1,18 @@
 //! Exposure, white balance and gain of a V4L2 camera.
 //!
-//! Control numbers and menu items are those of `linux/v4l2-controls.h`.
+//! The control numbers and menu items are from `linux/v4l2-controls.h`.
 
 use nokhwa::utils::{
     CameraControl, ControlValueDescription, ControlValueSetter, KnownCameraControl,
 };
 
-use crate::config::{CameraConfig, Setting};
+use crate::config::{CameraConfig, ControlSetting};
 use crate::error::HardwareError;
 
 /// `V4L2_CID_EXPOSURE_AUTO`, a menu, and `V4L2_CID_EXPOSURE_ABSOLUTE`, in units of 100 µs.
 const EXPOSURE_AUTO: KnownCameraControl = KnownCameraControl::Other(0x009a_0901);
 const EXPOSURE: KnownCameraControl = KnownCameraControl::Other(0x009a_0902);
-/// Items of that menu; webcams have the second or the third for automatic exposure.
+/// Items of that menu. A webcam offers `AUTO` or `APERTURE_PRIORITY` as automatic exposure.
 const AUTO: i64 = 0;
 const MANUAL: i64 = 1;
 const APERTURE_PRIORITY: i64 = 3;
@@ -20,14 +20,13 @@ const APERTURE_PRIORITY: i64 = 3;
 const AUTO_WHITE_BALANCE: KnownCameraControl = KnownCameraControl::Other(0x0098_090c);
 const AUTO_GAIN: KnownCameraControl = KnownCameraControl::Other(0x0098_0912);
 
-/// What to set, in this order. A step is a control with the values to try, the best first; one that
-/// may be left undone is of a camera that has nothing to choose there.
+/// Controls to set, in this order, each with the values to try, best first.
 pub(super) type Steps = Vec<(KnownCameraControl, Vec<ControlValueSetter>)>;
 
-/// The steps that set a camera with the controls `offered` up as `config` says.
+/// The steps that apply `config` to a camera with the controls `offered`.
 ///
 /// # Errors
-/// [`HardwareError::Refused`] with the range, if a value is outside, or if the camera has no such
+/// [`HardwareError::Unsupported`] if a value is outside the range of the camera or the camera lacks the
 /// control.
 pub(super) fn steps(
     offered: &[CameraControl],
@@ -65,8 +64,8 @@ pub(super) fn steps(
     for (key, setting, control, automatic, on, off) in parts {
         let has_automatic = offered.iter().any(|offer| offer.control() == automatic);
         let value = match setting {
-            Setting::Word(_) => None,
-            Setting::Value(value) => {
+            ControlSetting::Auto(_) => None,
+            ControlSetting::Manual(value) => {
                 check(
                     key,
                     value,
@@ -86,7 +85,7 @@ pub(super) fn steps(
 }
 
 fn check(key: &str, value: i64, offer: Option<&CameraControl>) -> Result<(), HardwareError> {
-    let refused = |offers: String| HardwareError::Refused {
+    let unsupported = |offers: String| HardwareError::Unsupported {
         part: "camera",
         wanted: format!("{key} = {value}"),
         offers,
@@ -97,10 +96,12 @@ fn check(key: &str, value: i64, offer: Option<&CameraControl>) -> Result<(), Har
             if (*min..=*max).contains(&value) && (value - min) % step == 0 {
                 Ok(())
             } else {
-                Err(refused(format!("{min} to {max} in steps of {step}")))
+                Err(unsupported(format!("{min} to {max} in steps of {step}")))
             }
         }
-        _ => Err(refused(format!("no such control; set {key} to \"auto\""))),
+        _ => Err(unsupported(format!(
+            "no such control; set {key} to \"auto\""
+        ))),
     }
 }
 
@@ -130,7 +131,11 @@ mod tests {
         ]
     }
 
-    fn config(exposure: Setting, white_balance: Setting, gain: Setting) -> CameraConfig {
+    fn config(
+        exposure: ControlSetting,
+        white_balance: ControlSetting,
+        gain: ControlSetting,
+    ) -> CameraConfig {
         CameraConfig {
             exposure,
             white_balance,
@@ -139,11 +144,11 @@ mod tests {
         }
     }
 
-    const AUTOMATIC: Setting = Setting::Word(Auto::Auto);
+    const AUTOMATIC: ControlSetting = ControlSetting::Auto(Auto::Auto);
     use ControlValueSetter::{Boolean, Integer};
 
     #[test]
-    fn automatism_is_switched_on_where_there_is_one() {
+    fn automatic_controls_are_enabled_if_available() {
         let config = config(AUTOMATIC, AUTOMATIC, AUTOMATIC);
         assert_eq!(
             steps(&webcam(), &config).unwrap(),
@@ -156,11 +161,11 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_set_after_the_automatism_is_switched_off() {
+    fn a_value_is_set_after_the_automatic_control_is_disabled() {
         let config = config(
-            Setting::Value(156),
-            Setting::Value(4500),
-            Setting::Value(10),
+            ControlSetting::Manual(156),
+            ControlSetting::Manual(4500),
+            ControlSetting::Manual(10),
         );
         assert_eq!(
             steps(&webcam(), &config).unwrap(),
@@ -175,11 +180,21 @@ mod tests {
     }
 
     #[test]
-    fn values_outside_the_range_are_refused_with_it() {
+    fn the_error_of_a_value_out_of_range_names_the_range() {
         for (exposure, white_balance, gain, offers) in [
-            (Setting::Value(2), AUTOMATIC, AUTOMATIC, "3 to 2047"),
-            (AUTOMATIC, Setting::Value(4505), AUTOMATIC, "steps of 10"),
-            (AUTOMATIC, AUTOMATIC, Setting::Value(256), "0 to 255"),
+            (ControlSetting::Manual(2), AUTOMATIC, AUTOMATIC, "3 to 2047"),
+            (
+                AUTOMATIC,
+                ControlSetting::Manual(4505),
+                AUTOMATIC,
+                "steps of 10",
+            ),
+            (
+                AUTOMATIC,
+                AUTOMATIC,
+                ControlSetting::Manual(256),
+                "0 to 255",
+            ),
         ] {
             let config = config(exposure, white_balance, gain);
             let error = steps(&webcam(), &config).unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! A USB microscope camera (UVC) through V4L2.
+//! The driver for USB microscope cameras (UVC), through V4L2.
 
 mod controls;
 mod modes;
@@ -23,27 +23,27 @@ use crate::camera::frame::{Frame, Pixels};
 use crate::config::CameraConfig;
 use crate::error::HardwareError;
 use crate::ports::Camera;
-use settling::{Exposure, Settling};
+use settling::{Exposure, ExposureMonitor};
 
-/// What [`pixels`] understands.
+/// Formats that [`pixels`] decodes.
 const FORMATS: [FrameFormat; 2] = [FrameFormat::MJPEG, FrameFormat::YUYV];
-/// Cameras may damage the first frame of a stream.
-const DOUBTFUL_FRAMES: u32 = 1;
-/// Buffers that nokhwa's V4L2 backend lets the driver fill.
+/// Frames to drop at the start of a stream: cameras may damage the first one.
+const UNRELIABLE_FRAMES: u32 = 1;
+/// Number of buffers that nokhwa's V4L2 backend gives to the driver.
 const BUFFERS: usize = 4;
-/// A frame that is there sooner than this after it was asked for had been waiting in a buffer.
-const AT_ONCE: Duration = Duration::from_millis(1);
+/// A frame that arrives faster than this was already waiting in a buffer.
+const BUFFERED_WITHIN: Duration = Duration::from_millis(1);
 
-/// A USB camera. It is opened for each picture, so it may be unplugged and plugged in.
+/// A USB camera. It is opened for each picture, so it may be unplugged in between.
 pub(crate) struct UsbCamera {
     config: CameraConfig,
     device: PathBuf,
-    /// A stream at which somebody looks.
+    /// The open stream of a preview.
     stream: Option<nokhwa::Camera>,
 }
 
 impl UsbCamera {
-    /// A camera that need not be there yet; `faults` learn to look for it.
+    /// A camera that may still be missing. `faults` gets a probe that checks for it.
     pub(crate) fn new(config: CameraConfig, faults: &Faults) -> Self {
         let device = config.device.path();
         faults.add_probe("camera", {
@@ -69,77 +69,71 @@ impl UsbCamera {
         }
     }
 
-    /// Opens the camera in the best mode that it really takes.
+    /// Opens the camera in the best mode that it accepts.
     fn open(&self) -> Result<nokhwa::Camera, HardwareError> {
         let index = CameraIndex::Index(index_of(&self.device)?);
-        // Its modes are known only after it was opened in one of them.
+        // The modes are known only after opening the camera in one of them.
         let any = RequestedFormat::with_formats(RequestedFormatType::None, &FORMATS);
         let mut camera = nokhwa::Camera::new(index, any).map_err(|error| self.lost(error))?;
         let offered = camera
             .compatible_camera_formats()
             .map_err(|error| self.lost(error))?;
-        let mut refusal = None;
-        // Drivers list frame rates, such as 7.5, that they do not take as they are listed.
+        let mut rejection = None;
+        // Drivers list frame rates, such as 7.5, that they do not accept as listed.
         for mode in modes::ranked(&offered, &self.config)? {
             match set_mode(&mut camera, mode) {
                 Ok(()) => {
                     log::debug!("camera in mode {mode}");
                     return Ok(camera);
                 }
-                Err(error) => refusal = Some(error),
+                Err(error) => rejection = Some(error),
             }
         }
-        Err(self.lost(refusal.unwrap_or(NokhwaError::UnitializedError)))
+        Err(self.lost(rejection.unwrap_or(NokhwaError::UnitializedError)))
     }
 
-    /// Opens it, as the configuration wants it, and starts a stream without its first `frames`.
+    /// Opens the camera with the configured settings, starts a stream and drops its first `frames`.
     ///
-    /// nokhwa hands out whole buffers and does not tell how much of one the frame fills: in a used buffer, the
-    /// rest of an older frame would complete a truncated one. The kernel clears new buffers, so a frame that is
-    /// to be analysed comes from a new stream that has not used any twice.
+    /// nokhwa returns whole buffers without the length of the frame in them: in a reused buffer, the rest of an
+    /// older frame would complete a truncated one. The kernel clears new buffers, so a frame for analysis comes
+    /// from a new stream that has not reused any.
     fn stream(&self, frames: u32) -> Result<nokhwa::Camera, HardwareError> {
         let mut camera = self.open()?;
-        self.set_up(&mut camera)?;
+        self.apply_controls(&mut camera)?;
         self.restart(&mut camera, frames)?;
         Ok(camera)
     }
 
-    fn set_up(&self, camera: &mut nokhwa::Camera) -> Result<(), HardwareError> {
+    fn apply_controls(&self, camera: &mut nokhwa::Camera) -> Result<(), HardwareError> {
         let offered = camera.camera_controls().map_err(|error| self.lost(error))?;
         for (control, values) in controls::steps(&offered, &self.config)? {
-            let results = values
-                .into_iter()
-                .map(|value| camera.set_camera_control(control, value));
-            let mut refusals = Vec::new();
-            for result in results {
-                match result {
-                    Ok(()) => {
-                        refusals.clear();
-                        break;
-                    }
-                    Err(error) => refusals.push(error),
+            let mut rejection = None;
+            for value in values {
+                rejection = camera.set_camera_control(control, value).err();
+                if rejection.is_none() {
+                    break;
                 }
             }
-            if let Some(error) = refusals.pop() {
+            if let Some(error) = rejection {
                 return Err(self.lost(error));
             }
         }
         Ok(())
     }
 
-    /// Lets frames pass until the exposure has come to rest.
+    /// Drops frames until the exposure has settled.
     fn settle(&self, camera: &mut nokhwa::Camera) -> Result<(), HardwareError> {
-        let mut settling = Settling::within(self.config.settle_frames);
+        let mut monitor = ExposureMonitor::new(self.config.settle_frames);
         loop {
             let format = camera.camera_format();
             let buffer = camera.frame_raw().map_err(|error| self.lost(error))?;
-            // One damaged frame tells nothing, and is as good as a dark one.
+            // A damaged frame counts as a dark one.
             let luma = mean_luma(format.format(), &buffer).unwrap_or(0.0);
-            match settling.frame(luma) {
-                Exposure::Moving => {}
+            match monitor.frame(luma) {
+                Exposure::Changing => {}
                 Exposure::Settled => return Ok(()),
-                Exposure::Restless => {
-                    return Err(HardwareError::Unsteady {
+                Exposure::TimedOut => {
+                    return Err(HardwareError::ExposureNotSettled {
                         frames: self.config.settle_frames,
                     });
                 }
@@ -163,12 +157,12 @@ impl UsbCamera {
 
 impl Camera for UsbCamera {
     fn capture(&mut self) -> Result<Frame, HardwareError> {
-        self.rest();
+        self.stop_preview();
         let mut camera = self.stream(self.config.warm_up_frames)?;
         if self.config.settle_frames > 0 {
             self.settle(&mut camera)?;
         }
-        self.restart(&mut camera, DOUBTFUL_FRAMES)?;
+        self.restart(&mut camera, UNRELIABLE_FRAMES)?;
         let mut take = || {
             let format = camera.camera_format();
             let buffer = camera.frame_raw().map_err(|error| self.lost(error))?;
@@ -184,30 +178,29 @@ impl Camera for UsbCamera {
         })
     }
 
-    fn glimpse(&mut self) -> Result<Pixels, HardwareError> {
-        let camera = match self.stream.take() {
+    fn preview(&mut self) -> Result<Pixels, HardwareError> {
+        // Put back below, but only if the camera answers.
+        let mut camera = match self.stream.take() {
             Some(camera) => camera,
-            None => self.stream(DOUBTFUL_FRAMES)?,
+            None => self.stream(UNRELIABLE_FRAMES)?,
         };
-        // Put back only if it answers.
-        let mut camera = camera;
         let format = camera.camera_format();
-        // Whoever looked last may have been a while ago: what waits in the buffers is as old.
+        // The buffers may still hold frames from the time of the last preview.
         for _ in 0..BUFFERS {
-            let asked = Instant::now();
+            let requested = Instant::now();
             camera.frame_raw().map_err(|error| self.lost(error))?;
-            if asked.elapsed() >= AT_ONCE {
+            if requested.elapsed() >= BUFFERED_WITHIN {
                 break;
             }
         }
         let buffer = camera.frame_raw().map_err(|error| self.lost(error))?;
-        let seen = pixels(format.format(), format.width(), format.height(), &buffer);
+        let preview = pixels(format.format(), format.width(), format.height(), &buffer);
         drop(buffer);
         self.stream = Some(camera);
-        seen
+        preview
     }
 
-    fn rest(&mut self) {
+    fn stop_preview(&mut self) {
         self.stream = None;
     }
 
@@ -226,7 +219,7 @@ fn set_mode(camera: &mut nokhwa::Camera, mode: CameraFormat) -> Result<(), Nokhw
         .map(drop)
 }
 
-/// The N of `/dev/videoN`, also behind a link such as those in `/dev/v4l/by-id`.
+/// N of `/dev/videoN`, also through a link such as those in `/dev/v4l/by-id`.
 fn index_of(device: &Path) -> Result<u32, HardwareError> {
     let unusable = |remedy: &str, source: Option<std::io::Error>| HardwareError::Open {
         part: "camera",
@@ -236,7 +229,7 @@ fn index_of(device: &Path) -> Result<u32, HardwareError> {
     };
     let resolved = device.canonicalize().map_err(|error| {
         unusable(
-            "plug it in, or set camera.device to another of /dev/v4l/by-id",
+            "plug it in, or set camera.device to a link in /dev/v4l/by-id",
             Some(error),
         )
     })?;
@@ -244,10 +237,10 @@ fn index_of(device: &Path) -> Result<u32, HardwareError> {
         .to_str()
         .and_then(|path| path.strip_prefix("/dev/video"))
         .and_then(|number| number.parse().ok())
-        .ok_or_else(|| unusable("name /dev/videoN or a link to one", None))
+        .ok_or_else(|| unusable("set camera.device to /dev/videoN or a link to it", None))
 }
 
-/// Passes JPEG on as it is and turns the camera's raw formats into RGB.
+/// Keeps JPEG as it is and converts raw frames to RGB.
 fn pixels(
     format: FrameFormat,
     width: u32,
@@ -258,15 +251,15 @@ fn pixels(
     match format {
         FrameFormat::MJPEG => {
             let jpeg = whole_jpeg(bytes)
-                .ok_or_else(|| damaged("it does not begin and end as a JPEG".into()))?;
+                .ok_or_else(|| damaged("it does not begin and end like a JPEG".into()))?;
             Ok(Pixels::Encoded(jpeg.to_vec()))
         }
         FrameFormat::YUYV => {
-            // The kernel clears buffers; a row that stayed so never came. Black has a luma of 16 and a
+            // The kernel clears buffers, so a row of zeros was never written: black has a luma of 16 and a
             // chroma of 128 (ITU-R BT.601).
             let mut rows = bytes.chunks((width as usize * 2).max(1));
             if rows.any(|row| row.iter().all(|byte| *byte == 0)) {
-                return Err(damaged("rows of it are missing".into()));
+                return Err(damaged("some rows are missing".into()));
             }
             let mut data = vec![0; width as usize * height as usize * 3];
             buf_yuyv422_to_rgb(bytes, &mut data, false)
@@ -278,21 +271,21 @@ fn pixels(
             })
         }
         other => Err(damaged(format!(
-            "{} bytes of {other} for {width}x{height} pixels",
+            "{} bytes in the unexpected format {other} for {width}x{height} pixels",
             bytes.len()
         ))),
     }
 }
 
-/// The JPEG from its start-of-image to its end-of-image marker, without the zeros that fill the
-/// buffer.
+/// The JPEG from its start-of-image to its end-of-image marker, without the zeros that pad the buffer;
+/// `None` if a marker is missing.
 fn whole_jpeg(bytes: &[u8]) -> Option<&[u8]> {
     let last = bytes.iter().rposition(|byte| *byte != 0)?;
     let jpeg = &bytes[..=last];
     (jpeg.starts_with(&[0xff, 0xd8]) && jpeg.ends_with(&[0xff, 0xd9])).then_some(jpeg)
 }
 
-/// The mean luma of a frame, 0.0 to 255.0; nothing of a damaged one.
+/// Mean luma of a frame, 0.0 to 255.0; `None` if it is damaged.
 fn mean_luma(format: FrameFormat, bytes: &[u8]) -> Option<f32> {
     let decoded;
     let lumas: &[u8] = match format {
@@ -304,7 +297,7 @@ fn mean_luma(format: FrameFormat, bytes: &[u8]) -> Option<f32> {
         }
         _ => bytes,
     };
-    // Raw frames hold chroma in every second byte.
+    // In raw frames, every second byte is chroma.
     let step = if format == FrameFormat::MJPEG { 1 } else { 2 };
     let sum: u64 = lumas
         .iter()
@@ -318,10 +311,10 @@ fn mean_luma(format: FrameFormat, bytes: &[u8]) -> Option<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Device;
+    use crate::config::CameraDevice;
 
     #[test]
-    fn mjpeg_is_passed_on_whole_or_not_at_all() {
+    fn only_complete_mjpeg_frames_are_accepted() {
         let whole = [0xff, 0xd8, 1, 2, 0xff, 0xd9, 0, 0, 0];
         assert_eq!(
             pixels(FrameFormat::MJPEG, 2, 1, &whole).unwrap(),
@@ -347,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_whose_last_rows_never_came_is_damaged() {
+    fn a_frame_without_its_last_rows_is_damaged() {
         let row = [235, 128, 16, 128];
         let whole = [row, row].concat();
         assert!(pixels(FrameFormat::YUYV, 2, 2, &whole).is_ok());
@@ -383,20 +376,20 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_camera_is_a_fault_before_anybody_presses() {
+    fn a_missing_camera_is_a_fault_before_the_first_press() {
         let faults = Faults::default();
         let config = CameraConfig {
-            device: Device::Path("/dev/v4l/by-id/absent".into()),
+            device: CameraDevice::Path("/dev/v4l/by-id/absent".into()),
             ..CameraConfig::default()
         };
         let mut camera = UsbCamera::new(config, &faults);
-        let fault = faults.look().pop().unwrap();
+        let fault = faults.check().pop().unwrap();
         assert!(fault.contains("camera at /dev/v4l/by-id/absent"), "{fault}");
         assert!(matches!(camera.capture(), Err(HardwareError::Open { .. })));
     }
 
     #[test]
-    fn a_camera_that_is_not_there_is_named() {
+    fn the_error_of_a_missing_camera_names_its_device() {
         let error = index_of(Path::new("/dev/v4l/by-id/absent")).unwrap_err();
         assert!(error.to_string().contains("/dev/v4l/by-id/absent"));
         assert!(index_of(Path::new("/dev/null")).is_err());

@@ -1,18 +1,18 @@
-//! Which of a camera's modes to take.
+//! Chooses the mode of a camera.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use nokhwa::utils::{CameraFormat, FrameFormat};
 
-use crate::config::{CameraConfig, Format};
+use crate::config::{CameraConfig, PixelFormat};
 use crate::error::HardwareError;
 
-/// The modes of `offered` that `config` allows, the best first: the most pixels, then the most frames
-/// a second, then MJPEG, which leaves room on the bus.
+/// The `offered` modes that `config` allows, best first: most pixels, then highest frame rate, then MJPEG,
+/// which needs less of the bus.
 ///
 /// # Errors
-/// [`HardwareError::Refused`] with what the camera offers, if it offers nothing that is allowed.
+/// [`HardwareError::Unsupported`] with the offered modes, if none is allowed.
 pub(super) fn ranked(
     offered: &[CameraFormat],
     config: &CameraConfig,
@@ -22,9 +22,9 @@ pub(super) fn ranked(
     let mut modes: Vec<CameraFormat> = offered
         .iter()
         .filter(|mode| match config.format {
-            Format::Auto => matches!(mode.format(), FrameFormat::MJPEG | FrameFormat::YUYV),
-            Format::Mjpeg => mode.format() == FrameFormat::MJPEG,
-            Format::Yuyv => mode.format() == FrameFormat::YUYV,
+            PixelFormat::Auto => matches!(mode.format(), FrameFormat::MJPEG | FrameFormat::YUYV),
+            PixelFormat::Mjpeg => mode.format() == FrameFormat::MJPEG,
+            PixelFormat::Yuyv => mode.format() == FrameFormat::YUYV,
         })
         .filter(|mode| is_size(config.width, mode.width()) && is_size(config.height, mode.height()))
         .filter(|mode| pixels(mode) <= u64::from(config.max_megapixels) * 1_000_000)
@@ -36,22 +36,22 @@ pub(super) fn ranked(
     });
     modes.dedup();
     if modes.is_empty() {
-        return Err(refused(offered, config));
+        return Err(unsupported(offered, config));
     }
     Ok(modes)
 }
 
-fn refused(offered: &[CameraFormat], config: &CameraConfig) -> HardwareError {
+fn unsupported(offered: &[CameraFormat], config: &CameraConfig) -> HardwareError {
     let size = |size: u32| match size {
         0 => "any".into(),
         size => size.to_string(),
     };
     let format = match config.format {
-        Format::Auto => "MJPEG or YUYV",
-        Format::Mjpeg => "MJPEG",
-        Format::Yuyv => "YUYV",
+        PixelFormat::Auto => "MJPEG or YUYV",
+        PixelFormat::Mjpeg => "MJPEG",
+        PixelFormat::Yuyv => "YUYV",
     };
-    // Frame rates would fill the screen, and nobody can ask for them.
+    // Frame rates are left out: they cannot be configured and would make the message too long.
     let mut sizes: BTreeMap<FrameFormat, Vec<(u32, u32)>> = BTreeMap::new();
     for mode in offered {
         let sizes = sizes.entry(mode.format()).or_default();
@@ -67,7 +67,7 @@ fn refused(offered: &[CameraFormat], config: &CameraConfig) -> HardwareError {
             format!("{format} {}", sizes.join(" "))
         })
         .collect();
-    HardwareError::Refused {
+    HardwareError::Unsupported {
         part: "camera",
         wanted: format!(
             "{format}, width {}, height {}, at most {} megapixels",
@@ -76,7 +76,7 @@ fn refused(offered: &[CameraFormat], config: &CameraConfig) -> HardwareError {
             config.max_megapixels
         ),
         offers: if offers.is_empty() {
-            "no picture at all; choose another camera.device".into()
+            "no modes; choose another camera.device".into()
         } else {
             offers.join("; ")
         },
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_picture_that_comes_fastest_is_best() {
+    fn the_largest_and_fastest_mode_is_best() {
         let config = CameraConfig::default();
         let modes = ranked(&microscope(), &config).unwrap();
         let expected = [
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn jpeg_is_better_than_raw_only_when_all_else_is_equal() {
+    fn mjpeg_is_preferred_only_if_all_else_is_equal() {
         let config = CameraConfig::default();
         let raw = mode(HD, FrameFormat::YUYV, 30);
         let jpeg = |rate| mode(HD, FrameFormat::MJPEG, rate);
@@ -134,14 +134,14 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_and_what_is_configured_are_kept() {
+    fn the_limit_and_the_configured_mode_are_kept() {
         let small = CameraConfig {
             max_megapixels: 2,
             ..CameraConfig::default()
         };
         assert_eq!(best(&small), mode(HD, FrameFormat::MJPEG, 30));
         let raw = CameraConfig {
-            format: Format::Yuyv,
+            format: PixelFormat::Yuyv,
             ..CameraConfig::default()
         };
         assert_eq!(best(&raw), mode(FULL, FrameFormat::YUYV, 2));
@@ -153,9 +153,9 @@ mod tests {
     }
 
     #[test]
-    fn what_the_camera_does_not_offer_is_refused_with_what_it_does() {
+    fn the_error_of_an_unsupported_mode_lists_the_offered_ones() {
         let config = CameraConfig {
-            format: Format::Mjpeg,
+            format: PixelFormat::Mjpeg,
             width: 640,
             ..CameraConfig::default()
         };
