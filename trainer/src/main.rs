@@ -1,38 +1,19 @@
 //! `smearscope-train`: looks at images, draws and varies them, trains networks and exports models.
 
 mod augment;
-mod batch;
-mod bench;
-mod calibration;
-mod card;
-mod cases;
-mod checkpoint;
 mod cli;
-mod contact_sheet;
 mod convolution;
 mod dataset;
-mod destination;
-mod device;
-mod domain;
 mod error;
-mod evaluate;
-mod export;
-mod fit;
-mod golden;
-mod import;
-mod inspect;
+mod graph;
 mod metrics;
 mod networks;
 mod package;
-mod plots;
 mod progress;
-mod protocol;
 mod report;
-mod sheet;
-mod shortcuts;
 mod synth;
 #[cfg(test)]
-mod test_peer;
+mod testing;
 mod training;
 
 use std::error::Error;
@@ -40,23 +21,23 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use augment::Preview;
-use bench::Bench;
-use calibration::Requirements;
+use cli::augment::Preview;
+use cli::benchmark::Bench;
+use cli::evaluate::Examination;
+use cli::export::Recast;
+use cli::fit::Job;
+use cli::import::Import;
+use cli::inspect::Inspection;
 use cli::{
     AugmentArgs, BenchArgs, Cli, Command, EvaluateArgs, ExportArgs, FitArgs, ImportArgs,
     InspectArgs, SynthArgs,
 };
 use dataset::SplitPlan;
-use evaluate::Examination;
-use export::Recast;
-use fit::Job;
-use import::Import;
-use inspect::Inspection;
 use networks::Architecture;
-use protocol::Protocol;
 use synth::Collection;
-use training::Plan;
+use training::calibration::Requirements;
+use training::protocol::Protocol;
+use training::train::Plan;
 
 fn main() -> ExitCode {
     let log = env_logger::Env::default().default_filter_or("info");

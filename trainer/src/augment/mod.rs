@@ -3,10 +3,8 @@
 mod blur;
 mod jitter;
 mod paper;
-mod preview;
 mod tone;
 mod warp;
 
 pub(crate) use jitter::jitter;
 pub(crate) use paper::{Transform, published};
-pub(crate) use preview::Preview;

@@ -102,7 +102,7 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
 
     use super::*;
-    use crate::test_peer::python;
+    use crate::testing::python;
 
     /// Largest and mean difference of two pictures, in levels.
     fn difference(a: &RgbImage, b: &RgbImage) -> (u8, f64) {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use rayon::iter::{IndexedParallelIterator, ParallelIterator};
 use rayon::slice::{ParallelSlice, ParallelSliceMut};
 
-use super::Convolution;
+use super::operation::Convolution;
 use super::padded::Padded;
 use super::product::{Matrix, multiply};
 

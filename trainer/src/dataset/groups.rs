@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::fingerprint::Fingerprint;
 use super::layout::Layout;
-use super::survey::Surveyed;
+use super::read_images::Surveyed;
 use crate::error::TrainError;
 
 /// Pictures of one camera that follow each other faster are of one session: the specimen is changed

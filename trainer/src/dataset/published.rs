@@ -5,9 +5,9 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
-use super::groups::Duplicates;
+use super::groups::{Duplicates, Groups};
+use super::load::{Dataset, Sample};
 use super::split::Holdout;
-use super::{Dataset, Groups, Sample};
 use crate::augment;
 use crate::error::TrainError;
 

@@ -8,8 +8,8 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::allotment::allot;
-use super::{Dataset, Sample};
+use super::load::{Dataset, Sample};
+use super::stratify::allot;
 use crate::error::TrainError;
 
 /// Which images give the figures.
@@ -346,7 +346,7 @@ fn is_named(path: &Path, name: &str) -> bool {
 mod tests {
     use image::RgbImage;
 
-    use super::super::Capture;
+    use super::super::capture::Capture;
     use super::super::groups::{Basis, Duplicates, Groups};
     use super::*;
 

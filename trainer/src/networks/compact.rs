@@ -13,8 +13,8 @@ use rand::Rng;
 use smearscope_artifacts::InputContract;
 
 use super::layers::{Convolution, Filters, Head, he};
-use super::{Body, CHANNELS, EVIDENCE, contract};
-use crate::export::{Graph, Value};
+use super::network::{Body, CHANNELS, EVIDENCE, contract};
+use crate::graph::{Graph, Value};
 
 /// How large.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,9 +5,9 @@ use burn::tensor::module::linear;
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::{Rng, RngExt};
 
-use super::{CLASSES, NEGATIVE, POSITIVE, PROBABILITY, floats};
+use super::network::{CLASSES, NEGATIVE, POSITIVE, PROBABILITY, floats};
 use crate::convolution::{self, Activation, conv2d};
-use crate::export::{Graph, Value};
+use crate::graph::{Graph, Value};
 
 /// A convolution with a square kernel, zero padding that keeps the size, and a ReLU.
 #[derive(Module, Debug)]

@@ -8,8 +8,8 @@ use burn::tensor::{Device, Tensor};
 use rand::Rng;
 
 use super::layers::{Convolution, Filters, Head, glorot};
-use super::{Body, CHANNELS, EVIDENCE, contract};
-use crate::export::{Graph, Value};
+use super::network::{Body, CHANNELS, EVIDENCE, contract};
+use crate::graph::{Graph, Value};
 use smearscope_artifacts::InputContract;
 
 /// How large; the paper has 100 × 100 inputs and 30 filters a layer.

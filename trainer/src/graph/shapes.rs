@@ -1,0 +1,182 @@
+//! Which shapes an operation takes, and which it gives. A network sees one image at a time.
+
+use super::nodes::{Graph, Operation, Value};
+
+/// Most elements of a tensor: far above any network here, far below what a machine has no room for.
+const MOST_ELEMENTS: usize = 1 << 26;
+
+/// # Errors
+/// In words, if the operation has no meaning for inputs of these shapes.
+pub(super) fn inferred(
+    graph: &Graph,
+    operation: &Operation,
+    inputs: &[Value],
+) -> Result<Vec<usize>, String> {
+    let shapes: Vec<&[usize]> = inputs
+        .iter()
+        .map(|input| graph.node(*input).shape.as_slice())
+        .collect();
+    let integers = || {
+        inputs
+            .iter()
+            .find_map(|input| match &graph.node(*input).operation {
+                Operation::Integers(values) => Some(values.as_slice()),
+                _ => None,
+            })
+    };
+    let shape = match (operation, &shapes[..]) {
+        (
+            Operation::Convolution { stride, padding },
+            &[
+                &[1, channels, rows, columns],
+                &[filters, depth, height, width],
+            ],
+        ) if channels == depth => {
+            let extent = |image, kernel| convolved(image, kernel, *stride, *padding);
+            let extents = extent(rows, height).zip(extent(columns, width));
+            extents.map(|(rows, columns)| vec![1, filters, rows, columns])
+        }
+        (Operation::MaxPool { window }, &[&[1, channels, rows, columns]]) => {
+            let extents = rows.checked_div(*window).zip(columns.checked_div(*window));
+            extents.map(|(rows, columns)| vec![1, channels, rows, columns])
+        }
+        (Operation::GlobalAveragePool, &[&[1, channels, _, _]]) => Some(vec![1, channels, 1, 1]),
+        (Operation::Add | Operation::Multiply, &[left, right]) => {
+            let mut pairs = left.iter().zip(right);
+            let fits = left.len() == right.len() && pairs.all(|(l, r)| l == r || *r == 1);
+            fits.then(|| left.to_vec())
+        }
+        (Operation::MatMul, &[&[rows, inner], &[other, columns]]) if inner == other => {
+            Some(vec![rows, columns])
+        }
+        (Operation::Relu | Operation::Convert, &[shape])
+        | (Operation::FakeQuantise { .. }, &[shape, ..]) => Some(shape.to_vec()),
+        (Operation::Softmax, &[&[1, classes]]) => Some(vec![1, classes]),
+        (Operation::Reshape, &[from, _]) => {
+            let extents = integers().unwrap_or_default().iter();
+            let to: Option<Vec<usize>> = extents.map(|&extent| extent.try_into().ok()).collect();
+            to.filter(|to| elements(to) == elements(from))
+        }
+        (Operation::ReduceSum, &[&[1, _, rows, columns], _]) if integers() == Some(&[1]) => {
+            Some(vec![1, 1, rows, columns])
+        }
+        _ => None,
+    };
+    shape
+        .filter(|shape| elements(shape).is_ok())
+        .ok_or_else(|| format!("{operation:?} has no meaning for inputs of the shapes {shapes:?}"))
+}
+
+/// Rows or columns that a convolution gives. Padding as wide as the kernel would only add edges of
+/// nothing.
+fn convolved(image: usize, kernel: usize, stride: usize, padding: usize) -> Option<usize> {
+    let room = (image + 2 * padding.min(kernel)).checked_sub(kernel)?;
+    (padding < kernel).then_some(room.checked_div(stride)? + 1)
+}
+
+/// How many elements a tensor has.
+///
+/// # Errors
+/// In words, for none or too many.
+pub(super) fn elements(shape: &[usize]) -> Result<usize, String> {
+    let product = shape
+        .iter()
+        .try_fold(1_usize, |product, &extent| product.checked_mul(extent));
+    product
+        .filter(|product| (1..=MOST_ELEMENTS).contains(product))
+        .ok_or_else(|| format!("the shape {shape:?} is not of 1 to {MOST_ELEMENTS} elements"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What an operation gives for inputs of these shapes.
+    fn given(operation: &Operation, shapes: &[&[usize]]) -> Result<Vec<usize>, String> {
+        let mut graph = Graph::default();
+        let inputs: Vec<Value> = shapes
+            .iter()
+            .map(|shape| graph.parameter("input", shape))
+            .collect();
+        inferred(&graph, operation, &inputs)
+    }
+
+    const IMAGE: &[usize] = &[1, 3, 8, 6];
+
+    #[test]
+    fn shapes_follow_the_operations() {
+        let convolution = |stride, padding| Operation::Convolution { stride, padding };
+        let kernel: &[usize] = &[4, 3, 5, 5];
+        for (operation, inputs, expected) in [
+            (convolution(1, 2), &[IMAGE, kernel][..], [1, 4, 8, 6]),
+            (convolution(1, 1), &[IMAGE, kernel], [1, 4, 6, 4]),
+            (convolution(2, 2), &[IMAGE, kernel], [1, 4, 4, 3]),
+            (Operation::MaxPool { window: 2 }, &[IMAGE], [1, 3, 4, 3]),
+            (Operation::GlobalAveragePool, &[IMAGE], [1, 3, 1, 1]),
+            (Operation::Multiply, &[IMAGE, &[1, 3, 1, 1]], [1, 3, 8, 6]),
+        ] {
+            assert_eq!(given(&operation, inputs).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn shapes_without_meaning_are_refused() {
+        let convolution = |stride, padding| Operation::Convolution { stride, padding };
+        let pool = |window| Operation::MaxPool { window };
+        let kernel: &[usize] = &[4, 3, 5, 5];
+        for (operation, inputs) in [
+            (convolution(1, 0), &[][..]),
+            (convolution(1, 0), &[IMAGE]),
+            (convolution(0, 2), &[IMAGE, kernel]),
+            (convolution(1, usize::MAX), &[IMAGE, kernel]),
+            (convolution(1, 0), &[&[1, 3, 8], kernel]),
+            (convolution(1, 0), &[IMAGE, &[4, 3, 5]]),
+            (convolution(1, 0), &[IMAGE, &[4, 2, 5, 5]]),
+            (convolution(1, 0), &[IMAGE, &[4, 3, 9, 5]]),
+            (convolution(1, 0), &[IMAGE, &[1 << 30, 3, 1, 1]]),
+            (pool(0), &[IMAGE]),
+            (pool(7), &[IMAGE]),
+            (pool(2), &[&[1, 48]]),
+            (Operation::GlobalAveragePool, &[&[1, 3]]),
+            (Operation::GlobalAveragePool, &[&[2, 3, 8, 6]]),
+            (Operation::MatMul, &[&[1, 3], &[4, 2]]),
+            (Operation::MatMul, &[&[1, 3, 1], &[3, 2]]),
+            (Operation::MatMul, &[&[1 << 20, 1], &[1, 1 << 20]]),
+            (Operation::Add, &[&[1, 2], &[2]]),
+            (Operation::Multiply, &[&[1, 2], &[1, 3]]),
+            (Operation::Softmax, &[&[2, 2]]),
+            (Operation::Relu, &[]),
+            (Operation::Reshape, &[&[1, 2], &[2]]),
+            (Operation::ReduceSum, &[IMAGE, &[1]]),
+        ] {
+            let told = given(&operation, inputs).unwrap_err();
+            assert!(told.contains("no meaning for inputs"), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_reshape_keeps_the_elements() {
+        let mut graph = Graph::default();
+        let image = graph.parameter("image", IMAGE);
+        for (target, kept) in [
+            (&[1, 144][..], true),
+            (&[1, 143], false),
+            (&[-1, -144], false),
+            (&[0, 144], false),
+            (&[], false),
+        ] {
+            let target = graph.integers("target", target.to_vec());
+            let shape = inferred(&graph, &Operation::Reshape, &[image, target]);
+            assert_eq!(shape.is_ok(), kept, "{shape:?}");
+        }
+    }
+
+    #[test]
+    fn tensors_have_elements_but_not_too_many() {
+        assert_eq!(elements(&[]), Ok(1));
+        assert_eq!(elements(&[2, 3, 4]), Ok(24));
+        for shape in [&[2, 0][..], &[usize::MAX, 2], &[1 << 14, 1 << 14]] {
+            assert!(elements(shape).is_err());
+        }
+    }
+}

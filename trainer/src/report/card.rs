@@ -1,0 +1,210 @@
+//! The model card, written from what was measured.
+
+use std::fmt::Write;
+
+use smearscope_artifacts::Manifest;
+
+use crate::metrics::{self, Confusion};
+use crate::package::model_package::{AGREEMENT, Agreement};
+use crate::report::cases;
+use crate::report::plots;
+use crate::report::results::{self, Part, Report};
+use crate::report::shortcuts::{Audit, Shortcut};
+
+/// The card's file name in a model folder.
+pub(crate) const FILE_NAME: &str = "MODEL_CARD.md";
+
+/// Begins the section about the export.
+const EXPORT: &str = "\n## Export\n\n";
+
+/// A card with another text about the export in the place of its own, or at its end.
+pub(crate) fn with_export(card: &str, export: &str) -> String {
+    let (before, after) = match card.split_once(EXPORT) {
+        None => (card, ""),
+        Some((before, old)) => (before, old.find("\n## ").map_or("", |next| &old[next..])),
+    };
+    format!("{before}{EXPORT}{export}{after}")
+}
+
+/// The card's text. `commands` made the model.
+pub(crate) fn render(
+    manifest: &Manifest,
+    report: &Report,
+    agreements: &[Agreement],
+    commands: &[String],
+) -> String {
+    let mut card = format!("# {} {}\n\n", manifest.name, manifest.version);
+    if manifest.demo {
+        card.push_str("> **Demo model, not for diagnosis.**\n\n");
+    }
+    for warning in &manifest.evaluation.warnings {
+        let _ = write!(card, "> **Warning:** {warning}\n\n");
+    }
+    let evaluation = &manifest.evaluation;
+    let decision = &manifest.decision;
+    let input = &manifest.input;
+    let leaky = metrics::leaky_word(&evaluation.figures);
+    let [low, high] = decision.inconclusive;
+    // Writing to a String cannot fail.
+    let _ = write!(
+        card,
+        "Written by `smearscope-train fit`; do not edit.\n\n\
+         - **Trained on:** {}\n\
+         - **Intended use:** {}\n\
+         - **Network:** {}, {} × {} pixels\n\
+         - **Verdict:** p = σ(margin / {:.3}); {} from {:.3} on, {} below, none between {low:.3} and {high:.3}\n\
+         - **Licence of the weights:** {}\n\n\
+         ## Figures\n\n\
+         Measured on {} ({} positive, {} negative). {}\n\n\
+         | {leaky}figure | value | 95 % interval, by groups |\n|---|---|---|\n",
+        manifest.trained_on,
+        manifest.intended_use,
+        manifest.architecture,
+        input.width,
+        input.height,
+        decision.temperature,
+        manifest.labels.positive,
+        decision.threshold,
+        manifest.labels.negative,
+        manifest.license,
+        evaluation.dataset,
+        evaluation.positives,
+        evaluation.negatives,
+        evaluation.protocol,
+    );
+    for (name, figure) in &evaluation.figures {
+        let interval = match evaluation.intervals.get(name) {
+            Some([low, high]) => format!("{low:.4} to {high:.4}"),
+            None => "unknown".into(),
+        };
+        let name = name.replace('_', " ");
+        let _ = writeln!(card, "| {name} | {figure:.4} | {interval} |");
+    }
+    confusion(&mut card, leaky, report);
+    plots(&mut card);
+    if let Some(audit) = report.shortcuts {
+        shortcuts(&mut card, leaky, audit);
+    }
+    parts(&mut card, leaky, "camera", &report.cameras);
+    parts(&mut card, leaky, "group", &report.groups);
+    let _ = write!(
+        card,
+        "{EXPORT}Largest absolute difference from the trained network; more than {AGREEMENT:.0e} is refused.\n\n\
+         | engine | images | probability | evidence |\n|---|---|---|---|\n"
+    );
+    for agreement in agreements {
+        let _ = writeln!(
+            card,
+            "| {} {} on {} | {} | {:.1e} | {:.1e} |",
+            agreement.engine.engine,
+            agreement.engine.version,
+            agreement.engine.device,
+            agreement.images,
+            agreement.probability,
+            agreement.evidence
+        );
+    }
+    let _ = write!(
+        card,
+        "\n## Made with\n\n```sh\n{}\n```\n",
+        commands.join("\n")
+    );
+    card
+}
+
+fn confusion(card: &mut String, leaky: &str, report: &Report) {
+    let Confusion {
+        true_positives,
+        false_negatives,
+        true_negatives,
+        false_positives,
+    } = report.confusion;
+    let decided = report.decided;
+    let _ = write!(
+        card,
+        "\nImages at the threshold; in brackets those with a verdict, outside the inconclusive band. The \
+         {leaky}classification error that ALL-IDB asks for is {}.\n\n\
+         | truth | called positive | called negative |\n|---|---|---|\n\
+         | {leaky}positive | {true_positives} ({}) | {false_negatives} ({}) |\n\
+         | {leaky}negative | {false_positives} ({}) | {true_negatives} ({}) |\n",
+        false_positives + false_negatives,
+        decided.true_positives,
+        decided.false_negatives,
+        decided.false_positives,
+        decided.true_negatives,
+    );
+}
+
+fn plots(card: &mut String) {
+    let folder = plots::FOLDER;
+    let _ = write!(
+        card,
+        "\n## Plots\n\nEach is in `{folder}` as PNG and as SVG, the evidence as PNG.\n\n"
+    );
+    let evidence = (cases::NAME, "Evidence in the best and the worst cases");
+    for (name, caption) in plots::PLOTS.into_iter().chain([evidence]) {
+        let _ = writeln!(card, "![{caption}]({folder}/{name}.png)");
+    }
+}
+
+fn shortcuts(card: &mut String, leaky: &str, audit: &Audit) {
+    card.push_str(
+        "\n## Shortcuts\n\nHow often small decision trees that see no cell guess the class of the same images, \
+         under the same protocol; the network's calls are taken at a probability of one half.\n\n\
+         | guess from | accuracy |\n|---|---|\n",
+    );
+    let _ = writeln!(card, "| {leaky}the network | {:.3} |", audit.network);
+    for Shortcut { name, accuracy } in &audit.shortcuts {
+        let _ = writeln!(card, "| {leaky}{name} | {accuracy:.3} |");
+    }
+}
+
+/// Rows of a table before the reader is sent to the report.
+const MOST_ROWS: usize = 40;
+
+fn parts(card: &mut String, leaky: &str, of: &str, parts: &[Part]) {
+    if parts.len() < 2 {
+        return;
+    }
+    let _ = write!(
+        card,
+        "\n| {of} | images | {leaky}accuracy | {leaky}sensitivity | {leaky}specificity | {leaky}decided share |\n\
+         |---|---|---|---|---|---|\n"
+    );
+    for part in parts.iter().take(MOST_ROWS) {
+        let figure = |name| match part.figures.get(&metrics::key(name, !leaky.is_empty())) {
+            Some(figure) => format!("{figure:.3}"),
+            None => "none".into(),
+        };
+        let _ = writeln!(
+            card,
+            "| {leaky}{} | {} | {} | {} | {} | {} |",
+            part.name.replace('|', "/"),
+            part.images,
+            figure("accuracy"),
+            figure("sensitivity"),
+            figure("specificity"),
+            figure("decided_share")
+        );
+    }
+    if parts.len() > MOST_ROWS {
+        let more = parts.len() - MOST_ROWS;
+        let _ = writeln!(card, "\n{more} more {of}s are in `{}`.", results::FILE_NAME);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_card_tells_of_one_export() {
+        let made = "\n## Made with\n\nfit\n";
+        for (old, rest) in [("# m\n\n## Export\n\nold\n\n| a |\n", made), ("# m\n", "")] {
+            let card = with_export(&format!("{old}{rest}"), "new\n");
+            assert_eq!(card, format!("# m\n\n## Export\n\nnew\n{rest}"));
+            let again = with_export(&card, "newer\n");
+            assert_eq!(again, card.replace("new", "newer"));
+        }
+    }
+}
