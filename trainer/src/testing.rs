@@ -1,4 +1,4 @@
-//! Python as an independent witness in tests.
+//! Reference implementations in Python, for tests.
 
 use std::io::Write;
 use std::path::Path;
@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 
 const CRATE: &str = env!("CARGO_MANIFEST_DIR");
 
-/// What a script of this crate's `tests/` answers to `input`; `None`, with a message, where the
-/// Python peers were not fetched.
+/// The output of a script in this crate's `tests/` for `input`; `None`, with a message, if the Python
+/// packages are not installed.
 pub(crate) fn python(script: &str, input: &str) -> Option<String> {
     let python = Path::new(CRATE).join("../.venv/bin/python");
     if !python.exists() {
@@ -23,7 +23,7 @@ pub(crate) fn python(script: &str, input: &str) -> Option<String> {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    // Taken, so that the pipe is closed after it.
+    // Taken, so that the pipe is closed afterwards.
     child
         .stdin
         .take()

@@ -1,4 +1,4 @@
-//! Pictures that show the same cells differently, so that a network learns the cells.
+//! Augmentation: the same cells in other pictures.
 
 mod blur;
 mod jitter;

@@ -1,54 +1,58 @@
-//! `smearscope-train augment`: what augmentation makes of a picture, to look at.
+//! `smearscope-train augment`: a preview of augmentation.
 
 use std::path::PathBuf;
 
+use clap::Args;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use smearscope_artifacts::decode::{self, Limits};
 
 use crate::augment::{Transform, jitter};
 use crate::error::TrainError;
-use crate::report::image_grid;
+use crate::report::{PLAIN, SMALL};
 
-/// Random variations below the paper's transforms.
+/// Number of random augmentations.
 const DRAWN: usize = 27;
 
-/// Whose variations to draw, and where to.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Preview {
-    pub(crate) image: PathBuf,
-    pub(crate) out: PathBuf,
-    pub(crate) seed: u64,
+/// Draws the image and the transforms of the paper that the reference project follows, then random
+/// augmentations of position, stain, brightness, focus, noise and compression.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub(crate) struct Augment {
+    /// The image to augment
+    #[arg(long, value_name = "IMAGE")]
+    image: PathBuf,
+    /// Draw the augmentations into this PNG
+    #[arg(long, value_name = "PNG")]
+    preview: PathBuf,
+    /// Seed of the random augmentations
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
 }
 
-impl Preview {
-    /// Draws the picture, each transform of the paper and some random variations into a PNG.
+impl Augment {
+    /// Draws the preview.
     ///
     /// # Errors
     /// [`TrainError::Artifact`] for an unusable image, [`TrainError::Output`] if the PNG cannot be
     /// written.
-    pub(crate) fn write(&self) -> Result<(), TrainError> {
-        let image = image_grid::SMALL.shrink(&decode::read(&self.image, &Limits::default())?);
+    pub(super) fn run(&self) -> Result<(), TrainError> {
+        let image = SMALL.shrink(&decode::read(&self.image, &Limits::default())?);
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         let title = format!(
-            "{}, seed {}: the picture, the paper's transforms, random variations",
+            "{}, seed {}: the image, the paper's transforms, random augmentations",
             self.image.file_name().unwrap_or_default().display(),
             self.seed
         );
-        let mut sheet = image_grid::SMALL.sheet(&title, 1 + Transform::ALL.len() + DRAWN);
-        sheet.add(Some(&image), image_grid::PLAIN, "as it is");
+        let mut grid = SMALL.grid(&title, 1 + Transform::ALL.len() + DRAWN);
+        grid.add(Some(&image), PLAIN, "original");
         for transform in Transform::ALL {
-            let picture = transform.apply(&image, &mut rng);
-            sheet.add(Some(&picture), image_grid::PLAIN, transform.name());
+            let augmented = transform.apply(&image, &mut rng);
+            grid.add(Some(&augmented), PLAIN, transform.name());
         }
         for number in 1..=DRAWN {
-            let picture = jitter(&image, &mut rng);
-            sheet.add(
-                Some(&picture),
-                image_grid::PLAIN,
-                &format!("drawn {number}"),
-            );
+            let augmented = jitter(&image, &mut rng);
+            grid.add(Some(&augmented), PLAIN, &format!("random {number}"));
         }
-        sheet.save(&self.out)
+        grid.save(&self.preview)
     }
 }

@@ -1,36 +1,56 @@
-//! `smearscope-train bench`: how fast training is on this machine.
+//! `smearscope-train benchmark`: the speed of training on this machine.
 
 use std::time::{Duration, Instant};
 
+use burn::tensor::Device;
+use clap::Args;
+use clap::builder::TypedValueParser;
 use serde::Serialize;
 
 use crate::dataset::{Dataset, Sample, Source};
 use crate::error::TrainError;
-use crate::training::batch::{self, Batch, Numbered};
-use crate::training::train::{Learner, Plan};
+use crate::networks::Architecture;
+use crate::training::{Batch, Learner, Numbered, each_prepared, parse_device};
 
 /// Steps that are not counted: first use of memory, threads and kernels.
 const WARM_UP: usize = 3;
+const SEED: u64 = 1;
 
-/// What to time.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Bench {
-    pub(crate) data: Source,
-    pub(crate) plan: Plan,
-    pub(crate) steps: usize,
-    pub(crate) json: bool,
+/// Times steps (forward pass, backward pass, Adam) on one prepared batch, then steps as `fit` makes
+/// them, with images augmented on other threads, and the share of that time spent waiting for images.
+/// Writes no model.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub(crate) struct Benchmark {
+    #[command(flatten)]
+    data: Source,
+    /// Which network
+    #[arg(long, value_name = "NETWORK", default_value = "reference", value_parser = Architecture::parser())]
+    network: Architecture,
+    /// Images per step
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024).map(usize::from))]
+    batch_size: usize,
+    /// Number of steps of each kind
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=10_000).map(usize::from))]
+    steps: usize,
+    /// Device to train on: cpu, wgpu (Vulkan, Metal) or cuda; the last two need a build with that
+    /// feature
+    #[arg(long, default_value = "cpu", value_parser = parse_device)]
+    device: Device,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
-/// What it took.
+/// The measured times.
 #[derive(Debug, Serialize)]
 struct Timing {
     network: &'static str,
     threads: usize,
     batch_size: usize,
     steps: usize,
-    /// Forward pass, backward pass and Adam on a batch that is there.
+    /// Steps on a prepared batch.
     step_ms: Quartiles,
-    /// From one step to the next with varied images, as `fit` does it.
+    /// From one step to the next with augmented images, as in `fit`.
     fit_step_ms: Quartiles,
     fit_images_per_s: f64,
     /// Share of that time spent waiting for images.
@@ -58,38 +78,38 @@ impl Quartiles {
     }
 }
 
-impl Bench {
-    /// Times `steps` steps on one batch, and as many with images varied anew.
-    pub(crate) fn run(&self) -> Result<(), TrainError> {
-        let architecture = self.plan.architecture;
+impl Benchmark {
+    /// Times the steps and prints the result.
+    pub(super) fn run(&self) -> Result<(), TrainError> {
+        let architecture = self.network;
+        let learning_rate = architecture.learning_rate();
         let dataset = Dataset::load(&self.data, &architecture.input_contract())?;
-        // A small dataset is gone through as often as needed.
+        // A small dataset is repeated as often as needed.
         let samples: Vec<&Sample> = dataset
             .samples
             .iter()
             .cycle()
-            .take(self.plan.batch_size * (WARM_UP + self.steps))
+            .take(self.batch_size * (WARM_UP + self.steps))
             .collect();
-        let mut learner = Learner::new(&self.plan);
+        let mut learner = Learner::new(architecture, SEED, &self.device);
 
-        let batch = Batch::plain(&samples[..self.plan.batch_size], architecture)?;
+        let batch = Batch::plain(&samples[..self.batch_size], architecture)?;
         let mut alone = Vec::new();
         for _ in 0..WARM_UP + self.steps {
             let batch = batch.clone();
-            let begun = Instant::now();
-            learner.step(batch, self.plan.learning_rate);
-            alone.push(begun.elapsed());
+            let start = Instant::now();
+            learner.step(batch, learning_rate);
+            alone.push(start.elapsed());
         }
 
         let numbered: Vec<(u64, &Sample)> = (0..).zip(samples).collect();
-        let batches = numbered.chunks(self.plan.batch_size);
+        let batches = numbered.chunks(self.batch_size);
         let (mut steps, mut waits) = (Vec::new(), Vec::new());
         let mut ended = Instant::now();
-        let prepare =
-            |samples: &[Numbered]| Batch::varied(samples, architecture, self.plan.seed, 1);
-        batch::each_prepared(batches, prepare, |batch| {
+        let prepare = |samples: &[Numbered]| Batch::augmented(samples, architecture, SEED, 1);
+        each_prepared(batches, prepare, |batch| {
             waits.push(ended.elapsed());
-            learner.step(batch, self.plan.learning_rate);
+            learner.step(batch, learning_rate);
             steps.push(ended.elapsed());
             ended = Instant::now();
             Ok(())
@@ -101,20 +121,20 @@ impl Bench {
         let timing = Timing {
             network: architecture.name(),
             threads: rayon::current_num_threads(),
-            batch_size: self.plan.batch_size,
+            batch_size: self.batch_size,
             steps: self.steps,
             step_ms: Quartiles::of(counted(&alone)),
             fit_step_ms: Quartiles::of(counted(&steps)),
-            fit_images_per_s: (self.steps * self.plan.batch_size) as f64 / whole.as_secs_f64(),
+            fit_images_per_s: (self.steps * self.batch_size) as f64 / whole.as_secs_f64(),
             waiting: waiting.as_secs_f64() / whole.as_secs_f64(),
         };
-        timing.tell(self.json);
+        timing.print(self.json);
         Ok(())
     }
 }
 
 impl Timing {
-    fn tell(&self, json: bool) {
+    fn print(&self, json: bool) {
         if json {
             println!("{}", serde_json::json!(self));
             return;

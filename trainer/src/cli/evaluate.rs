@@ -1,50 +1,56 @@
-//! `smearscope-train evaluate`: what a finished model makes of labelled images that it never met.
+//! `smearscope-train evaluate`: the figures of a finished model on other images.
 
 use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
 
+use clap::Args;
 use log::warn;
 use serde::Deserialize;
 use smearscope_artifacts::{EngineConfig, Evaluation, Manifest, Model};
 
-use crate::dataset::{Basis, Dataset, Sample, Source};
+use crate::dataset::{Basis, Dataset, Sample, Source, TrainedOn};
 use crate::error::TrainError;
 use crate::metrics::{self, Judged, Scored};
 use crate::progress;
-use crate::report::plots::Measured;
-use crate::report::results::{self, Report, TrainedOn};
-use crate::training::protocol::Prediction;
+use crate::report::{self, Measured, REPORT_FILE, Report};
+use crate::training::Prediction;
 
-/// Which model to evaluate on what, and how to tell.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Examination {
-    pub(crate) data: Source,
-    /// The model's folder.
-    pub(crate) model: PathBuf,
-    pub(crate) json: bool,
-    /// Folder for the report and the plots.
-    pub(crate) out: Option<PathBuf>,
+/// Prints the figures of `fit`, with intervals by groups, for other images. A model made by this
+/// trainer records what it was trained on, and is not evaluated on those images or patients.
+/// Near-duplicates of training images are not recognised.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub(crate) struct Evaluate {
+    /// Folder of the model
+    #[arg(long, value_name = "FOLDER")]
+    model: PathBuf,
+    #[command(flatten)]
+    data: Source,
+    /// Print the report as JSON: figures, groups, cameras, every image
+    #[arg(long)]
+    json: bool,
+    /// Write the report as JSON, and plots as PNG and SVG, into this folder
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
 }
 
-const UNKNOWN: &str =
-    "make the model again: without its report nobody knows what it was trained on";
-/// Seed of the bootstrap: the same images give the same intervals.
+const REMEDY: &str = "make the model again: its report says what it was trained on";
+/// Seed of the bootstrap, so that the same images give the same intervals.
 const SEED: u64 = 1;
 
-impl Examination {
+impl Evaluate {
     /// Runs the model on every image and prints the figures.
     ///
     /// # Errors
     /// [`TrainError::Artifact`] if the model cannot be loaded or fails on an image;
-    /// [`TrainError::Data`] for unusable images, or for some that the model was trained on;
+    /// [`TrainError::Data`] for unusable images, or images that the model was trained on;
     /// [`TrainError::Output`] if the report cannot be written.
-    pub(crate) fn run(&self) -> Result<(), TrainError> {
+    pub(super) fn run(&self) -> Result<(), TrainError> {
         if let Some(folder) = &self.out
             && folder.join(Manifest::FILE_NAME).exists()
         {
-            let problem = "it is a model folder, whose own report would be lost";
+            let problem = "it is a model folder, whose report would be overwritten";
             return Err(TrainError::output(folder, io::Error::other(problem)));
         }
         let mut model = Model::load(&self.model, &EngineConfig::default())?;
@@ -52,11 +58,11 @@ impl Examination {
             warn!("{fallback}");
         }
         let dataset = Dataset::load(&self.data, &model.manifest().input)?;
-        let doubts = self.refuse_trained_on(&dataset)?;
+        let warnings = self.refuse_trained_on(&dataset)?;
 
         let predictions = predict(&mut model, &dataset)?;
         let judged: Vec<Judged> = predictions.iter().map(|item| item.judged).collect();
-        let manifest = measured(model.manifest(), &dataset, &judged, doubts);
+        let manifest = measured(model.manifest(), &dataset, &judged, warnings);
         let report = Report::of(&manifest, &dataset, &predictions);
         if let Some(folder) = &self.out {
             fs::create_dir_all(folder).map_err(|source| TrainError::output(folder, source))?;
@@ -65,9 +71,9 @@ impl Examination {
                 judged: &judged,
                 evaluation: &manifest.evaluation,
                 labels: &manifest.labels,
-                courses: &[],
+                histories: &[],
             };
-            measured.plot(folder)?;
+            report::write_plots(&measured, folder)?;
         }
         if self.json {
             println!("{}", String::from_utf8_lossy(&report.json()?));
@@ -78,40 +84,39 @@ impl Examination {
         Ok(())
     }
 
-    /// A model knows what it was trained on; figures from that would be worth nothing. Gives what
-    /// remains to be doubted.
+    /// Refuses images that the model was trained on. Returns warnings about what cannot be checked.
     fn refuse_trained_on(&self, dataset: &Dataset) -> Result<Vec<String>, TrainError> {
         #[derive(Deserialize)]
-        struct Known {
+        struct ModelReport {
             trained_on: TrainedOn,
         }
 
-        let path = self.model.join(results::FILE_NAME);
+        let path = self.model.join(REPORT_FILE);
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Ok(vec![
-                    "It is not known what this model was trained on: these images, or others of the \
-                     same patients, may have been among it."
+                    "It is not known what this model was trained on: it may have been trained on these \
+                     images, or on others of the same patients."
                         .into(),
                 ]);
             }
-            Err(error) => return Err(TrainError::data(&path, error.to_string(), UNKNOWN)),
+            Err(error) => return Err(TrainError::data(&path, error.to_string(), REMEDY)),
         };
-        let Known { trained_on } = serde_json::from_str(&text)
-            .map_err(|error| TrainError::data(&path, error.to_string(), UNKNOWN))?;
-        refuse_known(&trained_on, dataset)
+        let ModelReport { trained_on } = serde_json::from_str(&text)
+            .map_err(|error| TrainError::data(&path, error.to_string(), REMEDY))?;
+        refuse_images_of(&trained_on, dataset)
     }
 }
 
-/// Refuses images that had a part in a model, and others of the same sessions or subjects. Gives what
-/// remains to be doubted.
-fn refuse_known(trained_on: &TrainedOn, dataset: &Dataset) -> Result<Vec<String>, TrainError> {
+/// Refuses images that were trained on, and others of the same sessions or subjects. Returns warnings
+/// about what cannot be checked.
+fn refuse_images_of(trained_on: &TrainedOn, dataset: &Dataset) -> Result<Vec<String>, TrainError> {
     let refuse = |count: usize, what: &str| {
         Err(TrainError::data(
             &dataset.root,
             format!("{count} of {} images {what}", dataset.samples.len()),
-            "take them out: figures from them look better than the model is",
+            "remove them: figures from them would be too good",
         ))
     };
     let samples = &dataset.samples;
@@ -169,7 +174,7 @@ fn predict<'a>(model: &mut Model, dataset: &'a Dataset) -> Result<Vec<Prediction
         .collect()
 }
 
-/// The model's manifest with these images' figures in the place of its own.
+/// The model's manifest with the figures of these images.
 fn measured(
     manifest: &Manifest,
     dataset: &Dataset,
@@ -182,8 +187,8 @@ fn measured(
         evaluation: Evaluation {
             dataset: format!("the collection {}", name.display()),
             protocol: format!(
-                "The finished model with its own decision rule and without the appliance's quality \
-                 gate, on images that did not train it; intervals by {}.",
+                "The finished model with its decision rule and without the appliance's quality \
+                 gate, on images that it was not trained on; intervals by {}.",
                 dataset.groups.basis.in_words()
             ),
             positives: positives as u32,
@@ -232,27 +237,33 @@ mod tests {
     #[test]
     fn images_of_a_session_that_was_trained_on_are_refused() {
         let all = shots(&[(0, 0), (3, 0), (6, 0), (20, 1), (23, 1)]);
-        // As after a split that parts sessions: the first image alone.
+        // The first image alone, as after a split that separates the images of a session.
         let trained_on = TrainedOn::of(&all, all.samples[..1].iter());
-        let told = serde_json::to_string(&trained_on).unwrap();
-        let trained_on: TrainedOn = serde_json::from_str(&told).unwrap();
+        let message = serde_json::to_string(&trained_on).unwrap();
+        let trained_on: TrainedOn = serde_json::from_str(&message).unwrap();
         let refused = |minutes: &[(i8, usize)]| {
-            let told = refuse_known(&trained_on, &shots(minutes));
-            told.map_err(|error| error.to_string())
+            let message = refuse_images_of(&trained_on, &shots(minutes));
+            message.map_err(|error| error.to_string())
         };
-        // Held out at the end of the session, and one that no one saw, less than a pause later.
+        // A held-out image of the session, and new ones less than a pause later.
         for minutes in [&[(6, 0)][..], &[(9, 0)], &[(10, 0), (14, 0)]] {
-            let told = refused(minutes).unwrap_err();
+            let message = refused(minutes).unwrap_err();
             let expected = format!(
                 "{} of {} images are of capture sessions",
                 minutes.len(),
                 minutes.len()
             );
-            assert!(told.contains(&expected), "{told}");
+            assert!(message.contains(&expected), "{message}");
         }
-        let doubts = refused(&[(11, 0), (20, 1)]).unwrap();
-        assert!(doubts[0].contains("Subjects are not known"), "{doubts:?}");
-        let told = refused(&[(0, 0)]).unwrap_err();
-        assert!(told.contains("1 of 1 images trained this model"), "{told}");
+        let warnings = refused(&[(11, 0), (20, 1)]).unwrap();
+        assert!(
+            warnings[0].contains("Subjects are not known"),
+            "{warnings:?}"
+        );
+        let message = refused(&[(0, 0)]).unwrap_err();
+        assert!(
+            message.contains("1 of 1 images trained this model"),
+            "{message}"
+        );
     }
 }

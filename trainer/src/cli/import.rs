@@ -1,63 +1,80 @@
 //! `smearscope-train import`: a third party's network as a model folder.
 //!
-//! An IR says nothing of how an image becomes its input: whether red or blue comes first, and from
-//! what to what values go. So it is tried on labelled images in every way that is in use, and the one
-//! that tells the classes apart is written into the manifest. The reference project itself normalised in
-//! three ways in training, testing and on the stick.
+//! An IR does not say how an image becomes its input: whether red or blue comes first, and how values
+//! are scaled. Every common encoding is therefore tried on labelled images, and the one that separates
+//! the classes best is written into the manifest. The reference project itself normalised in three
+//! ways: in training, in testing and on the stick.
 
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use clap::Args;
 use log::info;
 use smearscope_artifacts::{
-    ChannelOrder, DecisionRule, EngineChoice, EngineConfig, Evaluation, Files, GoldenSample,
-    InputContract, Labels, Manifest, Model, Outputs, ResizeFilter, SlideRule,
+    ChannelOrder, EngineChoice, EngineConfig, Evaluation, Files, GoldenSample, InputContract,
+    Labels, Manifest, Model, Outputs, ResizeFilter, SlideRule,
 };
 
 use crate::dataset::{Dataset, Sample, Source};
 use crate::error::TrainError;
 use crate::graph::topology::Topology;
 use crate::metrics::{self, Scored};
-use crate::package::destination::Destination;
-use crate::package::golden;
-use crate::package::model_package::{self, GOLDEN_TOLERANCE, IR_BIN, IR_XML, Identity};
+use crate::package::{
+    self, Destination, GOLDEN_TOLERANCE, Golden, IR_BIN, IR_XML, Identity, UNCALIBRATED,
+    save_manifest,
+};
+use crate::report::CARD_FILE;
 
-/// Which network, and what it is called here.
-#[derive(Debug, Clone, PartialEq)]
+/// For networks with one three-channel image as input and a softmax over two classes as output, such
+/// as the reference project's. How an image becomes the input (channel order, scaling of values,
+/// resizing) is found by trying every common way on labelled images: give some ten of each class that
+/// the network classifies well.
+#[derive(Debug, Clone, PartialEq, Args)]
+#[command(
+    mut_arg("name", |name| name.default_value("imported")),
+    mut_arg("license", |license| license.default_value("LicenseRef-unknown"))
+)]
 pub(crate) struct Import {
-    pub(crate) xml: PathBuf,
-    pub(crate) bin: PathBuf,
-    /// In the order of the softmax's two outputs.
-    pub(crate) labels: Vec<String>,
-    /// Which of them is positive: 0 or 1.
-    pub(crate) positive_index: usize,
-    /// Labelled images.
-    pub(crate) data: Source,
-    pub(crate) out: Destination,
-    pub(crate) identity: Identity,
+    /// Topology
+    #[arg(long, value_name = "FILE")]
+    xml: PathBuf,
+    /// Weights
+    #[arg(long, value_name = "FILE")]
+    bin: PathBuf,
+    /// Names of the two outputs, in order
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "negative,positive",
+        value_name = "FIRST,SECOND"
+    )]
+    labels: Vec<String>,
+    /// The first output is the positive class, not the second
+    #[arg(long)]
+    positive_first: bool,
+    #[command(flatten)]
+    data: Source,
+    #[command(flatten)]
+    out: Destination,
+    #[command(flatten)]
+    identity: Identity,
 }
 
-/// A way from 8-bit samples to the network's input.
+/// How 8-bit samples become the network's input.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Reading {
+struct Encoding {
     channels: ChannelOrder,
     resize: ResizeFilter,
     scale: f32,
     mean: f32,
 }
 
-/// Area under the ROC curve that the best reading must reach: less may be luck.
-const LEAST_AUROC: f64 = 0.8;
-/// What a decision rests on that nobody has calibrated.
-const RULE: DecisionRule = DecisionRule {
-    threshold: 0.5,
-    inconclusive: [0.2, 0.8],
-    temperature: 1.0,
-};
+/// AUROC that the best encoding must reach; less may be chance.
+const MIN_AUROC: f64 = 0.8;
 
-impl Reading {
-    /// Whatever is in use: 0 to 1, −1 to 1, 0 to 2 and 0 to 255, with red or blue first.
+impl Encoding {
+    /// The common encodings: values 0 to 1, −1 to 1, 0 to 2 and 0 to 255, with red or blue first.
     fn all(resize: ResizeFilter) -> Vec<Self> {
         const RANGES: [(f32, f32); 4] = [
             (1.0 / 255.0, 0.0),
@@ -91,20 +108,20 @@ impl Reading {
 }
 
 impl Import {
-    /// Tries the network, and makes a model folder of it.
+    /// Tries the network and makes a model folder of it.
     ///
     /// # Errors
-    /// [`TrainError::Export`] if it is no network of one image in and two probabilities out, or if no
-    /// reading of the images tells the classes apart; [`TrainError::Data`], [`TrainError::Artifact`] and
+    /// [`TrainError::Export`] if the network does not map one image to two probabilities, or if no
+    /// encoding separates the classes; [`TrainError::Data`], [`TrainError::Artifact`] and
     /// [`TrainError::Output`] for images, engine and folder.
-    pub(crate) fn run(&self) -> Result<(), TrainError> {
+    pub(super) fn run(&self) -> Result<(), TrainError> {
         self.out.check()?;
         let refuse = |problem: String| TrainError::Export {
             problem: format!("{}: {problem}", self.xml.display()),
         };
         if !matches!(&self.labels[..], [first, second] if first != second) {
             return Err(refuse(format!(
-                "its outputs cannot be called `{}`; give two names, --labels healthy,leukemia",
+                "`{}` is not a pair of names for its outputs; give two, as in --labels healthy,leukemia",
                 self.labels.join(",")
             )));
         }
@@ -114,53 +131,55 @@ impl Import {
         })?;
         let topology = Topology::read(&String::from_utf8_lossy(&xml)).map_err(refuse)?;
         info!(
-            "one image of {} × {} pixels in, softmax {} out",
+            "input: one image of {} × {} pixels; output: softmax {}",
             topology.width, topology.height, topology.output
         );
 
         let staging = self.out.staging()?;
         let files = Files {
-            ir_xml: Some(model_package::save(staging.path(), IR_XML, &xml)?),
-            ir_bin: Some(model_package::save(staging.path(), IR_BIN, &bin)?),
+            ir_xml: Some(package::save(staging.path(), IR_XML, &xml)?),
+            ir_bin: Some(package::save(staging.path(), IR_BIN, &bin)?),
             onnx: None,
         };
         let mut trials = Vec::new();
         for resize in [ResizeFilter::Bilinear, ResizeFilter::Area] {
-            let contract = Reading::all(resize)[0].contract(&topology);
+            let contract = Encoding::all(resize)[0].contract(&topology);
             let dataset = Dataset::load(&self.data, &contract)?;
-            for reading in Reading::all(resize) {
-                let manifest = self.manifest(&topology, reading, &files);
+            for encoding in Encoding::all(resize) {
+                let manifest = self.manifest(&topology, encoding, &files);
                 trials.push(try_on(staging.path(), manifest, &dataset)?);
             }
         }
-        // The higher AUROC, and of equal ones the better calibrated.
+        // By AUROC, then by calibration.
         trials.sort_by(|a, b| {
             let by_auroc = b.auroc.total_cmp(&a.auroc);
             by_auroc.then(a.log_loss.total_cmp(&b.log_loss))
         });
         let best = &trials[0];
-        if best.auroc < LEAST_AUROC {
+        if best.auroc < MIN_AUROC {
             return Err(refuse(format!(
-                "however its input is read, it does not tell these classes apart (AUROC {:.3} at best); \
+                "no encoding of its input separates these classes (best AUROC {:.3}); \
                  check the order of --labels and the images in --data",
                 best.auroc
             )));
         }
         let manifest = self.finished(staging.path(), best)?;
         let card = card(&manifest, &trials);
-        model_package::save(
-            staging.path(),
-            crate::report::card::FILE_NAME,
-            card.as_bytes(),
-        )?;
-        // As the appliance will, with its golden samples.
+        package::save(staging.path(), CARD_FILE, card.as_bytes())?;
+        // Loads it as the appliance does, which checks the golden samples.
         Model::load(staging.path(), &openvino())?;
         self.out.publish(&staging)?;
         print!("{card}");
         Ok(())
     }
 
-    fn manifest(&self, topology: &Topology, reading: Reading, files: &Files) -> Manifest {
+    /// Index of the positive output.
+    fn positive_index(&self) -> usize {
+        usize::from(!self.positive_first)
+    }
+
+    /// A manifest without golden samples.
+    fn manifest(&self, topology: &Topology, encoding: Encoding, files: &Files) -> Manifest {
         let label = |index: usize| self.labels.get(index).cloned().unwrap_or_default();
         Manifest {
             format_version: Manifest::FORMAT_VERSION,
@@ -172,29 +191,29 @@ impl Import {
             license: self.identity.license.clone(),
             demo: true,
             labels: Labels {
-                negative: label(1 - self.positive_index),
-                positive: label(self.positive_index),
-                positive_index: self.positive_index,
+                negative: label(1 - self.positive_index()),
+                positive: label(self.positive_index()),
+                positive_index: self.positive_index(),
             },
-            input: reading.contract(topology),
+            input: encoding.contract(topology),
             outputs: Outputs {
                 probability: topology.output.clone(),
                 evidence: None,
             },
-            decision: RULE,
+            decision: UNCALIBRATED,
             slide: SlideRule::default(),
             domain: None,
             evaluation: Evaluation {
                 dataset: "none".into(),
-                protocol: "Not evaluated: the images at hand chose how the input is read. \
-                           `smearscope-train evaluate` measures it on others."
+                protocol: "Not evaluated: the available images chose the encoding of the input. \
+                           `smearscope-train evaluate` evaluates it on other images."
                     .into(),
                 positives: 0,
                 negatives: 0,
                 figures: std::collections::BTreeMap::new(),
                 intervals: std::collections::BTreeMap::new(),
                 warnings: vec![
-                    "Nobody has told what this network was trained on; its threshold is not fitted."
+                    "It is not known what this network was trained on; its threshold is not fitted."
                         .into(),
                 ],
             },
@@ -203,18 +222,18 @@ impl Import {
         }
     }
 
-    /// The manifest of a trial with golden samples that the network itself has answered.
+    /// Adds golden samples, with the network's probabilities, to the manifest of a trial.
     fn finished(&self, folder: &Path, trial: &Trial) -> Result<Manifest, TrainError> {
         let dataset = Dataset::load(&self.data, &trial.manifest.input)?;
         let samples: Vec<&Sample> = dataset.samples.iter().collect();
         let mut manifest = trial.manifest.clone();
         save_manifest(folder, &manifest)?;
         let mut model = Model::unproved(folder, &openvino())?;
-        manifest.golden = golden::choose(&samples, &trial.scored)?
+        manifest.golden = Golden::choose(&samples, &trial.scored)?
             .iter()
             .map(|golden| {
                 Ok(GoldenSample {
-                    image: model_package::save(folder, &golden.path, &golden.png)?,
+                    image: package::save(folder, &golden.path, &golden.png)?,
                     probability: model.infer(&golden.image)?.probability,
                     tolerance: GOLDEN_TOLERANCE,
                 })
@@ -225,7 +244,7 @@ impl Import {
     }
 }
 
-/// How the network did under one reading.
+/// The network's results with one encoding.
 struct Trial {
     manifest: Manifest,
     scored: Vec<Scored>,
@@ -234,10 +253,10 @@ struct Trial {
 }
 
 fn try_on(folder: &Path, mut manifest: Manifest, dataset: &Dataset) -> Result<Trial, TrainError> {
-    // A manifest has golden samples; what this one gives is not known yet.
-    let placeholder = golden::shrink(&dataset.samples[0], "golden/negative-1.png".into())?;
+    // A manifest needs golden samples; the probability of this one is not known yet.
+    let placeholder = Golden::of(&dataset.samples[0], "golden/negative-1.png".into())?;
     manifest.golden = vec![GoldenSample {
-        image: model_package::save(folder, &placeholder.path, &placeholder.png)?,
+        image: package::save(folder, &placeholder.path, &placeholder.png)?,
         probability: 0.5,
         tolerance: GOLDEN_TOLERANCE,
     }];
@@ -263,7 +282,7 @@ fn try_on(folder: &Path, mut manifest: Manifest, dataset: &Dataset) -> Result<Tr
     })
 }
 
-/// Only OpenVINO runs an IR.
+/// OpenVINO, the only engine that runs an IR.
 fn openvino() -> EngineConfig {
     EngineConfig {
         choice: EngineChoice::OpenVino,
@@ -271,18 +290,14 @@ fn openvino() -> EngineConfig {
     }
 }
 
-fn save_manifest(folder: &Path, manifest: &Manifest) -> Result<(), TrainError> {
-    model_package::save(folder, Manifest::FILE_NAME, manifest.to_toml()?.as_bytes()).map(|_| ())
-}
-
 fn card(manifest: &Manifest, trials: &[Trial]) -> String {
     let mut card = format!("# {} {}\n\n", manifest.name, manifest.version);
     card.push_str(
         "Written by `smearscope-train import`; do not edit.\n\n\
-         A third party's network. What it was trained on is not known, nor what it is worth; its \
-         threshold and its inconclusive band are not fitted. The figures below chose how an image \
-         becomes its input, and say nothing else.\n\n\
-         | order | resized by | 0 to 255 become | AUROC | log loss |\n|---|---|---|---|---|\n",
+         A third party's network. Neither its training data nor its accuracy is known; its \
+         threshold and its inconclusive band are not fitted. The figures below were only used to \
+         choose how an image becomes its input.\n\n\
+         | channels | resizing | 0 to 255 become | AUROC | log loss |\n|---|---|---|---|---|\n",
     );
     for trial in trials {
         let input = &trial.manifest.input;
@@ -308,9 +323,9 @@ mod tests {
     use crate::graph::{Graph, ir};
 
     #[test]
-    fn other_files_are_no_topology() {
+    fn other_files_are_refused() {
         for (xml, problem) in [
-            ("<html></html>", "no OpenVINO IR"),
+            ("<html></html>", "not an OpenVINO IR"),
             ("<net><layers></layers></net>", "0 inputs"),
             ("<net><layers><layer id='0'", "syntax"),
         ] {
@@ -319,8 +334,8 @@ mod tests {
         }
     }
 
-    /// As the reference project's: blue first, values from 0 to 1. It is positive where the mean of
-    /// blue is above one half.
+    /// A network like the reference project's: blue first, values from 0 to 1. It is positive where
+    /// the mean of blue is above one half.
     fn third_party(folder: &Path) {
         let mut graph = Graph::default();
         let image = graph.parameter("input", &[1, 3, 100, 100]);
@@ -337,7 +352,7 @@ mod tests {
         fs::write(folder.join("theirs.bin"), ir.bin).unwrap();
     }
 
-    /// Images that differ in blue, while red says nothing.
+    /// Images whose classes differ in blue but not in red.
     fn draw(folder: &Path) {
         for (class, blue) in [("healthy", 40_u8), ("blasts", 150)] {
             fs::create_dir_all(folder.join(class)).unwrap();
@@ -353,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn the_way_to_read_a_third_party_s_input_is_found() {
+    fn the_encoding_of_a_third_party_s_input_is_found() {
         let folder = tempfile::tempdir().unwrap();
         let place = |name: &str| folder.path().join(name);
         third_party(folder.path());
@@ -362,7 +377,7 @@ mod tests {
             xml: place("theirs.xml"),
             bin: place("theirs.bin"),
             labels: vec!["healthy".into(), "blasts".into()],
-            positive_index: 1,
+            positive_first: false,
             data: Source {
                 layout: Layout::Folder,
                 root: place("data"),
@@ -400,7 +415,7 @@ mod tests {
         assert!((margin - 6.0).abs() < 1e-2, "{margin}");
 
         let swapped = Import {
-            positive_index: 0,
+            positive_first: true,
             out: Destination {
                 folder: place("other"),
                 replace: false,
@@ -408,7 +423,10 @@ mod tests {
             ..import
         };
         let told = swapped.run().unwrap_err().to_string();
-        assert!(told.contains("does not tell these classes apart"), "{told}");
+        assert!(
+            told.contains("no encoding of its input separates"),
+            "{told}"
+        );
         assert!(!place("other").exists());
     }
 }

@@ -1,7 +1,6 @@
-//! Convolution with bias and activation in one differentiable operation. On the CPU it is our own:
-//! an image is laid out channels last, so that windows are overlapping rows of a matrix, which is
-//! multiplied with the kernel as it lies (Anderson et al. 2017, "Low-memory GEMM-based convolution
-//! algorithms for deep neural networks"). Other devices use the framework's.
+//! The operation for the framework: its dispatch to backends and its gradient.
+//!
+//! The CPU backend uses [`passes`]; the others use the framework's convolution.
 
 use burn::backend::autodiff::Autodiff;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -11,66 +10,27 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, Flex, TensorMetadata, backend_extension};
-use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Tensor, TensorData};
 
+use super::options::{Activation, ConvolutionOptions};
 use super::passes::{self, OutputGradient, Shape};
-
-/// How windows lie on the input, and what becomes of their sums.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Convolution {
-    /// Rows and columns from one window to the next.
-    pub(crate) stride: usize,
-    /// Zeros on each side; less than the kernel's sides.
-    pub(crate) padding: usize,
-    pub(crate) activation: Option<Activation>,
-}
-
-/// What is done to each sum.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Activation {
-    /// max(0, x)
-    Relu,
-}
-
-impl Convolution {
-    fn options(self) -> ConvOptions<2> {
-        ConvOptions::new([self.stride; 2], [self.padding; 2], [1, 1], 1)
-    }
-
-    fn activate(self, sum: f32) -> f32 {
-        match self.activation {
-            // Not `max`, which would turn NaN into zero and hide that training failed.
-            Some(Activation::Relu) if sum <= 0.0 => 0.0,
-            _ => sum,
-        }
-    }
-
-    /// Gradient of a sum whose `output` has this gradient.
-    fn gradient(self, gradient: f32, output: f32) -> f32 {
-        match self.activation {
-            Some(Activation::Relu) if output <= 0.0 => 0.0,
-            _ => gradient,
-        }
-    }
-}
 
 /// `[n, filters, …]` from `[n, channels, rows, columns]`, `[filters, channels, …]` and `[filters]`.
 ///
 /// # Panics
 ///
-/// If the sizes do not fit together, or the padding not the kernel.
+/// If the sizes do not match, or if the padding is not smaller than the kernel.
 pub(crate) fn conv2d(
     input: Tensor<4>,
     kernel: Tensor<4>,
     bias: Tensor<1>,
-    convolution: Convolution,
+    options: ConvolutionOptions,
 ) -> Tensor<4> {
     let [_, channels, rows, columns] = input.dims();
     let [filters, of_channels, kernel_rows, kernel_columns] = kernel.dims();
-    let Convolution {
+    let ConvolutionOptions {
         stride, padding, ..
-    } = convolution;
+    } = options;
     assert_eq!((channels, filters), (of_channels, bias.dims()[0]));
     assert!(stride > 0 && padding < kernel_rows.min(kernel_columns));
     assert!(kernel_rows <= rows + 2 * padding && kernel_columns <= columns + 2 * padding);
@@ -78,11 +38,11 @@ pub(crate) fn conv2d(
         input.into_dispatch(),
         kernel.into_dispatch(),
         bias.into_dispatch(),
-        convolution,
+        options,
     ))
 }
 
-/// The operation on every backend, made of the framework's unless a backend has its own.
+/// The operation, by default made of the framework's operations.
 #[backend_extension(
     Flex,
     Cube: cfg(any(feature = "wgpu", feature = "cuda")),
@@ -93,10 +53,10 @@ trait Convolve: Backend {
         input: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        convolution: Convolution,
+        options: ConvolutionOptions,
     ) -> FloatTensor<Self> {
-        let sums = Self::conv2d(input, kernel, Some(bias), convolution.options());
-        match convolution.activation {
+        let sums = Self::conv2d(input, kernel, Some(bias), options.for_backend());
+        match options.activation {
             None => sums,
             Some(Activation::Relu) => Self::relu(sums),
         }
@@ -108,10 +68,10 @@ trait Convolve: Backend {
         kernel: FloatTensor<Self>,
         output: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
-        convolution: Convolution,
+        options: ConvolutionOptions,
     ) -> FloatTensor<Self> {
-        let gradient = before_activation::<Self>(output, gradient, convolution);
-        Self::conv2d_x_backward(input, kernel, gradient, convolution.options())
+        let gradient = before_activation::<Self>(output, gradient, options);
+        Self::conv2d_x_backward(input, kernel, gradient, options.for_backend())
     }
 
     /// Gradients of kernel and bias.
@@ -121,15 +81,15 @@ trait Convolve: Backend {
         bias: FloatTensor<Self>,
         output: FloatTensor<Self>,
         gradient: FloatTensor<Self>,
-        convolution: Convolution,
+        options: ConvolutionOptions,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        let gradient = before_activation::<Self>(output, gradient, convolution);
+        let gradient = before_activation::<Self>(output, gradient, options);
         (
             Self::conv2d_weight_backward(
                 input.clone(),
                 kernel,
                 gradient.clone(),
-                convolution.options(),
+                options.for_backend(),
             ),
             Self::conv2d_bias_backward(input, bias, gradient),
         )
@@ -139,9 +99,9 @@ trait Convolve: Backend {
 fn before_activation<B: Backend>(
     output: FloatTensor<B>,
     gradient: FloatTensor<B>,
-    convolution: Convolution,
+    options: ConvolutionOptions,
 ) -> FloatTensor<B> {
-    match convolution.activation {
+    match options.activation {
         None => gradient,
         Some(Activation::Relu) => B::relu_backward(output, gradient),
     }
@@ -155,9 +115,9 @@ impl Convolve for Flex {
         input: FlexTensor,
         kernel: FlexTensor,
         bias: FlexTensor,
-        convolution: Convolution,
+        options: ConvolutionOptions,
     ) -> FlexTensor {
-        let shape = shape(&input, &kernel, convolution);
+        let shape = shape(&input, &kernel, options);
         let [input, kernel, bias] = [input, kernel, bias].map(|tensor| tensor.to_contiguous());
         let values = passes::forward(&shape, input.storage(), kernel.storage(), bias.storage());
         let [rows, columns] = shape.output();
@@ -169,9 +129,9 @@ impl Convolve for Flex {
         kernel: FlexTensor,
         output: FlexTensor,
         gradient: FlexTensor,
-        convolution: Convolution,
+        options: ConvolutionOptions,
     ) -> FlexTensor {
-        let shape = shape(&input, &kernel, convolution);
+        let shape = shape(&input, &kernel, options);
         let [kernel, output, gradient] = [kernel, output, gradient].map(|it| it.to_contiguous());
         let gradient = OutputGradient {
             values: gradient.storage(),
@@ -188,9 +148,9 @@ impl Convolve for Flex {
         _: FlexTensor,
         output: FlexTensor,
         gradient: FlexTensor,
-        convolution: Convolution,
+        options: ConvolutionOptions,
     ) -> (FlexTensor, FlexTensor) {
-        let shape = shape(&input, &kernel, convolution);
+        let shape = shape(&input, &kernel, options);
         let [input, output, gradient] = [input, output, gradient].map(|it| it.to_contiguous());
         let gradient = OutputGradient {
             values: gradient.storage(),
@@ -205,14 +165,14 @@ impl Convolve for Flex {
     }
 }
 
-fn shape(input: &FlexTensor, kernel: &FlexTensor, convolution: Convolution) -> Shape {
+fn shape(input: &FlexTensor, kernel: &FlexTensor, options: ConvolutionOptions) -> Shape {
     let (input, kernel) = (input.shape(), kernel.shape());
     Shape {
         channels: input[1],
         input: [input[2], input[3]],
         filters: kernel[0],
         kernel: [kernel[2], kernel[3]],
-        convolution,
+        options,
     }
 }
 
@@ -220,33 +180,38 @@ fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> FlexTensor {
     FlexTensor::from_data(TensorData::new(values, shape))
 }
 
-/// What the operation leaves for its backward pass: input, kernel, bias and output.
-type Kept<B> = ([FloatTensor<B>; 4], Convolution);
+/// The tensors saved for the backward pass: input, kernel, bias and output.
+type SavedForBackward<B> = ([FloatTensor<B>; 4], ConvolutionOptions);
 
 #[derive(Debug)]
 struct ConvolveBackward;
 
 impl<B: Convolve> Backward<B, 3> for ConvolveBackward {
-    type State = Kept<B>;
+    type State = SavedForBackward<B>;
 
-    fn backward(self, ops: Ops<Kept<B>, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
+    fn backward(
+        self,
+        ops: Ops<SavedForBackward<B>, 3>,
+        gradients: &mut Gradients,
+        _: &mut Checkpointer,
+    ) {
         let [input_node, kernel_node, bias_node] = ops.parents;
-        let ([input, kernel, bias, output], convolution) = ops.state;
+        let ([input, kernel, bias, output], options) = ops.state;
         let gradient = gradients.consume::<B>(&ops.node);
-        // The first layer's input is an image, which needs none.
+        // The first layer's input, an image, needs no gradient.
         if let Some(node) = input_node {
             let values = B::input_gradient(
                 input.clone(),
                 kernel.clone(),
                 output.clone(),
                 gradient.clone(),
-                convolution,
+                options,
             );
             gradients.register::<B>(node.id, values);
         }
         if kernel_node.is_some() || bias_node.is_some() {
             let (kernel, bias) =
-                B::parameter_gradients(input, kernel, bias, output, gradient, convolution);
+                B::parameter_gradients(input, kernel, bias, output, gradient, options);
             for (node, values) in [(kernel_node, kernel), (bias_node, bias)] {
                 if let Some(node) = node {
                     gradients.register::<B>(node.id, values);
@@ -261,20 +226,20 @@ impl<B: Convolve, C: CheckpointStrategy> Convolve for Autodiff<B, C> {
         input: FloatTensor<Self>,
         kernel: FloatTensor<Self>,
         bias: FloatTensor<Self>,
-        convolution: Convolution,
+        options: ConvolutionOptions,
     ) -> FloatTensor<Self> {
         let nodes = [input.node(), kernel.node(), bias.node()];
-        let kept = [input, kernel, bias].map(FloatTensor::<Self>::into_primitive);
-        let [input, kernel, bias] = kept.clone();
-        let output = B::convolve(input, kernel, bias, convolution);
+        let operands = [input, kernel, bias].map(FloatTensor::<Self>::into_primitive);
+        let [input, kernel, bias] = operands.clone();
+        let output = B::convolve(input, kernel, bias, options);
         match ConvolveBackward
             .prepare::<C>(nodes)
             .compute_bound()
             .stateful()
         {
             OpsKind::Tracked(operation) => {
-                let [input, kernel, bias] = kept;
-                operation.finish(([input, kernel, bias, output.clone()], convolution), output)
+                let [input, kernel, bias] = operands;
+                operation.finish(([input, kernel, bias, output.clone()], options), output)
             }
             OpsKind::UnTracked(operation) => operation.finish(output),
         }
@@ -293,13 +258,13 @@ mod tests {
     use crate::networks::floats;
     use crate::testing::python;
 
-    /// A convolution with numbers to try it on.
+    /// A convolution with test data.
     struct Case {
-        convolution: Convolution,
+        options: ConvolutionOptions,
         input: Values<4>,
         kernel: Values<4>,
         bias: Values<1>,
-        /// The loss is the sum of the output times this.
+        /// Weights of the output in the loss.
         pull: Values<4>,
     }
 
@@ -337,7 +302,7 @@ mod tests {
             let mut rng = ChaCha8Rng::seed_from_u64(8);
             let side = |side: usize| (side + 2 * padding - kernel) / stride + 1;
             Self {
-                convolution: Convolution {
+                options: ConvolutionOptions {
                     stride,
                     padding,
                     activation,
@@ -369,12 +334,7 @@ mod tests {
             let input = self.input.on(&device).require_grad();
             let kernel = self.kernel.on(&device).require_grad();
             let bias = self.bias.on(&device).require_grad();
-            let output = conv2d(
-                input.clone(),
-                kernel.clone(),
-                bias.clone(),
-                self.convolution,
-            );
+            let output = conv2d(input.clone(), kernel.clone(), bias.clone(), self.options);
             let loss = (output.clone() * self.pull.on(&device)).sum();
             let gradients = loss.backward();
             [
@@ -385,14 +345,14 @@ mod tests {
             ]
         }
 
-        /// Without gradients; summed in double precision.
+        /// The loss without gradients, summed in double precision.
         fn loss(&self) -> f64 {
             let device = Device::flex();
             let output = conv2d(
                 self.input.on(&device),
                 self.kernel.on(&device),
                 self.bias.on(&device),
-                self.convolution,
+                self.options,
             );
             let products = floats(output).into_iter().zip(&self.pull.values);
             products.map(|(a, &b)| f64::from(a) * f64::from(b)).sum()
@@ -400,15 +360,15 @@ mod tests {
     }
 
     #[test]
-    fn values_and_gradients_are_scipy_s() {
+    fn values_and_gradients_agree_with_scipy() {
         let cases = Case::all();
         let input: Vec<_> = cases
             .iter()
             .map(|case| {
                 json!({
                     "input": case.input, "kernel": case.kernel, "bias": case.bias, "pull": case.pull,
-                    "stride": case.convolution.stride, "padding": case.convolution.padding,
-                    "relu": case.convolution.activation.is_some(),
+                    "stride": case.options.stride, "padding": case.options.padding,
+                    "relu": case.options.activation.is_some(),
                 })
             })
             .collect();
@@ -424,14 +384,14 @@ mod tests {
                     // Up to 714 products below 1 are summed in single precision; the worst measured
                     // is 7e-6. A product too many or too few would be off by some tenths.
                     let error = (f64::from(*found) - expected).abs();
-                    assert!(error < 5e-5, "{:?}: {found} {expected}", case.convolution);
+                    assert!(error < 5e-5, "{:?}: {found} {expected}", case.options);
                 }
             }
         }
     }
 
     #[test]
-    fn gradients_are_finite_differences() {
+    fn gradients_agree_with_finite_differences() {
         for stride in [1, 2] {
             let case = Case::random(3, stride, 1, None);
             let [_, input, kernel, bias] = case.run();
@@ -441,7 +401,7 @@ mod tests {
                     change(&mut changed, by);
                     changed.loss()
                 };
-                // The loss is linear in each number, so that a long step costs nothing.
+                // The loss is linear in each value, so that the step may be large.
                 (loss(1.0) - loss(-1.0)) / 2.0
             };
             let assert_near = |gradient: f32, slope: f64| {
@@ -466,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn any_number_of_threads_gives_the_same_bits() {
+    fn the_number_of_threads_does_not_change_the_result() {
         let bits = |threads| {
             let pool = ThreadPoolBuilder::new().num_threads(threads).build();
             let results = pool
@@ -482,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn not_a_number_survives_the_activation() {
+    fn the_activation_keeps_nan() {
         let mut case = Case::random(1, 1, 0, Some(Activation::Relu));
         case.input.values[0] = f32::NAN;
         let [output, ..] = case.run();

@@ -1,15 +1,15 @@
-//! Labelled images, ready for the network.
+//! A dataset read from disk.
 
 use std::path::{Path, PathBuf};
 
 use image::{Rgb, RgbImage};
 use smearscope_artifacts::{InputContract, Resampler};
 
-use super::capture::Capture;
 use super::groups::Groups;
 use super::layout::Source;
 use super::provenance::Provenance;
-use super::read_images::{Surveyed, Unusable, survey};
+use super::read_images::{ImageInfo, Unusable, read_images};
+use super::sample::Sample;
 use crate::error::TrainError;
 
 /// Labelled images, ready for the network.
@@ -23,60 +23,21 @@ pub(crate) struct Dataset {
     pub(crate) groups: Groups,
 }
 
-/// One labelled image.
-#[derive(Debug, Clone)]
-pub(crate) struct Sample {
-    pub(crate) path: PathBuf,
-    /// Of the file's contents, in hexadecimal digits.
-    pub(crate) sha256: String,
-    pub(crate) positive: bool,
-    /// Index into the names of [`Groups`].
-    pub(crate) group: usize,
-    pub(crate) capture: Capture,
-    /// Width and height of the file's image in pixels.
-    pub(crate) size: (u32, u32),
-    pub(crate) file_bytes: usize,
-    /// In the size of the network's input.
-    pub(crate) input: RgbImage,
-    /// In twice that size, to be varied without getting coarser.
-    pub(crate) picture: RgbImage,
-}
-
-#[cfg(test)]
-impl Sample {
-    /// A synthetic field for an input of this many rows and columns; odd numbers are positive, and
-    /// each is a group of its own.
-    pub(crate) fn drawn(number: u64, side: u32) -> Self {
-        let field = |side: u32| crate::synth::test_field(number, side as usize, side as usize);
-        Self {
-            path: number.to_string().into(),
-            sha256: number.to_string(),
-            positive: number % 2 == 1,
-            group: number as usize,
-            capture: Capture::default(),
-            size: (side, side),
-            file_bytes: 1,
-            input: field(side),
-            picture: field(2 * side),
-        }
-    }
-}
-
 impl Dataset {
-    /// Reads every image. One that cannot be used is an error: a model must not rest on fewer
-    /// images than its maker believes.
+    /// Reads every image. An unusable image is an error, since a model must not be trained on fewer
+    /// images than the user believes.
     ///
     /// # Errors
-    /// [`TrainError::Data`] if the images are not there, are of one class, cannot be read,
-    /// contradict each other or cannot be grouped.
+    /// [`TrainError::Data`] if images are missing, unreadable, of one class only, labelled
+    /// inconsistently or impossible to group.
     pub(crate) fn load(source: &Source, contract: &InputContract) -> Result<Self, TrainError> {
         let root = &source.root;
         let listing = source.list()?;
-        let (images, unusable) = survey(listing.files, Some(contract), |image| {
+        let (images, unusable) = read_images(listing.files, Some(contract), |image| {
             [1, 2].map(|times| resized(image, contract, times))
         });
         refuse_unusable(root, &unusable)?;
-        let (images, pictures): (Vec<Surveyed>, Vec<[RgbImage; 2]>) = images.into_iter().unzip();
+        let (images, pictures): (Vec<ImageInfo>, Vec<[RgbImage; 2]>) = images.into_iter().unzip();
         let groups = Groups::form(root, source.layout, &images)?;
         refuse_contradictions(root, &images, &groups)?;
         let samples = images
@@ -106,7 +67,7 @@ impl Dataset {
     }
 }
 
-/// The image in some times the size of the network's input.
+/// The image in a multiple of the size of the network's input.
 fn resized(image: &RgbImage, contract: &InputContract, times: u32) -> RgbImage {
     let mut resized = RgbImage::new(contract.width * times, contract.height * times);
     let (width, height) = (resized.width() as usize, resized.height() as usize);
@@ -120,14 +81,14 @@ fn resized(image: &RgbImage, contract: &InputContract, times: u32) -> RgbImage {
 }
 
 fn refuse_unusable(root: &Path, unusable: &[Unusable]) -> Result<(), TrainError> {
-    const MOST_NAMED: usize = 10;
+    const MAX_NAMED: usize = 10;
 
     if unusable.is_empty() {
         return Ok(());
     }
     let named: Vec<String> = unusable
         .iter()
-        .take(MOST_NAMED)
+        .take(MAX_NAMED)
         .map(|file| format!("{}: {}", file.path.display(), file.problem))
         .collect();
     let more = match unusable.len() - named.len() {
@@ -141,14 +102,14 @@ fn refuse_unusable(root: &Path, unusable: &[Unusable]) -> Result<(), TrainError>
             unusable.len(),
             named.join("\n  ")
         ),
-        "repair them, or take them out",
+        "repair or remove them",
     ))
 }
 
-/// The same bytes cannot be both healthy and ill.
+/// Refuses identical files with different labels.
 fn refuse_contradictions(
     root: &Path,
-    images: &[Surveyed],
+    images: &[ImageInfo],
     groups: &Groups,
 ) -> Result<(), TrainError> {
     let contradict =
@@ -162,7 +123,7 @@ fn refuse_contradictions(
                 images[one].file.path.display(),
                 images[other].file.path.display()
             ),
-            "find out which label is right, and remove the other file",
+            "remove the file with the wrong label",
         )),
     }
 }

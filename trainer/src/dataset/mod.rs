@@ -1,24 +1,34 @@
-//! Labelled images: where they lie, what they are, which belong together, how they are split.
+//! Labelled images: how they are stored, what they are, which belong together, how they are split.
 
 mod capture;
 mod centroids;
 mod fingerprint;
 mod groups;
+mod holdout;
 mod layout;
 mod load;
+mod origin;
 mod provenance;
 mod published;
 mod read_images;
+mod sample;
 mod split;
 mod stratify;
 mod table;
+mod test_plan;
+mod trained_on;
 
+#[cfg(test)]
 pub(crate) use capture::Capture;
 #[cfg(test)]
 pub(crate) use groups::Duplicates;
-pub(crate) use groups::{Basis, Groups, SESSION_GAP};
+pub(crate) use groups::{Basis, Groups};
 pub(crate) use layout::{Layout, Listing, Source};
-pub(crate) use load::{Dataset, Sample};
+pub(crate) use load::Dataset;
+pub(crate) use origin::Origin;
 pub(crate) use provenance::Provenance;
-pub(crate) use read_images::{Surveyed, Unusable, survey};
-pub(crate) use split::{Holdout, Split, SplitPlan, TestPlan};
+pub(crate) use read_images::{ImageInfo, Unusable, read_images};
+pub(crate) use sample::Sample;
+pub(crate) use split::Split;
+pub(crate) use test_plan::{SplitPlan, TestPlan};
+pub(crate) use trained_on::TrainedOn;

@@ -1,4 +1,4 @@
-//! One look at every file: what it is, and whatever the caller makes of its pixels.
+//! Reading and decoding of all files of a dataset.
 
 use std::path::PathBuf;
 
@@ -13,11 +13,11 @@ use super::fingerprint::Fingerprint;
 use super::layout::Listed;
 use crate::progress;
 
-/// A readable image.
+/// What is known of a readable image, without its pixels.
 #[derive(Debug, Clone)]
-pub(crate) struct Surveyed {
+pub(crate) struct ImageInfo {
     pub(crate) file: Listed,
-    /// Of the file's contents, in hexadecimal digits.
+    /// Digest of the file, in hexadecimal.
     pub(crate) sha256: String,
     /// Width and height in pixels.
     pub(crate) size: (u32, u32),
@@ -26,35 +26,35 @@ pub(crate) struct Surveyed {
     pub(crate) fingerprint: Fingerprint,
 }
 
-/// A file that is no whole image.
+/// A file that is not a complete image.
 #[derive(Debug)]
 pub(crate) struct Unusable {
     pub(crate) path: PathBuf,
     pub(crate) problem: String,
 }
 
-/// Reads and decodes every file once, on all cores; `keep` makes what the caller needs of the pixels,
-/// which are those that a network with this contract would get.
-pub(crate) fn survey<T: Send>(
+/// Reads and decodes every file once, on all cores. `keep` extracts what the caller needs of the
+/// pixels, which are decoded as for a network with this contract.
+pub(crate) fn read_images<T: Send>(
     files: Vec<Listed>,
     contract: Option<&InputContract>,
     keep: impl Fn(&RgbImage) -> T + Sync,
-) -> (Vec<(Surveyed, T)>, Vec<Unusable>) {
+) -> (Vec<(ImageInfo, T)>, Vec<Unusable>) {
     let bar = progress::bar(files.len() as u64, "images read");
-    let looked_at: Vec<Result<_, Unusable>> = files
+    let read: Vec<Result<_, Unusable>> = files
         .into_par_iter()
         .progress_with(bar)
         .map(|file| {
             let path = file.path.clone();
-            look_at(file, contract, &keep).map_err(|error| Unusable {
+            read_image(file, contract, &keep).map_err(|error| Unusable {
                 path,
                 problem: error.to_string(),
             })
         })
         .collect();
-    let mut images = Vec::with_capacity(looked_at.len());
+    let mut images = Vec::with_capacity(read.len());
     let mut unusable = Vec::new();
-    for outcome in looked_at {
+    for outcome in read {
         match outcome {
             Ok(image) => images.push(image),
             Err(problem) => unusable.push(problem),
@@ -63,16 +63,16 @@ pub(crate) fn survey<T: Send>(
     (images, unusable)
 }
 
-fn look_at<T>(
+fn read_image<T>(
     file: Listed,
     contract: Option<&InputContract>,
     keep: &impl Fn(&RgbImage) -> T,
-) -> Result<(Surveyed, T), ArtifactError> {
+) -> Result<(ImageInfo, T), ArtifactError> {
     let limits = Limits::default();
     let bytes = decode::read_bytes(&file.path, &limits)?;
     let picture = decode::decode_for(contract, &bytes, &limits)?;
     let kept = keep(&picture.image);
-    let surveyed = Surveyed {
+    let info = ImageInfo {
         sha256: FileEntry::for_bytes(&file.path, &bytes).sha256,
         size: picture.taken,
         file_bytes: bytes.len(),
@@ -80,5 +80,5 @@ fn look_at<T>(
         fingerprint: Fingerprint::of(&picture.image),
         file,
     };
-    Ok((surveyed, kept))
+    Ok((info, kept))
 }

@@ -1,4 +1,4 @@
-//! Groups dealt to parts, so that each part comes as near as it can to its share of each class.
+//! Stratified assignment of whole groups to parts.
 
 use std::cmp::Reverse;
 
@@ -6,17 +6,17 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-/// What lies in a part. Of a pair, the first is negative and the second positive.
+/// The contents of a part. Pairs hold the negative and the positive count.
 #[derive(Debug, Clone, Copy)]
 struct Part {
-    /// Images that it is to have.
+    /// Desired number of images.
     target: [f64; 2],
     images: [usize; 2],
     groups: [usize; 2],
 }
 
 impl Part {
-    /// With a group of so many images more.
+    /// The part with a group of `count` images added.
     fn with(mut self, count: [usize; 2]) -> Self {
         for (class, more) in count.into_iter().enumerate() {
             self.images[class] += more;
@@ -33,7 +33,7 @@ impl Part {
         self
     }
 
-    /// How much the squared distance from the targets, relative to them, would grow with a group.
+    /// Increase of the squared relative distance from the targets if a group is added.
     fn growth(&self, count: [usize; 2]) -> f64 {
         (0..2)
             .map(|class| {
@@ -45,8 +45,8 @@ impl Part {
     }
 }
 
-/// What is wrong with an allotment, the worst first: how many groups are missing outside of parts, how
-/// many parts are empty, and how many classes are missing in parts.
+/// Violations of the requirements, the worst first: groups missing outside of a part, empty parts,
+/// and classes missing in parts.
 type Faults = [usize; 3];
 
 fn faults(parts: &[Part], outside: usize) -> Faults {
@@ -62,13 +62,13 @@ fn faults(parts: &[Part], outside: usize) -> Faults {
     faults
 }
 
-/// Gives every group, of so many negatives and positives, to a part with one of the shares. Where it can
-/// be, `outside` groups of each class lie outside of each part, no part is empty, and none lacks a
-/// class.
+/// Assigns groups, given by their numbers of negatives and positives, to one part per share; returns
+/// the part of each group. Where possible, `outside` groups of each class lie outside of each part, no
+/// part is empty, and every part holds both classes.
 ///
-/// The largest groups choose first, those of a size in random order. Then single groups move for as long
-/// as that mends faults, each time the one that mends most and costs the balance least.
-pub(super) fn allot(
+/// Groups are assigned by descending size, equal sizes in random order. Then single groups are moved
+/// while that removes faults, each time the move that removes most and disturbs the balance least.
+pub(super) fn stratify(
     counts: &[[usize; 2]],
     shares: &[f64],
     outside: usize,
@@ -100,7 +100,7 @@ pub(super) fn allot(
         if now == [0; 3] {
             return part_of;
         }
-        let mends = order.iter().flat_map(|&group| {
+        let candidates = order.iter().flat_map(|&group| {
             let (parts, from, count) = (&parts, part_of[group], counts[group]);
             (0..parts.len()).filter_map(move |to| {
                 let mut moved = parts.clone();
@@ -111,7 +111,7 @@ pub(super) fn allot(
                 (then < now).then_some((then, cost, group, moved, to))
             })
         });
-        let best = mends.min_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
+        let best = candidates.min_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
         let Some((_, _, group, moved, to)) = best else {
             return part_of;
         };
@@ -125,12 +125,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn groups_move_until_no_part_wants_anything() {
-        // The greatest group alone would be one of two folds, and leave nothing to validate on beside it.
+    fn groups_move_until_no_fault_is_left() {
+        // The largest group alone would fill one of two folds and leave nothing for validation.
         let counts = [[30, 0], [5, 0], [5, 0], [5, 0], [5, 0], [5, 0]];
         let counts = [&counts[..], &[[0, 10]; 6]].concat();
         for seed in 0..10 {
-            let part_of = allot(&counts, &[0.5, 0.5], 2, seed);
+            let part_of = stratify(&counts, &[0.5, 0.5], 2, seed);
             for part in 0..2 {
                 for class in 0..2 {
                     let held = counts.iter().zip(&part_of);
@@ -143,18 +143,18 @@ mod tests {
 
     #[test]
     fn groups_of_both_classes_are_moved_too() {
-        // Both parts hold both classes in one way alone.
+        // Only one assignment gives both parts both classes.
         let counts = [[9, 9], [5, 0], [0, 1]];
         for seed in 0..10 {
-            let part_of = allot(&counts, &[0.8, 0.2], 1, seed);
+            let part_of = stratify(&counts, &[0.8, 0.2], 1, seed);
             assert_eq!(part_of[1], part_of[2]);
             assert_ne!(part_of[0], part_of[1]);
         }
     }
 
     #[test]
-    fn what_cannot_be_is_left_near_its_share() {
-        let part_of = allot(&[[4, 0], [4, 0], [4, 0], [0, 4]], &[0.75, 0.25], 1, 1);
+    fn impossible_requirements_leave_the_shares() {
+        let part_of = stratify(&[[4, 0], [4, 0], [4, 0], [0, 4]], &[0.75, 0.25], 1, 1);
         let held = |part| part_of[..3].iter().filter(|of| **of == part).count();
         assert_eq!([held(0), held(1)], [2, 1]);
     }

@@ -1,9 +1,10 @@
-//! Runs a graph by its definition, in double precision: the truth that exports are tested against, and
-//! a look at what happens inside.
+//! Evaluates a graph in double precision: the reference for tests of exports, and the source of value
+//! ranges.
 
-use super::nodes::{Graph, Node, Operation};
+use super::nodes::{Graph, Node};
+use super::operation::Operation;
 
-/// The values of every node, given the parameter's.
+/// The values of every node for an input.
 pub(crate) fn run(graph: &Graph, input: &[f32]) -> Vec<Vec<f64>> {
     let mut values: Vec<Vec<f64>> = Vec::new();
     for node in graph.nodes() {

@@ -1,4 +1,4 @@
-//! OpenVINO's intermediate representation: topology as XML, weights beside it.
+//! OpenVINO's intermediate representation (IR): topology as XML, weights in a second file.
 //!
 //! Version 10 with operations of `opset1` only, which OpenVINO 2020.1 and later read. Format:
 //! <https://docs.openvino.ai/2024/documentation/openvino-ir-format.html>; operations:
@@ -9,7 +9,8 @@ use std::io;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 use quick_xml::writer::Writer;
 
-use super::nodes::{Graph, Node, Operation, Value};
+use super::nodes::{Graph, Node, Value};
+use super::operation::Operation;
 
 /// The two files of a network.
 pub(crate) struct IntermediateRepresentation {
@@ -17,7 +18,7 @@ pub(crate) struct IntermediateRepresentation {
     pub(crate) bin: Vec<u8>,
 }
 
-/// Constants begin at multiples of this many bytes.
+/// Alignment of constants in bytes.
 const ALIGNMENT: usize = 8;
 
 /// Writes a network.
@@ -101,7 +102,7 @@ fn write_layer(
     Ok(())
 }
 
-/// Tells the runtime that it may keep the weights in half precision.
+/// Whether the node expands half-precision weights; marked so, the runtime may keep them as they are.
 fn is_decompression(graph: &Graph, node: &Node) -> bool {
     let of_half = |input: &Value| matches!(graph.node(*input).operation, Operation::HalfWeights(_));
     node.operation == Operation::Convert && node.inputs.iter().any(of_half)

@@ -1,11 +1,10 @@
-//! Networks as lists of operations, and the file formats they are written to and read from.
+//! Networks as graphs of operations, and their file formats.
 
 pub(crate) mod interpreter;
 pub(crate) mod ir;
-#[cfg(test)]
-mod myriad;
 mod nodes;
 pub(crate) mod onnx;
+mod operation;
 pub(crate) mod precision;
 mod shapes;
 pub(crate) mod topology;

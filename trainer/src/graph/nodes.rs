@@ -1,13 +1,11 @@
-//! A network as a list of operations, in no file format yet.
-//!
-//! Only what OpenVINO's first operation set and ONNX have in common, so that runtimes of any age
-//! read it.
+//! A network as a graph, independent of file formats.
 
 use half::f16;
 
+use super::operation::Operation;
 use super::shapes;
 
-/// A network; every node follows the nodes that it reads.
+/// A network. Nodes are in topological order.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Graph {
     nodes: Vec<Node>,
@@ -27,57 +25,12 @@ impl Value {
 /// One operation.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Node {
-    /// Unique; the name of its output too.
+    /// Unique; also the name of its output.
     pub(crate) name: String,
     pub(crate) operation: Operation,
     pub(crate) inputs: Vec<Value>,
     /// Shape of its output.
     pub(crate) shape: Vec<usize>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Operation {
-    /// What the caller gives.
-    Parameter,
-    Weights(Vec<f32>),
-    /// In half precision.
-    HalfWeights(Vec<f16>),
-    /// Multiples of a scale.
-    ByteWeights(Vec<i8>),
-    /// To single precision.
-    Convert,
-    /// Rounds to so many levels between two ends, whatever the precision. Inputs: tensor, low and
-    /// high end, and both once more for the result.
-    FakeQuantise {
-        levels: usize,
-    },
-    /// Shape or axes of another operation.
-    Integers(Vec<i64>),
-    /// Two-dimensional, zero padding on all sides. Inputs: image, kernel.
-    Convolution {
-        stride: usize,
-        padding: usize,
-    },
-    /// Square window, stride as large.
-    MaxPool {
-        window: usize,
-    },
-    /// Mean over all rows and columns; keeps the axes, with extent 1.
-    GlobalAveragePool,
-    /// With broadcasting.
-    Add,
-    /// With broadcasting.
-    Multiply,
-    MatMul,
-    Relu,
-    /// Inputs: tensor, shape.
-    Reshape,
-    /// Along the last axis.
-    Softmax,
-    /// Keeps the axis, with extent 1. Inputs: tensor, axes.
-    ReduceSum,
-    /// What the caller gets.
-    Result,
 }
 
 impl Graph {
@@ -89,7 +42,7 @@ impl Graph {
         &self.nodes[value.0]
     }
 
-    /// Shapes of what the caller gives.
+    /// Shapes of the network's inputs.
     pub(crate) fn parameters(&self) -> impl Iterator<Item = &[usize]> {
         let given = |node: &&Node| node.operation == Operation::Parameter;
         self.nodes
@@ -119,32 +72,41 @@ impl Graph {
         self.push(name, Operation::Integers(values), &[], shape)
     }
 
-    /// A node that works on others.
+    /// Adds a node that computes an operation.
     ///
     /// # Errors
-    /// In words, if the operation has no meaning for them.
+    /// A message, if the operation is not defined for the shapes of the inputs.
     pub(super) fn apply(
         &mut self,
         name: &str,
         operation: Operation,
         inputs: &[Value],
     ) -> Result<Value, String> {
-        let shape = shapes::inferred(self, &operation, inputs)
+        let shapes: Vec<&[usize]> = inputs
+            .iter()
+            .map(|input| self.node(*input).shape.as_slice())
+            .collect();
+        let mut operations = inputs.iter().map(|input| &self.node(*input).operation);
+        let integers = operations.find_map(|operation| match operation {
+            Operation::Integers(values) => Some(values.as_slice()),
+            _ => None,
+        });
+        let shape = shapes::infer(&operation, &shapes, integers)
             .map_err(|problem| format!("{name}: {problem}"))?;
         Ok(self.push(name, operation, inputs, shape))
     }
 
-    /// The same in a network of this crate's own, whose shapes fit.
+    /// Like [`Graph::apply`], for networks of this crate, whose shapes are known to fit.
     ///
     /// # Panics
-    /// If they do not.
-    fn own(&mut self, name: &str, operation: Operation, inputs: &[Value]) -> Value {
+    /// If the shapes do not fit.
+    fn apply_known(&mut self, name: &str, operation: Operation, inputs: &[Value]) -> Value {
         self.apply(name, operation, inputs)
             .unwrap_or_else(|problem| unreachable!("{problem}"))
     }
 
     pub(super) fn convert(&mut self, name: &str, input: Value) -> Value {
-        self.own(name, Operation::Convert, &[input])
+        self.apply_known(name, Operation::Convert, &[input])
     }
 
     pub(super) fn fake_quantise(
@@ -157,10 +119,10 @@ impl Graph {
         let [low, high] = [("low", range[0]), ("high", range[1])]
             .map(|(end, value)| self.weights(&format!("{name}/{end}"), &[1, 1, 1, 1], vec![value]));
         let inputs = [input, low, high, low, high];
-        self.own(name, Operation::FakeQuantise { levels }, &inputs)
+        self.apply_known(name, Operation::FakeQuantise { levels }, &inputs)
     }
 
-    /// A node of another graph, on inputs of this one.
+    /// Copies a node of another graph, with inputs of this graph.
     pub(super) fn copy(&mut self, node: &Node, inputs: &[Value]) -> Value {
         let Node {
             name,
@@ -180,49 +142,49 @@ impl Graph {
         padding: usize,
     ) -> Value {
         let operation = Operation::Convolution { stride, padding };
-        self.own(name, operation, &[image, kernel])
+        self.apply_known(name, operation, &[image, kernel])
     }
 
     pub(crate) fn max_pool(&mut self, name: &str, image: Value, window: usize) -> Value {
-        self.own(name, Operation::MaxPool { window }, &[image])
+        self.apply_known(name, Operation::MaxPool { window }, &[image])
     }
 
     pub(crate) fn global_average_pool(&mut self, name: &str, image: Value) -> Value {
-        self.own(name, Operation::GlobalAveragePool, &[image])
+        self.apply_known(name, Operation::GlobalAveragePool, &[image])
     }
 
     /// The right-hand side is broadcast to the left.
     pub(crate) fn add(&mut self, name: &str, left: Value, right: Value) -> Value {
-        self.own(name, Operation::Add, &[left, right])
+        self.apply_known(name, Operation::Add, &[left, right])
     }
 
     /// The right-hand side is broadcast to the left.
     pub(crate) fn multiply(&mut self, name: &str, left: Value, right: Value) -> Value {
-        self.own(name, Operation::Multiply, &[left, right])
+        self.apply_known(name, Operation::Multiply, &[left, right])
     }
 
     pub(crate) fn mat_mul(&mut self, name: &str, left: Value, right: Value) -> Value {
-        self.own(name, Operation::MatMul, &[left, right])
+        self.apply_known(name, Operation::MatMul, &[left, right])
     }
 
     pub(crate) fn relu(&mut self, name: &str, input: Value) -> Value {
-        self.own(name, Operation::Relu, &[input])
+        self.apply_known(name, Operation::Relu, &[input])
     }
 
     pub(crate) fn reshape(&mut self, name: &str, input: Value, shape: &[usize]) -> Value {
         let extents = shape.iter().map(|&extent| extent as i64).collect();
         let target = self.integers(&format!("{name}/shape"), extents);
-        self.own(name, Operation::Reshape, &[input, target])
+        self.apply_known(name, Operation::Reshape, &[input, target])
     }
 
     pub(crate) fn softmax(&mut self, name: &str, input: Value) -> Value {
-        self.own(name, Operation::Softmax, &[input])
+        self.apply_known(name, Operation::Softmax, &[input])
     }
 
     /// Sum over axis 1.
     pub(crate) fn sum_channels(&mut self, name: &str, input: Value) -> Value {
         let axes = self.integers(&format!("{name}/axes"), vec![1]);
-        self.own(name, Operation::ReduceSum, &[input, axes])
+        self.apply_known(name, Operation::ReduceSum, &[input, axes])
     }
 
     /// Makes a value an output of the network, under the name of its node.

@@ -1,16 +1,17 @@
 //! ONNX, operator set 13.
 //!
 //! The messages are the part of <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto> that is
-//! used here; written by hand, because `protoc` would be one more thing to install.
+//! used here, written by hand so that `protoc` need not be installed.
 
 use std::collections::HashMap;
 
 use prost::Message;
 
-use super::nodes::{Graph, Node, Operation, Value};
+use super::nodes::{Graph, Node, Value};
+use super::operation::Operation;
 use super::shapes;
 
-/// ONNX 1.10's, which runtimes of any age read.
+/// That of ONNX 1.10, which runtimes of any age read.
 const IR_VERSION: i64 = 8;
 const OPERATOR_SET: i64 = 13;
 
@@ -73,7 +74,7 @@ struct NodeProto {
 struct AttributeProto {
     #[prost(string, tag = "1")]
     name: String,
-    // Explicit presence: a checker insists on the value even where it is 0.
+    // Explicit presence: the ONNX checker requires the value even if it is 0.
     #[prost(int64, optional, tag = "3")]
     i: Option<i64>,
     #[prost(int64, repeated, packed = "false", tag = "8")]
@@ -131,10 +132,10 @@ struct DimensionProto {
 /// Reads a network that [`write()`] wrote.
 ///
 /// # Errors
-/// In words, if it is no such network.
+/// A message, if it is not such a network.
 pub(crate) fn read(bytes: &[u8]) -> Result<Graph, String> {
     let model = ModelProto::decode(bytes).map_err(|error| error.to_string())?;
-    let proto = model.graph.ok_or("it holds no graph")?;
+    let proto = model.graph.ok_or("it has no graph")?;
     let mut graph = Graph::default();
     let mut values: HashMap<&str, Value> = HashMap::new();
     let named = |name: &str, problem: String| format!("{name}: {problem}");
@@ -154,7 +155,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Graph, String> {
         let operation = operation(node).map_err(|problem| named(&node.name, problem))?;
         let input = |name: &String| values.get(name.as_str()).copied();
         let inputs: Option<Vec<Value>> = node.input.iter().map(input).collect();
-        let inputs = inputs.ok_or_else(|| named(&node.name, "nothing gives an input".into()))?;
+        let inputs = inputs.ok_or_else(|| named(&node.name, "an input is undefined".into()))?;
         if node.output != [node.name.as_str()] {
             return Err(named(&node.name, "its output has another name".into()));
         }
@@ -163,7 +164,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Graph, String> {
     }
     for output in &proto.output {
         let value = values.get(output.name.as_str());
-        graph.result(*value.ok_or_else(|| named(&output.name, "nothing gives it".into()))?);
+        graph.result(*value.ok_or_else(|| named(&output.name, "it is undefined".into()))?);
     }
     let sizes = graph
         .nodes()
@@ -174,7 +175,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Graph, String> {
     Ok(graph)
 }
 
-/// Gives a value its name.
+/// Names a value.
 fn define<'a>(
     values: &mut HashMap<&'a str, Value>,
     name: &'a str,
@@ -182,7 +183,7 @@ fn define<'a>(
 ) -> Result<(), String> {
     match values.insert(name, value) {
         None => Ok(()),
-        Some(_) => Err(format!("{name} is there twice")),
+        Some(_) => Err(format!("{name} is defined twice")),
     }
 }
 
@@ -197,7 +198,7 @@ fn shape_of(info: &ValueInfoProto) -> Result<Vec<usize>, String> {
     extents(&numbers.ok_or("its shape is not fixed")?)
 }
 
-/// Of a tensor that has elements, but not too many.
+/// Converts the extents of a tensor and checks its number of elements.
 fn extents(numbers: &[i64]) -> Result<Vec<usize>, String> {
     let extents = numbers.iter().map(|&number| usize::try_from(number));
     let shape: Vec<usize> = extents
@@ -236,7 +237,7 @@ fn numbers<T, const BYTES: usize>(
     }
 }
 
-/// What a node does.
+/// The operation of a node.
 fn operation(node: &NodeProto) -> Result<Operation, String> {
     let first = |name: &str| -> Result<usize, String> {
         let mut attributes = node.attribute.iter();
@@ -261,16 +262,20 @@ fn operation(node: &NodeProto) -> Result<Operation, String> {
         "Softmax" => Operation::Softmax,
         "ReduceSum" => Operation::ReduceSum,
         "Reshape" => Operation::Reshape,
-        other => return Err(format!("{other} is nothing that this trainer writes")),
+        other => {
+            return Err(format!(
+                "{other} is not an operator that this trainer writes"
+            ));
+        }
     };
-    // Whatever else an attribute may ask for is not heeded here.
+    // Other attributes or values are not supported.
     match operator(&operation) {
         Some((_, attributes)) if attributes == node.attribute => Ok(operation),
         _ => Err("its attributes are not those that this trainer writes".into()),
     }
 }
 
-/// The type and the attributes of a node that does this; none for what is no node in ONNX, or in single
+/// The type and the attributes of an operation's node; none if ONNX has no such node, or not in single
 /// precision.
 fn operator(operation: &Operation) -> Option<(&'static str, Vec<AttributeProto>)> {
     Some(match operation {
@@ -310,7 +315,7 @@ fn operator(operation: &Operation) -> Option<(&'static str, Vec<AttributeProto>)
 /// Writes a network.
 ///
 /// # Errors
-/// In words, for one that is not in single precision throughout.
+/// A message, if it is not entirely in single precision.
 pub(crate) fn write(graph: &Graph, name: &str) -> Result<Vec<u8>, String> {
     let mut proto = GraphProto {
         name: name.into(),
@@ -412,7 +417,7 @@ fn ints(name: &str, values: &[i64]) -> AttributeProto {
 mod tests {
     use super::*;
 
-    /// A network of each operation that there is.
+    /// A network with every operation.
     fn proto() -> ModelProto {
         let mut graph = Graph::default();
         let image = graph.parameter("image", &[1, 3, 8, 6]);
@@ -465,7 +470,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_network_is_read_and_written_again_unchanged() {
+    fn a_network_is_read_as_it_was_written() {
         let bytes = proto().encode_to_vec();
         let graph = read(&bytes).unwrap();
         let again = ModelProto::decode(write(&graph, "example").unwrap().as_slice()).unwrap();
@@ -473,7 +478,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_networks_are_refused_by_the_name_of_the_node() {
+    fn broken_networks_are_refused_with_the_name_of_the_node() {
         let broken: [(&str, Damage); 29] = [
             ("convolved: Conv", |g| {
                 set(node(g, "convolved"), "strides", &[0, 0]);
@@ -526,7 +531,7 @@ mod tests {
             ("kernel: it has elements of type 10", |g| {
                 constant(g, "kernel").data_type = 10;
             }),
-            ("kernel is there twice", |g| {
+            ("kernel is defined twice", |g| {
                 constant(g, "bias").name = "kernel".into();
             }),
             ("shifted: Add", |g| {
@@ -554,7 +559,7 @@ mod tests {
                 let axes = constant(g, "evidence/axes");
                 axes.raw_data = 2_i64.to_le_bytes().to_vec();
             }),
-            ("rectified: nothing gives an input", |g| {
+            ("rectified: an input is undefined", |g| {
                 node(g, "rectified").input[0] = "later".into();
             }),
             ("rectified: Gelu", |g| {

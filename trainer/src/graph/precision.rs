@@ -1,16 +1,17 @@
-//! A network with smaller weights, or with smaller numbers altogether.
+//! Conversion of a network to lower precision.
 
 use half::f16;
 
 use super::interpreter;
-use super::nodes::{Graph, Node, Operation, Value};
+use super::nodes::{Graph, Node, Value};
+use super::operation::Operation;
 
-/// Levels of an 8-bit activation, and the largest of a symmetric 8-bit weight.
+/// Levels of an 8-bit activation, and the largest symmetric 8-bit weight.
 const LEVELS: usize = 256;
 const LARGEST_WEIGHT: f32 = 127.0;
 
-/// Weights in half precision, which runtimes expand again when they load them, or run as they are on
-/// devices that compute in half precision.
+/// Converts weights to half precision. Runtimes expand them on loading, or use them directly on devices
+/// that compute in half precision.
 pub(crate) fn halve(graph: &Graph) -> Graph {
     rebuild(graph, |halved, node, inputs| match &node.operation {
         Operation::Weights(values) => {
@@ -22,12 +23,12 @@ pub(crate) fn halve(graph: &Graph) -> Graph {
     })
 }
 
-/// Least and largest value of what each convolution reads.
+/// The range of the values of each node.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Ranges(Vec<Option<[f32; 2]>>);
 
 impl Ranges {
-    /// Looks at a network at work on some inputs.
+    /// Measures the ranges on some inputs.
     pub(crate) fn of<'a>(graph: &Graph, inputs: impl Iterator<Item = &'a [f32]>) -> Self {
         let mut ranges = vec![None; graph.nodes().len()];
         for input in inputs {
@@ -44,9 +45,9 @@ impl Ranges {
     }
 }
 
-/// Convolutions in 8 bits: weights symmetric for each filter, activations between the ranges that
-/// were seen (Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient
-/// Integer-Arithmetic-Only Inference"). The head stays as it is.
+/// Converts convolutions to 8 bits: weights symmetrically per filter, activations within the measured
+/// ranges (Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient
+/// Integer-Arithmetic-Only Inference"). The head is not changed.
 pub(crate) fn quantise(graph: &Graph, ranges: &Ranges) -> Graph {
     let convolutions = graph.nodes().iter().filter(|node| is_convolution(node));
     let kernels: Vec<&str> = convolutions
@@ -85,7 +86,7 @@ fn quantise_filters(graph: &mut Graph, kernel: &Node, values: &[f32]) -> Value {
     graph.multiply(name, expanded, scales)
 }
 
-/// The same network with other nodes in the place of some.
+/// Builds a new graph by replacing each node.
 fn rebuild(graph: &Graph, mut replace: impl FnMut(&mut Graph, &Node, &[Value]) -> Value) -> Graph {
     let mut rebuilt = Graph::default();
     let mut place: Vec<Value> = Vec::with_capacity(graph.nodes().len());
@@ -104,20 +105,20 @@ fn rebuild(graph: &Graph, mut replace: impl FnMut(&mut Graph, &Node, &[Value]) -
 mod tests {
     use super::super::{ir, onnx};
     use super::*;
-    use crate::networks::{Architecture, Choice, EVIDENCE, Network, PROBABILITY};
+    use crate::networks::{Architecture, EVIDENCE, Network, PROBABILITY};
     use crate::testing::python;
 
-    /// A network, and an input that stirs it.
+    /// A network and an input with varied values.
     fn example() -> (Graph, Vec<f32>) {
-        let architecture = Architecture::from(Choice::Compact);
-        let graph = Network::begin(architecture, 3, &burn::tensor::Device::flex()).graph();
+        let architecture = Architecture::COMPACT;
+        let graph = Network::init(architecture, 3, &burn::tensor::Device::flex()).graph();
         let count = 3 * architecture.side().pow(2);
         let input =
             (0..count).map(|i| ((i * 37 % 101) as f32 / 50.0 - 1.0) * (1.0 + (i % 7) as f32 / 3.0));
         (graph, input.collect())
     }
 
-    /// Both outputs by definition.
+    /// Both outputs, computed by the interpreter.
     fn outputs(graph: &Graph, input: &[f32]) -> Vec<f64> {
         let values = interpreter::run(graph, input);
         let output = |name| interpreter::output(graph, &values, name).to_vec();
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn smaller_numbers_change_little_and_take_less_room() {
+    fn lower_precision_changes_little_and_saves_space() {
         let (graph, input) = example();
         let truth = outputs(&graph, &input);
         let size = |graph: &Graph| ir::write(graph, "example").unwrap().bin.len();
@@ -160,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn other_runtimes_compute_what_the_graph_means() {
+    fn other_runtimes_agree_with_the_interpreter() {
         let (graph, input) = example();
         let folder = tempfile::tempdir().unwrap();
         let ranges = Ranges::of(&graph, std::iter::once(input.as_slice()));
@@ -178,7 +179,7 @@ mod tests {
         std::fs::write(folder.path().join("fp32.onnx"), onnx).unwrap();
         let request = serde_json::json!({
             "folder": folder.path(),
-            "side": Architecture::from(Choice::Compact).side(),
+            "side": Architecture::COMPACT.side(),
             "input": input,
         });
         let Some(answer) = python("export_reference.py", &request.to_string()) else {

@@ -1,30 +1,22 @@
-//! Which shapes an operation takes, and which it gives. A network sees one image at a time.
+//! Shape inference, for one image at a time.
 
-use super::nodes::{Graph, Operation, Value};
+use super::operation::Operation;
 
-/// Most elements of a tensor: far above any network here, far below what a machine has no room for.
-const MOST_ELEMENTS: usize = 1 << 26;
+/// Largest number of elements of a tensor: far above that of any network here, and small enough to
+/// allocate.
+const MAX_ELEMENTS: usize = 1 << 26;
 
+/// The shape of an operation's output. `integers` are the values of the input that gives axes or a
+/// shape.
+///
 /// # Errors
-/// In words, if the operation has no meaning for inputs of these shapes.
-pub(super) fn inferred(
-    graph: &Graph,
+/// A message, if the operation is not defined for inputs of these shapes.
+pub(super) fn infer(
     operation: &Operation,
-    inputs: &[Value],
+    shapes: &[&[usize]],
+    integers: Option<&[i64]>,
 ) -> Result<Vec<usize>, String> {
-    let shapes: Vec<&[usize]> = inputs
-        .iter()
-        .map(|input| graph.node(*input).shape.as_slice())
-        .collect();
-    let integers = || {
-        inputs
-            .iter()
-            .find_map(|input| match &graph.node(*input).operation {
-                Operation::Integers(values) => Some(values.as_slice()),
-                _ => None,
-            })
-    };
-    let shape = match (operation, &shapes[..]) {
+    let shape = match (operation, shapes) {
         (
             Operation::Convolution { stride, padding },
             &[
@@ -53,53 +45,42 @@ pub(super) fn inferred(
         | (Operation::FakeQuantise { .. }, &[shape, ..]) => Some(shape.to_vec()),
         (Operation::Softmax, &[&[1, classes]]) => Some(vec![1, classes]),
         (Operation::Reshape, &[from, _]) => {
-            let extents = integers().unwrap_or_default().iter();
+            let extents = integers.unwrap_or_default().iter();
             let to: Option<Vec<usize>> = extents.map(|&extent| extent.try_into().ok()).collect();
             to.filter(|to| elements(to) == elements(from))
         }
-        (Operation::ReduceSum, &[&[1, _, rows, columns], _]) if integers() == Some(&[1]) => {
+        (Operation::ReduceSum, &[&[1, _, rows, columns], _]) if integers == Some(&[1]) => {
             Some(vec![1, 1, rows, columns])
         }
         _ => None,
     };
     shape
         .filter(|shape| elements(shape).is_ok())
-        .ok_or_else(|| format!("{operation:?} has no meaning for inputs of the shapes {shapes:?}"))
+        .ok_or_else(|| format!("{operation:?} is not defined for inputs of the shapes {shapes:?}"))
 }
 
-/// Rows or columns that a convolution gives. Padding as wide as the kernel would only add edges of
-/// nothing.
+/// Rows or columns of a convolution's output. Padding must be smaller than the kernel.
 fn convolved(image: usize, kernel: usize, stride: usize, padding: usize) -> Option<usize> {
     let room = (image + 2 * padding.min(kernel)).checked_sub(kernel)?;
     (padding < kernel).then_some(room.checked_div(stride)? + 1)
 }
 
-/// How many elements a tensor has.
+/// The number of elements of a tensor.
 ///
 /// # Errors
-/// In words, for none or too many.
+/// A message, if there are none or too many.
 pub(super) fn elements(shape: &[usize]) -> Result<usize, String> {
     let product = shape
         .iter()
         .try_fold(1_usize, |product, &extent| product.checked_mul(extent));
     product
-        .filter(|product| (1..=MOST_ELEMENTS).contains(product))
-        .ok_or_else(|| format!("the shape {shape:?} is not of 1 to {MOST_ELEMENTS} elements"))
+        .filter(|product| (1..=MAX_ELEMENTS).contains(product))
+        .ok_or_else(|| format!("the shape {shape:?} does not have 1 to {MAX_ELEMENTS} elements"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// What an operation gives for inputs of these shapes.
-    fn given(operation: &Operation, shapes: &[&[usize]]) -> Result<Vec<usize>, String> {
-        let mut graph = Graph::default();
-        let inputs: Vec<Value> = shapes
-            .iter()
-            .map(|shape| graph.parameter("input", shape))
-            .collect();
-        inferred(&graph, operation, &inputs)
-    }
 
     const IMAGE: &[usize] = &[1, 3, 8, 6];
 
@@ -115,12 +96,12 @@ mod tests {
             (Operation::GlobalAveragePool, &[IMAGE], [1, 3, 1, 1]),
             (Operation::Multiply, &[IMAGE, &[1, 3, 1, 1]], [1, 3, 8, 6]),
         ] {
-            assert_eq!(given(&operation, inputs).unwrap(), expected);
+            assert_eq!(infer(&operation, inputs, None).unwrap(), expected);
         }
     }
 
     #[test]
-    fn shapes_without_meaning_are_refused() {
+    fn undefined_shapes_are_refused() {
         let convolution = |stride, padding| Operation::Convolution { stride, padding };
         let pool = |window| Operation::MaxPool { window };
         let kernel: &[usize] = &[4, 3, 5, 5];
@@ -149,15 +130,13 @@ mod tests {
             (Operation::Reshape, &[&[1, 2], &[2]]),
             (Operation::ReduceSum, &[IMAGE, &[1]]),
         ] {
-            let told = given(&operation, inputs).unwrap_err();
-            assert!(told.contains("no meaning for inputs"), "{told}");
+            let told = infer(&operation, inputs, None).unwrap_err();
+            assert!(told.contains("not defined for inputs"), "{told}");
         }
     }
 
     #[test]
     fn a_reshape_keeps_the_elements() {
-        let mut graph = Graph::default();
-        let image = graph.parameter("image", IMAGE);
         for (target, kept) in [
             (&[1, 144][..], true),
             (&[1, 143], false),
@@ -165,14 +144,13 @@ mod tests {
             (&[0, 144], false),
             (&[], false),
         ] {
-            let target = graph.integers("target", target.to_vec());
-            let shape = inferred(&graph, &Operation::Reshape, &[image, target]);
+            let shape = infer(&Operation::Reshape, &[IMAGE, &[target.len()]], Some(target));
             assert_eq!(shape.is_ok(), kept, "{shape:?}");
         }
     }
 
     #[test]
-    fn tensors_have_elements_but_not_too_many() {
+    fn the_number_of_elements_is_limited() {
         assert_eq!(elements(&[]), Ok(1));
         assert_eq!(elements(&[2, 3, 4]), Ok(24));
         for shape in [&[2, 0][..], &[usize::MAX, 2], &[1 << 14, 1 << 14]] {

@@ -1,4 +1,4 @@
-//! What the XML of an OpenVINO IR says of a network's ends.
+//! Input and output of a network, from the XML of its OpenVINO IR.
 
 use std::collections::HashMap;
 
@@ -7,13 +7,13 @@ use quick_xml::events::{BytesStart, Event};
 use quick_xml::reader::Reader;
 use smearscope_artifacts::Layout;
 
-/// The ends of a network with one image in and one probability of two classes out.
+/// Input and output of a network that maps one image to the probabilities of two classes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Topology {
     pub(crate) layout: Layout,
     pub(crate) width: u32,
     pub(crate) height: u32,
-    /// Name of the softmax over the two classes.
+    /// Name of the output, a softmax over two classes.
     pub(crate) output: String,
 }
 
@@ -30,7 +30,7 @@ impl Topology {
     /// Reads the XML.
     ///
     /// # Errors
-    /// In words, if it is no IR, or of a network of other ends.
+    /// A message, if it is not an IR or the network has another input or output.
     pub(crate) fn read(xml: &str) -> Result<Self, String> {
         let Elements { layers, edges } = elements(xml)?;
         let of_kind = |kind: &str| -> Vec<(&String, &Layer)> {
@@ -52,7 +52,7 @@ impl Topology {
             ));
         };
         let source = edges.get(result).and_then(|source| layers.get(source));
-        let source = source.ok_or("nothing leads to its output")?;
+        let source = source.ok_or("its output is undefined")?;
         if source.kind != "SoftMax" && source.kind != "Softmax" {
             return Err(format!(
                 "its output {} is a {}, not a softmax over two classes",
@@ -82,7 +82,7 @@ impl Topology {
     }
 }
 
-/// The parts of an IR that matter here.
+/// The relevant parts of an IR.
 #[derive(Default)]
 struct Elements {
     /// By id.
@@ -141,7 +141,7 @@ fn elements(xml: &str) -> Result<Elements, String> {
     if is_net {
         Ok(Elements { layers, edges })
     } else {
-        Err("it is no OpenVINO IR".into())
+        Err("it is not an OpenVINO IR".into())
     }
 }
 

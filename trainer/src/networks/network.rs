@@ -1,133 +1,16 @@
-//! Networks: what all of them can do, and which there are.
-//!
-//! A new one is a file with a [`Body`], and a line in [`Architecture`] and each of its methods.
+//! A network with its weights: what it computes, and its export as a graph.
 
 use burn::module::Module;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor};
-use clap::ValueEnum;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use smearscope_artifacts::{ChannelOrder, InputContract, Layout, ResizeFilter};
 
-use super::compact::{self, Compact};
-use super::reference::{self, Reference};
-use crate::graph::{Graph, Value};
-
-/// A network's kind and size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Architecture {
-    Reference(reference::Size),
-    Compact(compact::Size),
-}
-
-/// The networks that one can ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Choice {
-    /// Our own for the Pi: 17 thousand weights, 16 million multiplications
-    Compact,
-    /// The one of the paper that the reference project follows: 175 thousand weights, 250 million
-    /// multiplications
-    Reference,
-}
-
-impl From<Choice> for Architecture {
-    fn from(choice: Choice) -> Self {
-        match choice {
-            Choice::Compact => Self::Compact(compact::Size::PI),
-            Choice::Reference => Self::Reference(reference::Size::PAPER),
-        }
-    }
-}
-
-impl Architecture {
-    /// In manifests.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Reference(_) => "reference-cnn",
-            Self::Compact(_) => "compact-cnn",
-        }
-    }
-
-    /// As the command line calls it.
-    pub(crate) fn option(self) -> &'static str {
-        match self {
-            Self::Reference(_) => "reference",
-            Self::Compact(_) => "compact",
-        }
-    }
-
-    /// That Adam begins with where nobody says otherwise.
-    pub(crate) fn learning_rate(self) -> f64 {
-        match self {
-            Self::Reference(_) => 1e-4,
-            Self::Compact(_) => 1e-3,
-        }
-    }
-
-    /// How an image becomes the network's input.
-    pub(crate) fn input_contract(self) -> InputContract {
-        match self {
-            Self::Reference(size) => size.contract(),
-            Self::Compact(size) => size.contract(),
-        }
-    }
-
-    /// Columns and rows of the input.
-    pub(crate) fn side(self) -> usize {
-        match self {
-            Self::Reference(size) => size.side,
-            Self::Compact(size) => size.side,
-        }
-    }
-}
-
-pub(super) const CHANNELS: usize = 3;
-pub(super) const CLASSES: usize = 2;
-/// Indices of the classes in the head.
-pub(super) const NEGATIVE: usize = 0;
-pub(crate) const POSITIVE: usize = 1;
-/// Name of the softmax output.
-pub(crate) const PROBABILITY: &str = "probability";
-/// Name of the evidence output.
-pub(crate) const EVIDENCE: &str = "evidence";
-
-/// RGB with one mean and deviation for all channels, of a squeezed square.
-pub(super) fn contract(side: usize, mean: [f32; 3], std: [f32; 3]) -> InputContract {
-    InputContract {
-        width: side as u32,
-        height: side as u32,
-        channels: ChannelOrder::Rgb,
-        layout: Layout::Nchw,
-        resize: ResizeFilter::Area,
-        scale: 1.0 / 255.0,
-        mean,
-        std,
-    }
-}
-
-/// What distinguishes one network from another.
-pub(super) trait Body {
-    /// `[n, 3, side, side]` to logits, `[n, 2]`.
-    fn logits(&self, input: Tensor<4>) -> Tensor<2>;
-
-    /// What each position adds to the margin, `[n, 1, rows, columns]`; with the difference of
-    /// the head's biases it sums to the margin.
-    fn evidence(&self, input: Tensor<4>) -> Tensor<4>;
-
-    /// Where the weights are.
-    fn device(&self) -> Device;
-
-    /// Adds everything from the image to the outputs `probability` and `evidence`.
-    fn export(&self, graph: &mut Graph, image: Value);
-
-    /// The difference of the head's biases.
-    #[cfg(test)]
-    fn offset(&self) -> f32;
-
-    #[cfg(test)]
-    fn shift_biases(&mut self);
-}
+use super::architecture::Architecture;
+use super::classifier::{CHANNELS, Classifier, NEGATIVE, POSITIVE};
+use super::compact::Compact;
+use super::reference::Reference;
+use crate::graph::Graph;
 
 /// A network with its weights.
 #[derive(Module, Debug)]
@@ -140,7 +23,7 @@ pub(crate) struct Network {
 #[derive(Module, Debug)]
 #[expect(
     clippy::large_enum_variant,
-    reason = "there is one network at a time, and its weights lie elsewhere"
+    reason = "few networks exist at a time, and their weights are on the heap"
 )]
 enum Layers {
     Reference(Reference),
@@ -148,14 +31,14 @@ enum Layers {
 }
 
 impl Network {
-    /// A network with random weights that follow the seed.
-    pub(crate) fn begin(architecture: Architecture, seed: u64, device: &Device) -> Self {
+    /// A network with random weights, determined by the seed.
+    pub(crate) fn init(architecture: Architecture, seed: u64, device: &Device) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let layers = match architecture {
             Architecture::Reference(size) => {
-                Layers::Reference(Reference::begin(size, &mut rng, device))
+                Layers::Reference(Reference::init(size, &mut rng, device))
             }
-            Architecture::Compact(size) => Layers::Compact(Compact::begin(size, &mut rng, device)),
+            Architecture::Compact(size) => Layers::Compact(Compact::init(size, &mut rng, device)),
         };
         Self {
             layers,
@@ -163,16 +46,16 @@ impl Network {
         }
     }
 
-    /// Where the weights are.
+    /// The device of the weights.
     pub(crate) fn device(&self) -> Device {
-        self.body().device()
+        self.classifier().device()
     }
 
     pub(crate) fn architecture(&self) -> Architecture {
         self.architecture
     }
 
-    fn body(&self) -> &dyn Body {
+    fn classifier(&self) -> &dyn Classifier {
         match &self.layers {
             Layers::Reference(network) => network,
             Layers::Compact(network) => network,
@@ -181,23 +64,23 @@ impl Network {
 
     /// Mean cross-entropy of a batch, `[n, 3, side, side]`; `labels` are class indices.
     pub(crate) fn loss(&self, input: Tensor<4>, labels: Tensor<1, Int>) -> Tensor<1> {
-        let log_probability = log_softmax(self.body().logits(input), 1);
+        let log_probability = log_softmax(self.classifier().logits(input), 1);
         let labels = labels.unsqueeze_dim::<2>(1);
         log_probability.gather(1, labels).mean().neg()
     }
 
     /// Logit margins (positive − negative) of a batch, `[n]`.
     pub(crate) fn margins(&self, input: Tensor<4>) -> Tensor<1> {
-        let logits = self.body().logits(input);
+        let logits = self.classifier().logits(input);
         let [count, _] = logits.dims();
         let logit = |class: usize| logits.clone().slice([0..count, class..class + 1]);
         (logit(POSITIVE) - logit(NEGATIVE)).reshape([count])
     }
 
-    /// What each position adds to the margin, `[n, 1, rows, columns]`; with the difference of
-    /// the head's biases it sums to the margin.
+    /// The contribution of each position to the margin, `[n, 1, rows, columns]`. The sum of all plus the
+    /// difference of the head's biases is the margin.
     pub(crate) fn evidence(&self, input: Tensor<4>) -> Tensor<4> {
-        self.body().evidence(input)
+        self.classifier().evidence(input)
     }
 
     /// The network as a graph for one image, with the outputs `probability` and `evidence`.
@@ -205,21 +88,8 @@ impl Network {
         let side = self.architecture.side();
         let mut graph = Graph::default();
         let image = graph.parameter("image", &[1, CHANNELS, side, side]);
-        self.body().export(&mut graph, image);
+        self.classifier().export(&mut graph, image);
         graph
-    }
-}
-
-/// The elements of a tensor, row-major.
-pub(crate) fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().iter::<f32>().collect()
-}
-
-#[cfg(test)]
-impl Architecture {
-    /// As small as networks come; of an even side.
-    pub(crate) const fn tiny(side: usize) -> Self {
-        Self::Reference(reference::Size { side, filters: 4 })
     }
 }
 
@@ -231,6 +101,9 @@ mod tests {
     use burn::tensor::TensorData;
     use rand::RngExt;
 
+    use super::super::classifier::{EVIDENCE, PROBABILITY};
+    use super::super::tensors::floats;
+    use super::super::{compact, reference};
     use super::*;
     use crate::graph::{interpreter, ir, onnx};
 
@@ -243,7 +116,7 @@ mod tests {
     ];
 
     fn network(architecture: Architecture) -> Network {
-        let mut network = Network::begin(architecture, 3, &Device::flex());
+        let mut network = Network::init(architecture, 3, &Device::flex());
         match &mut network.layers {
             Layers::Reference(network) => network.shift_biases(),
             Layers::Compact(network) => network.shift_biases(),
@@ -266,10 +139,10 @@ mod tests {
     }
 
     #[test]
-    fn weights_follow_the_seed() {
+    fn the_seed_determines_the_weights() {
         for architecture in SMALL {
             let margin = |seed| {
-                let network = Network::begin(architecture, seed, &Device::flex());
+                let network = Network::init(architecture, seed, &Device::flex());
                 floats(network.margins(tensor(architecture, image(architecture, 5))))
             };
             assert_eq!(margin(1), margin(1));
@@ -303,13 +176,12 @@ mod tests {
 
     #[test]
     fn evidence_and_biases_sum_to_the_margin() {
-        for choice in [Choice::Compact, Choice::Reference] {
-            let architecture = Architecture::from(choice);
+        for architecture in Architecture::ALL {
             let network = network(architecture);
             let input = || tensor(architecture, image(architecture, 9));
             let margin: f32 = network.margins(input()).into_scalar();
             let sum: f32 = floats(network.evidence(input())).iter().sum();
-            let explained = sum + network.body().offset();
+            let explained = sum + network.classifier().offset();
             assert!(margin.abs() > 0.05, "{margin}");
             assert!((explained - margin).abs() < 1e-3, "{explained} {margin}");
         }
@@ -331,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn ir_uses_the_oldest_operations_and_names_its_outputs() {
+    fn the_ir_uses_the_first_operation_set_and_names_its_outputs() {
         for architecture in SMALL {
             let network = network(architecture);
             let ir = ir::write(&network.graph(), "small").unwrap();
@@ -349,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn onnx_passes_its_own_checker() {
+    fn onnx_passes_the_onnx_checker() {
         let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.venv/bin/python");
         if !python.exists() {
             println!("skipped: no Python with the onnx package; scripts/setup --python makes one");

@@ -1,4 +1,4 @@
-//! Where a model folder goes: checked before the work, filled aside, moved into place in one step.
+//! Where a model folder is written: checked first, filled in a temporary folder, then moved into place.
 
 use std::fs::{self, File, Permissions};
 use std::io;
@@ -14,19 +14,19 @@ use walkdir::WalkDir;
 
 use crate::error::TrainError;
 
-/// A model folder to be made.
+/// The folder of a new model.
 #[derive(Debug, Clone, PartialEq, Args)]
 pub(crate) struct Destination {
-    /// Model folder to make
+    /// Model folder to create
     #[arg(long = "out", value_name = "FOLDER")]
     pub(crate) folder: PathBuf,
-    /// Replace the model in --out, once the new one has proved itself
+    /// Replace the model in --out once the new one is verified
     #[arg(long)]
     pub(crate) replace: bool,
 }
 
 impl Destination {
-    /// Refuses what would be lost, and makes the folder that will hold the model folder.
+    /// Refuses to overwrite anything but a model with --replace, and creates the parent folder.
     ///
     /// # Errors
     /// [`TrainError::Output`].
@@ -39,14 +39,14 @@ impl Destination {
         };
         if self.folder.exists() {
             if !self.replace {
-                return refuse("it exists; --replace replaces a model");
+                return refuse("it exists; use --replace to replace a model");
             }
             if !self.folder.join(Manifest::FILE_NAME).is_file() {
-                return refuse("it is no model folder, so it will not be replaced");
+                return refuse("it is not a model folder, so it is not replaced");
             }
         }
         if self.folder.file_name().is_none() {
-            return refuse("it is no folder that could be made");
+            return refuse("it is not a valid folder name");
         }
         let parent = self.parent();
         fs::create_dir_all(parent).map_err(|source| TrainError::output(parent, source))
@@ -59,7 +59,7 @@ impl Destination {
         }
     }
 
-    /// An unfinished folder beside the finished one, removed unless it is published.
+    /// A temporary folder beside the final one, removed unless it is published.
     ///
     /// # Errors
     /// [`TrainError::Output`].
@@ -72,11 +72,11 @@ impl Destination {
             .map_err(|source| TrainError::output(parent, source))
     }
 
-    /// Moves a finished folder to its place. Where there is a model already, the two change places in
-    /// one step, so that a power cut leaves the old or the new one.
+    /// Moves a finished folder into place. It is exchanged with an existing model in one step, so that
+    /// a power cut leaves either the old or the new model.
     ///
     /// # Errors
-    /// [`TrainError::Output`]; a model that was there is there still.
+    /// [`TrainError::Output`]; an existing model is kept.
     pub(crate) fn publish(&self, staging: &TempDir) -> Result<(), TrainError> {
         self.put_in_place(staging.path())
             .map_err(|source| TrainError::output(&self.folder, source))
@@ -86,7 +86,7 @@ impl Destination {
         sync(finished)?;
         if self.folder.exists() {
             match exchange(finished, &self.folder) {
-                // Not every file system can.
+                // Not every file system supports it.
                 Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
                     self.replace_in_two_steps(finished)?;
                 }
@@ -98,16 +98,15 @@ impl Destination {
         File::open(self.parent())?.sync_all()
     }
 
-    /// For a moment there is no model.
+    /// Between the steps there is no model.
     fn replace_in_two_steps(&self, finished: &Path) -> io::Result<()> {
         let retired = tempfile::tempdir_in(self.parent())?;
         let old = retired.path().join("model");
         fs::rename(&self.folder, &old)?;
         fs::rename(finished, &self.folder).inspect_err(|_| {
             if fs::rename(&old, &self.folder).is_err() {
-                // The old model is worth more than a tidy folder.
                 let kept = retired.keep();
-                log::error!("the old model lies in {}", kept.display());
+                log::error!("the old model is kept in {}", kept.display());
             }
         })
     }
@@ -117,7 +116,7 @@ fn exchange(one: &Path, other: &Path) -> Result<(), Errno> {
     renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)
 }
 
-/// A name must not survive a power cut that its contents do not.
+/// Writes all contents to disk, before the rename makes them visible.
 fn sync(folder: &Path) -> io::Result<()> {
     WalkDir::new(folder)
         .into_iter()
@@ -128,7 +127,7 @@ fn sync(folder: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    /// A destination with an old model, and a new one aside.
+    /// A destination with an old model, and a new one in a temporary folder.
     fn replacement(folder: &Path) -> (Destination, TempDir) {
         let destination = Destination {
             folder: folder.join("model"),
@@ -149,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn models_change_places_in_one_step() {
+    fn models_are_exchanged_in_one_step() {
         let folder = tempfile::tempdir().unwrap();
         let (destination, staging) = replacement(folder.path());
         exchange(staging.path(), &destination.folder).unwrap();
@@ -162,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_is_replaced_in_two_steps_where_one_is_not_to_be_had() {
+    fn a_model_is_replaced_in_two_steps_without_an_exchange() {
         let folder = tempfile::tempdir().unwrap();
         let (destination, staging) = replacement(folder.path());
         destination.replace_in_two_steps(staging.path()).unwrap();
@@ -171,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_stays_where_the_new_one_is_lost() {
+    fn a_model_is_kept_if_the_new_one_is_lost() {
         let folder = tempfile::tempdir().unwrap();
         let (destination, staging) = replacement(folder.path());
         let lost = staging.path().join("absent");

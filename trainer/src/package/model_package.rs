@@ -1,57 +1,44 @@
-//! A model folder: manifest, network files, golden samples and model card.
+//! A trained network as a model folder, compared on each engine with the network it was made from.
 
 use std::fmt;
-use std::fs;
 use std::path::Path;
 
-use clap::Args;
 use image::RgbImage;
 use log::warn;
-use semver::Version;
 use smearscope_artifacts::{
-    ArtifactError, EngineChoice, EngineConfig, EngineInfo, FileEntry, Files, GoldenSample,
+    ArtifactError, DecisionRule, EngineChoice, EngineConfig, EngineInfo, Files, GoldenSample,
     Manifest, Model,
 };
+
+use super::files::{IR_BIN, IR_XML, ONNX, save, save_manifest};
+use super::golden::{Expected, Golden};
 
 use crate::error::TrainError;
 use crate::graph::{ir, onnx};
 use crate::networks::Network;
-use crate::package::golden::{Expected, Golden};
 
 /// Largest absolute difference between the trained network and an exported one, of probability
 /// and of evidence.
 pub(crate) const AGREEMENT: f32 = 1e-4;
-/// Largest difference that a golden sample allows: room for half-precision devices.
+/// Tolerance of golden samples, with room for half-precision devices.
 pub(crate) const GOLDEN_TOLERANCE: f32 = 0.01;
 
-pub(crate) const IR_XML: &str = "model.xml";
-pub(crate) const IR_BIN: &str = "model.bin";
-const ONNX: &str = "model.onnx";
+/// A decision rule that is not fitted to any images.
+pub(crate) const UNCALIBRATED: DecisionRule = DecisionRule {
+    threshold: 0.5,
+    inconclusive: [0.2, 0.8],
+    temperature: 1.0,
+};
 
-/// What a model is called, and on which terms it is passed on.
-#[derive(Debug, Clone, PartialEq, Args)]
-pub(crate) struct Identity {
-    /// The model's name: a-z, 0-9 and -
-    #[arg(long, default_value = "smear-demo")]
-    pub(crate) name: String,
-    /// The model's version
-    #[arg(long = "model-version", default_value = "0.1.0", value_name = "SEMVER")]
-    pub(crate) version: Version,
-    /// SPDX expression of the weights' licence
-    #[arg(long, default_value = "MIT")]
-    pub(crate) license: String,
-}
-
-/// What goes into a model folder. The manifest's files and golden samples are filled in when it
-/// is written.
+/// The contents of a model folder. Writing it completes the manifest's files and golden samples.
 #[derive(Debug)]
-pub(crate) struct Package<'a> {
+pub(crate) struct ModelPackage<'a> {
     pub(crate) network: &'a Network,
     pub(crate) golden: &'a [Golden],
     pub(crate) manifest: Manifest,
 }
 
-/// How closely an engine follows the trained network.
+/// How closely an engine reproduces the trained network.
 #[derive(Debug)]
 pub(crate) struct Agreement {
     pub(crate) engine: EngineInfo,
@@ -66,14 +53,14 @@ impl fmt::Display for Agreement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} follows the trained network within {:.1e} (probability) and {:.1e} (evidence) on {} images",
+            "{} reproduces the trained network within {:.1e} (probability) and {:.1e} (evidence) on {} images",
             self.engine.engine, self.probability, self.evidence, self.images
         )
     }
 }
 
-impl Package<'_> {
-    /// Writes network, golden samples and manifest into a folder; gives the completed manifest.
+impl ModelPackage<'_> {
+    /// Writes network, golden samples and manifest into a folder; returns the completed manifest.
     pub(crate) fn write(&self, folder: &Path) -> Result<Manifest, TrainError> {
         let graph = self.network.graph();
         let ir = ir::write(&graph, &self.manifest.name).map_err(|error| TrainError::Export {
@@ -102,11 +89,11 @@ impl Package<'_> {
                 })
             })
             .collect::<Result<_, TrainError>>()?;
-        save(folder, Manifest::FILE_NAME, manifest.to_toml()?.as_bytes())?;
+        save_manifest(folder, &manifest)?;
         Ok(manifest)
     }
 
-    /// Loads the written folder on an engine, as the appliance would, and compares.
+    /// Loads the written folder on an engine, as the appliance does, and compares the outputs.
     pub(crate) fn compare(
         &self,
         folder: &Path,
@@ -131,7 +118,7 @@ impl Package<'_> {
             if evidence.len() != expected.evidence.len() {
                 return Err(TrainError::Export {
                     problem: format!(
-                        "{} gives {} evidence values where the network gives {}",
+                        "{} returns {} evidence values and the network {}",
                         agreement.engine.engine,
                         evidence.len(),
                         expected.evidence.len()
@@ -149,8 +136,8 @@ impl Package<'_> {
         if agreement.probability > AGREEMENT || agreement.evidence > AGREEMENT {
             return Err(TrainError::Export {
                 problem: format!(
-                    "on {} its probability is off by {:.1e} and its evidence by {:.1e}, \
-                     where {AGREEMENT:.0e} is allowed",
+                    "on {} the probability differs by {:.1e} and the evidence by {:.1e}; \
+                     {AGREEMENT:.0e} is allowed",
                     agreement.engine.engine, agreement.probability, agreement.evidence
                 ),
             });
@@ -158,7 +145,8 @@ impl Package<'_> {
         Ok(agreement)
     }
 
-    /// The engines that run this written folder. The embedded one must; OpenVINO may be absent.
+    /// The engines that run the written folder. The embedded engine must run it; OpenVINO may be
+    /// missing.
     pub(crate) fn usable_engines(
         &self,
         folder: &Path,
@@ -171,21 +159,11 @@ impl Package<'_> {
                 Err(TrainError::Artifact(error @ ArtifactError::Engine { .. }))
                     if choice == EngineChoice::OpenVino =>
                 {
-                    warn!("the export will not be compared on OpenVINO: {error}");
+                    warn!("the export is not compared on OpenVINO: {error}");
                 }
                 Err(error) => return Err(error),
             }
         }
         Ok(usable)
     }
-}
-
-/// Writes a file of the model folder.
-pub(crate) fn save(folder: &Path, name: &str, bytes: &[u8]) -> Result<FileEntry, TrainError> {
-    let path = folder.join(name);
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).map_err(|source| TrainError::output(parent, source))?;
-    }
-    fs::write(&path, bytes).map_err(|source| TrainError::output(&path, source))?;
-    Ok(FileEntry::for_bytes(name, bytes))
 }

@@ -1,24 +1,23 @@
-//! The model card, written from what was measured.
+//! The model card.
 
 use std::fmt::Write;
 
 use smearscope_artifacts::Manifest;
 
+use super::results::{Part, REPORT_FILE, Report};
+use super::shortcuts::{Audit, Shortcut};
+use super::{cases, plots};
 use crate::metrics::{self, Confusion};
-use crate::package::model_package::{AGREEMENT, Agreement};
-use crate::report::cases;
-use crate::report::plots;
-use crate::report::results::{self, Part, Report};
-use crate::report::shortcuts::{Audit, Shortcut};
+use crate::package::{AGREEMENT, Agreement};
 
 /// The card's file name in a model folder.
-pub(crate) const FILE_NAME: &str = "MODEL_CARD.md";
+pub(crate) const CARD_FILE: &str = "MODEL_CARD.md";
 
-/// Begins the section about the export.
+/// Heading of the section about the export.
 const EXPORT: &str = "\n## Export\n\n";
 
-/// A card with another text about the export in the place of its own, or at its end.
-pub(crate) fn with_export(card: &str, export: &str) -> String {
+/// Replaces a card's section about the export, or appends one.
+pub(crate) fn replace_export(card: &str, export: &str) -> String {
     let (before, after) = match card.split_once(EXPORT) {
         None => (card, ""),
         Some((before, old)) => (before, old.find("\n## ").map_or("", |next| &old[next..])),
@@ -26,8 +25,8 @@ pub(crate) fn with_export(card: &str, export: &str) -> String {
     format!("{before}{EXPORT}{export}{after}")
 }
 
-/// The card's text. `commands` made the model.
-pub(crate) fn render(
+/// The card's text. `commands` are those that made the model.
+pub(crate) fn render_card(
     manifest: &Manifest,
     report: &Report,
     agreements: &[Agreement],
@@ -43,7 +42,7 @@ pub(crate) fn render(
     let evaluation = &manifest.evaluation;
     let decision = &manifest.decision;
     let input = &manifest.input;
-    let leaky = metrics::leaky_word(&evaluation.figures);
+    let leaky = metrics::leaky_prefix(&evaluation.figures);
     let [low, high] = decision.inconclusive;
     // Writing to a String cannot fail.
     let _ = write!(
@@ -52,7 +51,7 @@ pub(crate) fn render(
          - **Trained on:** {}\n\
          - **Intended use:** {}\n\
          - **Network:** {}, {} × {} pixels\n\
-         - **Verdict:** p = σ(margin / {:.3}); {} from {:.3} on, {} below, none between {low:.3} and {high:.3}\n\
+         - **Verdict:** p = σ(margin / {:.3}); {} from {:.3} on, {} below, inconclusive between {low:.3} and {high:.3}\n\
          - **Licence of the weights:** {}\n\n\
          ## Figures\n\n\
          Measured on {} ({} positive, {} negative). {}\n\n\
@@ -89,7 +88,7 @@ pub(crate) fn render(
     parts(&mut card, leaky, "group", &report.groups);
     let _ = write!(
         card,
-        "{EXPORT}Largest absolute difference from the trained network; more than {AGREEMENT:.0e} is refused.\n\n\
+        "{EXPORT}Largest absolute difference from the trained network; up to {AGREEMENT:.0e} is accepted.\n\n\
          | engine | images | probability | evidence |\n|---|---|---|---|\n"
     );
     for agreement in agreements {
@@ -122,8 +121,8 @@ fn confusion(card: &mut String, leaky: &str, report: &Report) {
     let decided = report.decided;
     let _ = write!(
         card,
-        "\nImages at the threshold; in brackets those with a verdict, outside the inconclusive band. The \
-         {leaky}classification error that ALL-IDB asks for is {}.\n\n\
+        "\nNumbers of images, called at the threshold; in brackets those with a verdict, outside the inconclusive band. The \
+         {leaky}classification error as defined by ALL-IDB is {}.\n\n\
          | truth | called positive | called negative |\n|---|---|---|\n\
          | {leaky}positive | {true_positives} ({}) | {false_negatives} ({}) |\n\
          | {leaky}negative | {false_positives} ({}) | {true_negatives} ({}) |\n",
@@ -136,10 +135,10 @@ fn confusion(card: &mut String, leaky: &str, report: &Report) {
 }
 
 fn plots(card: &mut String) {
-    let folder = plots::FOLDER;
+    let folder = plots::PLOTS_FOLDER;
     let _ = write!(
         card,
-        "\n## Plots\n\nEach is in `{folder}` as PNG and as SVG, the evidence as PNG.\n\n"
+        "\n## Plots\n\nAs PNG and SVG in `{folder}`; the evidence as PNG only.\n\n"
     );
     let evidence = (cases::NAME, "Evidence in the best and the worst cases");
     for (name, caption) in plots::PLOTS.into_iter().chain([evidence]) {
@@ -149,8 +148,8 @@ fn plots(card: &mut String) {
 
 fn shortcuts(card: &mut String, leaky: &str, audit: &Audit) {
     card.push_str(
-        "\n## Shortcuts\n\nHow often small decision trees that see no cell guess the class of the same images, \
-         under the same protocol; the network's calls are taken at a probability of one half.\n\n\
+        "\n## Shortcuts\n\nAccuracy of small decision trees that see no cells, on the same images under the same protocol. The \
+         network calls an image positive from a probability of one half on.\n\n\
          | guess from | accuracy |\n|---|---|\n",
     );
     let _ = writeln!(card, "| {leaky}the network | {:.3} |", audit.network);
@@ -159,8 +158,8 @@ fn shortcuts(card: &mut String, leaky: &str, audit: &Audit) {
     }
 }
 
-/// Rows of a table before the reader is sent to the report.
-const MOST_ROWS: usize = 40;
+/// Rows of a table; the report has the rest.
+const MAX_ROWS: usize = 40;
 
 fn parts(card: &mut String, leaky: &str, of: &str, parts: &[Part]) {
     if parts.len() < 2 {
@@ -171,8 +170,11 @@ fn parts(card: &mut String, leaky: &str, of: &str, parts: &[Part]) {
         "\n| {of} | images | {leaky}accuracy | {leaky}sensitivity | {leaky}specificity | {leaky}decided share |\n\
          |---|---|---|---|---|---|\n"
     );
-    for part in parts.iter().take(MOST_ROWS) {
-        let figure = |name| match part.figures.get(&metrics::key(name, !leaky.is_empty())) {
+    for part in parts.iter().take(MAX_ROWS) {
+        let figure = |name| match part
+            .figures
+            .get(&metrics::figure_name(name, !leaky.is_empty()))
+        {
             Some(figure) => format!("{figure:.3}"),
             None => "none".into(),
         };
@@ -187,9 +189,9 @@ fn parts(card: &mut String, leaky: &str, of: &str, parts: &[Part]) {
             figure("decided_share")
         );
     }
-    if parts.len() > MOST_ROWS {
-        let more = parts.len() - MOST_ROWS;
-        let _ = writeln!(card, "\n{more} more {of}s are in `{}`.", results::FILE_NAME);
+    if parts.len() > MAX_ROWS {
+        let more = parts.len() - MAX_ROWS;
+        let _ = writeln!(card, "\n{more} more {of}s are in `{}`.", REPORT_FILE);
     }
 }
 
@@ -198,12 +200,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_card_tells_of_one_export() {
+    fn a_card_has_one_section_about_the_export() {
         let made = "\n## Made with\n\nfit\n";
         for (old, rest) in [("# m\n\n## Export\n\nold\n\n| a |\n", made), ("# m\n", "")] {
-            let card = with_export(&format!("{old}{rest}"), "new\n");
+            let card = replace_export(&format!("{old}{rest}"), "new\n");
             assert_eq!(card, format!("# m\n\n## Export\n\nnew\n{rest}"));
-            let again = with_export(&card, "newer\n");
+            let again = replace_export(&card, "newer\n");
             assert_eq!(again, card.replace("new", "newer"));
         }
     }

@@ -1,39 +1,38 @@
-//! The best and the worst cases, each beside the evidence that its network found in it.
+//! The best and the worst cases, each beside the evidence of the network that judged it.
 
 use std::path::Path;
 
 use smearscope_artifacts::{EvidenceMap, Labels};
 
+use super::image_grid::{self, ImageGrid, LARGE};
+use super::plots::PLOTS_FOLDER;
 use crate::dataset::Sample;
 use crate::error::TrainError;
 use crate::networks::{Network, floats};
-use crate::report::image_grid::{self, LARGE, Sheet};
-use crate::report::plots;
-use crate::training::batch::Batch;
-use crate::training::protocol::Prediction;
+use crate::training::{Batch, Prediction};
 
-/// The sheet's file name without extension.
+/// The file name without extension.
 pub(crate) const NAME: &str = "evidence";
 
-/// Cases of each kind.
-const MOST: usize = 3;
+/// Cases shown of each kind.
+const MAX_CASES: usize = 3;
 
-/// What was true, and what was called.
+/// A combination of truth and call.
 #[derive(Debug, Clone, Copy)]
 struct Kind {
     positive: bool,
     called: bool,
 }
 
-/// The networks that judged, by fold.
-pub(crate) struct Judges<'a>(pub(crate) &'a [Network]);
+/// The networks of the folds, in order.
+pub(crate) struct FoldNetworks<'a>(pub(crate) &'a [Network]);
 
-impl Judges<'_> {
-    /// Draws the sheet into the figures' folder of `folder`: for each class the surest calls that
-    /// were right, and the surest that were wrong.
+impl FoldNetworks<'_> {
+    /// Draws the most confident correct and wrong calls of each class into the figures folder of
+    /// `folder`.
     ///
     /// # Errors
-    /// [`TrainError::Artifact`] if an image cannot be prepared, [`TrainError::Output`] if the sheet
+    /// [`TrainError::Artifact`] if an image cannot be prepared, [`TrainError::Output`] if the file
     /// cannot be written.
     pub(crate) fn draw_cases(
         &self,
@@ -43,18 +42,18 @@ impl Judges<'_> {
         leaky: &str,
     ) -> Result<(), TrainError> {
         let title = format!(
-            "{}Evidence of the network that judged each image: orange speaks for {}, blue against it.",
+            "{}Evidence of the network that judged each image: orange for {}, blue against.",
             leaky.to_uppercase(),
             labels.positive
         );
-        let mut sheet = LARGE.sheet(&title, 0);
+        let mut grid = LARGE.grid(&title, 0);
         for positive in [true, false] {
             for called in [positive, !positive] {
                 let kind = Kind { positive, called };
-                sheet.append(&self.row(kind, predictions, labels)?);
+                grid.append(&self.row(kind, predictions, labels)?);
             }
         }
-        sheet.save(&folder.join(plots::FOLDER).join(format!("{NAME}.png")))
+        grid.save(&folder.join(PLOTS_FOLDER).join(format!("{NAME}.png")))
     }
 
     fn row(
@@ -62,9 +61,9 @@ impl Judges<'_> {
         kind: Kind,
         predictions: &[Prediction],
         labels: &Labels,
-    ) -> Result<Sheet, TrainError> {
-        let cases = kind.surest(predictions);
-        let shown = cases.len().min(MOST);
+    ) -> Result<ImageGrid, TrainError> {
+        let cases = kind.ranked(predictions);
+        let shown = cases.len().min(MAX_CASES);
         let name = |positive: bool| {
             if positive {
                 &labels.positive
@@ -75,24 +74,24 @@ impl Judges<'_> {
         let (truth, call) = (name(kind.positive), name(kind.called));
         let how_many = match cases.len() {
             0 => "none".into(),
-            all => format!("the surest {shown} of {all}"),
+            all => format!("the {shown} most confident of {all}"),
         };
         let title = format!("{truth} called {call}: {how_many}");
-        let mut sheet = LARGE.sheet(&title, 2 * shown);
-        for case in cases.into_iter().take(MOST) {
+        let mut grid = LARGE.grid(&title, 2 * shown);
+        for case in cases.into_iter().take(MAX_CASES) {
             let sample = case.sample;
-            // Squeezed, as the network saw it, and the variant where one was judged.
+            // In the proportions that the network sees, and as the copy that was judged.
             let image = LARGE.shrink(&sample.picture);
             let file = sample.path.file_name().unwrap_or_default();
-            sheet.add(Some(&image), image_grid::PLAIN, &file.to_string_lossy());
+            grid.add(Some(&image), image_grid::PLAIN, &file.to_string_lossy());
             let evidence = self.evidence(case.fold, sample)?.paint(&image);
             let caption = format!("p {:.3}, truth {truth}", case.judged.probability);
-            sheet.add(Some(&evidence), image_grid::PLAIN, &caption);
+            grid.add(Some(&evidence), image_grid::PLAIN, &caption);
         }
-        Ok(sheet)
+        Ok(grid)
     }
 
-    /// What the network of a fold, from 1, finds in a sample.
+    /// The evidence of the network of a fold, from 1, in a sample.
     fn evidence(&self, fold: usize, sample: &Sample) -> Result<EvidenceMap, TrainError> {
         let network = &self.0[fold - 1];
         let batch = Batch::plain(&[sample], network.architecture())?;
@@ -108,8 +107,8 @@ impl Judges<'_> {
 }
 
 impl Kind {
-    /// The cases of this kind, the surest first.
-    fn surest<'a, 'b>(self, predictions: &'b [Prediction<'a>]) -> Vec<&'b Prediction<'a>> {
+    /// The cases of this kind, the most confident first.
+    fn ranked<'a, 'b>(self, predictions: &'b [Prediction<'a>]) -> Vec<&'b Prediction<'a>> {
         let mut cases: Vec<&Prediction> = predictions
             .iter()
             .filter(|case| {
@@ -162,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn the_surest_come_first() {
+    fn the_most_confident_come_first() {
         let sample = sample(Path::new("none"), 1);
         // The thresholds of folds differ, so a call for positive may lie below one half.
         let predictions = [
@@ -183,7 +182,7 @@ mod tests {
             (false, true, &[5.0, 2.0]),
             (false, false, &[-6.0]),
         ] {
-            let cases = Kind { positive, called }.surest(&predictions);
+            let cases = Kind { positive, called }.ranked(&predictions);
             let logits: Vec<f32> = cases.iter().map(|case| case.judged.logit).collect();
             assert_eq!(logits, expected);
         }
@@ -191,8 +190,8 @@ mod tests {
 
     #[test]
     fn evidence_is_that_of_the_network_of_the_fold() {
-        let networks = [1, 2].map(|seed| Network::begin(ARCHITECTURE, seed, &Device::flex()));
-        let judges = Judges(&networks);
+        let networks = [1, 2].map(|seed| Network::init(ARCHITECTURE, seed, &Device::flex()));
+        let fold_networks = FoldNetworks(&networks);
         let sample = sample(Path::new("none"), 3);
         let margins = networks.each_ref().map(|network| {
             let batch = Batch::plain(&[&sample], ARCHITECTURE).unwrap();
@@ -200,7 +199,7 @@ mod tests {
         });
         assert!((margins[0] - margins[1]).abs() > 0.01, "{margins:?}");
         for (fold, margin) in (1..).zip(margins) {
-            let evidence = judges.evidence(fold, &sample).unwrap();
+            let evidence = fold_networks.evidence(fold, &sample).unwrap();
             assert_eq!((evidence.width, evidence.height), (12, 12));
             // A network that has not begun to learn has no bias; 576 terms of f32 in another order.
             let sum: f32 = evidence.values.iter().sum();
@@ -209,24 +208,24 @@ mod tests {
     }
 
     #[test]
-    fn kinds_without_cases_are_named_alone() {
+    fn kinds_without_cases_have_a_title_only() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("1.png");
         test_field(5, 64, 48).save(&path).unwrap();
         let sample = sample(&path, 5);
-        let networks = [Network::begin(ARCHITECTURE, 1, &Device::flex())];
-        let judges = Judges(&networks);
+        let networks = [Network::init(ARCHITECTURE, 1, &Device::flex())];
+        let fold_networks = FoldNetworks(&networks);
         let labels = Labels {
             negative: "negative".into(),
             positive: "positive".into(),
             positive_index: 1,
         };
-        std::fs::create_dir(folder.path().join(plots::FOLDER)).unwrap();
+        std::fs::create_dir(folder.path().join(PLOTS_FOLDER)).unwrap();
         let height = |predictions: &[Prediction]| {
-            judges
+            fold_networks
                 .draw_cases(folder.path(), predictions, &labels, "")
                 .unwrap();
-            let path = folder.path().join(plots::FOLDER).join("evidence.png");
+            let path = folder.path().join(PLOTS_FOLDER).join("evidence.png");
             image::image_dimensions(path).unwrap().1
         };
         let none = height(&[]);

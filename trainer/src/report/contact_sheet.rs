@@ -1,4 +1,4 @@
-//! All images of a dataset on one picture, group by group.
+//! A contact sheet of a dataset, group by group.
 
 use std::path::Path;
 
@@ -6,22 +6,26 @@ use image::RgbImage;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use smearscope_artifacts::decode::{self, Limits};
 
-use crate::dataset::{Groups, Surveyed};
+use super::image_grid;
+use crate::dataset::{Groups, ImageInfo};
 use crate::error::TrainError;
-use crate::report::image_grid;
 
-/// More images are thinned out evenly.
-const MOST_TILES: usize = 400;
+/// Largest number of images; of more, an even selection is drawn.
+const MAX_TILES: usize = 400;
 
-/// Draws the sheet: red frames are positive, green ones negative; below each the number of its group
-/// and its file name.
+/// Draws the images with red frames for positive and green frames for negative ones; captions are the
+/// number of the group and the file name.
 ///
 /// # Errors
 /// [`TrainError::Output`] if it cannot be written.
-pub(crate) fn draw(path: &Path, images: &[Surveyed], groups: &Groups) -> Result<(), TrainError> {
+pub(crate) fn draw_contact_sheet(
+    path: &Path,
+    images: &[ImageInfo],
+    groups: &Groups,
+) -> Result<(), TrainError> {
     let mut order: Vec<usize> = (0..images.len()).collect();
     order.sort_by_key(|&index| groups.of[index]);
-    let shown = order.len().min(MOST_TILES);
+    let shown = order.len().min(MAX_TILES);
     let chosen: Vec<usize> = (0..shown)
         .map(|tile| order[tile * order.len() / shown])
         .collect();
@@ -36,7 +40,7 @@ pub(crate) fn draw(path: &Path, images: &[Surveyed], groups: &Groups) -> Result<
         "{shown} of {} images; red: positive, green: negative; number: group",
         images.len()
     );
-    let mut sheet = image_grid::SMALL.sheet(&title, shown);
+    let mut grid = image_grid::SMALL.grid(&title, shown);
     for (&index, picture) in chosen.iter().zip(&pictures) {
         let file = &images[index].file;
         let colour = if file.positive {
@@ -46,8 +50,8 @@ pub(crate) fn draw(path: &Path, images: &[Surveyed], groups: &Groups) -> Result<
         };
         let name = file.path.file_name().unwrap_or_default().to_string_lossy();
         let caption = format!("{} {name}", groups.of[index] + 1);
-        // A file that has gone since it was surveyed leaves its place empty.
-        sheet.add(picture.as_ref(), colour, &caption);
+        // A file that was removed in the meantime leaves its cell empty.
+        grid.add(picture.as_ref(), colour, &caption);
     }
-    sheet.save(path)
+    grid.save(path)
 }

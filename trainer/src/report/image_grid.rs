@@ -1,4 +1,4 @@
-//! Small pictures with captions on one large one.
+//! Grids of small images with captions.
 
 use std::convert::Infallible;
 use std::path::Path;
@@ -15,65 +15,65 @@ use image::{ImageFormat, Rgb, RgbImage, imageops};
 
 use crate::error::TrainError;
 
-/// What a sheet has room for.
+/// The layout of a grid.
 #[derive(Debug)]
-pub(crate) struct Format {
-    /// Pictures in a row.
+pub(crate) struct GridFormat {
+    /// Images per row.
     columns: u32,
-    /// Largest width and height of a picture.
-    picture: (u32, u32),
+    /// Largest width and height of an image.
+    image: (u32, u32),
     font: &'static MonoFont<'static>,
 }
 
-/// For many pictures, and for few that are looked at closely.
-pub(crate) const SMALL: Format = Format {
+/// For many images, or for few that are examined closely.
+pub(crate) const SMALL: GridFormat = GridFormat {
     columns: 12,
-    picture: (128, 96),
+    image: (128, 96),
     font: &FONT_6X10,
 };
-pub(crate) const LARGE: Format = Format {
+pub(crate) const LARGE: GridFormat = GridFormat {
     columns: 6,
-    picture: (256, 192),
+    image: (256, 192),
     font: &FONT_9X15,
 };
 
-/// The frame around a picture.
+/// Width of the frame around an image.
 const FRAME: u32 = 3;
-const GROUND: Rgb<u8> = Rgb([255, 255, 255]);
+const BACKGROUND: Rgb<u8> = Rgb([255, 255, 255]);
 
 /// Colours of frames.
 pub(crate) const POSITIVE: Rgb<u8> = Rgb([200, 30, 30]);
 pub(crate) const NEGATIVE: Rgb<u8> = Rgb([30, 140, 60]);
 pub(crate) const PLAIN: Rgb<u8> = Rgb([120, 120, 120]);
 
-/// A sheet of pictures, filled row by row.
-pub(crate) struct Sheet {
-    format: &'static Format,
-    paper: Paper,
+/// A grid of images, filled row by row.
+pub(crate) struct ImageGrid {
+    format: &'static GridFormat,
+    canvas: Canvas,
     filled: u32,
 }
 
-struct Paper(RgbImage);
+struct Canvas(RgbImage);
 
-impl Format {
-    /// An empty sheet for some pictures.
-    pub(crate) fn sheet(&'static self, title: &str, pictures: usize) -> Sheet {
-        let (width, height) = self.tile();
-        let rows = (pictures as u32).div_ceil(self.columns);
+impl GridFormat {
+    /// An empty grid for a number of images.
+    pub(crate) fn grid(&'static self, title: &str, images: usize) -> ImageGrid {
+        let (width, height) = self.cell();
+        let rows = (images as u32).div_ceil(self.columns);
         let (width, height) = (self.columns * width, rows * height + self.line());
-        let mut paper = Paper(RgbImage::from_pixel(width, height, GROUND));
-        paper.write(self.font, title, 2, 1);
-        Sheet {
+        let mut canvas = Canvas(RgbImage::from_pixel(width, height, BACKGROUND));
+        canvas.write(self.font, title, 2, 1);
+        ImageGrid {
             format: self,
-            paper,
+            canvas,
             filled: 0,
         }
     }
 
-    /// As large as the room allows, with the proportions kept.
+    /// Scales an image to fit a cell, keeping its proportions.
     pub(crate) fn shrink(&self, image: &RgbImage) -> RgbImage {
         let (width, height) = (f64::from(image.width()), f64::from(image.height()));
-        let scale = (f64::from(self.picture.0) / width).min(f64::from(self.picture.1) / height);
+        let scale = (f64::from(self.image.0) / width).min(f64::from(self.image.1) / height);
         let side = |length: f64| ((length * scale) as u32).max(1);
         imageops::thumbnail(image, side(width), side(height))
     }
@@ -83,60 +83,61 @@ impl Format {
         self.font.character_size.height + 2
     }
 
-    /// Width and height of a picture with all that is around it.
-    fn tile(&self) -> (u32, u32) {
-        let (width, height) = self.picture;
+    /// Width and height of a cell: an image with its frame and caption.
+    fn cell(&self) -> (u32, u32) {
+        let (width, height) = self.image;
         (width + 2 * FRAME + 4, height + 2 * FRAME + self.line() + 4)
     }
 }
 
-impl Sheet {
-    /// Adds a picture that was [shrunk](Format::shrink), or leaves its place empty.
-    pub(crate) fn add(&mut self, picture: Option<&RgbImage>, frame: Rgb<u8>, caption: &str) {
+impl ImageGrid {
+    /// Adds an image that was [shrunk](GridFormat::shrink), or an empty cell.
+    pub(crate) fn add(&mut self, image: Option<&RgbImage>, frame: Rgb<u8>, caption: &str) {
         let format = self.format;
-        let (width, height) = format.tile();
+        let (width, height) = format.cell();
         let left = self.filled % format.columns * width;
         let top = self.filled / format.columns * height + format.line();
         self.filled += 1;
-        if let Some(picture) = picture {
-            self.paper.frame(picture, left, top, frame);
+        if let Some(image) = image {
+            self.canvas.frame(image, left, top, frame);
         }
-        let most = format.picture.0 / format.font.character_size.width;
-        let caption: String = caption.chars().take(most as usize).collect();
-        let below = top + format.picture.1 + 2 * FRAME + 1;
-        self.paper.write(format.font, &caption, left + FRAME, below);
+        let length = format.image.0 / format.font.character_size.width;
+        let caption: String = caption.chars().take(length as usize).collect();
+        let below = top + format.image.1 + 2 * FRAME + 1;
+        self.canvas
+            .write(format.font, &caption, left + FRAME, below);
     }
 
-    /// Puts another sheet below this one.
-    pub(crate) fn append(&mut self, other: &Sheet) {
-        let (upper, lower) = (&self.paper.0, &other.paper.0);
+    /// Appends another grid below this one.
+    pub(crate) fn append(&mut self, other: &ImageGrid) {
+        let (upper, lower) = (&self.canvas.0, &other.canvas.0);
         let width = upper.width().max(lower.width());
         let height = upper.height() + lower.height();
-        let mut paper = RgbImage::from_pixel(width, height, GROUND);
-        imageops::replace(&mut paper, upper, 0, 0);
-        imageops::replace(&mut paper, lower, 0, upper.height().into());
-        self.paper.0 = paper;
+        let mut canvas = RgbImage::from_pixel(width, height, BACKGROUND);
+        imageops::replace(&mut canvas, upper, 0, 0);
+        imageops::replace(&mut canvas, lower, 0, upper.height().into());
+        self.canvas.0 = canvas;
     }
 
-    /// Writes the sheet as PNG.
+    /// Writes the grid as PNG.
     ///
     /// # Errors
     /// [`TrainError::Output`] if it cannot be written.
     pub(crate) fn save(&self, path: &Path) -> Result<(), TrainError> {
-        self.paper
+        self.canvas
             .0
             .save_with_format(path, ImageFormat::Png)
             .map_err(|error| TrainError::output(path, std::io::Error::other(error)))
     }
 }
 
-impl Paper {
-    fn frame(&mut self, picture: &RgbImage, left: u32, top: u32, colour: Rgb<u8>) {
-        let (width, height) = picture.dimensions();
+impl Canvas {
+    fn frame(&mut self, image: &RgbImage, left: u32, top: u32, colour: Rgb<u8>) {
+        let (width, height) = image.dimensions();
         let frame = RgbImage::from_pixel(width + 2 * FRAME, height + 2 * FRAME, colour);
         imageops::replace(&mut self.0, &frame, left.into(), top.into());
         let inside = (left + FRAME, top + FRAME);
-        imageops::replace(&mut self.0, picture, inside.0.into(), inside.1.into());
+        imageops::replace(&mut self.0, image, inside.0.into(), inside.1.into());
     }
 
     fn write(&mut self, font: &MonoFont, text: &str, left: u32, top: u32) {
@@ -149,13 +150,13 @@ impl Paper {
     }
 }
 
-impl OriginDimensions for Paper {
+impl OriginDimensions for Canvas {
     fn size(&self) -> Size {
         Size::new(self.0.width(), self.0.height())
     }
 }
 
-impl DrawTarget for Paper {
+impl DrawTarget for Canvas {
     type Color = Rgb888;
     type Error = Infallible;
 

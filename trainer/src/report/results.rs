@@ -1,34 +1,32 @@
-//! Everything that was measured, for scripts.
+//! The evaluation report: JSON for scripts, text for the terminal.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-use jiff::civil::DateTime;
 use serde::ser::SerializeMap;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use smearscope_artifacts::{DecisionRule, Manifest};
 
-use crate::dataset::{Basis, Capture, Dataset, SESSION_GAP, Sample};
+use super::shortcuts::Audit;
+use crate::dataset::{Basis, Dataset, Sample, TrainedOn};
 use crate::error::TrainError;
 use crate::metrics::{self, Confusion, Judged};
-use crate::package::model_package;
-use crate::report::shortcuts::Audit;
-use crate::training::protocol::Prediction;
-use crate::training::train::Course;
+use crate::package;
+use crate::training::{History, Prediction};
 
 /// The report's file name in a model folder.
-pub(crate) const FILE_NAME: &str = "report.json";
+pub(crate) const REPORT_FILE: &str = "report.json";
 
-/// What was measured on images that had no part in what judged them.
+/// The figures of a model on images that had no part in making it.
 #[derive(Debug)]
 pub(crate) struct Report<'a> {
-    /// Name, version, decision rule, and the figures with their intervals.
+    /// Holds name, version, decision rule, and the figures with their intervals.
     manifest: &'a Manifest,
     leaky: bool,
-    /// At the threshold, verdicts that are left undecided among them.
+    /// All images, called at the threshold.
     pub(crate) confusion: Confusion,
-    /// Of verdicts outside the inconclusive band.
+    /// The images outside the inconclusive band.
     pub(crate) decided: Confusion,
     pub(crate) groups: Vec<Part>,
     pub(crate) cameras: Vec<Part>,
@@ -38,10 +36,10 @@ pub(crate) struct Report<'a> {
     pub(crate) trained_on: Option<TrainedOn>,
 }
 
-/// All that was measured has names that say so where it is leaky.
+/// Names of leaky entries say so.
 impl Serialize for Report<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let key = |name| metrics::key(name, self.leaky);
+        let key = |name| metrics::figure_name(name, self.leaky);
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("manifest", self.manifest)?;
         map.serialize_entry(&key("confusion"), &self.confusion)?;
@@ -62,20 +60,7 @@ impl Serialize for Report<'_> {
     }
 }
 
-/// What a model must not be tested on.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct TrainedOn {
-    /// Patients, where the data names them.
-    pub(crate) subjects: BTreeSet<String>,
-    /// When each camera took the images of the sessions, where these are the groups. A session's number
-    /// depends on which images lie together, its times do not.
-    #[serde(default)]
-    pub(crate) captures: BTreeMap<String, BTreeSet<DateTime>>,
-    /// SHA-256 of each image file.
-    pub(crate) images: BTreeSet<String>,
-}
-
-/// The images that have something in common.
+/// The figures of the images of one group or camera.
 #[derive(Debug, Serialize)]
 pub(crate) struct Part {
     pub(crate) name: String,
@@ -88,7 +73,7 @@ pub(crate) struct Part {
 pub(crate) struct Training<'a> {
     name: &'a str,
     #[serde(flatten)]
-    course: &'a Course,
+    history: &'a History,
 }
 
 #[derive(Debug, Serialize)]
@@ -103,62 +88,22 @@ struct Row<'a> {
     fold: usize,
 }
 
-impl TrainedOn {
-    pub(crate) fn of<'a>(dataset: &Dataset, samples: impl Iterator<Item = &'a Sample>) -> Self {
-        let (mut groups, mut images) = (BTreeSet::new(), BTreeSet::new());
-        for sample in samples {
-            groups.insert(sample.group);
-            images.insert(sample.sha256.clone());
-        }
-        let subjects = groups
-            .iter()
-            .flat_map(|&group| dataset.groups.subjects_of(group));
-        let mut captures: BTreeMap<String, BTreeSet<DateTime>> = BTreeMap::new();
-        if dataset.groups.basis == Basis::CaptureSession {
-            let samples = dataset.samples.iter();
-            for sample in samples.filter(|sample| groups.contains(&sample.group)) {
-                if let Capture {
-                    camera: Some(camera),
-                    taken_at: Some(time),
-                } = &sample.capture
-                {
-                    captures.entry(camera.clone()).or_default().insert(*time);
-                }
-            }
-        }
-        Self {
-            subjects: subjects.map(str::to_owned).collect(),
-            captures,
-            images,
-        }
-    }
-
-    /// Whether an image was taken so shortly before or after one of these that it is of the same session.
-    pub(crate) fn knows_session_of(&self, capture: &Capture) -> bool {
-        let (Some(camera), Some(time)) = (&capture.camera, capture.taken_at) else {
-            return false;
-        };
-        let session = time.saturating_sub(SESSION_GAP)..=time.saturating_add(SESSION_GAP);
-        let times = self.captures.get(camera);
-        times.is_some_and(|times| times.range(session).next().is_some())
-    }
-}
-
-pub(crate) fn trainings(courses: &[(String, Course)]) -> Vec<Training<'_>> {
-    let named = courses.iter();
+/// The histories as entries of the report.
+pub(crate) fn trainings(histories: &[(String, History)]) -> Vec<Training<'_>> {
+    let named = histories.iter();
     named
-        .map(|(name, course)| Training { name, course })
+        .map(|(name, history)| Training { name, history })
         .collect()
 }
 
 impl<'a> Report<'a> {
-    /// The manifest's figures, and what they are made of.
+    /// The manifest's figures with the predictions behind them.
     pub(crate) fn of(
         manifest: &'a Manifest,
         dataset: &'a Dataset,
         predictions: &'a [Prediction<'a>],
     ) -> Self {
-        let leaky = !metrics::leaky_word(&manifest.evaluation.figures).is_empty();
+        let leaky = !metrics::leaky_prefix(&manifest.evaluation.figures).is_empty();
         let judged = || predictions.iter().map(|prediction| &prediction.judged);
         let base = if dataset.root.is_file() {
             dataset.root.parent().unwrap_or(Path::new(""))
@@ -180,7 +125,7 @@ impl<'a> Report<'a> {
                 fold,
             } = prediction;
             Row {
-                image: place_of(&sample.path, base),
+                image: path_within(&sample.path, base),
                 sha256: &sample.sha256,
                 positive: sample.positive,
                 probability: judged.probability,
@@ -195,7 +140,7 @@ impl<'a> Report<'a> {
             leaky,
             confusion: Confusion::of(judged()),
             decided: Confusion::of(judged().filter(|judged| judged.decided)),
-            // Where nothing is known but duplicates, nearly every image is a group of its own.
+            // Groups of near-duplicates mostly hold a single image.
             groups: match dataset.groups.basis {
                 Basis::NearDuplicates => Vec::new(),
                 Basis::Subject | Basis::CaptureSession => parts(leaky, predictions, name_of),
@@ -210,16 +155,15 @@ impl<'a> Report<'a> {
 
     pub(crate) fn json(&self) -> Result<Vec<u8>, TrainError> {
         serde_json::to_vec_pretty(self).map_err(|error| TrainError::Export {
-            problem: format!("{FILE_NAME}: {error}"),
+            problem: format!("{REPORT_FILE}: {error}"),
         })
     }
 
     pub(crate) fn save(&self, folder: &Path) -> Result<(), TrainError> {
-        model_package::save(folder, FILE_NAME, &self.json()?).map(|_| ())
+        package::save(folder, REPORT_FILE, &self.json()?).map(|_| ())
     }
 }
 
-/// For the terminal.
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let evaluation = &self.manifest.evaluation;
@@ -243,7 +187,7 @@ impl fmt::Display for Report<'_> {
             true_negatives,
             false_positives,
         } = self.confusion;
-        let leaky = metrics::leaky_word(&evaluation.figures);
+        let leaky = metrics::leaky_prefix(&evaluation.figures);
         writeln!(
             f,
             "{leaky}TP {true_positives}  FN {false_negatives}  TN {true_negatives}  FP {false_positives}"
@@ -265,9 +209,9 @@ impl fmt::Display for Report<'_> {
     }
 }
 
-/// Where an image lies in its collection; of one elsewhere the name alone, since the rest of its path
-/// tells of the machine, and not of the image.
-fn place_of<'a>(image: &'a Path, collection: &Path) -> &'a Path {
+/// The path of an image within its dataset; outside of it only the file name, since the rest of the
+/// path describes the machine.
+fn path_within<'a>(image: &'a Path, collection: &Path) -> &'a Path {
     let name = || image.file_name().map_or(image, Path::new);
     image.strip_prefix(collection).unwrap_or_else(|_| name())
 }
@@ -283,7 +227,7 @@ fn parts(leaky: bool, predictions: &[Prediction], name: impl Fn(&Sample) -> Stri
             name,
             images: judged.len(),
             confusion: Confusion::of(&judged),
-            figures: metrics::named(metrics::figures(&judged), leaky),
+            figures: metrics::name_figures(metrics::figures(&judged), leaky),
         })
         .collect()
 }
@@ -293,8 +237,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_tell_nothing_of_the_machine() {
-        let place = |image: &'static str| place_of(Path::new(image), Path::new("/data/mine"));
+    fn paths_outside_of_the_dataset_are_shortened() {
+        let place = |image: &'static str| path_within(Path::new(image), Path::new("/data/mine"));
         assert_eq!(place("/data/mine/blasts/1.png"), Path::new("blasts/1.png"));
         assert_eq!(place("/home/someone/1.png"), Path::new("1.png"));
     }

@@ -1,8 +1,9 @@
-//! What trivial classifiers, blind to cells, make of the same images under the same protocol.
+//! The shortcut audit: trivial classifiers that see no cells, on the same images under the same
+//! protocol.
 //!
-//! A collection whose positives come from another camera, size or stain than its negatives teaches a
-//! network just that, and its figures look fine (Geirhos et al. 2020, "Shortcut
-//! learning in deep neural networks").
+//! If positives and negatives differ in camera, size or stain, a network can learn that difference
+//! instead of cells and still reach good figures (Geirhos et al. 2020, "Shortcut learning in deep
+//! neural networks").
 
 use std::collections::BTreeSet;
 
@@ -14,36 +15,36 @@ use smartcore::tree::decision_tree_classifier::{
 
 use crate::dataset::{Sample, Split};
 use crate::error::TrainError;
-use crate::training::protocol::{Folds, Prediction};
+use crate::training::{Folds, Prediction};
 
-/// A network that is ahead of a trivial classifier by less has not shown that it looks at cells.
-const LEAD: f64 = 0.05;
-/// Questions that a trivial classifier may ask one after the other.
+/// Required advantage of the network in accuracy.
+const MIN_LEAD: f64 = 0.05;
+/// Depth of the decision trees.
 const DEPTH: u16 = 3;
-/// Images that an answer must rest on.
+/// Smallest number of training images per leaf.
 const LEAF: usize = 3;
 
-/// How often the class was guessed right from one trait of the images.
+/// The accuracy of guesses from one feature of the images.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Shortcut {
     pub(crate) name: &'static str,
     pub(crate) accuracy: f64,
 }
 
-/// Trivial classifiers beside the network.
+/// The trivial classifiers compared with the network.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Audit {
-    /// The network's accuracy at a probability of one half, which is what the guesses aim at too.
+    /// The network's accuracy with a threshold of one half, as for the trivial classifiers.
     pub(crate) network: f64,
     pub(crate) shortcuts: Vec<Shortcut>,
 }
 
-/// What a guess may know of an image.
-type Trait<'a> = &'a dyn Fn(&Sample) -> Vec<f64>;
+/// Extracts the input of a trivial classifier.
+type Feature<'a> = &'a dyn Fn(&Sample) -> Vec<f64>;
 
 impl Audit {
-    /// Fits a small decision tree to each trait of every fold's training and validation images, and
-    /// lets it guess the tested ones.
+    /// Fits a small decision tree per feature to the training and validation images of every fold, and
+    /// tests it on the fold's test images.
     ///
     /// # Errors
     /// [`TrainError::Training`] if a tree cannot be fitted.
@@ -57,10 +58,10 @@ impl Audit {
         let camera = |sample: &Sample| {
             let is =
                 |name: &&str| f64::from(u8::from(sample.capture.camera.as_deref() == Some(*name)));
-            // Constant, so that there is a column even where no camera is known.
+            // A constant column, in case no camera is known.
             cameras.iter().map(is).chain([0.0]).collect()
         };
-        let traits: [(&str, Trait); 6] = [
+        let features: [(&str, Feature); 6] = [
             ("nothing but the share of the classes", &|_| vec![0.0]),
             ("image size", &|sample| {
                 let (width, height) = sample.size;
@@ -74,12 +75,12 @@ impl Audit {
             }),
             ("file size", &|sample| vec![sample.file_bytes as f64]),
         ];
-        let shortcuts = traits
+        let shortcuts = features
             .iter()
             .map(|(name, of)| {
                 let mut right = 0;
                 for split in folds.tested() {
-                    right += guessed(split, of)?;
+                    right += correct_guesses(split, of)?;
                 }
                 Ok(Shortcut {
                     name,
@@ -90,12 +91,12 @@ impl Audit {
         Ok(Self { network, shortcuts })
     }
 
-    /// In plain words, what the network has not shown to do better than.
+    /// A warning for each shortcut that the network is not clearly better than.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let percent = |share: f64| format!("{:.0} %", share * 100.0);
         self.shortcuts
             .iter()
-            .filter(|shortcut| self.network < shortcut.accuracy + LEAD)
+            .filter(|shortcut| self.network < shortcut.accuracy + MIN_LEAD)
             .map(|Shortcut { name, accuracy }| {
                 format!(
                     "A guess from {name} alone is right on {} of the images, the network on {}: these \
@@ -108,8 +109,8 @@ impl Audit {
     }
 }
 
-/// How many tested images a decision tree gets right.
-fn guessed(split: &Split, of: Trait) -> Result<usize, TrainError> {
+/// The number of test images that a decision tree classifies correctly.
+fn correct_guesses(split: &Split, of: Feature) -> Result<usize, TrainError> {
     let known: Vec<&Sample> = split
         .train
         .iter()
@@ -128,8 +129,8 @@ fn guessed(split: &Split, of: Trait) -> Result<usize, TrainError> {
         .and_then(|known| DecisionTreeClassifier::fit(&known, &labels, parameters))
         .and_then(|tree| tree.predict(&matrix(&split.test)?))
         .map_err(|error| TrainError::Training {
-            problem: format!("the audit for shortcuts: {error}"),
-            remedy: "please report it".into(),
+            problem: format!("the shortcut audit failed: {error}"),
+            remedy: "report it as a bug".into(),
         })?;
     let tested = split.test.iter().zip(&guesses);
     Ok(tested
@@ -137,7 +138,7 @@ fn guessed(split: &Split, of: Trait) -> Result<usize, TrainError> {
         .count())
 }
 
-/// Of the pixels of the network's input that count.
+/// Mean colour of the pixels of the network's input that `counts` accepts.
 fn mean_colour(sample: &Sample, counts: impl Fn(u32, u32) -> bool) -> Vec<f64> {
     let mut sums = [0.0; 3];
     let mut pixels = 0.0;

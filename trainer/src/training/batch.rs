@@ -1,4 +1,4 @@
-//! Samples as tensors: as they are, or varied anew each epoch.
+//! Samples as tensors, with or without augmentation.
 
 use std::sync::mpsc;
 use std::thread;
@@ -14,8 +14,8 @@ use crate::dataset::Sample;
 use crate::error::TrainError;
 use crate::networks::Architecture;
 
-/// Batches that wait for the network. More would only use memory.
-const AHEAD: usize = 4;
+/// Batches prepared ahead of the network; more would only use memory.
+const PREFETCHED: usize = 4;
 
 /// The inputs of some samples, `[n, 3, side, side]`, and their class indices.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,13 +26,13 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// The samples as the appliance would see them.
+    /// The samples as the appliance would see them, without augmentation.
     pub(crate) fn plain(
         samples: &[&Sample],
         architecture: Architecture,
     ) -> Result<Self, TrainError> {
         let mut preprocessor = Preprocessor::new(architecture.input_contract())?;
-        let mut batch = Self::of(samples, architecture);
+        let mut batch = Self::labels_of(samples, architecture);
         for sample in samples {
             let tensor = preprocessor.prepare(&sample.input)?;
             batch.inputs.extend_from_slice(&tensor.data);
@@ -40,15 +40,15 @@ impl Batch {
         Ok(batch)
     }
 
-    /// The samples varied at random. What is drawn for a sample depends on seed, epoch and the
-    /// sample's number, and on nothing else.
-    pub(crate) fn varied(
+    /// The samples augmented at random. The augmentation of a sample depends only on the seed, the
+    /// epoch and the sample's number.
+    pub(crate) fn augmented(
         samples: &[Numbered],
         architecture: Architecture,
         seed: u64,
         epoch: u64,
     ) -> Result<Self, TrainError> {
-        let varied = samples
+        let inputs = samples
             .par_iter()
             .map(|(number, sample)| {
                 let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -60,13 +60,13 @@ impl Batch {
             .collect::<Result<Vec<Vec<f32>>, TrainError>>()?;
         let samples: Vec<&Sample> = samples.iter().map(|(_, sample)| *sample).collect();
         Ok(Self {
-            inputs: varied.concat(),
-            ..Self::of(&samples, architecture)
+            inputs: inputs.concat(),
+            ..Self::labels_of(&samples, architecture)
         })
     }
 
-    /// The labels, with no inputs yet.
-    fn of(samples: &[&Sample], architecture: Architecture) -> Self {
+    /// The labels, without inputs.
+    fn labels_of(samples: &[&Sample], architecture: Architecture) -> Self {
         let labels = samples.iter().map(|sample| sample.positive.into());
         Self {
             inputs: Vec::new(),
@@ -79,7 +79,7 @@ impl Batch {
         self.labels.len()
     }
 
-    /// Puts it onto a device.
+    /// Copies inputs and labels to a device.
     pub(crate) fn tensors(self, device: &Device) -> (Tensor<4>, Tensor<1, Int>) {
         let (count, side) = (self.len(), self.side);
         let inputs = TensorData::new(self.inputs, [count, 3, side, side]);
@@ -94,15 +94,15 @@ impl Batch {
 /// A sample with its number among the training samples.
 pub(crate) type Numbered<'a> = (u64, &'a Sample);
 
-/// Batches that `prepare` makes on other threads, while `use_batch` works on those before.
+/// Prepares batches on another thread while `use_batch` works on the ones before.
 pub(crate) fn each_prepared<'a>(
     batches: impl Iterator<Item = &'a [Numbered<'a>]> + Send,
     prepare: impl Fn(&[Numbered]) -> Result<Batch, TrainError> + Send,
     mut use_batch: impl FnMut(Batch) -> Result<(), TrainError>,
 ) -> Result<(), TrainError> {
-    let (sender, receiver) = mpsc::sync_channel(AHEAD);
+    let (sender, receiver) = mpsc::sync_channel(PREFETCHED);
     thread::scope(|scope| {
-        // Moved, so that an error below ends the thread, which then finds nobody listening.
+        // Moved here, so that an error below drops it and the sending thread ends.
         let receiver = receiver;
         scope.spawn(move || {
             for samples in batches {
@@ -131,7 +131,7 @@ mod tests {
     fn epoch(samples: &[Sample], size: usize, epoch: u64) -> Vec<Batch> {
         let numbered: Vec<(u64, &Sample)> = (0..).zip(samples).collect();
         let mut batches = Vec::new();
-        let prepare = |samples: &[Numbered]| Batch::varied(samples, TINY, 3, epoch);
+        let prepare = |samples: &[Numbered]| Batch::augmented(samples, TINY, 3, epoch);
         each_prepared(numbered.chunks(size), prepare, |batch| {
             batches.push(batch);
             Ok(())
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_batches_hold_the_input_contract_s_tensor() {
+    fn plain_batches_are_preprocessed_by_the_input_contract() {
         let samples = samples();
         let batch = Batch::plain(&[&samples[4], &samples[1]], TINY).unwrap();
         assert_eq!(batch.labels, [0, 1]);
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn variations_change_with_the_epoch_and_with_nothing_else() {
+    fn augmentation_depends_on_the_epoch_and_not_on_the_batch_size() {
         let samples = samples();
         let first = epoch(&samples, 4, 1);
         assert_eq!(first, epoch(&samples, 4, 1));
@@ -170,7 +170,7 @@ mod tests {
         let samples = samples();
         let numbered: Vec<(u64, &Sample)> = (0..).zip(&samples).collect();
         let mut seen = 0;
-        let prepare = |samples: &[Numbered]| Batch::varied(samples, TINY, 1, 1);
+        let prepare = |samples: &[Numbered]| Batch::augmented(samples, TINY, 1, 1);
         let end = each_prepared(numbered.chunks(1), prepare, |_| {
             seen += 1;
             Err(TrainError::Training {

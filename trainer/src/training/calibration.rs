@@ -1,34 +1,39 @@
 //! The decision rule that held-out margins support.
 
+use clap::Args;
 use smearscope_artifacts::DecisionRule;
 
+use crate::arguments;
 use crate::metrics::{Scored, log_loss, ordered, ties};
 
 /// What verdicts must achieve on held-out images.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Requirements {
-    /// Share of positives whose probability reaches the threshold.
+#[derive(Debug, Clone, Copy, PartialEq, Args)]
+pub(crate) struct Targets {
+    /// Share of positive images whose probability must reach the decision threshold
+    #[arg(long, default_value_t = 0.95, value_parser = arguments::target)]
     pub(crate) sensitivity: f64,
-    /// Share of positive, and of negative, verdicts that are right.
+    /// Share of positive, and of negative, verdicts that must be right; images are left inconclusive
+    /// until it is reached
+    #[arg(long, default_value_t = 0.95, value_parser = arguments::target)]
     pub(crate) accuracy: f64,
 }
 
-/// Never called negative: more likely ill than not.
-const HIGHEST_THRESHOLD: f32 = 0.5;
-const LOWEST_THRESHOLD: f32 = 1e-6;
-/// The band is never narrower: a few images are easily parted by luck.
-const NARROWEST_BAND: [f32; 2] = [0.2, 0.8];
+/// An image that is more likely positive than not is never called negative.
+const MAX_THRESHOLD: f32 = 0.5;
+const MIN_THRESHOLD: f32 = 1e-6;
+/// The inconclusive band always covers these probabilities: chance alone can separate a few images.
+const MIN_BAND: [f32; 2] = [0.2, 0.8];
 
-/// Fits temperature, threshold and band, one after the other.
+/// Fits temperature, threshold and inconclusive band, one after the other.
 ///
-/// The threshold is the highest up to one half that gives the sensitivity. The band then takes in
-/// whatever must be left undecided for positive and for negative verdicts to be as accurate as
-/// required; a side that never is, gives no verdict at all.
-pub(crate) fn fit_rule(scored: &[Scored], requirements: Requirements) -> DecisionRule {
+/// The threshold is the highest one up to one half that reaches the target sensitivity. The band is
+/// then widened until positive and negative verdicts each reach the target accuracy; a class that
+/// never reaches it gets no verdicts at all.
+pub(crate) fn fit_rule(scored: &[Scored], targets: Targets) -> DecisionRule {
     let temperature = fit_temperature(scored);
     let mut rule = DecisionRule {
-        threshold: HIGHEST_THRESHOLD,
-        inconclusive: NARROWEST_BAND,
+        threshold: MAX_THRESHOLD,
+        inconclusive: MIN_BAND,
         temperature,
     };
     let mut positives: Vec<f32> = scored
@@ -37,43 +42,43 @@ pub(crate) fn fit_rule(scored: &[Scored], requirements: Requirements) -> Decisio
         .map(|item| rule.decide(item.margin).probability)
         .collect();
     positives.sort_by(|a, b| b.total_cmp(a));
-    let reached = (requirements.sensitivity * positives.len() as f64).ceil() as usize;
+    let reached = (targets.sensitivity * positives.len() as f64).ceil() as usize;
     if let Some(lowest) = positives.get(reached.saturating_sub(1)) {
-        rule.threshold = lowest.clamp(LOWEST_THRESHOLD, HIGHEST_THRESHOLD);
+        rule.threshold = lowest.clamp(MIN_THRESHOLD, MAX_THRESHOLD);
     }
 
     let margin = |probability: f32| temperature * (probability / (1.0 - probability)).ln();
     let [low, high] = [
-        rule.threshold.min(NARROWEST_BAND[0]),
-        rule.threshold.max(NARROWEST_BAND[1]),
+        rule.threshold.min(MIN_BAND[0]),
+        rule.threshold.max(MIN_BAND[1]),
     ];
     let below: Vec<(f32, bool)> = scored.iter().map(|s| (s.margin, !s.positive)).collect();
     let above: Vec<(f32, bool)> = scored.iter().map(|s| (-s.margin, s.positive)).collect();
     rule.inconclusive = [
-        match longest_right_start(&below, margin(low), requirements.accuracy) {
+        match longest_accurate_run(&below, margin(low), targets.accuracy) {
             None => 0.0,
-            Some(Start::All) => low,
-            Some(Start::UpTo(bound)) => rule.decide(bound).probability.min(low),
+            Some(Run::All) => low,
+            Some(Run::UpTo(bound)) => rule.decide(bound).probability.min(low),
         },
-        match longest_right_start(&above, -margin(high), requirements.accuracy) {
+        match longest_accurate_run(&above, -margin(high), targets.accuracy) {
             None => 1.0,
-            Some(Start::All) => high,
-            Some(Start::UpTo(bound)) => rule.decide(-bound).probability.max(high),
+            Some(Run::All) => high,
+            Some(Run::UpTo(bound)) => rule.decide(-bound).probability.max(high),
         },
     ];
     rule
 }
 
-/// Scores up to a limit of which enough are right.
-enum Start {
+/// A run of scores from the lowest one on.
+enum Run {
     All,
     UpTo(f32),
 }
 
-/// The longest run from the lowest score on, up to a limit, of which this share is right.
-fn longest_right_start(scores: &[(f32, bool)], limit: f32, share: f64) -> Option<Start> {
+/// The longest run of scores up to `limit` of which at least this share is right.
+fn longest_accurate_run(scores: &[(f32, bool)], limit: f32, share: f64) -> Option<Run> {
     let (mut seen, mut right) = (0, 0);
-    let mut start = None;
+    let mut longest = None;
     for tied in ties(&ordered(scores)) {
         let score = tied[0].0;
         if score > limit {
@@ -82,27 +87,27 @@ fn longest_right_start(scores: &[(f32, bool)], limit: f32, share: f64) -> Option
         seen += tied.len();
         right += tied.iter().filter(|(_, is_right)| *is_right).count();
         if right as f64 >= share * seen as f64 {
-            start = Some((seen, score));
+            longest = Some((seen, score));
         }
     }
-    start.map(|(length, score)| {
+    longest.map(|(length, score)| {
         if length == seen {
-            Start::All
+            Run::All
         } else {
-            Start::UpTo(score)
+            Run::UpTo(score)
         }
     })
 }
 
 /// The temperature that makes the labels most likely (Guo et al. 2017, "On Calibration of Modern
-/// Neural Networks"). Never below 1: to make verdicts bolder than the network itself takes more
-/// evidence than a few images that it happens to get right.
+/// Neural Networks"). It is at least 1: a few correct images are too little evidence to make
+/// verdicts more confident than the network.
 pub(crate) fn fit_temperature(scored: &[Scored]) -> f32 {
-    const HOTTEST: f64 = 20.0;
+    const MAX_TEMPERATURE: f64 = 20.0;
     const STEPS: usize = 60;
     // Golden-section search: the loss is convex in 1/temperature.
     let ratio = (5.0_f64.sqrt() - 1.0) / 2.0;
-    let (mut low, mut high) = (HOTTEST.recip(), 1.0);
+    let (mut low, mut high) = (MAX_TEMPERATURE.recip(), 1.0);
     for _ in 0..STEPS {
         let (left, right) = (high - ratio * (high - low), low + ratio * (high - low));
         if log_loss(scored, left.recip()) < log_loss(scored, right.recip()) {
@@ -120,7 +125,7 @@ mod tests {
     use super::*;
     use crate::metrics::{Judged, figures};
 
-    const REQUIRED: Requirements = Requirements {
+    const TARGETS: Targets = Targets {
         sensitivity: 0.95,
         accuracy: 0.97,
     };
@@ -137,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn temperature_undoes_overconfidence() {
+    fn the_temperature_corrects_overconfidence() {
         // Right nine times in ten: the honest margin is ln 9, and these claim five times that.
         let claimed = 5.0 * 9.0_f32.ln();
         let items = scored(
@@ -147,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn temperature_never_sharpens() {
+    fn the_temperature_is_at_least_1() {
         let timid = scored([(0.1, true), (-0.1, false)]);
         assert!((fit_temperature(&timid) - 1.0).abs() < 1e-3);
     }
@@ -162,9 +167,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_required_is_reached_and_no_more_is_left_undecided_than_it_takes() {
+    fn targets_are_reached_with_the_narrowest_band() {
         let items = honest();
-        let rule = fit_rule(&items, REQUIRED);
+        let rule = fit_rule(&items, TARGETS);
         let judged: Vec<Judged> = items.iter().map(|item| Judged::by(&rule, *item)).collect();
         // A margin more or less is half a percent of the positives, and of a verdict's images.
         let sensitivity = figures(&judged)["sensitivity"];
@@ -180,17 +185,17 @@ mod tests {
     }
 
     #[test]
-    fn images_that_part_by_luck_still_leave_a_band() {
+    fn a_few_separable_images_still_leave_a_band() {
         let items = scored([(-5.0, false), (-4.0, false), (4.0, true), (5.0, true)]);
-        let rule = fit_rule(&items, REQUIRED);
-        assert_eq!(rule.inconclusive, NARROWEST_BAND);
+        let rule = fit_rule(&items, TARGETS);
+        assert_eq!(rule.inconclusive, MIN_BAND);
         assert!((rule.threshold - 0.5).abs() < 1e-6);
     }
 
     #[test]
-    fn a_network_that_knows_nothing_gives_no_verdicts() {
+    fn an_uninformative_network_gives_no_verdicts() {
         let items = scored((0..100).map(|i| (2.0 * (i % 10) as f32 - 9.0, i % 20 < 10)));
-        let rule = fit_rule(&items, REQUIRED);
+        let rule = fit_rule(&items, TARGETS);
         let decided = items
             .iter()
             .filter(|item| Judged::by(&rule, **item).decided);

@@ -1,9 +1,8 @@
-//! What an interrupted training goes on from.
+//! Checkpoints, from which an interrupted job resumes.
 //!
-//! Beside the model folder to be lies a folder with a description of the job and, for each training
-//! of it, the state after its last finished epoch. A state is written under a temporary name,
-//! synced and renamed, so that a kill or a power cut leaves the old or the new one and nothing
-//! between.
+//! They are stored in a folder beside the model folder: a description of the job and, for each
+//! training, the state after its last completed epoch. A state is written under a temporary name,
+//! synced and renamed, so that a kill or a power cut leaves either the old or the new state.
 
 use std::error::Error;
 use std::fs::{self, File, TryLockError};
@@ -16,21 +15,21 @@ use burn::tensor::Bytes;
 use serde_json::{Map, Value};
 use tempfile::NamedTempFile;
 
+use super::history::Epoch;
 use crate::error::TrainError;
-use crate::training::train::Epoch;
 
-/// All that decides the outcome of a job, by name.
-pub(crate) type Description = Map<String, Value>;
+/// All settings that determine the outcome of a job, by name.
+pub(crate) type JobDescription = Map<String, Value>;
 
 /// The checkpoints of a job.
 #[derive(Debug)]
 pub(crate) struct Checkpoints {
     folder: PathBuf,
-    /// Keeps a second process away.
+    /// Excludes a second process.
     _lock: File,
 }
 
-/// A training after some epochs.
+/// The state of a training after an epoch.
 pub(crate) struct Checkpoint {
     pub(crate) epochs: Vec<Epoch>,
     pub(crate) network: ModuleRecord,
@@ -45,27 +44,27 @@ const EPOCHS: &str = "epochs.json";
 const NETWORK: &str = "network.bpk";
 const OPTIMIZER: &str = "optimizer.bpk";
 const BEST: &str = "best.bpk";
-/// Of folders, with the number of epochs behind it.
+/// Prefix of the folders of states; the number of epochs follows.
 const STATE: &str = "epoch-";
 
 impl Checkpoints {
-    /// Opens the checkpoints of the model folder `out`, or begins them.
+    /// Opens or creates the checkpoints of the model folder `out`.
     ///
     /// # Errors
-    /// [`TrainError::Output`] if there are checkpoints and they are not to be resumed, if another
-    /// process works on them, or if they cannot be written; [`TrainError::Training`] if they are of
-    /// another job than the described one.
-    pub(crate) fn open(out: &Path, job: &Description, resume: bool) -> Result<Self, TrainError> {
+    /// [`TrainError::Output`] if there are checkpoints and `resume` is not set, if another process
+    /// has locked them, or if they cannot be written; [`TrainError::Training`] if they belong to
+    /// another job.
+    pub(crate) fn open(out: &Path, job: &JobDescription, resume: bool) -> Result<Self, TrainError> {
         let folder = Self::folder_of(out);
         let failed = |source| TrainError::output(&folder, source);
         fs::create_dir_all(&folder).map_err(failed)?;
-        // Before anything is looked at or written, so that of two first starts one goes on.
+        // Locked before anything is read or written, so that one of two simultaneous starts wins.
         let lock = File::create(folder.join(LOCK)).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(failed(io::Error::other(
-                    "another smearscope-train works on it",
+                    "another smearscope-train is using it",
                 )));
             }
             Err(TryLockError::Error(error)) => return Err(failed(error)),
@@ -73,13 +72,13 @@ impl Checkpoints {
         let entries = fs::read_dir(&folder).map_err(failed)?.count();
         if entries > 1 && !resume {
             return Err(failed(io::Error::other(
-                "an interrupted training lies there; --resume goes on with it, \
-                 and removing the folder gives it up",
+                "it holds an interrupted training; continue with --resume, \
+                 or remove the folder to discard it",
             )));
         }
         let path = folder.join(DESCRIPTION);
         if path.exists() {
-            refuse_another(&path, job)?;
+            refuse_other_job(&path, job)?;
         } else {
             write_description(&folder, job).map_err(failed)?;
         }
@@ -96,12 +95,12 @@ impl Checkpoints {
         out.with_file_name(name)
     }
 
-    /// The state of a training after its last finished epoch, if it has one.
+    /// The state of a training after its last completed epoch, if any.
     ///
     /// # Errors
-    /// [`TrainError::Training`] for a damaged one.
+    /// [`TrainError::Training`] if it is damaged.
     pub(crate) fn load(&self, training: &str) -> Result<Option<Checkpoint>, TrainError> {
-        let states = states_in(&self.place_of(training))
+        let states = states_in(&self.folder_of_training(training))
             .map_err(|source| TrainError::output(&self.folder, source))?;
         let Some(latest) = states.last() else {
             return Ok(None);
@@ -110,16 +109,16 @@ impl Checkpoints {
             .map(Some)
             .map_err(|problem| TrainError::Training {
                 problem: format!("{} is damaged: {problem}", latest.display()),
-                remedy: "remove it, and this part is trained again".into(),
+                remedy: "remove it to repeat this training".into(),
             })
     }
 
-    /// Puts a training's new state into the place of the old one.
+    /// Replaces a training's state.
     ///
     /// # Errors
-    /// [`TrainError::Output`]; the old state is still there.
+    /// [`TrainError::Output`]; the old state is kept.
     pub(crate) fn save(&self, training: &str, checkpoint: Checkpoint) -> Result<(), TrainError> {
-        let place = self.place_of(training);
+        let place = self.folder_of_training(training);
         self.replace(&place, checkpoint)
             .map_err(|source| TrainError::output(&place, source))
     }
@@ -135,11 +134,11 @@ impl Checkpoints {
         old.iter().try_for_each(fs::remove_dir_all)
     }
 
-    fn place_of(&self, training: &str) -> PathBuf {
+    fn folder_of_training(&self, training: &str) -> PathBuf {
         self.folder.join(training.replace(' ', "-"))
     }
 
-    /// The model is made: nothing is left to resume.
+    /// Removes the checkpoints, when the model is complete.
     ///
     /// # Errors
     /// [`TrainError::Output`] if the folder cannot be removed.
@@ -148,7 +147,7 @@ impl Checkpoints {
     }
 }
 
-/// The finished states of a training, the latest last.
+/// The complete states of a training, the latest last.
 fn states_in(place: &Path) -> io::Result<Vec<PathBuf>> {
     if !place.exists() {
         return Ok(Vec::new());
@@ -190,34 +189,34 @@ fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-fn write_description(folder: &Path, job: &Description) -> io::Result<()> {
+fn write_description(folder: &Path, job: &JobDescription) -> io::Result<()> {
     let unfinished = NamedTempFile::new_in(folder)?;
     write_synced(unfinished.path(), &serde_json::to_vec_pretty(job)?)?;
     unfinished.persist(folder.join(DESCRIPTION))?;
     Ok(())
 }
 
-/// Two jobs' checkpoints must not mix.
-fn refuse_another(path: &Path, job: &Description) -> Result<(), TrainError> {
-    let stored: Description = fs::read(path)
+/// Refuses the checkpoints of a job with other settings.
+fn refuse_other_job(path: &Path, job: &JobDescription) -> Result<(), TrainError> {
+    let stored: JobDescription = fs::read(path)
         .map_err(|error| error.to_string())
         .and_then(|text| serde_json::from_slice(&text).map_err(|error| error.to_string()))
         .map_err(|problem| TrainError::Training {
             problem: format!("{} is damaged: {problem}", path.display()),
-            remedy: "remove its folder and start anew".into(),
+            remedy: "remove its folder and start again".into(),
         })?;
-    let told = |value: Option<&Value>| value.map_or("absent".into(), Value::to_string);
+    let shown = |value: Option<&Value>| value.map_or("absent".into(), Value::to_string);
     let differs = |name: &&String| stored.get(*name) != job.get(*name);
     match stored.keys().chain(job.keys()).find(differs) {
         None => Ok(()),
         Some(name) => Err(TrainError::Training {
             problem: format!(
-                "{} is of another job: its {name} was {} and is {} now",
+                "{} belongs to another job: its {name} was {} and is {} now",
                 path.display(),
-                told(stored.get(name)),
-                told(job.get(name))
+                shown(stored.get(name)),
+                shown(job.get(name))
             ),
-            remedy: "resume with the same images and options, or remove its folder and start anew"
+            remedy: "resume with the same images and options, or remove its folder and start again"
                 .into(),
         }),
     }
@@ -227,11 +226,11 @@ fn refuse_another(path: &Path, job: &Description) -> Result<(), TrainError> {
 mod tests {
     use super::*;
 
-    fn job(seed: u64) -> Description {
-        Description::from_iter([("seed".to_owned(), seed.into())])
+    fn job(seed: u64) -> JobDescription {
+        JobDescription::from_iter([("seed".to_owned(), seed.into())])
     }
 
-    fn problem_of(out: &Path, job: &Description, resume: bool) -> String {
+    fn problem_of(out: &Path, job: &JobDescription, resume: bool) -> String {
         let mut error: &dyn Error = &Checkpoints::open(out, job, resume).unwrap_err();
         let mut problem = error.to_string();
         while let Some(source) = error.source() {
@@ -242,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn checkpoints_are_resumed_on_request_alone_and_by_one_process() {
+    fn checkpoints_are_resumed_only_on_request_and_by_one_process() {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("model");
         let checkpoints = Checkpoints::open(&out, &job(1), true).unwrap();
@@ -260,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_first_starts_one_goes_on() {
+    fn one_of_several_simultaneous_starts_wins() {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("model");
         let starts: Vec<_> = std::thread::scope(|scope| {

@@ -1,4 +1,4 @@
-//! What the pictures of a training look like, for the appliance to refuse others.
+//! The distribution of the training images, by which the appliance refuses unlike ones.
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -10,21 +10,21 @@ use crate::dataset::Sample;
 use crate::error::TrainError;
 
 /// More samples would not change the figures.
-const MOST: usize = 2000;
-/// Variations of each, as the network saw them.
-const VARIATIONS: u64 = 2;
-/// One in a hundred of the pictures that the network was trained with lies farther away.
+const MAX_SAMPLES: usize = 2000;
+/// Augmented copies of each sample.
+const COPIES: u64 = 2;
+/// Share of the training images that lie within the limit.
 const WITHIN: f64 = 0.99;
 
 type Figures = [f64; FEATURES];
 
-/// Describes a training's samples as they are and as they were varied.
-pub(crate) fn measure(
+/// Measures samples, both without and with augmentation.
+pub(crate) fn measure_domain(
     samples: &[&Sample],
     contract: &InputContract,
     seed: u64,
 ) -> Result<Domain, TrainError> {
-    let step = samples.len().div_ceil(MOST).max(1);
+    let step = samples.len().div_ceil(MAX_SAMPLES).max(1);
     let chosen: Vec<(u64, &Sample)> = (0..).zip(samples.iter().copied().step_by(step)).collect();
     let described = chosen
         .par_iter()
@@ -34,7 +34,7 @@ pub(crate) fn measure(
             rng.set_stream(*number);
             let plain = Descriptor::of(preprocessor.prepare(&sample.input)?, contract);
             let mut described = vec![plain];
-            for _ in 0..VARIATIONS {
+            for _ in 0..COPIES {
                 let picture = augment::jitter(&sample.picture, &mut rng);
                 let tensor = preprocessor.prepare(&picture)?;
                 described.push(Descriptor::of(tensor, contract));
@@ -42,11 +42,11 @@ pub(crate) fn measure(
             Ok(described)
         })
         .collect::<Result<Vec<Vec<Descriptor>>, TrainError>>()?;
-    Ok(around(&described.concat()))
+    Ok(fit(&described.concat()))
 }
 
-/// Mean, covariance and limit of at least one descriptor.
-fn around(descriptors: &[Descriptor]) -> Domain {
+/// Fits mean, covariance and limit to at least one descriptor.
+fn fit(descriptors: &[Descriptor]) -> Domain {
     let count = descriptors.len() as f64;
     let mean: Figures = std::array::from_fn(|figure| {
         let values = descriptors.iter().map(|d| f64::from(d.0[figure]));
@@ -63,7 +63,7 @@ fn around(descriptors: &[Descriptor]) -> Domain {
     }
     let mut domain = Domain {
         mean: mean.map(|value| value as f32),
-        factor: cholesky(&shrunk(covariance, count)),
+        factor: cholesky(&shrink(covariance, count)),
         limit: 0.0,
     };
     let mut distances: Vec<f32> = descriptors.iter().map(|d| domain.distance(d)).collect();
@@ -72,16 +72,16 @@ fn around(descriptors: &[Descriptor]) -> Domain {
     domain
 }
 
-/// Few samples lie in a plane by chance, and of samples that are all alike nothing can be
-/// told: correlations fade as the samples get few, and no variance is less than a level of 8 bits has.
-fn shrunk(mut covariance: [Figures; FEATURES], count: f64) -> [Figures; FEATURES] {
-    const LEAST_VARIANCE: f64 = 1e-4;
+/// Regularises a covariance: correlations shrink when samples are few, and variances are at least
+/// that of one level of 8 bits, so that few or equal samples still give a usable distance.
+fn shrink(mut covariance: [Figures; FEATURES], count: f64) -> [Figures; FEATURES] {
+    const MIN_VARIANCE: f64 = 1e-4;
 
     let fade = 1.0 - (FEATURES as f64 / count).min(0.99);
     for (row, values) in covariance.iter_mut().enumerate() {
         for (column, value) in values.iter_mut().enumerate() {
             if row == column {
-                *value += LEAST_VARIANCE;
+                *value += MIN_VARIANCE;
             } else {
                 *value *= fade;
             }
@@ -119,7 +119,7 @@ mod tests {
     use crate::networks::Architecture;
 
     #[test]
-    fn distances_from_correlated_figures_have_the_size_that_they_must() {
+    fn distances_follow_the_covariance() {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         let descriptors: Vec<Descriptor> = (0..4000)
             .map(|_| {
@@ -129,7 +129,7 @@ mod tests {
                 }))
             })
             .collect();
-        let domain = around(&descriptors);
+        let domain = fit(&descriptors);
         // The mean of d² is the number of figures, whatever their distribution.
         let squares = descriptors.iter().map(|d| domain.distance(d).powi(2));
         let mean = squares.sum::<f32>() / descriptors.len() as f32;
@@ -143,14 +143,14 @@ mod tests {
     }
 
     #[test]
-    fn a_few_samples_or_equal_ones_give_a_domain_too() {
+    fn few_or_equal_samples_give_a_domain() {
         let samples: Vec<Sample> = (0..3).map(|number| Sample::drawn(number, 16)).collect();
         let samples: Vec<&Sample> = samples.iter().collect();
         let contract = Architecture::tiny(16).input_contract();
-        let domain = measure(&samples, &contract, 1).unwrap();
-        assert_eq!(domain, measure(&samples, &contract, 1).unwrap());
+        let domain = measure_domain(&samples, &contract, 1).unwrap();
+        assert_eq!(domain, measure_domain(&samples, &contract, 1).unwrap());
         assert!(domain.limit > 0.0 && domain.limit.is_finite());
-        let equal = around(&[Descriptor([0.5; FEATURES]); 8]);
+        let equal = fit(&[Descriptor([0.5; FEATURES]); 8]);
         assert!(equal.distance(&Descriptor([0.5; FEATURES])) < 1e-6);
         assert!(equal.distance(&Descriptor([0.6; FEATURES])) > 10.0);
     }

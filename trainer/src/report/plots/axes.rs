@@ -1,16 +1,16 @@
-//! What all plots look like.
+//! The common style of all plots.
 
 use kuva::plot::{LegendPosition, LinePlot, LineStyle};
 use kuva::render::layout::{Layout, TickFormat};
 use kuva::render::plots::Plot;
 use kuva::render::render::collect_legend_entries;
 
-/// Colours that the colour-blind can tell apart (Okabe and Ito 2008).
+/// A palette for colour-blind readers (Okabe and Ito 2008).
 pub(super) const BLUE: &str = "#0072b2";
 pub(super) const VERMILION: &str = "#d55e00";
 pub(super) const GREY: &str = "#767676";
 
-/// The plots' PNGs are written in a `DejaVu` Sans that the library carries.
+/// PNGs use the `DejaVu` Sans that the library includes.
 pub(super) const FONT: &str = "DejaVu Sans, Verdana, sans-serif";
 
 pub(super) const WIDTH: f64 = 640.0;
@@ -19,10 +19,10 @@ pub(super) const HEIGHT: f64 = 540.0;
 pub(super) const TITLE: u32 = 19;
 pub(super) const TEXT: u32 = 16;
 
-/// Room around shares of 0 and 1, so that lines on the edge are seen.
+/// Margin around shares of 0 and 1, so that lines on the edge are visible.
 const ROOM: f64 = 0.02;
 
-/// Axes over ranges.
+/// Axes with these ranges.
 pub(super) fn axes(x: (f64, f64), y: (f64, f64)) -> Layout {
     Layout::new(x, y)
         .with_width(WIDTH)
@@ -39,7 +39,7 @@ pub(super) fn axes(x: (f64, f64), y: (f64, f64)) -> Layout {
         .with_font_family(FONT)
 }
 
-/// Axes of two shares, each 0 to 1.
+/// Axes of two shares, each from 0 to 1.
 pub(super) fn shares(plots: &[Plot], legend: LegendPosition) -> Layout {
     let range = (-ROOM, 1.0 + ROOM);
     axes(range, range)
@@ -53,7 +53,7 @@ pub(super) fn shares(plots: &[Plot], legend: LegendPosition) -> Layout {
 /// Length of dashes and of the gaps between them. The library's PNGs have them half as long.
 pub(super) const DASHES: &str = "12 7";
 
-/// The distance of ticks at whole numbers.
+/// Distance between ticks at integers.
 pub(super) fn whole_ticks(highest: f64) -> f64 {
     let magnitude = 10_f64.powf((highest / 5.0).log10().floor());
     let steps = [1.0, 2.0, 5.0, 10.0].map(|step| step * magnitude);
@@ -61,7 +61,7 @@ pub(super) fn whole_ticks(highest: f64) -> f64 {
     step.unwrap_or(highest).max(1.0)
 }
 
-/// A dashed line of what knows nothing.
+/// A dashed reference line.
 pub(super) fn baseline(from: (f64, f64), to: (f64, f64), name: &str) -> Plot {
     LinePlot::new()
         .with_data([from, to])

@@ -1,27 +1,27 @@
-//! The confusion matrix: counts, shares of each truth, and how many of them got a verdict.
+//! The confusion matrix: counts, shares per label, and numbers of verdicts.
 
 use kuva::plot::ColorMap;
 use kuva::render::render::{Primitive, Scene, TextAnchor};
 
-use super::Measured;
 use super::axes::{FONT, GREY, TEXT, TITLE};
+use super::measured::Measured;
 use crate::metrics::Confusion;
 
 pub(super) const NAME: &str = "confusion-matrix";
 
-/// Least width of a cell, and its height.
+/// Smallest width of a cell, and its height.
 const CELL: (f64, f64) = (225.0, 150.0);
-/// Room above and around the cells, between a cell and the name beside it, and for a letter of that.
+/// Space above the cells, around them, between a cell and its label, and per letter of a label.
 const TOP: f64 = 100.0;
 const MARGIN: f64 = 25.0;
 const GAP: f64 = 12.0;
 const LETTER: f64 = 9.5;
-/// Size of counts.
+/// Font size of counts.
 const COUNT: u32 = 36;
-/// The share from which on white text stands out better than black.
+/// Share from which white text is more readable than black.
 const DARK: f64 = 0.75;
 
-/// A row for each truth, a column for each call.
+/// Draws one row per label and one column per call.
 pub(super) fn draw(measured: &Measured) -> Scene {
     let rows = |confusion: Confusion| {
         let Confusion {
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_names_have_room() {
+    fn long_names_fit() {
         let evaluation = Evaluation {
             dataset: "test".into(),
             protocol: "test".into(),
@@ -147,7 +147,7 @@ mod tests {
             judged: &[],
             evaluation: &evaluation,
             labels: &labels,
-            courses: &[],
+            histories: &[],
         });
         let place = |wanted: &str| {
             let found = scene.elements.iter().find_map(|element| match element {
@@ -156,7 +156,7 @@ mod tests {
             });
             found.unwrap()
         };
-        // Calls are centred above their cells, truths end before theirs.
+        // Calls are centred above their cells; labels end before theirs.
         let half = |name: &String| LETTER * name.chars().count() as f64 / 2.0;
         let [left, right] =
             [&labels.positive, &labels.negative].map(|name| format!("call: {name}"));

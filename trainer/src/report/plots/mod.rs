@@ -1,10 +1,10 @@
 //! Plots of what was measured, each as PNG and as SVG.
 //!
-//! Of few images a curve is a flight of steps, and it is drawn as one: points are never smoothed
-//! and none is left out.
+//! Curves of few images are drawn with their steps: points are never smoothed or left out.
 
 mod axes;
 mod confusion;
+mod measured;
 mod precision_recall;
 mod reliability;
 mod roc;
@@ -15,30 +15,18 @@ use std::path::Path;
 use kuva::backend::png::PngBackend;
 use kuva::backend::svg::SvgBackend;
 use kuva::render::render::Scene;
-use smearscope_artifacts::{Evaluation, Labels};
+pub(crate) use measured::Measured;
 
 use crate::error::TrainError;
-use crate::metrics::{self, Judged};
-use crate::package::model_package;
-use crate::training::train::Course;
+use crate::package;
 
-/// The folder of all figures in a model folder.
-pub(crate) const FOLDER: &str = "figures";
+/// The folder of the plots in a model folder.
+pub(crate) const PLOTS_FOLDER: &str = "figures";
 
-/// Pixels of a PNG for one of the SVG.
+/// Pixels of the PNG per pixel of the SVG.
 const SCALE: f32 = 2.0;
 
-/// What there is to plot.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Measured<'a> {
-    pub(crate) judged: &'a [Judged],
-    pub(crate) evaluation: &'a Evaluation,
-    pub(crate) labels: &'a Labels,
-    /// Of each training, by name; none where nothing was trained.
-    pub(crate) courses: &'a [(String, Course)],
-}
-
-/// File names without extension, with what they show.
+/// File names without extension, with captions.
 pub(crate) const PLOTS: [(&str, &str); 5] = [
     (roc::NAME, "ROC curve"),
     (precision_recall::NAME, "Precision and recall"),
@@ -47,58 +35,44 @@ pub(crate) const PLOTS: [(&str, &str); 5] = [
     (training_curves::NAME, "Training curves"),
 ];
 
-impl Measured<'_> {
-    /// Writes the plots into the figures' folder of `folder`.
-    ///
-    /// # Errors
-    /// [`TrainError::Output`] if they cannot be written.
-    pub(crate) fn plot(&self, folder: &Path) -> Result<(), TrainError> {
-        save(folder, roc::NAME, &roc::draw(self))?;
+/// Writes the plots into the figures folder of `folder`.
+///
+/// # Errors
+/// [`TrainError::Output`] if they cannot be written.
+pub(crate) fn write_plots(measured: &Measured, folder: &Path) -> Result<(), TrainError> {
+    save(folder, roc::NAME, &roc::draw(measured))?;
+    save(
+        folder,
+        precision_recall::NAME,
+        &precision_recall::draw(measured),
+    )?;
+    save(folder, reliability::NAME, &reliability::draw(measured))?;
+    save(folder, confusion::NAME, &confusion::draw(measured))?;
+    if !measured.histories.is_empty() {
         save(
             folder,
-            precision_recall::NAME,
-            &precision_recall::draw(self),
+            training_curves::NAME,
+            &training_curves::draw(measured),
         )?;
-        save(folder, reliability::NAME, &reliability::draw(self))?;
-        save(folder, confusion::NAME, &confusion::draw(self))?;
-        if !self.courses.is_empty() {
-            save(folder, training_curves::NAME, &training_curves::draw(self))?;
-        }
-        Ok(())
     }
-
-    /// A title that says a figure, with its interval, and whether it is leaky.
-    fn title(&self, words: &str, key: &str) -> String {
-        let Evaluation {
-            figures, intervals, ..
-        } = self.evaluation;
-        let leaky_key = metrics::key(key, true);
-        let (key, leaky) = if figures.contains_key(&leaky_key) {
-            (leaky_key.as_str(), "LEAKY ")
-        } else {
-            (key, "")
-        };
-        match (figures.get(key), intervals.get(key)) {
-            (None, _) => format!("{words} unknown"),
-            (Some(figure), None) => format!("{leaky}{words} {figure:.3}"),
-            (Some(figure), Some([low, high])) => {
-                format!("{leaky}{words} {figure:.3} (95 %: {low:.3} to {high:.3})")
-            }
-        }
-    }
+    Ok(())
 }
 
 fn save(folder: &Path, name: &str, scene: &Scene) -> Result<(), TrainError> {
     let svg = SvgBackend::new().render_scene(scene);
-    model_package::save(folder, &format!("{FOLDER}/{name}.svg"), svg.as_bytes())?;
-    let file = format!("{FOLDER}/{name}.png");
+    package::save(
+        folder,
+        &format!("{PLOTS_FOLDER}/{name}.svg"),
+        svg.as_bytes(),
+    )?;
+    let file = format!("{PLOTS_FOLDER}/{name}.png");
     let png = PngBackend::new()
         .with_scale(SCALE)
         .render_scene(scene)
         .map_err(|problem| {
             TrainError::output(&folder.join(&file), std::io::Error::other(problem))
         })?;
-    model_package::save(folder, &file, &png)?;
+    package::save(folder, &file, &png)?;
     Ok(())
 }
 
@@ -110,12 +84,12 @@ mod tests {
     use image::ImageFormat;
     use quick_xml::Reader;
     use quick_xml::events::Event;
-    use smearscope_artifacts::DecisionRule;
+    use smearscope_artifacts::{DecisionRule, Evaluation, Labels};
 
     use super::*;
-    use crate::metrics::Scored;
+    use crate::metrics::{self, Judged, Scored};
     use crate::testing::python;
-    use crate::training::train::Epoch;
+    use crate::training::{Epoch, History};
 
     /// Two hundred images with ties, none on the edge of a bin, which scikit-learn counts to the one
     /// below.
@@ -140,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn curves_are_those_of_scikit_learn() {
+    fn curves_agree_with_scikit_learn() {
         let judged = judged();
         let rows: Vec<(f32, f32, u8)> = judged
             .iter()
@@ -183,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn the_area_under_each_line_is_the_figure_above_it() {
+    fn the_area_under_each_curve_is_the_figure_in_its_title() {
         let judged = judged();
         let scores = metrics::scores(&judged);
         let figures = metrics::figures(&judged);
@@ -193,21 +167,21 @@ mod tests {
         assert!((area(&steps) - figures["auprc"]).abs() < 1e-12);
     }
 
-    fn courses() -> Vec<(String, Course)> {
+    fn histories() -> Vec<(String, History)> {
         let epoch = |loss| Epoch {
             loss,
             validation_loss: loss + 0.1,
             validation_auroc: (loss < 0.6).then_some(1.0 - loss),
         };
-        let course = Course {
+        let history = History {
             best: 2,
             epochs: [0.7, 0.4, 0.5].map(epoch).into(),
         };
-        vec![("fold 1 of 1".into(), course)]
+        vec![("fold 1 of 1".into(), history)]
     }
 
     /// Plots into a new folder; the files of the plots by name.
-    fn plotted(judged: &[Judged], courses: &[(String, Course)]) -> BTreeMap<String, Vec<u8>> {
+    fn plotted(judged: &[Judged], histories: &[(String, History)]) -> BTreeMap<String, Vec<u8>> {
         let folder = tempfile::tempdir().unwrap();
         let evaluation = Evaluation {
             dataset: "test".into(),
@@ -227,10 +201,10 @@ mod tests {
             judged,
             evaluation: &evaluation,
             labels: &labels,
-            courses,
+            histories,
         };
-        measured.plot(folder.path()).unwrap();
-        fs::read_dir(folder.path().join(FOLDER))
+        write_plots(&measured, folder.path()).unwrap();
+        fs::read_dir(folder.path().join(PLOTS_FOLDER))
             .unwrap()
             .map(|entry| {
                 let entry = entry.unwrap();
@@ -260,9 +234,9 @@ mod tests {
     }
 
     #[test]
-    fn every_plot_is_an_svg_and_a_png_of_it() {
+    fn every_plot_is_written_as_svg_and_png() {
         let judged = judged();
-        let files = plotted(&judged, &courses());
+        let files = plotted(&judged, &histories());
         assert_eq!(files.len(), 2 * PLOTS.len());
         let auroc = format!("AUROC {:.3}", metrics::figures(&judged)["auroc"]);
         for (name, _) in PLOTS {
@@ -276,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn leaky_figures_are_called_so() {
+    fn leaky_figures_are_marked() {
         let evaluation = Evaluation {
             dataset: "test".into(),
             protocol: "test".into(),
@@ -297,7 +271,7 @@ mod tests {
             judged: &[],
             evaluation: &evaluation,
             labels: &labels,
-            courses: &[],
+            histories: &[],
         };
         assert_eq!(measured.title("AUROC", "auroc"), "LEAKY AUROC 0.990");
         assert_eq!(measured.title("Precision", "auprc"), "Precision 0.500");
@@ -305,7 +279,7 @@ mod tests {
 
     #[test]
     fn the_same_data_give_the_same_bytes() {
-        let [first, second] = [(), ()].map(|()| plotted(&judged(), &courses()));
+        let [first, second] = [(), ()].map(|()| plotted(&judged(), &histories()));
         for (name, _) in PLOTS {
             // An SVG numbers its clip paths on from those before it in the process.
             let png = format!("{name}.png");
@@ -314,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_not_plotted() {
+    fn missing_data_is_not_plotted() {
         let positives: Vec<Judged> = judged().into_iter().filter(|item| item.positive).collect();
         for judged in [&positives[..], &[]] {
             let files = plotted(judged, &[]);

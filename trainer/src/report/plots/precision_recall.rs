@@ -4,13 +4,13 @@ use kuva::plot::{LegendPosition, LinePlot, MarkerShape, ScatterPlot};
 use kuva::render::plots::Plot;
 use kuva::render::render::{Scene, render_multiple};
 
-use super::Measured;
 use super::axes::{BLUE, VERMILION, baseline, shares};
+use super::measured::Measured;
 use crate::metrics::{self, Confusion};
 
 pub(super) const NAME: &str = "precision-recall";
 
-/// Recall and precision at each distinct score as threshold, from the highest on. Empty without
+/// Recall and precision with each distinct score as threshold, from the highest on. Empty without
 /// positives.
 pub(super) fn curve(scores: &[(f32, bool)]) -> Vec<(f64, f64)> {
     let positives = metrics::positives(scores);
@@ -32,8 +32,8 @@ pub(super) fn curve(scores: &[(f32, bool)]) -> Vec<(f64, f64)> {
         .collect()
 }
 
-/// The corners of the line under which average precision is the area: each precision holds from the
-/// recall before it on.
+/// The corners of the step curve whose area is the average precision: each precision applies from the
+/// previous recall on.
 pub(super) fn corners(curve: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let before = std::iter::once(0.0).chain(curve.iter().map(|(recall, _)| *recall));
     curve

@@ -5,18 +5,18 @@ use kuva::render::figure::Figure;
 use kuva::render::layout::TickFormat;
 use kuva::render::render::Scene;
 
-use super::Measured;
 use super::axes::{BLUE, GREY, HEIGHT, TITLE, WIDTH, axes, baseline, shares, whole_ticks};
+use super::measured::Measured;
 use crate::metrics::{self, BINS, Bin};
 
 pub(super) const NAME: &str = "reliability";
 
-/// Height of the histogram below.
+/// Height of the histogram below the diagram.
 const COUNTS: f64 = 200.0;
-/// Left and right of both, so that they are in line.
+/// Left and right margins of both, so that they are aligned.
 const MARGINS: (f64, f64) = (80.0, 24.0);
 
-/// Mean probability and share of positives of the bins that hold images.
+/// Mean probability and share of positives of each bin with images.
 pub(super) fn curve(bins: &[Bin]) -> Vec<(f64, f64)> {
     bins.iter()
         .filter(|bin| bin.images > 0)
@@ -43,7 +43,7 @@ pub(super) fn draw(measured: &Measured) -> Scene {
         .with_marker(MarkerShape::Circle)
         .with_legend("images of a bin");
     let plots = vec![
-        baseline((0.0, 0.0), (1.0, 1.0), "as it should be"),
+        baseline((0.0, 0.0), (1.0, 1.0), "perfect calibration"),
         line.into(),
         points.into(),
     ];

@@ -4,14 +4,14 @@ use kuva::plot::{LegendPosition, LinePlot, MarkerShape, ScatterPlot};
 use kuva::render::plots::Plot;
 use kuva::render::render::{Scene, render_multiple};
 
-use super::Measured;
 use super::axes::{BLUE, VERMILION, baseline, shares};
+use super::measured::Measured;
 use crate::metrics::{self, Confusion};
 
 pub(super) const NAME: &str = "roc";
 
-/// False-positive and true-positive rate at each distinct score as threshold, from (0, 0) to (1, 1);
-/// equal scores make a slope. Empty where a class is.
+/// False-positive and true-positive rate with each distinct score as threshold, from (0, 0) to (1, 1);
+/// equal scores make a slope. Empty if a class is missing.
 pub(super) fn curve(scores: &[(f32, bool)]) -> Vec<(f64, f64)> {
     let positives = metrics::positives(scores);
     let negatives = scores.len() - positives;
@@ -32,8 +32,8 @@ pub(super) fn curve(scores: &[(f32, bool)]) -> Vec<(f64, f64)> {
     std::iter::once((0.0, 0.0)).chain(steps).collect()
 }
 
-/// The curve, and the point of the calls as they were made. Where each fold has a rule of its own,
-/// that point need not lie on the curve, which has one threshold for all.
+/// Draws the curve and the point of the actual calls. Since each fold has its own decision rule, the
+/// point need not be on the curve, which uses one threshold for all folds.
 pub(super) fn draw(measured: &Measured) -> Scene {
     let curve = curve(&metrics::scores(measured.judged));
     let mut plots: Vec<Plot> = vec![baseline((0.0, 0.0), (1.0, 1.0), "chance")];

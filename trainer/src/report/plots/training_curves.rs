@@ -1,4 +1,4 @@
-//! How losses and AUROC went from epoch to epoch.
+//! Losses and AUROC by epoch.
 
 use kuva::plot::{
     ColorMap, LegendEntry, LegendShape, LinePlot, LineStyle, MarkerShape, ScatterPlot,
@@ -7,37 +7,37 @@ use kuva::render::figure::Figure;
 use kuva::render::plots::Plot;
 use kuva::render::render::Scene;
 
-use super::Measured;
 use super::axes::{DASHES, GREY, TITLE, axes, whole_ticks};
+use super::measured::Measured;
 use crate::metrics;
-use crate::training::train::{Course, Epoch};
+use crate::training::{Epoch, History};
 
 pub(super) const NAME: &str = "training-curves";
 
 const WIDTH: f64 = 900.0;
 const HEIGHT: f64 = 760.0;
-/// Left and right of both, so that they are in line; the legend stands on the right.
+/// Left and right margins of both panels; the legend is on the right.
 const MARGINS: (f64, f64) = (80.0, 200.0);
 
-/// Trainings that the legend names before it names the first and the last alone.
-const MOST_NAMES: usize = 12;
+/// Largest number of trainings in the legend; of more, it names only the first and the last.
+const MAX_NAMES: usize = 12;
 
-/// From dark blue to green; the yellow beyond is too faint on white.
+/// Colours from dark blue to green; yellow is too faint on white.
 fn colour(index: usize, count: usize) -> String {
     let share = index as f64 / (count.max(2) - 1) as f64;
     ColorMap::Viridis.map(0.8 * share)
 }
 
-/// A line per epoch, and a mark on the epoch that was kept.
-fn line(course: &Course, colour: &str, value: impl Fn(&Epoch) -> Option<f64>) -> [Plot; 2] {
+/// A line over the epochs, and a mark on the epoch that was kept.
+fn line(history: &History, colour: &str, value: impl Fn(&Epoch) -> Option<f64>) -> [Plot; 2] {
     let points: Vec<(f64, f64)> = (1..)
-        .zip(&course.epochs)
+        .zip(&history.epochs)
         .filter_map(|(number, epoch)| Some((f64::from(number), value(epoch)?)))
         .collect();
     let kept = points
         .iter()
         .copied()
-        .filter(|&(number, _)| number as usize == course.best);
+        .filter(|&(number, _)| number as usize == history.best);
     let kept = ScatterPlot::new()
         .with_data(kept)
         .with_color(colour)
@@ -48,10 +48,13 @@ fn line(course: &Course, colour: &str, value: impl Fn(&Epoch) -> Option<f64>) ->
 }
 
 pub(super) fn draw(measured: &Measured) -> Scene {
-    let courses = measured.courses;
-    let leaky = metrics::leaky_word(&measured.evaluation.figures);
-    let epochs = || courses.iter().flat_map(|(_, course)| &course.epochs);
-    let last = courses.iter().map(|(_, course)| course.epochs.len()).max();
+    let histories = measured.histories;
+    let leaky = metrics::leaky_prefix(&measured.evaluation.figures);
+    let epochs = || histories.iter().flat_map(|(_, history)| &history.epochs);
+    let last = histories
+        .iter()
+        .map(|(_, history)| history.epochs.len())
+        .max();
     let last = last.unwrap_or(1).max(2) as f64;
     let highest = epochs()
         .flat_map(|epoch| [epoch.loss, epoch.validation_loss])
@@ -61,9 +64,9 @@ pub(super) fn draw(measured: &Measured) -> Scene {
         .fold(1.0, f64::min);
 
     let (mut losses, mut aurocs, mut legend) = (Vec::new(), Vec::new(), Vec::new());
-    for (index, (name, course)) in courses.iter().enumerate() {
-        let colour = colour(index, courses.len());
-        let trained = (1..).zip(&course.epochs);
+    for (index, (name, history)) in histories.iter().enumerate() {
+        let colour = colour(index, histories.len());
+        let trained = (1..).zip(&history.epochs);
         let trained: Vec<(f64, f64)> = trained
             .map(|(number, epoch)| (f64::from(number), epoch.loss))
             .collect();
@@ -73,9 +76,9 @@ pub(super) fn draw(measured: &Measured) -> Scene {
             .with_stroke_width(1.5)
             .with_line_style(LineStyle::Custom(DASHES.into()));
         losses.push(trained.into());
-        losses.extend(line(course, &colour, |epoch| Some(epoch.validation_loss)));
-        aurocs.extend(line(course, &colour, |epoch| epoch.validation_auroc));
-        if courses.len() <= MOST_NAMES || [0, courses.len() - 1].contains(&index) {
+        losses.extend(line(history, &colour, |epoch| Some(epoch.validation_loss)));
+        aurocs.extend(line(history, &colour, |epoch| epoch.validation_auroc));
+        if histories.len() <= MAX_NAMES || [0, histories.len() - 1].contains(&index) {
             legend.push(entry(name, &colour, LegendShape::Line, None));
         }
     }
@@ -132,7 +135,7 @@ mod tests {
     #[test]
     fn the_kept_epoch_is_marked_and_missing_values_are_left_out() {
         let epochs = [(0.9, None), (0.3, Some(0.8)), (0.5, Some(0.7))];
-        let course = Course {
+        let history = History {
             best: 2,
             epochs: epochs
                 .map(|(validation_loss, validation_auroc)| Epoch {
@@ -143,7 +146,7 @@ mod tests {
                 .into(),
         };
         let [Plot::Line(line), Plot::Scatter(kept)] =
-            line(&course, "black", |epoch| epoch.validation_auroc)
+            line(&history, "black", |epoch| epoch.validation_auroc)
         else {
             panic!("a line and its mark");
         };

@@ -1,23 +1,24 @@
-//! Whether networks stay within what a Neural Compute Stick 2 runs.
+//! Tests that all networks run on a Neural Compute Stick 2.
 //!
-//! The table is made from the source of the stick's plugin at its end: `src/plugins/intel_myriad/graph_transformer` of
-//! <https://github.com/openvinotoolkit/openvino>, release 2022.3. `src/frontend/frontend.cpp` lists the kinds of layers that have a parser, and
-//! which operations become them, and `src/stages/*.cpp` (convolution, pooling, reduce, softmax, eltwise, fc) what each demands.
-//! Operations of `opset1` to `opset8` are read by every runtime from 2022.1 on, IR version 10 with `opset1` by every one since 2020.1.
+//! The table follows the source of the last release of the stick's plugin: `src/plugins/intel_myriad/graph_transformer` of
+//! <https://github.com/openvinotoolkit/openvino>, release 2022.3. `src/frontend/frontend.cpp` lists the supported layers and
+//! the operations that become them; `src/stages/*.cpp` (convolution, pooling, reduce, softmax, eltwise, fc) has the requirements of each.
+//! Every runtime since 2022.1 reads `opset1` to `opset8`, and every one since 2020.1 reads IR version 10 with `opset1`.
 
 use std::collections::HashMap;
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
-use super::ir;
-use super::precision::halve;
-use crate::networks::{Architecture, Choice, Network};
+use super::architecture::Architecture;
+use super::network::Network;
+use crate::graph::ir;
+use crate::graph::precision::halve;
 
-/// What the plugin makes of an operation, and the values that each attribute may have.
+/// How the plugin maps an operation to a layer, and which attribute values it supports.
 struct Supported {
     operation: &'static str,
-    /// In the words of the plugin's list of parsers, or what becomes of it before.
+    /// The layer in the plugin's list of parsers, or how the operation is replaced before.
     layer: &'static str,
     attributes: &'static [(&'static str, Allowed)],
 }
@@ -25,9 +26,9 @@ struct Supported {
 #[derive(Clone, Copy)]
 enum Allowed {
     OneOf(&'static [&'static str]),
-    /// Whole numbers, one for each of the image's two axes.
+    /// Two integers, one per axis of the image.
     Pair,
-    /// Whole numbers, as many as there are.
+    /// Any number of integers.
     Numbers,
 }
 
@@ -138,16 +139,16 @@ const TABLE: &[Supported] = &[
     },
 ];
 
-/// A layer as the IR has it.
+/// A layer of the IR.
 #[derive(Default)]
 struct Layer {
     name: String,
     operation: String,
     opset: String,
     attributes: Vec<(String, String)>,
-    /// Of its inputs.
+    /// Ranks of its inputs.
     ranks: Vec<usize>,
-    /// The layers that these come from.
+    /// Operations that compute its inputs.
     sources: Vec<String>,
 }
 
@@ -159,7 +160,7 @@ fn attributes(element: &BytesStart) -> HashMap<String, String> {
         .collect()
 }
 
-/// The IR's version, and its layers with where their inputs come from.
+/// The IR's version and layers.
 fn layers(xml: &[u8]) -> (String, Vec<Layer>) {
     let mut reader = Reader::from_reader(xml);
     let (mut version, mut layers, mut is_input) = (String::new(), Vec::<Layer>::new(), false);
@@ -205,8 +206,8 @@ fn layers(xml: &[u8]) -> (String, Vec<Layer>) {
     }
 }
 
-/// What the stick does not run of a network.
-fn beyond(xml: &[u8]) -> Vec<String> {
+/// What the stick does not support of a network.
+fn unsupported(xml: &[u8]) -> Vec<String> {
     let (version, layers) = layers(xml);
     let mut problems = Vec::new();
     if !["10", "11"].contains(&version.as_str()) {
@@ -246,13 +247,16 @@ fn beyond(xml: &[u8]) -> Vec<String> {
                 problems.push(format!("{name}: {operation} with {key}={value} ({layer})"));
             }
         }
-        problems.extend(demand(layer).map(|demand| format!("{name}: {operation} {demand}")));
+        problems.extend(
+            unmet_requirement(layer)
+                .map(|requirement| format!("{name}: {operation} not {requirement}")),
+        );
     }
     problems
 }
 
-/// What its parser demands besides, and does not get.
-fn demand(layer: &Layer) -> Option<&'static str> {
+/// A requirement of the layer's parser that is not met.
+fn unmet_requirement(layer: &Layer) -> Option<&'static str> {
     let is_weights = |source: Option<&String>| {
         source.is_some_and(|operation| operation == "Const" || operation == "Convert")
     };
@@ -271,21 +275,21 @@ fn demand(layer: &Layer) -> Option<&'static str> {
 }
 
 #[test]
-fn every_network_stays_within_what_the_stick_runs() {
+fn the_stick_supports_every_network() {
     let device = burn::tensor::Device::flex();
-    for choice in [Choice::Reference, Choice::Compact] {
-        let graph = Network::begin(Architecture::from(choice), 3, &device).graph();
+    for architecture in Architecture::ALL {
+        let graph = Network::init(architecture, 3, &device).graph();
         for graph in [halve(&graph), graph] {
             let xml = ir::write(&graph, "example").unwrap().xml;
-            assert_eq!(beyond(&xml), Vec::<String>::new());
+            assert_eq!(unsupported(&xml), Vec::<String>::new());
         }
     }
     let shipped = include_bytes!("../../../model-artifacts/smear-demo/model.xml");
-    assert_eq!(beyond(shipped), Vec::<String>::new());
+    assert_eq!(unsupported(shipped), Vec::<String>::new());
 }
 
 #[test]
-fn what_the_stick_does_not_run_is_found() {
+fn unsupported_operations_are_found() {
     let shipped = include_str!("../../../model-artifacts/smear-demo/model.xml");
     for (from, to, problem) in [
         ("version=\"10\"", "version=\"12\"", "IR version 12"),
@@ -318,7 +322,7 @@ fn what_the_stick_does_not_run_is_found() {
         ),
     ] {
         assert!(shipped.contains(from), "{from}");
-        let found = beyond(shipped.replacen(from, to, 1).as_bytes());
+        let found = unsupported(shipped.replacen(from, to, 1).as_bytes());
         assert!(
             found.iter().any(|found| found.contains(problem)),
             "{to}: {found:?}"
