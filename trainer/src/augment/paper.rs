@@ -180,8 +180,8 @@ mod tests {
             ),
         ] {
             let path = folder.path().join(name).with_extension("png");
-            let peer = image::open(path).unwrap().to_rgb8();
-            let found = difference(&picture, &peer);
+            let expected = image::open(path).unwrap().to_rgb8();
+            let found = difference(&picture, &expected);
             assert!(found.0 <= largest && found.1 <= mean, "{name}: {found:?}");
         }
     }

@@ -329,8 +329,8 @@ mod tests {
             ("<net><layers></layers></net>", "0 inputs"),
             ("<net><layers><layer id='0'", "syntax"),
         ] {
-            let told = Topology::read(xml).unwrap_err();
-            assert!(told.contains(problem), "{told}");
+            let message = Topology::read(xml).unwrap_err();
+            assert!(message.contains(problem), "{message}");
         }
     }
 
@@ -422,10 +422,10 @@ mod tests {
             },
             ..import
         };
-        let told = swapped.run().unwrap_err().to_string();
+        let message = swapped.run().unwrap_err().to_string();
         assert!(
-            told.contains("no encoding of its input separates"),
-            "{told}"
+            message.contains("no encoding of its input separates"),
+            "{message}"
         );
         assert!(!place("other").exists());
     }

@@ -97,6 +97,17 @@ mod tests {
     }
 
     #[test]
+    fn defaults_depend_on_the_command() {
+        let import = "t import --xml x --bin b --labels healthy,leukemia --data d --out o";
+        let import = format!("{:?}", Cli::parse_from(import.split(' ')));
+        assert!(import.contains("LicenseRef-unknown"), "{import}");
+        let export = "t export --model m --precision fp16 --out o";
+        let export = format!("{:?}", Cli::parse_from(export.split(' ')));
+        assert!(export.contains("data: None"), "{export}");
+        assert_eq!(refusal("t fit --out o"), ErrorKind::MissingRequiredArgument);
+    }
+
+    #[test]
     fn the_old_name_of_benchmark_is_accepted() {
         let cli = Cli::parse_from("t bench --json --data d".split(' '));
         assert!(matches!(cli.command, Command::Benchmark(_)));

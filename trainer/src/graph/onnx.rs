@@ -569,8 +569,8 @@ mod tests {
         for (place, damage) in broken {
             let mut model = proto();
             damage(model.graph.as_mut().unwrap());
-            let told = read(&model.encode_to_vec()).unwrap_err();
-            assert!(told.starts_with(place), "{place}: {told}");
+            let message = read(&model.encode_to_vec()).unwrap_err();
+            assert!(message.starts_with(place), "{place}: {message}");
         }
     }
 }

@@ -130,8 +130,8 @@ mod tests {
             (Operation::Reshape, &[&[1, 2], &[2]]),
             (Operation::ReduceSum, &[IMAGE, &[1]]),
         ] {
-            let told = infer(&operation, inputs, None).unwrap_err();
-            assert!(told.contains("not defined for inputs"), "{told}");
+            let message = infer(&operation, inputs, None).unwrap_err();
+            assert!(message.contains("not defined for inputs"), "{message}");
         }
     }
 

@@ -191,7 +191,7 @@ fn parts(card: &mut String, leaky: &str, of: &str, parts: &[Part]) {
     }
     if parts.len() > MAX_ROWS {
         let more = parts.len() - MAX_ROWS;
-        let _ = writeln!(card, "\n{more} more {of}s are in `{}`.", REPORT_FILE);
+        let _ = writeln!(card, "\n{more} more {of}s are in `{REPORT_FILE}`.");
     }
 }
 
