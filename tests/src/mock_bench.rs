@@ -30,10 +30,11 @@ use smearscope_artifacts::{
     Model, Tensor,
 };
 use smearscope_hardware::mock::{Bench, assert_art};
-use smearscope_hardware::oled::{OledSetup, Ssd1306Screen};
-use smearscope_hardware::virtual_ssd1306::VirtualSsd1306;
+use smearscope_hardware::screen::ssd1306::{OledSetup, Ssd1306Screen};
+use smearscope_hardware::screen::virtual_ssd1306::VirtualSsd1306;
 use smearscope_hardware::{
-    Board, ButtonEvent, Canvas, Frame, HardwareError, Light, Lights, Pixels, ScreenSize, mock,
+    Board, ButtonEvent, Canvas, Frame, HardwareError, LedPattern, LedPatterns, Pixels, ScreenSize,
+    mock,
 };
 
 use crate::bench_top::*;
@@ -49,32 +50,32 @@ const TIMING: Timing = Timing {
     refresh: Duration::from_millis(20),
 };
 
-const RED: Lights = Lights {
-    red: Light::Steady,
-    amber: Light::Off,
-    green: Light::Off,
+const RED: LedPatterns = LedPatterns {
+    red: LedPattern::On,
+    amber: LedPattern::Off,
+    green: LedPattern::Off,
 };
-const FAULT: Lights = Lights {
-    red: Light::Blink,
+const FAULT: LedPatterns = LedPatterns {
+    red: LedPattern::Blink,
     ..RED
 };
-const READY: Lights = Lights {
-    red: Light::Off,
-    amber: Light::Off,
-    green: Light::Steady,
+const READY: LedPatterns = LedPatterns {
+    red: LedPattern::Off,
+    amber: LedPattern::Off,
+    green: LedPattern::On,
 };
-const CLOSED: Lights = Lights {
-    red: Light::Off,
-    amber: Light::Breathe,
-    green: Light::Breathe,
+const CLOSED: LedPatterns = LedPatterns {
+    red: LedPattern::Off,
+    amber: LedPattern::Breathe,
+    green: LedPattern::Breathe,
 };
-const INCONCLUSIVE: Lights = Lights {
-    red: Light::Off,
-    amber: Light::Steady,
-    green: Light::Off,
+const INCONCLUSIVE: LedPatterns = LedPatterns {
+    red: LedPattern::Off,
+    amber: LedPattern::On,
+    green: LedPattern::Off,
 };
-const NEGATIVE: Lights = Lights {
-    green: Light::Blink,
+const NEGATIVE: LedPatterns = LedPatterns {
+    green: LedPattern::Blink,
     ..READY
 };
 
@@ -176,7 +177,7 @@ impl Running {
     }
 
     /// Presses, and waits for the LEDs that must follow.
-    fn press(&self, what: &str, lights: Lights) {
+    fn press(&self, what: &str, lights: LedPatterns) {
         assert!(self.bench.button.press());
         self.bench.leds.wait_until(what, |shown| *shown == lights);
     }
@@ -196,7 +197,7 @@ impl Running {
     fn end(self) -> (Vec<Verdict>, Result<End, ApplianceError>) {
         assert!(self.bench.button.shutdown());
         let result = self.thread.join().unwrap();
-        assert_eq!(self.bench.leds.latest(), Some(Lights::default()));
+        assert_eq!(self.bench.leds.latest(), Some(LedPatterns::default()));
         let findings = self.findings.lock().unwrap();
         let verdicts = findings.iter().map(|finding| finding.field.verdict);
         (verdicts.collect(), result)
@@ -471,10 +472,10 @@ fn an_unplugged_screen_stops_nothing_and_comes_back() {
         .bench
         .leds
         .wait_until("ready", |shown| *shown == READY);
-    running.bench.glass.unplug();
+    running.bench.display.unplug();
     deliver(&running, "_1");
     running.press("red", RED);
-    running.bench.glass.plug_in();
+    running.bench.display.plug_in();
     let glass = verdict_on("_1");
     running
         .bench
@@ -492,7 +493,7 @@ fn a_display_that_lost_its_power_is_drawn_again() {
     let running = Running::start_on(board, bench, TIMING, || unrecorded(&demo_model()));
     let identity = expected("_1").1;
     let wait_until_drawn = || {
-        let is_drawn = |_: &Lights| {
+        let is_drawn = |_: &LedPatterns| {
             // The minute may end between the two looks at the clock.
             let now = jiff::Zoned::now();
             let minutes = [&now - Span::new().minutes(1), now];
@@ -593,14 +594,14 @@ fn a_hold_switches_off_after_a_warning() {
         running
             .bench
             .button
-            .tell(ButtonEvent::ShutdownAhead(in_a_while))
+            .send(ButtonEvent::ShutdownPending(in_a_while))
     );
-    let warning = Lights {
-        red: Light::Breathe,
-        ..Lights::default()
+    let warning = LedPatterns {
+        red: LedPattern::Breathe,
+        ..LedPatterns::default()
     };
     leds.wait_until("the warning", |shown| *shown == warning);
-    assert!(running.bench.button.tell(ButtonEvent::ShutdownAverted));
+    assert!(running.bench.button.send(ButtonEvent::ShutdownCancelled));
     leds.wait_until("ready", |shown| *shown == READY);
     assert_eq!(running.end().1.unwrap(), End::Operator);
 }
@@ -823,7 +824,7 @@ fn a_box_without_a_button_takes_pictures_by_the_clock() {
     let running = Running::start(timing, &demo_model());
     deliver(&running, "_1");
     deliver(&running, "_0");
-    let two = |_: &Lights| running.findings().len() >= 2;
+    let two = |_: &LedPatterns| running.findings().len() >= 2;
     running.bench.leds.wait_until("two fields", two);
     running.end().1.unwrap();
 }
@@ -833,12 +834,12 @@ fn a_long_press_while_the_camera_works_ends_the_slide_after_that_field() {
     let running = Running::start(TIMING, &demo_model());
     running.bench.camera.will_stall();
     deliver(&running, "_1");
-    let capturing = Lights {
-        amber: Light::Blink,
-        ..Lights::default()
+    let capturing = LedPatterns {
+        amber: LedPattern::Blink,
+        ..LedPatterns::default()
     };
     running.press("capturing", capturing);
-    assert!(running.bench.button.tell_now(ButtonEvent::NextSlide));
+    assert!(running.bench.button.send_now(ButtonEvent::NextSlide));
     running.bench.camera.release();
     let leds = &running.bench.leds;
     leds.wait_until("a closed slide", |shown| *shown == CLOSED);
@@ -864,7 +865,7 @@ fn slides_of_a_box_without_a_button_end_by_themselves() {
     for label in ["_1", "_0", "_1"] {
         deliver(&running, label);
     }
-    let three = |_: &Lights| running.findings().len() >= 3;
+    let three = |_: &LedPatterns| running.findings().len() >= 3;
     running.bench.leds.wait_until("three fields", three);
     let slides = running.findings();
     let slides: Vec<_> = slides

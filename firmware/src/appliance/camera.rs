@@ -22,8 +22,8 @@ impl CameraThread {
         Worker::start("camera", move |task| match task {
             // An error says that nobody waits any more.
             Task::Capture(answer) => drop(answer.send(camera.capture())),
-            Task::Glimpse(answer) => drop(answer.send(camera.glimpse())),
-            Task::Rest => camera.rest(),
+            Task::Glimpse(answer) => drop(answer.send(camera.preview())),
+            Task::Rest => camera.stop_preview(),
         })
         .map(Self)
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use smearscope_artifacts::{ArtifactError, DecisionRule, EngineInfo, SlideRule};
 use smearscope_hardware::{
-    Board, Button, ButtonEvent, Canvas, Frame, HardwareError, Lights, Screen, StatusLeds,
+    Board, Button, ButtonEvent, Canvas, Frame, HardwareError, LedPatterns, Screen, StatusLeds,
     with_causes,
 };
 use tokio::sync::oneshot;
@@ -520,8 +520,8 @@ impl<R: FnMut(&Report)> Appliance<R> {
                 None => Event::HoldOver,
             },
             ButtonEvent::Repeat => Event::Repeat(self.last.clone()),
-            ButtonEvent::ShutdownAhead(at) => Event::ShutdownAhead(at),
-            ButtonEvent::ShutdownAverted => Event::ShutdownAverted,
+            ButtonEvent::ShutdownPending(at) => Event::ShutdownAhead(at),
+            ButtonEvent::ShutdownCancelled => Event::ShutdownAverted,
             ButtonEvent::Shutdown => Event::Shutdown,
         }
     }
@@ -568,7 +568,7 @@ struct Front {
     leds: Box<dyn StatusLeds>,
     screen: Box<dyn Screen>,
     /// What they show, as far as is known.
-    shown: Option<(Lights, Canvas)>,
+    shown: Option<(LedPatterns, Canvas)>,
 }
 
 impl Front {

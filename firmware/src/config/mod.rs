@@ -455,10 +455,10 @@ impl Raw {
             .filter(|key| !key.is_empty())
             .map(|key| key.parse().context("model.public_key"))
             .transpose()?;
-        self.oled.check()?;
-        self.camera.check()?;
-        self.pi.check()?;
-        self.linux.check()?;
+        self.oled.validate()?;
+        self.camera.validate()?;
+        self.pi.validate()?;
+        self.linux.validate()?;
         let storage = self.storage.validate()?;
         Ok(Config {
             raw,

@@ -246,13 +246,13 @@ mod tests {
             unreachable!("nobody presses")
         }
 
-        fn glimpse(&mut self) -> Result<Pixels, HardwareError> {
+        fn preview(&mut self) -> Result<Pixels, HardwareError> {
             self.0.send("glimpse").unwrap();
             let field = include_bytes!("../../../hardware/fields/field01_1.jpg");
             Ok(Pixels::Encoded(field.to_vec()))
         }
 
-        fn rest(&mut self) {
+        fn stop_preview(&mut self) {
             self.0.send("rest").unwrap();
         }
 
