@@ -17,7 +17,7 @@ use crate::analysis::quality::Quality;
 use crate::analysis::slide::{Slide, SlideSummary};
 use crate::records::{
     ElapsedEntry, EngineEntry, FieldEntry, FieldImages, Images, LazyStore, ModelEntry, SlideEntry,
-    Space, StandingEntry, Store,
+    Space, Store,
 };
 use crate::system::time::utc;
 
@@ -287,14 +287,7 @@ impl Field {
             log_odds: analysis.log_odds,
             threshold: manifest.decision.threshold,
             quality: quality(&analysis.quality),
-            standing: StandingEntry {
-                verdict: standing.verdict.word().into(),
-                reason: standing.verdict.reason().map(|reason| reason.to_string()),
-                probability: standing.probability,
-                fields: standing.fields,
-                refused: standing.refused,
-                unsaved: standing.unsaved,
-            },
+            standing: standing.into(),
             model: ModelEntry {
                 name: manifest.name.clone(),
                 version: manifest.version.to_string(),

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use serde::Serialize;
+
 use crate::analysis::finding::Finding;
 use crate::analysis::slide::SlideSummary;
 
@@ -38,7 +40,7 @@ pub enum State {
 }
 
 /// What the self-test found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SelfTest {
     /// Whether all is as it must be, but for parts that are missing: those may come back, and a fault
     /// tells of them.

@@ -203,6 +203,14 @@ pub struct Hias {
     pub classification: bool,
 }
 
+impl Mqtt {
+    /// Identifies this broker and device in the records' outbox, as a URL.
+    pub(crate) fn destination(&self) -> String {
+        let Broker { host, port, .. } = &self.broker;
+        format!("mqtt://{host}:{port}/{}/{}", self.prefix, self.device)
+    }
+}
+
 impl RawMqtt {
     /// Checks every value; `None` if no broker is named.
     ///

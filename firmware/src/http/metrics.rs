@@ -20,10 +20,10 @@ use crate::analysis::recorder::StageTimes;
 use crate::appliance::handle::{ApplianceEvent, Status};
 use crate::appliance::state;
 use crate::config::Config;
+use crate::config::mqtt::Mqtt;
 use crate::http::Context;
 use crate::http::blocking;
 use crate::http::problem::Problem;
-use crate::mqtt;
 use crate::records::Archive;
 use crate::system::host_metrics::{self, Room};
 use crate::system::shutdown::Shutdown;
@@ -232,7 +232,7 @@ pub(crate) async fn metrics(State(context): State<Context>) -> Result<Response, 
 
 /// `None` too while there are no records yet: that is no reason to say nothing at all.
 fn undelivered(config: &Config) -> Option<u64> {
-    let destination = config.mqtt.as_ref().map(mqtt::destination)?;
+    let destination = config.mqtt.as_ref().map(Mqtt::destination)?;
     let archive = Archive::open(config.state()?).ok()?;
     archive.undelivered(&destination).ok()?
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::analysis::slide::SlideSummary;
 use crate::records::IMAGES;
 
 use crate::records::RecordsError;
@@ -87,6 +88,19 @@ pub struct StandingEntry {
     /// Fields that could not be recorded, and count for nothing; rows of earlier versions do not tell.
     #[serde(default)]
     pub unsaved: u32,
+}
+
+impl From<&SlideSummary> for StandingEntry {
+    fn from(summary: &SlideSummary) -> Self {
+        Self {
+            verdict: summary.verdict.word().into(),
+            reason: summary.verdict.reason().map(|reason| reason.to_string()),
+            probability: summary.probability,
+            fields: summary.fields,
+            refused: summary.refused,
+            unsaved: summary.unsaved,
+        }
+    }
 }
 
 /// A model.
