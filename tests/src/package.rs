@@ -160,7 +160,7 @@ fn the_package_is_installed_works_and_goes_without_a_trace() {
         "embedded",
         model.to_str().unwrap(),
     ]);
-    assert!(verified.contains("files right"));
+    assert!(verified.contains("files verified"));
 
     // What the administrator wrote is there again after an upgrade, and after it was removed.
     let own = format!("# ours\n{}", fs::read_to_string(config).unwrap());
