@@ -1,4 +1,4 @@
-//! Home Assistant's discovery message, from which it (2024.11 or later) configures the appliance by itself.
+//! The discovery message for Home Assistant (2024.11 or later), which adds the appliance without further set-up.
 
 use serde_json::{Value, json};
 
