@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use image::RgbImage;
 use smearscope_artifacts::decode::{self, Limits, Picture};
@@ -12,8 +12,9 @@ use smearscope_artifacts::{
 use smearscope_hardware::{Frame, Pixels};
 use uuid::Uuid;
 
+use crate::analysis::finding::StageTimes;
 use crate::analysis::quality::{Downscaler, Problem, Quality, QualityGate};
-use crate::analysis::verdict::{Reason, Verdict};
+use crate::analysis::verdict::{Judgement, Reason};
 
 /// Longer side of an overlay in pixels: what a screen shows, and a Pi writes as PNG at once.
 const OVERLAY: u32 = 800;
@@ -32,7 +33,7 @@ pub struct Analyst {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Analysis {
     /// The verdict.
-    pub verdict: Verdict,
+    pub judgement: Judgement,
     /// Calibrated probability of the positive class, 0 to 1; `None` where the model was not asked.
     pub probability: Option<f32>,
     /// Calibrated log-odds of the positive class, for the slide; `None` where the model was not asked.
@@ -40,7 +41,7 @@ pub struct Analysis {
     /// What the gate measured.
     pub quality: Quality,
     /// Where the evidence for the positive class is strongest, if there is any.
-    pub strongest: Option<artifacts::Place>,
+    pub strongest: Option<artifacts::ImagePosition>,
     /// The evidence painted over the picture, where it was asked for and the model gives it.
     pub overlay: Option<Arc<RgbImage>>,
 }
@@ -54,17 +55,8 @@ pub struct Photograph {
     pub image: RgbImage,
     /// What came out.
     pub analysis: Analysis,
-    /// How long that took.
-    pub elapsed: Elapsed,
-}
-
-/// How long an analysis took.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Elapsed {
-    /// Decoding, judging the quality and making the model's input.
-    pub preparation: Duration,
-    /// The model; `None` where it was not asked.
-    pub inference: Option<Duration>,
+    /// How long decoding, gate and model took; the other stages are zero and `None`.
+    pub times: StageTimes,
 }
 
 /// Why a picture could not be analysed.
@@ -163,13 +155,13 @@ impl Analyst {
             self.slide = slide;
         }
         let decoding = began.elapsed();
-        let (analysis, mut elapsed) = self.analyse(&picture, earlier.as_ref())?;
-        elapsed.preparation += decoding;
+        let (analysis, mut times) = self.analyse(&picture, earlier.as_ref())?;
+        times.preparation += decoding;
         Ok(Photograph {
             encoded,
             image: picture.image,
             analysis,
-            elapsed,
+            times,
         })
     }
 
@@ -182,14 +174,14 @@ impl Analyst {
         &mut self,
         picture: &Picture,
         earlier: Option<&Picture>,
-    ) -> Result<(Analysis, Elapsed), AnalysisError> {
+    ) -> Result<(Analysis, StageTimes), AnalysisError> {
         let began = Instant::now();
         let refused = |problem, quality| {
-            let elapsed = Elapsed {
+            let times = StageTimes {
                 preparation: began.elapsed(),
-                inference: None,
+                ..StageTimes::default()
             };
-            Ok((Analysis::refused(problem, quality), elapsed))
+            Ok((Analysis::refused(problem, quality), times))
         };
         let mut quality = self.gate.assess(picture, earlier);
         if let Some(failure) = quality.failure() {
@@ -212,15 +204,16 @@ impl Analyst {
         let preparation = began.elapsed();
         let asked = Instant::now();
         let inference = prepared.infer()?;
-        let elapsed = Elapsed {
+        let times = StageTimes {
             preparation,
             inference: Some(asked.elapsed()),
+            ..StageTimes::default()
         };
         let decision = rule.decide(inference.margin);
         let evidence = inference.evidence.as_ref();
         let strongest = evidence.and_then(EvidenceMap::strongest);
         let analysis = Analysis {
-            verdict: Verdict::of(&decision),
+            judgement: Judgement::of(&decision),
             probability: Some(decision.probability),
             log_odds: Some(rule.log_odds(inference.margin)),
             quality,
@@ -229,14 +222,14 @@ impl Analyst {
                 .filter(|_| self.has_overlays)
                 .map(|evidence| Arc::new(overlay(&picture.image, evidence))),
         };
-        Ok((analysis, elapsed))
+        Ok((analysis, times))
     }
 }
 
 impl Analysis {
     fn refused(problem: Problem, quality: Quality) -> Self {
         Self {
-            verdict: Verdict::Inconclusive(Reason::Quality(problem)),
+            judgement: Judgement::inconclusive(Reason::Quality(problem)),
             probability: None,
             log_odds: None,
             quality,
@@ -247,7 +240,7 @@ impl Analysis {
 
     /// Why there is no verdict and by how much, if there is none.
     pub fn explanation(&self) -> Option<String> {
-        let reason = self.verdict.reason()?;
+        let reason = self.judgement.reason()?;
         Some(match self.quality.failure() {
             Some(figure) => format!("{reason} ({figure})"),
             None => reason.to_string(),
@@ -289,7 +282,7 @@ pub(crate) fn picture(
 fn overlay(image: &RgbImage, evidence: &EvidenceMap) -> RgbImage {
     let mut painted = evidence.paint(Downscaler::new(OVERLAY).copy(image));
     if let Some(place) = evidence.strongest() {
-        place.mark(&mut painted);
+        place.draw_ring(&mut painted);
     }
     painted
 }

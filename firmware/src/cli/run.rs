@@ -161,7 +161,11 @@ fn left_out(feature: &str) -> HardwareError {
 }
 
 fn verdict_line(report: &Report) -> String {
-    let Finding { field, slide, kept } = &report.finding;
+    let Finding {
+        field,
+        slide,
+        saved,
+    } = &report.finding;
     let probability = |probability: Option<f32>| {
         probability.map_or_else(String::new, |probability| format!(" p={probability:.3}"))
     };
@@ -169,7 +173,7 @@ fn verdict_line(report: &Report) -> String {
         format!(" (threshold {:.2})", report.threshold)
     });
     let reason = field.explanation().map_or_else(String::new, |reason| {
-        let hint = field.verdict.reason().map_or("", |reason| reason.hint());
+        let hint = field.judgement.reason().map_or("", |reason| reason.hint());
         format!(" ({reason}: {hint})")
     });
     let notice = if report.identity.is_demo {
@@ -177,18 +181,18 @@ fn verdict_line(report: &Report) -> String {
     } else {
         "research use only"
     };
-    let kept = match kept {
+    let saved = match saved {
         SaveOutcome::Saved(id) => format!(" · saved as {id}"),
         SaveOutcome::NotSaved => " · NOT SAVED, does not count".into(),
         SaveOutcome::Unwanted => String::new(),
     };
     format!(
-        "verdict: {}{}{threshold}{reason} · {} · slide {}: {}{} of {} fields{kept} · {notice} · {} on {}",
-        field.verdict.word(),
+        "verdict: {}{}{threshold}{reason} · {} · slide {}: {}{} of {} fields{saved} · {notice} · {} on {}",
+        field.judgement.verdict().as_str(),
         probability(field.probability),
         report.source,
         slide.slide,
-        slide.verdict.word(),
+        slide.judgement.verdict().as_str(),
         probability(slide.probability),
         slide.fields,
         report.identity.model,

@@ -184,6 +184,16 @@ pub struct Mqtt {
     pub discovery: Option<String>,
 }
 
+impl Mqtt {
+    /// Names the broker and the topics in the table of deliveries.
+    pub(crate) fn destination(&self) -> String {
+        format!(
+            "mqtt://{}:{}/{}/{}",
+            self.broker.host, self.broker.port, self.prefix, self.device
+        )
+    }
+}
+
 /// `[hias]` as it is used.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hias {
@@ -201,14 +211,6 @@ pub struct Hias {
     pub states: StatesTopic,
     /// Whether `Classification` is published as well.
     pub classification: bool,
-}
-
-impl Mqtt {
-    /// Identifies this broker and device in the records' outbox, as a URL.
-    pub(crate) fn destination(&self) -> String {
-        let Broker { host, port, .. } = &self.broker;
-        format!("mqtt://{host}:{port}/{}/{}", self.prefix, self.device)
-    }
 }
 
 impl RawMqtt {

@@ -6,12 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use smearscope_artifacts::Verdict;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Interval, MissedTickBehavior, interval_at};
 
-use crate::analysis::finding::Finding;
-use crate::analysis::finding::SaveOutcome;
-use crate::analysis::verdict::Verdict;
+use crate::analysis::finding::{Finding, SaveOutcome};
 use crate::appliance::handle::{ApplianceEvent, ApplianceHandle, Report};
 use crate::appliance::state::State;
 use crate::config::Config;
@@ -174,18 +173,18 @@ impl Agent {
 
     /// The state of a verdict, and its classification if that is configured.
     fn verdict(&self, report: &Report) -> Vec<Message> {
-        let Finding { field, kept, .. } = &report.finding;
+        let Finding { field, saved, .. } = &report.finding;
         let inconclusive = |reason: &str| ("Inconclusive", format!("No verdict: {reason}"), None);
-        let (word, message, confidence) = match field.verdict {
+        let (word, message, confidence) = match field.judgement.verdict() {
             // As on the screen: a field that is not saved has no verdict.
-            _ if *kept == SaveOutcome::NotSaved => inconclusive(NOT_SAVED),
+            _ if *saved == SaveOutcome::NotSaved => inconclusive(NOT_SAVED),
             Verdict::Positive => ("Positive", DETECTED.into(), field.probability),
             Verdict::Negative => (
                 "Negative",
                 NOT_DETECTED.into(),
                 field.probability.map(|probability| 1.0 - probability),
             ),
-            Verdict::Inconclusive(_) => inconclusive(&field.explanation().unwrap_or_default()),
+            Verdict::Inconclusive => inconclusive(&field.explanation().unwrap_or_default()),
         };
         let mut messages = vec![self.state("Prediction", word, &message)];
         if self.settings.classification {
@@ -292,7 +291,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::analysis::verdict::Reason;
+    use crate::analysis::verdict::{Judgement, Reason};
     use crate::appliance::handle::connect;
     use crate::appliance::handle::tests::report;
     use crate::appliance::state::tests::finding;
@@ -322,9 +321,9 @@ mod tests {
         parsed.collect()
     }
 
-    fn analysed(verdict: Verdict, probability: Option<f32>) -> ApplianceEvent {
+    fn analysed(judgement: Judgement, probability: Option<f32>) -> ApplianceEvent {
         ApplianceEvent::Analysed(Arc::new(Report {
-            finding: finding(verdict, probability),
+            finding: finding(judgement, probability),
             ..report()
         }))
     }
@@ -341,21 +340,21 @@ mod tests {
         assert_eq!(parsed(&[message]), [(topic.clone(), processing.clone())]);
         assert_eq!(agent.announce_press(&State::Capturing(now)), None);
         assert_eq!(agent.announce_press(&State::Analysing), None);
-        let positive = parsed(&agent.messages(&analysed(Verdict::Positive, Some(0.9))));
+        let positive = parsed(&agent.messages(&analysed(Judgement::POSITIVE, Some(0.9))));
         let expected = json!({
             "Type": "Prediction", "Name": "ALL", "State": "Positive",
             "Message": "Acute Lymphoblastic Leukemia detected!"
         });
         assert_eq!(positive, [(topic.clone(), expected)]);
         // `Processing` comes first even if no press was announced.
-        let negative = parsed(&agent.messages(&analysed(Verdict::Negative, Some(0.1))));
+        let negative = parsed(&agent.messages(&analysed(Judgement::NEGATIVE, Some(0.1))));
         assert_eq!(negative[0], (topic, processing));
         assert_eq!(negative[1].1["State"], "Negative");
         assert_eq!(
             negative[1].1["Message"],
             "Acute Lymphoblastic Leukemia not detected!"
         );
-        let undecided = analysed(Verdict::Inconclusive(Reason::Undecided), Some(0.5));
+        let undecided = analysed(Judgement::inconclusive(Reason::Undecided), Some(0.5));
         let inconclusive = parsed(&agent.messages(&undecided));
         assert_eq!(inconclusive[1].1["State"], "Inconclusive");
         assert_eq!(
@@ -367,8 +366,8 @@ mod tests {
     #[tokio::test]
     async fn a_field_that_is_not_saved_has_no_verdict() {
         let mut agent = agent("classification = true\n");
-        let mut finding = finding(Verdict::Positive, Some(0.9));
-        finding.kept = SaveOutcome::NotSaved;
+        let mut finding = finding(Judgement::POSITIVE, Some(0.9));
+        finding.saved = SaveOutcome::NotSaved;
         let not_saved = ApplianceEvent::Analysed(Arc::new(Report {
             finding,
             ..report()
@@ -403,7 +402,7 @@ mod tests {
     #[tokio::test]
     async fn classifications_are_published_if_configured() {
         let mut agent = agent("classification = true\n");
-        let messages = parsed(&agent.messages(&analysed(Verdict::Negative, Some(0.25))));
+        let messages = parsed(&agent.messages(&analysed(Judgement::NEGATIVE, Some(0.25))));
         assert_eq!(messages[2].0, "hospital/Agents/lab/scope/Classification");
         assert_eq!(messages[2].1["Diagnosis"], "Negative");
         assert_eq!(messages[2].1["Confidence"], 0.75);

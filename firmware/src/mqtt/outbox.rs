@@ -1,13 +1,13 @@
 //! Verdicts that the broker does not have yet, read from the records on a separate thread.
 
-use tokio::sync::oneshot;
+use smearscope_hardware::with_causes;
 
 use crate::config::Config;
 use crate::config::mqtt::Mqtt;
 use crate::mqtt::connection::BrokerError;
 use crate::mqtt::payload;
 use crate::records::{self, RecordsError};
-use crate::system::worker::Worker;
+use crate::system::worker::{Worker, WorkerPanicked};
 
 /// A verdict to deliver.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,10 +56,8 @@ impl Outbox for records::Outbox {
     }
 }
 
-type Job = Box<dyn FnOnce(&mut dyn Outbox) + Send>;
-
 /// The thread that reads and writes an outbox.
-pub(crate) struct OutboxWorker(Worker<Job, ()>);
+pub(crate) struct OutboxWorker(Worker<Box<dyn Outbox>>);
 
 /// Opens the outbox of the records; `None` if the appliance keeps no records.
 ///
@@ -82,8 +80,8 @@ impl OutboxWorker {
     ///
     /// # Errors
     /// If the system cannot start another thread.
-    pub(crate) fn start(mut outbox: impl Outbox) -> std::io::Result<Self> {
-        Worker::start("outbox", move |job: Job| job(&mut outbox)).map(Self)
+    pub(crate) fn start(outbox: impl Outbox) -> std::io::Result<Self> {
+        Worker::start("outbox", Box::new(outbox) as Box<dyn Outbox>).map(Self)
     }
 
     /// Runs `operation` on the thread and waits for its result.
@@ -94,15 +92,10 @@ impl OutboxWorker {
         &self,
         operation: impl FnOnce(&mut dyn Outbox) -> Result<T, RecordsError> + Send + 'static,
     ) -> Result<T, BrokerError> {
-        let (sender, receiver) = oneshot::channel();
-        let job = Box::new(move |outbox: &mut dyn Outbox| {
-            // Fails only if the caller no longer waits.
-            let _ = sender.send(operation(outbox));
-        });
-        let crashed = || BrokerError::Outbox("the outbox crashed".into());
-        self.0.ask(job).await.map_err(|_| crashed())?;
-        let result = receiver.await.map_err(|_| crashed())?;
-        result.map_err(|error| BrokerError::Outbox(smearscope_hardware::with_causes(&error)))
+        let result = self.0.ask(|outbox| operation(&mut **outbox)).await;
+        result
+            .map_err(|WorkerPanicked| BrokerError::Outbox("the outbox crashed".into()))?
+            .map_err(|error| BrokerError::Outbox(with_causes(&error)))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The JSON that is published.
 
 use serde::Serialize;
+use smearscope_artifacts::Verdict;
 use uuid::Uuid;
 
 use crate::analysis::finding::SaveOutcome;
@@ -8,19 +9,20 @@ use crate::analysis::identity::DEMO_NOTICE;
 use crate::analysis::slide::SlideSummary;
 use crate::appliance::handle::{Report, Status};
 use crate::appliance::state::State;
-use crate::records::{FieldEntry, StandingEntry};
+use crate::records::{FieldEntry, SlideSummaryEntry};
+use crate::report::types::StateName;
 use crate::system::host_metrics::HostMetrics;
 use crate::system::time::utc;
 
 /// The verdict on a field: topics `verdict` and `last_verdict`.
 #[derive(Serialize)]
-struct VerdictPayload<'a> {
+struct VerdictPayload {
     /// The record's id; a random one if the field is not recorded.
     id: Uuid,
     /// The row in the records, if known.
     seq: Option<i64>,
     captured_at: String,
-    verdict: &'a str,
+    verdict: Verdict,
     reason: Option<String>,
     probability: Option<f32>,
     threshold: f32,
@@ -44,7 +46,7 @@ struct SlidePayload {
     /// Whether the slide is closed.
     closed: bool,
     #[serde(flatten)]
-    summary: StandingEntry,
+    summary: SlideSummaryEntry,
 }
 
 impl SlidePayload {
@@ -61,7 +63,7 @@ impl SlidePayload {
 /// What the appliance is doing: topic `state`.
 #[derive(Serialize)]
 struct StatePayload<'a> {
-    state: &'static str,
+    state: StateName,
     /// In the state `fault`, what failed and what to do about it.
     fault: Option<&'a str>,
     slide: u32,
@@ -90,7 +92,7 @@ pub(crate) fn recorded_verdict(seq: i64, field: &FieldEntry) -> Vec<u8> {
         id: field.id,
         seq: Some(seq),
         captured_at: field.captured_at.clone(),
-        verdict: &field.verdict,
+        verdict: field.verdict,
         reason: field.reason.clone(),
         probability: field.probability,
         threshold: field.threshold,
@@ -111,7 +113,7 @@ pub(crate) fn recorded_verdict(seq: i64, field: &FieldEntry) -> Vec<u8> {
 /// The verdict on a field that was just analysed, recorded or not.
 pub(crate) fn live_verdict(report: &Report) -> Vec<u8> {
     let field = &report.finding.field;
-    let (id, saved) = match report.finding.kept {
+    let (id, saved) = match report.finding.saved {
         SaveOutcome::Saved(id) => (id, Some(true)),
         SaveOutcome::NotSaved => (Uuid::now_v7(), Some(false)),
         SaveOutcome::Unwanted => (Uuid::now_v7(), None),
@@ -120,7 +122,7 @@ pub(crate) fn live_verdict(report: &Report) -> Vec<u8> {
         id,
         seq: None,
         captured_at: utc(jiff::Timestamp::now()),
-        verdict: field.verdict.word(),
+        verdict: field.judgement.verdict(),
         reason: field.explanation(),
         probability: field.probability,
         threshold: report.threshold,
@@ -146,7 +148,7 @@ pub(crate) fn state(status: &Status) -> Vec<u8> {
         _ => None,
     };
     json(&StatePayload {
-        state: state_name(&status.state),
+        state: StateName::from(&*status.state),
         fault,
         slide: status.slide,
         fields: status.fields,
@@ -179,22 +181,6 @@ fn notice(is_demo: bool) -> &'static str {
         DEMO_NOTICE
     } else {
         "research use only"
-    }
-}
-
-fn state_name(state: &State) -> &'static str {
-    match state {
-        State::Starting => "starting",
-        State::SelfTest(_) => "selftest",
-        State::Ready => "ready",
-        State::Capturing(_) => "capturing",
-        State::Analysing => "analysing",
-        State::Verdict(_) => "verdict",
-        State::SlideClosed(_) => "slide_closed",
-        State::Again(_) => "again",
-        State::SwitchingOff { .. } => "switching_off",
-        State::Fault(_) => "fault",
-        State::Off => "off",
     }
 }
 

@@ -177,7 +177,7 @@ impl Publisher {
         match event {
             ApplianceEvent::Analysed(report) => {
                 let verdict = payload::live_verdict(&report);
-                let is_recorded = matches!(report.finding.kept, SaveOutcome::Saved(_));
+                let is_recorded = matches!(report.finding.saved, SaveOutcome::Saved(_));
                 if self.outbox.is_none() || !is_recorded {
                     // The outbox does not contain this verdict.
                     let live = Message::transient(self.topic("verdict"), verdict.clone());

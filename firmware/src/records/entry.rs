@@ -1,5 +1,6 @@
 //! What the rows say.
 
+use smearscope_artifacts::Verdict;
 use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,7 @@ use crate::analysis::slide::SlideSummary;
 use crate::records::IMAGES;
 
 use crate::records::RecordsError;
-use crate::report::types;
+use crate::report::picture::Figure;
 
 /// A slide, written with its first field.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -39,8 +40,8 @@ pub struct FieldEntry {
     pub captured_at: String,
     /// The device or file that it came from.
     pub source: String,
-    /// `Positive`, `Negative` or `Inconclusive`.
-    pub verdict: String,
+    /// The verdict.
+    pub verdict: Verdict,
     /// Why it is inconclusive, if it is.
     #[schema(required)]
     pub reason: Option<String>,
@@ -53,10 +54,10 @@ pub struct FieldEntry {
     /// Probability from which on a verdict is positive.
     pub threshold: f32,
     /// What the quality gate measured: per figure its value, its limit and whether it passed.
-    #[schema(value_type = std::collections::BTreeMap<String, types::Figure>)]
+    #[schema(value_type = std::collections::BTreeMap<String, Figure>)]
     pub quality: serde_json::Value,
     /// What the slide came to with this field.
-    pub standing: StandingEntry,
+    pub standing: SlideSummaryEntry,
     /// The model that was asked.
     pub model: ModelEntry,
     /// What ran it.
@@ -72,9 +73,9 @@ pub struct FieldEntry {
 
 /// What a slide came to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct StandingEntry {
-    /// `Positive`, `Negative` or `Inconclusive`.
-    pub verdict: String,
+pub struct SlideSummaryEntry {
+    /// The verdict.
+    pub verdict: Verdict,
     /// Why it is inconclusive, if it is.
     #[schema(required)]
     pub reason: Option<String>,
@@ -90,11 +91,11 @@ pub struct StandingEntry {
     pub unsaved: u32,
 }
 
-impl From<&SlideSummary> for StandingEntry {
+impl From<&SlideSummary> for SlideSummaryEntry {
     fn from(summary: &SlideSummary) -> Self {
         Self {
-            verdict: summary.verdict.word().into(),
-            reason: summary.verdict.reason().map(|reason| reason.to_string()),
+            verdict: summary.judgement.verdict(),
+            reason: summary.judgement.reason().map(|reason| reason.to_string()),
             probability: summary.probability,
             fields: summary.fields,
             refused: summary.refused,

@@ -1,18 +1,19 @@
 //! What is answered about an image that is no field of a slide: on the command line, and over a network.
 
 use serde::Serialize;
-use smearscope_artifacts::Place;
+use smearscope_artifacts::ImagePosition;
+use smearscope_artifacts::Verdict;
 use utoipa::ToSchema;
 
 use crate::analysis::analyst::{Analysis, Analyst};
 use crate::analysis::quality::Quality;
-use crate::report::types;
+use crate::report::picture::{Figure, Spot};
 
 /// What came out for an image.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Answer {
     /// The verdict.
-    pub(crate) verdict: types::Verdict,
+    pub(crate) verdict: Verdict,
     /// Why there is none, if there is none.
     #[schema(required)]
     reason: Option<String>,
@@ -25,10 +26,10 @@ pub(crate) struct Answer {
     /// Probability from which on the verdict is positive.
     threshold: f32,
     /// Where the evidence for the positive class is strongest, if there is any: 0 to 1 from left and top.
-    #[schema(required, value_type = Option<types::Spot>)]
-    strongest: Option<Place>,
+    #[schema(required, value_type = Option<Spot>)]
+    strongest: Option<ImagePosition>,
     /// What the quality gate measured.
-    #[schema(value_type = std::collections::BTreeMap<String, types::Figure>)]
+    #[schema(value_type = std::collections::BTreeMap<String, Figure>)]
     quality: Quality,
     /// The engine that ran the model.
     engine: &'static str,
@@ -46,9 +47,9 @@ impl Answer {
     pub(crate) fn new(analyst: &Analyst, analysis: &Analysis, elapsed_ms: f64) -> Self {
         let (manifest, engine) = (analyst.manifest(), analyst.engine());
         Self {
-            verdict: analysis.verdict.into(),
+            verdict: analysis.judgement.verdict(),
             reason: analysis.explanation(),
-            hint: analysis.verdict.reason().map(|reason| reason.hint()),
+            hint: analysis.judgement.reason().map(|reason| reason.hint()),
             probability: analysis.probability,
             threshold: manifest.decision.threshold,
             strongest: analysis.strongest,
@@ -81,7 +82,7 @@ impl Answer {
 /// What an answer says to people.
 pub(crate) struct Said<'a> {
     /// The verdict.
-    pub(crate) verdict: types::Verdict,
+    pub(crate) verdict: Verdict,
     /// Of the positive class, if the model was asked.
     pub(crate) probability: Option<f32>,
     /// Why there is no verdict, if there is none.
