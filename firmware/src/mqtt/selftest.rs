@@ -1,8 +1,7 @@
-//! A self-test that somebody asks for while the appliance is at work.
+//! A self-test on request, while the appliance runs.
 
 use std::sync::Arc;
 
-use serde::Serialize;
 use tokio::task::JoinHandle;
 
 use crate::appliance::checks;
@@ -10,58 +9,86 @@ use crate::appliance::handle::{ApplianceHandle, Status};
 use crate::appliance::state::{SelfTest, State};
 use crate::config::Config;
 
-/// What is known of the appliance now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Condition {
-    /// Whether all is as it must be.
-    pub(crate) passed: bool,
-    /// A line each; what is wrong comes first.
-    pub(crate) lines: Vec<String>,
+/// Runs one self-test at a time in the background. `Request` says who asked for it.
+pub(crate) struct SelfTestRunner<Request> {
+    config: Arc<Config>,
+    handle: ApplianceHandle,
+    running: Option<(Request, JoinHandle<SelfTest>)>,
 }
 
-/// Checks storage and clock anew, on a thread of its own, and joins what the appliance found out of model,
-/// engine and board: those are at work and cannot be checked beside it.
-pub(crate) fn begin(config: &Arc<Config>, handle: &ApplianceHandle) -> JoinHandle<Condition> {
-    let config = Arc::clone(config);
-    let status = handle.status();
-    tokio::task::spawn_blocking(move || {
-        let checks = checks::surroundings(&config);
-        let status = status.borrow().clone();
-        condition(
-            &status,
-            checks
-                .iter()
-                .map(|check| (check.passed, check.detail.as_str())),
-        )
-    })
-}
-
-fn condition<'a>(status: &Status, checks: impl Iterator<Item = (bool, &'a str)>) -> Condition {
-    let (mut wrong, mut right) = (Vec::new(), Vec::new());
-    if let State::Fault(fault) = &*status.state {
-        wrong.push(fault.message.clone());
-    }
-    for (passed, detail) in checks {
-        if passed {
-            right.push(detail.to_owned());
-        } else {
-            wrong.push(detail.to_owned());
+impl<Request: Clone> SelfTestRunner<Request> {
+    /// No self-test is running yet.
+    pub(crate) fn new(config: Arc<Config>, handle: ApplianceHandle) -> Self {
+        Self {
+            config,
+            handle,
+            running: None,
         }
     }
-    match &status.self_test {
-        Some(SelfTest {
-            passed: true,
-            lines,
-        }) => right.extend(lines.iter().cloned()),
-        Some(SelfTest {
-            passed: false,
-            lines,
-        }) => wrong.extend(lines.iter().cloned()),
-        None => wrong.push("the model is still being checked".into()),
+
+    /// Starts a self-test on a thread for blocking work.
+    ///
+    /// # Errors
+    /// If one is already running.
+    pub(crate) fn start(&mut self, request: Request) -> Result<(), &'static str> {
+        if self.running.is_some() {
+            return Err("a self-test is running");
+        }
+        let config = Arc::clone(&self.config);
+        let status = self.handle.status();
+        let task = tokio::task::spawn_blocking(move || {
+            let checks = checks::surroundings(&config);
+            let status = status.borrow().clone();
+            let checks = checks.iter();
+            summarise(
+                &status,
+                checks.map(|check| (check.passed, check.detail.as_str())),
+            )
+        });
+        self.running = Some((request, task));
+        Ok(())
     }
-    Condition {
-        passed: wrong.is_empty(),
-        lines: wrong.into_iter().chain(right).collect(),
+
+    /// Waits for the result of the running self-test, forever if there is none. Cancel-safe.
+    pub(crate) async fn result(&mut self) -> (Request, SelfTest) {
+        let Some((request, task)) = &mut self.running else {
+            return std::future::pending().await;
+        };
+        let result = task.await.unwrap_or_else(|error| SelfTest {
+            passed: false,
+            lines: vec![format!("the self-test crashed: {error}")],
+        });
+        let request = request.clone();
+        self.running = None;
+        (request, result)
+    }
+}
+
+/// Combines fresh checks of storage and clock with what the appliance knows of model, engine and board:
+/// those are in use and cannot be checked now.
+fn summarise<'a>(status: &Status, checks: impl Iterator<Item = (bool, &'a str)>) -> SelfTest {
+    let (mut failed, mut passed) = (Vec::new(), Vec::new());
+    if let State::Fault(fault) = &*status.state {
+        failed.push(fault.message.clone());
+    }
+    for (has_passed, detail) in checks {
+        let lines = if has_passed { &mut passed } else { &mut failed };
+        lines.push(detail.to_owned());
+    }
+    match &status.self_test {
+        Some(at_start) => {
+            let lines = if at_start.passed {
+                &mut passed
+            } else {
+                &mut failed
+            };
+            lines.extend(at_start.lines.iter().cloned());
+        }
+        None => failed.push("the model is still being checked".into()),
+    }
+    SelfTest {
+        passed: failed.is_empty(),
+        lines: failed.into_iter().chain(passed).collect(),
     }
 }
 
@@ -72,32 +99,29 @@ mod tests {
     use crate::appliance::state::Fault;
 
     #[test]
-    fn what_is_wrong_comes_first() {
+    fn failures_come_first() {
         let status = connect().0.status().borrow().clone();
-        let found = |state, passed| Status {
+        let with = |state, passed| Status {
             state: Arc::new(state),
             self_test: Some(SelfTest {
                 passed,
-                lines: vec!["model right".into()],
+                lines: vec!["model verified".into()],
             }),
             ..status.clone()
         };
-        let right = condition(
-            &found(State::Ready, true),
-            [(true, "clock set")].into_iter(),
-        );
-        assert!(right.passed);
-        assert_eq!(right.lines, ["clock set", "model right"]);
+        let passed = summarise(&with(State::Ready, true), [(true, "clock set")].into_iter());
+        assert!(passed.passed);
+        assert_eq!(passed.lines, ["clock set", "model verified"]);
         let checks = [(true, "clock set"), (false, "disk full")];
-        let wrong = condition(&found(State::Ready, true), checks.into_iter());
-        assert!(!wrong.passed);
-        assert_eq!(wrong.lines, ["disk full", "clock set", "model right"]);
+        let failed = summarise(&with(State::Ready, true), checks.into_iter());
+        assert!(!failed.passed);
+        assert_eq!(failed.lines, ["disk full", "clock set", "model verified"]);
         let fault = Fault {
             message: "no camera".into(),
             is_final: false,
         };
-        let wrong = condition(&found(State::Fault(fault), false), [].into_iter());
-        assert_eq!(wrong.lines, ["no camera", "model right"]);
-        assert!(!condition(&status, [].into_iter()).passed);
+        let failed = summarise(&with(State::Fault(fault), false), [].into_iter());
+        assert_eq!(failed.lines, ["no camera", "model verified"]);
+        assert!(!summarise(&status, [].into_iter()).passed);
     }
 }
