@@ -1,4 +1,4 @@
-//! What a bench consists of and how its parts are set up, as the configuration says it.
+//! Settings of the hardware, as they appear in the configuration file.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,41 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::ScreenSize;
 use crate::burn_in::BurnIn;
 use crate::oled::OledSetup;
+use crate::settings::{InvalidValue, Settings};
 
-/// A value that no bench can have; the message says what is possible.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{key} = {value} is impossible; {possible}")]
-pub struct Impossible {
-    /// The key, with its section.
-    pub key: String,
-    /// Its value.
-    pub value: String,
-    /// What to write instead.
-    pub possible: String,
-}
-
-fn within<T: PartialOrd + std::fmt::Display>(
-    key: &str,
-    value: T,
-    range: std::ops::RangeInclusive<T>,
-) -> Result<(), Impossible> {
-    if range.contains(&value) {
-        return Ok(());
-    }
-    let possible = format!("use {} to {}", range.start(), range.end());
-    Err(impossible(key, value, possible))
-}
-
-fn impossible(key: &str, value: impl std::fmt::Display, possible: impl Into<String>) -> Impossible {
-    Impossible {
-        key: key.into(),
-        value: value.to_string(),
-        possible: possible.into(),
-    }
-}
-
-/// Which parts a bench has, and how those are set up that every board connects in the same way.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// The parts of a bench, and the settings of those that every board connects in the same way.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Equipment {
     /// The display.
     pub display: Display,
@@ -50,13 +19,13 @@ pub struct Equipment {
     pub leds: Wired,
     /// The push-button.
     pub button: Wired,
-    /// The display's address and looks.
+    /// Settings of the display.
     pub oled: OledConfig,
-    /// The camera.
+    /// Settings of the camera.
     pub camera: CameraConfig,
 }
 
-/// Which display.
+/// Type of display.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Display {
     /// SSD1306 of 128×64 pixels.
@@ -66,13 +35,13 @@ pub enum Display {
     /// SSD1306 of 128×32 pixels.
     #[serde(rename = "128x32")]
     Rows32,
-    /// There is none.
+    /// Not fitted.
     #[serde(rename = "none")]
     None,
 }
 
 impl Display {
-    /// How large it is, if there is one.
+    /// Size of the display; `None` if not fitted.
     pub fn size(self) -> Option<ScreenSize> {
         match self {
             Self::Rows64 => Some(ScreenSize::Rows64),
@@ -82,45 +51,32 @@ impl Display {
     }
 }
 
-/// Whether a part is wired to the board's pins.
+/// Whether a part is connected to GPIO pins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Wired {
-    /// To the pins that the board's section names.
+    /// Connected to the pins in the section of the board.
     #[default]
     Gpio,
-    /// There is none.
+    /// Not fitted.
     None,
 }
 
-/// The display's address and looks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct OledConfig {
-    /// Number N of `/dev/i2c-N`.
-    pub bus: u8,
-    /// 7-bit address on the bus: `0x3C`, or `0x3D` on some modules.
-    pub address: u8,
-    /// How the module is turned: 0 or 180 degrees.
-    pub rotation: u16,
-    /// Contrast, 0 (dim) to 255.
-    pub contrast: u8,
-    /// Seconds without anybody after which it is dimmed; 0: never.
-    pub dim_after_s: u32,
-    /// Seconds after which the picture moves on by a pixel; 0: never.
-    pub shift_every_s: u32,
-}
-
-impl Default for OledConfig {
-    fn default() -> Self {
-        Self {
-            bus: 1,
-            address: 0x3c,
-            rotation: 0,
-            contrast: 0x5f,
-            dim_after_s: 300,
-            shift_every_s: 120,
-        }
+crate::settings! {
+    /// OLED display of a real bench, on any board.
+    pub struct OledConfig in "oled" {
+        /// Number of the I2C bus: N of `/dev/i2c-N`.
+        bus: u8 = 1;
+        /// 7-bit I2C address: 60 (`0x3C`), on some modules 61 (`0x3D`).
+        address: u8 = 0x3c, valid(8..=119, "0x08 to 0x77");
+        /// Mounting rotation in degrees: 180 for a module that is mounted upside down.
+        rotation: u16 = 0, valid(one of 0, 180);
+        /// Contrast; 0 is dim.
+        contrast: u8 = 0x5f, valid(0..=255);
+        /// Idle seconds after which the display is dimmed, to prevent burn-in; 0: never.
+        dim_after_s: u32 = 300;
+        /// Seconds after which the picture shifts by one pixel, to prevent burn-in; 0: never.
+        shift_every_s: u32 = 120;
     }
 }
 
@@ -144,96 +100,58 @@ impl OledConfig {
             },
         }
     }
-
-    /// Checks every value.
-    ///
-    /// # Errors
-    /// [`Impossible`] for the first that is.
-    pub fn check(&self) -> Result<(), Impossible> {
-        if !(0x08..=0x77).contains(&self.address) {
-            let address = format!("{:#04X}", self.address);
-            let possible = "I2C addresses are 0x08 to 0x77 (8 to 119)";
-            return Err(impossible("oled.address", address, possible));
-        }
-        if ![0, 180].contains(&self.rotation) {
-            return Err(impossible("oled.rotation", self.rotation, "use 0 or 180"));
-        }
-        Ok(())
-    }
 }
 
-/// The camera and how it takes pictures.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct CameraConfig {
-    /// Where it is.
-    pub device: Device,
-    /// How it sends its pictures.
-    pub format: Format,
-    /// Width in pixels; 0: that of the largest picture within `max_megapixels`.
-    pub width: u32,
-    /// Height in pixels; 0: the same.
-    pub height: u32,
-    /// Largest picture to choose, in megapixels.
-    pub max_megapixels: u32,
-    /// Exposure time in units of 100 µs.
-    pub exposure: Setting,
-    /// White balance in kelvin.
-    pub white_balance: Setting,
-    /// Gain in units of the camera's own.
-    pub gain: Setting,
-    /// Frames that are dropped first: cameras damage some of them.
-    pub warm_up_frames: u32,
-    /// Frames within which the exposure must come to rest, else the picture is refused; 0: it is not
-    /// waited for.
-    pub settle_frames: u32,
-}
-
-impl Default for CameraConfig {
-    fn default() -> Self {
-        Self {
-            device: Device::default(),
-            format: Format::Auto,
-            width: 0,
-            height: 0,
-            max_megapixels: 8,
-            exposure: Setting::default(),
-            white_balance: Setting::default(),
-            gain: Setting::default(),
-            warm_up_frames: 2,
-            settle_frames: 30,
-        }
+crate::settings! {
+    /// USB camera of a real bench, on any board.
+    pub struct CameraConfig in "camera" {
+        /// Device file: `/dev/videoN`, its number N, or, better, a link in `/dev/v4l/by-id`.
+        device: Device = Device::default();
+        /// Pixel format; "auto": the one with the highest frame rate at the largest size.
+        format: Format = Format::Auto;
+        /// Width in pixels; 0: that of the largest mode within `max_megapixels`.
+        width: u32 = 0, valid(0..=65_535);
+        /// Height in pixels; 0: that of the largest mode within `max_megapixels`.
+        height: u32 = 0, valid(0..=65_535);
+        /// Largest mode to choose, in megapixels.
+        max_megapixels: u32 = 8, valid(1..=200);
+        /// Exposure time in units of 100 µs.
+        exposure: Setting = Setting::default();
+        /// White balance in kelvin.
+        white_balance: Setting = Setting::default();
+        /// Gain in the units of the camera; `v4l2-ctl --list-ctrls` shows the range.
+        gain: Setting = Setting::default();
+        /// Frames to drop first, because many cameras damage the first ones.
+        warm_up_frames: u32 = 2, valid(0..=100);
+        /// Frames allowed for auto-exposure to settle before the capture is refused; 0: do not wait.
+        settle_frames: u32 = 30, valid(0..=300);
     }
 }
 
 impl CameraConfig {
-    /// Checks every value; what a camera offers is known only when it is there.
+    /// Checks every value. Whether the camera supports it is checked when it is opened.
     ///
     /// # Errors
-    /// [`Impossible`] for the first that is.
-    pub fn check(&self) -> Result<(), Impossible> {
+    /// [`InvalidValue`] for the first invalid one.
+    pub fn validate(&self) -> Result<(), InvalidValue> {
         if self.device.path().as_os_str().is_empty() {
-            let possible = "name /dev/videoN, its number, or its link in /dev/v4l/by-id";
-            return Err(impossible("camera.device", "\"\"", possible));
+            let requirement = "must be /dev/videoN, N, or a link in /dev/v4l/by-id";
+            return Err(InvalidValue::new("camera.device", "\"\"", requirement));
         }
-        within("camera.width", self.width, 0..=65_535)?;
-        within("camera.height", self.height, 0..=65_535)?;
-        within("camera.max_megapixels", self.max_megapixels, 1..=200)?;
-        within("camera.warm_up_frames", self.warm_up_frames, 0..=100)?;
-        within("camera.settle_frames", self.settle_frames, 0..=300)
+        self.check_ranges()
     }
 }
 
-/// Where a camera is.
+/// Address of a camera.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
     untagged,
-    expecting = "use /dev/videoN, its number, or its link in /dev/v4l/by-id"
+    expecting = "must be /dev/videoN, N, or a link in /dev/v4l/by-id"
 )]
 pub enum Device {
-    /// The N of `/dev/videoN`, which depends on the order in which cameras are plugged in.
+    /// N of `/dev/videoN`, which depends on the order in which cameras are plugged in.
     Index(u32),
-    /// `/dev/videoN` or, better, its link in `/dev/v4l/by-id`.
+    /// `/dev/videoN` or, better, a link in `/dev/v4l/by-id`, which always names the same camera.
     Path(PathBuf),
 }
 
@@ -244,7 +162,7 @@ impl Default for Device {
 }
 
 impl Device {
-    /// The device file, or a link to it.
+    /// Path of the device file or of a link to it.
     pub fn path(&self) -> PathBuf {
         match self {
             Self::Index(index) => format!("/dev/video{index}").into(),
@@ -253,34 +171,34 @@ impl Device {
     }
 }
 
-/// How a camera sends its pictures.
+/// Pixel format of a camera.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
-    /// As the largest picture comes fastest.
+    /// The format with the highest frame rate at the largest size.
     #[default]
     Auto,
     /// Compressed as JPEG.
     Mjpeg,
-    /// Raw, two bytes a pixel.
+    /// Raw, two bytes per pixel.
     Yuyv,
 }
 
-/// A control of a camera.
+/// Value of a camera control.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "use \"auto\" or a whole number")]
+#[serde(untagged, expecting = "must be \"auto\" or a whole number")]
 pub enum Setting {
-    /// As the camera sees fit.
+    /// The camera chooses the value.
     Word(Auto),
-    /// A value within the camera's range.
+    /// A fixed value within the range of the camera.
     Value(i64),
 }
 
-/// The one word of a [`Setting`].
+/// The word `auto`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Auto {
-    /// As the camera sees fit.
+    /// The camera chooses the value.
     Auto,
 }
 
@@ -290,29 +208,18 @@ impl Default for Setting {
     }
 }
 
-/// How button and LEDs are wired to a Raspberry Pi. Pins are BCM numbers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct PiPins {
-    /// Push-button to ground; the Pi's own pull-up is used.
-    pub button_pin: u8,
-    /// Red LED, through a resistor to ground.
-    pub red_pin: u8,
-    /// Amber LED.
-    pub amber_pin: u8,
-    /// Green LED.
-    pub green_pin: u8,
-}
-
-impl Default for PiPins {
-    /// Pins that leave I2C, SPI and the serial console alone.
-    fn default() -> Self {
-        Self {
-            button_pin: 17,
-            red_pin: 22,
-            amber_pin: 27,
-            green_pin: 23,
-        }
+crate::settings! {
+    /// Wiring of a Raspberry Pi. Pins are BCM numbers; see `hardware/wiring.svg`.
+    // The defaults are pins that I2C, SPI and the serial console do not use.
+    pub struct PiPins in "pi" {
+        /// Pin of the push-button, which connects it to ground. The internal pull-up is used.
+        button_pin: u8 = 17, valid(2..=27);
+        /// Pin of the red LED, which has a resistor to ground.
+        red_pin: u8 = 22, valid(2..=27);
+        /// Pin of the amber LED, which has a resistor to ground.
+        amber_pin: u8 = 27, valid(2..=27);
+        /// Pin of the green LED, which has a resistor to ground.
+        green_pin: u8 = 23, valid(2..=27);
     }
 }
 
@@ -320,65 +227,48 @@ impl PiPins {
     /// Checks every pin.
     ///
     /// # Errors
-    /// [`Impossible`] for the first that is not on the header, or is another part's too.
-    pub fn check(&self) -> Result<(), Impossible> {
-        let pins = [
+    /// [`InvalidValue`] for the first pin that is not on the header or is used twice.
+    pub fn validate(&self) -> Result<(), InvalidValue> {
+        self.check_ranges()?;
+        check_distinct(&[
             ("pi.button_pin", self.button_pin),
             ("pi.red_pin", self.red_pin),
             ("pi.amber_pin", self.amber_pin),
             ("pi.green_pin", self.green_pin),
-        ];
-        for (key, pin) in pins {
-            within(key, pin, 2..=27)?;
-        }
-        no_two_alike(&pins)
+        ])
     }
 }
 
-/// How button and LEDs are wired to any board with a GPIO character device.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct LinuxLines {
-    /// The chip: `gpiochip0`, a path, or the label that `gpiodetect` shows.
-    pub chip: String,
-    /// Push-button to ground.
-    pub button: Line,
-    /// Whether the chip's own pull-up holds the button's line high; not every chip has one.
-    pub button_pull_up: bool,
-    /// Red LED, through a resistor to ground.
-    pub red: Line,
-    /// Amber LED.
-    pub amber: Line,
-    /// Green LED.
-    pub green: Line,
-    /// Whether the LEDs hang from the supply, so that they are lit by a low line.
-    pub leds_active_low: bool,
-}
-
-impl Default for LinuxLines {
-    /// The lines of a Raspberry Pi, as its kernel names them.
-    fn default() -> Self {
-        Self {
-            chip: "gpiochip0".into(),
-            button: Line::Name("GPIO17".into()),
-            button_pull_up: true,
-            red: Line::Name("GPIO22".into()),
-            amber: Line::Name("GPIO27".into()),
-            green: Line::Name("GPIO23".into()),
-            leds_active_low: false,
-        }
+crate::settings! {
+    /// Wiring of another board with a GPIO character device. A line is a name or a number that `gpioinfo` shows.
+    // The defaults are the default pins of a Raspberry Pi, by the names that its kernel gives them.
+    pub struct LinuxLines in "linux" {
+        /// GPIO chip: `gpiochipN`, its path, or the label that `gpiodetect` shows.
+        chip: String = "gpiochip0".into();
+        /// Line of the push-button, which connects it to ground.
+        button: Line = Line::Name("GPIO17".into());
+        /// Enable the internal pull-up of the button's line. Not every chip has one; false if you wire one.
+        button_pull_up: bool = true;
+        /// Line of the red LED.
+        red: Line = Line::Name("GPIO22".into());
+        /// Line of the amber LED.
+        amber: Line = Line::Name("GPIO27".into());
+        /// Line of the green LED.
+        green: Line = Line::Name("GPIO23".into());
+        /// LEDs are active-low: wired to the supply instead of to ground.
+        leds_active_low: bool = false;
     }
 }
 
 impl LinuxLines {
-    /// Checks every line; which of them a chip has is known only when it is opened.
+    /// Checks every line. Whether the chip has it is checked when it is opened.
     ///
     /// # Errors
-    /// [`Impossible`] for the first that is empty, or is another part's too.
-    pub fn check(&self) -> Result<(), Impossible> {
+    /// [`InvalidValue`] for the first line that is empty or used twice.
+    pub fn validate(&self) -> Result<(), InvalidValue> {
         if self.chip.is_empty() {
-            let possible = "use gpiochipN or a label that `gpiodetect` shows";
-            return Err(impossible("linux.chip", "\"\"", possible));
+            let requirement = "must be gpiochipN or a label that `gpiodetect` shows";
+            return Err(InvalidValue::new("linux.chip", "\"\"", requirement));
         }
         let lines = [
             ("linux.button", &self.button),
@@ -388,19 +278,21 @@ impl LinuxLines {
         ];
         for (key, line) in lines {
             if *line == Line::Name(String::new()) {
-                let possible = "use a name or a number that `gpioinfo` shows";
-                return Err(impossible(key, "\"\"", possible));
+                let requirement = "must be a name or a number that `gpioinfo` shows";
+                return Err(InvalidValue::new(key, "\"\"", requirement));
             }
         }
-        no_two_alike(&lines)
+        check_distinct(&lines)
     }
 }
 
-fn no_two_alike<T: PartialEq + std::fmt::Display>(wires: &[(&str, T)]) -> Result<(), Impossible> {
+fn check_distinct<T: PartialEq + std::fmt::Display>(
+    wires: &[(&str, T)],
+) -> Result<(), InvalidValue> {
     for (index, (key, wire)) in wires.iter().enumerate() {
         if let Some((other, _)) = wires[..index].iter().find(|(_, other)| other == wire) {
-            let possible = format!("{other} is that too, give each part one of its own");
-            return Err(impossible(key, wire, possible));
+            let requirement = format!("must differ from {other}");
+            return Err(InvalidValue::new(key, wire, requirement));
         }
     }
     Ok(())
@@ -408,11 +300,11 @@ fn no_two_alike<T: PartialEq + std::fmt::Display>(wires: &[(&str, T)]) -> Result
 
 /// A line of a GPIO chip.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "use a line's name or its number")]
+#[serde(untagged, expecting = "must be the name or the number of a line")]
 pub enum Line {
-    /// By its number on the chip.
+    /// Number of the line on its chip.
     Offset(u32),
-    /// By the name that `gpioinfo` shows.
+    /// Name of the line, as `gpioinfo` shows it.
     Name(String),
 }
 
@@ -430,51 +322,51 @@ mod tests {
     use super::*;
 
     #[test]
-    fn defaults_are_possible() {
-        OledConfig::default().check().unwrap();
-        CameraConfig::default().check().unwrap();
-        PiPins::default().check().unwrap();
-        LinuxLines::default().check().unwrap();
+    fn defaults_are_valid() {
+        OledConfig::default().check_ranges().unwrap();
+        CameraConfig::default().validate().unwrap();
+        PiPins::default().validate().unwrap();
+        LinuxLines::default().validate().unwrap();
     }
 
     #[test]
-    fn impossible_values_name_key_value_and_remedy() {
-        let said = |result: Result<(), Impossible>| result.unwrap_err().to_string();
+    fn invalid_values_name_key_value_and_requirement() {
+        let message = |result: Result<(), InvalidValue>| result.unwrap_err().to_string();
         let pins = PiPins {
             red_pin: 17,
             ..PiPins::default()
         };
         assert_eq!(
-            said(pins.check()),
-            "pi.red_pin = 17 is impossible; pi.button_pin is that too, give each part one of its own"
+            message(pins.validate()),
+            "pi.red_pin = 17 is not valid: must differ from pi.button_pin"
         );
         let pins = PiPins {
             green_pin: 28,
             ..PiPins::default()
         };
         assert_eq!(
-            said(pins.check()),
-            "pi.green_pin = 28 is impossible; use 2 to 27"
+            message(pins.validate()),
+            "pi.green_pin = 28 is not valid: must be between 2 and 27"
         );
         let oled = OledConfig {
             address: 3,
             ..OledConfig::default()
         };
-        assert!(said(oled.check()).contains("0x03"));
+        assert!(message(oled.check_ranges()).contains("8 and 119 (0x08 to 0x77)"));
         let oled = OledConfig {
             rotation: 90,
             ..OledConfig::default()
         };
-        assert!(said(oled.check()).contains("use 0 or 180"));
+        assert!(message(oled.check_ranges()).contains("must be 0 or 180"));
         let lines = LinuxLines {
             green: Line::Name("GPIO22".into()),
             ..LinuxLines::default()
         };
-        assert!(said(lines.check()).contains("linux.red is that too"));
+        assert!(message(lines.validate()).contains("must differ from linux.red"));
         let camera = CameraConfig {
             settle_frames: 1000,
             ..CameraConfig::default()
         };
-        assert!(said(camera.check()).contains("camera.settle_frames = 1000"));
+        assert!(message(camera.validate()).contains("camera.settle_frames = 1000"));
     }
 }

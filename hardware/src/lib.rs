@@ -41,6 +41,7 @@ mod ports;
 mod presses;
 #[cfg(all(feature = "linux", target_os = "linux"))]
 mod reopening;
+pub mod settings;
 pub mod sim;
 mod text_art;
 #[cfg(all(feature = "linux", target_os = "linux"))]

@@ -16,7 +16,7 @@ use crate::analysis::verdict::Verdict;
 use crate::appliance::handle::{ApplianceEvent, ApplianceHandle, Report};
 use crate::appliance::state::State;
 use crate::config::Config;
-use crate::config::mqtt::Hias;
+use crate::config::hias::Hias;
 use crate::mqtt::command::Order;
 use crate::mqtt::link::{Incoming, Link, LinkError, Message, Session};
 use crate::mqtt::payload;

@@ -16,7 +16,7 @@ use smearscope_hardware::with_causes;
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::task::{JoinError, JoinHandle};
 
-use crate::config::mqtt::{Broker, Trust};
+use crate::config::broker::{Broker, Trust};
 use crate::mqtt::link::{Connect, Delivery, Incoming, Link, LinkError, Message, Session};
 
 /// Messages that wait to be sent.
