@@ -1,4 +1,4 @@
-//! Draws the wiring of a bench with the default pins:
+//! Prints the wiring of a bench with the default pins as an SVG drawing:
 //! `cargo run -p smearscope-hardware --example wiring > hardware/wiring.svg`.
 
 use std::io::Write;

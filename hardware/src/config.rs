@@ -1,13 +1,10 @@
 //! Settings of the hardware, as they appear in the configuration file.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ScreenSize;
-use crate::burn_in::BurnIn;
-use crate::oled::OledSetup;
+use crate::screen::canvas::ScreenSize;
 use crate::settings::{InvalidValue, Settings};
 
 /// The parts of a bench, and the settings of those that every board connects in the same way.
@@ -85,30 +82,15 @@ impl OledConfig {
     pub fn bus_path(&self) -> PathBuf {
         format!("/dev/i2c-{}", self.bus).into()
     }
-
-    /// The set-up of a display of a size.
-    pub fn setup(&self, size: ScreenSize) -> OledSetup {
-        let seconds = |s: u32| (s > 0).then(|| Duration::from_secs(s.into()));
-        OledSetup {
-            address: self.address,
-            size,
-            is_upside_down: self.rotation == 180,
-            contrast: self.contrast,
-            burn_in: BurnIn {
-                dim_after: seconds(self.dim_after_s),
-                shift_every: seconds(self.shift_every_s),
-            },
-        }
-    }
 }
 
 crate::settings! {
     /// USB camera of a real bench, on any board.
     pub struct CameraConfig in "camera" {
         /// Device file: `/dev/videoN`, its number N, or, better, a link in `/dev/v4l/by-id`.
-        device: Device = Device::default();
+        device: CameraDevice = CameraDevice::default();
         /// Pixel format; "auto": the one with the highest frame rate at the largest size.
-        format: Format = Format::Auto;
+        format: PixelFormat = PixelFormat::Auto;
         /// Width in pixels; 0: that of the largest mode within `max_megapixels`.
         width: u32 = 0, valid(0..=65_535);
         /// Height in pixels; 0: that of the largest mode within `max_megapixels`.
@@ -116,11 +98,11 @@ crate::settings! {
         /// Largest mode to choose, in megapixels.
         max_megapixels: u32 = 8, valid(1..=200);
         /// Exposure time in units of 100 µs.
-        exposure: Setting = Setting::default();
+        exposure: ControlSetting = ControlSetting::default();
         /// White balance in kelvin.
-        white_balance: Setting = Setting::default();
+        white_balance: ControlSetting = ControlSetting::default();
         /// Gain in the units of the camera; `v4l2-ctl --list-ctrls` shows the range.
-        gain: Setting = Setting::default();
+        gain: ControlSetting = ControlSetting::default();
         /// Frames to drop first, because many cameras damage the first ones.
         warm_up_frames: u32 = 2, valid(0..=100);
         /// Frames allowed for auto-exposure to settle before the capture is refused; 0: do not wait.
@@ -148,20 +130,20 @@ impl CameraConfig {
     untagged,
     expecting = "must be /dev/videoN, N, or a link in /dev/v4l/by-id"
 )]
-pub enum Device {
+pub enum CameraDevice {
     /// N of `/dev/videoN`, which depends on the order in which cameras are plugged in.
     Index(u32),
     /// `/dev/videoN` or, better, a link in `/dev/v4l/by-id`, which always names the same camera.
     Path(PathBuf),
 }
 
-impl Default for Device {
+impl Default for CameraDevice {
     fn default() -> Self {
         Self::Path("/dev/video0".into())
     }
 }
 
-impl Device {
+impl CameraDevice {
     /// Path of the device file or of a link to it.
     pub fn path(&self) -> PathBuf {
         match self {
@@ -174,7 +156,7 @@ impl Device {
 /// Pixel format of a camera.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Format {
+pub enum PixelFormat {
     /// The format with the highest frame rate at the largest size.
     #[default]
     Auto,
@@ -187,11 +169,11 @@ pub enum Format {
 /// Value of a camera control.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged, expecting = "must be \"auto\" or a whole number")]
-pub enum Setting {
+pub enum ControlSetting {
     /// The camera chooses the value.
-    Word(Auto),
+    Auto(Auto),
     /// A fixed value within the range of the camera.
-    Value(i64),
+    Manual(i64),
 }
 
 /// The word `auto`.
@@ -202,9 +184,9 @@ pub enum Auto {
     Auto,
 }
 
-impl Default for Setting {
+impl Default for ControlSetting {
     fn default() -> Self {
-        Self::Word(Auto::Auto)
+        Self::Auto(Auto::Auto)
     }
 }
 
@@ -246,15 +228,15 @@ crate::settings! {
         /// GPIO chip: `gpiochipN`, its path, or the label that `gpiodetect` shows.
         chip: String = "gpiochip0".into();
         /// Line of the push-button, which connects it to ground.
-        button: Line = Line::Name("GPIO17".into());
+        button: GpioLine = GpioLine::Name("GPIO17".into());
         /// Enable the internal pull-up of the button's line. Not every chip has one; false if you wire one.
         button_pull_up: bool = true;
         /// Line of the red LED.
-        red: Line = Line::Name("GPIO22".into());
+        red: GpioLine = GpioLine::Name("GPIO22".into());
         /// Line of the amber LED.
-        amber: Line = Line::Name("GPIO27".into());
+        amber: GpioLine = GpioLine::Name("GPIO27".into());
         /// Line of the green LED.
-        green: Line = Line::Name("GPIO23".into());
+        green: GpioLine = GpioLine::Name("GPIO23".into());
         /// LEDs are active-low: wired to the supply instead of to ground.
         leds_active_low: bool = false;
     }
@@ -277,7 +259,7 @@ impl LinuxLines {
             ("linux.green", &self.green),
         ];
         for (key, line) in lines {
-            if *line == Line::Name(String::new()) {
+            if *line == GpioLine::Name(String::new()) {
                 let requirement = "must be a name or a number that `gpioinfo` shows";
                 return Err(InvalidValue::new(key, "\"\"", requirement));
             }
@@ -301,14 +283,14 @@ fn check_distinct<T: PartialEq + std::fmt::Display>(
 /// A line of a GPIO chip.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged, expecting = "must be the name or the number of a line")]
-pub enum Line {
+pub enum GpioLine {
     /// Number of the line on its chip.
     Offset(u32),
     /// Name of the line, as `gpioinfo` shows it.
     Name(String),
 }
 
-impl std::fmt::Display for Line {
+impl std::fmt::Display for GpioLine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Offset(offset) => write!(f, "{offset}"),
@@ -359,7 +341,7 @@ mod tests {
         };
         assert!(message(oled.check_ranges()).contains("must be 0 or 180"));
         let lines = LinuxLines {
-            green: Line::Name("GPIO22".into()),
+            green: GpioLine::Name("GPIO22".into()),
             ..LinuxLines::default()
         };
         assert!(message(lines.validate()).contains("must differ from linux.red"));

@@ -1,59 +1,59 @@
-//! What can go wrong with a part of the bench.
+//! Errors of the hardware.
 
-/// A part failed; the message names the part, its address and the remedy.
+/// A part failed. The message names the part, its address and the remedy.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HardwareError {
     /// The part could not be found or opened.
     #[error("{part} at {at} cannot be opened; {remedy}")]
     Open {
-        /// Which part, in the operator's words: `camera`, `OLED`, `button`, `LEDs`.
+        /// `camera`, `OLED`, `button` or `LEDs`.
         part: &'static str,
-        /// Where it was looked for: a device file, a pin, a folder.
+        /// Device file, pin or folder.
         at: String,
-        /// What to do about it.
+        /// What the operator can do.
         remedy: String,
-        /// The driver's own error.
+        /// The driver's error.
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
-    /// The part was open and then failed to answer.
+    /// The part was open and stopped answering.
     #[error("no answer from the {part}; {remedy}")]
     Lost {
-        /// Which part.
+        /// Name of the part.
         part: &'static str,
-        /// What to do about it.
+        /// What the operator can do.
         remedy: String,
-        /// The driver's own error.
+        /// The driver's error.
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
-    /// The part failed a moment ago and is not tried again yet; that failure has been reported.
-    #[error("still no {part}; another try follows")]
-    Missing {
-        /// Which part.
+    /// The part failed a moment ago, that failure was reported, and the next attempt is not due yet.
+    #[error("the {part} is not connected; it is retried automatically")]
+    RetryPending {
+        /// Name of the part.
         part: &'static str,
     },
-    /// The part works, but cannot do what the configuration asks of it.
-    #[error("the {part} cannot do {wanted}; it offers {offers}")]
-    Refused {
-        /// Which part.
+    /// The part works, but does not support what the configuration asks for.
+    #[error("the {part} does not support {wanted}; it offers {offers}")]
+    Unsupported {
+        /// Name of the part.
         part: &'static str,
-        /// What was asked for.
+        /// What the configuration asks for.
         wanted: String,
-        /// What is possible instead.
+        /// What the part offers instead.
         offers: String,
     },
-    /// The camera's exposure did not come to rest.
+    /// The camera's automatic exposure did not settle.
     #[error(
         "the camera's exposure did not settle within {frames} frames; steady the light and press again, \
-         or set camera.exposure to a value"
+         or set camera.exposure to a fixed value"
     )]
-    Unsteady {
-        /// Frames that were waited for.
+    ExposureNotSettled {
+        /// Frames that were allowed.
         frames: u32,
     },
-    /// The camera delivered bytes that cannot be a whole frame.
+    /// The camera delivered bytes that are not a complete frame.
     #[error(
         "the camera delivered a damaged frame: {reason}; press again, and check the USB cable if it repeats"
     )]
@@ -61,20 +61,20 @@ pub enum HardwareError {
         /// What is wrong with the bytes.
         reason: String,
     },
-    /// A simulated board was asked to play a folder that holds no images.
-    #[error("{folder} holds no images; put JPEG or PNG fields there or name another folder", folder = .folder.display())]
+    /// The folder of the simulated camera holds no images.
+    #[error("{folder} holds no images; put JPEG or PNG files there or name another folder", folder = .folder.display())]
     NoImages {
         /// The folder.
         folder: std::path::PathBuf,
     },
 }
 
-/// An error with its causes, in one line.
+/// Formats an error and its causes in one line, separated by colons.
 pub fn with_causes(error: &dyn std::error::Error) -> String {
     std::iter::successors(error.source(), |cause| cause.source())
         .map(ToString::to_string)
         .fold(error.to_string(), |text, cause| {
-            // Drivers like to repeat their causes.
+            // Many drivers already repeat their cause at the end of their message.
             if text.ends_with(&cause) {
                 text
             } else {
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn causes_follow_once_each() {
+    fn each_cause_is_listed_once() {
         let lost = |source: std::io::Error| HardwareError::Lost {
             part: "LEDs",
             remedy: "see `gpiodetect`".into(),

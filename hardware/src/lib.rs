@@ -1,60 +1,44 @@
 //! The hardware of the smearscope bench behind four ports.
 //!
-//! A [`Board`] bundles a [`Camera`], a [`Button`], [`StatusLeds`] and a [`Screen`]. The
-//! appliance sees only these traits; which backend stands behind them is decided once, at start.
+//! A [`Board`] bundles a [`Camera`], a [`Button`], [`StatusLeds`] and a [`Screen`]. The appliance uses only
+//! these traits; the backend is chosen once, at start.
 //!
 //! | backend | for |
 //! |---|---|
 //! | `pi` | a Raspberry Pi: rppal, `linux-embedded-hal`, nokhwa |
 //! | `linux` | other boards: GPIO character device, `linux-embedded-hal`, nokhwa |
 //! | [`sim`] | a desktop: a folder of images, a terminal panel or plain lines |
-//! | [`mock`] | tests: scripted cameras and buttons, recorded LEDs and screens |
+//! | `mock` | tests: scripted camera and button, recorded LEDs and screen (feature `test-support`) |
+//!
+//! [`Board`] shows how to write another backend, [`screen`] how to test what is drawn.
 
-mod absent;
-pub mod access;
-#[cfg(all(feature = "linux", target_os = "linux"))]
-mod assembly;
-#[cfg(all(feature = "linux", target_os = "linux"))]
-mod backoff;
-mod board;
-pub mod burn_in;
-mod canvas;
+mod backends;
+pub mod board;
+pub mod button;
+pub mod camera;
 pub mod config;
-#[cfg(all(feature = "linux", target_os = "linux"))]
-mod contact;
 mod error;
-mod faults;
-mod frame;
-pub mod gestures;
-#[cfg(all(feature = "linux", target_os = "linux"))]
-mod i2c_oled;
-#[cfg(all(feature = "linux", target_os = "linux"))]
-mod lamps;
-mod lights;
-#[cfg(all(feature = "linux", target_os = "linux"))]
-pub mod linux;
-pub mod mock;
-pub mod oled;
-#[cfg(all(feature = "pi", target_os = "linux"))]
-pub mod pi;
+pub mod leds;
 mod ports;
-mod presses;
-#[cfg(all(feature = "linux", target_os = "linux"))]
-mod reopening;
+pub mod screen;
 pub mod settings;
-pub mod sim;
-mod text_art;
-#[cfg(all(feature = "linux", target_os = "linux"))]
-mod usb_camera;
-pub mod virtual_ssd1306;
 pub mod wiring;
 
-pub use absent::Absent;
+#[cfg(all(feature = "linux", target_os = "linux"))]
+pub use backends::linux;
+#[cfg(any(test, feature = "test-support"))]
+pub use backends::mock;
+#[cfg(all(feature = "pi", target_os = "linux"))]
+pub use backends::pi;
+pub use backends::sim;
 pub use board::Board;
-pub use canvas::{Canvas, ScreenSize};
+pub use board::backoff::Backoff;
+pub use board::faults::Faults;
+pub use board::not_fitted::NotFitted;
+pub use button::gestures::ButtonEvent;
+pub use button::queue::{PressReceiver, PressSender, press_queue};
+pub use camera::frame::{Frame, Pixels};
 pub use error::{HardwareError, with_causes};
-pub use faults::Faults;
-pub use frame::{Frame, Pixels};
-pub use lights::{Light, Lights};
+pub use leds::pattern::{LedPattern, LedPatterns};
 pub use ports::{Button, Camera, Screen, StatusLeds};
-pub use presses::{ButtonEvent, PressReceiver, PressSender, press_queue};
+pub use screen::canvas::{Canvas, ScreenSize};

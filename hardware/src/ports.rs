@@ -1,86 +1,91 @@
-//! The four ports. All are object-safe, so that a board is chosen at run time.
+//! The four ports between the appliance and its hardware. All are object-safe, so that a board can be
+//! chosen at run time.
 
-use crate::{Canvas, Frame, HardwareError, Lights, Pixels, PressSender, ScreenSize};
+use crate::button::queue::PressSender;
+use crate::camera::frame::{Frame, Pixels};
+use crate::error::HardwareError;
+use crate::leds::pattern::LedPatterns;
+use crate::screen::canvas::{Canvas, ScreenSize};
 
-/// A camera that takes one picture when asked.
+/// A camera that takes one picture per call.
 ///
-/// Implementations may block, and a V4L2 driver may block for ever: call from a thread of its own
-/// and give up waiting after a deadline.
+/// Calls may block, and a stalled V4L2 driver blocks for ever: call from a dedicated thread and give up
+/// after a deadline.
 pub trait Camera: Send {
     /// Takes a picture whose exposure begins after the call.
     ///
     /// # Errors
-    /// [`HardwareError::Lost`] if the device is gone, [`HardwareError::DamagedFrame`] if what it
-    /// delivered is not a whole frame.
+    /// [`HardwareError::Open`] if the device cannot be opened, [`HardwareError::Lost`] if it stops
+    /// answering, [`HardwareError::DamagedFrame`] if it delivers an incomplete frame,
+    /// [`HardwareError::Unsupported`] if it lacks a configured mode or control,
+    /// [`HardwareError::ExposureNotSettled`] if the brightness keeps changing.
     fn capture(&mut self) -> Result<Frame, HardwareError>;
 
-    /// What it sees now, for whoever turns the focus: soon, and not as sure to be whole as a
-    /// [`Frame`], which is why it is none. It may leave the device open, so that the next one comes
-    /// sooner, until [`Camera::rest`] or [`Camera::capture`].
+    /// Returns what the camera sees now, for focusing. Faster than [`Camera::capture`], but with fewer
+    /// checks, so the result must not be analysed. The device may stay open for the next preview until
+    /// [`Camera::stop_preview`] or [`Camera::capture`] is called.
     ///
     /// # Errors
     /// As [`Camera::capture`].
-    fn glimpse(&mut self) -> Result<Pixels, HardwareError>;
+    fn preview(&mut self) -> Result<Pixels, HardwareError>;
 
-    /// Nobody looks any more: closes what [`Camera::glimpse`] left open.
-    fn rest(&mut self) {}
+    /// Closes the device if [`Camera::preview`] left it open.
+    fn stop_preview(&mut self) {}
 
-    /// Name and address in the operator's words, for the self-test and the log.
+    /// Name and address for the self-test and the log.
     fn describe(&self) -> String;
 }
 
 /// The push-button.
 pub trait Button: Send {
-    /// Starts to deliver what the operator means into `presses`, until the button is dropped; called
-    /// once.
+    /// Starts to send recognised gestures into `presses`, until the button is dropped. Called once.
     ///
     /// # Errors
-    /// [`HardwareError::Open`] if it cannot be watched, now or later. A button that is missing and
-    /// may come is no error: the board's [`Faults`](crate::Faults) tell of it.
+    /// [`HardwareError::Open`] if the button can never be watched. A button that is missing now and may
+    /// come back is not an error: it is reported through the board's [`Faults`](crate::Faults).
     fn watch(&mut self, presses: PressSender) -> Result<(), HardwareError>;
 
-    /// Looks whether it could be watched now: for the self-test.
+    /// Checks that the button can be watched now, for the self-test.
     ///
     /// # Errors
-    /// [`HardwareError::Open`] if not.
+    /// [`HardwareError::Open`] if it cannot.
     fn check(&mut self) -> Result<(), HardwareError> {
         Ok(())
     }
 
-    /// Name and pin, for the self-test and the log.
+    /// Name and pin for the self-test and the log.
     fn describe(&self) -> String;
 }
 
 /// The three status LEDs.
 pub trait StatusLeds: Send {
-    /// Shows `lights` until the next call.
+    /// Shows `patterns` until the next call.
     ///
     /// # Errors
     /// [`HardwareError::Open`] or [`HardwareError::Lost`] if a pin cannot be driven,
-    /// [`HardwareError::Missing`] if it is too early to try it again.
-    fn show(&mut self, lights: Lights) -> Result<(), HardwareError>;
+    /// [`HardwareError::RetryPending`] while the next attempt is not due.
+    fn show(&mut self, patterns: LedPatterns) -> Result<(), HardwareError>;
 
-    /// Names and pins, for the self-test and the log.
+    /// Names and pins for the self-test and the log.
     fn describe(&self) -> String;
 }
 
 /// The monochrome screen.
 pub trait Screen: Send {
-    /// Shows `picture` until the next call. What is larger than the screen is cut off at the right
-    /// and at the bottom.
+    /// Shows `picture` until the next call. A picture larger than the screen is cut off at the right and
+    /// at the bottom.
     ///
     /// # Errors
     /// [`HardwareError::Open`] or [`HardwareError::Lost`] if the display does not acknowledge,
-    /// [`HardwareError::Missing`] if it is too early to try it again.
+    /// [`HardwareError::RetryPending`] while the next attempt is not due.
     fn show(&mut self, picture: &Canvas) -> Result<(), HardwareError>;
 
-    /// How large its pictures are, whether it is there or not.
+    /// Size in pixels, known even while the display is missing.
     fn size(&self) -> ScreenSize;
 
-    /// Somebody acts, or there is news: a screen that dims when it is idle becomes bright with the
-    /// next picture.
+    /// Reports activity: a screen that was dimmed when idle is bright again from the next picture on.
     fn wake(&mut self) {}
 
-    /// Name and address, for the self-test and the log.
+    /// Name and address for the self-test and the log.
     fn describe(&self) -> String;
 }

@@ -365,7 +365,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::config::{Display as DisplayKind, Line};
+    use crate::config::{Display as DisplayKind, GpioLine};
 
     crate::settings! {
         /// The root.
@@ -470,6 +470,6 @@ mod tests {
             accepted::<DisplayKind>(),
             "\"128x64\", \"128x32\" or \"none\""
         );
-        assert_eq!(accepted::<Line>(), "the name or the number of a line");
+        assert_eq!(accepted::<GpioLine>(), "the name or the number of a line");
     }
 }

@@ -1,11 +1,10 @@
-//! How a bench is wired to a Raspberry Pi: the table and the drawing, from the pins that the code
-//! uses.
+//! The wiring of a bench to a Raspberry Pi, as a table and as a drawing, generated from the configured pins.
 
 use std::fmt::Write;
 
 use crate::config::PiPins;
 
-/// What a pin of the 40-pin header carries.
+/// Function of a pin of the 40-pin header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HeaderPin {
     /// 3.3 V supply.
@@ -20,8 +19,8 @@ pub enum HeaderPin {
 
 use HeaderPin::{Gpio, Ground, Volts3, Volts5};
 
-/// The header of every Raspberry Pi with 40 pins, in the order of their numbers from 1 on: odd ones on
-/// the left, even ones on the right (Raspberry Pi documentation, "GPIO and the 40-pin header").
+/// The 40-pin header of a Raspberry Pi in the order of the pin numbers, from 1: odd ones on the left, even
+/// ones on the right (Raspberry Pi documentation, "GPIO and the 40-pin header").
 pub const HEADER: [HeaderPin; 40] = [
     Volts3,
     Volts5, //
@@ -69,16 +68,16 @@ pub const HEADER: [HeaderPin; 40] = [
 const OLED: [(&str, u8); 4] = [("VCC", 1), ("SDA", 3), ("SCL", 5), ("GND", 9)];
 /// Header pins of the ground rails for the parts on the left and on the right of the header.
 const RAILS: [u8; 2] = [25, 20];
-/// Limits the current through an LED to some 4 mA, a quarter of what a pin may give.
+/// Limits the current of an LED to about 4 mA, a quarter of what a pin may supply.
 const RESISTOR: &str = "330 Ω";
 
 impl HeaderPin {
-    /// What is at the pin with a number, from 1 to 40.
+    /// Function of the pin with the given number; `None` unless it is 1 to 40.
     pub fn at(number: u8) -> Option<Self> {
         HEADER.get(usize::from(number).checked_sub(1)?).copied()
     }
 
-    /// The number of the header pin with a GPIO line.
+    /// Number of the header pin with the given GPIO line; `None` if the header has no such line.
     pub fn number_of(gpio: u8) -> Option<u8> {
         (1..)
             .zip(HEADER)
@@ -97,11 +96,11 @@ impl std::fmt::Display for HeaderPin {
     }
 }
 
-/// A part with two ends: one on a GPIO line, the other on the ground rail of that side.
+/// A part between a GPIO line and the ground rail on the same side.
 struct Branch {
     name: &'static str,
     gpio: u8,
-    /// Colour of its LED; none for the button.
+    /// Colour of the LED; `None` for the button.
     led: Option<&'static str>,
 }
 
@@ -115,7 +114,7 @@ fn branches(pins: &PiPins) -> [Branch; 4] {
     ]
 }
 
-/// Odd pins are on the left.
+/// Whether a header pin is on the left: those with odd numbers are.
 fn is_left(number: u8) -> bool {
     number % 2 == 1
 }
@@ -159,12 +158,12 @@ fn row(text: &mut String, part: &str, line: impl std::fmt::Display, number: u8, 
     line_of(text, format_args!("| {part} | {line} | {number} | {end} |"));
 }
 
-/// Adds a line. Writing to a string cannot fail.
+/// Appends a line. Writing to a string cannot fail.
 fn line_of(text: &mut String, line: std::fmt::Arguments<'_>) {
     let _ = writeln!(text, "{line}");
 }
 
-// The drawing, in its own units.
+// Geometry of the drawing, in SVG units.
 const WIDTH: u32 = 1000;
 const HEIGHT: u32 = 870;
 const TOP: u32 = 100;
@@ -172,12 +171,12 @@ const PITCH: u32 = 32;
 /// Columns of pins.
 const LEFT: u32 = 410;
 const RIGHT: u32 = 590;
-/// Rails, and the part of each branch between rail and header.
+/// Horizontal positions of the ground rails.
 const LEFT_RAIL: u32 = 90;
 const RIGHT_RAIL: u32 = 910;
 const BLACK: &str = "#222222";
 
-/// A drawing of the wiring as an SVG.
+/// The wiring as an SVG drawing.
 pub fn svg(pins: &PiPins) -> String {
     let mut drawing = Drawing::default();
     drawing.line_of(format_args!(
@@ -203,7 +202,7 @@ pub fn svg(pins: &PiPins) -> String {
     drawing.0
 }
 
-/// Where a header pin is.
+/// Position of a header pin.
 fn place(number: u8) -> (u32, u32) {
     let x = if is_left(number) { LEFT } else { RIGHT };
     (x, TOP + PITCH * ((u32::from(number) - 1) / 2))
@@ -235,7 +234,7 @@ impl Drawing {
         ));
     }
 
-    /// The board with all pins; those in use are filled.
+    /// The header with all its pins; those in use are filled.
     fn header(&mut self, pins: &PiPins) {
         let used: Vec<u8> = OLED
             .iter()
@@ -305,7 +304,7 @@ impl Drawing {
         }
     }
 
-    /// A wire from the header through a part to the rail of its side.
+    /// The wire from the header through a part to the rail.
     fn branch(&mut self, branch: &Branch) {
         let Some(number) = HeaderPin::number_of(branch.gpio) else {
             return;
@@ -356,7 +355,7 @@ impl Drawing {
         self.text((x, y - 4), anchor, branch.name);
     }
 
-    /// From the branches to the header's ground pins.
+    /// The ground rails, from the parts to the ground pins of the header.
     fn rails(&mut self, pins: &PiPins) {
         for (rail, x) in RAILS.into_iter().zip([LEFT_RAIL, RIGHT_RAIL]) {
             let (pin_x, pin_y) = place(rail);
@@ -405,16 +404,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_drawing_is_of_the_pins_that_the_code_uses() {
+    fn the_drawing_is_up_to_date() {
         assert!(
             include_str!("../wiring.svg") == svg(&PiPins::default()),
-            "hardware/wiring.svg is out of date; draw it anew: \
+            "hardware/wiring.svg is out of date; update it: \
              cargo run -p smearscope-hardware --example wiring > hardware/wiring.svg"
         );
     }
 
     #[test]
-    fn the_readme_has_the_same_table() {
+    fn the_readme_contains_the_table() {
         let table = table(&PiPins::default());
         assert!(
             include_str!("../README.md").contains(&table),
@@ -423,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn the_header_has_every_gpio_line_once_and_its_supplies_where_they_are() {
+    fn the_header_has_every_gpio_line_once_and_its_supplies_in_place() {
         for gpio in 0..28 {
             let pins = HEADER.iter().filter(|pin| **pin == Gpio(gpio)).count();
             assert_eq!(pins, 1, "GPIO {gpio}");
@@ -444,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_on_pins_that_carry_what_they_want() {
+    fn display_and_rails_are_on_pins_with_the_right_function() {
         for (terminal, wanted) in [
             ("VCC", Volts3),
             ("SDA", Gpio(2)),

@@ -1,4 +1,4 @@
-//! What can be wrong with a model, its files, or an image given to it.
+//! Errors of models, their files, and images.
 
 use std::path::PathBuf;
 
@@ -11,43 +11,43 @@ pub enum ArtifactError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What to do about it.
+        /// How to solve the problem.
         remedy: String,
         /// The system's error.
         #[source]
         source: std::io::Error,
     },
-    /// The manifest is not what it must be.
+    /// The manifest is invalid, or the network is not the one that it describes.
     #[error("{path}: {field}: {problem}; {remedy}", path = .path.display())]
     Manifest {
         /// The manifest file.
         path: PathBuf,
-        /// Dotted name of the field.
+        /// Dotted name of the field, such as `input.width`.
         field: String,
         /// What is wrong with its value.
         problem: String,
-        /// What to do about it.
+        /// How to solve the problem.
         remedy: String,
     },
-    /// A file's contents are not those the manifest promises.
+    /// A file's checksum differs from the manifest.
     #[error("{path} is damaged: SHA-256 is {actual}, the manifest says {expected}; install the model again", path = .path.display())]
     Checksum {
         /// The file.
         path: PathBuf,
-        /// What the manifest says.
+        /// SHA-256 in the manifest.
         expected: String,
-        /// What the file has.
+        /// SHA-256 of the file.
         actual: String,
     },
-    /// A key is configured, and its holder did not sign this model.
-    #[error("{path}: {problem}; install a model that the holder of the configured key signed", path = .path.display())]
+    /// A public key is configured, and the model is not signed with it.
+    #[error("{path}: {problem}; install a model that is signed with the configured key", path = .path.display())]
     Signature {
-        /// The signature, or the manifest that has none.
+        /// The signature file, or the manifest if there is no signature.
         path: PathBuf,
         /// What is wrong.
         problem: String,
     },
-    /// A golden sample did not come out as it must.
+    /// The probability of a golden sample is outside its tolerance.
     #[error("golden sample {sample} gives {actual} on {engine}, expected {expected} ± {tolerance}; this model must not be used on this engine", sample = .sample.display())]
     Golden {
         /// The sample's image.
@@ -56,35 +56,35 @@ pub enum ArtifactError {
         engine: String,
         /// Probability from the manifest.
         expected: f32,
-        /// Probability that came out.
+        /// Probability from the network.
         actual: f32,
-        /// Largest difference allowed.
+        /// Largest allowed difference.
         tolerance: f32,
     },
     /// An engine cannot be started.
     #[error("engine {engine} cannot be used: {problem}; {remedy}")]
     Engine {
-        /// The engine.
+        /// Name of the engine.
         engine: &'static str,
         /// What is wrong.
         problem: String,
-        /// What to do about it.
+        /// How to solve the problem.
         remedy: String,
     },
-    /// An engine failed on an input, or gave values that are not finite.
+    /// An engine failed on an input, or its outputs are invalid.
     #[error("inference failed on {engine}: {problem}")]
     Inference {
-        /// The engine.
+        /// Name of the engine.
         engine: &'static str,
         /// What is wrong.
         problem: String,
     },
-    /// The bytes are not an image that may be analysed.
+    /// The bytes are not an image that can be analysed.
     #[error("not a usable image: {problem}; {remedy}")]
     Image {
         /// What is wrong.
         problem: String,
-        /// What to do about it.
+        /// How to solve the problem.
         remedy: String,
     },
 }

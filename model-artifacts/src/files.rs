@@ -1,16 +1,22 @@
-//! Reading files that may be anything.
+//! Reading files of unknown content, and their checksums.
 
 use std::fs::File;
 use std::io::{Error, ErrorKind, Read};
 use std::path::Path;
 
-/// Reads a regular file of at most `max_bytes`; never blocks on a pipe or device, never reads more.
+use sha2::{Digest, Sha256};
+
+/// Name of the manifest in a model folder.
+pub(crate) const MANIFEST_FILE: &str = "manifest.toml";
+
+/// Reads a regular file of at most `max_bytes`. Never blocks on a pipe or device, and never reads more
+/// than the limit.
 ///
 /// # Errors
-/// The system's error; [`ErrorKind::InvalidInput`] for what is not a regular file,
-/// [`ErrorKind::FileTooLarge`] for a file above the limit.
+/// The system's error; [`ErrorKind::InvalidInput`] if it is not a regular file,
+/// [`ErrorKind::FileTooLarge`] if it exceeds the limit.
 pub(crate) fn read_bounded(path: &Path, max_bytes: u64) -> Result<Vec<u8>, Error> {
-    // Looked at before it is opened: opening a pipe waits for its writer.
+    // Checked before opening, because opening a pipe waits for its writer.
     require_regular(&path.metadata()?)?;
     let file = File::open(path)?;
     let metadata = file.metadata()?;
@@ -39,4 +45,15 @@ fn too_large(max_bytes: u64) -> Error {
         ErrorKind::FileTooLarge,
         format!("larger than the {max_bytes} bytes allowed"),
     )
+}
+
+/// The SHA-256 of `bytes`, as 64 lower-case hexadecimal digits.
+pub fn sha256(bytes: &[u8]) -> String {
+    let mut sha256 = String::with_capacity(64);
+    for byte in Sha256::digest(bytes) {
+        for nibble in [byte >> 4, byte & 15] {
+            sha256.push(char::from(b"0123456789abcdef"[usize::from(nibble)]));
+        }
+    }
+    sha256
 }

@@ -1,41 +1,54 @@
-//! A smearscope model as everyone but its trainer sees it: describe, prepare, run, verify.
+//! Smearscope models for everything except training: describe, prepare, run and verify them, and judge
+//! with them.
 //!
-//! 1. [`Manifest`] describes a model folder and [`ModelFiles`] holds its files, checked.
-//! 2. [`decode`] turns hostile bytes into pixels, and [`Preprocessor`] pixels into a [`Tensor`].
-//! 3. [`Classifier`] runs the tensor on an engine: a Neural Compute Stick 2, OpenVINO, or the embedded one.
-//! 4. [`Model::load`] does all of it and proves the golden samples before anything is classified.
+//! 1. [`Manifest`] describes a model folder, and [`ModelFiles`] reads and verifies its files.
+//! 2. [`decode`] turns untrusted bytes into pixels, and [`Preprocessor`] turns pixels into a [`Tensor`].
+//! 3. [`Classifier`] runs a tensor on an engine: a Neural Compute Stick 2, OpenVINO, or the embedded one.
+//! 4. [`Model::load`] does all of it, and verifies the golden samples before the first inference.
+//! 5. [`DecisionRule`] turns the result of a field into a [`Verdict`], and [`SlideRule`] combines fields.
+//!
+//! # Cargo features
+//! - `openvino` (default): the engine OpenVINO.
+//! - `ncs2` (default): the engine for the Neural Compute Stick 2, with bindings to older OpenVINO runtimes.
+//! - `clap`, `rusqlite`, `utoipa`: [`Verdict`] as a command-line argument, SQL value and OpenAPI schema.
+//! - `test-support`: helpers for tests of other crates.
+//!
+//! An engine that is not built in gives an error if it is configured, and `auto` leaves it out. The
+//! embedded engine is always built in.
 
-mod decision;
-pub mod decode;
-mod domain;
-pub mod engine;
+mod engine;
 mod error;
 mod files;
+mod image;
+mod judgement;
 mod manifest;
 mod model;
-mod overlay;
-mod preprocess;
-mod resample;
-mod running;
+mod model_files;
 mod signature;
-mod slide;
 mod suggestion;
-mod tensor;
-mod validate;
-mod weighted;
+#[cfg(any(test, feature = "test-support"))]
+pub mod testing;
+mod validation;
 
-pub use decision::{Call, Decision};
-pub use domain::{Descriptor, Domain, FEATURES};
-pub use engine::{Classifier, EngineChoice, EngineConfig, EngineInfo, EvidenceMap, Inference};
+pub use crate::image::contract::{ChannelOrder, InputContract, Layout, ResizeFilter};
+pub use crate::image::decode;
+pub use crate::image::extensions::is_image_path;
+pub use crate::image::preprocess::Preprocessor;
+pub use crate::image::resample::Resampler;
+pub use crate::image::tensor::Tensor;
+pub use crate::image::weighted_sum::weighted_sum;
+pub use engine::classifier::{Classifier, EngineInfo, Inference};
+pub use engine::config::{EngineChoice, EngineConfig};
+pub use engine::failover::GoldenResult;
 pub use error::ArtifactError;
-pub use manifest::*;
-pub use model::{Model, ModelFiles, Prepared};
-pub use overlay::Place;
-pub use preprocess::Preprocessor;
-pub use resample::Resampler;
-pub use running::GoldenResult;
-pub use signature::{NoPublicKey, PublicKey};
-pub use slide::{MOST_LOG_ODDS, SlideRule};
+pub use files::sha256;
+pub use judgement::decision::{Decision, DecisionRule};
+pub use judgement::domain::{Descriptor, Domain, FEATURES};
+pub use judgement::evidence::{EvidenceMap, ImagePosition};
+pub use judgement::slide::{MAX_LOG_ODDS, SlideRule};
+pub use judgement::verdict::{InvalidVerdict, Verdict};
+pub use manifest::schema::{Evaluation, FileEntry, Files, GoldenSample, Labels, Manifest, Outputs};
+pub use model::{Model, Prepared};
+pub use model_files::ModelFiles;
+pub use signature::{InvalidPublicKey, PublicKey};
 pub use suggestion::did_you_mean;
-pub use tensor::Tensor;
-pub use weighted::weighted_sum;

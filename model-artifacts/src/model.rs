@@ -1,181 +1,54 @@
-//! A model folder, checked, and the model it becomes.
+//! A loaded model, which classifies images.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use image::RgbImage;
 
-use crate::decode::{self, Limits};
-use crate::files::read_bounded;
-use crate::running::Running;
-use crate::{
-    ArtifactError, Classifier, Descriptor, EngineConfig, EngineInfo, FileEntry, GoldenResult,
-    Inference, Manifest, Preprocessor, PublicKey, Tensor, sha256,
-};
+#[cfg(any(test, feature = "test-support"))]
+use crate::engine::classifier::Classifier;
+use crate::engine::classifier::{EngineInfo, Inference};
+use crate::engine::config::EngineConfig;
+use crate::engine::failover::{Failover, GoldenResult};
+use crate::error::ArtifactError;
+use crate::image::preprocess::Preprocessor;
+use crate::image::tensor::Tensor;
+use crate::judgement::domain::Descriptor;
+use crate::manifest::schema::Manifest;
+use crate::model_files::ModelFiles;
 
-/// Largest manifest, largest file of a network, in bytes.
-const MAX_MANIFEST: u64 = 256 << 10;
-const MAX_NETWORK: u64 = 256 << 20;
-/// Golden samples are small by definition.
-const GOLDEN_LIMITS: Limits = Limits {
-    max_bytes: 4 << 20,
-    max_pixels: 4_000_000,
-};
-
-const INSTALL_AGAIN: &str = "install the model again";
-
-/// A model folder's manifest and files. Each file is read once, and its checksum is that of the
-/// bytes in memory: what was checked is what runs.
-#[derive(Debug)]
-pub struct ModelFiles {
-    folder: PathBuf,
-    manifest: Manifest,
-    manifest_sha256: String,
-    is_signed: bool,
-    ir_xml: Option<Vec<u8>>,
-    ir_bin: Option<Vec<u8>>,
-    onnx: Option<Vec<u8>>,
-    /// The image of each golden sample, in the manifest's order.
-    golden: Vec<RgbImage>,
-}
-
-impl ModelFiles {
-    /// Reads the manifest and every file that it names.
-    ///
-    /// # Errors
-    /// [`ArtifactError::Unreadable`] for a file that is absent, too large or not a file,
-    /// [`ArtifactError::Manifest`] for a manifest with impossible contents, and
-    /// [`ArtifactError::Checksum`] for a file that is not the one the manifest means.
-    pub fn open(folder: &Path) -> Result<Self, ArtifactError> {
-        Self::open_signed(folder, None)
-    }
-
-    /// The same, after the manifest's signature was checked with `key`, if there is one.
-    ///
-    /// # Errors
-    /// Those of [`ModelFiles::open`], and [`ArtifactError::Signature`] if the key's holder did not sign
-    /// the manifest.
-    pub fn open_signed(folder: &Path, key: Option<&PublicKey>) -> Result<Self, ArtifactError> {
-        let path = folder.join(Manifest::FILE_NAME);
-        let bytes = read_bounded(&path, MAX_MANIFEST)
-            .map_err(|source| unreadable(&path, "give the folder of a model", source))?;
-        if let Some(key) = key {
-            key.check(folder, &bytes)?;
-        }
-        let manifest_sha256 = sha256(&bytes);
-        let text = String::from_utf8(bytes).map_err(|_| ArtifactError::Manifest {
-            path: path.clone(),
-            field: "manifest".into(),
-            problem: "it is not UTF-8 text".into(),
-            remedy: INSTALL_AGAIN.into(),
-        })?;
-        let manifest = Manifest::parse(&text, &path)?;
-
-        let read = |entry: &FileEntry, max_bytes| read_checked(folder, entry, max_bytes);
-        let network = |entry: &Option<FileEntry>| {
-            entry
-                .as_ref()
-                .map(|entry| read(entry, MAX_NETWORK))
-                .transpose()
-        };
-        Ok(Self {
-            ir_xml: network(&manifest.files.ir_xml)?,
-            ir_bin: network(&manifest.files.ir_bin)?,
-            onnx: network(&manifest.files.onnx)?,
-            golden: manifest
-                .golden
-                .iter()
-                .enumerate()
-                .map(|(index, sample)| {
-                    let bytes = read(&sample.image, GOLDEN_LIMITS.max_bytes)?;
-                    decode::decode(&bytes, &GOLDEN_LIMITS).map_err(|error| {
-                        ArtifactError::Manifest {
-                            path: path.clone(),
-                            field: format!("golden[{index}].image"),
-                            problem: format!("{}: {error}", sample.image.path.display()),
-                            remedy: "export the model again".into(),
-                        }
-                    })
-                })
-                .collect::<Result<_, _>>()?,
-            folder: folder.into(),
-            manifest,
-            manifest_sha256,
-            is_signed: key.is_some(),
-        })
-    }
-
-    /// What the manifest says.
-    pub fn manifest(&self) -> &Manifest {
-        &self.manifest
-    }
-
-    /// SHA-256 of the manifest, which holds that of every other file: what identifies the model.
-    pub fn manifest_sha256(&self) -> &str {
-        &self.manifest_sha256
-    }
-
-    /// Whether a signature was checked.
-    pub fn is_signed(&self) -> bool {
-        self.is_signed
-    }
-
-    /// The image of each golden sample, in the manifest's order.
-    pub fn golden_images(&self) -> &[RgbImage] {
-        &self.golden
-    }
-
-    pub(crate) fn manifest_path(&self) -> PathBuf {
-        self.folder.join(Manifest::FILE_NAME)
-    }
-
-    pub(crate) fn ir_xml(&self) -> Option<&[u8]> {
-        self.ir_xml.as_deref()
-    }
-
-    pub(crate) fn ir_bin(&self) -> Option<&[u8]> {
-        self.ir_bin.as_deref()
-    }
-
-    /// The network as ONNX, if the model has it.
-    pub fn onnx(&self) -> Option<&[u8]> {
-        self.onnx.as_deref()
-    }
-}
-
-fn read_checked(
-    folder: &Path,
-    entry: &FileEntry,
-    max_bytes: u64,
-) -> Result<Vec<u8>, ArtifactError> {
-    let path = folder.join(&entry.path);
-    let bytes = read_bounded(&path, max_bytes)
-        .map_err(|source| unreadable(&path, INSTALL_AGAIN, source))?;
-    let actual = FileEntry::for_bytes(&entry.path, &bytes).sha256;
-    if actual == entry.sha256 {
-        Ok(bytes)
-    } else {
-        Err(ArtifactError::Checksum {
-            path,
-            expected: entry.sha256.clone(),
-            actual,
-        })
-    }
-}
-
-fn unreadable(path: &Path, remedy: &str, source: std::io::Error) -> ArtifactError {
-    ArtifactError::Unreadable {
-        path: path.into(),
-        remedy: remedy.into(),
-        source,
-    }
-}
-
-/// A verified model on an engine, ready to classify.
+/// A verified model on an engine, ready to classify images.
+///
+/// # Examples
+/// Load the demonstration model on the embedded engine and classify an image:
+///
+/// ```
+/// use std::path::Path;
+///
+/// use smearscope_artifacts::decode::{self, Limits};
+/// use smearscope_artifacts::{EngineChoice, EngineConfig, Model, Verdict};
+///
+/// # fn main() -> Result<(), smearscope_artifacts::ArtifactError> {
+/// let config = EngineConfig {
+///     choice: EngineChoice::Embedded,
+///     ..EngineConfig::default()
+/// };
+/// let mut model = Model::load(Path::new("smear-demo"), &config)?;
+///
+/// let path = Path::new("smear-demo/golden/positive-3.png");
+/// let image = decode::read(path, &Limits::default())?;
+/// let inference = model.infer(&image)?;
+///
+/// let decision = model.manifest().decision.decide(inference.margin);
+/// println!("{}, p = {:.3}", decision.verdict, decision.probability);
+/// assert_eq!(decision.verdict, Verdict::Positive);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Model {
     manifest: Manifest,
     manifest_sha256: String,
     preprocessor: Preprocessor,
-    running: Running,
+    failover: Failover,
 }
 
 impl std::fmt::Debug for Model {
@@ -188,75 +61,88 @@ impl std::fmt::Debug for Model {
 }
 
 impl Model {
-    /// Opens a model folder, starts an engine and proves the golden samples on it.
+    /// Opens a model folder, starts the first configured engine that works, and verifies the golden samples
+    /// on it.
     ///
     /// # Errors
-    /// Those of [`ModelFiles::open`]; [`ArtifactError::Engine`] if no engine of the configuration can
-    /// be started; [`ArtifactError::Golden`] or [`ArtifactError::Inference`] if a
-    /// golden sample fails on the last one. A model that fails is
-    /// never usable.
+    /// - Those of [`ModelFiles::open`].
+    /// - [`ArtifactError::Engine`] if no configured engine starts.
+    /// - [`ArtifactError::Golden`] or [`ArtifactError::Inference`] if a golden sample fails on the last
+    ///   configured engine.
     pub fn load(folder: &Path, config: &EngineConfig) -> Result<Self, ArtifactError> {
         Self::from_files(ModelFiles::open(folder)?, config)
     }
 
-    /// The same for a folder that is open.
+    /// Like [`Model::load`], for files that are open.
     ///
     /// # Errors
-    /// As [`Model::load`], but for those of [`ModelFiles::open`].
+    /// Those of [`Model::load`] except those of [`ModelFiles::open`].
     pub fn from_files(files: ModelFiles, config: &EngineConfig) -> Result<Self, ArtifactError> {
-        Ok(Self {
-            manifest: files.manifest.clone(),
-            manifest_sha256: files.manifest_sha256.clone(),
-            preprocessor: Preprocessor::new(files.manifest.input.clone())?,
-            running: Running::first(files, config)?,
-        })
+        let manifest = files.manifest().clone();
+        let manifest_sha256 = files.manifest_sha256().to_owned();
+        Self::new(manifest, manifest_sha256, Failover::start(files, config)?)
     }
 
-    /// The same on the last engine of the configuration and without the proof: for tools that find
-    /// out what a model's golden samples are, never for a verdict.
+    /// Like [`Model::load`], but only on the last configured engine and without verifying the golden samples:
+    /// for tools that compute golden samples, never for verdicts.
     ///
     /// # Errors
-    /// Those of [`ModelFiles::open`], and [`ArtifactError::Engine`].
-    pub fn unproved(folder: &Path, config: &EngineConfig) -> Result<Self, ArtifactError> {
+    /// Those of [`ModelFiles::open`], and [`ArtifactError::Engine`] if the engine does not start.
+    pub fn load_unverified(folder: &Path, config: &EngineConfig) -> Result<Self, ArtifactError> {
         let files = ModelFiles::open(folder)?;
+        let manifest = files.manifest().clone();
+        let manifest_sha256 = files.manifest_sha256().to_owned();
+        let failover = Failover::start_unverified(&files, config)?;
+        Self::new(manifest, manifest_sha256, failover)
+    }
+
+    fn new(
+        manifest: Manifest,
+        manifest_sha256: String,
+        failover: Failover,
+    ) -> Result<Self, ArtifactError> {
         Ok(Self {
-            manifest: files.manifest.clone(),
-            manifest_sha256: files.manifest_sha256.clone(),
-            preprocessor: Preprocessor::new(files.manifest.input.clone())?,
-            running: Running::unproved(&files, config.choice.last(), config)?,
+            preprocessor: Preprocessor::new(manifest.input.clone())?,
+            manifest,
+            manifest_sha256,
+            failover,
         })
     }
 
-    /// The same with something between it and its engine, such as one that fails when a test says so.
+    /// Replaces the engine in use by one that wraps it, such as one that fails when a test wants it to.
+    #[cfg(any(test, feature = "test-support"))]
     #[must_use]
-    pub fn through(self, wrap: impl FnOnce(Box<dyn Classifier>) -> Box<dyn Classifier>) -> Self {
+    pub fn wrap_engine(
+        self,
+        wrap: impl FnOnce(Box<dyn Classifier>) -> Box<dyn Classifier>,
+    ) -> Self {
         Self {
-            running: self.running.through(wrap),
+            failover: self.failover.wrap_engine(wrap),
             ..self
         }
     }
 
-    /// What the manifest says.
+    /// The manifest.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// SHA-256 of the manifest's file, which has those of all others: it names this very model.
+    /// SHA-256 of the manifest file, which identifies the model; see [`ModelFiles::manifest_sha256`].
     pub fn manifest_sha256(&self) -> &str {
         &self.manifest_sha256
     }
 
-    /// The engine and device that really run; after an inference, those that ran it.
+    /// The engine and device in use; after an inference, those that ran it.
     pub fn engine(&self) -> &EngineInfo {
-        self.running.info()
+        self.failover.info()
     }
 
-    /// How the golden samples came out when the engine was started.
+    /// The results of the golden samples on the engine in use, in the manifest's order.
     pub fn golden(&self) -> &[GoldenResult] {
-        self.running.golden()
+        self.failover.golden()
     }
 
-    /// Prepares an image and runs the network on it.
+    /// Prepares an image of any size and runs the network on it.
     ///
     /// # Errors
     /// Those of [`Model::prepare`] and of [`Prepared::infer`].
@@ -264,7 +150,7 @@ impl Model {
         self.prepare(image)?.infer()
     }
 
-    /// Makes an image the network's input.
+    /// Turns an image of any size into the network's input.
     ///
     /// # Errors
     /// [`ArtifactError::Image`] if the image has no pixels.
@@ -272,33 +158,33 @@ impl Model {
         Ok(Prepared {
             input: self.preprocessor.prepare(image)?,
             manifest: &self.manifest,
-            running: &mut self.running,
+            failover: &mut self.failover,
         })
     }
 }
 
-/// An image as a model's input.
+/// An image as a model's input, ready for inference.
 pub struct Prepared<'a> {
     input: &'a Tensor,
     manifest: &'a Manifest,
-    running: &'a mut Running,
+    failover: &'a mut Failover,
 }
 
 impl Prepared<'_> {
-    /// How far the image lies from those that the network was trained on, 0 and more; `None` where the
-    /// model does not know. Its manifest's [`Domain`](crate::Domain) has the limit.
+    /// Distance of the image from the images that the network was trained on, 0 or more; `None` if the
+    /// manifest has no [`Domain`](crate::Domain). The domain also has the limit.
     pub fn distance(&self) -> Option<f32> {
         let domain = self.manifest.domain.as_ref()?;
         let descriptor = Descriptor::of(self.input, &self.manifest.input);
         Some(domain.distance(&descriptor))
     }
 
-    /// Runs the network. If the engine fails, the next of the configuration takes its place for good, once
-    /// the golden samples are right on it, and runs it: [`Model::engine`] says which one did.
+    /// Runs the network. If the engine fails, the next configured engine that passes the golden samples
+    /// replaces it permanently and runs the network; [`Model::engine`] returns the one that did.
     ///
     /// # Errors
-    /// [`ArtifactError::Inference`] if the engine fails, and so does each behind it.
+    /// [`ArtifactError::Inference`] if the engine fails and no other can replace it.
     pub fn infer(self) -> Result<Inference, ArtifactError> {
-        self.running.infer(self.input)
+        self.failover.infer(self.input)
     }
 }

@@ -1,46 +1,47 @@
-//! Signatures of models, in minisign's format: of the manifest, which in turn vouches for every file.
+//! Signatures of models, in minisign's format. The manifest is signed; it contains the checksums of all
+//! other files.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use minisign_verify::{Error, Signature};
 
-use crate::files::read_bounded;
-use crate::{ArtifactError, Manifest};
+use crate::error::ArtifactError;
+use crate::files::{MANIFEST_FILE, read_bounded};
 
-/// A signature is four short lines.
+/// Largest signature file, in bytes; a signature is four short lines.
 const MAX_SIGNATURE: u64 = 4 << 10;
 
-/// The key whose holder signs models.
+/// The public key that verifies the signatures of models.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicKey(minisign_verify::PublicKey);
 
-/// A text is no public key of minisign's.
+/// A text is not a public key in minisign's format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{text:?} is no minisign public key; use the second line of minisign.pub, which starts with RW"
+    "{text:?} is not a minisign public key; use the second line of minisign.pub, which starts with RW"
 )]
-pub struct NoPublicKey {
+pub struct InvalidPublicKey {
     text: String,
 }
 
 impl FromStr for PublicKey {
-    type Err = NoPublicKey;
+    type Err = InvalidPublicKey;
 
-    /// Takes the key alone, as on the second line of `minisign.pub`.
-    fn from_str(text: &str) -> Result<Self, NoPublicKey> {
+    /// Parses the key alone, which is the second line of `minisign.pub`.
+    fn from_str(text: &str) -> Result<Self, InvalidPublicKey> {
         match minisign_verify::PublicKey::from_base64(text.trim()) {
             Ok(key) => Ok(Self(key)),
-            Err(_) => Err(NoPublicKey { text: text.into() }),
+            Err(_) => Err(InvalidPublicKey { text: text.into() }),
         }
     }
 }
 
 impl PublicKey {
-    /// The signature's file in a model folder, as `minisign -S -m manifest.toml` names it.
+    /// Name of the signature in a model folder, as `minisign -S -m manifest.toml` creates it.
     pub const SIGNATURE_FILE: &str = "manifest.toml.minisig";
 
-    /// Checks that the key's holder signed the manifest of the model in `folder`.
+    /// Verifies the signature of the manifest in `folder`, whose contents are `manifest`.
     pub(crate) fn check(&self, folder: &Path, manifest: &[u8]) -> Result<(), ArtifactError> {
         let path = folder.join(Self::SIGNATURE_FILE);
         let refused = |problem: &str, path: PathBuf| ArtifactError::Signature {
@@ -52,7 +53,7 @@ impl PublicKey {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(refused(
                     "the model is not signed",
-                    folder.join(Manifest::FILE_NAME),
+                    folder.join(MANIFEST_FILE),
                 ));
             }
             Err(error) => return Err(refused(&error.to_string(), path)),
@@ -60,13 +61,14 @@ impl PublicKey {
         let signature = str::from_utf8(&bytes)
             .map_err(|_| Error::InvalidEncoding)
             .and_then(Signature::decode);
-        // Signatures of minisign before 0.10, which are over the bytes and not over their hash, count.
+        // `true` accepts signatures of minisign before 0.10, which sign the bytes instead of their hash.
         match signature.and_then(|signature| self.0.verify(manifest, &signature, true)) {
             Ok(()) => Ok(()),
             Err(Error::UnexpectedKeyId) => Err(refused("it was made with another key", path)),
-            Err(Error::InvalidSignature) => {
-                Err(refused("the manifest is not the one that was signed", path))
-            }
+            Err(Error::InvalidSignature) => Err(refused(
+                "the manifest was changed after it was signed",
+                path,
+            )),
             Err(error) => Err(refused(&error.to_string(), path)),
         }
     }

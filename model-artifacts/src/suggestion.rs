@@ -1,7 +1,8 @@
-//! What a mistyped key was probably meant to be.
+//! Suggestions for mistyped keys.
 
-/// The known key most like the unknown one of a TOML error's message
-/// (``unknown field `thresold`, expected one of `threshold`, `inconclusive` ``).
+/// The expected key that is most similar to the unknown key in a TOML error's message such as
+/// ``unknown field `thresold`, expected one of `threshold`, `inconclusive` ``; `None` if no expected
+/// key is similar, or if the message reports something else.
 ///
 /// ```
 /// let message = "unknown field `thresold`, expected one of `threshold`, `inconclusive`";

@@ -71,7 +71,7 @@ fn what_is_no_image_is_refused_and_the_reason_named() {
     };
     let field = fs::read(&demo_fields()[0]).unwrap();
     let cut = send("image/jpeg", &field[..field.len() / 2]);
-    assert!(cut.problem(422).contains("cut short"));
+    assert!(cut.problem(422).contains("truncated"));
     assert!(send(BYTES.1, b"").problem(422).contains("empty"));
     assert!(send("image/png", b"a letter").problem(422).contains("JPEG"));
     assert!(

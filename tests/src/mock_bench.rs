@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use jiff::Span;
 use smearscope::analysis::analyst::{AnalysisError, Analyst};
+use smearscope::analysis::commit::CommitToken;
 use smearscope::analysis::finding::{Finding, SaveOutcome};
 use smearscope::analysis::identity::Identity;
 use smearscope::analysis::quality::Problem;
-use smearscope::analysis::recorder::{CapturedField, CommitToken, Recorder};
+use smearscope::analysis::recorder::{CapturedField, Recorder};
 use smearscope::analysis::slide::Slide;
 use smearscope::analysis::verdict::{Reason, Verdict};
 use smearscope::appliance::checks::Check;
@@ -26,14 +27,15 @@ use smearscope::models::ModelError;
 use smearscope::records::{Archive, Filter, LazyStore, Record, RecordsError, Space, Store};
 use smearscope_artifacts::decode::Limits;
 use smearscope_artifacts::{
-    ArtifactError, Classifier, EngineChoice, EngineConfig, EngineInfo, Inference, MOST_LOG_ODDS,
+    ArtifactError, Classifier, EngineChoice, EngineConfig, EngineInfo, Inference, MAX_LOG_ODDS,
     Model, Tensor,
 };
 use smearscope_hardware::mock::{Bench, assert_art};
-use smearscope_hardware::oled::{OledSetup, Ssd1306Screen};
-use smearscope_hardware::virtual_ssd1306::VirtualSsd1306;
+use smearscope_hardware::screen::ssd1306::{OledSetup, Ssd1306Screen};
+use smearscope_hardware::screen::virtual_ssd1306::VirtualSsd1306;
 use smearscope_hardware::{
-    Board, ButtonEvent, Canvas, Frame, HardwareError, Light, Lights, Pixels, ScreenSize, mock,
+    Board, ButtonEvent, Canvas, Frame, HardwareError, LedPattern, LedPatterns, Pixels, ScreenSize,
+    mock,
 };
 
 use crate::bench_top::*;
@@ -49,32 +51,32 @@ const TIMING: Timing = Timing {
     refresh: Duration::from_millis(20),
 };
 
-const RED: Lights = Lights {
-    red: Light::Steady,
-    amber: Light::Off,
-    green: Light::Off,
+const RED: LedPatterns = LedPatterns {
+    red: LedPattern::On,
+    amber: LedPattern::Off,
+    green: LedPattern::Off,
 };
-const FAULT: Lights = Lights {
-    red: Light::Blink,
+const FAULT: LedPatterns = LedPatterns {
+    red: LedPattern::Blink,
     ..RED
 };
-const READY: Lights = Lights {
-    red: Light::Off,
-    amber: Light::Off,
-    green: Light::Steady,
+const READY: LedPatterns = LedPatterns {
+    red: LedPattern::Off,
+    amber: LedPattern::Off,
+    green: LedPattern::On,
 };
-const CLOSED: Lights = Lights {
-    red: Light::Off,
-    amber: Light::Breathe,
-    green: Light::Breathe,
+const CLOSED: LedPatterns = LedPatterns {
+    red: LedPattern::Off,
+    amber: LedPattern::Breathe,
+    green: LedPattern::Breathe,
 };
-const INCONCLUSIVE: Lights = Lights {
-    red: Light::Off,
-    amber: Light::Steady,
-    green: Light::Off,
+const INCONCLUSIVE: LedPatterns = LedPatterns {
+    red: LedPattern::Off,
+    amber: LedPattern::On,
+    green: LedPattern::Off,
 };
-const NEGATIVE: Lights = Lights {
-    green: Light::Blink,
+const NEGATIVE: LedPatterns = LedPatterns {
+    green: LedPattern::Blink,
     ..READY
 };
 
@@ -176,7 +178,7 @@ impl Running {
     }
 
     /// Presses, and waits for the LEDs that must follow.
-    fn press(&self, what: &str, lights: Lights) {
+    fn press(&self, what: &str, lights: LedPatterns) {
         assert!(self.bench.button.press());
         self.bench.leds.wait_until(what, |shown| *shown == lights);
     }
@@ -196,7 +198,7 @@ impl Running {
     fn end(self) -> (Vec<Verdict>, Result<End, ApplianceError>) {
         assert!(self.bench.button.shutdown());
         let result = self.thread.join().unwrap();
-        assert_eq!(self.bench.leds.latest(), Some(Lights::default()));
+        assert_eq!(self.bench.leds.latest(), Some(LedPatterns::default()));
         let findings = self.findings.lock().unwrap();
         let verdicts = findings.iter().map(|finding| finding.field.verdict);
         (verdicts.collect(), result)
@@ -244,7 +246,7 @@ pub(crate) fn expected(label: &str) -> (Finding, Identity) {
     let finding = Finding {
         field,
         slide: slide.standing(manifest.slide, &manifest.decision),
-        kept: SaveOutcome::Unwanted,
+        saved: SaveOutcome::Unwanted,
     };
     (finding, identity)
 }
@@ -471,10 +473,10 @@ fn an_unplugged_screen_stops_nothing_and_comes_back() {
         .bench
         .leds
         .wait_until("ready", |shown| *shown == READY);
-    running.bench.glass.unplug();
+    running.bench.display.unplug();
     deliver(&running, "_1");
     running.press("red", RED);
-    running.bench.glass.plug_in();
+    running.bench.display.plug_in();
     let glass = verdict_on("_1");
     running
         .bench
@@ -492,7 +494,7 @@ fn a_display_that_lost_its_power_is_drawn_again() {
     let running = Running::start_on(board, bench, TIMING, || unrecorded(&demo_model()));
     let identity = expected("_1").1;
     let wait_until_drawn = || {
-        let is_drawn = |_: &Lights| {
+        let is_drawn = |_: &LedPatterns| {
             // The minute may end between the two looks at the clock.
             let now = jiff::Zoned::now();
             let minutes = [&now - Span::new().minutes(1), now];
@@ -540,7 +542,7 @@ fn fields_of_a_slide_are_combined_and_a_long_press_closes_it() {
     let findings = running.findings();
     let log_odds = findings.iter().map(|finding| {
         let log_odds = finding.field.log_odds.unwrap();
-        log_odds.clamp(-MOST_LOG_ODDS, MOST_LOG_ODDS)
+        log_odds.clamp(-MAX_LOG_ODDS, MAX_LOG_ODDS)
     });
     let mean = log_odds.sum::<f32>() / 3.0;
     let slide = findings[2].slide;
@@ -593,14 +595,14 @@ fn a_hold_switches_off_after_a_warning() {
         running
             .bench
             .button
-            .tell(ButtonEvent::ShutdownAhead(in_a_while))
+            .send(ButtonEvent::ShutdownPending(in_a_while))
     );
-    let warning = Lights {
-        red: Light::Breathe,
-        ..Lights::default()
+    let warning = LedPatterns {
+        red: LedPattern::Breathe,
+        ..LedPatterns::default()
     };
     leds.wait_until("the warning", |shown| *shown == warning);
-    assert!(running.bench.button.tell(ButtonEvent::ShutdownAverted));
+    assert!(running.bench.button.send(ButtonEvent::ShutdownCancelled));
     leds.wait_until("ready", |shown| *shown == READY);
     assert_eq!(running.end().1.unwrap(), End::Operator);
 }
@@ -655,7 +657,7 @@ fn fields_are_recorded_with_their_evidence_and_what_is_not_saved_is_told() {
         bytes
     );
     let finding = &running.findings()[0];
-    assert_eq!(finding.kept, SaveOutcome::Saved(recorded.id));
+    assert_eq!(finding.saved, SaveOutcome::Saved(recorded.id));
     assert_eq!((&recorded.source, recorded.number), (&name, 1));
     assert_eq!(recorded.verdict, "Positive");
     assert_eq!(recorded.probability, finding.field.probability);
@@ -680,7 +682,7 @@ fn fields_are_recorded_with_their_evidence_and_what_is_not_saved_is_told() {
     assert!(running.bench.button.press());
     // Waits until that field is analysed.
     running.next_slide();
-    assert_eq!(running.findings()[1].kept, SaveOutcome::NotSaved);
+    assert_eq!(running.findings()[1].saved, SaveOutcome::NotSaved);
     assert_eq!(records(&state).len(), 1);
     running.end().1.unwrap();
 }
@@ -691,7 +693,7 @@ fn a_field_that_nobody_waits_for_any_more_is_not_recorded() {
     let enough = Space::probed(|| Ok(u64::MAX), 2, 1);
     let mut recorder = recorded(folder.path(), enough).unwrap();
     let slide = Slide::first();
-    let captured = |claim| {
+    let captured = |token| {
         let (bytes, source) = field("_1");
         CapturedField {
             frame: Frame {
@@ -703,11 +705,11 @@ fn a_field_that_nobody_waits_for_any_more_is_not_recorded() {
             capture: Duration::ZERO,
             slide: slide.clone(),
             until: Instant::now() + Duration::from_mins(1),
-            claim,
+            token,
         }
     };
     let given_up = CommitToken::default();
-    drop(given_up.held());
+    drop(given_up.guard());
     let error = recorder.examine(captured(given_up)).unwrap_err();
     assert!(matches!(error, AnalysisError::TooLate), "{error}");
     assert!(records(folder.path()).is_empty());
@@ -715,12 +717,12 @@ fn a_field_that_nobody_waits_for_any_more_is_not_recorded() {
     let verified = Archive::open(folder.path()).unwrap().verify(None).unwrap();
     assert_eq!((verified.rows, verified.unrecorded), (0, 0));
     let waited_for = CommitToken::default();
-    let held = waited_for.held();
+    let guard = waited_for.guard();
     let answer = recorder.examine(captured(waited_for.clone())).unwrap();
     let finding = answer.finding;
-    assert!(matches!(finding.kept, SaveOutcome::Saved(_)));
-    assert!(!waited_for.take(), "whoever records it has it");
-    drop(held);
+    assert!(matches!(finding.saved, SaveOutcome::Saved(_)));
+    assert!(!waited_for.take(), "the recorder took it");
+    drop(guard);
     assert_eq!(records(folder.path()).len(), 1);
 }
 
@@ -811,7 +813,7 @@ fn records_that_cannot_be_kept_are_a_fault_for_good() {
         panic!("{result:?}");
     };
     assert!(matches!(error, RecordsError::Locked { .. }), "{error}");
-    drop(held);
+    drop(guard);
 }
 
 #[test]
@@ -823,7 +825,7 @@ fn a_box_without_a_button_takes_pictures_by_the_clock() {
     let running = Running::start(timing, &demo_model());
     deliver(&running, "_1");
     deliver(&running, "_0");
-    let two = |_: &Lights| running.findings().len() >= 2;
+    let two = |_: &LedPatterns| running.findings().len() >= 2;
     running.bench.leds.wait_until("two fields", two);
     running.end().1.unwrap();
 }
@@ -833,12 +835,12 @@ fn a_long_press_while_the_camera_works_ends_the_slide_after_that_field() {
     let running = Running::start(TIMING, &demo_model());
     running.bench.camera.will_stall();
     deliver(&running, "_1");
-    let capturing = Lights {
-        amber: Light::Blink,
-        ..Lights::default()
+    let capturing = LedPatterns {
+        amber: LedPattern::Blink,
+        ..LedPatterns::default()
     };
     running.press("capturing", capturing);
-    assert!(running.bench.button.tell_now(ButtonEvent::NextSlide));
+    assert!(running.bench.button.send_now(ButtonEvent::NextSlide));
     running.bench.camera.release();
     let leds = &running.bench.leds;
     leds.wait_until("a closed slide", |shown| *shown == CLOSED);
@@ -864,7 +866,7 @@ fn slides_of_a_box_without_a_button_end_by_themselves() {
     for label in ["_1", "_0", "_1"] {
         deliver(&running, label);
     }
-    let three = |_: &Lights| running.findings().len() >= 3;
+    let three = |_: &LedPatterns| running.findings().len() >= 3;
     running.bench.leds.wait_until("three fields", three);
     let slides = running.findings();
     let slides: Vec<_> = slides
@@ -907,7 +909,7 @@ fn a_verdict_names_the_engine_that_gave_it_after_another_was_lost() {
         move || {
             let model = Model::load(&demo_model(), &EngineConfig::default())
                 .map_err(ModelError::from)?
-                .through(|inner| Box::new(Losable { inner, is_lost }));
+                .wrap_engine(|inner| Box::new(Losable { inner, is_lost }));
             let analyst = Analyst::new(model, Limits::default());
             let space = Space::probed(|| Ok(u64::MAX), 2, 1);
             let records = LazyStore::open(state, Retention::default(), space)?;

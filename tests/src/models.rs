@@ -338,7 +338,7 @@ fn with_a_key_only_signed_models_are_installed_and_used() {
         "demo = false",
     );
     let run = appliance.run(&["run"]).code(4);
-    assert!(stderr(&run).contains("not the one that was signed"));
+    assert!(stderr(&run).contains("changed after it was signed"));
 }
 
 #[test]

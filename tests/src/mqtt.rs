@@ -466,14 +466,15 @@ fn record(state: &Path, fields: usize) {
     };
     for number in 1..=fields {
         let id = Uuid::now_v7();
-        let exposure = FieldImages {
+        let pictures = FieldImages {
             encoded: None,
             image: &image,
             overlay: None,
         };
-        let entry = |images| Some(entry(id, slide.id, number as u32, images));
+        let images = store.write_images(slide.id, id, &pictures).unwrap();
+        let entry = entry(id, slide.id, number as u32, images);
         let until = std::time::Instant::now() + std::time::Duration::from_mins(1);
-        assert!(store.put(&slide, id, &exposure, until, entry).unwrap());
+        store.commit(&slide, &entry, until).unwrap();
     }
 }
 

@@ -190,7 +190,7 @@ impl Soak {
             let (state, mood) = (state.to_owned(), mood.clone());
             move || {
                 let wrap = |inner| -> Box<dyn Classifier> { Box::new(Moody { inner, mood }) };
-                let model = model().map_err(ModelError::from)?.through(wrap);
+                let model = model().map_err(ModelError::from)?.wrap_engine(wrap);
                 let analyst = Analyst::new(model, Limits::default());
                 let records = LazyStore::open(state, Retention::default(), space)?;
                 Ok(Equipped {
@@ -272,10 +272,10 @@ impl Soak {
                 (self.press().unwrap_err(), &*field.name)
             }
             DisplayGone => {
-                self.bench.glass.unplug();
+                self.bench.display.unplug();
                 self.photograph(field);
                 let before = self.bench.screen.latest();
-                self.bench.glass.plug_in();
+                self.bench.display.plug_in();
                 let is_drawn = |picture: &_| Some(picture) != before.as_ref();
                 self.bench.screen.wait_until("the verdict", is_drawn);
                 return;
@@ -383,8 +383,8 @@ fn soak() {
         if press % 5 == 4 {
             assert!(soak.bench.button.press_long());
         }
-        soak.bench.screen.forget();
-        soak.bench.leds.forget();
+        soak.bench.screen.discard_past();
+        soak.bench.leds.discard_past();
         if press == presses / 5 {
             early = Some(held());
         }

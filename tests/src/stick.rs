@@ -167,13 +167,19 @@ fn auto_takes_a_stick_that_is_plugged_in() {
 #[test]
 fn a_stick_that_does_not_work_is_said_and_openvino_takes_its_place() {
     for (fault, said) in [
-        ("no device", "the stick was lost, or another program has it"),
-        ("busy", "the stick was lost, or another program has it"),
+        (
+            "no device",
+            "the stick was unplugged, or another program uses it",
+        ),
+        (
+            "busy",
+            "the stick was unplugged, or another program uses it",
+        ),
         (
             "wrong precision",
             "it gives and takes FP16, though FP32 was asked for",
         ),
-        ("silent", "NaN and NaN are no probabilities"),
+        ("silent", "NaN and NaN are not probabilities"),
     ] {
         let stick = Stick::plugged_in();
         stick.fails_as(fault);

@@ -110,7 +110,7 @@ fn who_cannot_see_is_told_why_and_a_capture_loses_nothing() {
     for path in ["/v1/camera/snapshot", "/v1/camera/preview"] {
         let problem = served.get(path).problem(503);
         assert!(
-            problem.contains("1.jpg is only read when it is captured"),
+            problem.contains("does not support a preview of the pipe"),
             "{problem}"
         );
     }

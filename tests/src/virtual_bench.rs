@@ -18,7 +18,7 @@ use smearscope::analysis::slide::SlideSummary;
 use smearscope::analysis::verdict::{Reason, Verdict};
 use smearscope::appliance::state::{Fault, State};
 use smearscope_artifacts as artifacts;
-use smearscope_hardware::virtual_ssd1306::{Glass, VirtualSsd1306};
+use smearscope_hardware::screen::virtual_ssd1306::{VirtualDisplay, VirtualSsd1306};
 use smearscope_hardware::{Canvas, ScreenSize};
 
 use crate::bench_top::*;
@@ -62,7 +62,7 @@ enum Camera {
 struct Bench {
     machine: Machine,
     oled: VirtualSsd1306,
-    glass: Glass,
+    glass: VirtualDisplay,
     /// How much of what was written to the bus has come to the glass.
     read: usize,
     /// What the display says of the model.

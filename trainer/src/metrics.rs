@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
-use smearscope_artifacts::{Call, DecisionRule};
+use smearscope_artifacts::{DecisionRule, Verdict};
 
 /// A logit margin (positive − negative) with the truth.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -42,7 +42,7 @@ impl Judged {
             logit: margin / rule.temperature,
             probability: decision.probability,
             called: decision.probability >= rule.threshold,
-            decided: decision.call != Call::Undecided,
+            decided: decision.verdict != Verdict::Inconclusive,
             positive,
             group,
         }

@@ -4,20 +4,14 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use smearscope_artifacts::testing::venv;
+
 const CRATE: &str = env!("CARGO_MANIFEST_DIR");
 
 /// What a script of this crate's `tests/` answers to `input`; `None`, with a message, where the
 /// Python peers were not fetched.
 pub(crate) fn python(script: &str, input: &str) -> Option<String> {
-    let python = Path::new(CRATE).join("../.venv/bin/python");
-    if !python.exists() {
-        eprintln!(
-            "skipped: {} is absent; run scripts/setup --python",
-            python.display()
-        );
-        return None;
-    }
-    let mut child = Command::new(python)
+    let mut child = Command::new(venv("python")?)
         .arg(Path::new(CRATE).join("tests").join(script))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use image::RgbImage;
 use smearscope_artifacts::decode::{self, Limits, Picture};
@@ -12,6 +12,7 @@ use smearscope_artifacts::{
 use smearscope_hardware::{Frame, Pixels};
 use uuid::Uuid;
 
+use crate::analysis::finding::StageTimes;
 use crate::analysis::quality::{Downscaler, Problem, Quality, QualityGate};
 use crate::analysis::verdict::{Reason, Verdict};
 
@@ -40,7 +41,7 @@ pub struct Analysis {
     /// What the gate measured.
     pub quality: Quality,
     /// Where the evidence for the positive class is strongest, if there is any.
-    pub strongest: Option<artifacts::Place>,
+    pub strongest: Option<artifacts::ImagePosition>,
     /// The evidence painted over the picture, where it was asked for and the model gives it.
     pub overlay: Option<Arc<RgbImage>>,
 }
@@ -54,17 +55,8 @@ pub struct Photograph {
     pub image: RgbImage,
     /// What came out.
     pub analysis: Analysis,
-    /// How long that took.
-    pub elapsed: Elapsed,
-}
-
-/// How long an analysis took.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Elapsed {
-    /// Decoding, judging the quality and making the model's input.
-    pub preparation: Duration,
-    /// The model; `None` where it was not asked.
-    pub inference: Option<Duration>,
+    /// How long decoding, gate and model took; the other stages are zero and `None`.
+    pub times: StageTimes,
 }
 
 /// Why a picture could not be analysed.
@@ -163,13 +155,13 @@ impl Analyst {
             self.slide = slide;
         }
         let decoding = began.elapsed();
-        let (analysis, mut elapsed) = self.analyse(&picture, earlier.as_ref())?;
-        elapsed.preparation += decoding;
+        let (analysis, mut times) = self.analyse(&picture, earlier.as_ref())?;
+        times.preparation += decoding;
         Ok(Photograph {
             encoded,
             image: picture.image,
             analysis,
-            elapsed,
+            times,
         })
     }
 
@@ -182,14 +174,14 @@ impl Analyst {
         &mut self,
         picture: &Picture,
         earlier: Option<&Picture>,
-    ) -> Result<(Analysis, Elapsed), AnalysisError> {
+    ) -> Result<(Analysis, StageTimes), AnalysisError> {
         let began = Instant::now();
         let refused = |problem, quality| {
-            let elapsed = Elapsed {
+            let times = StageTimes {
                 preparation: began.elapsed(),
-                inference: None,
+                ..StageTimes::default()
             };
-            Ok((Analysis::refused(problem, quality), elapsed))
+            Ok((Analysis::refused(problem, quality), times))
         };
         let mut quality = self.gate.assess(picture, earlier);
         if let Some(failure) = quality.failure() {
@@ -212,9 +204,10 @@ impl Analyst {
         let preparation = began.elapsed();
         let asked = Instant::now();
         let inference = prepared.infer()?;
-        let elapsed = Elapsed {
+        let times = StageTimes {
             preparation,
             inference: Some(asked.elapsed()),
+            ..StageTimes::default()
         };
         let decision = rule.decide(inference.margin);
         let evidence = inference.evidence.as_ref();
@@ -229,7 +222,7 @@ impl Analyst {
                 .filter(|_| self.has_overlays)
                 .map(|evidence| Arc::new(overlay(&picture.image, evidence))),
         };
-        Ok((analysis, elapsed))
+        Ok((analysis, times))
     }
 }
 
@@ -289,7 +282,7 @@ pub(crate) fn picture(
 fn overlay(image: &RgbImage, evidence: &EvidenceMap) -> RgbImage {
     let mut painted = evidence.paint(Downscaler::new(OVERLAY).copy(image));
     if let Some(place) = evidence.strongest() {
-        place.mark(&mut painted);
+        place.draw_ring(&mut painted);
     }
     painted
 }

@@ -1,5 +1,7 @@
 //! What a frame gave, and whether it was saved.
 
+use std::time::Duration;
+
 use uuid::Uuid;
 
 use crate::analysis::analyst::Analysis;
@@ -13,7 +15,7 @@ pub struct Finding {
     /// The slide with this field; without it, if it was not recorded and should have been.
     pub slide: SlideSummary,
     /// Whether it was recorded.
-    pub kept: SaveOutcome,
+    pub saved: SaveOutcome,
 }
 
 /// Whether a field was recorded, with its picture.
@@ -25,4 +27,17 @@ pub enum SaveOutcome {
     NotSaved,
     /// Nothing is recorded.
     Unwanted,
+}
+
+/// How long the stages of an analysis took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StageTimes {
+    /// From the request to the camera to its answer; zero for an image that no camera gave.
+    pub capture: Duration,
+    /// Decoding, the quality gate, and the model's input.
+    pub preparation: Duration,
+    /// The model; `None` if the gate refused the picture.
+    pub inference: Option<Duration>,
+    /// Until images and row were on the disk; `None` where nothing is recorded.
+    pub storing: Option<Duration>,
 }

@@ -10,9 +10,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use uuid::Uuid;
 
 use crate::analysis::analyst::{AnalysisError, Analyst};
+use crate::analysis::commit::CommitToken;
 use crate::analysis::finding::Finding;
 use crate::analysis::finding::SaveOutcome;
-use crate::analysis::recorder::{CapturedField, CommitToken, Recorder};
+use crate::analysis::recorder::{CapturedField, Recorder};
 use crate::analysis::slide::Slide;
 use crate::config::Config;
 use crate::models::Models;
@@ -200,12 +201,12 @@ fn keep(config: &Config, recorder: &mut Recorder, image: Vec<u8>) -> Result<Anal
         capture: Duration::ZERO,
         slide: Slide::aside(),
         until: start + PATIENCE,
-        claim: CommitToken::default(),
+        token: CommitToken::default(),
     });
     let elapsed_ms = start.elapsed().as_secs_f64() * 1000.0;
     recorder.keep(None);
-    let Finding { field, kept, .. } = result.map_err(Refusal::Image)?.finding;
-    match kept {
+    let Finding { field, saved, .. } = result.map_err(Refusal::Image)?.finding;
+    match saved {
         SaveOutcome::Saved(record) => Ok(Analysed {
             answer: Answer::new(recorder.analyst(), &field, elapsed_ms),
             record: Some(record),

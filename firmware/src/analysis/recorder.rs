@@ -1,7 +1,5 @@
-//! What happens to a frame, on a thread of its own: it is analysed, joined to its slide, and recorded.
+//! Analyses a frame, adds it to its slide and records it. Runs on the model's thread.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -10,9 +8,9 @@ use smearscope_artifacts::EngineInfo;
 use smearscope_hardware::{Frame, with_causes};
 use uuid::Uuid;
 
-use crate::analysis::analyst::{AnalysisError, Analyst, Elapsed, Photograph};
-use crate::analysis::finding::Finding;
-use crate::analysis::finding::SaveOutcome;
+use crate::analysis::analyst::{AnalysisError, Analyst, Photograph};
+use crate::analysis::commit::CommitToken;
+use crate::analysis::finding::{Finding, SaveOutcome, StageTimes};
 use crate::analysis::quality::Quality;
 use crate::analysis::slide::{Slide, SlideSummary};
 use crate::records::{
@@ -21,88 +19,51 @@ use crate::records::{
 };
 use crate::system::time::utc;
 
-/// An analyst, with the records that it keeps, if it keeps any.
+/// An analyst, and the records in which its findings are kept.
 pub struct Recorder {
     analyst: Analyst,
     records: Records,
 }
 
-/// Where findings are kept.
+/// Where findings are recorded.
 enum Records {
     /// Nowhere.
     None,
     /// In the appliance's own records.
     Own(LazyStore),
-    /// In those of an appliance at work.
-    Beside(Store),
+    /// In the records of an appliance that runs at the same time.
+    Shared(Store),
 }
 
 /// A frame on its way to a verdict.
 pub struct CapturedField {
     /// What the camera delivered.
     pub frame: Frame,
-    /// How long that took.
+    /// How long the capture took.
     pub capture: Duration,
-    /// The slide without it.
+    /// The slide without this field.
     pub slide: Slide,
-    /// Until when it may be recorded.
+    /// Deadline for the record's commit.
     pub until: Instant,
-    /// Settles whether it is recorded or given up.
-    pub claim: CommitToken,
+    /// Taken before the record is committed.
+    pub token: CommitToken,
 }
 
-/// What came of a frame.
+/// The outcome of a frame.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Examined {
-    /// What came out.
+    /// The field's verdict, its slide's, and whether it was saved.
     pub finding: Finding,
-    /// How long that took.
-    pub took: StageTimes,
-    /// Who ran the model last: another engine than before, where that one failed on this frame.
+    /// The slide with this field.
+    pub slide: Slide,
+    /// How long each stage took.
+    pub times: StageTimes,
+    /// The engine that ran the model: another than before if that one failed on this frame.
     pub engine: EngineInfo,
 }
 
-/// How long the stages took.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct StageTimes {
-    /// From asking the camera to its answer.
-    pub capture: Duration,
-    /// Decoding, and judging the quality.
-    pub preparation: Duration,
-    /// The model; `None` where it was not asked.
-    pub inference: Option<Duration>,
-    /// Until images and row were on the disk; `None` where nothing is recorded.
-    pub storing: Option<Duration>,
-}
-
-/// What only one of two may have: whoever records a verdict, or whoever waits for it and gives up. So what
-/// is recorded is told, unless the disk takes longer than the end waits for it. Clones are the same claim.
-#[derive(Debug, Clone, Default)]
-pub struct CommitToken(Arc<AtomicBool>);
-
-impl CommitToken {
-    /// Whether it was still there to be had; it no longer is.
-    pub fn take(&self) -> bool {
-        !self.0.swap(true, Ordering::SeqCst)
-    }
-
-    /// Takes it, if it is still there, when this is dropped: whoever waited was sent away.
-    pub fn held(&self) -> CommitGuard {
-        CommitGuard(self.clone())
-    }
-}
-
-/// See [`CommitToken::held`].
-pub struct CommitGuard(CommitToken);
-
-impl Drop for CommitGuard {
-    fn drop(&mut self) {
-        self.0.take();
-    }
-}
-
 impl Recorder {
-    /// One that keeps no records.
+    /// A recorder that keeps no records.
     pub fn new(analyst: Analyst) -> Self {
         Self {
             analyst,
@@ -110,7 +71,7 @@ impl Recorder {
         }
     }
 
-    /// One that keeps records, with the evidence.
+    /// A recorder that keeps records, with the evidence.
     pub fn recording(mut analyst: Analyst, records: LazyStore) -> Self {
         analyst.paint_overlays(true);
         Self {
@@ -119,138 +80,142 @@ impl Recorder {
         }
     }
 
-    /// Keeps what is examined from now on in the records of an appliance at work, with the evidence; with `None`,
-    /// nowhere.
+    /// Records from now on in `store`, which belongs to an appliance that runs at the same time, with the evidence;
+    /// with `None`, nowhere.
     pub fn keep(&mut self, store: Option<Store>) {
         self.analyst.paint_overlays(store.is_some());
-        self.records = store.map_or(Records::None, Records::Beside);
+        self.records = store.map_or(Records::None, Records::Shared);
     }
 
-    /// The verified model and its gate, for an image that is kept nowhere.
+    /// The analyst, for an image that is not recorded.
     pub fn analyst_mut(&mut self) -> &mut Analyst {
         &mut self.analyst
     }
 
-    /// The verified model and its gate.
+    /// The analyst.
     pub fn analyst(&self) -> &Analyst {
         &self.analyst
     }
 
-    /// The room that there is for records, if any are kept.
+    /// The disk space for records, if the appliance keeps any.
     pub fn space(&self) -> Option<&Space> {
         match &self.records {
-            Records::Own(lazy_store) => Some(lazy_store.space()),
-            Records::None | Records::Beside(_) => None,
+            Records::Own(store) => Some(store.space()),
+            Records::None | Records::Shared(_) => None,
         }
     }
 
-    /// Analyses a frame and records it. What cannot be recorded is a finding all the same, which says so, and the log tells
-    /// why.
+    /// Analyses a frame and records it. A field that cannot be recorded is a finding all the same, with
+    /// [`SaveOutcome::NotSaved`]; the log has the cause.
     ///
     /// # Errors
-    /// Those of [`Analyst::analyse_frame`], and [`AnalysisError::TooLate`].
+    /// Those of [`Analyst::analyse_frame`], and [`AnalysisError::TooLate`] if the event loop has given up.
     pub fn examine(&mut self, captured: CapturedField) -> Result<Examined, AnalysisError> {
         let CapturedField {
             frame,
             capture,
-            slide,
+            slide: before,
             until,
-            claim,
+            token,
         } = captured;
         let captured_at = wall_clock(frame.captured_at);
         let source = frame.source.clone();
-        let photograph = self.analyst.analyse_frame(frame, slide.id())?;
-        let number = slide.photographed() + 1;
-        let id = slide.id();
-        let before = slide.clone();
-        let mut standing = self.standing(slide, |slide| slide.add(&photograph.analysis));
+        let photograph = self.analyst.analyse_frame(frame, before.id())?;
+        let mut slide = before.clone();
+        slide.add(&photograph.analysis);
         let field = Field {
             id: Uuid::now_v7(),
             slide: SlideEntry {
-                id,
-                number: standing.slide,
+                id: slide.id(),
+                number: slide.number(),
                 started_at: utc(captured_at),
             },
-            number,
+            number: slide.photographed(),
             captured_at,
             source,
             capture,
             until,
         };
         let began = Instant::now();
-        let kept = self.record(&field, &photograph, &standing, &claim)?;
+        let saved = self.record(&field, &photograph, &self.summary(&slide), &token)?;
         let storing = began.elapsed();
-        if kept == SaveOutcome::NotSaved {
-            // The same field may be photographed again, so that it is not remembered either.
-            standing = self.standing(before, Slide::lose);
+        if saved == SaveOutcome::NotSaved {
+            // Nor does the gate remember the field, so that it can be photographed again.
+            slide = before;
+            slide.add_unsaved();
         } else if photograph.analysis.log_odds.is_some() {
             self.analyst.remember();
         }
         Ok(Examined {
             engine: self.analyst.engine().clone(),
-            took: StageTimes {
+            times: StageTimes {
                 capture,
-                preparation: photograph.elapsed.preparation,
-                inference: photograph.elapsed.inference,
-                storing: (kept != SaveOutcome::Unwanted).then_some(storing),
+                storing: (saved != SaveOutcome::Unwanted).then_some(storing),
+                ..photograph.times
             },
             finding: Finding {
                 field: photograph.analysis,
-                slide: standing,
-                kept,
+                slide: self.summary(&slide),
+                saved,
             },
+            slide,
         })
     }
 
-    fn standing(&self, mut slide: Slide, change: impl FnOnce(&mut Slide)) -> SlideSummary {
-        change(&mut slide);
+    fn summary(&self, slide: &Slide) -> SlideSummary {
         let manifest = self.analyst.manifest();
-        slide.standing(manifest.slide, &manifest.decision)
+        slide.summary(manifest.slide, &manifest.decision)
     }
 
     fn record(
         &mut self,
         field: &Field,
         photograph: &Photograph,
-        standing: &SlideSummary,
-        claim: &CommitToken,
+        summary: &SlideSummary,
+        token: &CommitToken,
     ) -> Result<SaveOutcome, AnalysisError> {
-        let claimed = |kept| {
-            let is_claimed = claim.take();
-            is_claimed.then_some(kept).ok_or(AnalysisError::TooLate)
+        let outcome = |outcome| {
+            token
+                .take()
+                .then_some(outcome)
+                .ok_or(AnalysisError::TooLate)
         };
         let store = match &mut self.records {
-            Records::None => return claimed(SaveOutcome::Unwanted),
-            Records::Own(lazy_store) => lazy_store.store(),
-            Records::Beside(store) => Some(store),
+            Records::None => return outcome(SaveOutcome::Unwanted),
+            Records::Own(store) => store.store(),
+            Records::Shared(store) => Some(store),
         };
         let Some(store) = store else {
             log::error!("{} is not saved: the records are not open", field.source);
-            return claimed(SaveOutcome::NotSaved);
+            return outcome(SaveOutcome::NotSaved);
         };
-        let mut is_claimed = false;
-        let exposure = FieldImages {
+        let not_saved = |error| {
+            log::error!("{} is not saved: {}", field.source, with_causes(&error));
+            SaveOutcome::NotSaved
+        };
+        let pictures = FieldImages {
             encoded: photograph.encoded.as_deref(),
             image: &photograph.image,
             overlay: photograph.analysis.overlay.as_deref(),
         };
-        let analyst = &self.analyst;
-        let entry = |images| {
-            is_claimed = claim.take();
-            is_claimed.then(|| field.entry(analyst, photograph, standing, images))
+        let images = match store.write_images(field.slide.id, field.id, &pictures) {
+            Ok(images) => images,
+            Err(error) if token.take() => return Ok(not_saved(error)),
+            Err(_) => return Err(AnalysisError::TooLate),
         };
-        match store.put(&field.slide, field.id, &exposure, field.until, entry) {
-            Ok(true) => Ok(SaveOutcome::Saved(field.id)),
-            Err(error) if is_claimed || claim.take() => {
-                log::error!("{} is not saved: {}", field.source, with_causes(&error));
-                Ok(SaveOutcome::NotSaved)
-            }
-            Ok(false) | Err(_) => Err(AnalysisError::TooLate),
+        if !token.take() {
+            store.discard(&images);
+            return Err(AnalysisError::TooLate);
         }
+        let entry = field.entry(&self.analyst, photograph, summary, images);
+        Ok(match store.commit(&field.slide, &entry, field.until) {
+            Ok(()) => SaveOutcome::Saved(field.id),
+            Err(error) => not_saved(error),
+        })
     }
 }
 
-/// What is known of a field besides its analysis.
+/// What a record says of a field besides its analysis.
 struct Field {
     id: Uuid,
     slide: SlideEntry,
@@ -266,15 +231,12 @@ impl Field {
         &self,
         analyst: &Analyst,
         photograph: &Photograph,
-        standing: &SlideSummary,
+        summary: &SlideSummary,
         images: Images,
     ) -> FieldEntry {
         let (manifest, engine) = (analyst.manifest(), analyst.engine());
         let analysis = &photograph.analysis;
-        let Elapsed {
-            preparation,
-            inference,
-        } = photograph.elapsed;
+        let times = photograph.times;
         FieldEntry {
             id: self.id,
             slide: self.slide.id,
@@ -288,12 +250,12 @@ impl Field {
             threshold: manifest.decision.threshold,
             quality: quality(&analysis.quality),
             standing: StandingEntry {
-                verdict: standing.verdict.word().into(),
-                reason: standing.verdict.reason().map(|reason| reason.to_string()),
-                probability: standing.probability,
-                fields: standing.fields,
-                refused: standing.refused,
-                unsaved: standing.unsaved,
+                verdict: summary.verdict.word().into(),
+                reason: summary.verdict.reason().map(|reason| reason.to_string()),
+                probability: summary.probability,
+                fields: summary.fields,
+                refused: summary.refused,
+                unsaved: summary.unsaved,
             },
             model: ModelEntry {
                 name: manifest.name.clone(),
@@ -308,8 +270,8 @@ impl Field {
             },
             elapsed_ms: ElapsedEntry {
                 capture: milliseconds(self.capture),
-                preparation: milliseconds(preparation),
-                inference: inference.map(milliseconds),
+                preparation: milliseconds(times.preparation),
+                inference: times.inference.map(milliseconds),
                 storing: milliseconds(images.elapsed),
             },
             image: images.image,
@@ -318,19 +280,19 @@ impl Field {
     }
 }
 
-/// As text first: a value would have the digits that 32-bit numbers get with 64 bits.
+/// Through text: a value made directly would hold 32-bit numbers with the digits of 64 bits.
 fn quality(quality: &Quality) -> Value {
     serde_json::to_string(quality)
         .and_then(|text| serde_json::from_str(&text))
         .unwrap_or(Value::Null)
 }
 
-/// To the microsecond.
+/// Milliseconds, to the microsecond.
 fn milliseconds(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1000.0
 }
 
-/// The time of day at a moment in the past.
+/// The wall-clock time of a moment in the past.
 fn wall_clock(moment: Instant) -> Timestamp {
     let now = Timestamp::now();
     now.checked_sub(moment.elapsed()).unwrap_or(now)

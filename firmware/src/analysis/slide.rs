@@ -105,12 +105,12 @@ impl Slide {
 
     /// Counts a field that could not be recorded. What the slide comes to must follow from its records, so that it
     /// says nothing about it.
-    pub fn lose(&mut self) {
+    pub fn add_unsaved(&mut self) {
         self.unsaved += 1;
     }
 
     /// What the fields say together: the log-odds that `rule` makes of theirs, judged as those of a field.
-    pub fn standing(&self, rule: SlideRule, decision: &DecisionRule) -> SlideSummary {
+    pub fn summary(&self, rule: SlideRule, decision: &DecisionRule) -> SlideSummary {
         let fields = self.log_odds.len() as u32;
         let decided = rule
             .combine(&self.log_odds)
@@ -162,22 +162,22 @@ mod tests {
             min_fields: 2,
             correlation: 0.0,
         };
-        let one = slide(&[Some(0.6)]).standing(rule, &DECISION);
+        let one = slide(&[Some(0.6)]).summary(rule, &DECISION);
         assert_eq!(one.verdict, Verdict::Inconclusive(Reason::TooFewFields(1)));
         assert_eq!(one.probability, None);
         // Each alone is undecided, both together are not: σ(1.2) = 0.77.
-        let both = slide(&[Some(0.6), None, Some(0.6)]).standing(rule, &DECISION);
+        let both = slide(&[Some(0.6), None, Some(0.6)]).summary(rule, &DECISION);
         assert_eq!((both.fields, both.refused), (2, 1));
         assert_eq!(both.verdict, Verdict::Positive);
         assert!((both.probability.unwrap() - 0.768_5).abs() < 1e-4);
-        let against = slide(&[Some(0.6), Some(-2.6)]).standing(rule, &DECISION);
+        let against = slide(&[Some(0.6), Some(-2.6)]).summary(rule, &DECISION);
         assert_eq!(against.verdict, Verdict::Negative);
     }
 
     #[test]
     fn a_slide_without_a_judged_field_has_no_verdict() {
         for slide in [slide(&[]), slide(&[None, None])] {
-            let standing = slide.standing(SlideRule::default(), &DECISION);
+            let standing = slide.summary(SlideRule::default(), &DECISION);
             let expected = Verdict::Inconclusive(Reason::TooFewFields(1));
             assert_eq!(standing.verdict, expected);
         }
@@ -188,17 +188,17 @@ mod tests {
     #[test]
     fn a_field_that_was_not_recorded_counts_for_nothing_and_is_told() {
         let mut slide = slide(&[Some(1.0)]);
-        let before = slide.standing(SlideRule::default(), &DECISION);
-        slide.lose();
+        let before = slide.summary(SlideRule::default(), &DECISION);
+        slide.add_unsaved();
         let expected = SlideSummary {
             unsaved: 1,
             ..before
         };
-        assert_eq!(slide.standing(SlideRule::default(), &DECISION), expected);
+        assert_eq!(slide.summary(SlideRule::default(), &DECISION), expected);
         assert_eq!((slide.photographed(), slide.unsaved()), (1, 1));
         let mut slide = slide.next();
         assert!(slide.is_untouched());
-        slide.lose();
+        slide.add_unsaved();
         assert!(!slide.is_untouched(), "the next slide must not inherit it");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use smearscope_artifacts::{Call, Decision};
+use smearscope_artifacts::{self as artifacts, Decision};
 
 use crate::analysis::quality::Problem;
 
@@ -31,10 +31,10 @@ pub enum Reason {
 impl Verdict {
     /// What the model's decision means.
     pub fn of(decision: &Decision) -> Self {
-        match decision.call {
-            Call::Positive => Self::Positive,
-            Call::Negative => Self::Negative,
-            Call::Undecided => Self::Inconclusive(Reason::Undecided),
+        match decision.verdict {
+            artifacts::Verdict::Positive => Self::Positive,
+            artifacts::Verdict::Negative => Self::Negative,
+            artifacts::Verdict::Inconclusive => Self::Inconclusive(Reason::Undecided),
         }
     }
 

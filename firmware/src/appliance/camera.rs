@@ -1,59 +1,37 @@
-//! The camera on a thread of its own, for the bench and for whoever looks at what it sees.
+//! The camera on a thread of its own, shared by the bench and the viewfinder.
 
 use std::io;
 
 use smearscope_hardware::{Camera, Frame, HardwareError, Pixels};
-use tokio::sync::oneshot;
 
 use crate::system::worker::{Heartbeat, Worker, WorkerPanicked};
 
-enum Task {
-    Capture(oneshot::Sender<Result<Frame, HardwareError>>),
-    Glimpse(oneshot::Sender<Result<Pixels, HardwareError>>),
-    Rest,
-}
-
-/// The camera. Clones share it: each is answered in its turn.
+/// The camera's thread. Clones share it; requests are answered in order.
 #[derive(Clone)]
-pub(crate) struct CameraThread(Worker<Task, ()>);
+pub(crate) struct CameraThread(Worker<Box<dyn Camera>>);
 
 impl CameraThread {
-    pub(crate) fn start(mut camera: Box<dyn Camera>) -> io::Result<Self> {
-        Worker::start("camera", move |task| match task {
-            // An error says that nobody waits any more.
-            Task::Capture(answer) => drop(answer.send(camera.capture())),
-            Task::Glimpse(answer) => drop(answer.send(camera.glimpse())),
-            Task::Rest => camera.rest(),
-        })
-        .map(Self)
+    pub(crate) fn start(camera: Box<dyn Camera>) -> io::Result<Self> {
+        Worker::start("camera", camera).map(Self)
     }
 
-    /// A picture for the model.
+    /// Takes a frame for the model.
     pub(crate) async fn capture(&self) -> Result<Result<Frame, HardwareError>, WorkerPanicked> {
-        self.ask(Task::Capture).await
+        self.0.ask(|camera| camera.capture()).await
     }
 
-    /// A picture for the eye.
-    pub(crate) async fn glimpse(&self) -> Result<Result<Pixels, HardwareError>, WorkerPanicked> {
-        self.ask(Task::Glimpse).await
+    /// Takes a picture for the viewfinder.
+    pub(crate) async fn preview(&self) -> Result<Result<Pixels, HardwareError>, WorkerPanicked> {
+        self.0.ask(|camera| camera.preview()).await
     }
 
-    /// Nobody looks any more.
-    pub(crate) async fn rest(&self) -> Result<(), WorkerPanicked> {
-        self.0.ask(Task::Rest).await
+    /// Ends the preview, which frees the device.
+    pub(crate) async fn stop_preview(&self) -> Result<(), WorkerPanicked> {
+        self.0.ask(|camera| camera.stop_preview()).await
     }
 
-    /// By which it is seen whether the camera stalls.
+    /// Shows whether the camera stalls.
     pub(crate) fn heartbeat(&self) -> Heartbeat {
         self.0.heartbeat()
-    }
-
-    async fn ask<T>(
-        &self,
-        task: impl FnOnce(oneshot::Sender<T>) -> Task,
-    ) -> Result<T, WorkerPanicked> {
-        let (answer, answered) = oneshot::channel();
-        self.0.ask(task(answer)).await?;
-        answered.await.map_err(|_| WorkerPanicked)
     }
 }

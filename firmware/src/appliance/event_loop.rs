@@ -1,4 +1,4 @@
-//! The loop of the appliance: waits for a press, asks the camera, asks the model, shows the answer.
+//! The loop of the appliance: waits for a press, asks the camera, asks the model, shows the verdict.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -6,50 +6,47 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use smearscope_artifacts::{ArtifactError, DecisionRule, EngineInfo, SlideRule};
-use smearscope_hardware::{
-    Board, Button, ButtonEvent, Canvas, Frame, HardwareError, Lights, Screen, StatusLeds,
-    with_causes,
-};
+use smearscope_hardware::{Board, Button, ButtonEvent, HardwareError, with_causes};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, sleep_until, timeout};
 
-use crate::analysis::analyst::AnalysisError;
-use crate::analysis::finding::SaveOutcome;
+use crate::analysis::commit::CommitToken;
 use crate::analysis::identity::Identity;
-use crate::analysis::recorder::{CapturedField, CommitToken, Examined, Recorder};
+use crate::analysis::recorder::{CapturedField, Examined, Recorder};
 use crate::analysis::slide::{Slide, SlideSummary};
 use crate::appliance::camera::CameraThread;
 use crate::appliance::checks::{self, Check};
+use crate::appliance::front_panel::FrontPanel;
 use crate::appliance::handle::{ApplianceEvent, ApplianceLink, Report, Status};
 use crate::appliance::notice::Notice;
 use crate::appliance::readiness::Readiness;
-use crate::appliance::screens::{self, View};
-use crate::appliance::state::{Event, Fault, SelfTest, State};
+use crate::appliance::screens::View;
+use crate::appliance::state::{Capture, Event, Fault, SelfTest, State};
 use crate::config::timing::Timing;
 use crate::models::ModelError;
 use crate::records::RecordsError;
 use crate::system::systemd;
 use crate::system::worker::{Heartbeat, Worker, WorkerPanicked};
 
-/// How often it is looked whether the display should show something else: text that scrolls, the time.
+/// How often the screen is checked for changes: scrolling text, the time of day.
 const TICK: Duration = Duration::from_millis(500);
 
-/// Within this share of the time for an analysis it is recorded or not at all: whoever else writes to the records is waited for, and
-/// what came of it is told in time.
+/// Share of the analysis deadline after which no record is written any more; the rest is for telling the result.
 const RECORDING: f32 = 0.9;
 
-/// How long the end waits for an analysis, and then for records to be closed; a disk that hangs must not keep it for ever.
+/// How long the shutdown waits for an analysis, and then for the records to close: a disk that hangs must not
+/// keep the program running.
 const CLOSING: Duration = Duration::from_secs(5);
 
-/// What the appliance works with, once it is loaded.
+/// What the appliance works with once the model is loaded.
 pub struct Equipped {
-    /// The model, with the records that are kept.
+    /// The model, and the records if any are kept.
     pub recorder: Recorder,
-    /// What was found out meanwhile, for the self-test.
+    /// Checks made during loading, for the self-test.
     pub checks: Vec<Check>,
 }
 
-/// Why the appliance could not work.
+/// Why the appliance cannot work.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplianceError {
     /// A part of the board cannot be used.
@@ -58,10 +55,10 @@ pub enum ApplianceError {
     /// The model cannot be used.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// The records cannot be kept.
+    /// The records cannot be opened.
     #[error(transparent)]
     Records(#[from] RecordsError),
-    /// The system has no room for a thread.
+    /// The system cannot start a thread.
     #[error("a thread cannot be started; free some memory")]
     Thread(#[from] std::io::Error),
 }
@@ -71,21 +68,20 @@ pub enum ApplianceError {
 pub enum End {
     /// The operator, at the button.
     Operator,
-    /// Whoever controls the program.
+    /// The service manager, or Ctrl-C.
     Supervisor,
-    /// The same, for another configuration.
+    /// A reload: the program restarts with another configuration.
     Reload,
 }
 
-/// Runs the appliance until `shutdown` tells to end or the operator switches off.
+/// Runs the appliance until `shutdown` resolves or the operator switches off.
 ///
-/// Model and records are opened on a thread of its own by `load`; if that fails, the screen says so until
-/// the end, and nothing is ever analysed. Each finished analysis goes to `report`, once it is recorded where
-/// records are kept, and what happens to whoever
-/// looks from outside of `inside`.
+/// `load` opens model and records on a blocking thread; if it fails, the screen says so until the end and nothing
+/// is analysed. `report` gets each finished analysis once it is recorded, where records are kept, and `link` tells
+/// HTTP and MQTT what happens.
 ///
 /// # Errors
-/// [`ApplianceError`] if the button cannot be watched, or if model or records could not be used.
+/// [`ApplianceError`] if the button cannot be watched, or model or records could not be used.
 pub async fn run(
     board: Board,
     load: impl FnOnce() -> Result<Equipped, ApplianceError> + Send + 'static,
@@ -99,11 +95,7 @@ pub async fn run(
     link.show(camera.clone());
     let mut appliance = Appliance {
         camera,
-        front: Front {
-            leds: board.leds,
-            screen: board.screen,
-            shown: None,
-        },
+        panel: FrontPanel::new(board.leds, board.screen),
         slide: Slide::first(),
         last: None,
         next_picture: timing.interval.map(|interval| Instant::now() + interval),
@@ -112,9 +104,8 @@ pub async fn run(
         button: board.button,
         link,
         self_test: None,
-        recorder: None,
+        loaded: None,
         alive: Some(alive),
-        frame: None,
         asked: Instant::now(),
         timing,
         report,
@@ -122,26 +113,27 @@ pub async fn run(
     appliance.show(&State::Starting);
     appliance.button.watch(appliance.link.button.clone())?;
 
-    // Part of the same loop: it stops with it.
+    // Part of the same loop, so that it stops with it.
     let watchdog = watchdog(heartbeats, timing);
     tokio::pin!(shutdown, watchdog);
     let mut state = State::Starting;
+    let mut captured = None;
     let mut load = Some(load);
     let mut failure = None;
     let mut end = End::Operator;
     while state != State::Off {
-        appliance.front.screen.wake();
+        appliance.panel.wake();
         appliance.show(&state);
         appliance.publish(&state);
         let event = {
-            let next = appliance.next(&state, &mut load, &mut failure);
+            let next = appliance.next(&state, captured.take(), &mut load, &mut failure);
             tokio::pin!(next);
             tokio::select! {
                 biased;
                 by = &mut shutdown => {
                     end = by;
                     if state == State::Analysing {
-                        // What is recorded is told.
+                        // A verdict that is recorded is also shown.
                         let _ = timeout(CLOSING, next).await;
                     }
                     Event::Shutdown
@@ -155,10 +147,10 @@ pub async fn run(
             systemd::ready();
         }
         let is_asked = matches!(state, State::Capturing(_) | State::Analysing);
-        // The parts log theirs themselves.
+        // Missing parts are logged by the board.
         let is_logged = !matches!(event, Event::PartsMissing(_));
         let may_fail = !is_logged || matches!(event, Event::Failed(_) | Event::Captured(_));
-        state = state.after(event);
+        (state, captured) = state.after(event);
         log::debug!("{}", state.name());
         if let State::Fault(fault) = &state
             && may_fail
@@ -174,13 +166,13 @@ pub async fn run(
     }
     appliance.show(&state);
     appliance.publish(&state);
-    if let Some(loaded) = appliance.recorder.take()
+    if let Some(loaded) = appliance.loaded.take()
         && timeout(CLOSING, loaded.worker.end()).await.is_err()
     {
-        log::warn!("the records were not closed in time; they are put in order at the next start");
+        log::warn!("the records did not close in time; the next start recovers them");
     }
     if end == End::Reload {
-        // Perhaps with another model.
+        // The next model may be another one, so an earlier failure does not matter.
         systemd::reloading();
         return Ok(end);
     }
@@ -188,7 +180,7 @@ pub async fn run(
     failure.map_or(Ok(end), Err)
 }
 
-/// Feeds the watchdog once there is something that can be alive.
+/// Feeds the service manager's watchdog once camera and model have a heartbeat.
 async fn watchdog(heartbeats: oneshot::Receiver<[Heartbeat; 2]>, timing: Timing) -> Infallible {
     match heartbeats.await {
         Ok(heartbeats) => systemd::feed_watchdog(&heartbeats, &timing).await,
@@ -198,49 +190,44 @@ async fn watchdog(heartbeats: oneshot::Receiver<[Heartbeat; 2]>, timing: Timing)
 
 struct Appliance<R> {
     camera: CameraThread,
-    front: Front,
+    panel: FrontPanel,
     readiness: Readiness,
-    /// The fault that these were shown as last.
+    /// The fault that was last shown for missing parts.
     missing: Option<Fault>,
-    /// CommitGuard, because dropping it ends its watch.
+    /// Held, because dropping it ends its watch.
     button: Box<dyn Button>,
     link: ApplianceLink,
     self_test: Option<SelfTest>,
-    recorder: Option<Loaded>,
-    /// Where camera and model are announced, once.
+    loaded: Option<Loaded>,
+    /// Takes the heartbeats of camera and model, once.
     alive: Option<oneshot::Sender<[Heartbeat; 2]>>,
     slide: Slide,
-    /// What was shown last of a field or of a slide, to be shown again.
+    /// The last verdict of a field or a slide, to be shown again.
     last: Option<State>,
-    /// When the next picture is taken without anybody pressing.
+    /// When the next picture is taken without a press.
     next_picture: Option<Instant>,
-    /// What the camera delivered and how long it took, on its way to the model.
-    frame: Option<(Frame, Duration)>,
-    /// When it was asked for.
+    /// When the current field was asked for.
     asked: Instant,
     timing: Timing,
     report: R,
 }
 
-/// A model at work on a thread of its own.
+/// A loaded model on its thread.
 struct Loaded {
-    worker: Worker<CapturedField, Answer>,
+    worker: Worker<Recorder>,
     identity: Identity,
-    /// Who ran the model last.
+    /// The engine that ran the model last.
     engine: EngineInfo,
     decision: DecisionRule,
     slide: SlideRule,
 }
 
-/// Where a frame came from, and what came of it.
-type Answer = (String, Result<Examined, AnalysisError>);
-
 impl<R: FnMut(&Report)> Appliance<R> {
+    /// Shows a state that has just begun.
     fn show(&mut self, state: &State) {
-        let recorder = self.recorder.as_ref();
-        self.front.show(&view(
+        self.panel.show(&view(
             state,
-            recorder,
+            self.loaded.as_ref(),
             &self.slide,
             &self.readiness,
             &self.link.notice,
@@ -248,12 +235,12 @@ impl<R: FnMut(&Report)> Appliance<R> {
         ));
     }
 
-    /// Tells whoever looks from outside.
+    /// Tells HTTP, MQTT and the service manager what the appliance is doing.
     fn publish(&self, state: &State) {
         systemd::status(state.name());
         self.link.status.send_replace(Status {
             state: Arc::new(state.clone()),
-            identity: self.recorder.as_ref().map(|loaded| loaded.identity.clone()),
+            identity: self.loaded.as_ref().map(|loaded| loaded.identity.clone()),
             self_test: self.self_test.clone(),
             slide: self.slide.number(),
             fields: self.slide.judged(),
@@ -263,18 +250,19 @@ impl<R: FnMut(&Report)> Appliance<R> {
         });
     }
 
-    /// Does what a state is for and says what came of it.
+    /// Does the work of a state and gives the event that ends it.
     async fn next<L>(
         &mut self,
         state: &State,
+        captured: Option<Box<Capture>>,
         load: &mut Option<L>,
         failure: &mut Option<ApplianceError>,
     ) -> Event
     where
         L: FnOnce() -> Result<Equipped, ApplianceError> + Send + 'static,
     {
-        match state {
-            State::Starting => match self.start(load.take()).await {
+        match (state, captured) {
+            (State::Starting, _) => match self.start(load.take()).await {
                 Ok(found) => Event::ModelReady(found),
                 Err(error) => {
                     let message = with_causes(&error);
@@ -282,18 +270,18 @@ impl<R: FnMut(&Report)> Appliance<R> {
                     failed(message, true)
                 }
             },
-            State::Capturing(asked) => {
+            (State::Capturing(asked), _) => {
                 self.asked = *asked;
-                // Whoever pressed has read it.
+                // The operator has read it and pressed.
                 self.link.notice = Notice::default();
                 self.capture().await
             }
-            State::Analysing => self.analyse().await,
+            (State::Analysing, Some(capture)) => self.analyse(*capture).await,
             _ => self.wait(state).await,
         }
     }
 
-    /// Loads the model and gives what the self-test found.
+    /// Loads the model and gives the result of the self-test.
     async fn start<L>(&mut self, load: Option<L>) -> Result<SelfTest, ApplianceError>
     where
         L: FnOnce() -> Result<Equipped, ApplianceError> + Send + 'static,
@@ -305,10 +293,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
             })
         };
         let load = load.ok_or_else(|| broken("it was loaded twice"))?;
-        let Equipped {
-            mut recorder,
-            checks,
-        } = tokio::task::spawn_blocking(load)
+        let Equipped { recorder, checks } = tokio::task::spawn_blocking(load)
             .await
             .map_err(|error| broken(&error.to_string()))??;
         let analyst = recorder.analyst();
@@ -319,7 +304,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
         let engine = engine.clone();
         let identity = Identity {
             model: format!("{} {}", manifest.name, manifest.version),
-            engine: shown(&engine),
+            engine: engine_on_screen(&engine),
             is_demo: manifest.demo,
         };
         log::info!("{} on {}", identity.model, identity.engine);
@@ -327,25 +312,25 @@ impl<R: FnMut(&Report)> Appliance<R> {
         let mut found = self_test(&identity, samples, self.readiness.faults(), &checks);
         if manifest.domain.is_none() {
             log::warn!(
-                "the model does not know what it was trained on; no picture is refused as unlike that"
+                "the model's manifest has no training domain; pictures unlike its training images are not refused"
             );
             found.lines.push("distance not checked".into());
         }
+        let (decision, slide) = (manifest.decision, manifest.slide);
         self.readiness.watch(recorder.space().cloned());
-        self.recorder = Some(Loaded {
+        let worker =
+            Worker::start("model", recorder).map_err(|error| broken(&error.to_string()))?;
+        if let Some(alive) = self.alive.take() {
+            // The watchdog may have ended.
+            let _ = alive.send([self.camera.heartbeat(), worker.heartbeat()]);
+        }
+        self.loaded = Some(Loaded {
+            worker,
             identity,
             engine,
-            decision: manifest.decision,
-            slide: manifest.slide,
-            worker: Worker::start("model", move |captured: CapturedField| {
-                (captured.frame.source.clone(), recorder.examine(captured))
-            })
-            .map_err(|error| broken(&error.to_string()))?,
+            decision,
+            slide,
         });
-        if let (Some(alive), Some(loaded)) = (self.alive.take(), &self.recorder) {
-            // Whoever listened has ended.
-            let _ = alive.send([self.camera.heartbeat(), loaded.worker.heartbeat()]);
-        }
         Ok(found)
     }
 
@@ -364,81 +349,77 @@ impl<R: FnMut(&Report)> Appliance<R> {
         }
         let began = Instant::now();
         match timeout(self.timing.capture, self.camera.capture()).await {
-            Ok(Ok(Ok(frame))) => {
-                let exposed = frame.captured_at;
-                self.frame = Some((frame, began.elapsed()));
-                Event::Captured(exposed)
-            }
+            Ok(Ok(Ok(frame))) => Event::Captured(Box::new(Capture {
+                frame,
+                took: began.elapsed(),
+            })),
             Ok(Ok(Err(error))) => failed(with_causes(&error), false),
             Ok(Err(WorkerPanicked)) => failed("the camera's driver crashed; press again", false),
             Err(_) => failed("the camera gives no picture; unplug and plug it in", false),
         }
     }
 
-    async fn analyse(&mut self) -> Event {
-        let (Some(loaded), Some((frame, capture))) = (&mut self.recorder, self.frame.take()) else {
-            return failed("there is nothing to analyse; press again", false);
+    async fn analyse(&mut self, capture: Capture) -> Event {
+        let Some(loaded) = &mut self.loaded else {
+            return failed("there is no model; restart the program", true);
         };
-        let claim = CommitToken::default();
+        let token = CommitToken::default();
+        let source = capture.frame.source.clone();
         let captured = CapturedField {
-            frame,
-            capture,
+            frame: capture.frame,
+            capture: capture.took,
             slide: self.slide.clone(),
             until: Instant::now() + self.timing.analysis.mul_f32(RECORDING),
-            claim: claim.clone(),
+            token: token.clone(),
         };
-        // The appliance may be ended meanwhile.
-        let _held = claim.held();
-        let answered = {
-            let answer = loaded.worker.ask(captured);
+        // The shutdown may drop this future at any await.
+        let _guard = token.guard();
+        let answer = {
+            let answer = loaded
+                .worker
+                .ask(move |recorder| recorder.examine(captured));
             tokio::pin!(answer);
             match timeout(self.timing.analysis, &mut answer).await {
-                Ok(answered) => answered,
-                Err(_) if claim.take() => {
+                Ok(answer) => answer,
+                Err(_) if token.take() => {
                     return failed("the analysis takes too long; press again", false);
                 }
-                // It is being recorded, so that it must be shown, too.
+                // The record is being committed, so the verdict must be shown.
                 Err(_) => answer.await,
             }
         };
-        match answered {
-            Ok((
-                source,
-                Ok(Examined {
-                    finding,
-                    took,
-                    engine,
-                }),
-            )) => {
-                if finding.kept == SaveOutcome::NotSaved {
-                    self.slide.lose();
-                } else {
-                    self.slide.add(&finding.field);
-                }
-                if loaded.engine != engine {
-                    change_engine(loaded, engine, &mut self.link.notice);
-                }
-                let report = Arc::new(Report {
-                    asked: self.asked,
-                    source,
-                    finding: finding.clone(),
-                    took,
-                    threshold: loaded.decision.threshold,
-                    identity: loaded.identity.clone(),
-                });
-                (self.report)(&report);
-                self.link.tell(ApplianceEvent::Analysed(report));
-                self.last = Some(State::Verdict(finding.clone()));
-                Event::Analysed(finding)
-            }
-            Ok((source, Err(error))) => failed(format!("{source}: {}", with_causes(&error)), false),
-            Err(WorkerPanicked) => failed("the analysis crashed; press again", false),
+        let examined = match answer {
+            Ok(Ok(examined)) => examined,
+            Ok(Err(error)) => return failed(format!("{source}: {}", with_causes(&error)), false),
+            Err(WorkerPanicked) => return failed("the analysis crashed; press again", false),
+        };
+        let Examined {
+            finding,
+            slide,
+            times,
+            engine,
+        } = examined;
+        self.slide = slide;
+        if loaded.engine != engine {
+            change_engine(loaded, engine, &mut self.link.notice);
         }
+        let report = Arc::new(Report {
+            asked: self.asked,
+            source,
+            finding: finding.clone(),
+            times,
+            threshold: loaded.decision.threshold,
+            identity: loaded.identity.clone(),
+        });
+        (self.report)(&report);
+        self.link.tell(ApplianceEvent::Analysed(report));
+        self.last = Some(State::Verdict(finding.clone()));
+        Event::Analysed(finding)
     }
 
     async fn wait(&mut self, state: &State) -> Event {
         let began = Instant::now();
-        // A part that is missing is shown until it is back.
+        // The fault of a missing part is shown until the part is back.
         let shown = match state {
             State::Fault(fault) => Some(fault),
             _ => None,
@@ -447,7 +428,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
         let is_passing = state.is_passing() && !is_part_missing;
         let hold = sleep(match state {
             State::SelfTest(found) if found.passed => self.timing.selftest,
-            // The word that the button was let go may be lost.
+            // The event of the button's release may be lost.
             State::SwitchingOff { at, .. } => at.saturating_duration_since(began) + TICK,
             _ => self.timing.hold,
         });
@@ -455,7 +436,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
         let interval = sleep_until(next_picture.unwrap_or(began).into());
         let mut refreshed = began;
         let event = {
-            // One wait, so that no press is lost while the display is drawn again.
+            // One future for the whole wait, so that no press is lost while the screen is redrawn.
             let pressed = self.link.presses.next();
             tokio::pin!(hold, interval, pressed);
             loop {
@@ -469,7 +450,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
                     return Event::HoldOver;
                 }
                 tokio::select! {
-                    // The operator first: a slide that is closed takes no field any more.
+                    // The operator first: a closed slide takes no more fields.
                     biased;
                     event = &mut pressed => break event,
                     () = &mut interval, if next_picture.is_some() => {
@@ -480,72 +461,74 @@ impl<R: FnMut(&Report)> Appliance<R> {
                 }
                 if refreshed.elapsed() >= self.timing.refresh {
                     refreshed = Instant::now();
-                    self.front.shown = None;
+                    self.panel.redraw();
                 }
-                let recorder = self.recorder.as_ref();
-                self.front.show(&view(
+                let (loaded, notice) = (self.loaded.as_ref(), &self.link.notice);
+                let view = view(
                     state,
-                    recorder,
+                    loaded,
                     &self.slide,
                     &self.readiness,
-                    &self.link.notice,
+                    notice,
                     began.elapsed(),
-                ));
+                );
+                self.panel.show(&view);
             }
         };
         self.meaning(event)
     }
 
-    /// Begins another slide; gives what the last one came to, if anything was photographed of it.
+    /// Closes the slide and begins another; gives the closed slide's summary, or `None` if it had no fields.
     fn close_slide(&mut self) -> Option<SlideSummary> {
-        let loaded = self.recorder.as_ref()?;
+        let loaded = self.loaded.as_ref()?;
         if self.slide.is_untouched() {
             return None;
         }
-        let standing = self.slide.standing(loaded.slide, &loaded.decision);
-        log::info!("slide {} closed", standing.slide);
-        self.link.tell(ApplianceEvent::SlideClosed(standing));
+        let summary = self.slide.summary(loaded.slide, &loaded.decision);
+        log::info!("slide {} closed", summary.slide);
+        self.link.tell(ApplianceEvent::SlideClosed(summary));
         self.slide = self.slide.next();
-        self.last = Some(State::SlideClosed(standing));
-        Some(standing)
+        self.last = Some(State::SlideClosed(summary));
+        Some(summary)
     }
 
-    /// What a gesture means here.
+    /// The event of a gesture.
     fn meaning(&mut self, event: ButtonEvent) -> Event {
         match event {
             ButtonEvent::Press(at) => Event::Press(at),
             ButtonEvent::NextSlide => match self.close_slide() {
-                Some(standing) => Event::SlideClosed(standing),
-                // A slide of which nothing was photographed is the next one already.
+                Some(summary) => Event::SlideClosed(summary),
+                // A slide without fields is already the next one.
                 None => Event::HoldOver,
             },
             ButtonEvent::Repeat => Event::Repeat(self.last.clone()),
-            ButtonEvent::ShutdownAhead(at) => Event::ShutdownAhead(at),
-            ButtonEvent::ShutdownAverted => Event::ShutdownAverted,
+            ButtonEvent::ShutdownPending(at) => Event::ShutdownPending(at),
+            ButtonEvent::ShutdownCancelled => Event::ShutdownCancelled,
             ButtonEvent::Shutdown => Event::Shutdown,
         }
     }
 }
 
-/// Names the engine that runs the model from now on, to whoever looks from outside as well, and says why on the screen once the
-/// verdict has been shown. That is no fault: whoever pressed gets a verdict.
+/// Records that another engine runs the model from now on, and adds a notice with the reason, which the screen shows after the
+/// verdict. This is no fault: the press still gave a verdict.
 fn change_engine(loaded: &mut Loaded, engine: EngineInfo, notice: &mut Notice) {
     let known = loaded.engine.fallbacks.len();
     let reasons = engine.fallbacks.get(known..).unwrap_or_default().join("; ");
     let message = format!("{reasons}; now {} runs the model", engine.name());
     notice.add("OTHER ENGINE", message);
-    loaded.identity.engine = shown(&engine);
+    loaded.identity.engine = engine_on_screen(&engine);
     loaded.engine = engine;
 }
 
-/// An engine as a screen has room for it.
-fn shown(engine: &EngineInfo) -> String {
+/// An engine in the few characters that the screen has room for.
+fn engine_on_screen(engine: &EngineInfo) -> String {
     format!("{} {}", engine.engine, engine.device)
 }
 
+/// What the screen shows in a state that has been shown for `since`.
 fn view<'a>(
     state: &'a State,
-    recorder: Option<&'a Loaded>,
+    loaded: Option<&'a Loaded>,
     slide: &Slide,
     readiness: &Readiness,
     notice: &'a Notice,
@@ -553,7 +536,7 @@ fn view<'a>(
 ) -> View<'a> {
     View {
         state,
-        identity: recorder.map(|loaded| &loaded.identity),
+        identity: loaded.map(|loaded| &loaded.identity),
         slide: slide.number(),
         fields: slide.judged(),
         is_disk_low: readiness.is_disk_low(),
@@ -563,48 +546,21 @@ fn view<'a>(
     }
 }
 
-/// OLED and LEDs. Either may fail without stopping the other, or the appliance.
-struct Front {
-    leds: Box<dyn StatusLeds>,
-    screen: Box<dyn Screen>,
-    /// What they show, as far as is known.
-    shown: Option<(Lights, Canvas)>,
-}
-
-impl Front {
-    fn show(&mut self, view: &View<'_>) {
-        let wanted = (
-            screens::lights(view.state),
-            view.picture(self.screen.size()),
-        );
-        if self.shown.as_ref() == Some(&wanted) {
-            return;
-        }
-        let leds = self.leds.show(wanted.0);
-        let screen = self.screen.show(&wanted.1);
-        self.shown = Some(wanted).filter(|_| leds.is_ok() && screen.is_ok());
-        for error in [leds.err(), screen.err()].into_iter().flatten() {
-            // Parts that come back have been logged with the board's faults, once.
-            log::debug!("{}", with_causes(&error));
-        }
-    }
-}
-
-/// What is wrong first, then what is right, in lines that suit a small screen.
+/// The self-test in lines that suit a small screen, failures first.
 fn self_test(
     identity: &Identity,
     samples: usize,
     mut faults: Vec<String>,
     checks: &[Check],
 ) -> SelfTest {
-    let mut right = Vec::new();
+    let mut passed_parts = Vec::new();
     if faults.is_empty() {
-        right.push("board");
+        passed_parts.push("board");
     }
     for check in checks {
         if check.passed {
             log::info!("self-test: {}: {}", check.part, check.detail);
-            right.push(check.part);
+            passed_parts.push(check.part);
         } else {
             log::error!("self-test: {}: {}", check.part, check.detail);
             faults.push(check.detail.clone());
@@ -613,12 +569,12 @@ fn self_test(
     let passed = checks.iter().all(|check| check.passed);
     let mut lines = faults;
     lines.extend([
-        format!("{} right", identity.model),
-        format!("{samples} samples right"),
+        format!("{} verified", identity.model),
+        format!("{samples} golden samples passed"),
         identity.engine.clone(),
     ]);
-    if !right.is_empty() {
-        lines.push(format!("{} ok", right.join(", ")));
+    if !passed_parts.is_empty() {
+        lines.push(format!("{} ok", passed_parts.join(", ")));
     }
     SelfTest { passed, lines }
 }

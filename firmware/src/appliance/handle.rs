@@ -8,8 +8,8 @@ use smearscope_hardware::{PressReceiver, PressSender, press_queue};
 use tokio::sync::{broadcast, watch};
 
 use crate::analysis::finding::Finding;
+use crate::analysis::finding::StageTimes;
 use crate::analysis::identity::Identity;
-use crate::analysis::recorder::StageTimes;
 use crate::analysis::slide::SlideSummary;
 use crate::appliance::camera::CameraThread;
 use crate::appliance::notice::Notice;
@@ -49,7 +49,7 @@ pub struct Report {
     /// What came out.
     pub finding: Finding,
     /// How long that took.
-    pub took: StageTimes,
+    pub times: StageTimes,
     /// Probability from which on the verdict is positive.
     pub threshold: f32,
     /// The model and the engine that gave it.
@@ -171,7 +171,7 @@ pub(crate) mod tests {
             asked: Instant::now(),
             source: "field.jpg".into(),
             finding: finding(Verdict::Positive, Some(0.9)),
-            took: StageTimes::default(),
+            times: StageTimes::default(),
             threshold: 0.5,
             identity: Identity {
                 model: "smear 1.0.0".into(),

@@ -6,11 +6,13 @@
 //! - [`notice`]: pages that are shown once
 //! - [`checks`]: the self-test
 //! - `camera`: the camera's thread
+//! - `front_panel`: OLED and LEDs
 //! - `readiness`: whether board and disk let it work
 
 pub(crate) mod camera;
 pub mod checks;
 pub mod event_loop;
+mod front_panel;
 pub mod handle;
 pub mod notice;
 mod readiness;

@@ -32,14 +32,14 @@ impl Readiness {
     /// What does not work now, in the operator's words.
     pub(crate) fn obstacles(&mut self) -> Vec<String> {
         self.look_at_room();
-        let mut messages = self.faults.look();
+        let mut messages = self.faults.check();
         messages.extend(self.no_room().map(str::to_owned));
         messages
     }
 
     /// The parts that do not work now.
     pub(crate) fn faults(&self) -> Vec<String> {
-        self.faults.look()
+        self.faults.check()
     }
 
     /// Looks at the room for records, and logs what is new.

@@ -27,7 +27,7 @@ use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::{PrimitiveStyle, Rectangle};
 use embedded_graphics::text::{Alignment, Baseline, Text, TextStyleBuilder};
 use jiff::civil::Time;
-use smearscope_hardware::{Canvas, Light, Lights, ScreenSize};
+use smearscope_hardware::{Canvas, LedPattern, LedPatterns, ScreenSize};
 
 use crate::analysis::finding::Finding;
 use crate::analysis::finding::SaveOutcome;
@@ -70,7 +70,7 @@ pub struct View<'a> {
 }
 
 /// The LEDs of a state.
-pub fn lights(state: &State) -> Lights {
+pub fn lights(state: &State) -> LedPatterns {
     let state = match state {
         State::Again(last) => last,
         state => state,
@@ -80,25 +80,25 @@ pub fn lights(state: &State) -> Lights {
         _ => None,
     };
     let (red, amber, green) = match state {
-        State::Starting => (Light::Off, Light::Blink, Light::Blink),
-        State::SelfTest(_) => (Light::Steady, Light::Steady, Light::Steady),
-        State::Ready => (Light::Off, Light::Off, Light::Steady),
-        State::Capturing(_) => (Light::Off, Light::Blink, Light::Off),
-        State::Analysing => (Light::Off, Light::Breathe, Light::Off),
-        State::SlideClosed(_) => (Light::Off, Light::Breathe, Light::Breathe),
-        State::SwitchingOff { .. } => (Light::Breathe, Light::Off, Light::Off),
-        State::Fault(_) => (Light::Blink, Light::Off, Light::Off),
-        State::Verdict(finding) if finding.kept == SaveOutcome::NotSaved => {
-            (Light::Off, Light::Steady, Light::Off)
+        State::Starting => (LedPattern::Off, LedPattern::Blink, LedPattern::Blink),
+        State::SelfTest(_) => (LedPattern::On, LedPattern::On, LedPattern::On),
+        State::Ready => (LedPattern::Off, LedPattern::Off, LedPattern::On),
+        State::Capturing(_) => (LedPattern::Off, LedPattern::Blink, LedPattern::Off),
+        State::Analysing => (LedPattern::Off, LedPattern::Breathe, LedPattern::Off),
+        State::SlideClosed(_) => (LedPattern::Off, LedPattern::Breathe, LedPattern::Breathe),
+        State::SwitchingOff { .. } => (LedPattern::Breathe, LedPattern::Off, LedPattern::Off),
+        State::Fault(_) => (LedPattern::Blink, LedPattern::Off, LedPattern::Off),
+        State::Verdict(finding) if finding.saved == SaveOutcome::NotSaved => {
+            (LedPattern::Off, LedPattern::On, LedPattern::Off)
         }
         State::Verdict(_) | State::Again(_) | State::Off => match verdict {
-            Some(Verdict::Positive) => (Light::Steady, Light::Off, Light::Off),
-            Some(Verdict::Negative) => (Light::Off, Light::Off, Light::Blink),
-            Some(Verdict::Inconclusive(_)) => (Light::Off, Light::Steady, Light::Off),
-            None => (Light::Off, Light::Off, Light::Off),
+            Some(Verdict::Positive) => (LedPattern::On, LedPattern::Off, LedPattern::Off),
+            Some(Verdict::Negative) => (LedPattern::Off, LedPattern::Off, LedPattern::Blink),
+            Some(Verdict::Inconclusive(_)) => (LedPattern::Off, LedPattern::On, LedPattern::Off),
+            None => (LedPattern::Off, LedPattern::Off, LedPattern::Off),
         },
     };
-    Lights { red, amber, green }
+    LedPatterns { red, amber, green }
 }
 
 /// The slide's, but for a field that was refused: whoever took it must take another.
@@ -191,7 +191,7 @@ fn verdict(page: &mut Page, finding: &Finding, again: &str) {
     let (field, slide) = (&finding.field, &finding.slide);
     let shown = shown_verdict(finding);
     let place = format!("{again}slide {}, {}", slide.slide, fields(slide.fields));
-    if finding.kept == SaveOutcome::NotSaved {
+    if finding.saved == SaveOutcome::NotSaved {
         // No verdict: that of the slide is the one from before.
         let mut lines = vec!["does not count".into(), "check disk, take it again".into()];
         lines.extend(
@@ -572,12 +572,12 @@ mod tests {
     #[test]
     fn a_picture_that_is_not_saved_says_so() {
         let mut lost = finding(Verdict::Positive, Some(0.9));
-        lost.kept = SaveOutcome::NotSaved;
+        lost.saved = SaveOutcome::NotSaved;
         let mut saved = lost.clone();
-        saved.kept = SaveOutcome::Saved(uuid::Uuid::nil());
+        saved.saved = SaveOutcome::Saved(uuid::Uuid::nil());
         let [lost, saved] = [lost, saved].map(State::Verdict);
         assert_eq!(lights(&lost), lights(&refused()), "no verdict stands");
-        assert_eq!(lights(&saved).red, Light::Steady);
+        assert_eq!(lights(&saved).red, LedPattern::On);
         let [lost, saved] = [lost, saved].map(|found| picture(&found, Some(&identity(true))));
         assert_ne!(lost, saved);
         // The D of DEMO is there all the same.
@@ -646,7 +646,7 @@ mod tests {
         found.field.log_odds = None;
         let amber = lights(&refused());
         assert_eq!(lights(&State::Verdict(found)), amber);
-        assert_eq!(amber.amber, Light::Steady);
+        assert_eq!(amber.amber, LedPattern::On);
     }
 
     #[test]

@@ -1,6 +1,8 @@
-//! The appliance's states and what leads from one to the next. No input, no output, no clock.
+//! The appliance's states, and which state follows which event. No input, no output, no clock.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use smearscope_hardware::Frame;
 
 use crate::analysis::finding::Finding;
 use crate::analysis::slide::SlideSummary;
@@ -8,27 +10,27 @@ use crate::analysis::slide::SlideSummary;
 /// What the appliance is doing.
 #[derive(Debug, Clone, PartialEq)]
 pub enum State {
-    /// The model is loaded and verified.
+    /// Loading and verifying the model.
     Starting,
-    /// What the self-test found is shown.
+    /// Showing the result of the self-test.
     SelfTest(SelfTest),
     /// Waiting for a press.
     Ready,
-    /// A frame was asked of the camera at this moment.
+    /// Waiting for the camera, which was asked for a frame at this moment.
     Capturing(Instant),
-    /// The frame is with the model.
+    /// Waiting for the model.
     Analysing,
-    /// What the last frame gave is shown.
+    /// Showing the result of the last frame.
     Verdict(Finding),
-    /// What a slide came to is shown; the next press begins another.
+    /// Showing the verdict of a closed slide; the next press begins another.
     SlideClosed(SlideSummary),
-    /// What was shown last of a field or a slide is shown again.
+    /// Showing the last verdict of a field or a slide again.
     Again(Box<State>),
-    /// The button is held; at this moment it will have been held long enough to switch off.
+    /// The button is held down; the appliance switches off if it still is at this moment.
     SwitchingOff {
         /// When.
         at: Instant,
-        /// What to go back to if it is let go.
+        /// The state to return to if the button is released.
         before: Box<State>,
     },
     /// Something failed.
@@ -37,28 +39,27 @@ pub enum State {
     Off,
 }
 
-/// What the self-test found.
+/// The result of the self-test.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SelfTest {
-    /// Whether all is as it must be, but for parts that are missing: those may come back, and a fault
-    /// tells of them.
+    /// Whether all checks passed. Missing parts do not count: they may come back, and are shown as a fault.
     pub passed: bool,
-    /// A line each; what is wrong comes first.
+    /// One line per check, failures first.
     pub lines: Vec<String>,
 }
 
-/// Something that failed, in the operator's words.
+/// A failure, in the operator's words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// What failed and what to do about it.
+    /// What failed, and the remedy.
     pub message: String,
-    /// Nothing can be analysed until the program is started again.
+    /// Whether nothing can be analysed until the program restarts.
     pub is_final: bool,
 }
 
 impl Fault {
-    /// Parts of the board that do not work now, as [`Faults`](smearscope_hardware::Faults) names
-    /// them: the first, since a screen has no room for more.
+    /// The fault for parts of the board that do not work now, as [`Faults`](smearscope_hardware::Faults) names
+    /// them. It names the first, since the screen has no room for more.
     pub fn of_parts(missing: &[String]) -> Self {
         Self {
             message: missing.first().cloned().unwrap_or_default(),
@@ -67,59 +68,71 @@ impl Fault {
     }
 }
 
+/// A frame from the camera, on its way to the model.
+#[derive(Debug)]
+pub struct Capture {
+    /// The frame.
+    pub frame: Frame,
+    /// From the request to the camera to its answer.
+    pub took: Duration,
+}
+
 /// What happened.
 #[derive(Debug)]
 pub enum Event {
-    /// The model passed its verification, and this is what the self-test found.
+    /// The model is verified; the self-test gave this result.
     ModelReady(SelfTest),
     /// The button was pressed.
     Press(Instant),
     /// The slide was closed.
     SlideClosed(SlideSummary),
-    /// What was shown last of a field or a slide is asked for again.
+    /// The operator asks for the last verdict of a field or a slide.
     Repeat(Option<State>),
-    /// The button is held, and at this moment it will have been held long enough to switch off.
-    ShutdownAhead(Instant),
-    /// The button was let go before that.
-    ShutdownAverted,
-    /// Parts of the board do not work while nothing is going on; they will come back by themselves.
+    /// The button is held down; the appliance switches off if it still is at this moment.
+    ShutdownPending(Instant),
+    /// The button was released before that moment.
+    ShutdownCancelled,
+    /// Parts of the board do not work while the appliance is idle. They are retried until they are back.
     PartsMissing(Fault),
-    /// The camera delivered a frame that was exposed at this moment.
-    Captured(Instant),
+    /// The camera delivered a frame.
+    Captured(Box<Capture>),
     /// The analysis is done.
     Analysed(Finding),
-    /// What was going on failed.
+    /// The current work failed.
     Failed(Fault),
-    /// What is shown has been shown long enough.
+    /// The time for which the current state is shown is over.
     HoldOver,
-    /// Somebody switches off.
+    /// The appliance is switched off.
     Shutdown,
 }
 
 impl State {
-    /// The state that follows. An event that means nothing in a state leaves it as it is.
+    /// The next state, and the frame to analyse if that is [`State::Analysing`]. An event that has no meaning in a state
+    /// leaves it unchanged.
     #[must_use]
-    pub fn after(self, event: Event) -> Self {
-        match (self, event) {
+    pub fn after(self, event: Event) -> (Self, Option<Box<Capture>>) {
+        let state = match (self, event) {
             (_, Event::Shutdown) | (Self::Off, _) => Self::Off,
-            (Self::SwitchingOff { before, .. }, Event::ShutdownAverted | Event::HoldOver) => {
+            (Self::SwitchingOff { before, .. }, Event::ShutdownCancelled | Event::HoldOver) => {
                 *before
             }
             (Self::SwitchingOff { .. }, Event::SlideClosed(slide)) => Self::SlideClosed(slide),
             (Self::Starting | Self::Capturing(_) | Self::Analysing, Event::Failed(fault))
             | (Self::Ready, Event::PartsMissing(fault)) => Self::Fault(fault),
-            (state, Event::ShutdownAhead(at)) if state.is_waiting() => Self::SwitchingOff {
+            (state, Event::ShutdownPending(at)) if state.is_waiting() => Self::SwitchingOff {
                 at,
                 before: Box::new(state),
             },
             (Self::Fault(fault), _) if fault.is_final => Self::Fault(fault),
-            (Self::Capturing(asked), Event::Captured(exposed)) if exposed < asked => {
+            (Self::Capturing(asked), Event::Captured(capture)) => {
+                if capture.frame.captured_at >= asked {
+                    return (Self::Analysing, Some(capture));
+                }
                 Self::Fault(Fault {
                     message: "the camera gave an old frame; press again".into(),
                     is_final: false,
                 })
             }
-            (Self::Capturing(_), Event::Captured(_)) => Self::Analysing,
             (Self::Analysing, Event::Analysed(finding)) => Self::Verdict(finding),
             (Self::Starting, Event::ModelReady(found)) => Self::SelfTest(found),
             (state, Event::Press(at)) if state.is_waiting() => Self::Capturing(at),
@@ -127,15 +140,16 @@ impl State {
             (state, Event::Repeat(Some(last))) if state.is_waiting() => Self::Again(Box::new(last)),
             (state, Event::HoldOver) if state.is_passing() => Self::Ready,
             (state, _) => state,
-        }
+        };
+        (state, None)
     }
 
-    /// Whether it waits for the operator.
+    /// Whether the appliance waits for the operator.
     pub fn is_waiting(&self) -> bool {
         matches!(self, Self::Ready) || self.is_passing()
     }
 
-    /// What it is called, without what anybody's slide shows.
+    /// The state in words, without patient-related data.
     pub fn name(&self) -> &str {
         match self {
             Self::Starting => "checking the model",
@@ -152,7 +166,7 @@ impl State {
         }
     }
 
-    /// Whether it ends by itself and gives way to anything that the operator does.
+    /// Whether the state ends by itself and any action of the operator ends it.
     pub fn is_passing(&self) -> bool {
         match self {
             Self::SelfTest(_)
@@ -172,7 +186,7 @@ impl State {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::time::Duration;
+    use smearscope_hardware::Pixels;
 
     use super::*;
     use crate::analysis::analyst::Analysis;
@@ -199,8 +213,28 @@ pub(crate) mod tests {
                 verdict,
                 probability,
             },
-            kept: SaveOutcome::Unwanted,
+            saved: SaveOutcome::Unwanted,
         }
+    }
+
+    impl State {
+        /// The state after an event.
+        fn then(self, event: Event) -> Self {
+            self.after(event).0
+        }
+    }
+
+    fn captured(at: Instant) -> Event {
+        let pixels = Pixels::Encoded(Vec::new());
+        Event::Captured(Box::new(Capture {
+            frame: Frame {
+                pixels,
+                earlier: None,
+                captured_at: at,
+                source: "field.jpg".into(),
+            },
+            took: Duration::ZERO,
+        }))
     }
 
     fn positive() -> Finding {
@@ -221,39 +255,37 @@ pub(crate) mod tests {
             passed: true,
             lines: vec!["model right".into()],
         };
-        let state = State::Starting.after(Event::ModelReady(found.clone()));
+        let state = State::Starting.then(Event::ModelReady(found.clone()));
         assert_eq!(state, State::SelfTest(found));
         assert_eq!(
-            state.clone().after(Event::Press(now)),
+            state.clone().then(Event::Press(now)),
             State::Capturing(now),
-            "nobody has to wait for the self-test to pass"
+            "a press ends the display of the self-test"
         );
-        let state = state.after(Event::HoldOver);
+        let state = state.then(Event::HoldOver);
         assert_eq!(state, State::Ready);
-        let state = state.after(Event::Press(now));
+        let state = state.then(Event::Press(now));
         assert_eq!(state, State::Capturing(now));
-        let state = state.after(Event::Captured(now));
+        let (state, capture) = state.after(captured(now));
         assert_eq!(state, State::Analysing);
-        let state = state.after(Event::Analysed(positive()));
+        assert_eq!(capture.unwrap().frame.captured_at, now);
+        let state = state.then(Event::Analysed(positive()));
         assert_eq!(state, State::Verdict(positive()));
-        assert_eq!(
-            state.clone().after(Event::Press(now)),
-            State::Capturing(now)
-        );
-        assert_eq!(state.after(Event::HoldOver), State::Ready);
+        assert_eq!(state.clone().then(Event::Press(now)), State::Capturing(now));
+        assert_eq!(state.then(Event::HoldOver), State::Ready);
     }
 
     #[test]
     fn a_slide_is_closed_and_the_last_finding_repeated() {
         let slide = positive().slide;
-        let closed = State::Ready.after(Event::SlideClosed(slide));
+        let closed = State::Ready.then(Event::SlideClosed(slide));
         assert_eq!(closed, State::SlideClosed(slide));
-        assert_eq!(closed.clone().after(Event::HoldOver), State::Ready);
+        assert_eq!(closed.clone().then(Event::HoldOver), State::Ready);
         let last = State::Verdict(positive());
-        let again = closed.after(Event::Repeat(Some(last.clone())));
+        let again = closed.then(Event::Repeat(Some(last.clone())));
         assert_eq!(again, State::Again(Box::new(last)));
-        assert_eq!(again.after(Event::HoldOver), State::Ready);
-        assert_eq!(State::Ready.after(Event::Repeat(None)), State::Ready);
+        assert_eq!(again.then(Event::HoldOver), State::Ready);
+        assert_eq!(State::Ready.then(Event::Repeat(None)), State::Ready);
     }
 
     #[test]
@@ -264,19 +296,19 @@ pub(crate) mod tests {
             State::Verdict(positive()),
             State::Fault(fault(true)),
         ] {
-            let ahead = before.clone().after(Event::ShutdownAhead(at));
+            let ahead = before.clone().then(Event::ShutdownPending(at));
             let expected = State::SwitchingOff {
                 at,
                 before: Box::new(before.clone()),
             };
             assert_eq!(ahead, expected);
-            assert_eq!(ahead.clone().after(Event::ShutdownAverted), before);
+            assert_eq!(ahead.clone().then(Event::ShutdownCancelled), before);
             assert_eq!(
-                ahead.clone().after(Event::HoldOver),
+                ahead.clone().then(Event::HoldOver),
                 before,
-                "its word was lost"
+                "the release was missed"
             );
-            assert_eq!(ahead.after(Event::Shutdown), State::Off);
+            assert_eq!(ahead.then(Event::Shutdown), State::Off);
         }
     }
 
@@ -284,7 +316,8 @@ pub(crate) mod tests {
     fn a_frame_older_than_the_press_is_never_analysed() {
         let old = Instant::now();
         let press = old + Duration::from_nanos(1);
-        let state = State::Capturing(press).after(Event::Captured(old));
+        let (state, capture) = State::Capturing(press).after(captured(old));
+        assert!(capture.is_none());
         assert!(matches!(
             state,
             State::Fault(Fault {
@@ -298,39 +331,33 @@ pub(crate) mod tests {
     fn faults_recover_unless_they_are_final() {
         let now = Instant::now();
         for state in [State::Starting, State::Capturing(now), State::Analysing] {
-            let state = state.after(Event::Failed(fault(false)));
+            let state = state.then(Event::Failed(fault(false)));
             assert_eq!(state, State::Fault(fault(false)));
-            assert_eq!(
-                state.clone().after(Event::Press(now)),
-                State::Capturing(now)
-            );
-            assert_eq!(state.after(Event::HoldOver), State::Ready);
+            assert_eq!(state.clone().then(Event::Press(now)), State::Capturing(now));
+            assert_eq!(state.then(Event::HoldOver), State::Ready);
         }
-        let state = State::Starting.after(Event::Failed(fault(true)));
+        let state = State::Starting.then(Event::Failed(fault(true)));
         for event in [
             Event::Press(now),
             Event::HoldOver,
             Event::Repeat(Some(State::Verdict(positive()))),
             Event::SlideClosed(positive().slide),
         ] {
-            assert_eq!(state.clone().after(event), state);
+            assert_eq!(state.clone().then(event), state);
         }
-        assert_eq!(state.after(Event::Shutdown), State::Off);
+        assert_eq!(state.then(Event::Shutdown), State::Off);
     }
 
     #[test]
     fn a_missing_part_is_shown_when_nothing_else_is_and_may_be_back_at_the_next_press() {
         let now = Instant::now();
         let missing = || Event::PartsMissing(Fault::of_parts(&["the camera is gone".into()]));
-        let state = State::Ready.after(missing());
+        let state = State::Ready.then(missing());
         assert_eq!(state, State::Fault(fault(false)));
-        assert_eq!(
-            state.clone().after(Event::Press(now)),
-            State::Capturing(now)
-        );
-        assert_eq!(state.after(Event::HoldOver), State::Ready);
+        assert_eq!(state.clone().then(Event::Press(now)), State::Capturing(now));
+        assert_eq!(state.then(Event::HoldOver), State::Ready);
         let verdict = State::Verdict(positive());
-        assert_eq!(verdict.clone().after(missing()), verdict);
+        assert_eq!(verdict.clone().then(missing()), verdict);
     }
 
     #[test]
@@ -347,26 +374,23 @@ pub(crate) mod tests {
         ];
         for state in states {
             if !matches!(state, State::Analysing) {
-                assert_eq!(state.clone().after(Event::Analysed(positive())), state);
+                assert_eq!(state.clone().then(Event::Analysed(positive())), state);
             }
             if !matches!(state, State::Capturing(_)) {
-                assert_eq!(state.clone().after(Event::Captured(now)), state);
+                assert_eq!(state.clone().then(captured(now)), state);
             }
-            assert_eq!(state.clone().after(Event::ShutdownAverted), state);
-            assert_eq!(state.clone().after(Event::Shutdown), State::Off);
+            assert_eq!(state.clone().then(Event::ShutdownCancelled), state);
+            assert_eq!(state.clone().then(Event::Shutdown), State::Off);
         }
         for state in [State::Starting, State::Capturing(now), State::Analysing] {
-            assert_eq!(state.clone().after(Event::Press(now)), state);
-            assert_eq!(state.clone().after(Event::ShutdownAhead(now)), state);
-            assert_eq!(
-                state.clone().after(Event::Repeat(Some(State::Ready))),
-                state
-            );
+            assert_eq!(state.clone().then(Event::Press(now)), state);
+            assert_eq!(state.clone().then(Event::ShutdownPending(now)), state);
+            assert_eq!(state.clone().then(Event::Repeat(Some(State::Ready))), state);
         }
         let found = SelfTest {
             passed: true,
             lines: Vec::new(),
         };
-        assert_eq!(State::Off.after(Event::ModelReady(found)), State::Off);
+        assert_eq!(State::Off.then(Event::ModelReady(found)), State::Off);
     }
 }

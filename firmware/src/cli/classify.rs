@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use image::RgbImage;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use smearscope_artifacts::is_image_path;
 use walkdir::WalkDir;
 
 use crate::analysis::analyst::Analyst;
@@ -19,8 +20,6 @@ use crate::report::answer::Answer;
 use crate::report::answer::Said;
 use crate::report::types;
 use crate::system::sanitize::printable;
-
-const EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "png", "bmp", "tif", "tiff"];
 
 /// One image as JSON.
 #[derive(Serialize)]
@@ -274,7 +273,7 @@ fn find(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<(PathBuf, String)>) {
         let before = images.len() + failures.len();
         for entry in WalkDir::new(path).sort_by_file_name() {
             match entry {
-                Ok(entry) if entry.file_type().is_file() && is_image(entry.path()) => {
+                Ok(entry) if entry.file_type().is_file() && is_image_path(entry.path()) => {
                     images.push(entry.into_path());
                 }
                 Ok(_) => {}
@@ -293,14 +292,6 @@ fn find(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<(PathBuf, String)>) {
         }
     }
     (images, failures)
-}
-
-fn is_image(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| {
-        EXTENSIONS
-            .iter()
-            .any(|known| extension.eq_ignore_ascii_case(known))
-    })
 }
 
 /// On a terminal only; indicatif sees to that.

@@ -326,7 +326,7 @@ impl Command {
             Self::Run { common, bench } => {
                 let read = || configured(common.clone(), Some(bench.clone()));
                 let config = read().map_err(wrong_configuration)?;
-                config.engine.announce_stick_library();
+                config.engine.set_stick_library_path();
                 run::run(&config, read)?;
                 Ok(Exit::Success)
             }
@@ -344,7 +344,7 @@ impl Command {
                     return Ok(classify::classify(&mut remote, &paths, json)?);
                 }
                 let config = configured(common, None).map_err(wrong_configuration)?;
-                config.engine.announce_stick_library();
+                config.engine.set_stick_library_path();
                 let mut local = Local::new(load(&config)?, overlays.as_deref());
                 Ok(classify::classify(&mut local, &paths, json)?)
             }
@@ -355,14 +355,14 @@ impl Command {
             } => {
                 logging::start_for_command();
                 let config = configured(common, Some(bench)).map_err(wrong_configuration)?;
-                config.engine.announce_stick_library();
+                config.engine.set_stick_library_path();
                 Ok(selftest::selftest(&config, json)?)
             }
             Self::Model { command, setup } => {
                 logging::start_for_command();
                 let config = setup.read().and_then(Raw::validate);
                 let config = config.map_err(wrong_configuration)?;
-                config.engine.announce_stick_library();
+                config.engine.set_stick_library_path();
                 command.run(&config, &mut std::io::stdout().lock())?;
                 Ok(Exit::Success)
             }

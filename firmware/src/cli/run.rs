@@ -161,7 +161,11 @@ fn left_out(feature: &str) -> HardwareError {
 }
 
 fn verdict_line(report: &Report) -> String {
-    let Finding { field, slide, kept } = &report.finding;
+    let Finding {
+        field,
+        slide,
+        saved,
+    } = &report.finding;
     let probability = |probability: Option<f32>| {
         probability.map_or_else(String::new, |probability| format!(" p={probability:.3}"))
     };
@@ -177,13 +181,13 @@ fn verdict_line(report: &Report) -> String {
     } else {
         "research use only"
     };
-    let kept = match kept {
+    let saved = match saved {
         SaveOutcome::Saved(id) => format!(" · saved as {id}"),
         SaveOutcome::NotSaved => " · NOT SAVED, does not count".into(),
         SaveOutcome::Unwanted => String::new(),
     };
     format!(
-        "verdict: {}{}{threshold}{reason} · {} · slide {}: {}{} of {} fields{kept} · {notice} · {} on {}",
+        "verdict: {}{}{threshold}{reason} · {} · slide {}: {}{} of {} fields{saved} · {notice} · {} on {}",
         field.verdict.word(),
         probability(field.probability),
         report.source,

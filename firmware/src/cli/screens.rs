@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use image::{Rgb, RgbImage};
-use smearscope_hardware::{Canvas, Light, Lights, ScreenSize};
+use smearscope_hardware::{Canvas, LedPattern, LedPatterns, ScreenSize};
 
 use crate::analysis::analyst::Analysis;
 use crate::analysis::finding::Finding;
@@ -90,7 +90,7 @@ fn finding(verdict: Verdict, probability: Option<f32>) -> Finding {
             verdict,
             probability,
         },
-        kept: SaveOutcome::Unwanted,
+        saved: SaveOutcome::Unwanted,
     }
 }
 
@@ -145,7 +145,7 @@ fn examples() -> [(&'static str, State); 20] {
         (
             "not-saved",
             State::Verdict(Finding {
-                kept: SaveOutcome::NotSaved,
+                saved: SaveOutcome::NotSaved,
                 ..finding(Verdict::Negative, Some(0.041))
             }),
         ),
@@ -181,7 +181,7 @@ fn examples() -> [(&'static str, State); 20] {
 }
 
 /// OLED above, lamps below.
-fn panel(canvas: &Canvas, lights: Lights) -> RgbImage {
+fn panel(canvas: &Canvas, lights: LedPatterns) -> RgbImage {
     let width = Canvas::WIDTH * SCALE + 2 * MARGIN;
     let glass_bottom = MARGIN + canvas.height() * SCALE;
     let mut image = RgbImage::from_pixel(width, glass_bottom + 3 * MARGIN, CASE);
@@ -208,22 +208,22 @@ fn panel(canvas: &Canvas, lights: Lights) -> RgbImage {
 }
 
 /// A disc; a ring around it means that it blinks, two that it breathes.
-fn lamp(image: &mut RgbImage, (x, y): (u32, u32), light: Light, colour: Rgb<u8>) {
+fn lamp(image: &mut RgbImage, (x, y): (u32, u32), light: LedPattern, colour: Rgb<u8>) {
     let ring = LAMP_RADIUS + 6;
     for (px, py, pixel) in image.enumerate_pixels_mut() {
         let distance = f64::from(px.abs_diff(x)).hypot(f64::from(py.abs_diff(y)));
         if distance <= f64::from(LAMP_RADIUS) {
             *pixel = match light {
-                Light::Off => Rgb(colour.0.map(|sample| sample / 5)),
-                Light::Steady | Light::Blink | Light::Breathe => colour,
+                LedPattern::Off => Rgb(colour.0.map(|sample| sample / 5)),
+                LedPattern::On | LedPattern::Blink | LedPattern::Breathe => colour,
             };
             continue;
         }
         let is_on_ring = |ring: u32| (f64::from(ring - 2)..=f64::from(ring)).contains(&distance);
         let is_ring = match light {
-            Light::Off | Light::Steady => false,
-            Light::Blink => is_on_ring(ring),
-            Light::Breathe => is_on_ring(ring) || is_on_ring(ring + 4),
+            LedPattern::Off | LedPattern::On => false,
+            LedPattern::Blink => is_on_ring(ring),
+            LedPattern::Breathe => is_on_ring(ring) || is_on_ring(ring + 4),
         };
         if is_ring {
             *pixel = colour;

@@ -6,7 +6,7 @@ use std::thread;
 
 use anyhow::{Context, Result};
 use smearscope_hardware::sim::Panel;
-use smearscope_hardware::{Board, Camera, Canvas, Lights};
+use smearscope_hardware::{Board, Camera, Canvas, LedPatterns};
 
 use crate::appliance::checks::{self, Check};
 use crate::cli::exit::Exit;
@@ -52,7 +52,7 @@ fn parts(mut board: Board, config: &Config) -> Vec<Check> {
     let leds = board.leds.describe();
     let screen = board.screen.describe();
     let pressed = board.button.check().map(|()| button);
-    let lit = board.leds.show(Lights::default()).map(|()| leds);
+    let lit = board.leds.show(LedPatterns::default()).map(|()| leds);
     let drawn = board.screen.show(&Canvas::new(board.screen.size()));
     vec![
         Check::of("camera", capture(board.camera, config)),

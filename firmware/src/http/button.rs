@@ -78,7 +78,7 @@ pub(crate) async fn next_slide(State(context): State<Context>) -> Result<Json<Ne
             slide,
         }));
     }
-    if !context.handle.button().tell(ButtonEvent::NextSlide) {
+    if !context.handle.button().send(ButtonEvent::NextSlide) {
         return Err(busy(&context));
     }
     let closed = outcome(&context, &mut events, asked, |event| match event {
@@ -137,7 +137,7 @@ pub(crate) async fn off(
     State(context): State<Context>,
 ) -> Result<(StatusCode, Json<Off>), Problem> {
     let button = context.handle.button();
-    if !button.tell(ButtonEvent::NextSlide) || !button.shutdown() {
+    if !button.send(ButtonEvent::NextSlide) || !button.shutdown() {
         return Err(busy(&context));
     }
     log::warn!("switched off over HTTP");
@@ -154,7 +154,7 @@ async fn press(context: &Context, event: impl Fn(Instant) -> ButtonEvent) -> Opt
             return None;
         }
         let now = Instant::now();
-        if context.handle.button().tell(event(now)) {
+        if context.handle.button().send(event(now)) {
             return Some(now);
         }
         if now > patience {

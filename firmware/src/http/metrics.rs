@@ -16,7 +16,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-use crate::analysis::recorder::StageTimes;
+use crate::analysis::finding::StageTimes;
 use crate::appliance::handle::{ApplianceEvent, Status};
 use crate::appliance::state;
 use crate::config::Config;
@@ -94,7 +94,7 @@ impl Metrics {
             ApplianceEvent::Analysed(report) => {
                 let verdict = report.finding.field.verdict.word();
                 self.verdicts.get_or_create(&[("verdict", verdict)]).inc();
-                self.took(&report.took);
+                self.took(&report.times);
             }
             ApplianceEvent::SlideClosed(standing) => {
                 let verdict = standing.verdict.word();
@@ -248,7 +248,7 @@ mod tests {
     fn what_happened_is_counted_and_what_cannot_be_seen_is_left_out() {
         let metrics = Metrics::default();
         let mut report = report();
-        report.took = StageTimes {
+        report.times = StageTimes {
             capture: Duration::from_millis(300),
             preparation: Duration::from_millis(25),
             inference: None,

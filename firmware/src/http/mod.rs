@@ -51,6 +51,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use smearscope_hardware::Backoff;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -71,7 +72,8 @@ use tls::TlsIdentity;
 use tokens::{Role, Tokens};
 use viewfinder::Viewfinder;
 
-/// After a port that cannot be had, it is tried again; at first soon, then ever later, up to this.
+/// Delays between attempts to listen on a port that is in use.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LATEST_RETRY: Duration = Duration::from_mins(1);
 /// From the word that the server ends to its end; what is answered by then has been answered.
 const DRAIN: Duration = Duration::from_secs(1);
@@ -209,7 +211,7 @@ impl Server {
 
 /// Takes the port as soon as it can be had.
 async fn listen(address: SocketAddr, scheme: &str) -> TcpListener {
-    let mut pause = Duration::from_secs(1);
+    let mut backoff = Backoff::new(FIRST_RETRY, LATEST_RETRY);
     let mut told = String::new();
     loop {
         let bound = TcpListener::bind(address).await;
@@ -227,8 +229,7 @@ async fn listen(address: SocketAddr, scheme: &str) -> TcpListener {
                 }
             }
         }
-        sleep(pause).await;
-        pause = (pause * 2).min(LATEST_RETRY);
+        sleep(backoff.next_delay()).await;
     }
 }
 

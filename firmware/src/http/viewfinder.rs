@@ -115,7 +115,7 @@ impl Viewfinder {
         let Some(camera) = self.handle.camera() else {
             return Err(unavailable("the camera is not there yet"));
         };
-        match timeout(self.deadline, camera.glimpse()).await {
+        match timeout(self.deadline, camera.preview()).await {
             Ok(Ok(Ok(pixels))) => Ok(pixels),
             Ok(Ok(Err(error))) => Err(unavailable(with_causes(&error))),
             Ok(Err(WorkerPanicked)) => Err(unavailable("the camera's driver crashed")),
@@ -135,7 +135,7 @@ impl Viewfinder {
         *last = None;
         if let Some(camera) = self.handle.camera() {
             // One that is gone rests.
-            let _ = camera.rest().await;
+            let _ = camera.stop_preview().await;
         }
     }
 }
@@ -246,13 +246,13 @@ mod tests {
             unreachable!("nobody presses")
         }
 
-        fn glimpse(&mut self) -> Result<Pixels, HardwareError> {
+        fn preview(&mut self) -> Result<Pixels, HardwareError> {
             self.0.send("glimpse").unwrap();
             let field = include_bytes!("../../../hardware/fields/field01_1.jpg");
             Ok(Pixels::Encoded(field.to_vec()))
         }
 
-        fn rest(&mut self) {
+        fn stop_preview(&mut self) {
             self.0.send("rest").unwrap();
         }
 

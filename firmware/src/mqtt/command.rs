@@ -111,7 +111,7 @@ impl Order {
     pub(crate) fn press(self, handle: &ApplianceHandle) -> Option<&'static str> {
         let is_heard = match self {
             Self::Capture => handle.button().press(),
-            Self::NextSlide => handle.button().tell(ButtonEvent::NextSlide),
+            Self::NextSlide => handle.button().send(ButtonEvent::NextSlide),
             Self::Selftest => true,
         };
         (!is_heard).then_some("the appliance is busy; try again")

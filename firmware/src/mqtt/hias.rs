@@ -172,11 +172,11 @@ impl Agent {
     }
 
     fn found(&self, report: &Report) -> Vec<Message> {
-        let Finding { field, kept, .. } = &report.finding;
+        let Finding { field, saved, .. } = &report.finding;
         let unfounded = |reason: &str| ("Inconclusive", format!("No verdict: {reason}"), None);
         let (word, message, confidence) = match field.verdict {
             // The bench shows no verdict on it, either.
-            _ if *kept == SaveOutcome::NotSaved => unfounded(NOT_SAVED),
+            _ if *saved == SaveOutcome::NotSaved => unfounded(NOT_SAVED),
             Verdict::Positive => ("Positive", DETECTED.into(), field.probability),
             Verdict::Negative => (
                 "Negative",
@@ -378,7 +378,7 @@ mod tests {
     async fn a_field_that_is_not_saved_has_no_verdict() {
         let mut agent = agent("classification = true\n");
         let mut finding = finding(Verdict::Positive, Some(0.9));
-        finding.kept = SaveOutcome::NotSaved;
+        finding.saved = SaveOutcome::NotSaved;
         let lost = ApplianceEvent::Analysed(Arc::new(Report {
             finding,
             ..report()

@@ -1,13 +1,13 @@
 //! What is still to be delivered, and a thread of its own to look after it: a disk may take its time.
 
-use tokio::sync::oneshot;
+use smearscope_hardware::with_causes;
 
 use crate::config::Config;
 use crate::config::mqtt::Mqtt;
 use crate::mqtt::link::LinkError;
 use crate::mqtt::payload;
 use crate::records::{self, RecordsError};
-use crate::system::worker::Worker;
+use crate::system::worker::{Worker, WorkerPanicked};
 
 /// An event that waits for its delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,10 +56,8 @@ impl Outbox for records::Outbox {
     }
 }
 
-type Job = Box<dyn FnOnce(&mut dyn Outbox) + Send>;
-
-/// Looks after an outbox, on a thread of its own.
-pub(crate) struct OutboxWorker(Worker<Job, ()>);
+/// An outbox on its own thread.
+pub(crate) struct OutboxWorker(Worker<Box<dyn Outbox>>);
 
 /// What the broker is called there.
 pub(crate) fn destination(settings: &Mqtt) -> String {
@@ -86,8 +84,8 @@ impl OutboxWorker {
     ///
     /// # Errors
     /// If there is no room for it.
-    pub(crate) fn start(mut outbox: impl Outbox) -> std::io::Result<Self> {
-        Worker::start("outbox", move |job: Job| job(&mut outbox)).map(Self)
+    pub(crate) fn start(outbox: impl Outbox) -> std::io::Result<Self> {
+        Worker::start("outbox", Box::new(outbox) as Box<dyn Outbox>).map(Self)
     }
 
     /// Asks something of the outbox.
@@ -98,15 +96,10 @@ impl OutboxWorker {
         &self,
         act: impl FnOnce(&mut dyn Outbox) -> Result<T, RecordsError> + Send + 'static,
     ) -> Result<T, LinkError> {
-        let (answer, answered) = oneshot::channel();
-        let job = Box::new(move |outbox: &mut dyn Outbox| {
-            // Nobody may wait any more.
-            let _ = answer.send(act(outbox));
-        });
-        let crashed = || LinkError::Outbox("the outbox crashed".into());
-        self.0.ask(job).await.map_err(|_| crashed())?;
-        let result = answered.await.map_err(|_| crashed())?;
-        result.map_err(|error| LinkError::Outbox(smearscope_hardware::with_causes(&error)))
+        let answer = self.0.ask(|outbox| act(&mut **outbox)).await;
+        answer
+            .map_err(|WorkerPanicked| LinkError::Outbox("the outbox crashed".into()))?
+            .map_err(|error| LinkError::Outbox(with_causes(&error)))
     }
 }
 

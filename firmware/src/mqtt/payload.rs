@@ -129,7 +129,7 @@ pub(crate) fn of_record(seq: i64, field: &FieldEntry) -> Vec<u8> {
 pub(crate) fn of_report(report: &Report) -> Vec<u8> {
     let field = &report.finding.field;
     json(&VerdictPayload {
-        id: match report.finding.kept {
+        id: match report.finding.saved {
             SaveOutcome::Saved(id) => id,
             SaveOutcome::NotSaved | SaveOutcome::Unwanted => Uuid::now_v7(),
         },
@@ -139,7 +139,7 @@ pub(crate) fn of_report(report: &Report) -> Vec<u8> {
         reason: field.explanation(),
         probability: field.probability,
         threshold: report.threshold,
-        saved: match report.finding.kept {
+        saved: match report.finding.saved {
             SaveOutcome::Saved(_) => Some(true),
             SaveOutcome::NotSaved => Some(false),
             SaveOutcome::Unwanted => None,

@@ -167,7 +167,7 @@ impl Publisher {
         match event {
             ApplianceEvent::Analysed(report) => {
                 let verdict = payload::of_report(&report);
-                let is_recorded = matches!(report.finding.kept, SaveOutcome::Saved(_));
+                let is_recorded = matches!(report.finding.saved, SaveOutcome::Saved(_));
                 if self.outbox.is_none() || !is_recorded {
                     // Nothing else will tell of it.
                     let live = Message::passing(self.topic("verdict"), verdict.clone());

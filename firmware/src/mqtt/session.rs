@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::time::Duration;
 
+use smearscope_hardware::Backoff;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::mqtt::link::{Connect, Link, LinkError, Session};
@@ -65,7 +66,7 @@ pub(crate) async fn keep<C: Connect, T: Conversation>(
     mut shutdown: Shutdown,
 ) {
     let name = conversation.name();
-    let mut wait = FIRST_WAIT;
+    let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     let mut told = None;
     let mut deaf_until: Option<Instant> = None;
     loop {
@@ -104,7 +105,7 @@ pub(crate) async fn keep<C: Connect, T: Conversation>(
                     },
                 };
                 if since.elapsed() >= GOOD || conversation.has_achieved() {
-                    wait = FIRST_WAIT;
+                    backoff.reset();
                 }
                 error
             }
@@ -122,13 +123,12 @@ pub(crate) async fn keep<C: Connect, T: Conversation>(
             told = Some(problem);
         }
         // Not all appliances at once, where a broker comes back.
-        let wait_now = wait.mul_f64(rand::random_range(0.75..1.25));
+        let wait = backoff.next_delay().mul_f64(rand::random_range(0.75..1.25));
         tokio::select! {
             biased;
             () = shutdown.wait() => return,
             never = conversation.prepare() => match never {},
-            () = sleep(wait_now) => {}
+            () = sleep(wait) => {}
         }
-        wait = (wait * 2).min(LONGEST_WAIT);
     }
 }

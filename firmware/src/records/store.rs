@@ -117,95 +117,23 @@ impl Store {
         &self.folder
     }
 
-    /// Keeps a field: its images, then the row that `entry` makes of them, and with the first field of a
-    /// slide the slide. Once it returns `true`, all of it is on the disk; if `entry` makes no row of them, nothing
-    /// is kept. While others write to the database, it waits, but not after `until`.
+    /// Writes a field's images into its slide's folder and syncs them, before [`Store::commit`] names them in a row.
     ///
     /// # Errors
-    /// [`RecordsError::File`] and [`RecordsError::Database`]; then there is no row, unless the commit itself
-    /// failed: what a disk that fails in that moment has kept is known only after the next start.
-    pub fn put(
-        &mut self,
-        slide: &SlideEntry,
-        id: Uuid,
-        exposure: &FieldImages<'_>,
-        until: Instant,
-        entry: impl FnOnce(Images) -> Option<FieldEntry>,
-    ) -> Result<bool, RecordsError> {
-        let images = self.keep(slide.id, id, exposure)?;
-        let failed = RecordsError::database(&self.folder);
-        let written: Vec<_> = std::iter::once(&images.image)
-            .chain(&images.overlay)
-            .map(|image| self.folder.join(&image.path))
-            .collect();
-        let Some(entry) = entry(images) else {
-            discard(&*self.files, &written);
-            return Ok(false);
-        };
-        let patience = until.saturating_duration_since(Instant::now());
-        let begun = self.connection.busy_timeout(patience).and_then(|()| {
-            let transaction = self
-                .connection
-                .transaction_with_behavior(TransactionBehavior::Immediate)?;
-            add(&transaction, slide, &entry)?;
-            Ok(transaction)
-        });
-        match begun {
-            // Images stay whatever the commit says: the row may be on the disk all the same.
-            Ok(transaction) => {
-                transaction.commit().map_err(failed)?;
-                check_identity(&self.folder, self.identity).map(|()| true)
-            }
-            Err(error) => {
-                discard(&*self.files, &written);
-                Err(failed(error))
-            }
-        }
-    }
-
-    fn keep(
+    /// [`RecordsError::File`]; then none of the images stays.
+    pub fn write_images(
         &mut self,
         slide: Uuid,
-        id: Uuid,
-        exposure: &FieldImages<'_>,
+        field: Uuid,
+        pictures: &FieldImages<'_>,
     ) -> Result<Images, RecordsError> {
         check_identity(&self.folder, self.identity)?;
         let began = Instant::now();
-        let images = self.folder.join(IMAGES);
-        let folder = images.join(slide.to_string());
-        let is_synced = self.synced == Some(slide);
         let mut written = Vec::new();
-        let mut kept = || {
-            if !is_synced {
-                self.files.make_folder(&folder)?;
-                self.files.sync_folder(&images)?;
-            }
-            let mut write = |name: String, bytes: &[u8]| {
-                let path = folder.join(&name);
-                let incoming = self.folder.join(INCOMING).join(&name);
-                written.extend([incoming.clone(), path.clone()]);
-                self.files.write_synced(&incoming, bytes)?;
-                self.files.rename(&incoming, &path)?;
-                Ok::<_, io::Error>(ImageEntry {
-                    path: format!("{IMAGES}/{slide}/{name}"),
-                    sha256: sha256(bytes),
-                })
-            };
-            let image = match exposure.encoded {
-                Some(bytes) => write(format!("{id}.{}", extension(bytes)?), bytes)?,
-                None => write(format!("{id}.png"), &png(exposure.image)?)?,
-            };
-            let overlay = match exposure.overlay {
-                Some(overlay) => Some(write(format!("{id}-evidence.png"), &png(overlay)?)?),
-                None => None,
-            };
-            self.files.sync_folder(&folder)?;
-            Ok((image, overlay))
-        };
-        let kept = kept();
-        let (image, overlay) = kept.map_err(|error| {
+        let result = self.write_and_sync(slide, field, pictures, &mut written);
+        let (image, overlay) = result.map_err(|error| {
             discard(&*self.files, &written);
-            RecordsError::file(&folder, "written", CHECK_DISK)(error)
+            RecordsError::file(&self.slide_folder(slide), "written", CHECK_DISK)(error)
         })?;
         self.synced = Some(slide);
         Ok(Images {
@@ -213,6 +141,91 @@ impl Store {
             overlay,
             elapsed: began.elapsed(),
         })
+    }
+
+    /// Commits the row of a field whose images are on the disk, and with the first field of a slide the slide's. Once it
+    /// returns, all of it is on the disk. While another connection writes, it waits, but not after `until`.
+    ///
+    /// # Errors
+    /// [`RecordsError::Database`]; then there is no row and the images are discarded, unless the commit itself
+    /// failed: whether the disk has the row is then known only after the next start, so the images stay.
+    pub fn commit(
+        &mut self,
+        slide: &SlideEntry,
+        field: &FieldEntry,
+        until: Instant,
+    ) -> Result<(), RecordsError> {
+        let failed = RecordsError::database(&self.folder);
+        let patience = until.saturating_duration_since(Instant::now());
+        let begun = self.connection.busy_timeout(patience).and_then(|()| {
+            let transaction = self
+                .connection
+                .transaction_with_behavior(TransactionBehavior::Immediate)?;
+            add(&transaction, slide, field)?;
+            Ok(transaction)
+        });
+        match begun {
+            Ok(transaction) => {
+                transaction.commit().map_err(failed)?;
+                check_identity(&self.folder, self.identity)
+            }
+            Err(error) => {
+                discard_images(
+                    &*self.files,
+                    &self.folder,
+                    &field.image,
+                    field.overlay.as_ref(),
+                );
+                Err(failed(error))
+            }
+        }
+    }
+
+    /// Deletes images that no row will name.
+    pub fn discard(&self, images: &Images) {
+        let overlay = images.overlay.as_ref();
+        discard_images(&*self.files, &self.folder, &images.image, overlay);
+    }
+
+    /// Writes each image to `incoming`, syncs it, moves it to the slide's folder and syncs that; `written` gets every path
+    /// that may exist.
+    fn write_and_sync(
+        &self,
+        slide: Uuid,
+        field: Uuid,
+        pictures: &FieldImages<'_>,
+        written: &mut Vec<PathBuf>,
+    ) -> io::Result<(ImageEntry, Option<ImageEntry>)> {
+        let folder = self.slide_folder(slide);
+        if self.synced != Some(slide) {
+            self.files.make_folder(&folder)?;
+            self.files.sync_folder(&self.folder.join(IMAGES))?;
+        }
+        let mut write = |name: String, bytes: &[u8]| {
+            let path = folder.join(&name);
+            let incoming = self.folder.join(INCOMING).join(&name);
+            written.extend([incoming.clone(), path.clone()]);
+            self.files.write_synced(&incoming, bytes)?;
+            self.files.rename(&incoming, &path)?;
+            Ok::<_, io::Error>(ImageEntry {
+                path: format!("{IMAGES}/{slide}/{name}"),
+                sha256: sha256(bytes),
+            })
+        };
+        let image = match pictures.encoded {
+            Some(bytes) => write(format!("{field}.{}", extension(bytes)?), bytes)?,
+            None => write(format!("{field}.png"), &png(pictures.image)?)?,
+        };
+        let overlay = match pictures.overlay {
+            Some(overlay) => Some(write(format!("{field}-evidence.png"), &png(overlay)?)?),
+            None => None,
+        };
+        self.files.sync_folder(&folder)?;
+        Ok((image, overlay))
+    }
+
+    fn slide_folder(&self, slide: Uuid) -> PathBuf {
+        self.folder.join(IMAGES).join(slide.to_string())
     }
 }
 
@@ -323,6 +336,17 @@ fn identity(folder: &Path) -> Result<(u64, u64), RecordsError> {
         .metadata()
         .map_err(RecordsError::file(&path, "read", CHECK_DISK))?;
     Ok((found.dev(), found.ino()))
+}
+
+fn discard_images(
+    files: &dyn Files,
+    folder: &Path,
+    image: &ImageEntry,
+    overlay: Option<&ImageEntry>,
+) {
+    let images = std::iter::once(image).chain(overlay);
+    let paths: Vec<_> = images.map(|image| folder.join(&image.path)).collect();
+    discard(files, &paths);
 }
 
 /// Best effort: what stays is an image without a row, which does no harm.
@@ -447,10 +471,10 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_nobody_wants_any_more_leaves_nothing() {
+    fn a_field_given_up_leaves_nothing() {
         let mut records = Records::new();
         records.put(1).unwrap();
-        assert!(!records.put_unwanted());
+        records.put_unwanted();
         let verified = records.archive().verify(None).unwrap();
         assert_eq!((verified.rows, verified.unrecorded), (2, 0));
     }

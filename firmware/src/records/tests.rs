@@ -60,8 +60,10 @@ impl Records {
     /// Records a field of a day in January 2026.
     pub(super) fn put(&mut self, day: u8) -> Result<Uuid, RecordsError> {
         let (id, slide) = (Uuid::now_v7(), self.slide.id);
-        let is_kept = self.put_as(id, |images| Some(entry(id, slide, day, images)))?;
-        assert!(is_kept);
+        let images = self.write_images(id)?;
+        let until = Instant::now() + Duration::from_mins(1);
+        let entry = entry(id, slide, day, images);
+        self.store.commit(&self.slide, &entry, until)?;
         Ok(id)
     }
 
@@ -74,24 +76,20 @@ impl Records {
         };
     }
 
-    /// Gives whether a field was recorded that nobody wanted.
-    pub(super) fn put_unwanted(&mut self) -> bool {
-        self.put_as(Uuid::now_v7(), |_| None).unwrap()
+    /// Writes the images of a field that the caller then gave up.
+    pub(super) fn put_unwanted(&mut self) {
+        let images = self.write_images(Uuid::now_v7()).unwrap();
+        self.store.discard(&images);
     }
 
-    fn put_as(
-        &mut self,
-        id: Uuid,
-        entry: impl FnOnce(Images) -> Option<FieldEntry>,
-    ) -> Result<bool, RecordsError> {
+    fn write_images(&mut self, id: Uuid) -> Result<Images, RecordsError> {
         let image = RgbImage::from_pixel(3, 2, image::Rgb([7, 1, 2]));
-        let exposure = FieldImages {
+        let pictures = FieldImages {
             encoded: None,
             image: &image,
             overlay: Some(&image),
         };
-        let until = Instant::now() + Duration::from_mins(1);
-        self.store.put(&self.slide, id, &exposure, until, entry)
+        self.store.write_images(self.slide.id, id, &pictures)
     }
 
     pub(super) fn path(&self) -> &Path {

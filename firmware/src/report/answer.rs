@@ -1,7 +1,7 @@
 //! What is answered about an image that is no field of a slide: on the command line, and over a network.
 
 use serde::Serialize;
-use smearscope_artifacts::Place;
+use smearscope_artifacts::ImagePosition;
 use utoipa::ToSchema;
 
 use crate::analysis::analyst::{Analysis, Analyst};
@@ -26,7 +26,7 @@ pub(crate) struct Answer {
     threshold: f32,
     /// Where the evidence for the positive class is strongest, if there is any: 0 to 1 from left and top.
     #[schema(required, value_type = Option<types::Spot>)]
-    strongest: Option<Place>,
+    strongest: Option<ImagePosition>,
     /// What the quality gate measured.
     #[schema(value_type = std::collections::BTreeMap<String, types::Figure>)]
     quality: Quality,

@@ -235,12 +235,12 @@ impl From<&Report> for Finding {
             model: report.identity.model.clone(),
             engine: report.identity.engine.clone(),
             demo: report.identity.is_demo,
-            saved: match report.finding.kept {
+            saved: match report.finding.saved {
                 SaveOutcome::Saved(_) => Some(true),
                 SaveOutcome::NotSaved => Some(false),
                 SaveOutcome::Unwanted => None,
             },
-            record: match report.finding.kept {
+            record: match report.finding.saved {
                 SaveOutcome::Saved(id) => Some(id),
                 SaveOutcome::NotSaved | SaveOutcome::Unwanted => None,
             },

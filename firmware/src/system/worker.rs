@@ -1,43 +1,44 @@
 //! Threads for work that blocks: the camera, and the model.
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 use std::thread;
 
 use tokio::sync::oneshot;
 
-enum Job<Request, Response> {
-    Work(Request, oneshot::Sender<Response>),
-    /// Nothing, in its turn.
-    Beat(oneshot::Sender<()>),
-    /// To end.
+type Job<S> = Box<dyn FnOnce(&mut S) + Send>;
+
+enum Message<S> {
+    Work(Job<S>),
+    /// Drop the state and end the thread; the sender is told once that is done.
     End(oneshot::Sender<()>),
 }
 
-/// A thread that answers one request after the other.
+/// A thread that owns a state `S` and runs one job on it after the other.
 ///
-/// One that panics, in a driver perhaps, is asked again the next time: a box in the field has nobody to
-/// restart it. Whoever stops waiting for an answer never gets it: an answer that comes too late is dropped, and
-/// a request that nobody waits for any more is not begun.
+/// A job that panics, in a driver perhaps, does not end the thread: the next job runs as usual. A job whose
+/// caller has stopped waiting is skipped, and an answer that comes too late is dropped.
 ///
-/// Clones ask the same thread.
-pub(crate) struct Worker<Request, Response> {
-    jobs: mpsc::Sender<Job<Request, Response>>,
+/// Clones share the thread, which lives until the last of them and the last [`Heartbeat`] are dropped.
+pub(crate) struct Worker<S> {
+    messages: mpsc::Sender<Message<S>>,
 }
 
-impl<Request, Response> Clone for Worker<Request, Response> {
+impl<S> Clone for Worker<S> {
     fn clone(&self) -> Self {
         Self {
-            jobs: self.jobs.clone(),
+            messages: self.messages.clone(),
         }
     }
 }
 
-/// Whether some worker is alive.
+/// Shows whether a worker still runs its jobs.
 pub(crate) struct Heartbeat(Box<dyn Fn() -> oneshot::Receiver<()>>);
 
 impl Heartbeat {
-    /// Waits until the worker has done what it was asked before, for ever if it stalls.
+    /// Waits until the worker has run every job queued before this call; never returns if the worker stalls
+    /// or has ended.
     pub(crate) async fn beat(&self) {
         if (self.0)().await.is_err() {
             std::future::pending::<()>().await;
@@ -45,115 +46,134 @@ impl Heartbeat {
     }
 }
 
-/// The worker panicked on this request.
+/// The worker panicked on this job, or has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct WorkerPanicked;
 
-impl<Request, Response> Worker<Request, Response>
-where
-    Request: Send + 'static,
-    Response: Send + 'static,
-{
-    /// Starts a thread that lives until the worker and its clones are dropped.
-    pub(crate) fn start(
-        name: &str,
-        mut work: impl FnMut(Request) -> Response + Send + 'static,
-    ) -> std::io::Result<Self> {
-        let (jobs, queue) = mpsc::channel::<Job<Request, Response>>();
+impl<S: Send + 'static> Worker<S> {
+    /// Starts a thread that owns `state`.
+    ///
+    /// # Errors
+    /// If the system cannot start a thread.
+    pub(crate) fn start(name: &str, mut state: S) -> io::Result<Self> {
+        let (messages, queue) = mpsc::channel();
         thread::Builder::new().name(name.into()).spawn(move || {
-            for job in queue {
-                match job {
-                    Job::Work(_, answer) if answer.is_closed() => {}
-                    Job::Work(request, answer) => {
-                        // Nothing here outlives a request half done: the camera is opened anew for
-                        // each, and the model's buffers are overwritten.
-                        if let Ok(response) = catch_unwind(AssertUnwindSafe(|| work(request))) {
-                            // Nobody may wait any more: the answer is too late.
-                            let _ = answer.send(response);
-                        }
-                    }
-                    Job::Beat(answer) => drop(answer.send(())),
-                    Job::End(ended) => {
-                        drop(work);
-                        // Nobody may wait any more.
+            for message in queue {
+                match message {
+                    Message::Work(job) => job(&mut state),
+                    Message::End(ended) => {
+                        drop(state);
+                        // The caller may have stopped waiting.
                         let _ = ended.send(());
                         return;
                     }
                 }
             }
         })?;
-        Ok(Self { jobs })
+        Ok(Self { messages })
     }
 
-    /// Waits for the answer to a request.
-    pub(crate) async fn ask(&self, request: Request) -> Result<Response, WorkerPanicked> {
-        let (answer, answered) = oneshot::channel();
-        let job = Job::Work(request, answer);
-        self.jobs.send(job).map_err(|_| WorkerPanicked)?;
-        answered.await.map_err(|_| WorkerPanicked)
+    /// Runs `work` on the state, after the jobs queued before it, and gives its result.
+    ///
+    /// # Errors
+    /// [`WorkerPanicked`] if `work` panics or the worker has ended.
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut S) -> T + Send + 'static,
+    ) -> Result<T, WorkerPanicked> {
+        self.queue(work).await.map_err(|_| WorkerPanicked)
     }
 
-    /// Waits until it has done what it was asked before, and has put away what it works with.
+    /// Waits until the jobs queued so far have run and the state is dropped.
     pub(crate) async fn end(self) {
-        let (shutdown, ended) = oneshot::channel();
-        if self.jobs.send(Job::End(shutdown)).is_ok() {
-            // An error says that it crashed in doing so.
+        let (sender, ended) = oneshot::channel();
+        if self.messages.send(Message::End(sender)).is_ok() {
+            // An error says that dropping the state panicked.
             let _ = ended.await;
         }
     }
 
-    /// By which it is seen whether the worker is alive; the thread lives as long as this, too.
+    /// The worker's heartbeat.
     pub(crate) fn heartbeat(&self) -> Heartbeat {
-        let jobs = self.jobs.clone();
-        Heartbeat(Box::new(move || {
-            let (answer, answered) = oneshot::channel();
-            // Of one that is gone, the answer never comes.
-            let _ = jobs.send(Job::Beat(answer));
-            answered
-        }))
+        let worker = self.clone();
+        Heartbeat(Box::new(move || worker.queue(|_| ())))
+    }
+
+    fn queue<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut S) -> T + Send + 'static,
+    ) -> oneshot::Receiver<T> {
+        let (answer, answered) = oneshot::channel();
+        let job = Box::new(move |state: &mut S| {
+            if answer.is_closed() {
+                return;
+            }
+            // A job leaves nothing half done that the next one uses: the camera is reopened for each, and the
+            // model's buffers are overwritten.
+            if let Ok(result) = catch_unwind(AssertUnwindSafe(|| work(state))) {
+                // The caller may have stopped waiting.
+                let _ = answer.send(result);
+            }
+        });
+        // If the worker has ended, the job is dropped and with it the sender of the answer.
+        let _ = self.messages.send(Message::Work(job));
+        answered
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::pin::{Pin, pin};
+    use std::sync::Arc;
+    use std::task::{Context, Poll, Waker};
+
     use super::*;
 
-    #[tokio::test]
-    async fn requests_are_answered_in_order() {
-        let worker = Worker::start("test", |number: u32| number * 2).unwrap();
-        assert_eq!(worker.ask(3).await, Ok(6));
-        assert_eq!(worker.ask(4).await, Ok(8));
+    fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+        future.poll(&mut Context::from_waker(Waker::noop()))
     }
 
     #[tokio::test]
-    async fn an_abandoned_answer_is_not_given_to_the_next() {
-        let (release, released) = mpsc::channel::<()>();
-        let worker = Worker::start("test", move |number: u32| {
-            if number == 1 {
-                released.recv().unwrap();
+    async fn jobs_run_in_order_on_the_same_state() {
+        let worker = Worker::start("test", Vec::new()).unwrap();
+        let push = |number: u32| {
+            move |state: &mut Vec<u32>| {
+                state.push(number);
+                state.clone()
             }
-            number
-        })
-        .unwrap();
+        };
+        assert_eq!(worker.ask(push(3)).await, Ok(vec![3]));
+        assert_eq!(worker.ask(push(4)).await, Ok(vec![3, 4]));
+    }
+
+    #[tokio::test]
+    async fn a_job_whose_caller_gave_up_is_skipped() {
+        let (release, released) = mpsc::channel::<()>();
+        let worker = Worker::start("test", (released, Vec::new())).unwrap();
         {
-            let first = worker.ask(1);
-            let second = worker.ask(2);
+            let first = worker.ask(|(released, ran)| {
+                released.recv().unwrap();
+                ran.push(1);
+            });
+            let second = worker.ask(|(_, ran)| ran.push(2));
             tokio::pin!(first, second);
             // Both are queued, then given up.
             assert!(poll_once(first.as_mut()).is_pending());
             assert!(poll_once(second.as_mut()).is_pending());
+            release.send(()).unwrap();
+            first.await.unwrap();
         }
-        release.send(()).unwrap();
-        assert_eq!(worker.ask(3).await, Ok(3));
+        assert_eq!(worker.ask(|(_, ran)| ran.clone()).await, Ok(vec![1]));
     }
 
     #[tokio::test]
-    async fn the_pulse_of_a_worker_stops_while_it_stalls_and_not_when_it_panics() {
+    async fn the_heartbeat_of_a_worker_stops_while_it_stalls_and_not_when_it_panics() {
         let (release, released) = mpsc::channel::<()>();
-        let worker = Worker::start("test", move |()| released.recv().unwrap()).unwrap();
+        let worker = Worker::start("test", released).unwrap();
         let heartbeat = worker.heartbeat();
         heartbeat.beat().await;
-        let work = worker.ask(());
+        let wait = |released: &mut mpsc::Receiver<()>| released.recv().unwrap();
+        let work = worker.ask(wait);
         let beat = heartbeat.beat();
         tokio::pin!(work, beat);
         assert!(poll_once(work.as_mut()).is_pending());
@@ -162,37 +182,26 @@ mod tests {
         assert_eq!(work.await, Ok(()));
         beat.await;
         drop(release);
-        assert_eq!(worker.ask(()).await, Err(WorkerPanicked), "a panic");
+        assert_eq!(worker.ask(wait).await, Err(WorkerPanicked), "a panic");
         heartbeat.beat().await;
     }
 
-    fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> std::task::Poll<F::Output> {
-        future.poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
-    }
-
     #[tokio::test]
-    async fn what_a_worker_works_with_is_put_away_at_its_end() {
-        let tool = std::sync::Arc::new(());
-        let held = tool.clone();
-        let worker = Worker::start("test", move |()| {
-            let _ = &held;
-        })
-        .unwrap();
+    async fn the_state_is_dropped_at_the_end() {
+        let state = Arc::new(());
+        let worker = Worker::start("test", Arc::clone(&state)).unwrap();
         let heartbeat = worker.heartbeat();
         worker.end().await;
-        assert_eq!(std::sync::Arc::strong_count(&tool), 1);
-        let mut beat = std::pin::pin!(heartbeat.beat());
+        assert_eq!(Arc::strong_count(&state), 1);
+        let mut beat = pin!(heartbeat.beat());
         assert!(poll_once(beat.as_mut()).is_pending());
     }
 
     #[tokio::test]
-    async fn a_worker_that_panicked_answers_the_next_request() {
-        let worker = Worker::start("test", |number: u32| {
-            assert!(number != 1, "as the test wants");
-            number
-        })
-        .unwrap();
-        assert_eq!(worker.ask(1).await, Err(WorkerPanicked));
-        assert_eq!(worker.ask(2).await, Ok(2));
+    async fn a_worker_that_panicked_runs_the_next_job() {
+        let worker = Worker::start("test", ()).unwrap();
+        let panicking = worker.ask(|()| assert!(std::hint::black_box(false), "as the test wants"));
+        assert_eq!(panicking.await, Err(WorkerPanicked));
+        assert_eq!(worker.ask(|()| 2).await, Ok(2));
     }
 }

@@ -1,14 +1,17 @@
-//! Looks into a shared library before it is loaded: the bindings panic on one that lacks their functions.
+//! Inspects a shared library before it is loaded, because the bindings panic if functions are missing.
 
 use std::path::Path;
 
 use crate::files::read_bounded;
 
-/// The libraries that are looked into have less than a few megabytes.
+/// Largest inspected file; OpenVINO's C libraries have a few megabytes.
 const MAX_BYTES: u64 = 64 << 20;
 
-/// Refuses what is not a shared library for this processor, or lacks one of `functions`, each between
-/// two NULs, as the table of names has them; `interface` says what it then is not.
+/// Requires a shared library for this processor that exports all `functions`, which are given as they
+/// stand in the symbol table, between two NULs. `interface` names what exports them.
+///
+/// # Errors
+/// What the file is instead, in words.
 pub(super) fn check(library: &Path, functions: &[&[u8]], interface: &str) -> Result<(), String> {
     let bytes = read_bounded(library, MAX_BYTES).map_err(|error| error.to_string())?;
     // ELF header: magic, class at 4, byte order at 5, machine at 18 (System V ABI).
@@ -29,7 +32,7 @@ pub(super) fn check(library: &Path, functions: &[&[u8]], interface: &str) -> Res
     }
     if header[4] != class || header[5] != 1 || header[18..] != machine.to_le_bytes() {
         return Err(format!(
-            "it is a shared library for another processor than {}",
+            "it is a shared library for another processor, not for {}",
             std::env::consts::ARCH
         ));
     }

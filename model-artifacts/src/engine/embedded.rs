@@ -1,4 +1,4 @@
-//! The engine that is part of the program: rten, reading ONNX.
+//! The engine that is part of the program: rten, which runs ONNX files.
 
 use std::sync::Arc;
 
@@ -7,19 +7,24 @@ use rten::{
 };
 use rten_tensor::Layout;
 
-use super::ports::{self, Output, Port};
-use super::{Classifier, EngineConfig, EngineInfo, Inference};
-use crate::{ArtifactError, Manifest, ModelFiles, Tensor};
+use super::classifier::{Classifier, EngineInfo, Inference};
+use super::config::EngineConfig;
+use super::io_check::{self, Output, Port};
+use super::kind::EngineKind;
+use crate::error::ArtifactError;
+use crate::image::tensor::Tensor;
+use crate::manifest::schema::Manifest;
+use crate::model_files::ModelFiles;
 
-pub(super) const NAME: &str = "embedded";
-/// rten does not say its version; a test compares this with `Cargo.lock`.
+const KIND: EngineKind = EngineKind::Embedded;
+/// rten does not export its version; a test compares this one with `Cargo.lock`.
 const VERSION: &str = "rten 0.27.0";
 
 /// A network in memory.
 pub(super) struct Embedded {
     network: Model,
     input: NodeId,
-    /// The probability, then the evidence map where the model has one.
+    /// The probability, then the evidence map if the model has one.
     outputs: Vec<NodeId>,
     threads: Option<Arc<ThreadPool>>,
     manifest: Manifest,
@@ -27,21 +32,17 @@ pub(super) struct Embedded {
 }
 
 impl Embedded {
-    /// Reads the model's ONNX.
+    /// Loads the model's ONNX file.
     pub(super) fn start(files: &ModelFiles, config: &EngineConfig) -> Result<Self, ArtifactError> {
-        let unusable = |problem: String, remedy: &str| ArtifactError::Engine {
-            engine: NAME,
-            problem,
-            remedy: remedy.into(),
-        };
         let Some(onnx) = files.onnx() else {
-            return Err(unusable(
-                "the model has no ONNX file".into(),
+            return Err(KIND.unusable(
+                "the model has no ONNX file",
                 "export the model with files.onnx, or run scripts/setup to use OpenVINO",
             ));
         };
-        let network = Model::load(onnx.to_vec())
-            .map_err(|error| unusable(format!("files.onnx: {error}"), "export the model again"))?;
+        let network = Model::load(onnx.to_vec()).map_err(|error| {
+            KIND.unusable(format!("files.onnx: {error}"), "export the model again")
+        })?;
 
         let inputs: Vec<Port> = network
             .input_ids()
@@ -53,7 +54,7 @@ impl Embedded {
                 .find_node(name)
                 .filter(|id| network.output_ids().contains(id))
         };
-        ports::check(files, "files.onnx", &inputs, |name| {
+        io_check::check_declared(files, "files.onnx", &inputs, |name| {
             find(name).map(|id| port(&network, id))
         })?;
         let manifest = files.manifest();
@@ -76,7 +77,7 @@ impl Embedded {
                 .map(|count| Arc::new(ThreadPool::with_num_threads(count))),
             manifest: manifest.clone(),
             info: EngineInfo {
-                engine: NAME,
+                engine: KIND.name(),
                 version: VERSION.into(),
                 device: "CPU".into(),
                 fallbacks: Vec::new(),
@@ -85,14 +86,9 @@ impl Embedded {
     }
 
     fn run(&self, input: &Tensor) -> Result<Inference, String> {
-        let shape = self.manifest.input.shape();
-        if input.shape != shape {
-            return Err(format!(
-                "the input has shape {:?}, the model takes {shape:?}",
-                input.shape
-            ));
-        }
-        let view = ValueView::from_shape(shape, &input.data).map_err(|error| error.to_string())?;
+        io_check::check_input(&self.manifest, input)?;
+        let view =
+            ValueView::from_shape(input.shape, &input.data).map_err(|error| error.to_string())?;
         let options = RunOptions::default().with_thread_pool(self.threads.clone());
         let values = self
             .network
@@ -103,17 +99,15 @@ impl Embedded {
             )
             .map_err(|error| error.to_string())?;
         let outputs = values.iter().map(output).collect::<Result<Vec<_>, _>>()?;
-        let probability = outputs.first().ok_or("there is no output")?;
-        ports::inference(&self.manifest, probability, outputs.get(1))
+        let probability = outputs.first().ok_or("the network has no output")?;
+        io_check::inference(&self.manifest, probability, outputs.get(1))
     }
 }
 
 impl Classifier for Embedded {
     fn classify(&mut self, input: &Tensor) -> Result<Inference, ArtifactError> {
-        self.run(input).map_err(|problem| ArtifactError::Inference {
-            engine: NAME,
-            problem,
-        })
+        self.run(input)
+            .map_err(|problem| KIND.inference_failed(problem))
     }
 
     fn info(&self) -> &EngineInfo {
@@ -142,7 +136,7 @@ fn port(network: &Model, id: NodeId) -> Port {
 fn output(value: &Value) -> Result<Output<'_>, String> {
     let tensor = value
         .as_tensor_view::<f32>()
-        .ok_or("an output's elements are not f32")?;
+        .ok_or("the elements of an output are not f32")?;
     Ok(Output {
         shape: tensor.shape().to_vec(),
         values: tensor.data().ok_or("an output is not contiguous")?,

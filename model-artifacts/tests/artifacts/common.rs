@@ -1,18 +1,18 @@
-//! What several tests need.
+//! Helpers of several tests.
 
 use std::path::{Path, PathBuf};
 
-use smearscope_artifacts::{ArtifactError, EngineChoice, EngineConfig, FileEntry, Model};
+use smearscope_artifacts::{ArtifactError, EngineChoice, EngineConfig, FileEntry, Model, testing};
 use tempfile::TempDir;
 
 pub(crate) const CRATE: &str = env!("CARGO_MANIFEST_DIR");
 
-/// The tiny fixture model, which both engines run.
+/// The tiny fixture model, which OpenVINO and the embedded engine run.
 pub(crate) fn tiny() -> PathBuf {
     Path::new(CRATE).join("tests/fixtures/tiny")
 }
 
-/// A copy of the tiny model, to be damaged.
+/// A copy of the tiny model, which tests may damage.
 pub(crate) struct Copy(TempDir);
 
 impl Copy {
@@ -29,7 +29,7 @@ impl Copy {
         self.0.path()
     }
 
-    /// Replaces text in the manifest, which must be there.
+    /// Replaces text in the manifest, which must contain it.
     pub(crate) fn edit(self, from: &str, to: &str) -> Self {
         let path = self.path().join("manifest.toml");
         let text = std::fs::read_to_string(&path).unwrap();
@@ -38,7 +38,7 @@ impl Copy {
         self
     }
 
-    /// Changes a file's contents and the manifest's checksum with it.
+    /// Changes a file's contents, and its checksum in the manifest.
     pub(crate) fn replace(self, file: &str, change: impl FnOnce(Vec<u8>) -> Vec<u8>) -> Self {
         let path = self.path().join(file);
         let before = std::fs::read(&path).unwrap();
@@ -53,7 +53,7 @@ impl Copy {
         Model::load(self.path(), &engine(choice))
     }
 
-    /// The message with which the embedded engine's loading refuses this model.
+    /// The error message of loading this model on the embedded engine.
     pub(crate) fn refusal(&self) -> String {
         match self.load(EngineChoice::Embedded) {
             Ok(_) => panic!("the model was accepted"),
@@ -69,47 +69,14 @@ pub(crate) fn engine(choice: EngineChoice) -> EngineConfig {
     }
 }
 
-/// Whether OpenVINO is installed; says so where it is not.
+/// Whether OpenVINO is built in and installed; if not, [skips](testing::skip).
 pub(crate) fn has_openvino() -> bool {
+    let missing = ["there is no libopenvino_c.so on", "not built into"];
     match Model::load(&tiny(), &engine(EngineChoice::OpenVino)) {
-        Err(error)
-            if error
-                .to_string()
-                .contains("there is no libopenvino_c.so on") =>
-        {
-            eprintln!("skipped: {error}");
+        Err(error) if missing.iter().any(|text| error.to_string().contains(text)) => {
+            testing::skip(error);
             false
         }
         _ => true,
     }
-}
-
-/// The real micrographs, or none with a message.
-pub(crate) fn micrographs() -> Vec<PathBuf> {
-    let folder = Path::new(CRATE).join("../../shared/data/bccd");
-    let mut paths: Vec<PathBuf> = folder
-        .read_dir()
-        .into_iter()
-        .flatten()
-        .map(|file| file.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|kind| kind == "jpg"))
-        .collect();
-    paths.sort();
-    if paths.is_empty() {
-        eprintln!("skipped: there are no micrographs in {}", folder.display());
-    }
-    paths
-}
-
-/// The Python with OpenCV, or none with a message.
-pub(crate) fn python() -> Option<PathBuf> {
-    let python = Path::new(CRATE).join("../.venv/bin/python");
-    if python.exists() {
-        return Some(python);
-    }
-    eprintln!(
-        "skipped: {} is missing; run scripts/setup --python",
-        python.display()
-    );
-    None
 }

@@ -1,4 +1,4 @@
-//! Both engines on the same model: they agree with each other and with what is written down.
+//! OpenVINO and the embedded engine on the same model agree with each other and with the manifest.
 
 use crate::common::{Copy, engine, has_openvino, tiny};
 use image::{Rgb, RgbImage};
@@ -29,7 +29,7 @@ fn run(config: &EngineConfig) -> Vec<Inference> {
 }
 
 #[test]
-fn the_golden_sample_comes_out_as_numpy_has_it() {
+fn the_golden_sample_has_the_probability_from_numpy() {
     let mut choices = vec![EngineChoice::Embedded];
     if has_openvino() {
         choices.push(EngineChoice::OpenVino);
@@ -104,7 +104,7 @@ fn one_thread_gives_the_same_result() {
 }
 
 #[test]
-fn auto_takes_openvino_where_it_is_installed() {
+fn auto_uses_openvino_if_it_is_installed() {
     if !has_openvino() {
         return;
     }
@@ -115,6 +115,7 @@ fn auto_takes_openvino_where_it_is_installed() {
     assert!(info.fallbacks.is_empty(), "{:?}", info.fallbacks);
 }
 
+#[cfg(feature = "openvino")]
 #[test]
 fn auto_falls_back_to_the_embedded_engine_and_says_why() {
     let config = EngineConfig {
@@ -130,8 +131,18 @@ fn auto_falls_back_to_the_embedded_engine_and_says_why() {
     assert!(reason.contains("scripts/setup"), "{reason}");
 }
 
+#[cfg(not(feature = "ncs2"))]
 #[test]
-fn openvino_asked_for_is_openvino_or_an_error() {
+fn an_engine_that_is_not_built_in_is_an_error() {
+    let error = Model::load(&tiny(), &engine(EngineChoice::Ncs2)).unwrap_err();
+    let message = error.to_string();
+    assert!(message.contains("not built into this program"), "{message}");
+    assert!(message.contains("feature `ncs2`"), "{message}");
+}
+
+#[cfg(feature = "openvino")]
+#[test]
+fn configured_openvino_is_openvino_or_an_error() {
     for library in ["/nonexistent", "/dev/null", "/proc/self/exe"] {
         let config = EngineConfig {
             library: Some(library.into()),
@@ -238,7 +249,7 @@ fn a_damaged_cache_does_no_harm() {
 }
 
 #[test]
-fn a_cache_that_cannot_be_made_is_done_without() {
+fn a_cache_that_cannot_be_created_is_ignored() {
     let config = EngineConfig {
         cache_dir: Some("/dev/null/cache".into()),
         ..engine(EngineChoice::Auto)

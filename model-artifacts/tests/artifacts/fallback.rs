@@ -1,4 +1,4 @@
-//! An engine that fails while it is used: another takes its place, proved first, and is named.
+//! Failover: an engine that fails in use is replaced by another one, which is verified first.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,13 +10,13 @@ use smearscope_artifacts::{
 
 use crate::common::{Copy, engine, has_openvino, tiny};
 
-/// An engine that fails while a flag says so.
-struct Loose {
+/// An engine that fails while a flag is set.
+struct Unreliable {
     engine: Box<dyn Classifier>,
     is_lost: Arc<AtomicBool>,
 }
 
-impl Classifier for Loose {
+impl Classifier for Unreliable {
     fn classify(&mut self, input: &Tensor) -> Result<Inference, ArtifactError> {
         if self.is_lost.load(Ordering::Relaxed) {
             return Err(ArtifactError::Inference {
@@ -32,12 +32,12 @@ impl Classifier for Loose {
     }
 }
 
-/// A model that works, and what makes its engine fail.
-fn loose(model: Model) -> (Model, Arc<AtomicBool>) {
+/// A model whose engine fails while the returned flag is set.
+fn unreliable(model: Model) -> (Model, Arc<AtomicBool>) {
     let is_lost = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&is_lost);
-    let model = model.through(|engine| {
-        Box::new(Loose {
+    let model = model.wrap_engine(|engine| {
+        Box::new(Unreliable {
             engine,
             is_lost: flag,
         })
@@ -50,11 +50,12 @@ fn image() -> RgbImage {
 }
 
 #[test]
-fn the_next_engine_takes_the_place_of_one_that_fails() {
+fn the_next_engine_replaces_one_that_fails() {
     if !has_openvino() {
         return;
     }
-    let (mut model, is_lost) = loose(Model::load(&tiny(), &engine(EngineChoice::Auto)).unwrap());
+    let (mut model, is_lost) =
+        unreliable(Model::load(&tiny(), &engine(EngineChoice::Auto)).unwrap());
     let before = model.infer(&image()).unwrap();
     assert_eq!(model.engine().engine, "openvino");
 
@@ -66,7 +67,7 @@ fn the_next_engine_takes_the_place_of_one_that_fails() {
         model.engine().fallbacks,
         ["inference failed on openvino: the device is gone"]
     );
-    assert_eq!(model.golden().len(), 1, "it was proved first");
+    assert_eq!(model.golden().len(), 1, "it was verified first");
 
     is_lost.store(false, Ordering::Relaxed);
     model.infer(&image()).unwrap();
@@ -74,9 +75,9 @@ fn the_next_engine_takes_the_place_of_one_that_fails() {
 }
 
 #[test]
-fn an_engine_that_was_asked_for_alone_has_none_behind_it() {
+fn a_single_configured_engine_is_not_replaced() {
     let only = Model::load(&tiny(), &engine(EngineChoice::Embedded)).unwrap();
-    let (mut model, is_lost) = loose(only);
+    let (mut model, is_lost) = unreliable(only);
     is_lost.store(true, Ordering::Relaxed);
     let error = model.infer(&image()).unwrap_err().to_string();
     assert_eq!(error, "inference failed on openvino: the device is gone");
@@ -84,7 +85,7 @@ fn an_engine_that_was_asked_for_alone_has_none_behind_it() {
 }
 
 #[test]
-fn an_engine_on_which_a_golden_sample_is_wrong_takes_no_place() {
+fn an_engine_that_fails_a_golden_sample_replaces_none() {
     if !has_openvino() {
         return;
     }
@@ -95,7 +96,7 @@ fn an_engine_on_which_a_golden_sample_is_wrong_takes_no_place() {
         onnx[at..at + 4].copy_from_slice(&4.0_f32.to_le_bytes());
         onnx
     });
-    let (mut model, is_lost) = loose(copy.load(EngineChoice::Auto).unwrap());
+    let (mut model, is_lost) = unreliable(copy.load(EngineChoice::Auto).unwrap());
     let before = model.infer(&image()).unwrap();
     is_lost.store(true, Ordering::Relaxed);
     let error = model.infer(&image()).unwrap_err().to_string();

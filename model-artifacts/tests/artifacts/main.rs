@@ -1,4 +1,4 @@
-//! The crate as others use it: models, images and libraries in every condition.
+//! Tests of the public interface: valid and damaged models, images and libraries.
 #![allow(
     clippy::unwrap_used,
     reason = "clippy.toml allows it in test functions, not in what they call"

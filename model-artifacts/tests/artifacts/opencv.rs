@@ -4,10 +4,10 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::common::{micrographs, python};
 use image::RgbImage;
 use serde_json::{Value, json};
 use smearscope_artifacts::decode::{self, Limits};
+use smearscope_artifacts::testing::{micrographs, venv};
 use smearscope_artifacts::{ChannelOrder, InputContract, Layout, Preprocessor, ResizeFilter};
 
 fn run(python: &Path, jobs: &[Value]) {
@@ -74,7 +74,7 @@ fn contracts() -> Vec<InputContract> {
 
 #[test]
 fn the_input_tensor_is_opencvs_within_one_level() {
-    let (paths, Some(python)) = (micrographs(), python()) else {
+    let (paths, Some(python)) = (micrographs(), venv("python")) else {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
@@ -139,7 +139,7 @@ fn the_input_tensor_is_opencvs_within_one_level() {
 
 /// A folder with a micrograph in every kind of JPEG, and beside each what OpenCV reads from it.
 fn encodings() -> Option<tempfile::TempDir> {
-    let (paths, python) = (micrographs(), python()?);
+    let (paths, python) = (micrographs(), venv("python")?);
     let path = paths.first()?;
     let folder = tempfile::tempdir().unwrap();
     run(
@@ -191,7 +191,7 @@ fn jpegs_of_every_kind_are_decoded_as_opencv_does() {
 }
 
 #[test]
-fn a_lost_packet_is_noticed() {
+fn a_missing_packet_is_noticed() {
     let Some(folder) = encodings() else { return };
     for name in ["restart.jpg", "422.jpg"] {
         let whole = std::fs::read(folder.path().join(name)).unwrap();

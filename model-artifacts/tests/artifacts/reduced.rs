@@ -1,16 +1,17 @@
-//! What reducing a JPEG while it is decoded changes, on pictures of a microscope camera's size.
+//! Compares JPEGs that are reduced during decoding with full decodes, in a microscope camera's size.
 
 use std::path::{Path, PathBuf};
 
 use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
 use smearscope_artifacts::decode::{Limits, decode, decode_for, read};
+use smearscope_artifacts::testing::{jpegs_in, micrographs};
 use smearscope_artifacts::{
     EngineChoice, InputContract, Manifest, Model, Preprocessor, ResizeFilter,
 };
 use turbojpeg::{Image, PixelFormat, Subsamp};
 
-use crate::common::{CRATE, engine, micrographs};
+use crate::common::{CRATE, engine};
 
 const SIZE: (u32, u32) = (2592, 1944);
 
@@ -47,11 +48,7 @@ fn picture(path: &Path) -> RgbImage {
 /// detail down to the pixel.
 fn pictures() -> Vec<(String, RgbImage)> {
     let fields = Path::new(CRATE).join("../hardware/fields");
-    let fields = fields.read_dir().unwrap().map(|file| file.unwrap().path());
-    let mut paths: Vec<PathBuf> = fields
-        .filter(|path| path.extension().is_some_and(|kind| kind == "jpg"))
-        .collect();
-    paths.sort();
+    let mut paths = jpegs_in(&fields);
     let micrographs = micrographs();
     paths.extend(micrographs.iter().step_by(5).cloned());
     let enlarged = paths.iter().map(|path| {
@@ -99,7 +96,7 @@ fn a_reduced_picture_is_the_mean_of_the_whole_one() {
             let bytes = jpeg(&image, subsamp);
             let whole = decode(&bytes, &Limits::default()).unwrap();
             let reduced = decode_for(Some(&contract()), &bytes, &Limits::default()).unwrap();
-            assert_eq!(reduced.taken, whole.dimensions());
+            assert_eq!(reduced.original_size, whole.dimensions());
             let (largest, mean) = compare(&reduced.image, &halved(&whole));
             println!("{name} {subsamp:?}: largest difference {largest} levels, mean {mean:.4}");
             // Rounding and clipping come before the mean in one and after it in the other; found: 4. Chroma that
@@ -112,7 +109,7 @@ fn a_reduced_picture_is_the_mean_of_the_whole_one() {
 }
 
 #[test]
-fn the_networks_input_and_its_answer_hardly_change() {
+fn network_input_and_probability_hardly_change() {
     let mut model = Model::load(&demo(), &engine(EngineChoice::Embedded)).unwrap();
     let contract = model.manifest().input.clone();
     let plain = InputContract {
@@ -150,14 +147,19 @@ fn plain(width: u32, height: u32) -> RgbImage {
 }
 
 #[test]
-fn the_contract_says_by_how_much() {
+fn the_contract_determines_the_factor() {
     let area = contract();
     let taken = |contract: &InputContract, width, height| {
         let bytes = jpeg(&plain(width, height), Subsamp::Sub2x2);
         let picture = decode_for(Some(contract), &bytes, &Limits::default()).unwrap();
-        assert_eq!(picture.taken, (width, height));
-        assert!(picture.taken.0.is_multiple_of(picture.image.width()));
-        picture.taken.0 / picture.image.width()
+        assert_eq!(picture.original_size, (width, height));
+        assert!(
+            picture
+                .original_size
+                .0
+                .is_multiple_of(picture.image.width())
+        );
+        picture.original_size.0 / picture.image.width()
     };
     assert_eq!(taken(&area, 640, 480), 1);
     assert_eq!(taken(&area, 2046, 1536), 1, "less than 1024 would be left");
@@ -187,14 +189,14 @@ fn the_contract_says_by_how_much() {
 }
 
 #[test]
-fn reduced_pictures_are_turned_and_cut_ones_refused_as_whole_ones_are() {
+fn reduced_pictures_are_rotated_and_truncated_ones_refused() {
     let bytes = jpeg(&plain(2592, 1944), Subsamp::Sub2x2);
     let reduced = |bytes: &[u8]| decode_for(Some(&contract()), bytes, &Limits::default());
     let upright = reduced(&bytes).unwrap();
     let orientation =
         b"\xFF\xE1\0\x22Exif\0\0MM\0\x2A\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0";
     let turned = reduced(&[&bytes[..2], orientation, &bytes[2..]].concat()).unwrap();
-    assert_eq!(turned.taken, (1944, 2592));
+    assert_eq!(turned.original_size, (1944, 2592));
     assert_eq!(turned.image, imageops::rotate90(&upright.image));
     for share in 1..20 {
         let cut = &bytes[..bytes.len() * share / 20];

@@ -1,4 +1,4 @@
-//! Everything that must be refused, and that the message says which file, which field and what to do.
+//! Invalid models are refused with a message that names the file, the field and the remedy.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use crate::common::{Copy, engine, has_openvino};
 use smearscope_artifacts::{ArtifactError, EngineChoice, Manifest, Model};
 
 #[test]
-fn other_format_versions_are_refused_whatever_else_they_hold() {
+fn other_format_versions_are_refused() {
     let future = "format_version = 2\nsomething = { entirely = 'different' }\n";
     for text in [future, "format_version = 0", "format_version = '1'"] {
         let message = Manifest::parse(text, Path::new("m/manifest.toml"))
@@ -27,8 +27,8 @@ fn other_format_versions_are_refused_whatever_else_they_hold() {
     );
 }
 
-/// What to replace in the manifest, with what, and which field then is at fault.
-const IMPOSSIBLE: &[(&str, &str, &str)] = &[
+/// Text to replace in the manifest, its replacement, and the field with the error.
+const INVALID: &[(&str, &str, &str)] = &[
     ("name = \"tiny\"", "name = \"../tiny\"", "name"),
     ("name = \"tiny\"", "name = \"\"", "name"),
     ("license = \"MIT\"", "license = \" \"", "license"),
@@ -201,8 +201,8 @@ const IMPOSSIBLE: &[(&str, &str, &str)] = &[
 ];
 
 #[test]
-fn impossible_values_are_refused_by_field() {
-    for (from, to, field) in IMPOSSIBLE {
+fn invalid_values_are_refused_by_field() {
+    for (from, to, field) in INVALID {
         let mut copy = Copy::new();
         if to.contains("figures = {") {
             copy = copy.edit("[evaluation.figures]", "");
@@ -219,7 +219,7 @@ fn impossible_values_are_refused_by_field() {
 }
 
 #[test]
-fn slides_and_domains_must_be_possible() {
+fn invalid_slide_rules_and_domains_are_refused() {
     // The first field's row is missing, the last is too short, a diagonal is nought.
     let triangle: Vec<Vec<f32>> = (1..=10).map(|count| vec![1.0; count]).collect();
     let mut short = triangle.clone();
@@ -312,7 +312,10 @@ fn models_need_a_network_and_a_golden_sample() {
     let copy = Copy::new();
     let found = line(&copy, "golden");
     let message = copy.edit(&found, "golden = []").refusal();
-    assert!(message.contains("golden: 0 samples"), "{message}");
+    assert!(
+        message.contains("golden: must have 1 to 64 samples, it has 0"),
+        "{message}"
+    );
 
     let message = without(&["onnx"]).refusal();
     assert!(message.contains("has no ONNX file"), "{message}");
@@ -365,7 +368,7 @@ fn missing_files_are_named() {
 }
 
 #[test]
-fn pipes_and_huge_manifests_are_refused_at_once() {
+fn pipes_and_huge_manifests_are_refused_without_blocking() {
     let copy = Copy::new();
     let path = copy.path().join("golden.png");
     std::fs::remove_file(&path).unwrap();
@@ -380,7 +383,7 @@ fn pipes_and_huge_manifests_are_refused_at_once() {
     assert!(matches!(error, ArtifactError::Unreadable { .. }), "{error}");
 
     std::fs::write(copy.path().join("manifest.toml"), [0xFF; 64]).unwrap();
-    assert!(copy.refusal().contains("not UTF-8"));
+    assert!(copy.refusal().contains("must be UTF-8"));
 }
 
 #[test]
@@ -412,7 +415,7 @@ fn damages() -> [fn(Vec<u8>) -> Vec<u8>; 4] {
 }
 
 #[test]
-fn damaged_networks_with_right_checksums_are_refused() {
+fn damaged_networks_with_correct_checksums_are_refused() {
     for damage in damages() {
         let message = Copy::new().replace("tiny.onnx", damage).refusal();
         assert!(message.contains("files.onnx"), "{message}");
@@ -436,7 +439,7 @@ fn damaged_networks_with_right_checksums_are_refused() {
 }
 
 #[test]
-fn a_wrong_golden_sample_is_the_end_of_a_model() {
+fn a_failed_golden_sample_refuses_the_model() {
     let copy = || Copy::new().edit("probability = 0.08", "probability = 0.13");
     let message = copy().refusal();
     assert!(
@@ -457,7 +460,7 @@ fn a_wrong_golden_sample_is_the_end_of_a_model() {
 }
 
 #[test]
-fn weights_that_overflow_are_no_inference() {
+fn overflowing_weights_are_an_error() {
     // The kernel's first weights become infinite; the sums then are infinite or NaN.
     let copy = Copy::new().replace("tiny.bin", |mut bytes| {
         for weight in bytes[..432].chunks_exact_mut(4) {
@@ -478,7 +481,7 @@ fn weights_that_overflow_are_no_inference() {
 }
 
 #[test]
-fn networks_with_other_ports_are_refused_before_they_run() {
+fn networks_with_other_inputs_or_outputs_are_refused() {
     let mut choices = vec![EngineChoice::Embedded];
     if has_openvino() {
         choices.push(EngineChoice::OpenVino);

@@ -30,7 +30,7 @@ fn refusal(model: &Copy, key: &PublicKey) -> String {
 }
 
 #[test]
-fn a_model_that_the_key_signed_opens_and_another_does_not() {
+fn only_models_signed_with_the_key_open() {
     let (key, secret) = key_pair();
     let model = Copy::new();
     let message = refusal(&model, &key);
@@ -50,11 +50,11 @@ fn a_model_that_the_key_signed_opens_and_another_does_not() {
     );
     let model = model.edit("license = \"MIT\"", "license = \"GPL-3.0-only\"");
     let message = refusal(&model, &key);
-    assert!(message.contains("not the one that was signed"), "{message}");
+    assert!(message.contains("changed after it was signed"), "{message}");
 }
 
 #[test]
-fn a_signature_of_any_bytes_is_refused_and_not_fatal() {
+fn damaged_signatures_are_refused() {
     let (key, secret) = key_pair();
     let model = Copy::new();
     sign(model.path(), &secret);
@@ -71,7 +71,7 @@ fn a_signature_of_any_bytes_is_refused_and_not_fatal() {
 }
 
 #[test]
-fn what_is_no_key_says_where_the_key_stands() {
+fn an_invalid_key_is_refused_with_a_remedy() {
     for text in ["", "RW", "untrusted comment: minisign public key"] {
         let error = text.parse::<PublicKey>().unwrap_err().to_string();
         assert!(error.contains("the second line of minisign.pub"), "{error}");

@@ -96,10 +96,9 @@ fn rotation(width: f32, height: f32, degrees: f32) -> Affine {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
+    use smearscope_artifacts::testing::micrographs;
 
     use super::*;
     use crate::test_peer::python;
@@ -116,12 +115,9 @@ mod tests {
 
     #[test]
     fn each_transform_is_that_of_opencv_and_scipy() {
-        let micrograph = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../../shared/data/bccd/BloodImage_00038.jpg");
-        if !micrograph.exists() {
-            eprintln!("skipped: {} is absent", micrograph.display());
+        let Some(micrograph) = micrographs().into_iter().next() else {
             return;
-        }
+        };
         let image = image::open(micrograph).unwrap().to_rgb8();
         let folder = tempfile::tempdir().unwrap();
         image.save(folder.path().join("image.png")).unwrap();

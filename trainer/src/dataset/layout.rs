@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use serde::Serialize;
+use smearscope_artifacts::is_image_path;
 use walkdir::WalkDir;
 
 use super::provenance::Provenance;
@@ -60,8 +61,6 @@ pub(crate) struct Listing {
     pub(crate) ignored: Vec<PathBuf>,
     pub(crate) provenance: Option<Provenance>,
 }
-
-const EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "png", "bmp", "tif", "tiff"];
 
 impl Source {
     /// What people call it.
@@ -215,15 +214,12 @@ impl Source {
     ) -> Result<Vec<Listed>, TrainError> {
         let paths = walk(&self.root)?;
         let mut centroids = BTreeMap::new();
-        for path in paths.iter().filter(|path| has_extension(path, &["xyc"])) {
+        for path in paths.iter().filter(|path| has_extension(path, "xyc")) {
             centroids.insert(stem(path), read_centroids(path)?);
         }
         let mut files = Vec::new();
-        for path in paths
-            .into_iter()
-            .filter(|path| has_extension(path, &EXTENSIONS))
-        {
-            match all_idb_label(&stem(&path)).filter(|_| has_extension(&path, &[extension])) {
+        for path in paths.into_iter().filter(|path| is_image_path(path)) {
+            match all_idb_label(&stem(&path)).filter(|_| has_extension(&path, extension)) {
                 Some(positive) => files.push(Listed {
                     class: if positive { "leukemia" } else { "healthy" }.into(),
                     positive,
@@ -243,7 +239,7 @@ impl Source {
     fn c_nmc(&self, ignored: &mut Vec<PathBuf>) -> Result<Vec<Listed>, TrainError> {
         let mut files = Vec::new();
         for path in walk(&self.root)? {
-            if !has_extension(&path, &EXTENSIONS) {
+            if !is_image_path(&path) {
                 continue;
             }
             let folder = path.parent().map(name).unwrap_or_default();
@@ -352,12 +348,9 @@ fn is_hidden(path: &Path) -> bool {
     name(path).starts_with('.')
 }
 
-fn has_extension(path: &Path, extensions: &[&str]) -> bool {
-    path.extension().is_some_and(|own| {
-        extensions
-            .iter()
-            .any(|known| own.eq_ignore_ascii_case(known))
-    })
+fn has_extension(path: &Path, extension: &str) -> bool {
+    path.extension()
+        .is_some_and(|own| own.eq_ignore_ascii_case(extension))
 }
 
 #[cfg(test)]

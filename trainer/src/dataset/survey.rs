@@ -74,7 +74,7 @@ fn look_at<T>(
     let kept = keep(&picture.image);
     let surveyed = Surveyed {
         sha256: FileEntry::for_bytes(&file.path, &bytes).sha256,
-        size: picture.taken,
+        size: picture.original_size,
         file_bytes: bytes.len(),
         capture: Capture::of(&bytes),
         fingerprint: Fingerprint::of(&picture.image),

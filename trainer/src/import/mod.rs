@@ -207,7 +207,7 @@ impl Import {
         let samples: Vec<&Sample> = dataset.samples.iter().collect();
         let mut manifest = trial.manifest.clone();
         save_manifest(folder, &manifest)?;
-        let mut model = Model::unproved(folder, &openvino())?;
+        let mut model = Model::load_unverified(folder, &openvino())?;
         manifest.golden = golden::choose(&samples, &trial.scored)?
             .iter()
             .map(|golden| {
@@ -240,7 +240,7 @@ fn try_on(folder: &Path, mut manifest: Manifest, dataset: &Dataset) -> Result<Tr
         tolerance: GOLDEN_TOLERANCE,
     }];
     save_manifest(folder, &manifest)?;
-    let mut model = Model::unproved(folder, &openvino())?;
+    let mut model = Model::load_unverified(folder, &openvino())?;
     let scored = dataset
         .samples
         .iter()
@@ -299,7 +299,7 @@ fn card(manifest: &Manifest, trials: &[Trial]) -> String {
 mod tests {
     use image::{Rgb, RgbImage};
     use semver::Version;
-    use smearscope_artifacts::ArtifactError;
+    use smearscope_artifacts::{ArtifactError, testing};
 
     use super::*;
     use crate::dataset::Layout;
@@ -378,7 +378,7 @@ mod tests {
         };
         match import.run() {
             Err(TrainError::Artifact(error @ ArtifactError::Engine { .. })) => {
-                eprintln!("skipped: {error}");
+                testing::skip(error);
                 return;
             }
             outcome => outcome.unwrap(),

@@ -229,11 +229,11 @@ impl Architecture {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
     use std::process::Command;
 
     use burn::tensor::TensorData;
     use rand::RngExt;
+    use smearscope_artifacts::testing::venv;
 
     use super::*;
     use crate::export::{interpreter, ir, onnx};
@@ -354,11 +354,9 @@ mod tests {
 
     #[test]
     fn onnx_passes_its_own_checker() {
-        let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.venv/bin/python");
-        if !python.exists() {
-            println!("skipped: no Python with the onnx package; scripts/setup --python makes one");
+        let Some(python) = venv("python") else {
             return;
-        }
+        };
         for (architecture, extent) in SMALL.into_iter().zip([6, 3]) {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("model.onnx");

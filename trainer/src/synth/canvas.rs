@@ -1,6 +1,6 @@
-//! The specimen as it lies on the slide: optical density, painted in micrometres.
+//! The smear as it lies on the slide: optical density, painted in micrometres.
 //!
-//! Stains absorb by the Beer–Lambert law, so what overlaps adds up in optical density.
+//! Stains absorb by the Beer–Lambert law, so the optical densities of overlapping objects add up.
 
 use std::ops::AddAssign;
 
@@ -30,17 +30,17 @@ impl AddAssign for Density {
     }
 }
 
-/// One pixel of the specimen.
+/// One pixel of the smear.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Spot {
     pub(crate) density: Density,
-    /// Stained haemoglobin so far, 1 for one cell.
+    /// Stained haemoglobin painted so far, 1 for one erythrocyte.
     pub(crate) haemoglobin: f32,
-    /// How much of it a leukocyte fills, 0 to 1: leukocytes push erythrocytes aside.
+    /// Share of the pixel that a leukocyte fills, 0 to 1: leukocytes push erythrocytes aside.
     pub(crate) filled: f32,
 }
 
-/// The specimen under the objective.
+/// The part of the smear under the objective.
 pub(crate) struct Canvas {
     width: usize,
     height: usize,
@@ -74,7 +74,7 @@ impl Canvas {
         (self.width, self.height)
     }
 
-    /// Row by row from the top.
+    /// All pixels, row by row from the top.
     pub(crate) fn spots(&self) -> &[Spot] {
         &self.spots
     }

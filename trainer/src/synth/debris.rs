@@ -1,4 +1,4 @@
-//! What lies on a smear beside cells: smudged nuclei, dye that fell out, bubbles.
+//! What lies on a smear beside cells: smudge cells, stain precipitate, bubbles.
 
 use std::f32::consts::TAU;
 
@@ -13,17 +13,17 @@ use super::texture::Texture;
 /// The debris of one field.
 #[derive(Debug, Clone)]
 pub(crate) struct Debris {
-    smudges: Vec<Smudge>,
-    stains: Vec<Stain>,
+    smudge_cells: Vec<SmudgeCell>,
+    precipitate: Vec<Precipitate>,
     bubbles: Vec<Bubble>,
     texture: Texture,
 }
 
-/// A nucleus that burst when the smear was drawn: a pale streaky blot without a cell around it.
+/// A cell that burst when the smear was spread: a pale streaky blot of chromatin without cytoplasm.
 #[derive(Debug, Clone)]
-struct Smudge {
+struct SmudgeCell {
     outline: Outline,
-    /// Chromatin, 1 as in a nucleus.
+    /// Amount of chromatin, 1 as in a nucleus.
     amount: f32,
     /// Width of its frayed edge, µm.
     fray: f32,
@@ -31,9 +31,9 @@ struct Smudge {
     along: [f32; 2],
 }
 
-/// A grain or a blot of dye.
+/// A grain or a blot of dye that fell out of solution.
 #[derive(Debug, Clone)]
-struct Stain {
+struct Precipitate {
     outline: Outline,
     amount: f32,
     /// 0 for the colour of precipitate, 1 for that of chromatin.
@@ -52,23 +52,23 @@ impl Debris {
     pub(crate) fn draw(rng: &mut impl Rng, extent: [f32; 2]) -> Self {
         let area = extent[0] * extent[1];
         let texture = Texture::draw(rng);
-        let smudges = if rng.random_bool(0.4) {
+        let smudge_cells = if rng.random_bool(0.4) {
             let fragile = log_uniform(rng, 0.05, 0.6);
             (0..(1 + poisson(rng, area / 1000.0 * fragile)).min(12))
-                .map(|_| Smudge::draw(rng, extent))
+                .map(|_| SmudgeCell::draw(rng, extent))
                 .collect()
         } else {
             Vec::new()
         };
-        let mut stains = Vec::new();
+        let mut precipitate = Vec::new();
         if rng.random_bool(0.25) {
             let dirt = log_uniform(rng, 1.0, 30.0);
             let count = poisson(rng, area / 1000.0 * dirt).min(400);
-            scatter_grains(rng, extent, count, &mut stains);
+            scatter_grains(rng, extent, count, &mut precipitate);
         }
         if rng.random_bool(0.25) {
             for _ in 0..rng.random_range(1..6) {
-                stains.push(Stain::blot(rng, extent));
+                precipitate.push(Precipitate::blot(rng, extent));
             }
         }
         let bubbles = if rng.random_bool(0.12) {
@@ -79,8 +79,8 @@ impl Debris {
             Vec::new()
         };
         Self {
-            smudges,
-            stains,
+            smudge_cells,
+            precipitate,
             bubbles,
             texture,
         }
@@ -88,15 +88,15 @@ impl Debris {
 
     /// Paints what lies below the cells.
     pub(crate) fn paint_below(&self, canvas: &mut Canvas, palette: &Palette) {
-        for smudge in &self.smudges {
-            smudge.paint(canvas, palette, self.texture);
+        for smudge_cell in &self.smudge_cells {
+            smudge_cell.paint(canvas, palette, self.texture);
         }
     }
 
-    /// Paints what lies upon the cells.
+    /// Paints what lies on top of the cells.
     pub(crate) fn paint_above(&self, canvas: &mut Canvas, palette: &Palette) {
-        for stain in &self.stains {
-            stain.paint(canvas, palette);
+        for deposit in &self.precipitate {
+            deposit.paint(canvas, palette);
         }
         for bubble in &self.bubbles {
             bubble.paint(canvas);
@@ -104,8 +104,13 @@ impl Debris {
     }
 }
 
-/// Single grains and heaps of them.
-fn scatter_grains(rng: &mut impl Rng, extent: [f32; 2], count: usize, stains: &mut Vec<Stain>) {
+/// Draws single grains and heaps of grains.
+fn scatter_grains(
+    rng: &mut impl Rng,
+    extent: [f32; 2],
+    count: usize,
+    precipitate: &mut Vec<Precipitate>,
+) {
     let heaped = rng.random_range(0.0..0.95);
     let size = log_uniform(rng, 0.15, 0.5);
     let amount = rng.random_range(0.4..1.6);
@@ -117,7 +122,7 @@ fn scatter_grains(rng: &mut impl Rng, extent: [f32; 2], count: usize, stains: &m
             anywhere(rng, extent)
         };
         let radius = size * rng.random_range(0.6..1.6);
-        stains.push(Stain {
+        precipitate.push(Precipitate {
             outline: Outline::draw(rng, at, radius, 0.15, 0.15),
             amount,
             nuclear: 0.0,
@@ -130,7 +135,7 @@ fn anywhere(rng: &mut impl Rng, extent: [f32; 2]) -> Point {
     Point { x, y }
 }
 
-impl Smudge {
+impl SmudgeCell {
     fn draw(rng: &mut impl Rng, extent: [f32; 2]) -> Self {
         let radius = rng.random_range(4.0..9.5);
         let at = anywhere(rng, extent);
@@ -162,8 +167,8 @@ impl Smudge {
     }
 }
 
-impl Stain {
-    /// As large as a platelet or a small nucleus.
+impl Precipitate {
+    /// Draws a blot as large as a platelet or a small nucleus.
     fn blot(rng: &mut impl Rng, extent: [f32; 2]) -> Self {
         let radius = log_uniform(rng, 0.6, 3.2);
         let at = anywhere(rng, extent);

@@ -3,20 +3,20 @@
 //! **Labelling rule.** A field is positive if it shows at least one lymphoblast (FAB L1, L2 or L3),
 //! whatever lies beside it, and negative if it shows none. Everything that only resembles a blast is
 //! negative: small lymphocytes in any number, large granular and reactive lymphocytes, monocytes,
-//! smudge cells, bare nuclei and dye. Hematogones, the normal precursors that a smear does not tell
-//! from blasts, are not drawn in either class.
+//! smudge cells, bare nuclei and stain precipitate. Hematogones, normal precursors that look like
+//! blasts on a smear, are not drawn in either class.
 //!
 //! **Shares.** In six of ten positive fields 90 to 100 % of the white cells are blasts, as in an
 //! untreated leukemia; in the others 15 to 90 %. The *number* of white cells does not depend on the
 //! class: leukemic blood often has more of them, but so has infected blood, and a network that
-//! counts would call every leukocytosis a leukemia.
+//! learned to count them would call every leukocytosis a leukemia.
 
 use rand::{Rng, RngExt};
 
-use super::field::Class;
-use super::morphology::Kind;
+use super::class::Class;
+use super::morphology::CellKind;
 
-/// What the white cells of a field are drawn from.
+/// The mixtures of white cells that a field is drawn from.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Differential {
     normal: Mixture,
@@ -25,49 +25,49 @@ pub(crate) struct Differential {
     blast_share: f64,
 }
 
-/// Kinds and their weights.
-type Mixture = &'static [(Kind, u32)];
+/// Kinds of white cells and their weights.
+type Mixture = &'static [(CellKind, u32)];
 
 const HEALTHY: Mixture = &[
-    (Kind::Neutrophil, 48),
-    (Kind::Lymphocyte, 30),
-    (Kind::Monocyte, 10),
-    (Kind::LargeLymphocyte, 6),
-    (Kind::Eosinophil, 4),
-    (Kind::Basophil, 1),
-    (Kind::ReactiveLymphocyte, 1),
+    (CellKind::Neutrophil, 48),
+    (CellKind::Lymphocyte, 30),
+    (CellKind::Monocyte, 10),
+    (CellKind::LargeLymphocyte, 6),
+    (CellKind::Eosinophil, 4),
+    (CellKind::Basophil, 1),
+    (CellKind::ReactiveLymphocyte, 1),
 ];
 const NEUTROPHILIA: Mixture = &[
-    (Kind::Neutrophil, 85),
-    (Kind::Lymphocyte, 6),
-    (Kind::Monocyte, 6),
-    (Kind::Eosinophil, 3),
+    (CellKind::Neutrophil, 85),
+    (CellKind::Lymphocyte, 6),
+    (CellKind::Monocyte, 6),
+    (CellKind::Eosinophil, 3),
 ];
 const LYMPHOCYTOSIS: Mixture = &[
-    (Kind::Lymphocyte, 75),
-    (Kind::LargeLymphocyte, 15),
-    (Kind::Neutrophil, 8),
-    (Kind::Monocyte, 2),
+    (CellKind::Lymphocyte, 75),
+    (CellKind::LargeLymphocyte, 15),
+    (CellKind::Neutrophil, 8),
+    (CellKind::Monocyte, 2),
 ];
 /// As in infectious mononucleosis.
 const REACTIVE: Mixture = &[
-    (Kind::ReactiveLymphocyte, 45),
-    (Kind::Lymphocyte, 20),
-    (Kind::LargeLymphocyte, 20),
-    (Kind::Neutrophil, 10),
-    (Kind::Monocyte, 5),
+    (CellKind::ReactiveLymphocyte, 45),
+    (CellKind::Lymphocyte, 20),
+    (CellKind::LargeLymphocyte, 20),
+    (CellKind::Neutrophil, 10),
+    (CellKind::Monocyte, 5),
 ];
-/// All kinds alike, so that rare ones are learned too.
+/// All kinds equally often, so that a network learns the rare ones too.
 const EVEN: Mixture = &[
-    (Kind::Neutrophil, 1),
-    (Kind::Lymphocyte, 1),
-    (Kind::LargeLymphocyte, 1),
-    (Kind::ReactiveLymphocyte, 1),
-    (Kind::Monocyte, 1),
-    (Kind::Eosinophil, 1),
-    (Kind::Basophil, 1),
+    (CellKind::Neutrophil, 1),
+    (CellKind::Lymphocyte, 1),
+    (CellKind::LargeLymphocyte, 1),
+    (CellKind::ReactiveLymphocyte, 1),
+    (CellKind::Monocyte, 1),
+    (CellKind::Eosinophil, 1),
+    (CellKind::Basophil, 1),
 ];
-/// Each with its weight, as the mixtures themselves.
+/// Mixtures and their weights.
 const NORMAL: [(Mixture, u32); 5] = [
     (HEALTHY, 40),
     (NEUTROPHILIA, 10),
@@ -76,9 +76,15 @@ const NORMAL: [(Mixture, u32); 5] = [
     (EVEN, 15),
 ];
 const LEUKEMIC: [(Mixture, u32); 3] = [
-    (&[(Kind::LymphoblastL1, 85), (Kind::LymphoblastL2, 15)], 50),
-    (&[(Kind::LymphoblastL1, 25), (Kind::LymphoblastL2, 75)], 44),
-    (&[(Kind::LymphoblastL3, 1)], 6),
+    (
+        &[(CellKind::LymphoblastL1, 85), (CellKind::LymphoblastL2, 15)],
+        50,
+    ),
+    (
+        &[(CellKind::LymphoblastL1, 25), (CellKind::LymphoblastL2, 75)],
+        44,
+    ),
+    (&[(CellKind::LymphoblastL3, 1)], 6),
 ];
 
 impl Differential {
@@ -95,8 +101,8 @@ impl Differential {
         }
     }
 
-    /// The kinds of `count` cells; the first of a positive field is a blast.
-    pub(crate) fn kinds(&self, rng: &mut impl Rng, class: Class, count: usize) -> Vec<Kind> {
+    /// Draws the kinds of `count` cells; the first of a positive field is a blast.
+    pub(crate) fn kinds(&self, rng: &mut impl Rng, class: Class, count: usize) -> Vec<CellKind> {
         (0..count)
             .map(|number| {
                 let normal = pick(rng, self.normal);
@@ -133,7 +139,7 @@ mod tests {
 
     use super::*;
 
-    fn fields(class: Class) -> Vec<Vec<Kind>> {
+    fn fields(class: Class) -> Vec<Vec<CellKind>> {
         let mut rng = ChaCha8Rng::seed_from_u64(8);
         (0..2000)
             .map(|_| Differential::draw(&mut rng).kinds(&mut rng, class, 20))
@@ -142,18 +148,18 @@ mod tests {
 
     #[test]
     fn negative_fields_have_every_normal_kind_and_no_blast() {
-        let mut counts: HashMap<Kind, usize> = HashMap::new();
+        let mut counts: HashMap<CellKind, usize> = HashMap::new();
         for kind in fields(Class::Negative).concat() {
             assert!(!kind.is_blast());
             *counts.entry(kind).or_default() += 1;
         }
         assert_eq!(counts.len(), EVEN.len());
-        // Hard negatives are no rarity.
+        // Hard negatives are common.
         let share = |kind| counts[&kind] as f32 / 40_000.0;
-        assert!(share(Kind::Lymphocyte) > 0.25);
-        assert!(share(Kind::ReactiveLymphocyte) > 0.06);
-        assert!(share(Kind::LargeLymphocyte) > 0.06);
-        assert!(share(Kind::Basophil) > 0.01);
+        assert!(share(CellKind::Lymphocyte) > 0.25);
+        assert!(share(CellKind::ReactiveLymphocyte) > 0.06);
+        assert!(share(CellKind::LargeLymphocyte) > 0.06);
+        assert!(share(CellKind::Basophil) > 0.01);
     }
 
     #[test]

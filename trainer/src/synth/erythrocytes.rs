@@ -11,9 +11,9 @@ use super::random::sometimes;
 use super::stain::Palette;
 use super::texture::{Texture, fade};
 
-/// How the red cells of a specimen look.
+/// What the red cells of one smear have in common.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Habit {
+pub(crate) struct ErythrocyteTraits {
     /// Mean radius, µm.
     pub(crate) radius: f32,
     /// Standard deviation of the radius, relative.
@@ -23,38 +23,38 @@ pub(crate) struct Habit {
     /// 0 for a full central pallor, 1 for none.
     pub(crate) flatness: f32,
     /// Share of the cells that lie in rouleaux.
-    pub(crate) stacked: f32,
+    pub(crate) rouleaux: f32,
     /// Share of the cells with refractile drying artefacts.
     pub(crate) artefacts: f32,
-    /// How much thinner than usual the middle is, 0 to 1: hypochromic cells are rings.
+    /// How much thinner than usual the middle of the cells is, 0 to 1: hypochromic cells are rings.
     pub(crate) hypochromia: f32,
-    /// Optical density of the refractile line around a cell; negative where it is bright.
-    pub(crate) outline: f32,
-    /// Share of the slide that is bare, as a threshold on texture: −1 for none.
-    pub(crate) bare: f32,
+    /// Optical density of the refractile line around a cell; negative if the line is bright.
+    pub(crate) refractile_line: f32,
+    /// Where the texture is below this threshold the slide is bare; −1 for nowhere.
+    pub(crate) bare_threshold: f32,
     /// Width of bare and crowded places, µm.
-    pub(crate) patch: f32,
+    pub(crate) patch_width: f32,
 }
 
-impl Habit {
+impl ErythrocyteTraits {
     pub(crate) fn draw(rng: &mut impl Rng) -> Self {
         Self {
             radius: rng.random_range(3.2..4.2),
             anisocytosis: rng.random_range(0.03..0.14),
             elongation: rng.random_range(0.05..0.3),
             flatness: rng.random_range(0.0..1.0),
-            stacked: rng.random_range(0.0..0.6),
+            rouleaux: rng.random_range(0.0..0.6),
             artefacts: sometimes(rng, 0.2, 0.05..0.7),
             hypochromia: sometimes(rng, 0.35, 0.2..1.0),
-            outline: sometimes(rng, 0.3, -0.05..0.08),
-            bare: -1.0 + sometimes(rng, 0.4, 0.5..1.3),
-            patch: rng.random_range(8.0..50.0),
+            refractile_line: sometimes(rng, 0.3, -0.05..0.08),
+            bare_threshold: -1.0 + sometimes(rng, 0.4, 0.5..1.3),
+            patch_width: rng.random_range(8.0..50.0),
         }
     }
 }
 
 /// Half the width of the refractile line around a cell, µm.
-const LINE: f32 = 0.5;
+const LINE_HALF_WIDTH: f32 = 0.5;
 
 /// One red cell.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,8 +62,8 @@ pub(crate) struct Erythrocyte {
     outline: Outline,
     flatness: f32,
     hypochromia: f32,
-    /// Optical density of its refractile outline.
-    line: f32,
+    /// Optical density of the refractile line around the cell.
+    refractile_line: f32,
     /// Amount of stained haemoglobin, 1 as usual.
     amount: f32,
     artefacts: Vec<Artefact>,
@@ -76,26 +76,26 @@ struct Artefact {
     bright: f32,
 }
 
-/// Places enough cells to cover `share` of the slide once, and takes those of bare patches away.
+/// Places enough cells to cover `share` of the slide, then removes those that lie on bare patches.
 pub(crate) fn scatter(
     rng: &mut impl Rng,
-    habit: &Habit,
+    traits: &ErythrocyteTraits,
     extent: [f32; 2],
     share: f32,
 ) -> Vec<Erythrocyte> {
-    let cell_area = habit.radius * habit.radius * TAU / 2.0;
-    let margin = habit.radius * 2.0;
+    let cell_area = traits.radius * traits.radius * TAU / 2.0;
+    let margin = traits.radius * 2.0;
     let [width, height] = extent.map(|side| side + 2.0 * margin);
     let wanted = (share * width * height / cell_area).round() as usize;
     let patches = Texture::draw(rng);
-    let apart = 1.7 * habit.radius;
+    let apart = 1.7 * traits.radius;
     let mut cells: Vec<Erythrocyte> = Vec::with_capacity(wanted);
     while cells.len() < wanted {
         let mut at = Point {
             x: rng.random_range(0.0..width) - margin,
             y: rng.random_range(0.0..height) - margin,
         };
-        // Most cells lie free; in crowded places they overlap all the same.
+        // Most cells lie free; where no free place is found they overlap.
         for _ in 0..6 {
             let crowded = cells
                 .iter()
@@ -106,35 +106,35 @@ pub(crate) fn scatter(
             at.x = rng.random_range(0.0..width) - margin;
             at.y = rng.random_range(0.0..height) - margin;
         }
-        let stack = if rng.random_bool(f64::from(habit.stacked) / 4.0) {
+        let stack = if rng.random_bool(f64::from(traits.rouleaux) / 4.0) {
             rng.random_range(3..8)
         } else {
             1
         };
         let mut direction = rng.random_range(0.0..TAU);
         for _ in 0..stack {
-            cells.push(Erythrocyte::draw(rng, habit, at));
+            cells.push(Erythrocyte::draw(rng, traits, at));
             direction += rng.random_range(-0.35..0.35);
-            at = at.towards(direction, habit.radius * rng.random_range(0.55..1.1));
+            at = at.towards(direction, traits.radius * rng.random_range(0.55..1.1));
         }
     }
     cells.retain(|cell| {
         let Point { x, y } = cell.centre();
-        patches.at(x / habit.patch, y / habit.patch) >= habit.bare
+        patches.at(x / traits.patch_width, y / traits.patch_width) >= traits.bare_threshold
     });
     cells
 }
 
 impl Erythrocyte {
-    fn draw(rng: &mut impl Rng, habit: &Habit, centre: Point) -> Self {
+    fn draw(rng: &mut impl Rng, traits: &ErythrocyteTraits, centre: Point) -> Self {
         let spread: f32 = rng.sample(StandardNormal);
-        let radius = habit.radius * (1.0 + habit.anisocytosis * spread.clamp(-2.5, 2.5));
-        let elongation = rng.random_range(0.0..habit.elongation);
+        let radius = traits.radius * (1.0 + traits.anisocytosis * spread.clamp(-2.5, 2.5));
+        let elongation = rng.random_range(0.0..traits.elongation);
         let outline = Outline::draw(rng, centre, radius, elongation, 0.03);
-        let flatness = (habit.flatness + rng.random_range(-0.3..0.3)).clamp(0.0, 1.0);
+        let flatness = (traits.flatness + rng.random_range(-0.3..0.3)).clamp(0.0, 1.0);
         let amount = rng.random_range(0.85..1.15);
         let mut artefacts = Vec::new();
-        if rng.random_bool(f64::from(habit.artefacts)) {
+        if rng.random_bool(f64::from(traits.artefacts)) {
             for _ in 0..rng.random_range(1..4) {
                 let at = centre.towards(
                     rng.random_range(0.0..TAU),
@@ -150,8 +150,8 @@ impl Erythrocyte {
         Self {
             outline,
             flatness,
-            hypochromia: habit.hypochromia,
-            line: habit.outline,
+            hypochromia: traits.hypochromia,
+            refractile_line: traits.refractile_line,
             amount,
             artefacts,
         }
@@ -161,18 +161,18 @@ impl Erythrocyte {
         self.outline.centre
     }
 
-    /// Paints the cell wherever no leukocyte lies.
+    /// Paints the cell except where a leukocyte lies.
     pub(crate) fn paint(&self, canvas: &mut Canvas, palette: &Palette) {
         let edge_width = canvas.pixel().max(0.15);
-        let reach = self.outline.reach() + LINE;
+        let reach = self.outline.reach() + LINE_HALF_WIDTH;
         canvas.each_near(self.outline.centre, reach, |at, spot| {
             let (distance, edge) = self.outline.polar(at);
             let depth = edge - distance;
-            if depth < -LINE {
+            if depth < -LINE_HALF_WIDTH {
                 return;
             }
             let bare = 1.0 - spot.filled;
-            let line = self.line * (1.0 - depth.abs() / LINE).max(0.0) * bare;
+            let line = self.refractile_line * (1.0 - depth.abs() / LINE_HALF_WIDTH).max(0.0) * bare;
             spot.density += Density([line; 3]);
             let inside = coverage(depth, edge_width);
             if inside > 0.0 {
@@ -181,7 +181,7 @@ impl Erythrocyte {
                 let thickness =
                     ring * (biconcave(relative) * (1.0 - self.flatness) + self.flatness * 0.85);
                 let free = inside * bare;
-                // Cells that dry upon each other flatten: two are less than twice as dense.
+                // Cells that dry on top of each other flatten: two are less than twice as dense.
                 let added = thickness * self.amount * free / (1.0 + 1.3 * spot.haemoglobin);
                 spot.haemoglobin += added;
                 spot.density += palette.erythrocyte.times(added);
@@ -216,7 +216,7 @@ impl Artefact {
 fn biconcave(distance: f32) -> f32 {
     const RIM: f32 = 2.4;
     let square = (distance * distance).min(1.0);
-    // Dried cells keep a steeper rim than floating ones, hence a fourth root for the square root.
+    // Dried cells have a steeper rim than floating ones: a fourth root replaces the square root.
     (1.0 - square).sqrt().sqrt() * (0.81 + 7.83 * square - 4.39 * square * square) / RIM
 }
 

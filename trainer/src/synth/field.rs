@@ -1,4 +1,4 @@
-//! One synthetic field: a scene, and the white cells that make its class.
+//! One synthetic field: a scene, and the white cells that decide its class.
 
 use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;
@@ -6,24 +6,16 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::canvas::Canvas;
+use super::class::Class;
 use super::differential::Differential;
 use super::leukocytes::Leukocyte;
-use super::optics::paint_plasma;
 use super::outline::Point;
+use super::plasma;
 use super::random::log_uniform;
 use super::scene::{Scene, View};
 use super::texture::Texture;
 
-/// Whether a field shows the finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Class {
-    /// Normal white cells only.
-    Negative,
-    /// Lymphoblasts, perhaps with normal white cells beside them.
-    Positive,
-}
-
-/// Which field of which collection.
+/// Identity of a field: its collection and its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FieldId {
     /// Seed of the collection.
@@ -32,7 +24,7 @@ pub(crate) struct FieldId {
     pub(crate) index: u64,
 }
 
-/// Independent random streams of one field, so that what one draws cannot move another.
+/// Independent random streams of one field: numbers taken from one do not shift another.
 #[derive(Clone, Copy)]
 enum Stream {
     Scene,
@@ -43,7 +35,7 @@ enum Stream {
     Shape,
 }
 
-/// Room for streams, so that no two fields share one.
+/// Stream numbers reserved for each field: no two fields share a stream.
 const STREAMS: u64 = 8;
 
 impl FieldId {
@@ -53,12 +45,12 @@ impl FieldId {
         rng
     }
 
-    /// What does not depend on the class.
+    /// Draws everything that does not depend on the class.
     pub(crate) fn scene(self, width: usize, height: usize) -> Scene {
         Scene::draw(&mut self.rng(Stream::Scene), width, height)
     }
 
-    /// Draws the field.
+    /// Paints the scene with white cells of a class and photographs it.
     pub(crate) fn photograph(
         self,
         class: Class,
@@ -71,7 +63,7 @@ impl FieldId {
         let mut background = self.rng(Stream::Background);
         let film = Texture::draw(&mut background);
         let grain = Texture::draw(&mut background);
-        paint_plasma(&mut canvas, palette.plasma, scene.plasma, film);
+        plasma::paint(&mut canvas, palette.plasma, scene.plasma, film);
         scene.debris.paint_below(&mut canvas, palette);
         let leukocytes = self.leukocytes(class, scene);
         for leukocyte in &leukocytes {
@@ -88,7 +80,12 @@ impl FieldId {
             .optics
             .photograph(&mut canvas, &mut self.rng(Stream::Camera));
         if scene.view == View::CutOut {
-            cut_out(&mut picture, &leukocytes[0], canvas.pixel(), scene.margin);
+            cut_out(
+                &mut picture,
+                &leukocytes[0],
+                canvas.pixel(),
+                scene.cut_out_margin,
+            );
         }
         picture
     }
@@ -101,12 +98,12 @@ impl FieldId {
         let mut cells: Vec<Leukocyte> = sites
             .map(|(kind, &site)| kind.draw(&mut cells, site, scene.spread))
             .collect();
-        Leukocyte::press(&mut cells);
+        Leukocyte::flatten_neighbours(&mut cells);
         cells
     }
 
-    /// Columns and rows of the picture, within those asked for: as asked, square, or in between
-    /// and beyond, for a network sees every shape squeezed into the same square.
+    /// Width and height of the picture, at most those given: as given, square, or another shape.
+    /// Shapes vary because the network sees each of them squeezed into the same square.
     fn shape(self, width: usize, height: usize) -> (usize, usize) {
         let mut rng = self.rng(Stream::Shape);
         let aspect = match rng.random_range(0..100) {
@@ -138,7 +135,7 @@ impl FieldId {
     }
 }
 
-/// Blackens all but one cell, as the segmentation of a data set of single cells does.
+/// Blackens everything but one cell, as data sets of segmented single cells do.
 fn cut_out(picture: &mut RgbImage, cell: &Leukocyte, pixel: f32, margin: f32) {
     for (column, row, sample) in picture.enumerate_pixels_mut() {
         let at = Point {

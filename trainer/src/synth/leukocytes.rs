@@ -1,5 +1,5 @@
-//! White blood cells as bodies on the slide: nucleus, cytoplasm, granules, and how neighbours press
-//! upon each other.
+//! White blood cells on the slide: nucleus, cytoplasm and granules, and how neighbours flatten each
+//! other.
 
 use super::canvas::{Canvas, Density};
 use super::outline::{Outline, Point, coverage};
@@ -9,16 +9,16 @@ use super::texture::Texture;
 /// One white cell.
 #[derive(Debug, Clone)]
 pub(crate) struct Leukocyte {
-    pub(crate) cell: Outline,
+    pub(crate) outline: Outline,
     pub(crate) nucleus: Nucleus,
     pub(crate) chromatin: Chromatin,
     pub(crate) cytoplasm: Cytoplasm,
     pub(crate) texture: Texture,
-    /// Where neighbours end the cell.
+    /// Borders with neighbours that press against the cell.
     pub(crate) borders: Vec<Border>,
 }
 
-/// Lobes, joined by strands, less notches; folded along clefts.
+/// Lobes joined by strands, minus notches, divided by clefts.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Nucleus {
     pub(crate) lobes: Vec<Outline>,
@@ -28,7 +28,7 @@ pub(crate) struct Nucleus {
     pub(crate) nucleoli: Vec<Outline>,
 }
 
-/// A straight band: a bridge between two lobes, or a cleft into one.
+/// A straight band: a bridge between two lobes, or a cleft into one lobe.
 #[derive(Debug, Clone)]
 pub(crate) struct Strand {
     pub(crate) from: Point,
@@ -36,7 +36,7 @@ pub(crate) struct Strand {
     pub(crate) half_width: f32,
 }
 
-/// The cell lies on that side of a straight line which the normal points away from.
+/// A straight border: the cell lies on the side that the normal points away from.
 #[derive(Debug, Clone)]
 pub(crate) struct Border {
     at: Point,
@@ -50,7 +50,7 @@ pub(crate) struct Chromatin {
     pub(crate) amount: f32,
     /// Width of the clumps, µm.
     pub(crate) grain: f32,
-    /// How much denser clumps are than what lies between them, relative.
+    /// How much denser the clumps are than the gaps between them, relative.
     pub(crate) contrast: f32,
 }
 
@@ -59,15 +59,15 @@ pub(crate) struct Cytoplasm {
     pub(crate) basophilia: f32,
     pub(crate) lilac: f32,
     pub(crate) granules: Option<Granules>,
-    /// Share of the cytoplasm that vacuoles take, as a threshold on texture.
+    /// Share of the cytoplasm that vacuoles fill, as a threshold on texture.
     pub(crate) vacuoles: f32,
-    /// Whether red cells dent it instead of being covered.
-    pub(crate) yields: bool,
+    /// Whether red cells indent the cell instead of being covered by it.
+    pub(crate) indentable: bool,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct Granules {
-    pub(crate) stain: Granule,
+    pub(crate) kind: GranuleKind,
     pub(crate) amount: f32,
     /// Width of a granule, µm.
     pub(crate) size: f32,
@@ -76,7 +76,7 @@ pub(crate) struct Granules {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Granule {
+pub(crate) enum GranuleKind {
     Neutral,
     Azurophil,
     Eosinophil,
@@ -84,16 +84,16 @@ pub(crate) enum Granule {
 }
 
 impl Leukocyte {
-    /// Where cells would overlap they press each other flat, each as far as its size gives way.
-    pub(crate) fn press(cells: &mut [Self]) {
+    /// Gives cells that would overlap a straight border; the larger cell keeps the larger part.
+    pub(crate) fn flatten_neighbours(cells: &mut [Self]) {
         for second in 1..cells.len() {
             let (before, rest) = cells.split_at_mut(second);
             let b = &mut rest[0];
             for a in before {
-                let (from, to) = (a.cell.centre, b.cell.centre);
+                let (from, to) = (a.outline.centre, b.outline.centre);
                 let distance = from.distance(to);
-                if distance > 1e-3 && distance < a.cell.reach() + b.cell.reach() {
-                    let share = a.cell.radius / (a.cell.radius + b.cell.radius);
+                if distance > 1e-3 && distance < a.outline.reach() + b.outline.reach() {
+                    let share = a.outline.radius / (a.outline.radius + b.outline.radius);
                     let normal = [(to.x - from.x) / distance, (to.y - from.y) / distance];
                     let at = Point {
                         x: from.x + (to.x - from.x) * share,
@@ -109,12 +109,12 @@ impl Leukocyte {
 
     /// How far inside the cell a point lies, µm; negative outside.
     pub(crate) fn depth(&self, at: Point) -> f32 {
-        self.cell.depth(at).min(self.inside_borders(at))
+        self.outline.depth(at).min(self.inside_borders(at))
     }
 
     /// How far inside the nucleus a point lies, µm; negative outside.
     pub(crate) fn nuclear_depth(&self, at: Point) -> f32 {
-        // A pressed nucleus keeps a seam of cytoplasm before it.
+        // A seam of cytoplasm remains between a flattened nucleus and the border.
         const SEAM: f32 = 0.3;
         self.nucleus.depth(at).min(self.inside_borders(at) - SEAM)
     }
@@ -124,11 +124,11 @@ impl Leukocyte {
         depths.fold(f32::INFINITY, f32::min)
     }
 
-    /// Paints the cell over what lies there and marks the place as filled.
+    /// Paints the cell over what is there and marks its pixels as filled.
     pub(crate) fn paint(&self, canvas: &mut Canvas, palette: &Palette) {
         let pixel = canvas.pixel();
-        let reach = self.cell.reach() + 1.0;
-        canvas.each_near(self.cell.centre, reach, |at, spot| {
+        let reach = self.outline.reach() + 1.0;
+        canvas.each_near(self.outline.centre, reach, |at, spot| {
             let depth = self.depth(at);
             let softness = pixel.max(0.35);
             if depth < -1.0 - softness {
@@ -145,15 +145,19 @@ impl Leukocyte {
                 if nuclear > 0.0 {
                     colour += self.chromatin_at(at, palette).times(nuclear);
                 }
-                // These hide the nucleus.
+                // Basophil granules hide the nucleus.
                 if let Some(granules) = &self.cytoplasm.granules
-                    && granules.stain == Granule::Basophil
+                    && granules.kind == GranuleKind::Basophil
                 {
                     colour += self.granules_at(at, granules, palette);
                 }
                 spot.density = spot.density.times(1.0 - body);
                 spot.density += colour.times(body);
-                let firm = if self.cytoplasm.yields { nuclear } else { body };
+                let firm = if self.cytoplasm.indentable {
+                    nuclear
+                } else {
+                    body
+                };
                 spot.filled = spot.filled.max(firm);
             }
         });
@@ -172,7 +176,7 @@ impl Leukocyte {
         let clumping = 1.0 + contrast * (0.65 * coarse + 0.35 * fine);
         let mut density = palette.chromatin.times(amount * clumping);
         for cleft in &self.nucleus.clefts {
-            // Too narrow to see through.
+            // A cleft is too narrow to show the cytoplasm below.
             density = density.times(1.0 - 0.45 * coverage(cleft.depth(at), 0.4));
         }
         for nucleolus in &self.nucleus.nucleoli {
@@ -199,7 +203,7 @@ impl Leukocyte {
         let mut density = palette.basophilia.times(basophilia * cloud * towards_rim);
         density += palette.lilac.times(lilac * cloud);
         if let Some(granules) = &self.cytoplasm.granules
-            && granules.stain != Granule::Basophil
+            && granules.kind != GranuleKind::Basophil
         {
             density += self.granules_at(at, granules, palette);
         }
@@ -212,23 +216,38 @@ impl Leukocyte {
 
     fn granules_at(&self, at: Point, granules: &Granules, palette: &Palette) -> Density {
         let Granules {
-            stain,
+            kind,
             amount,
             size,
             sparsity,
         } = *granules;
         let dotted = self.texture.at(at.x / size, at.y / size + 90.0);
-        let density = match stain {
-            Granule::Neutral => palette.lilac,
-            Granule::Eosinophil => palette.eosin,
-            Granule::Azurophil | Granule::Basophil => palette.chromatin,
+        let density = match kind {
+            GranuleKind::Neutral => palette.lilac,
+            GranuleKind::Eosinophil => palette.eosin,
+            GranuleKind::Azurophil | GranuleKind::Basophil => palette.chromatin,
         };
         density.times(amount * coverage(dotted - sparsity, 0.5))
     }
 }
 
 impl Nucleus {
-    pub(crate) fn depth(&self, at: Point) -> f32 {
+    /// A nucleus of lobes, each joined to the next by a strand.
+    pub(crate) fn joined(lobes: Vec<Outline>, half_width: f32) -> Self {
+        let strands = lobes.windows(2).map(|pair| Strand {
+            from: pair[0].centre,
+            to: pair[1].centre,
+            half_width,
+        });
+        Self {
+            strands: strands.collect(),
+            lobes,
+            ..Self::default()
+        }
+    }
+
+    /// How far inside the nucleus a point lies, µm; negative outside.
+    fn depth(&self, at: Point) -> f32 {
         let lobes = self.lobes.iter().map(|lobe| lobe.depth(at));
         let strands = self.strands.iter().map(|strand| strand.depth(at));
         let union = lobes.chain(strands).fold(f32::NEG_INFINITY, f32::max);
@@ -264,17 +283,17 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
 
     use super::*;
-    use crate::synth::morphology::Kind;
+    use crate::synth::morphology::CellKind;
 
     #[test]
     fn touching_cells_share_a_border_and_nothing_else() {
         let mut rng = ChaCha8Rng::seed_from_u64(2);
         let at = |x| Point { x, y: 20.0 };
         let mut cells: Vec<Leukocyte> = [at(16.0), at(25.0), at(60.0)]
-            .map(|centre| Kind::LymphoblastL2.draw(&mut rng, centre, 1.1))
+            .map(|centre| CellKind::LymphoblastL2.draw(&mut rng, centre, 1.1))
             .into();
         let alone = cells[2].clone();
-        Leukocyte::press(&mut cells);
+        Leukocyte::flatten_neighbours(&mut cells);
         let (mut first, mut second) = (0, 0);
         for step in 0..6400 {
             let at = Point {

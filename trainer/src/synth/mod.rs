@@ -1,12 +1,13 @@
 //! Labelled synthetic smear fields.
 //!
 //! A field is painted as optical density on a slide measured in micrometres and then photographed.
-//! What a field looks like apart from its white cells is drawn without knowledge of its class, and
-//! varies widely: it stands for every microscope, stain and camera that is not here. The label and
-//! the shares of cells are those of [`differential`]; how many white cells lie in a field does not
-//! depend on its class.
+//! Everything but the kinds of its white cells is drawn without knowledge of the class, and varies
+//! widely, to stand in for the microscopes, stains and cameras of which there are no pictures.
+//! [`differential`] gives the label and the shares of the kinds; the number of white cells does not
+//! depend on the class.
 
 mod canvas;
+mod class;
 mod debris;
 mod differential;
 mod erythrocytes;
@@ -15,8 +16,10 @@ mod leukocytes;
 mod morphology;
 mod optics;
 mod outline;
+mod plasma;
 mod platelets;
 mod random;
+mod recipe;
 mod scene;
 mod stain;
 mod texture;
@@ -31,7 +34,8 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use crate::dataset::Provenance;
 use crate::error::TrainError;
 use crate::progress;
-use field::{Class, FieldId};
+use class::Class;
+use field::FieldId;
 
 /// A collection of synthetic fields.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,21 +45,22 @@ pub(crate) struct Collection {
     /// Share of positive fields, 0 to 1.
     pub(crate) positive_share: f64,
     pub(crate) seed: u64,
-    /// Most columns and rows of a field; some are square or of other shapes within them.
+    /// Largest width of a field in pixels; some fields are narrower.
     pub(crate) width: u32,
+    /// Largest height of a field in pixels; some fields are lower.
     pub(crate) height: u32,
 }
 
 impl Collection {
-    /// Draws all fields into one folder per class, with a description of where they come from.
-    /// The bytes depend on the seed alone, not on the number of threads.
+    /// Draws all fields into one folder per class and records their provenance beside them.
+    /// The number of threads does not change the files.
     pub(crate) fn write(&self) -> Result<(), TrainError> {
         for class in [Class::Negative, Class::Positive] {
             let folder = self.out.join(class.folder());
             let failed = |source| TrainError::output(&folder, source);
             fs::create_dir_all(&folder).map_err(failed)?;
             if fs::read_dir(&folder).map_err(failed)?.next().is_some() {
-                let problem = "it holds files already, and two collections must not mix";
+                let problem = "it is not empty, and two collections must not mix";
                 return Err(failed(io::Error::other(problem)));
             }
         }
@@ -93,22 +98,13 @@ impl Collection {
         fs::write(&path, bytes).map_err(|source| TrainError::output(&path, source))
     }
 
-    /// Spreads the positive fields evenly over the numbers.
+    /// The class of a field: positive fields are spread evenly over the collection.
     fn class_of(&self, index: u32) -> Class {
         let positives_before = |index: u32| (f64::from(index) * self.positive_share).floor();
         if positives_before(index + 1) > positives_before(index) {
             Class::Positive
         } else {
             Class::Negative
-        }
-    }
-}
-
-impl Class {
-    fn folder(self) -> &'static str {
-        match self {
-            Self::Negative => "negative",
-            Self::Positive => "positive",
         }
     }
 }

@@ -6,25 +6,25 @@ use rand::{Rng, RngExt};
 use super::canvas::{Canvas, Density};
 use super::outline::{Outline, Point, coverage};
 use super::random::log_uniform;
-use super::texture::{Texture, fade, lerp};
+use super::texture::{fade, lerp};
 
 /// How a microscope and its camera take the picture.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Optics {
-    /// Share of full scale that empty background gives, per channel; more than 1 is overexposed.
+    /// Level of the empty background per channel, relative to full scale; above 1 is overexposed.
     background: [f32; 3],
     /// Relative change of the illumination from edge to edge, across and down.
     gradient: [f32; 2],
-    /// Relative loss towards the corners.
+    /// Relative loss of light towards the corners.
     vignette: f32,
-    /// Where the illumination peaks, relative to the field.
+    /// Position of the brightest point, relative to the field.
     peak: [f32; 2],
     /// Standard deviation of the defocus, µm.
     defocus: f32,
-    /// Lateral chromatic aberration: where red and blue lie beside green, in thousandths of the
+    /// Lateral chromatic aberration: displacement of red and blue from green, in thousandths of the
     /// picture's width.
     fringe: [[f32; 2]; 2],
-    /// Mixes the channels: saturation and hue as the camera renders them; rows add up to 1.
+    /// Colour matrix of the camera: saturation and hue; each row adds up to 1.
     colour: [[f32; 3]; 3],
     tone: Tone,
     sharpening: Option<Sharpening>,
@@ -32,16 +32,25 @@ pub(crate) struct Optics {
     noise: f32,
     /// JPEG quality.
     pub(crate) quality: u8,
-    /// Dust on the sensor: position relative to the field, size in µm, density.
-    dust: Vec<([f32; 2], f32, f32)>,
+    dust: Vec<DustGrain>,
+}
+
+/// A grain of dust on the sensor.
+#[derive(Debug, Clone, PartialEq)]
+struct DustGrain {
+    /// Position relative to the field.
+    position: [f32; 2],
+    /// Radius, µm.
+    radius: f32,
+    /// Optical density.
+    density: f32,
 }
 
 /// The camera's tone curve, of light relative to the background.
 #[derive(Debug, Clone, PartialEq)]
 struct Tone {
-    /// Exponent.
     gamma: f32,
-    /// How much of a smooth step is mixed in, 0 to 1.
+    /// Share of a smooth step in the curve, 0 to 1.
     contrast: f32,
     /// Stray light, as a share of the background.
     glare: f32,
@@ -55,14 +64,14 @@ struct Sharpening {
     radius: f32,
 }
 
-/// Steps of the tone curve: finer than 8 bits, so that it leaves no bands.
+/// Steps of the tone curve: finer than 8 bits, to avoid banding.
 const TONES: usize = 4096;
 /// Brightest light of the tone curve, relative to the background.
 const BRIGHTEST: f32 = 1.5;
-/// Blur of the sensor itself and of the objective, in pixels of a field 640 pixels wide.
+/// Blur of sensor and objective in focus, in pixels of a field 640 pixels wide.
 const SENSOR_BLUR: f32 = 0.45;
-/// More would need a wide kernel and show nothing but shades.
-const MOST_BLUR: f32 = 9.0;
+/// Largest blur, in the same pixels: with more no cell can be recognised.
+const MAX_BLUR: f32 = 9.0;
 
 impl Optics {
     pub(crate) fn draw(rng: &mut impl Rng) -> Self {
@@ -99,12 +108,10 @@ impl Optics {
             noise: rng.random_range(0.5..5.0),
             quality: rng.random_range(55..=96),
             dust: (0..rng.random_range(0..6))
-                .map(|_| {
-                    (
-                        [0; 2].map(|_| rng.random_range(0.0..1.0)),
-                        rng.random_range(0.3..1.4),
-                        rng.random_range(0.02..0.2),
-                    )
+                .map(|_| DustGrain {
+                    position: [0; 2].map(|_| rng.random_range(0.0..1.0)),
+                    radius: rng.random_range(0.3..1.4),
+                    density: rng.random_range(0.02..0.2),
                 })
                 .collect(),
         }
@@ -112,7 +119,7 @@ impl Optics {
 
     /// Takes the picture.
     pub(crate) fn photograph(&self, canvas: &mut Canvas, rng: &mut impl Rng) -> RgbImage {
-        self.drop_dust(canvas, rng);
+        self.paint_dust(canvas, rng);
         let (width, height) = canvas.size();
         let mut light = self.transmit(canvas);
         blur(&mut light, width, self.blur(canvas));
@@ -139,10 +146,10 @@ impl Optics {
         let scale = canvas.size().0 as f32 / 640.0;
         (SENSOR_BLUR * scale)
             .hypot(self.defocus / canvas.pixel())
-            .min(MOST_BLUR * scale)
+            .min(MAX_BLUR * scale)
     }
 
-    /// How far a change of the specimen reaches in the picture, µm.
+    /// How far a change of the smear reaches in the picture, µm.
     #[cfg(test)]
     pub(crate) fn reach(&self, canvas: &Canvas) -> f32 {
         let width = canvas.size().0 as f32;
@@ -169,21 +176,22 @@ impl Optics {
         }
     }
 
-    fn drop_dust(&self, canvas: &mut Canvas, rng: &mut impl Rng) {
+    fn paint_dust(&self, canvas: &mut Canvas, rng: &mut impl Rng) {
         let [width, height] = canvas.extent();
-        for &([x, y], radius, amount) in &self.dust {
+        for grain in &self.dust {
+            let [x, y] = grain.position;
             let at = Point {
                 x: x * width,
                 y: y * height,
             };
-            let mote = Outline::draw(rng, at, radius, 0.15, 0.1);
-            canvas.each_near(at, mote.reach() + 1.0, |at, spot| {
-                spot.density += Density([amount; 3]).times(coverage(mote.depth(at), 0.8));
+            let outline = Outline::draw(rng, at, grain.radius, 0.15, 0.1);
+            canvas.each_near(at, outline.reach() + 1.0, |at, spot| {
+                spot.density += Density([grain.density; 3]).times(coverage(outline.depth(at), 0.8));
             });
         }
     }
 
-    /// Light that comes through, relative to the empty middle of the field.
+    /// Transmitted light, relative to the empty middle of the field.
     fn transmit(&self, canvas: &Canvas) -> Vec<[f32; 3]> {
         let (width, height) = canvas.size();
         let spots = canvas.spots();
@@ -233,12 +241,12 @@ impl Tone {
     }
 }
 
-/// What the lamp, its filters, the exposure and the white balance make of an empty slide: white,
-/// grey, beige, yellowish, bluish, greenish.
+/// Colour of an empty slide, which lamp, filters, exposure and white balance determine: white, grey,
+/// beige, yellowish, bluish or greenish.
 fn background(rng: &mut impl Rng) -> [f32; 3] {
     let exposure: f32 = rng.random_range(0.0..1.0);
     let brightness = 0.54 + 0.48 * exposure.powf(0.7);
-    // Of a lamp, from incandescent to daylight; most cameras balance it nearly.
+    // Of the lamp, from incandescent to daylight; most cameras nearly balance it.
     let warmth: f32 = rng.random_range(-1.0..1.0);
     let warmth = 0.03 + 0.16 * warmth * warmth.abs();
     let green = rng.random_range(-0.05..0.05);
@@ -247,7 +255,7 @@ fn background(rng: &mut impl Rng) -> [f32; 3] {
     tint.map(|tint| brightness * tint / brightest)
 }
 
-/// Turns colours about grey by `hue` (radians) and scales their distance from it.
+/// Colour matrix that turns colours about grey by `hue` (radians) and scales their saturation.
 fn rendering(saturation: f32, hue: f32) -> [[f32; 3]; 3] {
     let (sin, cos) = (hue.sin() * saturation, hue.cos() * saturation);
     // Rodrigues' rotation about the grey axis.
@@ -258,20 +266,6 @@ fn rendering(saturation: f32, hue: f32) -> [[f32; 3]; 3] {
         [along + across, along + cos, along - across],
         [along - across, along + across, along + cos],
     ]
-}
-
-/// Uneven film of dried plasma under everything else.
-pub(crate) fn paint_plasma(canvas: &mut Canvas, plasma: Density, amount: f32, texture: Texture) {
-    let [width, height] = canvas.extent();
-    let middle = Point {
-        x: width / 2.0,
-        y: height / 2.0,
-    };
-    canvas.each_near(middle, width.max(height), |at, spot| {
-        let broad = texture.at(at.x / 14.0, at.y / 14.0);
-        let narrow = texture.at(at.x / 2.5 + 60.0, at.y / 2.5);
-        spot.density += plasma.times(amount * (1.0 + 0.6 * broad + 0.25 * narrow));
-    });
 }
 
 /// Gaussian blur with the edge pixels repeated outside; `sigma` in pixels.
@@ -317,8 +311,8 @@ fn blur(light: &mut [[f32; 3]], width: usize, sigma: f32) {
     }
 }
 
-/// Pixels on either side that a Gaussian of `sigma` pixels takes in; none for one that is narrower
-/// than the grid.
+/// Pixels on either side that a Gaussian of `sigma` pixels covers; none if it is narrower than a
+/// pixel.
 fn kernel_reach(sigma: f32) -> usize {
     if sigma < 0.3 {
         0
@@ -327,7 +321,8 @@ fn kernel_reach(sigma: f32) -> usize {
     }
 }
 
-/// Normal to a few percent (sum of four uniform bytes, unit variance): three per pixel are needed.
+/// Normally distributed to a few percent, with unit variance: the sum of four uniform bytes, fast
+/// because every pixel needs three.
 fn rough_normal(rng: &mut impl Rng) -> f32 {
     const MEAN: f32 = 4.0 * 127.5;
     const DEVIATION: f32 = 147.8;

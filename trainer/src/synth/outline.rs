@@ -4,7 +4,7 @@ use rand::{Rng, RngExt};
 
 use super::texture::fade;
 
-/// A position or displacement on the slide, in µm.
+/// A position on the slide, in µm.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Point {
     pub(crate) x: f32,
@@ -31,7 +31,7 @@ impl Point {
     }
 }
 
-/// Lowest Fourier order of an outline: order 1 would only shift it.
+/// Lowest Fourier order of an outline: order 1 would only move it.
 const FIRST_ORDER: i32 = 2;
 
 /// A closed curve around a centre: a circle whose radius is modulated by the Fourier orders 2
@@ -46,7 +46,7 @@ pub(crate) struct Outline {
 }
 
 impl Outline {
-    /// An outline with an elongation and an irregularity, both relative to the radius.
+    /// Draws an outline with an elongation and an irregularity, both relative to the radius.
     pub(crate) fn draw(
         rng: &mut impl Rng,
         centre: Point,
@@ -77,7 +77,7 @@ impl Outline {
         let (dx, dy) = (at.x - self.centre.x, at.y - self.centre.y);
         let distance = (dx * dx + dy * dy).sqrt().max(1e-6);
         let (cos, sin) = (dx / distance, dy / distance);
-        // Angle addition instead of trigonometry: this runs for every pixel of every cell.
+        // Angle addition is faster than trigonometry; this runs for every pixel of every cell.
         let (mut cos_n, mut sin_n) = (cos, sin);
         let mut modulation = 1.0;
         for [a, b] in self.harmonics {
@@ -100,7 +100,7 @@ impl Outline {
     }
 }
 
-/// How much of a pixel lies inside an edge, 0 to 1, where the edge is `softness` µm wide.
+/// Share of a pixel that lies inside an edge `softness` µm wide, 0 to 1.
 pub(crate) fn coverage(depth: f32, softness: f32) -> f32 {
     fade((depth / softness + 0.5).clamp(0.0, 1.0))
 }

@@ -28,7 +28,7 @@ pub(crate) fn scatter(rng: &mut impl Rng, extent: [f32; 2], count: usize) -> Vec
                 y: rng.random_range(0.0..extent[1]),
             },
         };
-        // A few are giants, as large as a red cell.
+        // A few are giant platelets, as large as a red cell.
         let radius = if rng.random_bool(0.04) {
             rng.random_range(1.7..3.8)
         } else {

@@ -1,49 +1,50 @@
 //! Everything about a field that does not depend on its class.
 //!
-//! None of these functions is told the class, so none of it can give the class away.
+//! No function here knows the class, so nothing drawn here can give it away.
 
 use rand::{Rng, RngExt};
 
 use super::debris::Debris;
-use super::erythrocytes::{self, Erythrocyte, Habit};
+use super::erythrocytes::{self, Erythrocyte, ErythrocyteTraits};
 use super::optics::Optics;
 use super::outline::Point;
 use super::platelets::{self, Platelet};
 use super::random::{log_uniform, poisson};
 use super::stain::Palette;
 
-/// One field without its white cells.
+/// One field without its white cells, except for where they lie.
 #[derive(Debug, Clone)]
 pub(crate) struct Scene {
     pub(crate) view: View,
     pub(crate) pixels_per_um: f32,
     pub(crate) palette: Palette,
     pub(crate) optics: Optics,
+    /// Density of the plasma film, 1 as usual.
     pub(crate) plasma: f32,
     pub(crate) erythrocytes: Vec<Erythrocyte>,
     pub(crate) platelets: Vec<Platelet>,
     pub(crate) debris: Debris,
     /// Centres of the white cells. The first is well in view.
     pub(crate) sites: Vec<Point>,
-    /// How much of its surroundings is cut out with a cell, µm.
-    pub(crate) margin: f32,
-    /// Width of white cells in this smear, 1 as usual: they dry flat where it is thin.
+    /// Width of the surroundings that are cut out with a cell, µm; negative if its rim is cut off.
+    pub(crate) cut_out_margin: f32,
+    /// Factor by which white cells are wider than usual: where the smear is thin they dry flat.
     pub(crate) spread: f32,
 }
 
 /// What the picture shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum View {
-    /// What the microscope shows: one white cell to sixty.
+    /// A whole field of view: one white cell to sixty.
     Field,
     /// The surroundings of one white cell, as in ALL-IDB2.
     Crop,
-    /// One white cell cut out, on black, as in C-NMC.
+    /// One white cell cut out, on a black background, as in C-NMC.
     CutOut,
 }
 
-/// Most white cells in a field.
-const MOST_SITES: f32 = 60.0;
+/// Largest number of white cells in a field.
+const MAX_SITES: f32 = 60.0;
 
 impl View {
     fn draw(rng: &mut impl Rng) -> Self {
@@ -54,7 +55,7 @@ impl View {
         }
     }
 
-    /// Side of a square as large as the picture, µm.
+    /// Side of a square with the area of the picture, µm.
     fn side(self, rng: &mut impl Rng) -> f32 {
         match self {
             Self::Field => log_uniform(rng, 36.0, 190.0),
@@ -65,7 +66,7 @@ impl View {
 
     fn count_sites(self, rng: &mut impl Rng) -> usize {
         match self {
-            Self::Field => log_uniform(rng, 1.0, MOST_SITES + 1.0) as usize,
+            Self::Field => log_uniform(rng, 1.0, MAX_SITES + 1.0) as usize,
             Self::Crop => 1 + poisson(rng, 0.7),
             Self::CutOut => 1,
         }
@@ -83,18 +84,18 @@ impl Scene {
         let optics = Optics::draw(rng);
         let plasma = rng.random_range(0.0..1.5);
         let sites = place_sites(rng, view, extent);
-        let habit = Habit::draw(rng);
+        let traits = ErythrocyteTraits::draw(rng);
         let covered = match rng.random_range(0..100) {
             0..8 => rng.random_range(0.0..0.1),
             8..70 => rng.random_range(0.1..0.7),
             _ => rng.random_range(0.7..1.3),
         };
-        let mut erythrocytes = erythrocytes::scatter(rng, &habit, extent, covered);
-        // White cells push red ones aside; how far is drawn before anyone knows which cell comes.
+        let mut erythrocytes = erythrocytes::scatter(rng, &traits, extent, covered);
+        // White cells push red ones aside; how far does not depend on the kind of white cell.
         let clearances: Vec<f32> = sites.iter().map(|_| rng.random_range(3.5..8.0)).collect();
         erythrocytes.retain(|cell| {
             sites.iter().zip(&clearances).all(|(site, clearance)| {
-                cell.centre().distance(*site) > clearance + 0.6 * habit.radius
+                cell.centre().distance(*site) > clearance + 0.6 * traits.radius
             })
         });
         let crowding = log_uniform(rng, 0.2, 4.0);
@@ -109,17 +110,17 @@ impl Scene {
             platelets: platelets::scatter(rng, extent, count.min(120)),
             debris: Debris::draw(rng, extent),
             sites,
-            margin: rng.random_range(-0.6..0.25),
+            cut_out_margin: rng.random_range(-0.6..0.25),
             spread: log_uniform(rng, 0.9, 1.12),
         }
     }
 }
 
-/// At least one site, the first of them well in view, scattered or packed.
+/// Draws where the white cells lie, scattered or in packs: at least one, the first well in view.
 fn place_sites(rng: &mut impl Rng, view: View, extent: [f32; 2]) -> Vec<Point> {
-    /// All of a usual cell lies in view.
+    /// Distance of the first cell from the frame, µm: a cell of usual size is wholly in view.
     const MARGIN: f32 = 7.0;
-    /// Cells are cut by the frame.
+    /// Largest distance of a centre outside the frame, µm: the frame cuts these cells.
     const OUTSIDE: f32 = 4.0;
     let first = extent.map(|side| match view {
         View::Field => {
@@ -137,7 +138,7 @@ fn place_sites(rng: &mut impl Rng, view: View, extent: [f32; 2]) -> Vec<Point> {
     }];
     let wanted = view.count_sites(rng);
     let apart = rng.random_range(8.0..15.0);
-    // How often a cell lies beside another: never, or in packs.
+    // Chance that a cell lies beside another.
     let packing = rng.random_range(-0.5..1.0_f64).max(0.0);
     for _ in 0..wanted * 4 {
         if sites.len() >= wanted {

@@ -1,5 +1,5 @@
-//! What a Romanowsky stain (Wright, Giemsa, Jenner, May-Grünwald, Leishman) does to the parts of a
-//! smear.
+//! Colours that a Romanowsky stain (Wright, Giemsa, Jenner, May-Grünwald, Leishman) gives to the
+//! parts of a smear.
 
 use rand::{Rng, RngExt};
 
@@ -54,7 +54,7 @@ const PLASMA: [[f32; 3]; 3] = [[0.02, 0.02, 0.01], [0.01, 0.04, 0.03], [0.03, 0.
 const PRECIPITATE: [[f32; 3]; 3] = [[0.50, 0.60, 0.30], [0.30, 0.60, 0.20], [0.60, 0.55, 0.40]];
 
 impl Palette {
-    /// A stain as one laboratory or another makes it: bluish to reddish, pale to deep.
+    /// Draws a stain as laboratories make it: bluish to reddish, pale to deep.
     pub(crate) fn draw(rng: &mut impl Rng) -> Self {
         let azure = log_uniform(rng, 0.5, 1.5);
         let eosin = log_uniform(rng, 0.45, 1.5);
@@ -100,7 +100,7 @@ mod tests {
             (low.min(value), high.max(value))
         });
         assert!(palest < 0.32 && deepest > 0.8, "{palest} to {deepest}");
-        // Blood cells are told apart by this: nuclei take more of every stain than red cells do.
+        // In every stain nuclei absorb about as much green light as red cells or more.
         for palette in &palettes {
             let ratio = green(palette.chromatin) / green(palette.erythrocyte);
             assert!(ratio > 0.9, "{palette:?}");

@@ -1,8 +1,8 @@
-//! Smooth random texture, evaluated at any point without being stored.
+//! Smooth random texture, computed at any point and never stored.
 
 use rand::{Rng, RngExt};
 
-/// Value noise: random values on the unit grid, smoothly interpolated between.
+/// Value noise: random values on a unit grid with smooth interpolation between them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Texture(u32);
 
@@ -39,13 +39,13 @@ impl Texture {
     }
 }
 
-/// In a few instructions everywhere, where `f32::floor` may be a call.
+/// Takes a few instructions on every processor; `f32::floor` may be a function call.
 fn floor(value: f32) -> i32 {
     let towards_zero = value as i32;
     towards_zero - i32::from(value < towards_zero as f32)
 }
 
-/// `a` at 0, `b` at 1.
+/// Linear interpolation: `a` at 0, `b` at 1.
 pub(crate) fn lerp(a: f32, b: f32, t: f32) -> f32 {
     a + (b - a) * t
 }

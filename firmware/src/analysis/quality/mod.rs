@@ -46,7 +46,7 @@ pub(crate) use downscale::Downscaler;
 pub use figure::{Figure, Limit, Problem, Quality};
 
 /// Longer side of the copy on which light and focus are measured.
-const COPY: u32 = InputContract::LEAST_SIDE / 2;
+const COPY: u32 = InputContract::MIN_REDUCED_SIDE / 2;
 /// Longer side of the copy on which colours are: noise is averaged away, nuclei are not.
 const COLOUR_COPY: u32 = 96;
 /// Networks see 100×100 pixels and more; a picture with fewer has less than they were trained on.
@@ -83,7 +83,7 @@ impl QualityGate {
     /// lies from the field that was judged last.
     pub fn assess(&mut self, picture: &Picture, earlier: Option<&Picture>) -> Quality {
         let mut quality = Quality::default();
-        let side = picture.taken.0.min(picture.taken.1);
+        let side = picture.original_size.0.min(picture.original_size.1);
         quality.require_min("side", side as f32, MIN_SIDE as f32, Problem::TooSmall);
         if quality.failure().is_some() {
             return quality;
@@ -167,6 +167,7 @@ mod tests {
 
     use image::imageops::{blur, brighten, resize};
     use smearscope_artifacts::decode::{self, Limits};
+    use smearscope_artifacts::testing::{jpegs_in, micrographs};
 
     use super::*;
 
@@ -181,28 +182,16 @@ mod tests {
         quality.failure().map(|figure| figure.problem)
     }
 
-    fn images(folder: &str) -> Vec<(String, RgbImage)> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("..")
-            .join(folder);
-        let Ok(entries) = std::fs::read_dir(&folder) else {
-            eprintln!("skipped: {} is absent", folder.display());
-            return Vec::new();
-        };
-        entries
-            .map(|entry| entry.unwrap().path())
-            .filter(|path| path.extension().is_some_and(|ext| ext == "jpg"))
+    /// The shipped fields, and real micrographs where there are any.
+    fn fields() -> Vec<(String, RgbImage)> {
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../hardware/fields");
+        let paths = jpegs_in(&shipped).into_iter().chain(micrographs());
+        paths
             .map(|path| {
                 let image = image::open(&path).unwrap().to_rgb8();
                 (path.display().to_string(), image)
             })
             .collect()
-    }
-
-    fn fields() -> Vec<(String, RgbImage)> {
-        let mut fields = images("../shared/data/bccd");
-        fields.extend(images("hardware/fields"));
-        fields
     }
 
     /// A linear congruential generator (Numerical Recipes) is random enough here.

@@ -1,0 +1,91 @@
+//! The device files that the appliance opens, and the group that its user needs for each.
+//!
+//! `udev/99-smearscope.rules` assigns the files to these groups.
+
+/// One kind of device file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Permission {
+    /// The part behind them, as messages name it.
+    pub part: &'static str,
+    /// The udev match that selects them.
+    pub rule: &'static str,
+    /// The group with read and write access.
+    pub group: &'static str,
+}
+
+/// `/dev/videoN`: the camera.
+pub const CAMERA: Permission = Permission {
+    part: "camera",
+    rule: r#"SUBSYSTEM=="video4linux", KERNEL=="video[0-9]*""#,
+    group: "video",
+};
+
+/// `/dev/i2c-N`: the OLED.
+pub const I2C: Permission = Permission {
+    part: "OLED",
+    rule: r#"SUBSYSTEM=="i2c-dev", KERNEL=="i2c-[0-9]*""#,
+    group: "i2c",
+};
+
+/// `/dev/gpiochipN`: button and LEDs of any board, and the button's interrupts on a Raspberry Pi.
+pub const GPIO_CHIP: Permission = Permission {
+    part: "button and LEDs",
+    rule: r#"SUBSYSTEM=="gpio", KERNEL=="gpiochip[0-9]*""#,
+    group: "gpio",
+};
+
+/// `/dev/gpiomem`: the GPIO header of a Raspberry Pi.
+pub const GPIO_MEMORY: Permission = Permission {
+    part: "button and LEDs of a Raspberry Pi",
+    rule: r#"KERNEL=="gpiomem*""#,
+    group: GPIO_CHIP.group,
+};
+
+/// The Neural Compute Stick 2 before its firmware is loaded, USB 03e7:2485.
+pub const STICK: Permission = Permission {
+    part: "Neural Compute Stick 2, without firmware",
+    rule: r#"SUBSYSTEM=="usb", ATTR{idVendor}=="03e7", ATTR{idProduct}=="2485""#,
+    group: "plugdev",
+};
+
+/// The same stick with its firmware running: it reconnects to the bus as USB 03e7:f63b.
+pub const STICK_RUNNING: Permission = Permission {
+    part: "Neural Compute Stick 2, running",
+    rule: r#"SUBSYSTEM=="usb", ATTR{idVendor}=="03e7", ATTR{idProduct}=="f63b""#,
+    group: STICK.group,
+};
+
+/// Every kind of device file that the appliance opens.
+pub const ALL: [Permission; 6] = [CAMERA, I2C, GPIO_CHIP, GPIO_MEMORY, STICK, STICK_RUNNING];
+
+impl Permission {
+    /// What to do if access is denied.
+    pub fn remedy(&self) -> String {
+        format!("add the user to the group {}", self.group)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_udev_rules_match_this_table() {
+        let rules: Vec<_> = include_str!("../../udev/99-smearscope.rules")
+            .lines()
+            .filter(|line| !line.is_empty() && !line.starts_with('#'))
+            .collect();
+        let expected = ALL.map(|Permission { rule, group, .. }| {
+            format!(r#"{rule}, GROUP="{group}", MODE="0660""#)
+        });
+        assert_eq!(rules, expected);
+    }
+
+    #[test]
+    fn the_readme_names_the_groups() {
+        let readme = include_str!("../../README.md");
+        for Permission { group, .. } in ALL {
+            assert!(readme.contains(&format!("`{group}`")), "{group}");
+        }
+    }
+}

@@ -1,0 +1,397 @@
+//! The driver for USB microscope cameras (UVC), through V4L2.
+
+mod controls;
+mod modes;
+mod settling;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nokhwa::NokhwaError;
+use nokhwa::utils::{
+    CameraFormat, CameraIndex, FrameFormat, RequestedFormat, RequestedFormatType,
+    buf_yuyv422_to_rgb,
+};
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::zune_core::bytestream::ZCursor;
+use zune_jpeg::zune_core::colorspace::ColorSpace;
+use zune_jpeg::zune_core::options::DecoderOptions;
+
+use crate::board::faults::Faults;
+use crate::board::permissions;
+use crate::camera::frame::{Frame, Pixels};
+use crate::config::CameraConfig;
+use crate::error::HardwareError;
+use crate::ports::Camera;
+use settling::{Exposure, ExposureMonitor};
+
+/// Formats that [`pixels`] decodes.
+const FORMATS: [FrameFormat; 2] = [FrameFormat::MJPEG, FrameFormat::YUYV];
+/// Frames to drop at the start of a stream: cameras may damage the first one.
+const UNRELIABLE_FRAMES: u32 = 1;
+/// Number of buffers that nokhwa's V4L2 backend gives to the driver.
+const BUFFERS: usize = 4;
+/// A frame that arrives faster than this was already waiting in a buffer.
+const BUFFERED_WITHIN: Duration = Duration::from_millis(1);
+
+/// A USB camera. It is opened for each picture, so it may be unplugged in between.
+pub(crate) struct UsbCamera {
+    config: CameraConfig,
+    device: PathBuf,
+    /// The open stream of a preview.
+    stream: Option<nokhwa::Camera>,
+}
+
+impl UsbCamera {
+    /// A camera that may still be missing. `faults` gets a probe that checks for it.
+    pub(crate) fn new(config: CameraConfig, faults: &Faults) -> Self {
+        let device = config.device.path();
+        faults.add_probe("camera", {
+            let device = device.clone();
+            move || index_of(&device).map(drop)
+        });
+        Self {
+            config,
+            device,
+            stream: None,
+        }
+    }
+
+    fn lost(&self, error: NokhwaError) -> HardwareError {
+        HardwareError::Lost {
+            part: "camera",
+            remedy: format!(
+                "check its USB cable and that no other program uses it, or {} ({})",
+                permissions::CAMERA.remedy(),
+                self.device.display()
+            ),
+            source: Some(error.into()),
+        }
+    }
+
+    /// Opens the camera in the best mode that it accepts.
+    fn open(&self) -> Result<nokhwa::Camera, HardwareError> {
+        let index = CameraIndex::Index(index_of(&self.device)?);
+        // The modes are known only after opening the camera in one of them.
+        let any = RequestedFormat::with_formats(RequestedFormatType::None, &FORMATS);
+        let mut camera = nokhwa::Camera::new(index, any).map_err(|error| self.lost(error))?;
+        let offered = camera
+            .compatible_camera_formats()
+            .map_err(|error| self.lost(error))?;
+        let mut rejection = None;
+        // Drivers list frame rates, such as 7.5, that they do not accept as listed.
+        for mode in modes::ranked(&offered, &self.config)? {
+            match set_mode(&mut camera, mode) {
+                Ok(()) => {
+                    log::debug!("camera in mode {mode}");
+                    return Ok(camera);
+                }
+                Err(error) => rejection = Some(error),
+            }
+        }
+        Err(self.lost(rejection.unwrap_or(NokhwaError::UnitializedError)))
+    }
+
+    /// Opens the camera with the configured settings, starts a stream and drops its first `frames`.
+    ///
+    /// nokhwa returns whole buffers without the length of the frame in them: in a reused buffer, the rest of an
+    /// older frame would complete a truncated one. The kernel clears new buffers, so a frame for analysis comes
+    /// from a new stream that has not reused any.
+    fn stream(&self, frames: u32) -> Result<nokhwa::Camera, HardwareError> {
+        let mut camera = self.open()?;
+        self.apply_controls(&mut camera)?;
+        self.restart(&mut camera, frames)?;
+        Ok(camera)
+    }
+
+    fn apply_controls(&self, camera: &mut nokhwa::Camera) -> Result<(), HardwareError> {
+        let offered = camera.camera_controls().map_err(|error| self.lost(error))?;
+        for (control, values) in controls::steps(&offered, &self.config)? {
+            let mut rejection = None;
+            for value in values {
+                rejection = camera.set_camera_control(control, value).err();
+                if rejection.is_none() {
+                    break;
+                }
+            }
+            if let Some(error) = rejection {
+                return Err(self.lost(error));
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops frames until the exposure has settled.
+    fn settle(&self, camera: &mut nokhwa::Camera) -> Result<(), HardwareError> {
+        let mut monitor = ExposureMonitor::new(self.config.settle_frames);
+        loop {
+            let format = camera.camera_format();
+            let buffer = camera.frame_raw().map_err(|error| self.lost(error))?;
+            // A damaged frame counts as a dark one.
+            let luma = mean_luma(format.format(), &buffer).unwrap_or(0.0);
+            match monitor.frame(luma) {
+                Exposure::Changing => {}
+                Exposure::Settled => return Ok(()),
+                Exposure::TimedOut => {
+                    return Err(HardwareError::ExposureNotSettled {
+                        frames: self.config.settle_frames,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Starts a new stream and drops its first frames.
+    fn restart(&self, camera: &mut nokhwa::Camera, frames: u32) -> Result<(), HardwareError> {
+        let mut start = || {
+            camera.stop_stream()?;
+            camera.open_stream()?;
+            for _ in 0..frames {
+                camera.frame_raw()?;
+            }
+            Ok(())
+        };
+        start().map_err(|error| self.lost(error))
+    }
+}
+
+impl Camera for UsbCamera {
+    fn capture(&mut self) -> Result<Frame, HardwareError> {
+        self.stop_preview();
+        let mut camera = self.stream(self.config.warm_up_frames)?;
+        if self.config.settle_frames > 0 {
+            self.settle(&mut camera)?;
+        }
+        self.restart(&mut camera, UNRELIABLE_FRAMES)?;
+        let mut take = || {
+            let format = camera.camera_format();
+            let buffer = camera.frame_raw().map_err(|error| self.lost(error))?;
+            pixels(format.format(), format.width(), format.height(), &buffer)
+        };
+        let earlier = take()?;
+        let captured_at = Instant::now();
+        Ok(Frame {
+            pixels: take()?,
+            captured_at,
+            earlier: Some(earlier),
+            source: self.device.display().to_string(),
+        })
+    }
+
+    fn preview(&mut self) -> Result<Pixels, HardwareError> {
+        // Put back below, but only if the camera answers.
+        let mut camera = match self.stream.take() {
+            Some(camera) => camera,
+            None => self.stream(UNRELIABLE_FRAMES)?,
+        };
+        let format = camera.camera_format();
+        // The buffers may still hold frames from the time of the last preview.
+        for _ in 0..BUFFERS {
+            let requested = Instant::now();
+            camera.frame_raw().map_err(|error| self.lost(error))?;
+            if requested.elapsed() >= BUFFERED_WITHIN {
+                break;
+            }
+        }
+        let buffer = camera.frame_raw().map_err(|error| self.lost(error))?;
+        let preview = pixels(format.format(), format.width(), format.height(), &buffer);
+        drop(buffer);
+        self.stream = Some(camera);
+        preview
+    }
+
+    fn stop_preview(&mut self) {
+        self.stream = None;
+    }
+
+    fn describe(&self) -> String {
+        format!("USB camera {}", self.device.display())
+    }
+}
+
+fn set_mode(camera: &mut nokhwa::Camera, mode: CameraFormat) -> Result<(), NokhwaError> {
+    if camera.camera_format() == mode {
+        return Ok(());
+    }
+    let exactly = RequestedFormatType::Exact(mode);
+    camera
+        .set_camera_requset(RequestedFormat::with_formats(exactly, &FORMATS))
+        .map(drop)
+}
+
+/// N of `/dev/videoN`, also through a link such as those in `/dev/v4l/by-id`.
+fn index_of(device: &Path) -> Result<u32, HardwareError> {
+    let unusable = |remedy: &str, source: Option<std::io::Error>| HardwareError::Open {
+        part: "camera",
+        at: device.display().to_string(),
+        remedy: remedy.into(),
+        source: source.map(Into::into),
+    };
+    let resolved = device.canonicalize().map_err(|error| {
+        unusable(
+            "plug it in, or set camera.device to a link in /dev/v4l/by-id",
+            Some(error),
+        )
+    })?;
+    resolved
+        .to_str()
+        .and_then(|path| path.strip_prefix("/dev/video"))
+        .and_then(|number| number.parse().ok())
+        .ok_or_else(|| unusable("set camera.device to /dev/videoN or a link to it", None))
+}
+
+/// Keeps JPEG as it is and converts raw frames to RGB.
+fn pixels(
+    format: FrameFormat,
+    width: u32,
+    height: u32,
+    bytes: &[u8],
+) -> Result<Pixels, HardwareError> {
+    let damaged = |reason: String| HardwareError::DamagedFrame { reason };
+    match format {
+        FrameFormat::MJPEG => {
+            let jpeg = whole_jpeg(bytes)
+                .ok_or_else(|| damaged("it does not begin and end like a JPEG".into()))?;
+            Ok(Pixels::Encoded(jpeg.to_vec()))
+        }
+        FrameFormat::YUYV => {
+            // The kernel clears buffers, so a row of zeros was never written: black has a luma of 16 and a
+            // chroma of 128 (ITU-R BT.601).
+            let mut rows = bytes.chunks((width as usize * 2).max(1));
+            if rows.any(|row| row.iter().all(|byte| *byte == 0)) {
+                return Err(damaged("some rows are missing".into()));
+            }
+            let mut data = vec![0; width as usize * height as usize * 3];
+            buf_yuyv422_to_rgb(bytes, &mut data, false)
+                .map_err(|error| damaged(error.to_string()))?;
+            Ok(Pixels::Rgb8 {
+                width,
+                height,
+                data,
+            })
+        }
+        other => Err(damaged(format!(
+            "{} bytes in the unexpected format {other} for {width}x{height} pixels",
+            bytes.len()
+        ))),
+    }
+}
+
+/// The JPEG from its start-of-image to its end-of-image marker, without the zeros that pad the buffer;
+/// `None` if a marker is missing.
+fn whole_jpeg(bytes: &[u8]) -> Option<&[u8]> {
+    let last = bytes.iter().rposition(|byte| *byte != 0)?;
+    let jpeg = &bytes[..=last];
+    (jpeg.starts_with(&[0xff, 0xd8]) && jpeg.ends_with(&[0xff, 0xd9])).then_some(jpeg)
+}
+
+/// Mean luma of a frame, 0.0 to 255.0; `None` if it is damaged.
+fn mean_luma(format: FrameFormat, bytes: &[u8]) -> Option<f32> {
+    let decoded;
+    let lumas: &[u8] = match format {
+        FrameFormat::MJPEG => {
+            let options = DecoderOptions::default().jpeg_set_out_colorspace(ColorSpace::Luma);
+            let jpeg = ZCursor::new(whole_jpeg(bytes)?);
+            decoded = JpegDecoder::new_with_options(jpeg, options).decode().ok()?;
+            &decoded
+        }
+        _ => bytes,
+    };
+    // In raw frames, every second byte is chroma.
+    let step = if format == FrameFormat::MJPEG { 1 } else { 2 };
+    let sum: u64 = lumas
+        .iter()
+        .step_by(step)
+        .map(|luma| u64::from(*luma))
+        .sum();
+    let count = lumas.len() / step;
+    (count > 0).then(|| sum as f32 / count as f32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::CameraDevice;
+
+    #[test]
+    fn only_complete_mjpeg_frames_are_accepted() {
+        let whole = [0xff, 0xd8, 1, 2, 0xff, 0xd9, 0, 0, 0];
+        assert_eq!(
+            pixels(FrameFormat::MJPEG, 2, 1, &whole).unwrap(),
+            Pixels::Encoded(whole[..6].to_vec())
+        );
+        let residue = [0xff, 0xd8, 0xff, 0xd9, 0, 7];
+        for cut in [&whole[..4], &[], &[0; 9], &whole[1..], &residue] {
+            assert!(pixels(FrameFormat::MJPEG, 2, 1, cut).is_err(), "{cut:?}");
+        }
+    }
+
+    #[test]
+    fn yuyv_becomes_rgb_by_bt_601() {
+        // ITU-R BT.601, limited range: white, black, and 75 % red (colour bars of EBU Tech 3280).
+        let frame = [235, 128, 16, 128, 65, 100, 65, 212];
+        let Pixels::Rgb8 { data, .. } = pixels(FrameFormat::YUYV, 4, 1, &frame).unwrap() else {
+            panic!("raw pixels");
+        };
+        let expected = [255, 255, 255, 0, 0, 0, 191, 0, 0, 191, 0, 0];
+        for (sample, value) in data.iter().zip(expected) {
+            assert!(sample.abs_diff(value) <= 1, "{data:?}");
+        }
+    }
+
+    #[test]
+    fn a_frame_without_its_last_rows_is_damaged() {
+        let row = [235, 128, 16, 128];
+        let whole = [row, row].concat();
+        assert!(pixels(FrameFormat::YUYV, 2, 2, &whole).is_ok());
+        let cut = [row, [0; 4]].concat();
+        assert!(pixels(FrameFormat::YUYV, 2, 2, &cut).is_err());
+    }
+
+    #[test]
+    fn frames_of_the_wrong_size_are_damaged() {
+        assert!(pixels(FrameFormat::YUYV, 4, 1, &[0; 7]).is_err());
+        assert!(pixels(FrameFormat::YUYV, 4, 2, &[0; 8]).is_err());
+        assert!(
+            pixels(FrameFormat::NV12, 2, 2, &[0; 6]).is_err(),
+            "not negotiated"
+        );
+    }
+
+    #[test]
+    fn the_mean_luma_of_jpeg_and_raw_frames() {
+        let jpeg = include_bytes!("../../../fields/field01_1.jpg");
+        let image = image::load_from_memory(jpeg).unwrap().to_rgb8();
+        // JFIF: luma by ITU-R BT.601, full range.
+        let lumas = image.pixels().map(|pixel| {
+            let [red, green, blue] = pixel.0.map(f64::from);
+            0.299 * red + 0.587 * green + 0.114 * blue
+        });
+        let expected = lumas.sum::<f64>() / f64::from(image.width() * image.height());
+        let luma = f64::from(mean_luma(FrameFormat::MJPEG, jpeg).unwrap());
+        assert!((luma - expected).abs() < 0.5, "{luma}, expected {expected}");
+        assert_eq!(mean_luma(FrameFormat::MJPEG, &jpeg[..99]), None);
+        assert_eq!(mean_luma(FrameFormat::YUYV, &[10, 0, 30, 255]), Some(20.0));
+        assert_eq!(mean_luma(FrameFormat::YUYV, &[]), None);
+    }
+
+    #[test]
+    fn a_missing_camera_is_a_fault_before_the_first_press() {
+        let faults = Faults::default();
+        let config = CameraConfig {
+            device: CameraDevice::Path("/dev/v4l/by-id/absent".into()),
+            ..CameraConfig::default()
+        };
+        let mut camera = UsbCamera::new(config, &faults);
+        let fault = faults.check().pop().unwrap();
+        assert!(fault.contains("camera at /dev/v4l/by-id/absent"), "{fault}");
+        assert!(matches!(camera.capture(), Err(HardwareError::Open { .. })));
+    }
+
+    #[test]
+    fn the_error_of_a_missing_camera_names_its_device() {
+        let error = index_of(Path::new("/dev/v4l/by-id/absent")).unwrap_err();
+        assert!(error.to_string().contains("/dev/v4l/by-id/absent"));
+        assert!(index_of(Path::new("/dev/null")).is_err());
+    }
+}

@@ -1,0 +1,129 @@
+//! The input contract: how an image becomes a network's input tensor.
+
+use serde::{Deserialize, Serialize};
+
+use crate::validation::{FieldError, check_between, check_positive};
+
+/// Smallest and largest side of a network's input, in pixels.
+const SIDES: std::ops::RangeInclusive<u32> = 8..=2048;
+
+/// How an image becomes the network's input tensor: decode to RGB, resize to `width × height`
+/// without keeping the aspect ratio, then compute `(sample × scale − mean) / std` per channel.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InputContract {
+    /// Pixels per row of the network's input.
+    pub width: u32,
+    /// Rows of the network's input.
+    pub height: u32,
+    /// Order of the channels in the tensor.
+    pub channels: ChannelOrder,
+    /// Order of the axes in the tensor.
+    pub layout: Layout,
+    /// How the image is resized.
+    pub resize: ResizeFilter,
+    /// Factor applied to each 8-bit sample first.
+    pub scale: f32,
+    /// Subtracted after scaling; one value per channel, in tensor order.
+    pub mean: [f32; 3],
+    /// Divides last; one value per channel, in tensor order.
+    pub std: [f32; 3],
+}
+
+impl InputContract {
+    /// Shape of the input tensor.
+    pub fn shape(&self) -> [usize; 4] {
+        let (width, height) = (self.width as usize, self.height as usize);
+        match self.layout {
+            Layout::Nchw => [1, 3, height, width],
+            Layout::Nhwc => [1, height, width, 3],
+        }
+    }
+
+    /// Factor by which width and height of a JPEG are reduced while it is decoded: 1, 2, 4 or 8.
+    ///
+    /// The decoder computes means of 2×2, 4×4 or 8×8 pixels faster than the pixels themselves, and an
+    /// area filter averages them anyway. The factor is the largest for which the contract has the area
+    /// filter, both sides are multiples of the factor, the reduced image's shorter side is at least twice
+    /// the longer side of the network's input, and its longer side is at least
+    /// [`InputContract::MIN_REDUCED_SIDE`].
+    pub fn reduction(&self, width: u32, height: u32) -> u32 {
+        if self.resize != ResizeFilter::Area {
+            return 1;
+        }
+        let min_shorter = self.width.max(self.height).saturating_mul(2);
+        let leaves_enough = |by: &u32| {
+            width.is_multiple_of(*by)
+                && height.is_multiple_of(*by)
+                && width.min(height) / by >= min_shorter
+                && width.max(height) / by >= Self::MIN_REDUCED_SIDE
+        };
+        [8, 4, 2].into_iter().find(leaves_enough).unwrap_or(1)
+    }
+
+    /// Smallest longer side of a reduced image, in pixels: the quality gate measures on copies of half
+    /// that size.
+    pub const MIN_REDUCED_SIDE: u32 = 1024;
+
+    /// The tensor's value for an 8-bit sample of a channel, which is counted in tensor order.
+    ///
+    /// # Panics
+    /// If `channel` is not 0, 1 or 2.
+    pub fn normalise(&self, channel: usize, sample: u8) -> f32 {
+        (f32::from(sample) * self.scale - self.mean[channel]) / self.std[channel]
+    }
+
+    /// Refuses invalid values.
+    pub(crate) fn check(&self) -> Result<(), FieldError> {
+        check_between("input.width", self.width, SIDES)?;
+        check_between("input.height", self.height, SIDES)?;
+        check_positive("input.scale", self.scale)?;
+        for (channel, (mean, std)) in self.mean.iter().zip(self.std).enumerate() {
+            if !mean.is_finite() {
+                return Err(FieldError::invalid(
+                    format!("input.mean[{channel}]"),
+                    format!("must be finite, it is {mean}"),
+                ));
+            }
+            let extremes = [0, u8::MAX].map(|sample| self.normalise(channel, sample));
+            if !(std > 0.0 && std.is_finite() && extremes.iter().all(|value| value.is_finite())) {
+                return Err(FieldError::invalid(
+                    format!("input.std[{channel}]"),
+                    format!("must be above 0 and large enough to divide by, it is {std}"),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Order of the colour channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChannelOrder {
+    /// Red first.
+    Rgb,
+    /// Blue first, as OpenCV reads images.
+    Bgr,
+}
+
+/// Order of the tensor's axes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Layout {
+    /// Batch, channel, row, column.
+    Nchw,
+    /// Batch, row, column, channel.
+    Nhwc,
+}
+
+/// How an image is resized to the network's input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ResizeFilter {
+    /// Mean over the area that falls on each output pixel; no aliasing when shrinking
+    /// (OpenCV's `INTER_AREA`).
+    Area,
+    /// Four neighbours whatever the scale; aliases when shrinking (OpenCV's `INTER_LINEAR`).
+    Bilinear,
+}

@@ -1,0 +1,89 @@
+//! Decoding of image files from untrusted sources.
+//!
+//! The format (JPEG, PNG, BMP or TIFF) is recognised by the contents, never by the file's name. Images
+//! are refused if they are truncated, have transparent pixels, or have no defined RGB values (CMYK,
+//! floating point). Grey becomes RGB with equal channels; of 16-bit samples the upper 8 bits are kept.
+//! The EXIF orientation is applied, as OpenCV and image viewers do, so that the analysed image is the
+//! one that people see.
+
+mod jpeg;
+mod limits;
+mod lossless;
+mod picture;
+mod refusal;
+
+use std::path::Path;
+
+use image::{ImageFormat, RgbImage};
+
+pub use limits::Limits;
+pub use picture::Picture;
+
+use self::refusal::refuse;
+use crate::error::ArtifactError;
+use crate::files::read_bounded;
+use crate::image::contract::InputContract;
+
+/// Decodes a JPEG, PNG, BMP or TIFF; of several pages, the first.
+///
+/// # Errors
+/// [`ArtifactError::Image`] if the bytes are not a complete image within the limits.
+pub fn decode(bytes: &[u8], limits: &Limits) -> Result<RgbImage, ArtifactError> {
+    Ok(decode_for(None, bytes, limits)?.image)
+}
+
+/// Decodes an image for a network: a JPEG is [reduced](InputContract::reduction) as far as the contract
+/// allows, which saves time. Without a contract it is not reduced. Training and analysis both use this
+/// function, so that they see the same pixels.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_for(
+    contract: Option<&InputContract>,
+    bytes: &[u8],
+    limits: &Limits,
+) -> Result<Picture, ArtifactError> {
+    limits.check_bytes(bytes.len())?;
+    match image::guess_format(bytes) {
+        Ok(ImageFormat::Jpeg) => jpeg::decode(bytes, limits, contract),
+        Ok(format @ (ImageFormat::Png | ImageFormat::Bmp | ImageFormat::Tiff)) => {
+            lossless::decode(bytes, format, limits).map(Into::into)
+        }
+        Ok(other) => Err(refuse(
+            format!("{other:?} files are not supported"),
+            "save it as JPEG, PNG, BMP or TIFF",
+        )),
+        Err(_) => Err(refuse(
+            "the contents are not in a known image format",
+            "use a JPEG, PNG, BMP or TIFF",
+        )),
+    }
+}
+
+/// Reads and decodes an image file; never reads more bytes than the limits allow.
+///
+/// # Errors
+/// As [`read_bytes`] and [`decode`].
+pub fn read(path: &Path, limits: &Limits) -> Result<RgbImage, ArtifactError> {
+    decode(&read_bytes(path, limits)?, limits)
+}
+
+/// Reads an image file without decoding it; never reads more bytes than the limits allow.
+///
+/// # Errors
+/// [`ArtifactError::Unreadable`] if it is not a readable, regular file within the limits.
+pub fn read_bytes(path: &Path, limits: &Limits) -> Result<Vec<u8>, ArtifactError> {
+    read_bounded(path, limits.max_bytes).map_err(|source| {
+        let remedy = match source.kind() {
+            std::io::ErrorKind::NotFound => "check the path",
+            std::io::ErrorKind::PermissionDenied => "check its permissions",
+            std::io::ErrorKind::FileTooLarge => "use a smaller file",
+            _ => "use an image file",
+        };
+        ArtifactError::Unreadable {
+            path: path.into(),
+            remedy: remedy.into(),
+            source,
+        }
+    })
+}

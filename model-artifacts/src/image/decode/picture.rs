@@ -1,0 +1,22 @@
+//! A decoded image.
+
+use image::RgbImage;
+
+/// An image as it is analysed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Picture {
+    /// The pixels, possibly [reduced](crate::InputContract::reduction).
+    pub image: RgbImage,
+    /// Width and height before the reduction, in pixels.
+    pub original_size: (u32, u32),
+}
+
+impl From<RgbImage> for Picture {
+    /// An image that is not reduced.
+    fn from(image: RgbImage) -> Self {
+        Self {
+            original_size: image.dimensions(),
+            image,
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! From what a network says to a verdict on a field or a slide.
+
+pub(crate) mod decision;
+pub(crate) mod domain;
+pub(crate) mod evidence;
+pub(crate) mod overlay;
+pub(crate) mod slide;
+pub(crate) mod verdict;

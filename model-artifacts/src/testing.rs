@@ -1,0 +1,75 @@
+//! What the tests of several crates share: skipping, and the files that tests compare with.
+//!
+//! Available with the feature `test-support`.
+
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+
+/// With the value `all`, a test that cannot run fails instead of being skipped.
+const REQUIRE: &str = "SMEARSCOPE_REQUIRE";
+/// Names a folder of real micrographs (JPEG files), which are not part of the repository.
+const MICROGRAPHS: &str = "SMEARSCOPE_MICROGRAPHS";
+
+/// Reports that a test cannot run here, and why. The caller returns from the test afterwards.
+///
+/// # Panics
+/// If the environment variable `SMEARSCOPE_REQUIRE` is `all`.
+pub fn skip(reason: impl Display) {
+    assert!(
+        std::env::var_os(REQUIRE).is_none_or(|required| required != "all"),
+        "this test cannot run, and {REQUIRE} is `all`: {reason}"
+    );
+    eprintln!("skipped: {reason}");
+}
+
+/// The real micrographs in the folder that `SMEARSCOPE_MICROGRAPHS` names, sorted by name; if there
+/// are none, [skips](skip) and returns an empty list.
+///
+/// # Panics
+/// As [`skip`].
+pub fn micrographs() -> Vec<PathBuf> {
+    let Some(folder) = std::env::var_os(MICROGRAPHS).map(PathBuf::from) else {
+        skip(format_args!(
+            "{MICROGRAPHS} is not set; set it to a folder of micrographs"
+        ));
+        return Vec::new();
+    };
+    let paths = jpegs_in(&folder);
+    if paths.is_empty() {
+        skip(format_args!(
+            "{MICROGRAPHS}: {} contains no *.jpg files",
+            folder.display()
+        ));
+    }
+    paths
+}
+
+/// The `*.jpg` files of a folder, sorted by name; none if the folder cannot be read.
+pub fn jpegs_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = folder.read_dir().into_iter().flatten().flatten();
+    let mut paths: Vec<PathBuf> = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "jpg"))
+        .collect();
+    paths.sort();
+    paths
+}
+
+/// A program of the Python environment that `scripts/setup --python` installs into the repository,
+/// such as `python`; if it is missing, [skips](skip) and returns `None`.
+///
+/// # Panics
+/// As [`skip`].
+pub fn venv(program: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../.venv/bin")
+        .join(program);
+    if path.exists() {
+        return Some(path);
+    }
+    skip(format_args!(
+        "{} is missing; run scripts/setup --python",
+        path.display()
+    ));
+    None
+}
