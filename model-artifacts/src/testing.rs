@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// With the value `all`, a test that cannot run fails instead of being skipped.
 const REQUIRE: &str = "SMEARSCOPE_REQUIRE";
-/// Names a folder of real micrographs (JPEG files), which are not part of the repository.
+/// Names a folder of collections of real micrographs, which are not part of the repository.
 const MICROGRAPHS: &str = "SMEARSCOPE_MICROGRAPHS";
 
 /// Reports that a test cannot run here, and why. The caller returns from the test afterwards.
@@ -22,15 +22,15 @@ pub fn skip(reason: impl Display) {
     eprintln!("skipped: {reason}");
 }
 
-/// The real micrographs in the folder that `SMEARSCOPE_MICROGRAPHS` names, sorted by name; if there
-/// are none, [skips](skip) and returns an empty list.
+/// The fields of the BCCD collection, the JPEG files in the folder `bccd` of the one that `SMEARSCOPE_MICROGRAPHS` names,
+/// sorted by name; if there are none, [skips](skip) and returns an empty list.
 ///
 /// # Panics
 /// As [`skip`].
 pub fn micrographs() -> Vec<PathBuf> {
-    let Some(folder) = std::env::var_os(MICROGRAPHS).map(PathBuf::from) else {
+    let Some(folder) = std::env::var_os(MICROGRAPHS).map(|folder| Path::new(&folder).join("bccd")) else {
         skip(format_args!(
-            "{MICROGRAPHS} is not set; set it to a folder of micrographs"
+            "{MICROGRAPHS} is not set; set it to a folder that contains the collection bccd"
         ));
         return Vec::new();
     };

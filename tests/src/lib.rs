@@ -1,38 +1,24 @@
 //! End-to-end tests that start the real binaries.
 //!
-//! One module a subject. What the tests share is in `bench_top`.
+//! One room for each part of the project, and in it one module for each subject. What rooms share
+//! is in `support`. [`architecture`] checks the modules of all crates.
 
-#![cfg(test)]
-mod bench_top;
-mod browser;
-mod classify;
-mod configuration;
-mod datasets;
-mod hostile;
+#[cfg(test)]
+mod appliance;
+pub mod architecture;
+#[cfg(test)]
+mod cli;
+#[cfg(test)]
+mod compatibility;
+#[cfg(test)]
+mod endurance;
+#[cfg(test)]
 mod http;
-mod http_access;
-mod http_bench;
-mod http_contract;
-mod http_images;
-mod http_records;
-mod machine;
-mod mock_bench;
-mod models;
-mod mosquitto;
+#[cfg(test)]
 mod mqtt;
-mod package;
-mod page;
-mod power_cut;
-mod press;
-mod records;
-mod screens;
-mod selftest;
-mod service;
-mod small_disk;
-mod soak;
-mod stand_ins;
-mod stick;
+#[cfg(test)]
+mod packaging;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
 mod trainer;
-mod training;
-mod viewfinder;
-mod virtual_bench;

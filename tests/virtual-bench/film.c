@@ -1,9 +1,9 @@
 /*
- * Shows a JPEG to whoever looks through a v4l2loopback device, ten times a second:
+ * Writes a JPEG to a v4l2loopback device ten times a second:
  *
  *     film DEVICE WIDTH HEIGHT FILE
  *
- * The file is read anew for each frame, so that another may take its place.
+ * Reads the file again for each frame, so that another can replace it.
  */
 #include <err.h>
 #include <fcntl.h>
@@ -47,7 +47,7 @@ int main(int argc, char **argv)
 	format.fmt.pix.height = atoi(argv[3]);
 	format.fmt.pix.pixelformat = V4L2_PIX_FMT_MJPEG;
 	format.fmt.pix.field = V4L2_FIELD_NONE;
-	/* As many bytes as raw pixels would take are enough for any JPEG. */
+	/* A JPEG never needs more bytes than the raw pixels. */
 	format.fmt.pix.sizeimage = format.fmt.pix.width * format.fmt.pix.height * 2;
 	if (ioctl(device, VIDIOC_S_FMT, &format) < 0)
 		err(1, "%s", argv[1]);

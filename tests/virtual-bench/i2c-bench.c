@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0
 /*
- * An I2C bus, /dev/i2c-1, with one device that takes whatever is written to it.
+ * An I2C bus, /dev/i2c-1, with one device that accepts every write.
  *
  * In debugfs, i2c-bench/written holds each message as two bytes of its length, the lower one first, and
  * its bytes. While i2c-bench/nak is Y, nothing is acknowledged, as if the device were unplugged.
@@ -12,13 +12,13 @@
 #include <linux/vmalloc.h>
 
 #define ADDRESS 0x3c
-/* Hours of pictures. */
+/* Enough for hours of pictures. */
 #define CAPACITY (16 << 20)
 
 static u8 *written;
 static size_t length;
 static bool nak;
-/* Guards written and length; the core lets one transfer at a time in, but readers come any time. */
+/* Guards written and length: the core serialises transfers, but not readers. */
 static DEFINE_MUTEX(lock);
 static struct dentry *folder;
 
@@ -26,7 +26,7 @@ static int take(const struct i2c_msg *message)
 {
 	if (nak || message->addr != ADDRESS)
 		return -ENXIO;
-	/* The device has nothing to say. */
+	/* The device supports no reads. */
 	if (message->flags & I2C_M_RD)
 		return -EOPNOTSUPP;
 	if (CAPACITY - length < 2 + message->len)

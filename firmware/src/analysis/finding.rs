@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::analysis::analyst::Analysis;
 use crate::analysis::slide::SlideSummary;
+use crate::analysis::verdict::{Reason, Verdict};
 
 /// What a frame gave: a field of view, and where its slide stands with it.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +17,33 @@ pub struct Finding {
     pub slide: SlideSummary,
     /// Whether it was recorded.
     pub saved: SaveOutcome,
+}
+
+/// The verdict that screen, LEDs and page show after a capture.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Shown {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Calibrated probability of the positive class; `None` without one.
+    pub probability: Option<f32>,
+}
+
+impl Finding {
+    /// The verdict that is shown: the slide's, except that a field that was not recorded or that the quality gate
+    /// refused makes it inconclusive, because the operator must take it again.
+    pub fn shown(&self) -> Shown {
+        let (verdict, probability) = if self.saved == SaveOutcome::NotSaved {
+            (Verdict::Inconclusive(Reason::NotSaved), None)
+        } else if self.field.log_odds.is_none() {
+            (self.field.verdict, None)
+        } else {
+            (self.slide.verdict, self.slide.probability)
+        };
+        Shown {
+            verdict,
+            probability,
+        }
+    }
 }
 
 /// Whether a field was recorded, with its picture.

@@ -26,6 +26,8 @@ pub enum Reason {
     Undecided,
     /// The slide needs so many fields more.
     TooFewFields(u32),
+    /// The field could not be recorded, so it does not count.
+    NotSaved,
 }
 
 impl Verdict {
@@ -63,6 +65,7 @@ impl Reason {
             Self::Quality(problem) => problem.hint(),
             Self::Undecided => "try another field",
             Self::TooFewFields(_) => "add fields of this slide",
+            Self::NotSaved => "check the disk, then take it again",
         }
     }
 }
@@ -74,6 +77,7 @@ impl fmt::Display for Reason {
             Self::Undecided => f.write_str("the model is not sure"),
             Self::TooFewFields(1) => f.write_str("one field too few"),
             Self::TooFewFields(missing) => write!(f, "{missing} fields too few"),
+            Self::NotSaved => f.write_str("not saved, does not count"),
         }
     }
 }

@@ -75,10 +75,6 @@ pub fn lights(state: &State) -> LedPatterns {
         State::Again(last) => last,
         state => state,
     };
-    let verdict = match state {
-        State::Verdict(finding) => Some(shown_verdict(finding)),
-        _ => None,
-    };
     let (red, amber, green) = match state {
         State::Starting => (LedPattern::Off, LedPattern::Blink, LedPattern::Blink),
         State::SelfTest(_) => (LedPattern::On, LedPattern::On, LedPattern::On),
@@ -88,25 +84,14 @@ pub fn lights(state: &State) -> LedPatterns {
         State::SlideClosed(_) => (LedPattern::Off, LedPattern::Breathe, LedPattern::Breathe),
         State::SwitchingOff { .. } => (LedPattern::Breathe, LedPattern::Off, LedPattern::Off),
         State::Fault(_) => (LedPattern::Blink, LedPattern::Off, LedPattern::Off),
-        State::Verdict(finding) if finding.saved == SaveOutcome::NotSaved => {
-            (LedPattern::Off, LedPattern::On, LedPattern::Off)
-        }
-        State::Verdict(_) | State::Again(_) | State::Off => match verdict {
-            Some(Verdict::Positive) => (LedPattern::On, LedPattern::Off, LedPattern::Off),
-            Some(Verdict::Negative) => (LedPattern::Off, LedPattern::Off, LedPattern::Blink),
-            Some(Verdict::Inconclusive(_)) => (LedPattern::Off, LedPattern::On, LedPattern::Off),
-            None => (LedPattern::Off, LedPattern::Off, LedPattern::Off),
+        State::Verdict(finding) => match finding.shown().verdict {
+            Verdict::Positive => (LedPattern::On, LedPattern::Off, LedPattern::Off),
+            Verdict::Negative => (LedPattern::Off, LedPattern::Off, LedPattern::Blink),
+            Verdict::Inconclusive(_) => (LedPattern::Off, LedPattern::On, LedPattern::Off),
         },
+        State::Again(_) | State::Off => (LedPattern::Off, LedPattern::Off, LedPattern::Off),
     };
     LedPatterns { red, amber, green }
-}
-
-/// The slide's, but for a field that was refused: whoever took it must take another.
-fn shown_verdict(finding: &Finding) -> Verdict {
-    match finding.field.log_odds {
-        Some(_) => finding.slide.verdict,
-        None => finding.field.verdict,
-    }
 }
 
 impl View<'_> {
@@ -189,7 +174,7 @@ fn fields(count: u32) -> String {
 
 fn verdict(page: &mut Page, finding: &Finding, again: &str) {
     let (field, slide) = (&finding.field, &finding.slide);
-    let shown = shown_verdict(finding);
+    let shown = finding.shown();
     let place = format!("{again}slide {}, {}", slide.slide, fields(slide.fields));
     if finding.saved == SaveOutcome::NotSaved {
         // No verdict: that of the slide is the one from before.
@@ -204,15 +189,14 @@ fn verdict(page: &mut Page, finding: &Finding, again: &str) {
         return;
     }
     let mut lines = Vec::new();
-    if let Some(reason) = shown.reason() {
+    if let Some(reason) = shown.verdict.reason() {
         lines.extend([reason.to_string(), reason.hint().to_owned()]);
-        let is_judged = field.log_odds.is_some();
-        lines.extend(slide.probability.filter(|_| is_judged).map(percentage));
+        lines.extend(shown.probability.map(percentage));
         lines.push(place);
         page.large("INCONCLUSIVE", None, &lines);
         return;
     }
-    lines.extend(slide.probability.map(percentage));
+    lines.extend(shown.probability.map(percentage));
     lines.push(place);
     if slide.fields > 1 {
         // One number each for the slide and for what was just looked at.
@@ -222,7 +206,7 @@ fn verdict(page: &mut Page, finding: &Finding, again: &str) {
                 .map(|p| format!("last field {}", percent(p))),
         );
     }
-    page.large(word(shown), slide.probability, &lines);
+    page.large(word(shown.verdict), shown.probability, &lines);
 }
 
 fn closed(page: &mut Page, standing: &SlideSummary, again: &str) {

@@ -4,6 +4,9 @@ use std::time::{Duration, Instant};
 
 use smearscope_hardware::Frame;
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use crate::analysis::finding::Finding;
 use crate::analysis::slide::SlideSummary;
 
@@ -40,11 +43,11 @@ pub enum State {
 }
 
 /// The result of the self-test.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct SelfTest {
-    /// Whether all checks passed. Missing parts do not count: they may come back, and are shown as a fault.
+    /// Whether all checks passed. Missing parts of the board do not count: they may come back, and a fault names them.
     pub passed: bool,
-    /// One line per check, failures first.
+    /// One line for each check; failures come first.
     pub lines: Vec<String>,
 }
 

@@ -56,6 +56,16 @@ pub struct Mqtt {
     pub discovery: Option<String>,
 }
 
+impl Mqtt {
+    /// Names the broker and the topics in the table of deliveries.
+    pub(crate) fn destination(&self) -> String {
+        format!(
+            "mqtt://{}:{}/{}/{}",
+            self.broker.host, self.broker.port, self.prefix, self.device
+        )
+    }
+}
+
 impl RawMqtt {
     /// Checks every value; `None` if no broker is named.
     pub(crate) fn validate(self) -> Result<Option<Mqtt>> {

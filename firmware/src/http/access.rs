@@ -1,48 +1,44 @@
-//! Who may ask for what.
+//! Authentication and authorization.
 //!
-//! - The header `Host` must be an address or a name of this machine: a page that had its own name point here
-//!   (DNS rebinding) is refused.
-//! - A request that a page of another site made is refused, whatever it asks for; so is one that says nothing
-//!   about where it comes from but that it is cross-site.
-//! - On loopback nobody needs a token, unless the request came through a proxy. Elsewhere everybody does, but for
-//!   the health of the appliance and the files of the page.
-//! - Whoever fails too often waits.
+//! - The header `Host` must be an address or a name of this machine, which defeats DNS rebinding.
+//! - Cross-site requests from browsers are refused, whatever they ask for.
+//! - Requests on loopback need no token unless they came through a proxy. All others do, except for health checks
+//!   and the page's files.
+//! - After too many wrong tokens, an address must wait.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use axum::extract::{Extension, Request, State};
-use axum::http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, FORWARDED, HOST, ORIGIN,
-    REFERRER_POLICY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
-};
+use axum::http::header::{AUTHORIZATION, FORWARDED, HOST, ORIGIN, WWW_AUTHENTICATE};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::config::http::HttpSettings;
-use crate::http::Context;
 use crate::http::page;
 use crate::http::problem::Problem;
 use crate::http::tokens::{Role, Tokens};
 
-/// Wrong tokens that an address may send at once; after that, one each so many seconds.
-const FAILURES: f64 = 10.0;
-const FORGIVEN_S: f64 = 10.0;
-/// Addresses that are remembered for that.
-const REMEMBERED: usize = 1024;
+/// Wrong tokens that an address may send in a burst.
+const MAX_FAILURES: f64 = 10.0;
+/// Seconds after which one wrong token is forgiven.
+const FORGIVE_S: f64 = 10.0;
+/// Addresses whose wrong tokens are counted.
+const MAX_PEERS: usize = 1024;
 
-/// Who is asked, and what must be known for it.
+/// The access rules, and the recent failures.
 pub(crate) struct Access {
     needs_token: bool,
-    /// Names of this machine, beside its addresses.
+    /// Host names of this machine.
     names: Vec<String>,
-    /// Proxies whose requests to `/Inference` need no token.
+    /// Proxies that may post to `/Inference` without a token.
     inference_from: Vec<IpAddr>,
     tokens: Option<Tokens>,
+    /// Wrong tokens by address: how many are not forgiven yet, and when the last one came.
     failures: Mutex<HashMap<IpAddr, (f64, Instant)>>,
 }
 
@@ -61,7 +57,7 @@ impl Access {
         }
     }
 
-    /// Whether it may be answered.
+    /// Decides whether a request is allowed.
     fn check(&self, peer: IpAddr, request: &Request) -> Result<(), Problem> {
         let headers = request.headers();
         let host = self.host(request)?;
@@ -78,7 +74,7 @@ impl Access {
         }
         let needed = match *request.method() {
             Method::GET | Method::HEAD | Method::OPTIONS => Role::Viewer,
-            // A query may ask to keep the image.
+            // A query may ask to store the image.
             _ if path == "/v1/classify" && request.uri().query().is_none() => Role::Viewer,
             _ if path == "/Inference" => Role::Viewer,
             _ => Role::Operator,
@@ -87,12 +83,12 @@ impl Access {
             role if role >= needed => Ok(()),
             _ => Err(Problem::new(
                 StatusCode::FORBIDDEN,
-                "this token may only look; use one of the role operator",
+                "this token may only view; use an operator token",
             )),
         }
     }
 
-    /// What the request calls this machine.
+    /// The host that the request is addressed to, if it is this machine.
     fn host(&self, request: &Request) -> Result<Authority, Problem> {
         let host = request
             .headers()
@@ -102,7 +98,7 @@ impl Access {
         let Some(host) = host else {
             return Err(Problem::new(
                 StatusCode::BAD_REQUEST,
-                "the header Host is missing or is no name; send the name of the appliance",
+                "the header Host is missing or invalid; send the name of the appliance",
             ));
         };
         let name = host.host().trim_matches(['[', ']']);
@@ -116,10 +112,11 @@ impl Access {
         }
         Err(Problem::new(
             StatusCode::MISDIRECTED_REQUEST,
-            "the appliance has no such name; use its address, or add the name to http.names",
+            "this is not a name of the appliance; use its address, or add the name to http.names",
         ))
     }
 
+    /// The role of the request's token.
     fn role(&self, peer: IpAddr, headers: &HeaderMap) -> Result<Role, Problem> {
         let unknown = |detail: &str| {
             Err(Problem::new(StatusCode::UNAUTHORIZED, detail).with(
@@ -133,11 +130,11 @@ impl Access {
         });
         let Some(token) = token else {
             return unknown(
-                "send a token as `Authorization: Bearer TOKEN`; `smearscope token new` makes one",
+                "send a token as `Authorization: Bearer TOKEN`; `smearscope token new` creates one",
             );
         };
         if let Some(seconds) = self.must_wait(peer) {
-            let detail = "too many wrong tokens came from this address; wait";
+            let detail = "too many wrong tokens from this address; wait";
             return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(seconds));
         }
         let role = match &self.tokens {
@@ -147,29 +144,29 @@ impl Access {
             None => None,
         };
         if role.is_none() {
-            self.failed(peer);
+            self.count_failure(peer);
         }
         role.map_or_else(
-            || unknown("this token is not known; `smearscope token new` makes another"),
+            || unknown("unknown token; `smearscope token new` creates one"),
             Ok,
         )
     }
 
-    /// Seconds until another token of this address is looked at, if it must wait.
+    /// Seconds until the next token from this address is checked, if it must wait.
     fn must_wait(&self, peer: IpAddr) -> Option<u32> {
         let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         let left = failures.get(&peer).map_or(0.0, |failed| remaining(*failed));
-        let wait = (left - FAILURES + 1.0) * FORGIVEN_S;
+        let wait = (left - MAX_FAILURES + 1.0) * FORGIVE_S;
         (wait > 0.0).then_some(wait.ceil() as u32)
     }
 
-    fn failed(&self, peer: IpAddr) {
+    fn count_failure(&self, peer: IpAddr) {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        if failures.len() >= REMEMBERED {
+        if failures.len() >= MAX_PEERS {
             failures.retain(|_, failed| remaining(*failed) > 0.0);
         }
-        if failures.len() >= REMEMBERED && !failures.contains_key(&peer) {
-            // So many at once are one attack. A token is not guessed even so.
+        if failures.len() >= MAX_PEERS && !failures.contains_key(&peer) {
+            // That many addresses at once are one attack; tokens cannot be guessed even so.
             failures.clear();
         }
         let count = failures.get(&peer).map_or(0.0, |failed| remaining(*failed));
@@ -178,12 +175,12 @@ impl Access {
     }
 }
 
-/// Failures that are not forgiven yet.
+/// Wrong tokens that are not forgiven yet.
 fn remaining((count, last): (f64, Instant)) -> f64 {
-    (count - last.elapsed().as_secs_f64() / FORGIVEN_S).max(0.0)
+    (count - last.elapsed().as_secs_f64() / FORGIVE_S).max(0.0)
 }
 
-/// Names of this machine, beside its addresses.
+/// Host names of this machine.
 pub(crate) fn names(settings: &HttpSettings) -> Vec<String> {
     let mut names = vec!["localhost".to_owned()];
     if let Ok(host) = rustix::system::uname().nodename().to_str() {
@@ -193,7 +190,7 @@ pub(crate) fn names(settings: &HttpSettings) -> Vec<String> {
     names
 }
 
-/// Whether it came through a proxy, and may be anybody's.
+/// Whether the request came through a proxy, so that its sender is unknown.
 fn is_forwarded(headers: &HeaderMap) -> bool {
     [
         FORWARDED,
@@ -204,7 +201,7 @@ fn is_forwarded(headers: &HeaderMap) -> bool {
     .any(|name| headers.contains_key(name))
 }
 
-/// Refuses what a page of another site asked for. Programs send neither header.
+/// Refuses requests from pages of other sites. Other programs send neither `Origin` nor `Sec-Fetch-Site`.
 fn same_origin(headers: &HeaderMap, method: &Method, host: &Authority) -> Result<(), Problem> {
     let is_own = |origin: &HeaderValue| {
         let origin = origin.to_str().unwrap_or_default();
@@ -221,54 +218,23 @@ fn same_origin(headers: &HeaderMap, method: &Method, host: &Authority) -> Result
     if is_foreign {
         return Err(Problem::new(
             StatusCode::FORBIDDEN,
-            "pages of other sites may ask for nothing here",
+            "requests from pages of other sites are refused",
         ));
     }
     Ok(())
 }
 
-/// Lets through what may be answered.
+/// Middleware that refuses requests without permission.
 pub(crate) async fn guard(
-    State(context): State<Context>,
+    State(access): State<Arc<Access>>,
     Extension(Peer(peer)): Extension<Peer>,
     request: Request,
     next: Next,
 ) -> Response {
-    match context.access.check(peer, &request) {
+    match access.check(peer, &request) {
         Ok(()) => next.run(request).await,
         Err(problem) => problem.into_response(),
     }
-}
-
-/// Marks an answer that will always be the same, so that it may be kept.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Immutable;
-
-/// What every answer says to browsers, unless it says something of its own.
-pub(crate) async fn hardened(mut response: Response) -> Response {
-    let keeping = match response.extensions().get() {
-        Some(Immutable) => "private, max-age=31536000, immutable",
-        None => "no-store",
-    };
-    let headers = response.headers_mut();
-    for (name, value) in [
-        (
-            CONTENT_SECURITY_POLICY,
-            "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-        ),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (REFERRER_POLICY, "no-referrer"),
-        (CACHE_CONTROL, keeping),
-        (
-            HeaderName::from_static("cross-origin-resource-policy"),
-            "same-origin",
-        ),
-    ] {
-        headers
-            .entry(name)
-            .or_insert(HeaderValue::from_static(value));
-    }
-    response
 }
 
 #[cfg(test)]
@@ -304,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn on_loopback_programs_may_all_and_other_pages_nothing() {
+    fn loopback_allows_programs_and_refuses_other_sites() {
         let access = access(false, None);
         let check = |line: &str, headers: &[(&str, &str)]| status(&access, PEER, line, headers);
         assert_eq!(check("GET /v1/device", &[]), 200);
@@ -347,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn elsewhere_roles_decide_and_guessing_is_slow() {
+    fn tokens_have_roles_and_wrong_tokens_are_limited() {
         let folder = tempfile::tempdir().unwrap();
         let tokens = Tokens::of(folder.path());
         let bearer = |role| format!("Bearer {}", tokens.create(role).unwrap());
@@ -366,14 +332,14 @@ mod tests {
         assert_eq!(status(&access, PEER, "POST /Inference", &[]), 401);
         assert_eq!(status(&access, proxy, "POST /v1/classify", &[]), 401);
 
-        for _ in 0..FAILURES as u32 {
+        for _ in 0..MAX_FAILURES as u32 {
             assert_eq!(check("GET /v1/device", "Bearer AAAA"), 401);
         }
         assert_eq!(check("GET /v1/device", "Bearer AAAA"), 429);
         assert_eq!(
             check("GET /v1/device", &viewer),
             429,
-            "not even a right one"
+            "valid tokens have to wait, too"
         );
         let other = "192.0.2.8".parse().unwrap();
         let headers = [("authorization", viewer.as_str())];

@@ -1,5 +1,6 @@
-//! The button over HTTP: a field of view, the next slide, the last verdict again, or off.
+//! Remote button presses: capture a field, close the slide, repeat the last verdict, switch off.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Json;
@@ -11,65 +12,66 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio::time::{sleep, timeout};
 use utoipa::ToSchema;
 
-use crate::appliance::handle::{ApplianceEvent, Status};
+use crate::appliance::handle::{ApplianceEvent, ApplianceHandle, Status};
 use crate::appliance::state;
-use crate::http::Context;
-use crate::http::problem::{Details, Problem};
+use crate::config::Config;
+use crate::http::problem::Problem;
+use crate::http::problem_responses::{Busy, Late, Unavailable};
 use crate::report::types::{self, Finding, Slide, is_waiting};
 
-/// What the loop needs beside picture and analysis, to draw and to keep them.
+/// Time the appliance needs besides capture and analysis, to record and to draw.
 const MARGIN: Duration = Duration::from_secs(5);
-/// The loop says that it waits a moment before it listens to the button.
-const MOMENT: Duration = Duration::from_secs(1);
+/// How long to retry a press: the appliance reports that it waits shortly before it reads the button.
+const PRESS_RETRY: Duration = Duration::from_secs(1);
 
-/// Photographs the field under the microscope and analyses it, as a short press of the button does.
+/// Captures and analyses the field under the microscope, like a short press of the button.
 #[utoipa::path(post, path = "/v1/captures", tag = "bench", responses(
     (status = 201, description = "The finding.", body = Finding),
-    (status = 409, description = "The appliance is doing something else.", body = Details, content_type = "application/problem+json"),
-    (status = 503, description = "It failed, and why.", body = Details, content_type = "application/problem+json"),
-    (status = 504, description = "Nothing came of it in time.", body = Details, content_type = "application/problem+json"),
+    Busy, Unavailable, Late,
 ))]
 pub(crate) async fn capture(
-    State(context): State<Context>,
+    State(handle): State<ApplianceHandle>,
+    State(config): State<Arc<Config>>,
 ) -> Result<(StatusCode, Json<Finding>), Problem> {
-    // Before the press: its outcome may be there at once.
-    let mut events = context.handle.events();
-    let Some(asked) = press(&context, ButtonEvent::Press).await else {
-        return Err(busy(&context));
+    // Subscribe before the press, so that its outcome is not missed.
+    let mut events = handle.events();
+    let Some(asked) = press(&handle, ButtonEvent::Press).await else {
+        return Err(busy(&handle));
     };
-    let finding = outcome(&context, &mut events, asked, |event| match event {
-        // A finding of an earlier press must never pass for this one's.
+    let finding = outcome(&handle, &config, &mut events, asked, |event| match event {
+        // Never return the finding of an earlier press.
         ApplianceEvent::Analysed(report) if report.asked >= asked => Some(Finding::from(&**report)),
         _ => None,
     });
     let finding = finding.await?;
-    settled(&context, |status| is_waiting(&status.state)).await;
+    settled(&handle, |status| is_waiting(&status.state)).await;
     Ok((StatusCode::CREATED, Json(finding)))
 }
 
-/// What the end of a slide came to.
+/// The closed slide and the next one.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct NextSlide {
-    /// The slide that was closed; null if nothing had been photographed of it, so that it goes on.
+    /// The slide that was closed; null if it had no fields and therefore stays open.
     #[schema(required)]
     closed: Option<Slide>,
     /// Number of the slide under the microscope now.
     slide: u32,
 }
 
-/// Closes the slide, as a long press of the button does.
+/// Closes the slide, like a long press of the button.
 #[utoipa::path(post, path = "/v1/slides/next", tag = "bench", responses(
-    (status = 200, description = "What the slide came to, and which is the next.", body = NextSlide),
-    (status = 409, description = "The appliance is doing something else.", body = Details, content_type = "application/problem+json"),
-    (status = 503, description = "It failed, and why.", body = Details, content_type = "application/problem+json"),
-    (status = 504, description = "Nothing came of it in time.", body = Details, content_type = "application/problem+json"),
+    (status = 200, description = "The closed slide and the number of the next one.", body = NextSlide),
+    Busy, Unavailable, Late,
 ))]
-pub(crate) async fn next_slide(State(context): State<Context>) -> Result<Json<NextSlide>, Problem> {
-    let mut events = context.handle.events();
+pub(crate) async fn next_slide(
+    State(handle): State<ApplianceHandle>,
+    State(config): State<Arc<Config>>,
+) -> Result<Json<NextSlide>, Problem> {
+    let mut events = handle.events();
     let asked = Instant::now();
-    let status = context.handle.status().borrow().clone();
+    let status = handle.status().borrow().clone();
     if !is_waiting(&status.state) {
-        return Err(busy(&context));
+        return Err(busy(&handle));
     }
     let slide = status.slide;
     if status.fields + status.refused + status.unsaved == 0 {
@@ -78,120 +80,126 @@ pub(crate) async fn next_slide(State(context): State<Context>) -> Result<Json<Ne
             slide,
         }));
     }
-    if !context.handle.button().send(ButtonEvent::NextSlide) {
-        return Err(busy(&context));
+    if !handle.button().send(ButtonEvent::NextSlide) {
+        return Err(busy(&handle));
     }
-    let closed = outcome(&context, &mut events, asked, |event| match event {
-        ApplianceEvent::SlideClosed(standing) if standing.slide >= slide => {
-            Some(Slide::from(standing))
+    let closed = outcome(&handle, &config, &mut events, asked, |event| match event {
+        ApplianceEvent::SlideClosed(summary) if summary.slide >= slide => {
+            Some(Slide::from(summary))
         }
         _ => None,
     })
     .await?;
-    settled(&context, |status| status.slide > slide).await;
+    settled(&handle, |status| status.slide > slide).await;
     Ok(Json(NextSlide {
         closed: Some(closed),
         slide: slide.saturating_add(1),
     }))
 }
 
-/// Shows the last verdict on the screen and the LEDs again, as a double press of the button does.
+/// Shows the last verdict on the screen and the LEDs again, like a double press of the button.
 #[utoipa::path(post, path = "/v1/repeat", tag = "bench", responses(
-    (status = 200, description = "The appliance, which shows it.", body = types::State),
-    (status = 409, description = "There is none, or the appliance is doing something else.", body = Details, content_type = "application/problem+json"),
+    (status = 200, description = "The state, which shows the verdict.", body = types::State),
+    Busy,
 ))]
-pub(crate) async fn repeat(State(context): State<Context>) -> Result<Json<types::State>, Problem> {
-    let status = context.handle.status().borrow().clone();
+pub(crate) async fn repeat(
+    State(handle): State<ApplianceHandle>,
+) -> Result<Json<types::State>, Problem> {
+    let status = handle.status().borrow().clone();
     if is_waiting(&status.state) && !status.can_repeat {
         return Err(Problem::new(
             StatusCode::CONFLICT,
-            "there is no verdict since the program started; photograph a field first",
+            "no verdict since the program started; capture a field first",
         ));
     }
-    if press(&context, |_| ButtonEvent::Repeat).await.is_none() {
-        return Err(busy(&context));
+    if press(&handle, |_| ButtonEvent::Repeat).await.is_none() {
+        return Err(busy(&handle));
     }
-    settled(&context, |status| {
+    settled(&handle, |status| {
         matches!(*status.state, state::State::Again(_))
     })
     .await;
-    let shown = types::State::from(&*context.handle.status().borrow());
+    let shown = types::State::from(&*handle.status().borrow());
     Ok(Json(shown))
 }
 
-/// What is switched off.
+/// What switching off affects.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Off {
-    /// Whether the machine is switched off as well, as `switch_off` in the configuration says; otherwise only the
-    /// program ends.
+    /// Whether the machine switches off, too (`switch_off` in the configuration); otherwise only the program ends.
     machine: bool,
 }
 
-/// Closes the slide and switches off, as holding the button does: at once, or after what the appliance is doing.
-/// Only somebody at the machine can switch it on again.
+/// Closes the slide and switches off, like holding the button. A capture in progress is finished first. The
+/// appliance can only be switched on again on site.
 #[utoipa::path(post, path = "/v1/off", tag = "bench", responses(
-    (status = 202, description = "It will.", body = Off),
-    (status = 409, description = "Too much is asked of it at once.", body = Details, content_type = "application/problem+json"),
+    (status = 202, description = "The appliance will switch off.", body = Off),
+    Busy,
 ))]
 pub(crate) async fn off(
-    State(context): State<Context>,
+    State(handle): State<ApplianceHandle>,
+    State(config): State<Arc<Config>>,
 ) -> Result<(StatusCode, Json<Off>), Problem> {
-    let button = context.handle.button();
+    let button = handle.button();
     if !button.send(ButtonEvent::NextSlide) || !button.shutdown() {
-        return Err(busy(&context));
+        return Err(busy(&handle));
     }
     log::warn!("switched off over HTTP");
-    let machine = !context.config.switch_off.is_empty();
+    let machine = !config.switch_off.is_empty();
     Ok((StatusCode::ACCEPTED, Json(Off { machine })))
 }
 
-/// Presses the button at the moment that comes out; never, if the appliance is doing something else.
-async fn press(context: &Context, event: impl Fn(Instant) -> ButtonEvent) -> Option<Instant> {
-    let patience = Instant::now() + MOMENT;
+/// Presses the button and returns when; `None` if the appliance is busy.
+async fn press(
+    handle: &ApplianceHandle,
+    event: impl Fn(Instant) -> ButtonEvent,
+) -> Option<Instant> {
+    let deadline = Instant::now() + PRESS_RETRY;
     loop {
-        // A final fault accepts a press, and does nothing.
-        if !is_waiting(&context.handle.status().borrow().state) {
+        // A final fault accepts a press but does nothing.
+        if !is_waiting(&handle.status().borrow().state) {
             return None;
         }
         let now = Instant::now();
-        if context.handle.button().send(event(now)) {
+        if handle.button().send(event(now)) {
             return Some(now);
         }
-        if now > patience {
+        if now > deadline {
             return None;
         }
         sleep(Duration::from_millis(5)).await;
     }
 }
 
-/// Waits until the status says what has happened already, so that whoever asks next is not told the old one.
-async fn settled(context: &Context, is_told: impl FnMut(&Status) -> bool) {
-    let mut status = context.handle.status();
-    // Late or gone, what happened has happened.
-    let _ = timeout(MARGIN, status.wait_for(is_told)).await;
+/// Waits until the status shows what an event announced, so that the client's next request sees it.
+async fn settled(handle: &ApplianceHandle, is_shown: impl FnMut(&Status) -> bool) {
+    let mut status = handle.status();
+    // Without that, the answer is still right.
+    let _ = timeout(MARGIN, status.wait_for(is_shown)).await;
 }
 
 fn is_working(state: &state::State) -> bool {
     matches!(state, state::State::Capturing(_) | state::State::Analysing)
 }
 
-/// Waits for what came of a press of this moment, within the time that it may take.
+/// Waits for the outcome of the press at `asked`, as long as capture and analysis may take.
 async fn outcome<T>(
-    context: &Context,
+    handle: &ApplianceHandle,
+    config: &Config,
     events: &mut Receiver<ApplianceEvent>,
     asked: Instant,
     wanted: impl Fn(&ApplianceEvent) -> Option<T>,
 ) -> Result<T, Problem> {
-    let timing = &context.config.timing;
+    let timing = &config.timing;
     let search = async {
         loop {
             match events.recv().await {
-                // One that nobody asked for may have come just before the press, which goes on.
+                // A failure that belongs to no press may arrive first; keep waiting.
                 Ok(ApplianceEvent::Failed {
                     fault,
                     asked: Some(of),
                 }) if of >= asked => {
-                    settled(context, |status| !is_working(&status.state)).await;
+                    settled(handle, |status| !is_working(&status.state)).await;
                     return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, fault.message));
                 }
                 Ok(event) => {
@@ -214,17 +222,17 @@ async fn outcome<T>(
         .unwrap_or_else(|_| {
             Err(Problem::new(
                 StatusCode::GATEWAY_TIMEOUT,
-                "nothing came of it in time; look at the bench",
+                "the appliance did not finish in time; check it on site",
             ))
         })
 }
 
-fn busy(context: &Context) -> Problem {
-    let status = context.handle.status();
+fn busy(handle: &ApplianceHandle) -> Problem {
+    let status = handle.status();
     let state = status.borrow().state.name().to_owned();
     Problem::new(
         StatusCode::CONFLICT,
-        format!("the appliance is not waiting for a press ({state}); try again when it is"),
+        format!("the appliance is busy ({state}); try again later"),
     )
     .retry_after(1)
 }

@@ -1,6 +1,7 @@
-//! The appliance itself: what it is, how it is, how it is set up.
+//! The appliance: state, health and configuration.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract;
@@ -8,74 +9,69 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::http::Context;
-use crate::http::blocking;
+use crate::appliance::handle::ApplianceHandle;
+use crate::appliance::state::SelfTest;
+use crate::config::Config;
+use crate::http::blocking::blocking;
 use crate::http::problem::Problem;
 use crate::report::types::State;
 use crate::system::host_metrics;
 
-/// What the appliance is, and how it is.
+/// The appliance.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Device {
     /// Version of the program.
     version: &'static str,
-    /// What it is doing.
+    /// The current state.
     state: State,
-    /// The model at work; null until it is loaded.
+    /// The running model; null until it is loaded.
     #[schema(required)]
     model: Option<Model>,
-    /// What the self-test found; null until it is done.
+    /// Result of the self-test; null until it is finished.
     #[schema(required)]
     self_test: Option<SelfTest>,
-    /// Of the processor, in degrees Celsius; null where there is no sensor.
+    /// Temperature of the processor in degrees Celsius; null without a sensor.
     #[schema(required)]
-    temperature_celsius: Option<f64>,
-    /// Room for what is kept; null where nothing is.
+    temperature_c: Option<f64>,
+    /// Disk space for records; null if no records are kept.
     #[schema(required)]
     disk: Option<Disk>,
 }
 
-/// The model at work.
+/// The running model.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Model {
     /// Name and version.
     name: String,
-    /// Engine and device that really run.
+    /// Engine and device in use.
     engine: String,
-    /// Whether it is a demonstration model, whose verdicts mean nothing.
+    /// Whether it is a demonstration model, whose verdicts are meaningless.
     demo: bool,
 }
 
-/// What the self-test found.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct SelfTest {
-    /// Whether all is as it must be.
-    passed: bool,
-    /// A line each; what is wrong comes first.
-    lines: Vec<String>,
-}
-
-/// Room on the disk.
+/// Disk space.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Disk {
-    /// What the appliance may still write, in bytes.
+    /// Bytes that the appliance may still write.
     free_bytes: u64,
-    /// All of it, in bytes.
+    /// Size of the file system in bytes.
     total_bytes: u64,
 }
 
-/// What the appliance is, what it is doing, and how it is.
+/// State, model, self-test, temperature and disk of the appliance.
 #[utoipa::path(get, path = "/v1/device", tag = "device", responses(
-    (status = 200, description = "What it is and how it is.", body = Device),
+    (status = 200, description = "The appliance.", body = Device),
 ))]
 pub(crate) async fn device(
-    extract::State(context): extract::State<Context>,
+    extract::State(handle): extract::State<ApplianceHandle>,
+    extract::State(config): extract::State<Arc<Config>>,
 ) -> Result<Json<Device>, Problem> {
-    let status = context.handle.status().borrow().clone();
-    let kept = context.config.state().map(Path::to_path_buf);
-    let disk = |folder: &Path| host_metrics::room(folder).ok();
-    let host_metrics = move || (host_metrics::temperature(), kept.as_deref().and_then(disk));
-    let (temperature_celsius, disk) = blocking(host_metrics).await?;
+    let status = handle.status().borrow().clone();
+    let measure = move || {
+        let room = |folder: &Path| host_metrics::room(folder).ok();
+        (host_metrics::temperature(), config.state().and_then(room))
+    };
+    let (temperature_c, disk) = blocking(measure).await?;
     Ok(Json(Device {
         version: env!("CARGO_PKG_VERSION"),
         state: State::from(&status),
@@ -84,11 +80,8 @@ pub(crate) async fn device(
             engine: identity.engine,
             demo: identity.is_demo,
         }),
-        self_test: status.self_test.map(|found| SelfTest {
-            passed: found.passed,
-            lines: found.lines,
-        }),
-        temperature_celsius,
+        self_test: status.self_test,
+        temperature_c,
         disk: disk.map(|disk| Disk {
             free_bytes: disk.free,
             total_bytes: disk.total,
@@ -96,16 +89,16 @@ pub(crate) async fn device(
     }))
 }
 
-/// The configuration in use, by sections and keys; passwords are hidden.
+/// The configuration in use, in the form of its file. Passwords are hidden.
 #[utoipa::path(get, path = "/v1/config", tag = "device", responses(
-    (status = 200, description = "Sections, and in them keys.", body = serde_json::Map<String, Value>),
+    (status = 200, description = "Sections with their keys.", body = serde_json::Map<String, Value>),
 ))]
 pub(crate) async fn configuration(
-    extract::State(context): extract::State<Context>,
+    extract::State(config): extract::State<Arc<Config>>,
 ) -> Result<Json<Value>, Problem> {
-    let shown = serde_json::to_value(&context.config.raw).map_err(|error| {
-        // Only a path that is not UTF-8 cannot be written.
-        Problem::internal(&format!("the configuration cannot be written: {error}"))
+    let shown = serde_json::to_value(&config.raw).map_err(|error| {
+        // A path that is not UTF-8.
+        Problem::internal(&format!("cannot serialize the configuration: {error}"))
     })?;
     Ok(Json(shown))
 }

@@ -1,7 +1,7 @@
-//! What happens, as server-sent events.
+//! Server-sent events.
 //!
-//! Each event has an id: a mark of this start of the program, and a number. Who comes back with the last one
-//! it saw gets what it missed, as far as that is still there; after a new start, all that is there.
+//! The id of an event is the mark of this run of the program and a number. A client that reconnects with the last
+//! id it saw gets the events that it missed, as far as they are still buffered; after a restart, all buffered events.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -18,19 +18,19 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Semaphore, broadcast, watch};
 
 use crate::appliance::handle::{ApplianceEvent, ApplianceHandle, Status};
-use crate::http::Context;
-use crate::http::problem::{Details, Problem};
+use crate::http::problem::Problem;
+use crate::http::problem_responses::Unavailable;
 use crate::report::types;
 use crate::system::shutdown::Shutdown;
 
-/// Events that are kept for who comes back.
-const KEPT: usize = 256;
-/// Who listens at once.
-const LISTENERS: usize = 16;
-/// A comment so often keeps proxies from taking the silence for the end.
+/// Events that are buffered for reconnecting clients.
+const BUFFERED: usize = 256;
+/// Clients that may listen at a time.
+const MAX_LISTENERS: usize = 16;
+/// How often a comment is sent, so that proxies do not close a silent connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// What happened, with its number.
+/// A buffered event.
 #[derive(Debug, Clone)]
 struct Numbered {
     number: u64,
@@ -38,17 +38,17 @@ struct Numbered {
     data: String,
 }
 
-/// Numbers what happens, keeps the last of it, and passes it on.
+/// Numbers the events, buffers the latest and sends them to all clients.
 pub(crate) struct Hub {
-    /// Of this start of the program.
+    /// Identifies this run of the program.
     mark: String,
-    kept: Mutex<VecDeque<Numbered>>,
-    /// Nothing comes after `None`.
+    buffer: Mutex<VecDeque<Numbered>>,
+    /// `None` ends the stream.
     sender: broadcast::Sender<Option<Numbered>>,
-    room: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
-/// A fault as an event says it.
+/// The data of a `fault` event.
 #[derive(Serialize)]
 struct FaultData<'a> {
     message: &'a str,
@@ -59,37 +59,37 @@ impl Hub {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             mark: format!("{:x}", jiff::Timestamp::now().as_millisecond()),
-            kept: Mutex::default(),
-            sender: broadcast::channel(KEPT).0,
-            room: Arc::new(Semaphore::new(LISTENERS)),
+            buffer: Mutex::default(),
+            sender: broadcast::channel(BUFFERED).0,
+            permits: Arc::new(Semaphore::new(MAX_LISTENERS)),
         })
     }
 
-    /// Passes on what happens until the appliance or the network ends.
+    /// Forwards events until the appliance or the network shuts down.
     pub(crate) async fn run(self: Arc<Self>, handle: ApplianceHandle, shutdown: Shutdown) {
         let mut status = handle.status();
-        self.pass_on(&mut status, handle.events(), shutdown).await;
-        // The last is how it ended.
+        self.forward(&mut status, handle.events(), shutdown).await;
+        // The last event is the final state.
         let state = types::State::from(&*status.borrow());
-        self.tell("state", &state);
+        self.send("state", &state);
         let _ = self.sender.send(None);
     }
 
-    async fn pass_on(
+    async fn forward(
         &self,
         status: &mut watch::Receiver<Status>,
         mut events: broadcast::Receiver<ApplianceEvent>,
         mut shutdown: Shutdown,
     ) {
         let mut last = types::State::from(&*status.borrow_and_update());
-        self.tell("state", &last);
+        self.send("state", &last);
         loop {
             tokio::select! {
                 biased;
                 () = shutdown.wait() => return,
                 event = events.recv() => match event {
-                    Ok(event) => self.happened(&event),
-                    Err(RecvError::Lagged(missed)) => log::warn!("{missed} events were missed"),
+                    Ok(event) => self.send_event(&event),
+                    Err(RecvError::Lagged(missed)) => log::warn!("events: {missed} were missed"),
                     Err(RecvError::Closed) => return,
                 },
                 changed = status.changed() => {
@@ -98,7 +98,7 @@ impl Hub {
                     }
                     let state = types::State::from(&*status.borrow_and_update());
                     if state != last {
-                        self.tell("state", &state);
+                        self.send("state", &state);
                         last = state;
                     }
                 }
@@ -106,15 +106,15 @@ impl Hub {
         }
     }
 
-    fn happened(&self, event: &ApplianceEvent) {
+    fn send_event(&self, event: &ApplianceEvent) {
         match event {
             ApplianceEvent::Analysed(report) => {
-                self.tell("verdict", &types::Finding::from(&**report))
+                self.send("verdict", &types::Finding::from(&**report))
             }
-            ApplianceEvent::SlideClosed(standing) => {
-                self.tell("slide", &types::Slide::from(standing))
+            ApplianceEvent::SlideClosed(summary) => {
+                self.send("slide", &types::Slide::from(summary))
             }
-            ApplianceEvent::Failed { fault, .. } => self.tell(
+            ApplianceEvent::Failed { fault, .. } => self.send(
                 "fault",
                 &FaultData {
                     message: &fault.message,
@@ -124,35 +124,35 @@ impl Hub {
         }
     }
 
-    fn tell(&self, kind: &'static str, data: &impl Serialize) {
+    fn send(&self, kind: &'static str, data: &impl Serialize) {
         let data = match serde_json::to_string(data) {
             Ok(data) => data,
             Err(error) => {
-                log::error!("an event cannot be written: {error}");
+                log::error!("cannot serialize an event: {error}");
                 return;
             }
         };
-        let mut kept = self.lock();
+        let mut buffer = self.lock();
         let event = Numbered {
-            number: kept.back().map_or(1, |last| last.number + 1),
+            number: buffer.back().map_or(1, |last| last.number + 1),
             kind,
             data,
         };
-        if kept.len() == KEPT {
-            kept.pop_front();
+        if buffer.len() == BUFFERED {
+            buffer.pop_front();
         }
-        kept.push_back(event.clone());
-        // Under the lock, so that who begins to listen misses none and gets none twice. An error says that
-        // nobody listens.
+        buffer.push_back(event.clone());
+        // Under the lock, so that a new listener gets each event exactly once. An error means that there are no
+        // listeners.
         let _ = self.sender.send(Some(event));
     }
 
-    /// What was kept after `last`, and what comes. Whoever names none gets the last state only.
+    /// The buffered events after `last` and a receiver of new ones. Without `last`, only the latest state.
     fn listen(&self, last: Option<&str>) -> (Vec<Numbered>, broadcast::Receiver<Option<Numbered>>) {
-        let kept = self.lock();
+        let buffer = self.lock();
         let coming = self.sender.subscribe();
         let missed = match last {
-            None => kept
+            None => buffer
                 .iter()
                 .rfind(|event| event.kind == "state")
                 .into_iter()
@@ -164,7 +164,7 @@ impl Hub {
                     .filter(|(mark, _)| *mark == self.mark)
                     .and_then(|(_, number)| number.parse().ok())
                     .unwrap_or(0);
-                let missed = kept.iter().filter(|event| event.number > seen);
+                let missed = buffer.iter().filter(|event| event.number > seen);
                 missed.cloned().collect()
             }
         };
@@ -179,26 +179,25 @@ impl Hub {
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Numbered>> {
-        // Valid after every statement, so a panicked holder leaves nothing torn.
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        // The buffer is valid after every statement, so a panic of a holder does no harm.
+        self.buffer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What happens from now on, as server-sent events: `state`, `verdict` (as a capture answers it), `slide` (one
-/// that was closed), `fault`. The first is the current state, or, after `Last-Event-ID`, what came since.
+/// Server-sent events: `state`, `verdict` (the finding, as a capture returns it), `slide` (a closed slide) and `fault`.
+/// The first event is the current state, or with `Last-Event-ID` the first one after that.
 #[utoipa::path(get, path = "/v1/events", tag = "bench",
-    params(("Last-Event-ID" = Option<String>, Header, description = "Id of the last event that was seen.")),
+    params(("Last-Event-ID" = Option<String>, Header, description = "Id of the last event received.")),
     responses(
-        (status = 200, description = "Events, without end.", body = String, content_type = "text/event-stream"),
-        (status = 503, description = "Too many listen already.", body = Details, content_type = "application/problem+json"),
+        (status = 200, description = "An endless stream of events.", body = String, content_type = "text/event-stream"),
+        Unavailable,
 ))]
 pub(crate) async fn events(
-    State(context): State<Context>,
+    State(hub): State<Arc<Hub>>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    let hub = Arc::clone(&context.hub);
-    let Ok(place) = Arc::clone(&hub.room).try_acquire_owned() else {
-        let detail = format!("{LISTENERS} listen already; end one of them");
+    let Ok(permit) = Arc::clone(&hub.permits).try_acquire_owned() else {
+        let detail = format!("{MAX_LISTENERS} clients are listening already; close one of them");
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(30));
     };
     let last = headers
@@ -208,11 +207,11 @@ pub(crate) async fn events(
     let (missed, coming) = hub.listen(last);
     let before = stream::iter(missed);
     let after = stream::unfold(coming, |mut coming| async move {
-        // Who is so slow comes back by itself, and gets what it missed.
+        // A client that lags too far is disconnected; when it reconnects, it gets what it missed.
         coming.recv().await.ok()?.map(|event| (event, coming))
     });
     let events = before.chain(after).map(move |event| {
-        let _ = &place;
+        let _ = &permit;
         Ok(hub.event(event))
     });
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
@@ -228,19 +227,19 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_back_gets_what_it_missed_as_far_as_it_is_there() {
+    fn a_reconnecting_client_gets_the_events_that_it_missed() {
         let hub = Hub::new();
         assert_eq!(numbers(&hub, None), [0; 0]);
         for kind in ["state", "verdict", "state", "fault"] {
-            hub.tell(kind, &"data");
+            hub.send(kind, &"data");
         }
-        assert_eq!(numbers(&hub, None), [3], "the last state");
+        assert_eq!(numbers(&hub, None), [3], "the latest state");
         assert_eq!(numbers(&hub, Some(&format!("{}-2", hub.mark))), [3, 4]);
         assert_eq!(numbers(&hub, Some("other-4")), [1, 2, 3, 4]);
-        for _ in 0..KEPT {
-            hub.tell("fault", &"data");
+        for _ in 0..BUFFERED {
+            hub.send("fault", &"data");
         }
         let all = numbers(&hub, Some("other-4"));
-        assert_eq!((all.len(), all[0]), (KEPT, 5));
+        assert_eq!((all.len(), all[0]), (BUFFERED, 5));
     }
 }

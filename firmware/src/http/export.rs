@@ -1,8 +1,8 @@
-//! Taking records elsewhere over HTTP.
+//! Exports of records.
 //!
-//! An export is written to a file without a name before any of it is sent: whoever is slow then holds up
-//! nobody who records, errors have their status, and nothing is left behind. A ZIP archive counts as
-//! exported only when somebody who may operate names its SHA-256: then it has arrived, whole.
+//! An export is written to an unnamed temporary file before it is sent: a slow client does not block recording, errors
+//! have their status, and nothing is left behind. The images of a ZIP archive count as exported only when an
+//! operator confirms its SHA-256, which proves that the archive has arrived completely.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -25,33 +25,34 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::http::Context;
-use crate::http::blocking;
-use crate::http::problem::{Details, Problem};
+use crate::config::Config;
+use crate::http::blocking::blocking;
+use crate::http::problem::Problem;
+use crate::http::problem_responses::{BadRequest, DiskFull, NotFound, TooManyRequests};
 use crate::http::records::{filter, folder};
 use crate::records::{Archive, Exported, Filter};
 use crate::report::types::Verdict;
 use crate::system::host_metrics;
 use crate::system::priority::lower_priority;
 
-/// Exports that are made or sent at once.
-const AT_ONCE: usize = 2;
-/// Archives whose arrival may still be told.
-const REMEMBERED: usize = 16;
-/// So often it is looked whether there is room, and whether anybody waits still, in bytes.
+/// Exports that may run at a time.
+const MAX_EXPORTS: usize = 2;
+/// Sent archives whose arrival can still be confirmed.
+const MAX_SENT: usize = 16;
+/// Bytes between two checks of the free disk space and of the client.
 const STEP: u64 = 16 << 20;
-/// What is sent at once, in bytes.
+/// Size of a chunk that is sent, in bytes.
 const CHUNK: usize = 256 << 10;
-/// How many images are not in an archive because they are not as they were written.
+/// The number of images left out of an archive because they no longer match their records.
 const DAMAGED: HeaderName = HeaderName::from_static("damaged-images");
 
-/// Exports at work, and archives that were sent.
+/// Running exports, and archives that were sent.
 pub(crate) struct Exports {
-    room: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     sent: Mutex<VecDeque<Sent>>,
 }
 
-/// An archive that was sent, whole.
+/// An archive that was sent completely.
 struct Sent {
     sha256: String,
     /// Fields that were never exported before.
@@ -61,7 +62,7 @@ struct Sent {
 impl Default for Exports {
     fn default() -> Self {
         Self {
-            room: Arc::new(Semaphore::new(AT_ONCE)),
+            permits: Arc::new(Semaphore::new(MAX_EXPORTS)),
             sent: Mutex::default(),
         }
     }
@@ -71,28 +72,29 @@ impl Exports {
     fn remember(&self, sent: Sent) {
         let mut all = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|other| other.sha256 != sent.sha256);
-        if all.len() == REMEMBERED {
+        if all.len() == MAX_SENT {
             all.pop_front();
         }
         all.push_back(sent);
     }
 
-    fn of(&self, sha256: &str) -> Option<Vec<Uuid>> {
+    /// The fields of the archive with this hash that were never exported before.
+    fn new_fields(&self, sha256: &str) -> Option<Vec<Uuid>> {
         let all = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
         let sent = all.iter().find(|sent| sent.sha256 == sha256)?;
         Some(sent.new.clone())
     }
 }
 
-/// What an export is.
+/// The format of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Format {
-    /// A table.
+    /// A table, one row per field.
     Csv,
-    /// An object a line.
+    /// One JSON object per line.
     Json,
-    /// Both, and the images.
+    /// Both, with the images.
     Zip,
 }
 
@@ -114,12 +116,12 @@ impl Format {
     }
 }
 
-/// Which fields, and as what.
+/// The query of an export.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ExportQuery {
-    /// What is wanted.
+    /// The format.
     #[param(inline)]
     format: Format,
     /// Fields from this time (RFC 3339) on.
@@ -136,19 +138,17 @@ pub(crate) struct ExportQuery {
     verdict: Option<Verdict>,
 }
 
-/// Fields as `smearscope records export` writes them. That an archive arrived is told to `/v1/records/exported`.
+/// Exports fields, like `smearscope records export`. Confirm the arrival of an archive with `/v1/records/exported`.
 #[utoipa::path(get, path = "/v1/records/export", tag = "records", params(ExportQuery), responses(
-    (status = 200, description = "The fields; of an archive, `Damaged-Images` says how many images are not as they were \
-        written, and are not in it.", content(
+    (status = 200, description = "The fields. `Damaged-Images` counts images that no longer match their records and \
+        are missing from the archive.", content(
         (String = "text/csv"), (String = "application/x-ndjson"), (Vec<u8> = "application/zip"),
-    ), headers(("Damaged-Images" = u64, description = "Images that are not in the archive."))),
-    (status = 400, description = "The query cannot be understood, and why.", body = Details, content_type = "application/problem+json"),
-    (status = 404, description = "Nothing is recorded here.", body = Details, content_type = "application/problem+json"),
-    (status = 429, description = "Others export already.", body = Details, content_type = "application/problem+json"),
-    (status = 507, description = "There is no room to make it.", body = Details, content_type = "application/problem+json"),
+    ), headers(("Damaged-Images" = u64, description = "Number of images that are missing from the archive."))),
+    BadRequest, NotFound, TooManyRequests, DiskFull,
 ))]
 pub(crate) async fn export(
-    State(context): State<Context>,
+    State(config): State<Arc<Config>>,
+    State(exports): State<Arc<Exports>>,
     Query(query): Query<ExportQuery>,
 ) -> Result<Response, Problem> {
     let format = query.format;
@@ -156,31 +156,31 @@ pub(crate) async fn export(
         slide: query.slide,
         ..filter(query.since, query.until, query.verdict)?
     };
-    let folder = folder(&context)?;
-    let Ok(place) = Arc::clone(&context.exports.room).try_acquire_owned() else {
-        let detail = format!("{AT_ONCE} exports are made or sent already; try again");
+    let folder = folder(&config)?;
+    let Ok(permit) = Arc::clone(&exports.permits).try_acquire_owned() else {
+        let detail = format!("{MAX_EXPORTS} exports are running already; try again later");
         return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(10));
     };
-    let storage = context.config.storage.as_ref();
-    let order = Order {
+    let storage = config.storage.as_ref();
+    let job = Job {
         folder,
         filter,
         format,
-        least: storage.map_or(0, |storage| storage.min_free),
+        min_free: storage.map_or(0, |storage| storage.min_free),
     };
-    let (answer, made) = oneshot::channel();
-    // It may take minutes: not on one of the few threads for what blocks.
+    let (answer, finished) = oneshot::channel();
+    // May take minutes, so it gets a thread instead of one of the few blocking threads.
     let started = thread::Builder::new().name("export".into()).spawn(move || {
         lower_priority();
-        let made = order.make(&|| !answer.is_closed());
-        // Nobody may wait any more.
-        let _ = answer.send(made);
+        let result = job.run(&|| !answer.is_closed());
+        // The client may be gone.
+        let _ = answer.send(result);
     });
-    started.map_err(|error| Problem::internal(&format!("a thread cannot be started: {error}")))?;
+    started.map_err(|error| Problem::internal(&format!("cannot start a thread: {error}")))?;
     let crashed = |_| Problem::internal("the export crashed");
-    let made = made.await.map_err(crashed)??;
-    let (length, damaged) = (made.length, made.exported.damaged.len());
-    let mut response = sending(&context, made, place).into_response();
+    let file = finished.await.map_err(crashed)??;
+    let (length, damaged) = (file.length, file.exported.damaged.len());
+    let mut response = body(exports, file, permit).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.kind()));
     headers.insert(
@@ -194,41 +194,41 @@ pub(crate) async fn export(
     Ok(response)
 }
 
-/// An export to be made.
-struct Order {
+/// An export to be written.
+struct Job {
     folder: PathBuf,
     filter: Filter,
     format: Format,
-    /// What stays free on the disk, in bytes.
-    least: u64,
+    /// Bytes that must stay free on the disk.
+    min_free: u64,
 }
 
-/// An export in a file without a name.
-struct Made {
+/// A finished export in an unnamed file.
+struct ExportFile {
     file: File,
     length: u64,
     exported: Exported,
 }
 
-impl Order {
-    fn make(&self, is_wanted: &dyn Fn() -> bool) -> Result<Made, Problem> {
+impl Job {
+    fn run(&self, is_wanted: &dyn Fn() -> bool) -> Result<ExportFile, Problem> {
         let failed = |error: anyhow::Error| Problem::internal(&format!("export: {error:#}"));
         let archive = Archive::open(&self.folder)?;
         let file = tempfile::tempfile_in(&self.folder).map_err(|error| failed(error.into()))?;
-        let mut sparing = Sparing {
+        let mut writer = GuardedFile {
             file,
             folder: &self.folder,
-            least: self.least,
-            unlooked: STEP,
+            min_free: self.min_free,
+            unchecked: STEP,
             is_full: false,
             is_wanted,
         };
-        let result = self.write(&archive, &mut sparing);
-        let is_full = sparing.is_full;
-        let mut file = sparing.file;
+        let result = self.write(&archive, &mut writer);
+        let is_full = writer.is_full;
+        let mut file = writer.file;
         let exported = result.map_err(|error| {
             if is_full {
-                let detail = "the disk has no room for an export; ask for less at once, with since, until or slide";
+                let detail = "not enough free disk space for the export; select less with since, until or slide";
                 Problem::new(StatusCode::INSUFFICIENT_STORAGE, detail)
             } else {
                 failed(error)
@@ -240,14 +240,14 @@ impl Order {
         let length = file
             .seek(SeekFrom::End(0))
             .and_then(|length| file.rewind().map(|()| length));
-        Ok(Made {
+        Ok(ExportFile {
             length: length.map_err(|error| failed(error.into()))?,
             file,
             exported,
         })
     }
 
-    fn write(&self, archive: &Archive, file: &mut Sparing<'_>) -> anyhow::Result<Exported> {
+    fn write(&self, archive: &Archive, file: &mut GuardedFile<'_>) -> anyhow::Result<Exported> {
         let rows = |unreadable| Exported {
             unreadable,
             ..Exported::default()
@@ -257,46 +257,46 @@ impl Order {
             Format::Csv => rows(archive.write_csv(&self.filter, BufWriter::new(file))?),
             Format::Json => rows(archive.write_json(&self.filter, BufWriter::new(file))?),
         };
-        // Whoever fetches it would not see what is not in it.
+        // The client could not see which rows are missing.
         anyhow::ensure!(
             exported.unreadable.is_empty(),
-            "{}; `smearscope records export` takes the rest",
+            "{}; `smearscope records export` exports the rest",
             exported.unreadable.join("; ")
         );
         Ok(exported)
     }
 }
 
-/// A file that leaves others their room, and that ends when nobody wants it any more.
-struct Sparing<'a> {
+/// A file that stops growing when the disk gets full or the client is gone.
+struct GuardedFile<'a> {
     file: File,
     folder: &'a Path,
-    least: u64,
-    /// Written since it was looked.
-    unlooked: u64,
+    min_free: u64,
+    /// Bytes written since the last check.
+    unchecked: u64,
     is_full: bool,
     is_wanted: &'a dyn Fn() -> bool,
 }
 
-impl Write for Sparing<'_> {
+impl Write for GuardedFile<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.unlooked >= STEP {
+        if self.unchecked >= STEP {
             if !(self.is_wanted)() {
-                return Err(io::Error::other("nobody waits for it any more"));
+                return Err(io::Error::other("the client is gone"));
             }
-            if host_metrics::room(self.folder)?.free < self.least.saturating_add(2 * STEP) {
+            if host_metrics::room(self.folder)?.free < self.min_free.saturating_add(2 * STEP) {
                 self.is_full = true;
                 return Err(io::ErrorKind::StorageFull.into());
             }
-            self.unlooked = 0;
+            self.unchecked = 0;
         }
-        // No more at once than is looked for.
+        // Write at most one step between two checks.
         let bytes = &bytes[..bytes.len().min(STEP as usize)];
         let written = self.file.write(bytes);
         let written = written.inspect_err(|error| {
             self.is_full |= error.kind() == io::ErrorKind::StorageFull;
         })?;
-        self.unlooked += written as u64;
+        self.unchecked += written as u64;
         Ok(written)
     }
 
@@ -305,29 +305,29 @@ impl Write for Sparing<'_> {
     }
 }
 
-impl Seek for Sparing<'_> {
+impl Seek for GuardedFile<'_> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.file.seek(to)
     }
 }
 
-/// The file as a body. Once all of it is sent, its arrival can be told.
-fn sending(context: &Context, made: Made, place: OwnedSemaphorePermit) -> Body {
+/// Streams the file. Once all of it is sent, its arrival can be confirmed.
+fn body(exports: Arc<Exports>, file: ExportFile, permit: OwnedSemaphorePermit) -> Body {
     struct Sending {
         file: File,
         left: u64,
         hash: Sha256,
         new: Vec<Uuid>,
         exports: Arc<Exports>,
-        _place: OwnedSemaphorePermit,
+        _permit: OwnedSemaphorePermit,
     }
     let sending = Sending {
-        file: made.file,
-        left: made.length,
+        file: file.file,
+        left: file.length,
         hash: Sha256::new(),
-        new: made.exported.new,
-        exports: Arc::clone(&context.exports),
-        _place: place,
+        new: file.exported.new,
+        exports,
+        _permit: permit,
     };
     Body::from_stream(stream::try_unfold(sending, |mut sending| async move {
         if sending.left == 0 {
@@ -350,38 +350,38 @@ fn sending(context: &Context, made: Made, place: OwnedSemaphorePermit) -> Body {
     }))
 }
 
-/// Which archive arrived.
+/// The query of a confirmation.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ExportedQuery {
-    /// SHA-256 of the archive as it arrived, 64 hexadecimal digits.
+    /// SHA-256 of the received archive, 64 hexadecimal digits.
     #[param(pattern = "^[0-9a-fA-F]{64}$")]
     sha256: String,
 }
 
-/// What was written down.
+/// What a confirmation changed.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Noted {
-    /// Fields that were never exported before.
+    /// Number of fields that were never exported before.
     noted: usize,
 }
 
-/// Writes down that the images of an archive have arrived elsewhere: they may be removed here to make room.
+/// Confirms that an archive has arrived: its images count as exported, and retention may remove them.
 #[utoipa::path(post, path = "/v1/records/exported", tag = "records", params(ExportedQuery), responses(
-    (status = 200, description = "It is written down.", body = Noted),
-    (status = 400, description = "The query cannot be understood, and why.", body = Details, content_type = "application/problem+json"),
-    (status = 404, description = "No such archive was sent.", body = Details, content_type = "application/problem+json"),
+    (status = 200, description = "The arrival is recorded.", body = Noted),
+    BadRequest, NotFound,
 ))]
 pub(crate) async fn exported(
-    State(context): State<Context>,
+    State(config): State<Arc<Config>>,
+    State(exports): State<Arc<Exports>>,
     Query(query): Query<ExportedQuery>,
 ) -> Result<Json<Noted>, Problem> {
-    let folder = folder(&context)?;
-    let Some(new) = context.exports.of(&query.sha256.to_ascii_lowercase()) else {
+    let folder = folder(&config)?;
+    let Some(new) = exports.new_fields(&query.sha256.to_ascii_lowercase()) else {
         return Err(Problem::new(
             StatusCode::NOT_FOUND,
-            "no archive with this SHA-256 was sent lately; check what arrived, or export it again",
+            "no archive with this SHA-256 was sent recently; check the file, or export again",
         ));
     };
     let note = move || {

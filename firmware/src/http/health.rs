@@ -1,4 +1,4 @@
-//! Whether the appliance lives, and whether it can be used.
+//! Liveness and readiness.
 
 use axum::Json;
 use axum::extract::State;
@@ -6,11 +6,12 @@ use axum::http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::appliance::handle::ApplianceHandle;
 use crate::appliance::state;
-use crate::http::Context;
-use crate::http::problem::{Details, Problem};
+use crate::http::problem::Problem;
+use crate::http::problem_responses::Unavailable;
 
-/// Whether it lives, or can be used.
+/// The answer of a health check that passed.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Health {
     /// `ok`.
@@ -20,25 +21,25 @@ pub(crate) struct Health {
 
 const OK: Json<Health> = Json(Health { status: "ok" });
 
-/// Whether the program lives: the server answers.
+/// Liveness: the program runs and the server answers.
 #[utoipa::path(get, path = "/v1/health/live", tag = "health", responses(
-    (status = 200, description = "It lives.", body = Health),
+    (status = 200, description = "The program runs.", body = Health),
 ))]
 pub(crate) async fn live() -> Json<Health> {
     OK
 }
 
-/// Whether the appliance can be used: its model passed its checks, and no fault keeps it from working.
+/// Readiness: the model passed its checks, and no fault prevents captures.
 #[utoipa::path(get, path = "/v1/health/ready", tag = "health", responses(
-    (status = 200, description = "It can be used.", body = Health),
-    (status = 503, description = "It cannot, and why.", body = Details, content_type = "application/problem+json"),
+    (status = 200, description = "The appliance is ready.", body = Health),
+    Unavailable,
 ))]
-pub(crate) async fn ready(State(context): State<Context>) -> Result<Json<Health>, Problem> {
-    let status = context.handle.status().borrow().clone();
+pub(crate) async fn ready(State(handle): State<ApplianceHandle>) -> Result<Json<Health>, Problem> {
+    let status = handle.status().borrow().clone();
     let reason = match &*status.state {
         state::State::Fault(fault) => fault.message.clone(),
         state::State::Starting => "the model is being checked; wait".into(),
-        state::State::Off => "it is switched off".into(),
+        state::State::Off => "the appliance is switched off".into(),
         _ => return Ok(OK),
     };
     Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, reason).retry_after(5))

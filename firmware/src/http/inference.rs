@@ -1,4 +1,6 @@
-//! `POST /Inference`, as the Python agents of HIAS answer it.
+//! `POST /Inference`, compatible with the Python agents of HIAS.
+
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Request, State};
@@ -7,40 +9,40 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::http::Context;
+use crate::analysis::pool::Pool;
 use crate::http::classify::analyse;
 use crate::http::upload::Kind;
 use crate::report::answer::Answer;
 use crate::report::types;
 
-/// What HIAS reads.
+/// The answer that HIAS expects.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Inference {
     /// `OK` or `FAILED`.
     response: &'static str,
-    /// The verdict or the error in words.
+    /// The verdict or the error as a sentence.
     message: String,
     /// The verdict.
     #[serde(skip_serializing_if = "Option::is_none")]
     diagnosis: Option<&'static str>,
-    /// Of the diagnosis, 0 to 1; null where there is none.
+    /// Probability of the diagnosis, 0 to 1; absent if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     confidence: Option<f32>,
 }
 
-/// Classifies an image, raw (of whatever type it says it is) or as the field `file` of a form, for HIAS.
+/// Classifies an image for HIAS, sent raw (with any content type) or as the field `file` of a form.
 #[utoipa::path(post, path = "/Inference", tag = "classify",
     request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "JPEG, PNG, TIFF or BMP."),
     responses(
-        (status = 200, description = "What came out.", body = Inference),
-        (status = "4XX", description = "The image cannot be used, and why.", body = Inference),
-        (status = "5XX", description = "It failed, and why.", body = Inference),
+        (status = 200, description = "The verdict.", body = Inference),
+        (status = "4XX", description = "The image cannot be classified; `Message` says why.", body = Inference),
+        (status = "5XX", description = "The request failed; `Message` says why.", body = Inference),
 ))]
-pub(crate) async fn inference(State(context): State<Context>, request: Request) -> Response {
+pub(crate) async fn inference(State(pool): State<Arc<Pool>>, request: Request) -> Response {
     let kind = Kind::of(&request);
-    match analyse(&context, request, kind, false).await {
-        Ok(analysed) => (StatusCode::OK, Json(said(&analysed.answer))).into_response(),
+    match analyse(&pool, request, kind, false).await {
+        Ok(analysed) => (StatusCode::OK, Json(Inference::from(&analysed.answer))).into_response(),
         Err(problem) => {
             let (status, headers, message) = problem.into_parts();
             let mut response = (
@@ -59,23 +61,25 @@ pub(crate) async fn inference(State(context): State<Context>, request: Request) 
     }
 }
 
-fn said(answer: &Answer) -> Inference {
-    let message = match (answer.verdict.word(), answer.explanation()) {
-        (_, Some(reason)) => format!("No verdict: {reason}."),
-        ("Positive", None) => "Acute Lymphoblastic Leukemia detected!".into(),
-        _ => "Acute Lymphoblastic Leukemia not detected!".into(),
-    };
-    Inference {
-        response: "OK",
-        message: format!("{message} Research use only, not for diagnosis."),
-        diagnosis: Some(answer.verdict.word()),
-        // The calibrated probability is that of leukemia.
-        confidence: answer.probability.map(|probability| {
-            if answer.verdict == types::Verdict::Negative {
-                1.0 - probability
-            } else {
-                probability
-            }
-        }),
+impl From<&Answer> for Inference {
+    fn from(answer: &Answer) -> Self {
+        let message = match (answer.verdict.word(), answer.explanation()) {
+            (_, Some(reason)) => format!("No verdict: {reason}."),
+            ("Positive", None) => "Acute Lymphoblastic Leukemia detected!".into(),
+            _ => "Acute Lymphoblastic Leukemia not detected!".into(),
+        };
+        Self {
+            response: "OK",
+            message: format!("{message} Research use only, not for diagnosis."),
+            diagnosis: Some(answer.verdict.word()),
+            // The answer's probability is that of leukemia.
+            confidence: answer.probability.map(|probability| {
+                if answer.verdict == types::Verdict::Negative {
+                    1.0 - probability
+                } else {
+                    probability
+                }
+            }),
+        }
     }
 }

@@ -1,14 +1,13 @@
-//! What the program said last.
+//! The last lines of the log.
 
 use axum::Json;
 
 use crate::system::logging::{self, Line};
 
-/// The last lines of the log, oldest first; all of it is where the service manager keeps it. It names no
-/// token and nobody.
+/// The last lines of the log, oldest first. The service manager keeps the whole log. Lines contain no tokens.
 #[utoipa::path(get, path = "/v1/log", tag = "device", responses(
-    (status = 200, description = "256 lines at most, of this start of the program.", body = Vec<Line>),
+    (status = 200, description = "Up to 256 lines since the program started.", body = Vec<Line>),
 ))]
-pub(crate) async fn journal() -> Json<Vec<Line>> {
+pub(crate) async fn log_tail() -> Json<Vec<Line>> {
     Json(logging::last())
 }

@@ -1,4 +1,4 @@
-//! How often and how long, in the text format of `OpenMetrics`, which Prometheus reads.
+//! Metrics for Prometheus, in the `OpenMetrics` text format.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -17,13 +17,12 @@ use prometheus_client::registry::{Registry, Unit};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use crate::analysis::finding::StageTimes;
-use crate::appliance::handle::{ApplianceEvent, Status};
+use crate::analysis::pool::Pool;
+use crate::appliance::handle::{ApplianceEvent, ApplianceHandle, Status};
 use crate::appliance::state;
 use crate::config::Config;
-use crate::http::Context;
-use crate::http::blocking;
+use crate::http::blocking::blocking;
 use crate::http::problem::Problem;
-use crate::mqtt;
 use crate::records::Archive;
 use crate::system::host_metrics::{self, Room};
 use crate::system::shutdown::Shutdown;
@@ -32,7 +31,7 @@ const KIND: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 type Label = [(&'static str, &'static str); 1];
 
-/// What is counted from the start of the program on.
+/// Counters since the program started.
 pub(crate) struct Metrics {
     verdicts: Family<Label, Counter>,
     slides: Family<Label, Counter>,
@@ -56,19 +55,19 @@ impl Default for Metrics {
     }
 }
 
-/// What is looked at when somebody asks.
-struct Now {
+/// Gauges, read for each request.
+struct Gauges {
     status: Status,
-    /// Images from the network that are analysed or wait for that.
-    depth: usize,
+    /// Uploaded images that are queued or being analysed.
+    queue: usize,
     celsius: Option<f64>,
     disk: Option<Room>,
-    /// Verdicts that the broker does not have yet.
+    /// Recorded verdicts that the broker does not have yet.
     undelivered: Option<u64>,
 }
 
 impl Metrics {
-    /// Counts what happens until the appliance or the network ends.
+    /// Counts events until the appliance or the network shuts down.
     pub(crate) async fn count(
         self: Arc<Self>,
         mut events: Receiver<ApplianceEvent>,
@@ -79,7 +78,7 @@ impl Metrics {
                 biased;
                 () = shutdown.wait() => return,
                 event = events.recv() => match event {
-                    Ok(event) => self.happened(&event),
+                    Ok(event) => self.count_event(&event),
                     Err(RecvError::Lagged(missed)) => {
                         self.missed.inc_by(missed);
                     }
@@ -89,15 +88,15 @@ impl Metrics {
         }
     }
 
-    fn happened(&self, event: &ApplianceEvent) {
+    fn count_event(&self, event: &ApplianceEvent) {
         match event {
             ApplianceEvent::Analysed(report) => {
                 let verdict = report.finding.field.verdict.word();
                 self.verdicts.get_or_create(&[("verdict", verdict)]).inc();
-                self.took(&report.times);
+                self.observe(&report.times);
             }
-            ApplianceEvent::SlideClosed(standing) => {
-                let verdict = standing.verdict.word();
+            ApplianceEvent::SlideClosed(summary) => {
+                let verdict = summary.verdict.word();
                 self.slides.get_or_create(&[("verdict", verdict)]).inc();
             }
             ApplianceEvent::Failed { .. } => {
@@ -106,52 +105,54 @@ impl Metrics {
         }
     }
 
-    fn took(&self, took: &StageTimes) {
+    fn observe(&self, times: &StageTimes) {
         let StageTimes {
             capture,
             preparation,
             inference,
             storing,
-        } = *took;
-        for (stage, took) in [
+        } = *times;
+        for (stage, time) in [
             ("capture", Some(capture)),
             ("preparation", Some(preparation)),
             ("inference", inference),
             ("storing", storing),
         ] {
-            if let Some(took) = took.as_ref().map(Duration::as_secs_f64) {
-                self.stages.get_or_create(&[("stage", stage)]).observe(took);
+            if let Some(seconds) = time.as_ref().map(Duration::as_secs_f64) {
+                self.stages
+                    .get_or_create(&[("stage", stage)])
+                    .observe(seconds);
             }
         }
     }
 
-    fn written(&self, now: Now) -> Result<String, std::fmt::Error> {
+    fn encode(&self, gauges: Gauges) -> Result<String, std::fmt::Error> {
         let mut registry = Registry::with_prefix("smearscope");
         registry.register(
             "build",
-            "The program",
+            "Version of the program",
             Info::new([("version", env!("CARGO_PKG_VERSION"))]),
         );
-        if let Some(identity) = now.status.identity {
+        if let Some(identity) = gauges.status.identity {
             let labels = [
                 ("model", identity.model),
                 ("engine", identity.engine),
                 ("demo", identity.is_demo.to_string()),
             ];
-            registry.register("model", "The model at work", Info::new(labels));
+            registry.register("model", "The running model", Info::new(labels));
         }
         registry.register("verdicts", "Fields by verdict", self.verdicts.clone());
         registry.register("slides", "Closed slides by verdict", self.slides.clone());
         registry.register_with_unit(
             "stage",
-            "How long the stages of a field took",
+            "Duration of the stages of a field",
             Unit::Seconds,
             self.stages.clone(),
         );
-        registry.register("faults", "What failed", self.faults.clone());
+        registry.register("faults", "Faults since the start", self.faults.clone());
         registry.register(
             "missed_happenings",
-            "What happened and is not counted here",
+            "Events that were not counted",
             self.missed.clone(),
         );
         let mut gauge = |name, help, unit: Option<Unit>, value: f64| {
@@ -162,38 +163,43 @@ impl Metrics {
                 None => registry.register(name, help, gauge),
             }
         };
-        let is_faulty = matches!(*now.status.state, state::State::Fault(_));
+        let is_faulty = matches!(*gauges.status.state, state::State::Fault(_));
         gauge(
             "fault",
-            "Whether a fault is shown",
+            "1 while a fault is shown",
             None,
             f64::from(u8::from(is_faulty)),
         );
         gauge(
             "queue_images",
-            "Images from the network that are analysed or wait for that",
+            "Uploaded images that are queued or being analysed",
             None,
-            now.depth as f64,
+            gauges.queue as f64,
         );
-        if let Some(celsius) = now.celsius {
+        if let Some(celsius) = gauges.celsius {
             gauge(
                 "temperature",
-                "Of the processor",
+                "Temperature of the processor",
                 Some(Unit::Celsius),
                 celsius,
             );
         }
-        if let Some(disk) = now.disk {
+        if let Some(disk) = gauges.disk {
             let bytes = || Some(Unit::Bytes);
             gauge(
                 "disk_free",
-                "What may still be written",
+                "Bytes that the appliance may still write",
                 bytes(),
                 disk.free as f64,
             );
-            gauge("disk_size", "All of it", bytes(), disk.total as f64);
+            gauge(
+                "disk_size",
+                "Size of the file system",
+                bytes(),
+                disk.total as f64,
+            );
         }
-        if let Some(undelivered) = now.undelivered {
+        if let Some(undelivered) = gauges.undelivered {
             gauge(
                 "mqtt_undelivered_verdicts",
                 "Recorded verdicts that the broker does not have yet",
@@ -207,32 +213,36 @@ impl Metrics {
     }
 }
 
-/// How often and how long, for Prometheus: verdicts, stages, faults, temperature, disk, what is not delivered yet.
+/// Metrics for Prometheus: verdicts, stage durations, faults, temperature, disk, undelivered verdicts.
 #[utoipa::path(get, path = "/metrics", tag = "metrics", responses(
     (status = 200, description = "Metrics.", body = String, content_type = "application/openmetrics-text"),
 ))]
-pub(crate) async fn metrics(State(context): State<Context>) -> Result<Response, Problem> {
-    let status = context.handle.status().borrow().clone();
-    let depth = context.pool.depth();
-    let config = Arc::clone(&context.config);
-    let look = move || Now {
+pub(crate) async fn metrics(
+    State(handle): State<ApplianceHandle>,
+    State(pool): State<Arc<Pool>>,
+    State(config): State<Arc<Config>>,
+    State(metrics): State<Arc<Metrics>>,
+) -> Result<Response, Problem> {
+    let status = handle.status().borrow().clone();
+    let queue = pool.depth();
+    let read = move || Gauges {
         status,
-        depth,
+        queue,
         celsius: host_metrics::temperature(),
         disk: config
             .state()
             .and_then(|folder| host_metrics::room(folder).ok()),
         undelivered: undelivered(&config),
     };
-    let now = blocking(look).await?;
-    let text = context.metrics.written(now);
+    let gauges = blocking(read).await?;
+    let text = metrics.encode(gauges);
     let text = text.map_err(|error| Problem::internal(&format!("metrics: {error}")))?;
     Ok(([(CONTENT_TYPE, KIND)], text).into_response())
 }
 
-/// `None` too while there are no records yet: that is no reason to say nothing at all.
+/// Verdicts that the broker does not have yet; `None` if that is unknown, for example before the first record.
 fn undelivered(config: &Config) -> Option<u64> {
-    let destination = config.mqtt.as_ref().map(mqtt::destination)?;
+    let destination = config.mqtt.as_ref()?.destination();
     let archive = Archive::open(config.state()?).ok()?;
     archive.undelivered(&destination).ok()?
 }
@@ -245,7 +255,7 @@ mod tests {
     use crate::appliance::state::Fault;
 
     #[test]
-    fn what_happened_is_counted_and_what_cannot_be_seen_is_left_out() {
+    fn events_are_counted_and_unknown_gauges_left_out() {
         let metrics = Metrics::default();
         let mut report = report();
         report.times = StageTimes {
@@ -256,10 +266,10 @@ mod tests {
         };
         let report = Arc::new(report);
         for _ in 0..2 {
-            metrics.happened(&ApplianceEvent::Analysed(Arc::clone(&report)));
+            metrics.count_event(&ApplianceEvent::Analysed(Arc::clone(&report)));
         }
-        metrics.happened(&ApplianceEvent::SlideClosed(report.finding.slide));
-        metrics.happened(&ApplianceEvent::Failed {
+        metrics.count_event(&ApplianceEvent::SlideClosed(report.finding.slide));
+        metrics.count_event(&ApplianceEvent::Failed {
             fault: Fault {
                 message: "the camera is gone".into(),
                 is_final: false,
@@ -267,14 +277,14 @@ mod tests {
             asked: None,
         });
         let (handle, _inside) = connect();
-        let now = |celsius| Now {
+        let gauges = |celsius| Gauges {
             status: handle.status().borrow().clone(),
-            depth: 3,
+            queue: 3,
             celsius,
             disk: Some(Room { free: 5, total: 7 }),
             undelivered: None,
         };
-        let text = metrics.written(now(Some(41.5))).unwrap();
+        let text = metrics.encode(gauges(Some(41.5))).unwrap();
         for line in [
             "smearscope_verdicts_total{verdict=\"Positive\"} 2",
             "smearscope_slides_total{verdict=\"Positive\"} 1",
@@ -299,6 +309,6 @@ mod tests {
             !text.contains("inference") && !text.contains("undelivered"),
             "{text}"
         );
-        assert!(!metrics.written(now(None)).unwrap().contains("celsius"));
+        assert!(!metrics.encode(gauges(None)).unwrap().contains("celsius"));
     }
 }

@@ -1,4 +1,6 @@
-//! What people write about slides.
+//! Notes on slides.
+
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -7,46 +9,44 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::http::Context;
-use crate::http::problem::{Details, Problem};
+use crate::config::Config;
+use crate::http::problem::Problem;
+use crate::http::problem_responses::{
+    BadRequest, BodyTimeout, BodyTooLarge, NotFound, Unavailable, Unprocessable,
+    UnsupportedMediaType,
+};
 use crate::http::records::{read_records, slide_of};
-use crate::records::{NoteEntry, checked_note};
+use crate::records::{Archive, NoteEntry, checked_note};
 
-/// A note to be written.
+/// A new note.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Note {
-    /// What it says. Line breaks are the only control characters; spaces at its ends are left out.
+    /// The text. Line breaks are the only control characters allowed; surrounding white space is removed.
     #[schema(min_length = 1, max_length = 2000)]
     text: String,
 }
 
-/// Writes a note on a slide. It becomes part of the records, and is never changed: another one may follow.
+/// Adds a note to a slide. Notes are part of the records and cannot be changed; a correction is a new note.
 #[utoipa::path(post, path = "/v1/slides/{id}/notes", tag = "records",
     params(("id" = String, Path, format = "uuid", description = "The slide's id.")),
     request_body = Note,
     responses(
-        (status = 201, description = "The note as it was written.", body = NoteEntry),
-        (status = 400, description = "The id or the body cannot be understood, and why.", body = Details, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such slide.", body = Details, content_type = "application/problem+json"),
-        (status = 408, description = "The body came too slowly.", body = Details, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large.", body = Details, content_type = "application/problem+json"),
-        (status = 415, description = "The body is no JSON.", body = Details, content_type = "application/problem+json"),
-        (status = 422, description = "The body is no note, and why.", body = Details, content_type = "application/problem+json"),
-        (status = 503, description = "The records cannot be written to now.", body = Details, content_type = "application/problem+json"),
+        (status = 201, description = "The note as recorded.", body = NoteEntry),
+        BadRequest, NotFound, BodyTimeout, BodyTooLarge, UnsupportedMediaType, Unprocessable, Unavailable,
 ))]
 pub(crate) async fn annotate(
-    State(context): State<Context>,
+    State(config): State<Arc<Config>>,
     Path(id): Path<Uuid>,
     Json(note): Json<Note>,
 ) -> Result<(StatusCode, Json<NoteEntry>), Problem> {
     let text = checked_note(&note.text)
         .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()))?
         .to_owned();
-    let write = move |archive: &crate::records::Archive| {
+    let write = move |archive: &Archive| {
         slide_of(archive, id)?;
         Ok(archive.annotate(id, &text)?)
     };
-    let note = read_records(&context, write).await?;
+    let note = read_records(&config, write).await?;
     Ok((StatusCode::CREATED, Json(note)))
 }

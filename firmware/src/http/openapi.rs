@@ -1,40 +1,38 @@
-//! The description of the API, made from its code (OpenAPI 3.1).
+//! The OpenAPI 3.1 document, generated from the handlers.
 
 use utoipa::OpenApi as _;
-use utoipa::openapi::response::{Response, ResponseBuilder};
-use utoipa::openapi::{Content, OpenApi, Ref, RefOr};
+use utoipa::openapi::OpenApi;
 
-/// What is said about all of it.
+use crate::http::problem::Details;
+use crate::http::problem_responses;
+
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(
         title = "smearscope",
-        description = "A bench-top appliance that classifies blood smears. Research use only: not for diagnosis or treatment."
+        description = "An appliance that classifies fields of view of a blood smear. Research use only: not for \
+            diagnosis or treatment."
     ),
+    components(schemas(Details)),
     tags(
-        (name = "health", description = "Whether it lives, whether it can be used."),
-        (name = "device", description = "What it is, how it is, how it is set up."),
-        (name = "metrics", description = "How often and how long, for Prometheus."),
-        (name = "classify", description = "Images that are no fields of a slide."),
-        (name = "bench", description = "What is under the microscope."),
-        (name = "records", description = "What was recorded."),
+        (name = "health", description = "Liveness and readiness."),
+        (name = "device", description = "The appliance: state, models, configuration, log."),
+        (name = "metrics", description = "Metrics for Prometheus."),
+        (name = "classify", description = "Classify uploaded images, which belong to no slide."),
+        (name = "bench", description = "The slide under the microscope."),
+        (name = "records", description = "Recorded slides and fields."),
     )
 )]
 struct About;
 
-/// The beginning of the document; the router adds its addresses.
+/// The document without routes; the router adds them.
 pub(crate) fn about() -> OpenApi {
     About::openapi()
 }
 
-/// Adds what holds for every address: that it may fail in ways that it does not name.
+/// Adds the default response to every operation: any of them may fail in a way that it does not list.
 pub(crate) fn complete(mut document: OpenApi) -> OpenApi {
-    let problem = Content::new(Some(RefOr::Ref(Ref::from_schema_name("Problem"))));
-    let failed: RefOr<Response> = ResponseBuilder::new()
-        .description("It failed, and why.")
-        .content("application/problem+json", problem)
-        .build()
-        .into();
+    let failed = problem_responses::problem("The request failed; `detail` says why.");
     for path in document.paths.paths.values_mut() {
         let operations = [&mut path.get, &mut path.post];
         for operation in operations.into_iter().flatten() {

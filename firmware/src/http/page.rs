@@ -1,7 +1,7 @@
-//! The web page: files that the program holds itself, so that it needs no network and no folder.
+//! The web page: files from `firmware/web`, embedded in the program.
 //!
-//! They are as somebody wrote them; nothing is built. The page asks what everybody else may ask, with the token of
-//! whoever looks at it; its files say nothing about the appliance, and need none.
+//! There is no build step. The page uses the public API with the user's token; the files themselves contain nothing
+//! about the appliance and need no token.
 
 use axum::Router;
 use axum::http::header::{
@@ -12,9 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use smearscope_artifacts::sha256;
 
-use crate::http::Context;
-
-/// Nothing but what comes from here, and pictures that the page itself makes of answers.
+/// Allows resources of this server only, and images that the page makes from answers.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -57,13 +55,13 @@ const FILES: &[File] = files! {
     SCRIPT "/page/verdict.js" = "verdict.js",
 };
 
-/// Whether a file of the page lies there, which everybody may see.
+/// Whether this path is a file of the page.
 pub(crate) fn has(path: &str) -> bool {
     FILES.iter().any(|file| file.path == path)
 }
 
-/// The addresses of all of them.
-pub(crate) fn routes() -> Router<Context> {
+/// The routes of all files.
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     FILES.iter().fold(Router::new(), |router, file| {
         let file = *file;
         let tag = format!("\"{}\"", sha256(file.content.as_bytes()));
@@ -73,15 +71,15 @@ pub(crate) fn routes() -> Router<Context> {
 }
 
 impl File {
-    /// The file, unless whoever asks has it already. Browsers ask each time, so that all files are of one version.
-    fn answer(self, tag: &str, asked: &HeaderMap) -> Response {
+    /// The file, or 304 if the browser has it already. Browsers ask every time, so that all files have one version.
+    fn answer(self, tag: &str, request: &HeaderMap) -> Response {
         let headers: [(HeaderName, &str); 4] = [
             (CONTENT_TYPE, self.kind),
             (CONTENT_SECURITY_POLICY, POLICY),
             (CACHE_CONTROL, "no-cache"),
             (ETAG, tag),
         ];
-        let is_known = asked
+        let is_known = request
             .get(IF_NONE_MATCH)
             .is_some_and(|known| known.as_bytes() == tag.as_bytes());
         if is_known {

@@ -1,4 +1,4 @@
-//! Errors as problem details (RFC 9457): what failed, and what to do about it.
+//! Errors as problem details (RFC 9457): what failed and what to do about it.
 
 use axum::Json;
 use axum::body::{Body, to_bytes};
@@ -8,26 +8,30 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// What frameworks say about a request is a line or two.
+/// Longest library message that is passed on, in bytes.
 const MAX_MESSAGE: usize = 4096;
 
-/// What failed, as the body of an error.
+/// The detail of a body over the limit.
+pub(crate) const BODY_TOO_LARGE: &str =
+    "the body is larger than http.body_mib allows; send a smaller one";
+
+/// The body of an error response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub(crate) struct Details {
-    /// There is no more to say about the kind of the error than its status does.
+    /// Always `about:blank`: the status says what kind of error it is.
     #[schema(example = "about:blank")]
     r#type: &'static str,
-    /// The status in words.
+    /// The reason phrase of the status.
     title: &'static str,
-    /// The status of the response.
+    /// The HTTP status.
     #[schema(minimum = 400, maximum = 599)]
     status: u16,
-    /// What failed, and what to do about it.
+    /// What failed and what to do about it.
     detail: String,
 }
 
-/// An error for whoever asked.
+/// An error response.
 #[derive(Debug)]
 pub(crate) struct Problem {
     status: StatusCode,
@@ -44,25 +48,25 @@ impl Problem {
         }
     }
 
-    /// An error of the server's own, which the log tells as well.
+    /// A failure of the server itself; it is logged, too.
     pub(crate) fn internal(detail: &str) -> Self {
         log::error!("{detail}");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
     }
 
-    /// Status, headers and what failed.
+    /// Status, headers and detail.
     pub(crate) fn into_parts(self) -> (StatusCode, Vec<(HeaderName, HeaderValue)>, String) {
         (self.status, self.headers, self.detail)
     }
 
-    /// Adds a header.
+    /// Adds a response header.
     #[must_use]
     pub(crate) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
         self
     }
 
-    /// Says when to try again.
+    /// Adds `Retry-After`.
     #[must_use]
     pub(crate) fn retry_after(self, seconds: u32) -> Self {
         self.with(RETRY_AFTER, seconds.into())
@@ -86,30 +90,27 @@ impl IntoResponse for Problem {
     }
 }
 
-/// No such address.
+/// Answers requests to unknown paths.
 pub(crate) async fn not_found() -> Problem {
-    Problem::new(
-        StatusCode::NOT_FOUND,
-        "there is nothing here; /v1/openapi.json lists what there is",
-    )
+    Problem::new(StatusCode::NOT_FOUND, "no such path; see /v1/openapi.json")
 }
 
-/// The address is right, the method is not.
+/// Answers requests with a method that the path does not support.
 pub(crate) async fn wrong_method() -> Problem {
     Problem::new(
         StatusCode::METHOD_NOT_ALLOWED,
-        "this method means nothing here; the header Allow names those that do",
+        "this path does not support this method; see the header Allow",
     )
 }
 
-/// A handler panicked.
+/// Answers a request whose handler panicked.
 pub(crate) fn crashed(_: Box<dyn std::any::Any + Send>) -> Response {
-    let detail = "the server made a mistake; the log says more";
+    let detail = "internal error; see the log";
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail).into_response()
 }
 
-/// Makes problems of the errors that libraries answer with in plain text.
-pub(crate) async fn everywhere(response: Response) -> Response {
+/// Turns plain-text errors from libraries into problem details.
+pub(crate) async fn from_plain_text(response: Response) -> Response {
     let status = response.status();
     let is_plain = response
         .headers()
@@ -121,7 +122,7 @@ pub(crate) async fn everywhere(response: Response) -> Response {
     let (parts, body) = response.into_parts();
     let mut problem = Problem::new(
         status,
-        match said(status) {
+        match own_detail(status) {
             Some(detail) => detail.into(),
             None => message(body).await,
         },
@@ -134,7 +135,7 @@ pub(crate) async fn everywhere(response: Response) -> Response {
     problem.into_response()
 }
 
-/// What the library says.
+/// The message of the library.
 async fn message(body: Body) -> String {
     let bytes = to_bytes(body, MAX_MESSAGE).await.unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes).trim().to_owned();
@@ -145,13 +146,11 @@ async fn message(body: Body) -> String {
     }
 }
 
-/// What is better said than libraries do.
-fn said(status: StatusCode) -> Option<&'static str> {
+/// A better detail than the library gives, where there is one.
+fn own_detail(status: StatusCode) -> Option<&'static str> {
     match status {
-        StatusCode::REQUEST_TIMEOUT => Some("the request came too slowly; send it again"),
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            Some("the body is larger than http.body_mib allows; send a smaller one")
-        }
+        StatusCode::REQUEST_TIMEOUT => Some("the request arrived too slowly; send it again"),
+        StatusCode::PAYLOAD_TOO_LARGE => Some(BODY_TOO_LARGE),
         _ => None,
     }
 }

@@ -1,6 +1,8 @@
-//! What was recorded: slides, fields, images. Read on a connection of its own, which holds up nobody.
+//! Recorded slides, fields and images. Each request opens its own database connection, so that reading does not
+//! block recording.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
@@ -13,52 +15,53 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::analysis::pool::NOTHING_KEPT;
-use crate::http::Context;
-use crate::http::access::Immutable;
-use crate::http::blocking;
-use crate::http::problem::{Details, Problem};
+use crate::config::Config;
+use crate::http::blocking::blocking;
+use crate::http::headers::Immutable;
+use crate::http::problem::Problem;
+use crate::http::problem_responses::{BadRequest, Gone, NotFound};
 use crate::records::{
     Archive, Filter, ImageEntry, NoteEntry, Page, Record, RecordsError, SlideRecord,
 };
 use crate::report::types::Verdict;
-use crate::system::time::utc;
+use crate::system::time::{time, utc};
 
-/// What a page has at most.
-const MOST: u32 = 100;
-/// What it has if nobody says.
-const USUAL: u32 = 20;
+/// Largest page size.
+const MAX_LIMIT: u32 = 100;
+/// Default page size.
+const DEFAULT_LIMIT: u32 = 20;
 
-/// Which slides, and which page of them.
+/// The query for slides.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct SlidesQuery {
-    /// Those that began at this time (RFC 3339) or later.
+    /// Slides that started at this time (RFC 3339) or later.
     #[param(required = false, format = DateTime)]
     since: Option<String>,
-    /// Those that began before this time.
+    /// Slides that started before this time.
     #[param(required = false, format = DateTime)]
     until: Option<String>,
-    /// Those that came to this verdict.
+    /// Slides with this verdict.
     #[param(required = false, inline)]
     verdict: Option<Verdict>,
-    /// `next` of the page before.
+    /// `next` of the previous page.
     #[param(required = false, minimum = 0)]
     cursor: Option<i64>,
-    /// So many at most; 20 if nothing is said.
+    /// Page size; 20 by default.
     #[param(required = false, minimum = 1, maximum = 100)]
     limit: Option<u32>,
 }
 
-/// Which page.
+/// The query for a page of fields.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct FieldsQuery {
-    /// `next` of the page before.
+    /// `next` of the previous page.
     #[param(required = false, minimum = 0)]
     cursor: Option<i64>,
-    /// So many at most; 20 if nothing is said.
+    /// Page size; 20 by default.
     #[param(required = false, minimum = 1, maximum = 100)]
     limit: Option<u32>,
 }
@@ -68,7 +71,7 @@ pub(crate) struct FieldsQuery {
 pub(crate) struct Slides {
     /// Newest first.
     slides: Vec<SlideRecord>,
-    /// Where the next page begins; null after the last.
+    /// Cursor of the next page; null on the last page.
     #[schema(required)]
     next: Option<i64>,
 }
@@ -78,30 +81,29 @@ pub(crate) struct Slides {
 pub(crate) struct SlideWithFields {
     #[serde(flatten)]
     slide: SlideRecord,
-    /// In the order in which they were photographed.
+    /// In capture order.
     fields: Vec<Record>,
-    /// What people wrote about it, in the order in which they did.
+    /// Notes, oldest first.
     notes: Vec<NoteEntry>,
-    /// Where the next page begins; null after the last.
+    /// Cursor of the next page; null on the last page.
     #[schema(required)]
     next: Option<i64>,
 }
 
-/// What was recorded, newest slide first.
+/// Recorded slides, newest first.
 #[utoipa::path(get, path = "/v1/slides", tag = "records", params(SlidesQuery), responses(
-    (status = 200, description = "A page of slides, and where the next begins.", body = Slides),
-    (status = 400, description = "The query cannot be understood, and why.", body = Details, content_type = "application/problem+json"),
-    (status = 404, description = "Nothing is recorded here.", body = Details, content_type = "application/problem+json"),
+    (status = 200, description = "A page of slides.", body = Slides),
+    BadRequest, NotFound,
 ))]
 pub(crate) async fn slides(
-    State(context): State<Context>,
+    State(config): State<Arc<Config>>,
     Query(query): Query<SlidesQuery>,
 ) -> Result<Json<Slides>, Problem> {
     let limit = limit(query.limit)?;
     let page = page(query.cursor, limit);
     let filter = filter(query.since, query.until, query.verdict)?;
     let read = move |archive: &Archive| Ok(archive.slides_on(&page, &filter)?);
-    let mut slides = read_records(&context, read).await?;
+    let mut slides = read_records(&config, read).await?;
     let next = cut(&mut slides, limit, |slide| slide.seq);
     Ok(Json(Slides { slides, next }))
 }
@@ -110,12 +112,11 @@ pub(crate) async fn slides(
 #[utoipa::path(get, path = "/v1/slides/{id}", tag = "records",
     params(("id" = String, Path, format = "uuid", description = "The slide's id."), FieldsQuery),
     responses(
-        (status = 200, description = "The slide, a page of its fields, and where the next begins.", body = SlideWithFields),
-        (status = 400, description = "The id or the query cannot be understood, and why.", body = Details, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such slide.", body = Details, content_type = "application/problem+json"),
+        (status = 200, description = "The slide with a page of its fields.", body = SlideWithFields),
+        BadRequest, NotFound,
 ))]
 pub(crate) async fn slide(
-    State(context): State<Context>,
+    State(config): State<Arc<Config>>,
     Path(id): Path<Uuid>,
     Query(query): Query<FieldsQuery>,
 ) -> Result<Json<SlideWithFields>, Problem> {
@@ -140,69 +141,64 @@ pub(crate) async fn slide(
             next,
         })
     };
-    read_records(&context, read).await.map(Json)
+    read_records(&config, read).await.map(Json)
 }
 
-/// A field.
+/// A recorded field.
 #[utoipa::path(get, path = "/v1/fields/{id}", tag = "records",
     params(("id" = String, Path, format = "uuid", description = "The field's id: `record` of a finding.")),
     responses(
-        (status = 200, description = "The field as it was recorded, and what became of it.", body = Record),
-        (status = 400, description = "That is no id.", body = Details, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such field.", body = Details, content_type = "application/problem+json"),
+        (status = 200, description = "The field as recorded, and whether its images still exist.", body = Record),
+        BadRequest, NotFound,
 ))]
 pub(crate) async fn field(
-    State(context): State<Context>,
+    State(config): State<Arc<Config>>,
     Path(id): Path<Uuid>,
 ) -> Result<Json<Record>, Problem> {
     let read = move |archive: &Archive| record(archive, id);
-    read_records(&context, read).await.map(Json)
+    read_records(&config, read).await.map(Json)
 }
 
-/// The picture of a field, as the camera gave it: what is sent has the SHA-256 that was recorded.
+/// The image of a field, byte for byte as the camera delivered it; its SHA-256 matches the record.
 #[utoipa::path(get, path = "/v1/fields/{id}/image", tag = "records",
     params(("id" = String, Path, format = "uuid", description = "The field's id.")),
     responses(
-        (status = 200, description = "The picture; its SHA-256 is the ETag.", content(
+        (status = 200, description = "The image; the ETag is its SHA-256.", content(
             (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/tiff"), (Vec<u8> = "image/bmp"),
         )),
-        (status = 400, description = "That is no id.", body = Details, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such field.", body = Details, content_type = "application/problem+json"),
-        (status = 410, description = "It was removed to make room, or because it was old.", body = Details, content_type = "application/problem+json"),
+        BadRequest, NotFound, Gone,
 ))]
 pub(crate) async fn image(
-    State(context): State<Context>,
+    State(config): State<Arc<Config>>,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
-    picture(&context, id, |record| Some(&record.field.image)).await
+    send_image(&config, id, |record| Some(&record.field.image)).await
 }
 
-/// The picture of a field under its evidence, smaller.
+/// The evidence overlay of a field, drawn on a smaller copy of its image.
 #[utoipa::path(get, path = "/v1/fields/{id}/overlay", tag = "records",
     params(("id" = String, Path, format = "uuid", description = "The field's id.")),
     responses(
-        (status = 200, description = "The picture under its evidence; its SHA-256 is the ETag.", body = Vec<u8>, content_type = "image/png"),
-        (status = 400, description = "That is no id.", body = Details, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such field, or no evidence in it.", body = Details, content_type = "application/problem+json"),
-        (status = 410, description = "It was removed to make room, or because it was old.", body = Details, content_type = "application/problem+json"),
+        (status = 200, description = "The overlay; the ETag is its SHA-256.", body = Vec<u8>, content_type = "image/png"),
+        BadRequest, NotFound, Gone,
 ))]
 pub(crate) async fn overlay(
-    State(context): State<Context>,
+    State(config): State<Arc<Config>>,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
-    picture(&context, id, |record| record.field.overlay.as_ref()).await
+    send_image(&config, id, |record| record.field.overlay.as_ref()).await
 }
 
-async fn picture(
-    context: &Context,
+/// The image of a record that `which` selects.
+async fn send_image(
+    config: &Config,
     id: Uuid,
     which: impl FnOnce(&Record) -> Option<&ImageEntry> + Send + 'static,
 ) -> Result<Response, Problem> {
     let read = move |archive: &Archive| {
         let record = record(archive, id)?;
         let gone = || {
-            let detail =
-                format!("the images of field {id} were removed by retention; its record stays");
+            let detail = format!("retention removed the images of field {id}; its record remains");
             Problem::new(StatusCode::GONE, detail)
         };
         if record.images_removed_at.is_some() {
@@ -210,19 +206,19 @@ async fn picture(
         }
         let image = which(&record).ok_or_else(|| {
             let detail =
-                format!("field {id} has no evidence: the model was not asked, or gives none");
+                format!("field {id} has no evidence overlay: the model was not run or gives none");
             Problem::new(StatusCode::NOT_FOUND, detail)
         })?;
         match archive.image(image) {
             Ok(bytes) => Ok((bytes, image.sha256.clone())),
             Err(_) if archive.is_removed(&id)? => Err(gone()),
             Err(error) => Err(Problem::internal(&format!(
-                "{}: {error}; `smearscope records verify` says more",
+                "{}: {error}; run `smearscope records verify`",
                 image.path
             ))),
         }
     };
-    let (bytes, sha256) = read_records(context, read).await?;
+    let (bytes, sha256) = read_records(config, read).await?;
     let kind = image::guess_format(&bytes)
         .map_or("application/octet-stream", |format| format.to_mime_type());
     let mut response = bytes.into_response();
@@ -235,7 +231,7 @@ async fn picture(
     Ok(response)
 }
 
-/// A slide that was recorded.
+/// The recorded slide with this id.
 pub(crate) fn slide_of(archive: &Archive, id: Uuid) -> Result<SlideRecord, Problem> {
     let filter = Filter {
         slide: Some(id),
@@ -258,23 +254,23 @@ fn record(archive: &Archive, id: Uuid) -> Result<Record, Problem> {
     found.ok_or_else(|| unknown("field", id))
 }
 
-/// Reads records, of which there must be some, on a thread for what blocks.
+/// Opens the records and reads from them on a blocking thread.
 pub(crate) async fn read_records<T: Send + 'static>(
-    context: &Context,
+    config: &Config,
     read: impl FnOnce(&Archive) -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
-    let folder = folder(context)?;
+    let folder = folder(config)?;
     blocking(move || read(&Archive::open(&folder)?)).await?
 }
 
-/// Where records are, if there are any.
-pub(crate) fn folder(context: &Context) -> Result<PathBuf, Problem> {
-    let folder = context.config.state().map(PathBuf::from);
+/// The folder of the records, if any are kept.
+pub(crate) fn folder(config: &Config) -> Result<PathBuf, Problem> {
+    let folder = config.state().map(PathBuf::from);
     folder.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, NOTHING_KEPT))
 }
 
 fn unknown(kind: &str, id: Uuid) -> Problem {
-    let detail = format!("there is no {kind} {id}; /v1/slides lists what there is");
+    let detail = format!("there is no {kind} {id}; see /v1/slides");
     Problem::new(StatusCode::NOT_FOUND, detail)
 }
 
@@ -282,7 +278,7 @@ impl From<RecordsError> for Problem {
     fn from(error: RecordsError) -> Self {
         let detail = with_causes(&error);
         match error {
-            // Until the appliance has made them, or where the disk fails.
+            // The records do not exist yet, or the disk fails.
             RecordsError::File { .. } | RecordsError::Database { .. } => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(5)
             }
@@ -291,38 +287,41 @@ impl From<RecordsError> for Problem {
     }
 }
 
-/// Which records are meant by a query.
+/// The filter that a query describes.
 pub(crate) fn filter(
     since: Option<String>,
     until: Option<String>,
     verdict: Option<Verdict>,
 ) -> Result<Filter, Problem> {
-    let time = |key: &str, text: Option<String>| {
-        let time = text.map(|text| crate::system::time::time(&text).map(utc));
-        time.transpose().map_err(|error| {
-            wrong(format!(
-                "{key}: {error}; send a time like 2026-05-01T08:00:00Z"
+    let parse = |key: &str, text: Option<String>| {
+        let parsed = text.map(|text| time(&text).map(utc));
+        parsed.transpose().map_err(|error| {
+            bad_request(format!(
+                "{key}: {error}; use a time like 2026-05-01T08:00:00Z"
             ))
         })
     };
     Ok(Filter {
-        since: time("since", since)?,
-        until: time("until", until)?,
+        since: parse("since", since)?,
+        until: parse("until", until)?,
         verdict: verdict.map(Verdict::word),
         ..Filter::default()
     })
 }
 
+/// The page size.
 fn limit(asked: Option<u32>) -> Result<u32, Problem> {
-    let limit = asked.unwrap_or(USUAL);
-    if (1..=MOST).contains(&limit) {
+    let limit = asked.unwrap_or(DEFAULT_LIMIT);
+    if (1..=MAX_LIMIT).contains(&limit) {
         Ok(limit)
     } else {
-        Err(wrong(format!("limit: {limit} is not in 1 to {MOST}")))
+        Err(bad_request(format!(
+            "limit = {limit}: must be from 1 to {MAX_LIMIT}"
+        )))
     }
 }
 
-/// One more than is wanted, by which it is seen whether there is a next page.
+/// The page with one item more than asked for, which shows whether there is a next page.
 fn page(cursor: Option<i64>, limit: u32) -> Page {
     Page {
         cursor,
@@ -330,14 +329,14 @@ fn page(cursor: Option<i64>, limit: u32) -> Page {
     }
 }
 
-/// Takes away what is too much, and gives where the next page begins.
+/// Removes the extra item and returns the cursor of the next page.
 fn cut<T>(items: &mut Vec<T>, limit: u32, seq: impl Fn(&T) -> i64) -> Option<i64> {
     let limit = limit as usize;
-    let is_more = items.len() > limit;
+    let has_more = items.len() > limit;
     items.truncate(limit);
-    items.last().filter(|_| is_more).map(seq)
+    items.last().filter(|_| has_more).map(seq)
 }
 
-fn wrong(detail: String) -> Problem {
+fn bad_request(detail: String) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, detail)
 }

@@ -1,4 +1,4 @@
-//! Which address is whose, and what all of them share: limits, time-outs, the shape of errors.
+//! Routes, and the layers that every request passes: limits, time-outs, access control, error format.
 
 use std::sync::Arc;
 
@@ -12,72 +12,45 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::http::Context;
+use crate::config::http::HttpSettings;
+use crate::http::context::Context;
+use crate::http::{
+    access, button, classify, device, events, export, headers, health, inference, log_tail,
+    metrics, models, notes, openapi, page, problem, records, viewfinder,
+};
 
-use crate::http::access;
-
-use crate::http::button;
-
-use crate::http::classify;
-
-use crate::http::device;
-
-use crate::http::events;
-
-use crate::http::export;
-
-use crate::http::health;
-
-use crate::http::inference;
-
-use crate::http::log_tail;
-
-use crate::http::metrics;
-
-use crate::http::models;
-
-use crate::http::notes;
-
-use crate::http::openapi;
-
-use crate::http::page;
-
-use crate::http::problem;
-
-use crate::http::records;
-
-use crate::http::viewfinder;
-
-/// Everything that is answered.
-pub(crate) fn router(context: Context) -> Router {
-    let settings = Arc::clone(&context.settings);
-    let (router, document) = described();
+/// All routes with their layers.
+pub(crate) fn router(context: Context, settings: &HttpSettings) -> Router {
+    let (router, document) = documented();
     let document = Json(document);
     router
         .merge(page::routes())
         .route("/v1/openapi.json", axum::routing::get(async || document))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::wrong_method)
-        // The last is the outermost.
+        // The last layer is the outermost.
         .layer(DefaultBodyLimit::disable())
         .layer(RequestBodyLimitLayer::new(settings.max_body))
         .layer(RequestBodyDeadlineLayer::new(settings.body))
-        .layer(from_fn_with_state(context.clone(), access::guard))
+        .layer(from_fn_with_state(
+            Arc::clone(&context.access),
+            access::guard,
+        ))
         .layer(CatchPanicLayer::custom(problem::crashed))
-        .layer(map_response(problem::everywhere))
-        .layer(map_response(access::hardened))
+        .layer(map_response(problem::from_plain_text))
+        .layer(map_response(headers::add))
         .with_state(context)
 }
 
-/// The addresses that are described, and their description.
-fn described() -> (Router<Context>, OpenApi) {
+/// The routes that the OpenAPI document describes, and the document.
+fn documented() -> (Router<Context>, OpenApi) {
     let (router, document) = OpenApiRouter::with_openapi(openapi::about())
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
         .routes(routes!(device::device))
         .routes(routes!(device::configuration))
         .routes(routes!(models::models))
-        .routes(routes!(log_tail::journal))
+        .routes(routes!(log_tail::log_tail))
         .routes(routes!(metrics::metrics))
         .routes(routes!(button::capture))
         .routes(routes!(button::next_slide))

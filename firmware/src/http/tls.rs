@@ -1,6 +1,6 @@
-//! TLS: the certificate of the configuration, or one that was made at the first start and signs itself.
+//! TLS: the configured certificate, or a self-signed one that the first start creates.
 //!
-//! Who connects to the latter compares its fingerprint with that on the screen.
+//! The screen shows the fingerprint of a self-signed certificate, so that users can compare it.
 
 use std::fs;
 use std::io::{ErrorKind, Write};
@@ -18,39 +18,43 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::config::http::Tls;
 
-/// Certificate and key in one file, so that they always belong together.
+/// Certificate and key in one file, so that they always match.
 const FILE: &str = "tls.pem";
-/// Letters that a person compares at once.
+/// Digits in a group of the fingerprint.
 const GROUP: usize = 4;
 
-/// What makes connections secret, and by what they are known.
+/// The certificate of the server.
 pub(crate) struct TlsIdentity {
     pub(crate) acceptor: TlsAcceptor,
-    /// SHA-256 of the certificate, in groups of letters.
+    /// SHA-256 of the certificate, in groups of digits.
     pub(crate) fingerprint: String,
-    /// Whether it was made just now.
+    /// Whether it was just created.
     pub(crate) is_new: bool,
 }
 
 impl TlsIdentity {
-    /// Reads the certificate that `tls` names, or else the one in `state`, which is made if need be.
+    /// Reads the certificate that `tls` names, or the self-signed one in `state`; creates that if it does not exist.
     pub(crate) fn open(tls: &Tls, state: Option<&Path>, names: &[String]) -> Result<Self> {
         let (certificate, key, is_new) = match tls {
             Tls::Own { certificate, key } => (certificate.clone(), key.clone(), false),
             Tls::SelfSigned => {
                 let state =
-                    state.context("a certificate has no place to be kept; set storage.state")?;
+                    state.context("there is no folder for the certificate; set storage.state")?;
                 let path = state.join(FILE);
                 let is_new = !path.exists();
                 if is_new {
-                    make(&path, names)
-                        .with_context(|| format!("{} cannot be made", path.display()))?;
+                    create(&path, names)
+                        .with_context(|| format!("cannot create {}", path.display()))?;
                 }
                 (path.clone(), path, is_new)
             }
         };
-        let unusable =
-            |path: &Path| format!("{} holds no certificate and key in PEM", path.display());
+        let unusable = |path: &Path| {
+            format!(
+                "{} has no certificate and key in PEM format",
+                path.display()
+            )
+        };
         let chain = CertificateDer::pem_file_iter(&certificate)
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
             .with_context(|| unusable(&certificate))?;
@@ -70,26 +74,28 @@ impl TlsIdentity {
     }
 }
 
-fn make(path: &Path, names: &[String]) -> Result<()> {
-    let made = rcgen::generate_simple_self_signed(names.to_vec())?;
+/// Creates a self-signed certificate.
+fn create(path: &Path, names: &[String]) -> Result<()> {
+    let created = rcgen::generate_simple_self_signed(names.to_vec())?;
     let folder = path.parent().unwrap_or(Path::new("."));
     match fs::create_dir_all(folder) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error.into()),
         _ => {}
     }
-    // Readable by nobody else: `tempfile` makes files so.
+    // `tempfile` creates files that only the owner can read.
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(made.cert.pem().as_bytes())?;
-    file.write_all(made.signing_key.serialize_pem().as_bytes())?;
+    file.write_all(created.cert.pem().as_bytes())?;
+    file.write_all(created.signing_key.serialize_pem().as_bytes())?;
     file.as_file().sync_all()?;
     file.persist(path)?;
     Ok(())
 }
 
-fn grouped(letters: &str) -> String {
-    let groups: Vec<&str> = (0..letters.len())
+/// Inserts spaces, so that a person can compare the digits.
+fn grouped(digits: &str) -> String {
+    let groups: Vec<&str> = (0..digits.len())
         .step_by(GROUP)
-        .filter_map(|start| letters.get(start..start + GROUP))
+        .filter_map(|start| digits.get(start..start + GROUP))
         .collect();
     groups.join(" ")
 }
@@ -99,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_certificate_is_made_once_and_known_again() {
+    fn a_certificate_is_created_once_and_reused() {
         let folder = tempfile::tempdir().unwrap();
         let names = ["bench.local".to_owned()];
         let open = || TlsIdentity::open(&Tls::SelfSigned, Some(folder.path()), &names);

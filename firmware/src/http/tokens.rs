@@ -1,8 +1,7 @@
-//! Tokens: who may ask for what. A file of the appliance's state holds their hashes, never themselves.
+//! API tokens. A file in the state folder holds their hashes, never the tokens themselves.
 //!
-//! A token is 160 random bits: as many as nobody can guess, and as few as a person types from the OLED. Because
-//! they are random, SHA-256 is enough to store them by: there is no dictionary to try against it, as there
-//! is for passwords.
+//! A token is 160 random bits: impossible to guess, and short enough to type from the OLED. Because tokens are
+//! random, a plain SHA-256 protects them: unlike with passwords, there is no dictionary to try.
 
 use std::fmt;
 use std::io::{ErrorKind, Write};
@@ -14,36 +13,37 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
-/// The file in the folder of the appliance's state.
+/// The file in the state folder.
 const FILE: &str = "tokens.json";
+/// Random bytes in a token.
 const BYTES: usize = 20;
-/// Letters that a person reads and types at once.
+/// Letters in a group, so that a person can read and type them.
 const GROUP: usize = 4;
 
-/// What a token allows; each role may do all that those before it may.
+/// What a token allows; each role includes the ones before it.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum,
 )]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Role {
-    /// To look, and to have images classified.
+    /// View everything and classify images.
     Viewer,
-    /// To press the button, too.
+    /// Also press the button, store and export.
     Operator,
 }
 
-/// A token as it is stored.
+/// A stored token.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Entry {
-    /// By which it is named, and taken back.
+    /// Names the token, for example to revoke it.
     pub(crate) id: String,
     pub(crate) role: Role,
     pub(crate) created_at: String,
     sha256: String,
 }
 
-/// A token, which is told once. It is not debugged, so that no log can have it.
+/// A new token, shown once. It has no `Debug`, so that it cannot end up in a log.
 pub(crate) struct Token(String);
 
 impl fmt::Display for Token {
@@ -52,35 +52,38 @@ impl fmt::Display for Token {
     }
 }
 
-/// The tokens of an appliance. The file is read whenever it is needed: what is taken back is of no use at once.
+/// The tokens of an appliance. The file is read for every check, so that revoking a token takes effect at once.
 #[derive(Debug, Clone)]
 pub(crate) struct Tokens {
     path: PathBuf,
 }
 
 impl Tokens {
+    /// The tokens in this state folder.
     pub(crate) fn of(state: &Path) -> Self {
         Self {
             path: state.join(FILE),
         }
     }
 
-    /// All of them; none where there is no file.
+    /// All tokens; none if there is no file.
     pub(crate) fn entries(&self) -> Result<Vec<Entry>> {
         let path = self.path.display();
         match std::fs::read(&self.path) {
             Ok(bytes) => serde_json::from_slice(&bytes).with_context(|| {
-                format!("{path} is damaged; remove it and make tokens with `smearscope token new`")
+                format!(
+                    "{path} is damaged; remove it and create tokens with `smearscope token new`"
+                )
             }),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
             Err(error) => Err(error).with_context(|| format!("{path} cannot be read")),
         }
     }
 
-    /// Makes another one.
+    /// Creates a token.
     pub(crate) fn create(&self, role: Role) -> Result<Token> {
         let mut bytes = [0; BYTES];
-        getrandom::fill(&mut bytes).context("the system gives no random numbers")?;
+        getrandom::fill(&mut bytes).context("the system has no random numbers")?;
         let letters = BASE32_NOPAD.encode(&bytes);
         let groups: Vec<&str> = (0..letters.len())
             .step_by(GROUP)
@@ -99,7 +102,7 @@ impl Tokens {
         Ok(token)
     }
 
-    /// Takes one back; says whether there was one.
+    /// Revokes a token; returns whether there was one with this id.
     pub(crate) fn revoke(&self, id: &str) -> Result<bool> {
         let mut entries = self.entries()?;
         let before = entries.len();
@@ -110,7 +113,7 @@ impl Tokens {
         Ok(entries.len() < before)
     }
 
-    /// The role of whoever has this token. All are compared, in a time that does not depend on them.
+    /// The role of a token. Compares it with all tokens in constant time.
     pub(crate) fn role(&self, token: &str) -> Result<Option<Role>> {
         let sha256 = hash(token);
         let mut role = None;
@@ -123,7 +126,7 @@ impl Tokens {
         Ok(role)
     }
 
-    /// In one step, readable by nobody else: `tempfile` makes files so.
+    /// Replaces the file atomically; `tempfile` creates files that only the owner can read.
     fn write(&self, entries: &[Entry]) -> Result<()> {
         let write = || -> Result<()> {
             let folder = self.path.parent().unwrap_or(Path::new("."));
@@ -133,7 +136,7 @@ impl Tokens {
             file.flush()?;
             file.as_file().sync_all()?;
             if let Ok(old) = self.path.metadata() {
-                // Root may have made another one for the service's user.
+                // Root may create a token in a file that belongs to the service's user.
                 use std::os::unix::fs::MetadataExt;
                 std::os::unix::fs::fchown(file.as_file(), Some(old.uid()), Some(old.gid()))?;
             } else if let Ok(folder) = folder.metadata() {
@@ -147,7 +150,7 @@ impl Tokens {
     }
 }
 
-/// Of the letters alone: people leave out dashes, and type small ones.
+/// Hashes the upper-case letters and digits: people omit dashes and type lower case.
 fn hash(token: &str) -> String {
     let letters: String = token
         .chars()
@@ -164,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_known_by_its_letters_and_the_file_does_not_have_it() {
+    fn a_token_is_recognized_by_its_letters_and_stored_as_a_hash() {
         let folder = tempfile::tempdir().unwrap();
         let tokens = Tokens::of(folder.path());
         assert_eq!(tokens.role("").unwrap(), None);

@@ -1,4 +1,4 @@
-//! An image in the body of a request, raw or as the field `file` of a form.
+//! Reads an uploaded image, raw or as the field `file` of a form.
 
 use std::error::Error;
 
@@ -8,24 +8,24 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use tower_http::timeout::TimeoutError;
 
-use crate::http::problem::Problem;
+use crate::http::problem::{BODY_TOO_LARGE, Problem};
 
-/// The name of the form's field.
+/// The form field with the image.
 const FIELD: &str = "file";
 
-/// What a body says it is.
+/// The kind of a body, by its `Content-Type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// An image, or bytes.
+    /// An image, arbitrary bytes, or no `Content-Type`.
     Image,
-    /// A form.
+    /// A multipart form.
     Form,
-    /// Something else.
+    /// Anything else.
     Other,
 }
 
 impl Kind {
-    /// By the header; an image's format is told by its contents, never by this.
+    /// Reads the header. The format of an image is detected from its contents, never from this.
     pub(crate) fn of(request: &Request) -> Self {
         let Some(kind) = request.headers().get(CONTENT_TYPE) else {
             return Self::Image;
@@ -41,36 +41,39 @@ impl Kind {
     }
 }
 
-/// Reads the whole body; the router bounds how much and how long.
+/// Reads the whole body; the router limits its size and time.
 pub(crate) async fn raw(request: Request) -> Result<Vec<u8>, Problem> {
     let body = to_bytes(request.into_body(), usize::MAX).await;
-    body.map(Into::into).map_err(|error| broken(&error))
+    body.map(Into::into).map_err(|error| unreadable(&error))
 }
 
-/// Reads the form's file.
+/// Reads the field `file` of a form.
 pub(crate) async fn form(request: Request) -> Result<Vec<u8>, Problem> {
     let mut form = Multipart::from_request(request, &())
         .await
         .map_err(|error| Problem::new(error.status(), error.body_text()))?;
     loop {
-        let field = form.next_field().await.map_err(|error| broken(&error))?;
+        let field = form
+            .next_field()
+            .await
+            .map_err(|error| unreadable(&error))?;
         let Some(field) = field else {
             return Err(Problem::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
-                "the form has no field `file`; send the image as that",
+                "the form has no field `file`; send the image in that field",
             ));
         };
         if field.name() == Some(FIELD) {
             return match field.bytes().await {
                 Ok(bytes) => Ok(bytes.into()),
-                Err(error) => Err(broken(&error)),
+                Err(error) => Err(unreadable(&error)),
             };
         }
     }
 }
 
-/// Why a body could not be read, which libraries hide in the causes of their errors.
-fn broken(error: &(dyn Error + 'static)) -> Problem {
+/// Why a body could not be read; libraries hide the reason in the causes of their errors.
+fn unreadable(error: &(dyn Error + 'static)) -> Problem {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if error.is::<TimeoutError>() {
@@ -80,15 +83,12 @@ fn broken(error: &(dyn Error + 'static)) -> Problem {
             );
         }
         if error.to_string().contains("length limit exceeded") {
-            return Problem::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "the body is larger than http.body_mib allows; send a smaller one",
-            );
+            return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, BODY_TOO_LARGE);
         }
         cause = error.source();
     }
     Problem::new(
         StatusCode::BAD_REQUEST,
-        format!("the body cannot be read: {error}"),
+        format!("cannot read the body: {error}"),
     )
 }

@@ -1,8 +1,8 @@
-//! What the camera sees, for whoever turns the focus from afar: smaller pictures with the figures of the
-//! quality gate. None of them is ever judged or kept.
+//! The live picture, for remote focusing: smaller pictures with the quality gate's measurements. They are neither
+//! classified nor recorded.
 //!
-//! The camera is asked only while the bench waits for a press, for one picture at a time, however many look;
-//! a press that comes meanwhile waits for that one.
+//! The camera is used only while the appliance waits for a press, and for one picture at a time, however many clients
+//! watch; a press in the meantime waits for that picture.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -24,46 +24,47 @@ use crate::analysis::analyst::picture;
 use crate::analysis::quality::{Downscaler, QualityGate};
 use crate::appliance::handle::ApplianceHandle;
 use crate::config::Config;
-use crate::http::Context;
-use crate::http::blocking;
-use crate::http::problem::{Details, Problem};
+use crate::http::blocking::blocking;
+use crate::http::problem::Problem;
+use crate::http::problem_responses::Unavailable;
 use crate::report::types::is_waiting;
+use crate::system::shutdown::Shutdown;
 use crate::system::worker::WorkerPanicked;
 
-/// The figures of the picture that a response or a part carries, as JSON.
+/// Header with the measurements of the picture, as JSON.
 const QUALITY: HeaderName = HeaderName::from_static("smearscope-quality");
-/// Longer side in pixels: what a page shows.
-const SIDE: u32 = 800;
-/// Of the JPEG, of 100: its flaws must not pass for those of the focus.
-const FIDELITY: u8 = 85;
-/// From one picture to the next. Who asks earlier gets the same once more.
-const PACE: Duration = Duration::from_millis(200);
-/// So long after the last look the camera is closed.
+/// Longer side of a picture in pixels.
+const MAX_SIDE: u32 = 800;
+/// JPEG quality: high enough that compression does not look like bad focus.
+const JPEG_QUALITY: u8 = 85;
+/// Shortest time between two pictures; earlier requests get the last picture again.
+const INTERVAL: Duration = Duration::from_millis(200);
+/// Time after the last request until the camera is closed.
 const IDLE: Duration = Duration::from_secs(3);
-/// How long whoever looks waits for the bench to have done what it does.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Who watches the preview at once.
-const WATCHERS: usize = 4;
-/// Between the pictures of the preview.
+/// How long a request waits while the appliance uses the camera.
+const MAX_WAIT: Duration = Duration::from_secs(10);
+/// Clients that may watch the preview at a time.
+const MAX_WATCHERS: usize = 4;
+/// Multipart boundary between the pictures of the preview.
 const BOUNDARY: &str = "smearscope-picture";
 
-/// What was seen, and when.
+/// A picture and when it was taken.
 #[derive(Clone)]
 struct View {
     jpeg: Bytes,
     quality: HeaderValue,
-    seen: Instant,
+    taken: Instant,
 }
 
-/// The camera as the network sees it.
+/// Shares the camera between all watching clients.
 pub(crate) struct Viewfinder {
     handle: ApplianceHandle,
     limits: Limits,
-    /// How long the camera may take.
+    /// Time-out of the camera.
     deadline: Duration,
-    /// The lock is held while the camera is asked: the others then get what came.
+    /// The lock is held while the camera takes a picture; waiting clients then get that picture.
     last: Mutex<Option<View>>,
-    room: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
 impl Viewfinder {
@@ -73,47 +74,49 @@ impl Viewfinder {
             limits: config.limits,
             deadline: config.timing.capture,
             last: Mutex::default(),
-            room: Arc::new(Semaphore::new(WATCHERS)),
+            permits: Arc::new(Semaphore::new(MAX_WATCHERS)),
         })
     }
 
-    /// What the camera sees now, or saw a moment ago.
+    /// A current picture, at most [`INTERVAL`] old.
     async fn look(self: &Arc<Self>) -> Result<View, Problem> {
         let mut last = self.last.lock().await;
-        if let Some(view) = last.as_ref().filter(|view| view.seen.elapsed() < PACE) {
+        if let Some(view) = last.as_ref().filter(|view| view.taken.elapsed() < INTERVAL) {
             return Ok(view.clone());
         }
-        // An old one must not pass for what is there now.
+        // Never show an old picture as the current one.
         *last = None;
         let glimpse = self.glimpse().await;
-        let seen = Instant::now();
-        // Also of one that failed, the device may be open.
-        tokio::spawn(Arc::clone(self).rest(seen));
+        let taken = Instant::now();
+        // After a failure, too: the device may be open.
+        tokio::spawn(Arc::clone(self).close_when_idle(taken));
         let (pixels, limits) = (glimpse?, self.limits);
-        let (jpeg, quality) = blocking(move || develop(pixels, &limits)).await??;
+        let (jpeg, quality) = blocking(move || measure_and_shrink(pixels, &limits)).await??;
         let view = View {
             jpeg,
             quality,
-            seen,
+            taken,
         };
         *last = Some(view.clone());
         Ok(view)
     }
 
-    /// Asks the camera, once the bench does not need it.
+    /// Takes a picture once the appliance does not need the camera.
     async fn glimpse(&self) -> Result<Pixels, Problem> {
         let mut status = self.handle.status();
         let is_free = {
-            // Whoever holds what it gives holds up the bench.
+            // Holding the returned guard would block the appliance.
             let free = status.wait_for(|status| is_waiting(&status.state));
-            matches!(timeout(PATIENCE, free).await, Ok(Ok(_)))
+            matches!(timeout(MAX_WAIT, free).await, Ok(Ok(_)))
         };
         if !is_free {
             let state = status.borrow().state.name().to_owned();
-            return Err(unavailable(format!("the bench needs the camera ({state})")));
+            return Err(unavailable(format!(
+                "the appliance is using the camera ({state})"
+            )));
         }
         let Some(camera) = self.handle.camera() else {
-            return Err(unavailable("the camera is not there yet"));
+            return Err(unavailable("there is no camera yet"));
         };
         match timeout(self.deadline, camera.preview()).await {
             Ok(Ok(Ok(pixels))) => Ok(pixels),
@@ -125,16 +128,16 @@ impl Viewfinder {
         }
     }
 
-    /// Lets the camera rest if nobody looked after this.
-    async fn rest(self: Arc<Self>, seen: Instant) {
+    /// Closes the camera unless a picture was requested after `taken`.
+    async fn close_when_idle(self: Arc<Self>, taken: Instant) {
         sleep(IDLE).await;
         let mut last = self.last.lock().await;
-        if last.as_ref().is_some_and(|view| view.seen > seen) {
+        if last.as_ref().is_some_and(|view| view.taken > taken) {
             return;
         }
         *last = None;
         if let Some(camera) = self.handle.camera() {
-            // One that is gone rests.
+            // A camera that is gone is closed, too.
             let _ = camera.stop_preview().await;
         }
     }
@@ -144,30 +147,32 @@ fn unavailable(detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(1)
 }
 
-/// Measures what was seen and makes it smaller.
-fn develop(pixels: Pixels, limits: &Limits) -> Result<(Bytes, HeaderValue), Problem> {
+/// Measures the quality of a picture and encodes a smaller copy.
+fn measure_and_shrink(pixels: Pixels, limits: &Limits) -> Result<(Bytes, HeaderValue), Problem> {
     let picture =
         picture(pixels, limits, None).map_err(|error| unavailable(with_causes(&error)))?;
     let quality = QualityGate::default().assess(&picture, None);
     let quality = serde_json::to_string(&quality)
         .ok()
         .and_then(|json| HeaderValue::try_from(json).ok())
-        .ok_or_else(|| Problem::internal("the figures of a picture cannot be written"))?;
+        .ok_or_else(|| Problem::internal("cannot serialize the measurements of a picture"))?;
     let mut jpeg = Vec::new();
-    JpegEncoder::new_with_quality(&mut jpeg, FIDELITY)
-        .encode_image(Downscaler::new(SIDE).copy(&picture.image))
+    JpegEncoder::new_with_quality(&mut jpeg, JPEG_QUALITY)
+        .encode_image(Downscaler::new(MAX_SIDE).copy(&picture.image))
         .map_err(|error| unavailable(with_causes(&error)))?;
     Ok((jpeg.into(), quality))
 }
 
-/// What the camera sees now: 800 pixels or fewer on its longer side. It is not judged and not kept.
+/// The current camera picture, at most 800 pixels on its longer side. It is neither classified nor recorded.
 #[utoipa::path(get, path = "/v1/camera/snapshot", tag = "bench", responses(
-    (status = 200, description = "What the camera sees.", body = Vec<u8>, content_type = "image/jpeg",
-        headers(("smearscope-quality" = String, description = "What the quality gate measured of it, as in a finding: JSON."))),
-    (status = 503, description = "The camera or the bench cannot show anything now, and why.", body = Details, content_type = "application/problem+json"),
+    (status = 200, description = "The picture.", body = Vec<u8>, content_type = "image/jpeg",
+        headers(("smearscope-quality" = String, description = "The quality gate's measurements, JSON as in a finding."))),
+    Unavailable,
 ))]
-pub(crate) async fn snapshot(State(context): State<Context>) -> Result<Response, Problem> {
-    let view = context.viewfinder.look().await?;
+pub(crate) async fn snapshot(
+    State(viewfinder): State<Arc<Viewfinder>>,
+) -> Result<Response, Problem> {
+    let view = viewfinder.look().await?;
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("image/jpeg")),
         (QUALITY, view.quality),
@@ -175,34 +180,36 @@ pub(crate) async fn snapshot(State(context): State<Context>) -> Result<Response,
     Ok((headers, view.jpeg).into_response())
 }
 
-/// What the camera sees, again and again, as browsers and players show it (Motion JPEG), until it shows nothing
-/// any more.
+/// The live picture as Motion JPEG, which browsers and players can show, until the camera fails.
 #[utoipa::path(get, path = "/v1/camera/preview", tag = "bench", responses(
-    (status = 200, description = "JPEG pictures as of a snapshot, five a second at most; each part has the header `smearscope-quality`.",
+    (status = 200, description = "JPEG pictures like those of `/v1/camera/snapshot`, at most five per second; each part has the header `smearscope-quality`.",
         body = String, content_type = "multipart/x-mixed-replace"),
-    (status = 503, description = "The camera or the bench cannot show anything now, or too many watch.", body = Details, content_type = "application/problem+json"),
+    Unavailable,
 ))]
-pub(crate) async fn preview(State(context): State<Context>) -> Result<Response, Problem> {
-    let Ok(place) = Arc::clone(&context.viewfinder.room).try_acquire_owned() else {
-        let detail = format!("{WATCHERS} watch already; end one of them");
+pub(crate) async fn preview(
+    State(viewfinder): State<Arc<Viewfinder>>,
+    State(shutdown): State<Shutdown>,
+) -> Result<Response, Problem> {
+    let Ok(permit) = Arc::clone(&viewfinder.permits).try_acquire_owned() else {
+        let detail = format!("{MAX_WATCHERS} clients are watching already; close one of them");
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(30));
     };
-    // Whoever gets nothing at all is told why.
-    let first = context.viewfinder.look().await?;
-    let views = stream::unfold((Some(first), place), move |(first, place)| {
-        let context = context.clone();
+    // If the first picture fails, the response is an error.
+    let first = viewfinder.look().await?;
+    let views = stream::unfold((Some(first), permit), move |(first, permit)| {
+        let viewfinder = Arc::clone(&viewfinder);
+        let mut shutdown = shutdown.clone();
         async move {
             let view = if let Some(first) = first {
                 first
             } else {
-                sleep(PACE).await;
-                let mut shutdown = context.shutdown.clone();
+                sleep(INTERVAL).await;
                 tokio::select! {
-                    view = context.viewfinder.look() => view.ok()?,
+                    view = viewfinder.look() => view.ok()?,
                     () = shutdown.wait() => return None,
                 }
             };
-            Some((view, (None, place)))
+            Some((view, (None, permit)))
         }
     });
     let parts = views.map(|view| Ok::<_, Infallible>(part(&view)));
@@ -210,7 +217,7 @@ pub(crate) async fn preview(State(context): State<Context>) -> Result<Response, 
     Ok(([(CONTENT_TYPE, kind)], Body::from_stream(parts)).into_response())
 }
 
-/// RFC 2046, section 5.1; as the boundary follows the picture, whoever shows it need not wait for the next.
+/// A part of the multipart body (RFC 2046, section 5.1).
 fn part(view: &View) -> Bytes {
     let length = view.jpeg.len();
     let head = format!(
@@ -238,12 +245,12 @@ mod tests {
     use crate::appliance::state;
     use crate::config::Raw;
 
-    /// Shows a field, and tells what it is asked for.
-    struct Told(mpsc::Sender<&'static str>);
+    /// Shows a field and reports its calls.
+    struct TracedCamera(mpsc::Sender<&'static str>);
 
-    impl Camera for Told {
+    impl Camera for TracedCamera {
         fn capture(&mut self) -> Result<Frame, HardwareError> {
-            unreachable!("nobody presses")
+            unreachable!("the test does not press")
         }
 
         fn preview(&mut self) -> Result<Pixels, HardwareError> {
@@ -262,22 +269,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn many_looks_are_one_glimpse_and_the_camera_rests_after_the_last() {
+    async fn clients_share_a_picture_and_the_camera_is_closed_when_idle() {
         let (handle, link) = connect();
         let viewfinder = Viewfinder::new(handle, &Raw::default().validate().unwrap());
-        let (told, asked) = mpsc::channel();
+        let (sender, calls) = mpsc::channel();
         let (first, second) = tokio::join!(viewfinder.look(), async {
-            link.show(CameraThread::start(Box::new(Told(told))).unwrap());
-            assert!(asked.try_recv().is_err(), "the bench is not waiting yet");
+            link.show(CameraThread::start(Box::new(TracedCamera(sender))).unwrap());
+            assert!(
+                calls.try_recv().is_err(),
+                "the appliance is not waiting yet"
+            );
             link.status
                 .send_modify(|status| status.state = Arc::new(state::State::Ready));
             viewfinder.look().await
         });
-        assert_eq!(first.unwrap().seen, second.unwrap().seen);
-        let asked = tokio::task::spawn_blocking(move || {
+        assert_eq!(first.unwrap().taken, second.unwrap().taken);
+        let calls = tokio::task::spawn_blocking(move || {
             let patience = Duration::from_secs(40);
-            [(); 2].map(|()| asked.recv_timeout(patience).unwrap())
+            [(); 2].map(|()| calls.recv_timeout(patience).unwrap())
         });
-        assert_eq!(asked.await.unwrap(), ["glimpse", "rest"]);
+        assert_eq!(calls.await.unwrap(), ["glimpse", "rest"]);
     }
 }

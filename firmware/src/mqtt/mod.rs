@@ -31,7 +31,6 @@ use std::sync::Arc;
 use anyhow::Result;
 
 use self::hias::Agent;
-pub(crate) use self::outbox::destination;
 use self::publisher::Publisher;
 use self::rumqtt::Rumqtt;
 use crate::appliance::handle::ApplianceHandle;

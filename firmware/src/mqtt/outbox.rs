@@ -59,14 +59,6 @@ impl Outbox for records::Outbox {
 /// An outbox on its own thread.
 pub(crate) struct OutboxWorker(Worker<Box<dyn Outbox>>);
 
-/// What the broker is called there.
-pub(crate) fn destination(settings: &Mqtt) -> String {
-    format!(
-        "mqtt://{}:{}/{}/{}",
-        settings.broker.host, settings.broker.port, settings.prefix, settings.device
-    )
-}
-
 /// The outbox of the records, if any are kept.
 pub(crate) fn open(settings: &Mqtt, config: &Config) -> anyhow::Result<Option<OutboxWorker>> {
     let Some(storage) = &config.storage else {
@@ -75,7 +67,7 @@ pub(crate) fn open(settings: &Mqtt, config: &Config) -> anyhow::Result<Option<Ou
         );
         return Ok(None);
     };
-    let outbox = records::Outbox::new(storage.state.clone(), destination(settings));
+    let outbox = records::Outbox::new(storage.state.clone(), settings.destination());
     Ok(Some(OutboxWorker::start(outbox)?))
 }
 

@@ -9,6 +9,7 @@ use crate::analysis::slide::SlideSummary;
 use crate::appliance::handle::{Report, Status};
 use crate::appliance::state::State;
 use crate::records::FieldEntry;
+use crate::report::types::StateName;
 use crate::system::host_metrics::HostMetrics;
 use crate::system::time::utc;
 
@@ -72,7 +73,7 @@ impl SlidePayload<'_> {
 /// What the appliance is doing.
 #[derive(Serialize)]
 struct StatePayload<'a> {
-    state: &'static str,
+    state: StateName,
     /// What failed and what to do about it, if anything did.
     fault: Option<&'a str>,
     slide: u32,
@@ -165,7 +166,7 @@ pub(crate) fn state(status: &Status) -> Vec<u8> {
         _ => None,
     };
     json(&StatePayload {
-        state: word(&status.state),
+        state: StateName::from(&*status.state),
         fault,
         slide: status.slide,
         fields: status.fields,
@@ -198,23 +199,6 @@ fn notice(is_demo: bool) -> &'static str {
         DEMO_NOTICE
     } else {
         "research use only"
-    }
-}
-
-/// A state in a word.
-fn word(state: &State) -> &'static str {
-    match state {
-        State::Starting => "starting",
-        State::SelfTest(_) => "selftest",
-        State::Ready => "ready",
-        State::Capturing(_) => "capturing",
-        State::Analysing => "analysing",
-        State::Verdict(_) => "verdict",
-        State::SlideClosed(_) => "slide_closed",
-        State::Again(_) => "again",
-        State::SwitchingOff { .. } => "switching_off",
-        State::Fault(_) => "fault",
-        State::Off => "off",
     }
 }
 

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::records::IMAGES;
 
 use crate::records::RecordsError;
-use crate::report::types;
+use crate::report::picture::Figure;
 
 /// A slide, written with its first field.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -52,7 +52,7 @@ pub struct FieldEntry {
     /// Probability from which on a verdict is positive.
     pub threshold: f32,
     /// What the quality gate measured: per figure its value, its limit and whether it passed.
-    #[schema(value_type = std::collections::BTreeMap<String, types::Figure>)]
+    #[schema(value_type = std::collections::BTreeMap<String, Figure>)]
     pub quality: serde_json::Value,
     /// What the slide came to with this field.
     pub standing: StandingEntry,

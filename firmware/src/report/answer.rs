@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use crate::analysis::analyst::{Analysis, Analyst};
 use crate::analysis::quality::Quality;
+use crate::report::picture::{Figure, Spot};
 use crate::report::types;
 
 /// What came out for an image.
@@ -25,10 +26,10 @@ pub(crate) struct Answer {
     /// Probability from which on the verdict is positive.
     threshold: f32,
     /// Where the evidence for the positive class is strongest, if there is any: 0 to 1 from left and top.
-    #[schema(required, value_type = Option<types::Spot>)]
+    #[schema(required, value_type = Option<Spot>)]
     strongest: Option<ImagePosition>,
     /// What the quality gate measured.
-    #[schema(value_type = std::collections::BTreeMap<String, types::Figure>)]
+    #[schema(value_type = std::collections::BTreeMap<String, Figure>)]
     quality: Quality,
     /// The engine that ran the model.
     engine: &'static str,

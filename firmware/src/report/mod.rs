@@ -2,4 +2,5 @@
 
 pub(crate) mod answer;
 pub(crate) mod models;
+pub(crate) mod picture;
 pub(crate) mod types;

@@ -1,41 +1,86 @@
-//! What several answers are made of.
+//! JSON that several answers and events contain: state, lamps, verdict, finding, slide.
 
 use serde::{Deserialize, Serialize};
+use smearscope_hardware::{LedPattern, LedPatterns};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::analysis::finding::SaveOutcome;
+use crate::analysis::finding::{self, SaveOutcome};
 use crate::analysis::quality::Quality;
 use crate::analysis::slide::SlideSummary;
 use crate::appliance::handle::{Report, Status};
-use crate::appliance::state::{self};
+use crate::appliance::screens;
+use crate::appliance::state;
+use crate::report::picture::{Figure, Spot};
 
-/// What the appliance is doing.
+/// The state of the appliance.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(crate) struct State {
-    /// Which state.
+    /// Name of the state.
     name: StateName,
-    /// The same in words; of a fault, what failed and what to do about it.
+    /// The state in words; for a fault, what failed and what to do about it.
     message: String,
+    /// The status LEDs.
+    lamps: Lamps,
     /// Whether a capture would be accepted now.
     waiting: bool,
     /// Whether there is a verdict that can be shown again.
     can_repeat: bool,
     /// Number of the slide under the microscope, from 1.
     slide: u32,
-    /// Fields of it that the model judged.
+    /// Fields of this slide that the model classified.
     fields: u32,
-    /// Fields of it that the quality gate refused.
+    /// Fields of this slide that the quality gate refused.
     refused: u32,
-    /// Fields of it that could not be recorded, and count for nothing.
+    /// Fields of this slide that could not be recorded; they do not count.
     unsaved: u32,
 }
 
-/// Which state.
+/// The status LEDs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct Lamps {
+    red: Lamp,
+    amber: Lamp,
+    green: Lamp,
+}
+
+/// What a status LED does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Lamp {
+    Off,
+    On,
+    Blink,
+    Breathe,
+}
+
+impl From<LedPatterns> for Lamps {
+    fn from(lights: LedPatterns) -> Self {
+        Self {
+            red: lights.red.into(),
+            amber: lights.amber.into(),
+            green: lights.green.into(),
+        }
+    }
+}
+
+impl From<LedPattern> for Lamp {
+    fn from(light: LedPattern) -> Self {
+        match light {
+            LedPattern::Off => Self::Off,
+            LedPattern::On => Self::On,
+            LedPattern::Blink => Self::Blink,
+            LedPattern::Breathe => Self::Breathe,
+        }
+    }
+}
+
+/// Name of a state, the same over HTTP and MQTT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum StateName {
     Starting,
+    #[serde(rename = "selftest")]
     SelfTest,
     Ready,
     Capturing,
@@ -48,24 +93,31 @@ pub(crate) enum StateName {
     Off,
 }
 
+impl From<&state::State> for StateName {
+    fn from(state: &state::State) -> Self {
+        match state {
+            state::State::Starting => Self::Starting,
+            state::State::SelfTest(_) => Self::SelfTest,
+            state::State::Ready => Self::Ready,
+            state::State::Capturing(_) => Self::Capturing,
+            state::State::Analysing => Self::Analysing,
+            state::State::Verdict(_) => Self::Verdict,
+            state::State::SlideClosed(_) => Self::SlideClosed,
+            state::State::Again(_) => Self::Again,
+            state::State::SwitchingOff { .. } => Self::SwitchingOff,
+            state::State::Fault(_) => Self::Fault,
+            state::State::Off => Self::Off,
+        }
+    }
+}
+
 impl From<&Status> for State {
     fn from(status: &Status) -> Self {
         let state = &*status.state;
         Self {
-            name: match state {
-                state::State::Starting => StateName::Starting,
-                state::State::SelfTest(_) => StateName::SelfTest,
-                state::State::Ready => StateName::Ready,
-                state::State::Capturing(_) => StateName::Capturing,
-                state::State::Analysing => StateName::Analysing,
-                state::State::Verdict(_) => StateName::Verdict,
-                state::State::SlideClosed(_) => StateName::SlideClosed,
-                state::State::Again(_) => StateName::Again,
-                state::State::SwitchingOff { .. } => StateName::SwitchingOff,
-                state::State::Fault(_) => StateName::Fault,
-                state::State::Off => StateName::Off,
-            },
+            name: state.into(),
             message: state.name().to_owned(),
+            lamps: screens::lights(state).into(),
             waiting: is_waiting(state),
             can_repeat: status.can_repeat,
             slide: status.slide,
@@ -76,7 +128,7 @@ impl From<&Status> for State {
     }
 }
 
-/// Whether a press would be accepted.
+/// Whether a press of the button would be accepted.
 pub(crate) fn is_waiting(state: &state::State) -> bool {
     match state {
         state::State::Fault(fault) => !fault.is_final,
@@ -84,69 +136,75 @@ pub(crate) fn is_waiting(state: &state::State) -> bool {
     }
 }
 
-/// A place in a picture.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
-pub(crate) struct Spot {
-    /// Share of the width, from the left.
-    x: f32,
-    /// Share of the height, from the top.
-    y: f32,
-}
-
-/// One figure of a picture's quality.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub(crate) struct Figure {
-    /// What was measured; null if that is no number.
-    #[schema(required)]
-    value: Option<f32>,
-    /// So much or more is right.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    min: Option<f32>,
-    /// So much or less is right.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max: Option<f32>,
-    /// Whether it is right.
-    passed: bool,
-}
-
-/// What a field gave, and where its slide stands with it.
+/// The result of a captured field, and its slide so far.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Finding {
-    /// Where the picture came from: a device, or a file's name.
+    /// Source of the picture: a device or a file name.
     source: String,
     /// The verdict on the field.
     verdict: Verdict,
-    /// Why there is none, if there is none.
+    /// Why the verdict is inconclusive; null otherwise.
     #[schema(required)]
     reason: Option<String>,
-    /// What to do about that.
+    /// What to do about the reason.
     #[schema(required)]
     hint: Option<&'static str>,
-    /// Calibrated probability of the positive class; null where the model was not asked.
+    /// Calibrated probability of the positive class; null if the model was not run.
     #[schema(required, minimum = 0, maximum = 1)]
     probability: Option<f32>,
     /// Probability from which on the verdict is positive.
     threshold: f32,
-    /// Where the evidence for the positive class is strongest, if there is any.
+    /// The verdict that screen, LEDs and page show.
+    shown: Shown,
+    /// Where the evidence for the positive class is strongest; null without evidence.
     #[schema(required)]
     strongest: Option<Spot>,
-    /// What the quality gate measured.
+    /// Quality figures of the picture, by name.
     #[schema(value_type = std::collections::BTreeMap<String, Figure>)]
     quality: Quality,
     /// Name and version of the model.
     model: String,
-    /// Engine and device that ran it.
+    /// Engine and device that ran the model.
     engine: String,
-    /// Whether it is a demonstration model, whose verdicts mean nothing.
+    /// Whether it is a demonstration model, whose verdicts are meaningless.
     demo: bool,
-    /// Whether it was recorded; null where nothing is. If it was not, it is no field of the slide.
+    /// Whether the field was recorded; null if no records are kept. A field that was not recorded does not count.
     #[schema(required)]
     saved: Option<bool>,
-    /// Id of its record, if there is one.
+    /// Id of the record, if there is one.
     #[schema(required, value_type = Option<String>, format = "uuid")]
     record: Option<Uuid>,
-    /// The slide with this field; without it, if it was not recorded and should have been.
+    /// The slide so far. Includes this field unless recording it failed.
     slide: Slide,
+}
+
+/// The verdict that screen, LEDs and page show: the slide's so far, except that a field that was not recorded or that
+/// the quality gate refused makes it inconclusive, because it must be taken again.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub(crate) struct Shown {
+    /// The verdict.
+    verdict: Verdict,
+    /// Why the verdict is inconclusive; null otherwise.
+    #[schema(required)]
+    reason: Option<String>,
+    /// What to do about the reason.
+    #[schema(required)]
+    hint: Option<&'static str>,
+    /// Calibrated probability of the positive class; null without one.
+    #[schema(required, minimum = 0, maximum = 1)]
+    probability: Option<f32>,
+}
+
+impl From<finding::Shown> for Shown {
+    fn from(shown: finding::Shown) -> Self {
+        let reason = shown.verdict.reason();
+        Self {
+            verdict: shown.verdict.into(),
+            reason: reason.map(|reason| reason.to_string()),
+            hint: reason.map(|reason| reason.hint()),
+            probability: shown.probability,
+        }
+    }
 }
 
 /// The verdict on a field or a slide.
@@ -158,7 +216,7 @@ pub(crate) enum Verdict {
 }
 
 impl Verdict {
-    /// As records have it.
+    /// The word, as in records.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Positive => "Positive",
@@ -178,41 +236,41 @@ impl From<crate::analysis::verdict::Verdict> for Verdict {
     }
 }
 
-/// Where a slide stands.
+/// A slide so far.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Slide {
-    /// Which slide, from 1.
+    /// Number of the slide, from 1.
     number: u32,
-    /// Fields that the model judged.
+    /// Fields that the model classified.
     fields: u32,
-    /// Fields that it was not asked about.
+    /// Fields that the quality gate refused.
     refused: u32,
-    /// Fields that could not be recorded, and count for nothing.
+    /// Fields that could not be recorded; they do not count.
     unsaved: u32,
     /// The verdict on the slide.
     verdict: Verdict,
-    /// Why there is none, if there is none.
+    /// Why the verdict is inconclusive; null otherwise.
     #[schema(required)]
     reason: Option<String>,
-    /// What to do about that.
+    /// What to do about the reason.
     #[schema(required)]
     hint: Option<&'static str>,
-    /// Calibrated probability of the positive class; null while there are too few fields.
+    /// Calibrated probability of the positive class; null with too few fields.
     #[schema(required, minimum = 0, maximum = 1)]
     probability: Option<f32>,
 }
 
 impl From<&SlideSummary> for Slide {
-    fn from(standing: &SlideSummary) -> Self {
+    fn from(summary: &SlideSummary) -> Self {
         Self {
-            number: standing.slide,
-            fields: standing.fields,
-            refused: standing.refused,
-            unsaved: standing.unsaved,
-            verdict: standing.verdict.into(),
-            reason: standing.verdict.reason().map(|reason| reason.to_string()),
-            hint: standing.verdict.reason().map(|reason| reason.hint()),
-            probability: standing.probability,
+            number: summary.slide,
+            fields: summary.fields,
+            refused: summary.refused,
+            unsaved: summary.unsaved,
+            verdict: summary.verdict.into(),
+            reason: summary.verdict.reason().map(|reason| reason.to_string()),
+            hint: summary.verdict.reason().map(|reason| reason.hint()),
+            probability: summary.probability,
         }
     }
 }
@@ -227,6 +285,7 @@ impl From<&Report> for Finding {
             hint: field.verdict.reason().map(|reason| reason.hint()),
             probability: field.probability,
             threshold: report.threshold,
+            shown: report.finding.shown().into(),
             strongest: field.strongest.map(|place| Spot {
                 x: place.x,
                 y: place.y,
@@ -246,5 +305,90 @@ impl From<&Report> for Finding {
             },
             slide: Slide::from(&report.finding.slide),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::analysis::quality::Problem;
+    use crate::analysis::verdict;
+    use crate::appliance::handle::connect;
+    use crate::appliance::handle::tests::report;
+    use crate::appliance::state::tests::finding;
+
+    fn state_json(state: state::State) -> Value {
+        let (handle, _link) = connect();
+        let mut status = handle.status().borrow().clone();
+        status.state = Arc::new(state);
+        serde_json::to_value(State::from(&status)).unwrap()
+    }
+
+    #[test]
+    fn a_state_names_itself_and_its_lamps() {
+        let fault = state::Fault {
+            message: "the camera is gone".into(),
+            is_final: false,
+        };
+        let negative = finding(verdict::Verdict::Negative, Some(0.1));
+        let self_test = state::SelfTest {
+            passed: true,
+            lines: Vec::new(),
+        };
+        for (state, name, [red, amber, green]) in [
+            (state::State::Ready, "ready", ["off", "off", "on"]),
+            (
+                state::State::SelfTest(self_test),
+                "selftest",
+                ["on", "on", "on"],
+            ),
+            (
+                state::State::Analysing,
+                "analysing",
+                ["off", "breathe", "off"],
+            ),
+            (
+                state::State::Verdict(negative),
+                "verdict",
+                ["off", "off", "blink"],
+            ),
+            (state::State::Fault(fault), "fault", ["blink", "off", "off"]),
+        ] {
+            let json = state_json(state);
+            assert_eq!(json["name"], name);
+            let lamps = json!({"red": red, "amber": amber, "green": green});
+            assert_eq!(json["lamps"], lamps, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_finding_says_which_verdict_is_shown() {
+        let shown = |report: &Report| {
+            let json = serde_json::to_value(Finding::from(report)).unwrap();
+            json["shown"].clone()
+        };
+        let mut report = report();
+        report.finding = finding(verdict::Verdict::Positive, Some(0.75));
+        let positive = json!({
+            "verdict": "Positive", "reason": null, "hint": null, "probability": 0.75,
+        });
+        assert_eq!(shown(&report), positive, "the slide's");
+
+        let blurred = verdict::Reason::Quality(Problem::OutOfFocus);
+        report.finding.field.verdict = verdict::Verdict::Inconclusive(blurred);
+        report.finding.field.log_odds = None;
+        let refused = json!({
+            "verdict": "Inconclusive", "reason": "out of focus", "hint": "turn the fine focus",
+            "probability": null,
+        });
+        assert_eq!(shown(&report), refused, "the field's");
+
+        report.finding.saved = SaveOutcome::NotSaved;
+        assert_eq!(shown(&report)["verdict"], "Inconclusive");
+        assert_eq!(shown(&report)["reason"], "not saved, does not count");
     }
 }

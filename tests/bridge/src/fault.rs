@@ -1,21 +1,21 @@
-//! What goes wrong, as a test says while the program runs.
+//! The current fault, which a test sets while the program runs.
 
-/// What can go wrong.
+/// A fault of the stick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// No stick is plugged in.
     NoDevice,
-    /// The stick goes in mid-inference.
+    /// The stick disappears during an inference.
     Lost,
-    /// Something else uses it.
+    /// Another program uses the stick.
     Busy,
-    /// It ignores which precision is asked for.
+    /// The stick ignores the requested precision.
     WrongPrecision,
-    /// It says that it is done, and has done nothing.
+    /// The stick reports success and does nothing.
     Silent,
 }
 
-/// What the file that `SMEARSCOPE_BRIDGE_FAULT` names says now; nothing where there is no such file.
+/// The fault in the file that `SMEARSCOPE_BRIDGE_FAULT` names; none without such a file.
 pub(crate) fn now() -> Option<Fault> {
     let file = std::env::var_os("SMEARSCOPE_BRIDGE_FAULT")?;
     let name = std::fs::read_to_string(file).ok()?;

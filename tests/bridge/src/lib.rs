@@ -1,11 +1,11 @@
-//! Stands in for an OpenVINO runtime that drives a Neural Compute Stick 2: the functions of the older C interface (`ie_*`) that
+//! A test double of an OpenVINO runtime that drives a Neural Compute Stick 2: the functions of the older C interface (`ie_*`) that
 //! crate `openvino` 0.6 calls, with the devices `CPU` and `MYRIAD`, on top of a newer OpenVINO.
 //!
-//! No registry carries a real one. This one computes for real, on the processor and in `f32`, so that it proves the calls, their order
-//! and what is done with their answers, and nothing of the stick's arithmetic.
+//! No registry carries a real one. This one computes on the processor in `f32`: it verifies the calls, their order and the use of
+//! their answers, not the stick's arithmetic.
 //!
-//! Signatures and status codes are those of `openvino-sys` 0.6, which were generated from `ie_c_api.h` of OpenVINO 2022.3. What it does
-//! besides is told by the environment: see `fault.rs`.
+//! Signatures and status codes are those of `openvino-sys` 0.6, which were generated from `ie_c_api.h` of OpenVINO 2022.3. An
+//! environment variable sets its faults: see `fault.rs`.
 #![allow(unsafe_code, reason = "a C interface is made of pointers")]
 #![allow(non_snake_case, reason = "C names its functions")]
 
@@ -25,10 +25,10 @@ use openvino_sys_06::{
     ie_version_t, layout_e, precision_e, tensor_desc_t,
 };
 
-/// What a runtime says that has the stick's plugin, unless `SMEARSCOPE_BRIDGE_VERSION` says otherwise.
+/// The version of a runtime with the stick's plugin; `SMEARSCOPE_BRIDGE_VERSION` overrides it.
 const VERSION: &str = "2022.3.1-9227-bridge-releases/2022/3";
 
-/// Gives what was made to the caller, or the status that says why there is nothing.
+/// Passes a new object to the caller, or returns the status of the failure.
 ///
 /// # Safety
 /// `place` is null or may be written to.
@@ -44,10 +44,10 @@ unsafe fn give<T, Opaque>(place: *mut *mut Opaque, made: Result<T, IEStatusCode>
     }
 }
 
-/// Takes back what was given, if anything was.
+/// Frees an object that [`give`] passed, if any.
 ///
 /// # Safety
-/// `place` is null or holds what [`give`] put there as a `T`.
+/// `place` is null or holds an object that [`give`] put there as a `T`.
 unsafe fn take_back<T, Opaque>(place: *mut *mut Opaque) {
     // SAFETY: as the caller promises.
     unsafe {
@@ -74,10 +74,10 @@ unsafe fn write<T>(place: *mut T, value: Result<T, IEStatusCode>) -> IEStatusCod
     }
 }
 
-/// What an opaque pointer stands for.
+/// The object behind an opaque pointer.
 ///
 /// # Safety
-/// It is null, or what [`give`] gave as a `T`, which nobody else uses meanwhile.
+/// It is null or an object from [`give`] as a `T` without another user at the same time.
 unsafe fn behind<'a, T, Opaque>(given: *const Opaque) -> Result<&'a mut T, IEStatusCode> {
     // SAFETY: as the caller promises.
     unsafe { given.cast_mut().cast::<T>().as_mut() }.ok_or(IEStatusCode_GENERAL_ERROR)
@@ -95,12 +95,12 @@ unsafe fn text<'a>(given: *const c_char) -> Result<&'a str, IEStatusCode> {
         .map_err(|_| IEStatusCode_GENERAL_ERROR)
 }
 
-/// The status of something that gives nothing.
+/// The status of a call without a result.
 fn status(result: Result<(), IEStatusCode>) -> IEStatusCode {
     result.err().unwrap_or(IEStatusCode_OK)
 }
 
-/// A text that the caller gives back with [`free_text`].
+/// A text that the caller frees with [`free_text`].
 fn c_text(text: &str) -> *mut c_char {
     CString::new(text).map_or(std::ptr::null_mut(), CString::into_raw)
 }
@@ -194,7 +194,7 @@ pub unsafe extern "C" fn ie_core_load_network(
     // SAFETY: as in C.
     unsafe {
         let load = || {
-            // The real one refuses to go without.
+            // The real one refuses to work without it.
             if config.is_null() {
                 return Err(IEStatusCode_GENERAL_ERROR);
             }
@@ -386,7 +386,7 @@ pub unsafe extern "C" fn ie_infer_request_infer(request: *mut ie_infer_request_t
     status(request.and_then(|request| match fault::now() {
         Some(Fault::Busy) => Err(IEStatusCode_REQUEST_BUSY),
         Some(Fault::Silent) => Ok(()),
-        // It goes while it computes: a part of the answer is there.
+        // The stick disappears during the inference, after a part of the answer.
         Some(Fault::Lost | Fault::NoDevice) => {
             request.infer(OneOf::Half)?;
             Err(IEStatusCode_GENERAL_ERROR)

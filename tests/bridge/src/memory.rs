@@ -1,4 +1,4 @@
-//! Blobs: memory with a shape, shared by a request and whoever asks it for one.
+//! Blobs: memory with a shape, shared by a request and its callers.
 
 use std::cell::UnsafeCell;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ pub(crate) struct Memory {
     bytes: Arc<[UnsafeCell<u8>]>,
 }
 
-/// How much of an answer is written.
+/// How much of an answer to write.
 #[derive(Clone, Copy)]
 pub(crate) enum OneOf {
     Whole,
@@ -41,20 +41,20 @@ impl Memory {
         self.bytes.len()
     }
 
-    /// Where they lie, as long as a clone is there.
+    /// The address of the bytes, valid while a clone exists.
     pub(crate) fn pointer(&self) -> *mut u8 {
         UnsafeCell::raw_get(self.bytes.as_ptr())
     }
 
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        // SAFETY: cells may be read while nobody writes, and the interface is used from one thread at a time.
+        // SAFETY: the interface is used from one thread at a time, so nothing writes to the cells meanwhile.
         self.bytes
             .iter()
             .map(|cell| unsafe { *cell.get() })
             .collect()
     }
 
-    /// Puts `f32`s in, in the precision that it has.
+    /// Writes `f32`s in the blob's precision.
     pub(crate) fn put(&self, values: &[f32], part: OneOf) {
         let bytes: Vec<u8> = match self.precision {
             precision_e::FP16 => values

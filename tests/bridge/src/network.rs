@@ -37,7 +37,7 @@ pub(crate) struct Request {
     outputs: Vec<(Port, Memory)>,
 }
 
-/// The older interface says no more than that, so that the reason goes where a developer sees it.
+/// The older interface has only this status, so the reason goes to standard error.
 fn failed(error: impl std::fmt::Display) -> IEStatusCode {
     eprintln!("bridge: {error}");
     IEStatusCode_GENERAL_ERROR
@@ -76,7 +76,7 @@ impl Runtime {
         let mut outputs = ports(model.get_outputs_len(), |index| {
             model.get_output_by_index(index)
         })?;
-        // Unless it is told otherwise, the stick gives what it computes in.
+        // By default the stick returns its own precision.
         for output in &mut outputs {
             output.precision = precision_e::FP16;
         }

@@ -1,4 +1,4 @@
-//! Commands over MQTT, ours and those of HIAS.
+//! MQTT commands of smearscope and of HIAS.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|payload: &[u8]| smearscope::fuzzing::command(payload));

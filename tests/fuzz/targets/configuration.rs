@@ -1,4 +1,4 @@
-//! The configuration: what is wrong is named, whatever it is.
+//! Configuration files: every error names its cause.
 #![no_main]
 
 use smearscope::config::Raw;

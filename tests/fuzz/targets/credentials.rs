@@ -1,4 +1,4 @@
-//! Credentials of a HIAS agent, and the configuration that they are written into: separated by a zero.
+//! Credentials of a HIAS agent and the configuration that imports them, separated by a zero byte.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|text: &str| {

@@ -1,4 +1,4 @@
-//! Manifests of models: one that is valid stays what it is when it is written.
+//! Manifests of models: a valid one survives writing and reading.
 #![no_main]
 
 use std::path::Path;

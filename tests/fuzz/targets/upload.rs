@@ -1,4 +1,4 @@
-//! Forms with an image, as a browser sends them; the first line is the header `Content-Type`.
+//! Multipart forms with an image; the input's first line is the header `Content-Type`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

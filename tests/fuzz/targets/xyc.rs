@@ -1,4 +1,4 @@
-//! Centroids of blasts: what is read is what is written.
+//! Files of blast centroids: reading returns what was written.
 #![no_main]
 
 #[path = "../../../trainer/src/dataset/centroids.rs"]

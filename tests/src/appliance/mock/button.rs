@@ -1,0 +1,82 @@
+//! Gestures of the button.
+
+use std::time::Duration;
+
+use smearscope::analysis::verdict::Verdict;
+use smearscope::appliance::event_loop::End;
+use smearscope::appliance::state::State;
+use smearscope::config::timing::Timing;
+use smearscope_hardware::{ButtonEvent, LedPattern, LedPatterns};
+
+use super::expected::{expected, picture};
+use super::fixture::{NEGATIVE, READY, RED, Running, TIMING, deliver};
+use crate::support::demo_model;
+
+#[test]
+fn a_press_whose_contact_chatters_gives_one_verdict() {
+    let running = Running::start(TIMING, &demo_model());
+    deliver(&running, "_0");
+    let edges = [
+        (0, true),
+        (2, false),
+        (4, true),
+        (150, false),
+        (153, true),
+        (155, false),
+    ];
+    let edges = edges.map(|(ms, is_closed)| (Duration::from_millis(ms), is_closed));
+    let gestures = running.bench.button.contact(edges);
+    assert!(matches!(gestures[..], [(ButtonEvent::Press(_), true)]));
+    let leds = &running.bench.leds;
+    leds.wait_until("green blinking", |shown| *shown == NEGATIVE);
+    assert_eq!(running.end().0, [Verdict::Negative]);
+}
+
+#[test]
+fn a_double_press_shows_the_last_display_again_and_says_so() {
+    let timing = Timing {
+        hold: Duration::from_millis(50),
+        ..TIMING
+    };
+    let running = Running::start(timing, &demo_model());
+    let (leds, screen) = (&running.bench.leds, &running.bench.screen);
+    leds.wait_until("ready", |shown| *shown == READY);
+    assert!(running.bench.button.press_twice(), "nothing to repeat yet");
+    deliver(&running, "_1");
+    running.press("red", RED);
+    leds.wait_until("ready again", |shown| *shown == READY);
+    let (finding, identity) = expected("_1");
+    let again = State::Again(Box::new(State::Verdict(finding)));
+    let again = picture(&again, 1, &identity, jiff::civil::time(12, 0, 0, 0));
+    assert!(running.bench.button.press_twice());
+    leds.wait_until("red again", |shown| *shown == RED);
+    leds.wait_until("ready again", |shown| *shown == READY);
+    assert!(screen.all().contains(&again));
+    assert_eq!(
+        running.end().0,
+        [Verdict::Positive],
+        "it is not analysed again"
+    );
+}
+
+#[test]
+fn a_hold_switches_off_after_a_warning() {
+    let running = Running::start(TIMING, &demo_model());
+    let leds = &running.bench.leds;
+    leds.wait_until("ready", |shown| *shown == READY);
+    let in_a_while = std::time::Instant::now() + Duration::from_secs(4);
+    assert!(
+        running
+            .bench
+            .button
+            .tell(ButtonEvent::ShutdownPending(in_a_while))
+    );
+    let warning = LedPatterns {
+        red: LedPattern::Breathe,
+        ..LedPatterns::default()
+    };
+    leds.wait_until("the warning", |shown| *shown == warning);
+    assert!(running.bench.button.tell(ButtonEvent::ShutdownCancelled));
+    leds.wait_until("ready", |shown| *shown == READY);
+    assert_eq!(running.end().1.unwrap(), End::Operator);
+}

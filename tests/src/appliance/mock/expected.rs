@@ -1,0 +1,66 @@
+//! The findings and pictures that the demo model must give for the shipped fields.
+
+use std::time::Duration;
+
+use smearscope::analysis::finding::Finding;
+use smearscope::analysis::finding::SaveOutcome;
+use smearscope::analysis::identity::Identity;
+use smearscope::analysis::slide::Slide;
+use smearscope::appliance::notice::Notice;
+use smearscope::appliance::screens::View;
+use smearscope::appliance::state::State;
+use smearscope_hardware::{Canvas, ScreenSize};
+
+use super::fixture::{field, load};
+use crate::support::demo_model;
+
+/// The finding on the first field of a slide, and the model that gives it.
+pub(crate) fn expected(label: &str) -> (Finding, Identity) {
+    let mut analyst = load(&demo_model()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (bytes, name) = field(label);
+    let path = folder.path().join(name);
+    std::fs::write(&path, bytes).unwrap();
+    let field = analyst.analyse_file(&path).unwrap();
+    let manifest = analyst.manifest();
+    let identity = Identity {
+        model: format!("{} {}", manifest.name, manifest.version),
+        engine: "embedded CPU".into(),
+        is_demo: true,
+    };
+    let mut slide = Slide::first();
+    slide.add(&field);
+    let finding = Finding {
+        field,
+        slide: slide.standing(manifest.slide, &manifest.decision),
+        saved: SaveOutcome::Unwanted,
+    };
+    (finding, identity)
+}
+
+/// The picture of a state with `fields` fields on the first slide.
+pub(crate) fn picture(
+    state: &State,
+    fields: u32,
+    identity: &Identity,
+    clock: jiff::civil::Time,
+) -> Canvas {
+    let view = View {
+        state,
+        identity: Some(identity),
+        slide: 1,
+        fields,
+        is_disk_low: false,
+        clock: Some(clock),
+        since: Duration::ZERO,
+        notice: &Notice::default(),
+    };
+    view.picture(ScreenSize::Rows64)
+}
+
+/// The picture of the verdict on a first field.
+pub(crate) fn verdict_on(label: &str) -> Canvas {
+    let (finding, identity) = expected(label);
+    let noon = jiff::civil::time(12, 0, 0, 0);
+    picture(&State::Verdict(finding), 1, &identity, noon)
+}

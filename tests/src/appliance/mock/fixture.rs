@@ -1,0 +1,213 @@
+//! The appliance's loop on a thread, with its scripted board and what it records.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use smearscope::analysis::analyst::Analyst;
+use smearscope::analysis::finding::Finding;
+use smearscope::analysis::recorder::Recorder;
+use smearscope::analysis::verdict::Verdict;
+use smearscope::appliance::event_loop;
+use smearscope::appliance::event_loop::ApplianceError;
+use smearscope::appliance::event_loop::End;
+use smearscope::appliance::event_loop::Equipped;
+use smearscope::appliance::handle::{ApplianceHandle, connect};
+use smearscope::config::storage::Retention;
+use smearscope::config::timing::Timing;
+use smearscope::models::ModelError;
+use smearscope::records::{Archive, Filter, LazyStore, Record, RecordsError, Space};
+use smearscope_artifacts::decode::Limits;
+use smearscope_artifacts::{ArtifactError, EngineChoice, EngineConfig, Model};
+use smearscope_hardware::mock::{self, Bench};
+use smearscope_hardware::{Board, LedPattern, LedPatterns};
+
+use crate::support::{demo_fields, demo_model};
+
+/// Long enough for any machine; only the test of a stall uses a shorter deadline.
+pub(crate) const TIMING: Timing = Timing {
+    interval: None,
+    slide_fields: None,
+    capture: Duration::from_mins(1),
+    analysis: Duration::from_mins(1),
+    selftest: Duration::ZERO,
+    hold: Duration::from_hours(1),
+    refresh: Duration::from_millis(20),
+};
+
+pub(crate) const RED: LedPatterns = LedPatterns {
+    red: LedPattern::Steady,
+    amber: LedPattern::Off,
+    green: LedPattern::Off,
+};
+pub(crate) const FAULT: LedPatterns = LedPatterns {
+    red: LedPattern::Blink,
+    ..RED
+};
+pub(crate) const READY: LedPatterns = LedPatterns {
+    red: LedPattern::Off,
+    amber: LedPattern::Off,
+    green: LedPattern::Steady,
+};
+pub(crate) const CLOSED: LedPatterns = LedPatterns {
+    red: LedPattern::Off,
+    amber: LedPattern::Breathe,
+    green: LedPattern::Breathe,
+};
+pub(crate) const INCONCLUSIVE: LedPatterns = LedPatterns {
+    red: LedPattern::Off,
+    amber: LedPattern::Steady,
+    green: LedPattern::Off,
+};
+pub(crate) const NEGATIVE: LedPatterns = LedPatterns {
+    green: LedPattern::Blink,
+    ..READY
+};
+
+pub(crate) fn load(model: &Path) -> Result<Analyst, ArtifactError> {
+    let engine = EngineConfig {
+        choice: EngineChoice::Embedded,
+        ..EngineConfig::default()
+    };
+    let model = Model::load(model, &engine)?;
+    Ok(Analyst::new(model, Limits::default()))
+}
+
+/// A recorder without a records folder.
+pub(crate) fn unrecorded(model: &Path) -> Result<Recorder, ApplianceError> {
+    Ok(Recorder::new(load(model).map_err(ModelError::from)?))
+}
+
+/// A recorder with records in `state` on a disk with this space.
+pub(crate) fn recorded(state: &Path, space: Space) -> Result<Recorder, ApplianceError> {
+    let analyst = load(&demo_model()).map_err(ModelError::from)?;
+    let records = LazyStore::open(state.to_owned(), Retention::default(), space)?;
+    Ok(Recorder::recording(analyst, records))
+}
+
+/// The records in a state folder.
+pub(crate) fn records(state: &Path) -> Vec<Record> {
+    let mut records = Vec::new();
+    let each = |record| {
+        records.push(record);
+        Ok::<_, RecordsError>(())
+    };
+    Archive::open(state)
+        .unwrap()
+        .fields(&Filter::default(), each)
+        .unwrap();
+    records
+}
+
+/// An appliance that runs on another thread.
+pub(crate) struct Running {
+    pub(crate) bench: Bench,
+    pub(crate) handle: ApplianceHandle,
+    pub(crate) findings: Arc<Mutex<Vec<Finding>>>,
+    pub(crate) thread: JoinHandle<Result<End, ApplianceError>>,
+}
+
+impl Running {
+    pub(crate) fn start(timing: Timing, model: &Path) -> Self {
+        let (board, bench) = mock::board();
+        let model = model.to_owned();
+        Self::start_on(board, bench, timing, move || unrecorded(&model))
+    }
+
+    pub(crate) fn start_on(
+        board: Board,
+        bench: Bench,
+        timing: Timing,
+        load: impl FnOnce() -> Result<Recorder, ApplianceError> + Send + 'static,
+    ) -> Self {
+        Self::start_with(board, bench, timing, move || {
+            Ok(Equipped {
+                recorder: load()?,
+                checks: Vec::new(),
+            })
+        })
+    }
+
+    pub(crate) fn start_with(
+        board: Board,
+        bench: Bench,
+        timing: Timing,
+        load: impl FnOnce() -> Result<Equipped, ApplianceError> + Send + 'static,
+    ) -> Self {
+        let (handle, inside) = connect();
+        let findings = Arc::<Mutex<Vec<Finding>>>::default();
+        let thread = std::thread::spawn({
+            let findings = Arc::clone(&findings);
+            move || {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                    .unwrap();
+                runtime.block_on(event_loop::run(
+                    board,
+                    load,
+                    timing,
+                    inside,
+                    |report| findings.lock().unwrap().push(report.finding.clone()),
+                    std::future::pending(),
+                ))
+            }
+        });
+        Self {
+            bench,
+            handle,
+            findings,
+            thread,
+        }
+    }
+
+    /// Presses the button and waits for these LEDs.
+    pub(crate) fn press(&self, what: &str, lights: LedPatterns) {
+        assert!(self.bench.button.press());
+        self.bench.leds.wait_until(what, |shown| *shown == lights);
+    }
+
+    /// Closes the slide and waits until the LEDs show it.
+    pub(crate) fn next_slide(&self) {
+        assert!(self.bench.button.press_long());
+        let leds = &self.bench.leds;
+        leds.wait_until("a closed slide", |shown| *shown == CLOSED);
+    }
+
+    pub(crate) fn findings(&self) -> Vec<Finding> {
+        self.findings.lock().unwrap().clone()
+    }
+
+    /// Switches the appliance off and returns its verdicts on fields.
+    pub(crate) fn end(self) -> (Vec<Verdict>, Result<End, ApplianceError>) {
+        assert!(self.bench.button.shutdown());
+        let result = self.thread.join().unwrap();
+        assert_eq!(self.bench.leds.latest(), Some(LedPatterns::default()));
+        let findings = self.findings.lock().unwrap();
+        let verdicts = findings.iter().map(|finding| finding.field.verdict);
+        (verdicts.collect(), result)
+    }
+}
+
+/// The shipped fields whose names end in `_1` (positive) or `_0`.
+pub(crate) fn fields(label: &str) -> Vec<(Vec<u8>, String)> {
+    demo_fields()
+        .into_iter()
+        .filter(|path| path.to_str().unwrap().ends_with(&format!("{label}.jpg")))
+        .map(|path| {
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            (std::fs::read(path).unwrap(), name)
+        })
+        .collect()
+}
+
+/// The first shipped field whose name ends in `label`.
+pub(crate) fn field(label: &str) -> (Vec<u8>, String) {
+    fields(label).swap_remove(0)
+}
+
+pub(crate) fn deliver(running: &Running, label: &str) {
+    let (bytes, name) = field(label);
+    running.bench.camera.will_deliver(bytes, &name);
+}

@@ -1,0 +1,7 @@
+//! The appliance's loop on scripted, simulated and virtual hardware.
+
+mod mock;
+mod ncs2;
+mod sim_panel;
+mod systemd;
+mod virtual_bench;

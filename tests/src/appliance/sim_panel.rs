@@ -1,0 +1,103 @@
+//! The simulated bench's panel of lines, driven through a pipe as `scripts/demo` drives it.
+
+use crate::support::*;
+
+fn verdict_lines(stdout: &[u8]) -> Vec<String> {
+    String::from_utf8_lossy(stdout)
+        .lines()
+        .filter(|line| line.starts_with("verdict:"))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn three_presses_give_three_verdicts_and_a_clean_end() {
+    let output = smearscope(["run", "--board", "sim", "--fields", "hardware/fields"])
+        .write_stdin("press\npress\npress\n")
+        .output()
+        .unwrap();
+    let verdicts = verdict_lines(&output.stdout);
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(verdicts.len(), 3, "{verdicts:#?}");
+    for (verdict, field) in verdicts.iter().zip(demo_fields()) {
+        let name = field.file_name().unwrap().to_str().unwrap();
+        let expected = if name.ends_with("_1.jpg") {
+            "Positive"
+        } else {
+            "Negative"
+        };
+        assert!(
+            verdict.contains(expected) && verdict.contains(name),
+            "{verdict}"
+        );
+        assert!(verdict.contains("not for diagnosis"), "{verdict}");
+    }
+}
+
+#[test]
+fn a_blurred_field_is_inconclusive_and_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    image::imageops::blur(&field_pixels(), 12.0)
+        .save(folder.path().join("blurred.png"))
+        .unwrap();
+    let output = smearscope(["run", "--board", "sim", "--fields"])
+        .arg(folder.path())
+        .write_stdin("press\n")
+        .output()
+        .unwrap();
+    let verdicts = verdict_lines(&output.stdout);
+    assert_eq!(verdicts.len(), 1);
+    assert!(
+        verdicts[0].contains("Inconclusive") && verdicts[0].contains("focus"),
+        "{verdicts:?}"
+    );
+}
+
+#[test]
+fn a_damaged_model_never_gives_a_verdict() {
+    let model = copy_of_demo_model();
+    let weights = std::fs::read_dir(model.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.extension().is_some_and(|ext| ext == "bin"))
+        .unwrap();
+    let mut bytes = std::fs::read(&weights).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&weights, bytes).unwrap();
+    let output = smearscope([
+        "run",
+        "--board",
+        "sim",
+        "--fields",
+        "hardware/fields",
+        "--model",
+    ])
+    .arg(model.path())
+    .write_stdin("press\n")
+    .output()
+    .unwrap();
+    assert!(!output.status.success());
+    assert_eq!(verdict_lines(&output.stdout), Vec::<String>::new());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("damaged"));
+}
+
+#[test]
+fn a_folder_without_images_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = smearscope(["run", "--board", "sim", "--fields"])
+        .arg(folder.path())
+        .write_stdin("press\n")
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        stderr.contains("holds no images") && stderr.contains(folder.path().to_str().unwrap()),
+        "{stderr}"
+    );
+}

@@ -1,0 +1,4 @@
+//! Long runs with faults.
+
+pub(crate) mod power_cut;
+mod soak;

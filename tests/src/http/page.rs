@@ -1,0 +1,566 @@
+//! The web page, in a real browser.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use smearscope_artifacts::testing::micrographs;
+
+use crate::support::browser::Browser;
+use crate::support::http::*;
+use crate::support::*;
+
+const CONNECTED: &str =
+    "document.querySelector('#lost').hidden && !document.querySelector('#capture').disabled";
+
+/// The verdicts of `smearscope classify` on these images.
+fn local(images: &[PathBuf]) -> Vec<Value> {
+    let output = smearscope(["classify", "--json", "--engine", "embedded"])
+        .args(images)
+        .output()
+        .unwrap();
+    json_lines(&output.stdout)
+}
+
+/// A percentage as the page formats it.
+fn percent(probability: &Value) -> String {
+    match probability.as_f64() {
+        None => "–".into(),
+        Some(p) if p > 0.999 => "> 99.9 %".into(),
+        Some(p) if p < 0.001 => "< 0.1 %".into(),
+        Some(p) => format!("{:.1} %", p * 100.0),
+    }
+}
+
+#[test]
+fn its_files_need_no_token_run_nothing_from_elsewhere_and_are_sent_once() {
+    let served = Served::start("access = \"token\"\n");
+    let page = served.get("/");
+    assert_eq!(page.status, 200);
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    assert_eq!(page.header("x-content-type-options"), "nosniff");
+    let policy = page.header("content-security-policy");
+    for rule in [
+        "default-src 'none'",
+        "script-src 'self';",
+        "style-src 'self';",
+        "connect-src 'self';",
+        "frame-ancestors 'none'",
+    ] {
+        assert!(policy.contains(rule), "{policy}");
+    }
+    let html = String::from_utf8(page.body.clone()).unwrap();
+    assert!(html.contains("Research use only: not for diagnosis or treatment."));
+    let mut files = 0;
+    for reference in html.split('"').filter(|part| part.starts_with("/page/")) {
+        let file = served.get(reference);
+        assert_eq!(file.status, 200, "{reference}");
+        let known = [("if-none-match", file.header("etag"))];
+        let again = served.send("GET", reference, &known, b"");
+        assert_eq!((again.status, again.body.len()), (304, 0), "{reference}");
+        files += 1;
+    }
+    assert!(files >= 4);
+    served.get("/page/nothing.js").problem(401);
+}
+
+#[test]
+fn what_the_button_does_the_page_does_and_no_verdict_outlives_the_connection() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let mut served = Served::start("").ready();
+    browser.open(&served.url);
+    browser.until(CONNECTED);
+    assert!(browser.text("#notice").contains("Research use only"));
+    browser.until("document.querySelector('#demo').innerText.startsWith('Demo model')");
+    assert_eq!(
+        browser.run("return document.querySelectorAll('main .badge').length"),
+        0
+    );
+
+    browser.click("#capture");
+    browser.until("document.querySelector('.verdict .badge')");
+    let expected = &local(&demo_fields()[..1])[0];
+    let verdict = expected["verdict"].as_str().unwrap();
+    assert!(browser.text(".verdict").contains(&verdict.to_uppercase()));
+    // The field's probability, and the slide's, which caps each field at 99:1.
+    let probability = &expected["probability"];
+    let row = browser.text(".row .what");
+    assert_eq!(row, format!("p(ALL) {}", percent(probability)));
+    let slide = probability.as_f64().unwrap().clamp(0.01, 0.99).into();
+    assert_eq!(
+        browser.text(".probability .p"),
+        format!("p(ALL) {}", percent(&slide))
+    );
+    let spoken = browser.text("[aria-live]");
+    assert!(spoken.starts_with(verdict), "{spoken}");
+    let figures = browser.text(".figures");
+    assert!(
+        figures.contains("Focus") && figures.contains("at least 1.2"),
+        "{figures}"
+    );
+    assert_eq!(
+        browser.run("return document.querySelectorAll('.row').length"),
+        1
+    );
+    assert_eq!(served.get("/v1/device").json()["state"]["fields"], 1);
+
+    // A page that opens later shows the same.
+    browser.open("about:blank");
+    browser.open(&served.url);
+    browser.until("document.querySelector('.verdict .badge')");
+    assert!(browser.text(".verdict").contains(&verdict.to_uppercase()));
+
+    browser.click("#repeat");
+    browser
+        .until("document.querySelector('.status').innerText === 'Showing the last verdict again'");
+    assert!(browser.text(".verdict").contains(&verdict.to_uppercase()));
+
+    browser.click("#next");
+    browser.until("document.querySelector('.answer').innerText.includes('slide 2 is next')");
+    assert_eq!(served.get("/v1/device").json()["state"]["slide"], 2);
+    browser.until("document.querySelector('#fields-title').innerText === 'Fields of slide 2'");
+    browser.until(CONNECTED);
+    browser.click("#capture");
+    browser.until("document.querySelector('.place')?.innerText.startsWith('Slide 2 · 1 field')");
+
+    browser.click("#off");
+    browser.until("document.querySelector('#confirm').open");
+    browser.click("#confirm .buttons :last-child");
+    browser.until("!document.querySelector('#confirm').open");
+    assert_eq!(served.get("/v1/health/live").status, 200);
+    browser.click("#off");
+    browser.click("#confirm-off");
+    let url = served.url.clone();
+    assert_eq!(served.ended().and_then(|status| status.code()), Some(0));
+    browser.until("document.querySelector('#lost').innerText.startsWith('Not connected')");
+    assert_eq!(
+        browser.run("return document.querySelectorAll('main .badge').length"),
+        0
+    );
+    assert!(browser.text("main").contains("not known"));
+    assert_eq!(
+        browser.run("return document.querySelector('#capture').disabled"),
+        true
+    );
+
+    let address = url.strip_prefix("http://").unwrap();
+    let again = Served::start(&format!("listen = {address:?}\n")).ready();
+    browser.until(CONNECTED);
+    browser.until("document.querySelector('#fields-title').innerText === 'Fields of slide 1'");
+    assert_eq!(
+        browser.run("return document.querySelectorAll('main .badge').length"),
+        0
+    );
+    browser.click("#capture");
+    browser.until("document.querySelector('.place')?.innerText.startsWith('Slide 1 · 1 field')");
+    drop(again);
+    browser.check(
+        &url,
+        &[
+            // A live picture that was requested during the switch-off.
+            "503",
+            "ERR_CONNECTION_REFUSED",
+            "ERR_INCOMPLETE_CHUNKED",
+            "ERR_EMPTY",
+        ],
+    );
+}
+
+#[test]
+fn uploaded_images_get_the_verdicts_of_the_command_line_and_are_counted_by_their_labels() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let served = Served::start("queue = 0\n").ready();
+    let folder = tempfile::tempdir().unwrap();
+    let broken = folder.path().join("=broken_1.jpg");
+    std::fs::write(&broken, "no image").unwrap();
+    let mut images = demo_fields();
+    images.extend(micrographs().into_iter().take(5));
+    browser.open(&format!("{}/#/upload", served.url));
+    browser.until("document.querySelector('#files')");
+    browser.choose("#files", &[images.as_slice(), &[broken]].concat());
+    browser.until("document.querySelector('main [role=status]').innerText.endsWith('finished.')");
+
+    let answers = local(&images);
+    let (summary, answers) = answers.split_last().unwrap();
+    let rows = browser.run(
+        "return [...document.querySelectorAll('tbody tr')].map((row) => [...row.children].map((cell) => cell.innerText))",
+    );
+    for ((image, answer), row) in images.iter().zip(answers).zip(rows.as_array().unwrap()) {
+        assert_eq!(row[0], image.file_name().unwrap().to_str().unwrap());
+        let verdict = row[2].as_str().unwrap();
+        assert!(
+            verdict.ends_with(answer["verdict"].as_str().unwrap()),
+            "{row}"
+        );
+        assert_eq!(row[3], percent(&answer["probability"]), "{row}");
+    }
+    let refused = rows.as_array().unwrap().last().unwrap();
+    assert!(refused[2].as_str().unwrap().contains("error"), "{refused}");
+
+    let sums = |selector: &str| {
+        browser.run(&format!(
+            "return Object.fromEntries([...document.querySelectorAll({selector:?})].map((sum) => \
+             [sum.lastChild.innerText, Number(sum.firstChild.innerText)]))"
+        ))
+    };
+    let (all, labelled) = (sums("#sums .sum"), sums("#labelled .sum"));
+    for key in ["positive", "negative", "inconclusive"] {
+        assert_eq!(all[key], summary["summary"][key], "{key}");
+    }
+    assert_eq!(all["errors"], 1);
+    for key in ["TP", "FP", "TN", "FN", "inconclusive"] {
+        assert_eq!(labelled[key], summary["summary"]["labelled"][key], "{key}");
+    }
+    assert!(browser.text("main").contains("Sensitivity 3 of 3, 100 %"));
+
+    // The table survives a change of view, and the exported file has the same rows without formulas.
+    browser.click("nav a[href='#/device']");
+    browser.click("nav a[href='#/upload']");
+    let table = browser.run(
+        "return (async () => { const { csv } = await import('/page/upload.js'); \
+         return csv([{ name: '=a_1.png', result: { verdict: 'Negative', probability: 0.25, reason: 'a \"b\", c' } }]); })()",
+    );
+    let line = table.as_str().unwrap().lines().nth(1).unwrap().to_owned();
+    assert!(
+        line.starts_with("'=a_1.png,1,Negative,0.25,,FN,\"a \"\"b\"\", c\","),
+        "{line}"
+    );
+    let count = browser.run("return document.querySelectorAll('tbody tr').length");
+    assert_eq!(count.as_u64(), Some(images.len() as u64 + 1));
+    browser.check(&served.url, &["/v1/classify"]);
+}
+
+#[test]
+fn labels_are_read_as_the_command_line_reads_them() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let served = Served::start("");
+    browser.open(&format!("{}/#/device", served.url));
+    let labels = browser.run(
+        "return (async () => { const { label } = await import('/page/upload.js'); \
+         return ['Im006_1.jpg', 'Im035_0.jpg', 'Im035.jpg', 'Im_035.jpg', '1.jpg', 'a_1.tar.gz', 'a_1', 'a/b_0.png'].map(label); })()",
+    );
+    assert_eq!(
+        labels,
+        serde_json::json!([true, false, null, null, null, null, true, false])
+    );
+    browser.check(&served.url, &[]);
+}
+
+#[test]
+fn a_token_opens_the_page_is_kept_in_the_tab_and_allows_what_its_role_does() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let served = Served::start("access = \"token\"\n");
+    let (viewer, operator) = (served.token("viewer"), served.token("operator"));
+    browser.open(&served.url);
+    browser.until("document.querySelector('#login').open");
+    assert_eq!(browser.run("return document.activeElement.id"), "token");
+    assert_eq!(
+        browser.run("return document.querySelectorAll('main .badge').length"),
+        0
+    );
+    browser.enter("#token", "AAAA");
+    browser.click("#login button");
+    browser.until("document.querySelector('#login-problem').innerText.includes('not known')");
+    browser.run("document.querySelector('#token').value = ''");
+    // With the screen's hyphens, and as people type it.
+    browser.enter("#token", &viewer.replace('-', " ").to_lowercase());
+    browser.click("#login button");
+    browser.until(CONNECTED);
+    browser.click("#capture");
+    browser.until("document.querySelector('.answer').innerText.includes('may only look')");
+
+    let kept = browser.run("return [location.href, JSON.stringify(localStorage), document.cookie]");
+    assert_eq!(
+        kept,
+        serde_json::json!([format!("{}/", served.url), "{}", ""])
+    );
+    browser.click("nav a[href='#/device']");
+    browser.until("document.querySelector('main').innerText.includes('Forget the token')");
+    browser.run("[...document.querySelectorAll('main button')].find((b) => b.innerText === 'Forget the token').click()");
+    browser.until("document.querySelector('#login').open");
+    assert_eq!(browser.run("return sessionStorage.length"), 0);
+    browser.enter("#token", &operator);
+    browser.click("#login button");
+    browser.until("!document.querySelector('#login').open");
+    browser.click("nav a[href='#/live']");
+    browser.until(CONNECTED);
+    browser.click("#capture");
+    browser.until("document.querySelector('.verdict .badge')");
+    browser.check(&served.url, &["401", "403"]);
+}
+
+#[test]
+fn turning_the_focus_shows_its_effect() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let fields = tempfile::tempdir().unwrap();
+    let sharp = image::open(&demo_fields()[0]).unwrap();
+    let soft = sharp.blur(0.01 * sharp.width() as f32);
+    soft.save(fields.path().join("1.png")).unwrap();
+    sharp.save(fields.path().join("2.png")).unwrap();
+    let served = Served::start_with("", "", fields.path()).ready();
+    browser.open(&served.url);
+    browser.until("document.querySelector('.preview img')?.naturalWidth > 0");
+    browser.until(
+        "document.querySelector('.warning').innerText === 'out of focus: turn the fine focus'",
+    );
+    let names = browser.run(
+        "return [...document.querySelectorAll('.watched .figure .name')].map((name) => name.innerText)",
+    );
+    assert_eq!(
+        names,
+        serde_json::json!(["Focus", "Light", "Overexposed share", "Evenness of light"])
+    );
+    browser.until(CONNECTED);
+    browser.click("#capture");
+    browser.until("document.querySelector('.verdict .badge')?.innerText.includes('INCONCLUSIVE')");
+    browser.until("document.querySelector('.warning').innerText === ''");
+    assert_eq!(
+        browser.run("return document.querySelectorAll('.watched .failed').length"),
+        0
+    );
+    browser.check(&served.url, &[]);
+}
+
+#[test]
+fn slides_are_found_looked_at_and_taken_elsewhere() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let served = Served::start("").ready();
+    browser.open(&served.url);
+    for fields in 1..=2 {
+        browser.until(CONNECTED);
+        browser.click("#capture");
+        browser.until(&format!(
+            "document.querySelectorAll('.row').length === {fields}"
+        ));
+    }
+    browser.until("!document.querySelector('#next').disabled");
+    browser.click("#next");
+    browser.until("document.querySelector('#fields-title').innerText === 'Fields of slide 2'");
+    browser.until(CONNECTED);
+    browser.click("#capture");
+    browser.until("document.querySelector('.place')?.innerText.startsWith('Slide 2 · 1 field')");
+
+    browser.click("nav a[href='#/slides']");
+    browser.until("document.querySelectorAll('main .row').length === 2");
+    let slides = served.get("/v1/slides").json()["slides"].clone();
+    let badges = "return [...document.querySelectorAll('main .row .badge')].map((badge) => badge.lastChild.textContent)";
+    let verdicts: Vec<_> = slides
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|slide| slide["standing"]["verdict"].clone())
+        .collect();
+    assert_eq!(browser.run(badges), Value::Array(verdicts.clone()));
+    for verdict in ["Positive", "Negative", "Inconclusive"] {
+        let count = verdicts.iter().filter(|one| **one == verdict).count();
+        browser.run(&format!(
+            "const choice = document.querySelector('main select'); choice.value = '{verdict}'; choice.dispatchEvent(new Event('input'))"
+        ));
+        browser.until(&format!(
+            "document.querySelectorAll('main .row').length === {count} && \
+             [...document.querySelectorAll('main .row .badge')].every((badge) => badge.lastChild.textContent === '{verdict}')"
+        ));
+    }
+    browser.run(
+        "const choice = document.querySelector('main select'); choice.value = ''; choice.dispatchEvent(new Event('input'))",
+    );
+    // Dates use the browser's time zone.
+    let choose = |input: usize, days: i32| {
+        browser.run(&format!(
+            "const day = new Date(); day.setDate(day.getDate() + {days}); \
+             const input = document.querySelectorAll('main input[type=date]')[{input}]; \
+             input.value = [day.getFullYear(), day.getMonth() + 1, day.getDate()].map((part) => String(part).padStart(2, '0')).join('-'); \
+             input.dispatchEvent(new Event('input'))"
+        ));
+    };
+    for (since, until, count) in [(1, 1, 0), (0, 0, 2), (-1, -1, 0), (-1, 0, 2)] {
+        choose(0, since);
+        choose(1, until);
+        browser.until(&format!(
+            "document.querySelector('main [role=status]').innerText === '{count} slides' && \
+             document.querySelectorAll('main .row').length === {count}"
+        ));
+    }
+
+    browser.click("main li:last-child .row");
+    browser.until("document.querySelectorAll('main ol .row').length === 2");
+    browser.click("main ol li:first-child .row");
+    browser.until("document.querySelectorAll('#field .stack img').length === 2");
+    browser.until("[...document.querySelectorAll('#field .stack img')].every((image) => image.naturalWidth > 0)");
+    let opacity = browser.run(
+        "const slider = document.querySelector('#field input[type=range]'); slider.value = 100; \
+         slider.dispatchEvent(new Event('input')); return document.querySelector('#field .above').style.opacity",
+    );
+    assert_eq!(opacity, "1");
+    browser.run("document.querySelector('#field').close()");
+
+    browser.enter("#note", "Found in the feathered edge; <b>look</b> again.");
+    browser.click("form button");
+    browser.until("document.querySelectorAll('.notes p').length === 1");
+    let note = "Found in the feathered edge; <b>look</b> again.";
+    assert_eq!(browser.text(".notes p"), note);
+    let id = slides[1]["id"].as_str().unwrap();
+    let written = served.get(&format!("/v1/slides/{id}")).json()["notes"].clone();
+    assert_eq!(
+        (&written[0]["text"], &written[1]),
+        (&note.into(), &Value::Null)
+    );
+
+    browser.run(
+        "window.saved = []; const make = URL.createObjectURL; \
+         URL.createObjectURL = (blob) => { saved.push(blob); return make.call(URL, blob); }",
+    );
+    for (number, format) in ["csv", "json", "zip"].into_iter().enumerate() {
+        let expected = served.get(&format!("/v1/records/export?format={format}&slide={id}"));
+        assert_eq!(expected.status, 200);
+        browser.click(&format!("main .buttons button:nth-of-type({})", number + 1));
+        browser.until(&format!("saved.length === {}", number + 1));
+        if format == "zip" {
+            // Each archive has other timestamps.
+            let size = browser.run(&format!("return saved[{number}].size"));
+            assert_eq!(size.as_u64(), Some(expected.body.len() as u64));
+        } else {
+            let text = browser.run(&format!("return saved[{number}].text()"));
+            assert_eq!(text.as_str().unwrap().as_bytes(), expected.body, "{format}");
+        }
+    }
+    browser.check(&served.url, &[]);
+}
+
+#[test]
+fn images_are_dropped_chosen_by_the_folder_and_wait_where_others_do() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let served = Served::start("analyses = 1\nqueue = 0\n").ready();
+    browser.open(&format!("{}/#/upload", served.url));
+    browser.until("document.querySelector('.drop')");
+    // A request without a body occupies the only place.
+    let slow = served.occupy();
+    let field = &demo_fields()[0];
+    let bytes = data_encoding::BASE64.encode(&std::fs::read(field).unwrap());
+    browser.run(&format!(
+        "const bytes = Uint8Array.from(atob('{bytes}'), (letter) => letter.charCodeAt(0)); \
+         const dataTransfer = new DataTransfer(); dataTransfer.items.add(new File([bytes], 'dropped_1.jpg')); \
+         document.querySelector('.drop').dispatchEvent(new DragEvent('drop', {{ dataTransfer, cancelable: true }}))"
+    ));
+    browser.until("document.querySelector('tbody .said')?.innerText.startsWith('waits 1 s')");
+    drop(slow);
+    browser.until(
+        "document.querySelector('main [role=status]').innerText === '1 of 1 file done; finished.'",
+    );
+
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(field, folder.path().join("in_folder_1.jpg")).unwrap();
+    std::fs::write(folder.path().join("notes.txt"), "no image").unwrap();
+    browser.enter(
+        "#folder",
+        folder.path().canonicalize().unwrap().to_str().unwrap(),
+    );
+    browser.until(
+        "document.querySelector('main [role=status]').innerText === '2 of 2 files done; finished.'",
+    );
+    let rows = browser.run(
+        "return [...document.querySelectorAll('tbody tr')].map((row) => [...row.children].slice(1, 5).map((cell) => cell.innerText))",
+    );
+    assert_eq!(rows[0], rows[1], "the same picture");
+    let name = browser.text("tbody tr:last-child th");
+    assert!(name.ends_with("/in_folder_1.jpg"), "{name}");
+    browser.check(&served.url, &["429"]);
+}
+
+#[test]
+fn every_view_fits_a_phone_and_a_desk_in_both_themes() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let served = Served::start("").ready();
+    browser.open(&served.url);
+    browser.until(CONNECTED);
+    for fields in 1..=3 {
+        browser.until(CONNECTED);
+        browser.click("#capture");
+        browser.until(&format!("document.querySelectorAll('.row').length === {fields} && document.querySelector('.verdict .badge')"));
+    }
+    browser.click("nav a[href='#/upload']");
+    browser.choose("#files", &demo_fields());
+    browser.until("document.querySelector('main [role=status]').innerText.endsWith('finished.')");
+    let is_audited = browser.audits();
+    let views = [
+        (
+            "live",
+            "nav a[href='#/live']",
+            "document.querySelector('.verdict .badge') && document.querySelector('.preview img')?.naturalWidth > 0 \
+             && document.querySelector('.watched .figure')",
+        ),
+        ("off", "#off", "document.querySelector('#confirm').open"),
+        (
+            "slides",
+            "nav a[href='#/slides']",
+            "document.querySelector('main ul .row')",
+        ),
+        (
+            "slide",
+            "main ul .row",
+            "document.querySelectorAll('main ol .row').length === 3",
+        ),
+        (
+            "field",
+            "main ol .row",
+            "[...document.querySelectorAll('#field .stack img')].filter((image) => image.naturalWidth > 0).length === 2",
+        ),
+        (
+            "upload",
+            "nav a[href='#/upload']",
+            "document.querySelector('#labelled')",
+        ),
+        (
+            "device",
+            "nav a[href='#/device']",
+            "!document.querySelector('main').innerText.includes('Asking')",
+        ),
+    ];
+    for theme in ["light", "dark"] {
+        for (width, height) in [(1280, 800), (390, 844)] {
+            browser.look(width, height, theme);
+            for (view, link, is_there) in views {
+                browser.click(link);
+                browser.until(is_there);
+                let excess =
+                    browser.run("return document.documentElement.scrollWidth - innerWidth");
+                assert!(excess.as_i64() <= Some(0), "{view} at {width}: {excess}");
+                let notice = browser.run(
+                    "scrollTo(0, document.body.scrollHeight); \
+                     const { top, bottom } = document.querySelector('#notice').getBoundingClientRect(); \
+                     return top >= 0 && bottom <= innerHeight && document.querySelector('#demo').innerText.length > 0",
+                );
+                assert_eq!(notice, true, "the notice is in sight: {view} at {width}");
+                browser.run("scrollTo(0, 0)");
+                browser.photograph(&pictures().join(format!("{view}-{width}-{theme}.png")));
+                if is_audited {
+                    browser.audit(&format!("{view} at {width}, {theme}"));
+                }
+                browser.run(
+                    "document.querySelectorAll('dialog[open]').forEach((dialog) => dialog.close())",
+                );
+            }
+        }
+    }
+    browser.check(&served.url, &[]);
+}
+
+/// Pictures of the page for visual inspection, in the build output.
+fn pictures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/page")
+}

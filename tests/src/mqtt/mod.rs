@@ -1,0 +1,3 @@
+//! What brokers receive.
+
+mod brokers;

@@ -1,0 +1,3 @@
+//! The Debian package.
+
+mod debian;

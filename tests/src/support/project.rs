@@ -1,0 +1,51 @@
+//! The files of the repository that tests use.
+
+use std::path::{Path, PathBuf};
+
+use image::RgbImage;
+use smearscope_artifacts::testing::jpegs_in;
+
+/// The repository's root.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the crate lies in the workspace")
+}
+
+/// The demo model.
+pub(crate) fn demo_model() -> PathBuf {
+    root().join("model-artifacts/smear-demo")
+}
+
+/// The synthetic fields in the repository, sorted; names end in `_0` (negative) or `_1` (positive).
+pub(crate) fn demo_fields() -> Vec<PathBuf> {
+    jpegs_in(&root().join("hardware/fields"))
+}
+
+/// A copy of the demo model that a test may damage.
+pub(crate) fn copy_of_demo_model() -> tempfile::TempDir {
+    let copy = tempfile::tempdir().expect("temporary folder");
+    copy_folder(&demo_model(), copy.path());
+    copy
+}
+
+/// Copies a folder with all that is in it into one that exists.
+pub(crate) fn copy_folder(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).expect("folder") {
+        let entry = entry.expect("entry");
+        let target = to.join(entry.file_name());
+        if entry.file_type().expect("type").is_dir() {
+            std::fs::create_dir(&target).expect("folder");
+            copy_folder(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).expect("copy");
+        }
+    }
+}
+
+/// The pixels of a field that passes the quality gate.
+pub(crate) fn field_pixels() -> RgbImage {
+    image::open(&demo_fields()[0])
+        .expect("shipped field")
+        .to_rgb8()
+}
