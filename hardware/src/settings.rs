@@ -73,6 +73,8 @@ macro_rules! settings {
             }
         }
 
+        // `f64::from` is not const.
+        #[allow(clippy::cast_lossless)]
         impl $crate::settings::Settings for $name {
             const SECTION: &'static $crate::settings::Section = &$crate::settings::Section {
                 name: $section,

@@ -142,7 +142,11 @@ mod tests {
                 "unknown variant `fast`",
             ),
             ("SMEARSCOPE__MODEL__THREADS", "many", "invalid type"),
-            ("SMEARSCOPE__BOARD__PIN", "1", "`board` is no section"),
+            (
+                "SMEARSCOPE__MODEL__THREADS__X",
+                "1",
+                "`threads` is not a section",
+            ),
             ("SMEARSCOPE__", "1", "unknown field"),
         ] {
             let error = read(&[(name, value)]).unwrap_err().to_string();
