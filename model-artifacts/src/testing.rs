@@ -28,7 +28,8 @@ pub fn skip(reason: impl Display) {
 /// # Panics
 /// As [`skip`].
 pub fn micrographs() -> Vec<PathBuf> {
-    let Some(folder) = std::env::var_os(MICROGRAPHS).map(|folder| Path::new(&folder).join("bccd")) else {
+    let Some(folder) = std::env::var_os(MICROGRAPHS).map(|folder| Path::new(&folder).join("bccd"))
+    else {
         skip(format_args!(
             "{MICROGRAPHS} is not set; set it to a folder that contains the collection bccd"
         ));

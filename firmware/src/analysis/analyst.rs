@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::analysis::finding::StageTimes;
 use crate::analysis::quality::{Downscaler, Problem, Quality, QualityGate};
-use crate::analysis::verdict::{Reason, Verdict};
+use crate::analysis::verdict::{Judgement, Reason};
 
 /// Longer side of an overlay in pixels: what a screen shows, and a Pi writes as PNG at once.
 const OVERLAY: u32 = 800;
@@ -33,7 +33,7 @@ pub struct Analyst {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Analysis {
     /// The verdict.
-    pub verdict: Verdict,
+    pub judgement: Judgement,
     /// Calibrated probability of the positive class, 0 to 1; `None` where the model was not asked.
     pub probability: Option<f32>,
     /// Calibrated log-odds of the positive class, for the slide; `None` where the model was not asked.
@@ -213,7 +213,7 @@ impl Analyst {
         let evidence = inference.evidence.as_ref();
         let strongest = evidence.and_then(EvidenceMap::strongest);
         let analysis = Analysis {
-            verdict: Verdict::of(&decision),
+            judgement: Judgement::of(&decision),
             probability: Some(decision.probability),
             log_odds: Some(rule.log_odds(inference.margin)),
             quality,
@@ -229,7 +229,7 @@ impl Analyst {
 impl Analysis {
     fn refused(problem: Problem, quality: Quality) -> Self {
         Self {
-            verdict: Verdict::Inconclusive(Reason::Quality(problem)),
+            judgement: Judgement::inconclusive(Reason::Quality(problem)),
             probability: None,
             log_odds: None,
             quality,
@@ -240,7 +240,7 @@ impl Analysis {
 
     /// Why there is no verdict and by how much, if there is none.
     pub fn explanation(&self) -> Option<String> {
-        let reason = self.verdict.reason()?;
+        let reason = self.judgement.reason()?;
         Some(match self.quality.failure() {
             Some(figure) => format!("{reason} ({figure})"),
             None => reason.to_string(),

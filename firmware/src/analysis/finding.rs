@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::analysis::analyst::Analysis;
 use crate::analysis::slide::SlideSummary;
-use crate::analysis::verdict::{Reason, Verdict};
+use crate::analysis::verdict::{Judgement, Reason};
 
 /// What a frame gave: a field of view, and where its slide stands with it.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,7 +23,7 @@ pub struct Finding {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Shown {
     /// The verdict.
-    pub verdict: Verdict,
+    pub judgement: Judgement,
     /// Calibrated probability of the positive class; `None` without one.
     pub probability: Option<f32>,
 }
@@ -32,15 +32,15 @@ impl Finding {
     /// The verdict that is shown: the slide's, except that a field that was not recorded or that the quality gate
     /// refused makes it inconclusive, because the operator must take it again.
     pub fn shown(&self) -> Shown {
-        let (verdict, probability) = if self.saved == SaveOutcome::NotSaved {
-            (Verdict::Inconclusive(Reason::NotSaved), None)
+        let (judgement, probability) = if self.saved == SaveOutcome::NotSaved {
+            (Judgement::inconclusive(Reason::NotSaved), None)
         } else if self.field.log_odds.is_none() {
-            (self.field.verdict, None)
+            (self.field.judgement, None)
         } else {
-            (self.slide.verdict, self.slide.probability)
+            (self.slide.judgement, self.slide.probability)
         };
         Shown {
-            verdict,
+            judgement,
             probability,
         }
     }

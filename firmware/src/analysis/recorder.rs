@@ -15,7 +15,7 @@ use crate::analysis::quality::Quality;
 use crate::analysis::slide::{Slide, SlideSummary};
 use crate::records::{
     ElapsedEntry, EngineEntry, FieldEntry, FieldImages, Images, LazyStore, ModelEntry, SlideEntry,
-    Space, StandingEntry, Store,
+    SlideSummaryEntry, Space, Store,
 };
 use crate::system::time::utc;
 
@@ -243,15 +243,15 @@ impl Field {
             number: self.number,
             captured_at: utc(self.captured_at),
             source: self.source.clone(),
-            verdict: analysis.verdict.word().into(),
+            verdict: analysis.judgement.verdict(),
             reason: analysis.explanation(),
             probability: analysis.probability,
             log_odds: analysis.log_odds,
             threshold: manifest.decision.threshold,
             quality: quality(&analysis.quality),
-            standing: StandingEntry {
-                verdict: summary.verdict.word().into(),
-                reason: summary.verdict.reason().map(|reason| reason.to_string()),
+            standing: SlideSummaryEntry {
+                verdict: summary.judgement.verdict(),
+                reason: summary.judgement.reason().map(|reason| reason.to_string()),
                 probability: summary.probability,
                 fields: summary.fields,
                 refused: summary.refused,

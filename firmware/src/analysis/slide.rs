@@ -4,7 +4,7 @@ use smearscope_artifacts::{DecisionRule, SlideRule};
 use uuid::Uuid;
 
 use crate::analysis::analyst::Analysis;
-use crate::analysis::verdict::{Reason, Verdict};
+use crate::analysis::verdict::{Judgement, Reason};
 
 /// The slide under the microscope.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +32,7 @@ pub struct SlideSummary {
     /// Fields that could not be recorded: they are none of those, and count for nothing.
     pub unsaved: u32,
     /// The verdict on the slide.
-    pub verdict: Verdict,
+    pub judgement: Judgement,
     /// Calibrated probability of the positive class, 0 to 1; `None` while there are too few fields.
     pub probability: Option<f32>,
 }
@@ -121,9 +121,9 @@ impl Slide {
             fields,
             refused: self.refused,
             unsaved: self.unsaved,
-            verdict: decided.map_or(
-                Verdict::Inconclusive(Reason::TooFewFields(missing)),
-                |decision| Verdict::of(&decision),
+            judgement: decided.map_or(
+                Judgement::inconclusive(Reason::TooFewFields(missing)),
+                |decision| Judgement::of(&decision),
             ),
             probability: decided.map(|decision| decision.probability),
         }
@@ -145,7 +145,7 @@ mod tests {
         let mut slide = Slide::first();
         for &log_odds in fields {
             slide.add(&Analysis {
-                verdict: Verdict::Inconclusive(Reason::Undecided),
+                judgement: Judgement::inconclusive(Reason::Undecided),
                 probability: None,
                 log_odds,
                 quality: Quality::default(),
@@ -163,23 +163,26 @@ mod tests {
             correlation: 0.0,
         };
         let one = slide(&[Some(0.6)]).summary(rule, &DECISION);
-        assert_eq!(one.verdict, Verdict::Inconclusive(Reason::TooFewFields(1)));
+        assert_eq!(
+            one.judgement,
+            Judgement::inconclusive(Reason::TooFewFields(1))
+        );
         assert_eq!(one.probability, None);
         // Each alone is undecided, both together are not: σ(1.2) = 0.77.
         let both = slide(&[Some(0.6), None, Some(0.6)]).summary(rule, &DECISION);
         assert_eq!((both.fields, both.refused), (2, 1));
-        assert_eq!(both.verdict, Verdict::Positive);
+        assert_eq!(both.judgement, Judgement::POSITIVE);
         assert!((both.probability.unwrap() - 0.768_5).abs() < 1e-4);
         let against = slide(&[Some(0.6), Some(-2.6)]).summary(rule, &DECISION);
-        assert_eq!(against.verdict, Verdict::Negative);
+        assert_eq!(against.judgement, Judgement::NEGATIVE);
     }
 
     #[test]
     fn a_slide_without_a_judged_field_has_no_verdict() {
         for slide in [slide(&[]), slide(&[None, None])] {
             let standing = slide.summary(SlideRule::default(), &DECISION);
-            let expected = Verdict::Inconclusive(Reason::TooFewFields(1));
-            assert_eq!(standing.verdict, expected);
+            let expected = Judgement::inconclusive(Reason::TooFewFields(1));
+            assert_eq!(standing.judgement, expected);
         }
         assert_eq!(slide(&[None, Some(1.0)]).photographed(), 2);
         assert_eq!(Slide::first().next().number(), 2);

@@ -1,65 +1,73 @@
-//! What the appliance says about a field of view, or about a slide.
+//! What the appliance says about a field of view or a slide, and why where it gives no verdict.
 
 use std::fmt;
 
-use smearscope_artifacts::{self as artifacts, Decision};
+use smearscope_artifacts::{Decision, Verdict};
 
 use crate::analysis::quality::Problem;
 
-/// The verdict on a field of view, or on a slide.
+/// A verdict on a field of view or a slide. An inconclusive one has a reason, the others have none.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Verdict {
-    /// The model finds lymphoblasts.
-    Positive,
-    /// The model finds none.
-    Negative,
-    /// No verdict can be given.
-    Inconclusive(Reason),
+pub struct Judgement {
+    verdict: Verdict,
+    reason: Option<Reason>,
 }
 
-/// Why there is no verdict.
+impl Judgement {
+    /// The model finds lymphoblasts.
+    pub const POSITIVE: Self = Self {
+        verdict: Verdict::Positive,
+        reason: None,
+    };
+    /// The model finds no lymphoblasts.
+    pub const NEGATIVE: Self = Self {
+        verdict: Verdict::Negative,
+        reason: None,
+    };
+
+    /// No verdict can be given, for this reason.
+    pub const fn inconclusive(reason: Reason) -> Self {
+        Self {
+            verdict: Verdict::Inconclusive,
+            reason: Some(reason),
+        }
+    }
+
+    /// The judgement that a model's decision stands for.
+    pub fn of(decision: &Decision) -> Self {
+        match decision.verdict {
+            Verdict::Positive => Self::POSITIVE,
+            Verdict::Negative => Self::NEGATIVE,
+            Verdict::Inconclusive => Self::inconclusive(Reason::Undecided),
+        }
+    }
+
+    /// The verdict.
+    pub const fn verdict(self) -> Verdict {
+        self.verdict
+    }
+
+    /// Why the verdict is inconclusive, if it is.
+    pub const fn reason(self) -> Option<Reason> {
+        self.reason
+    }
+}
+
+/// Why a verdict is inconclusive.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Reason {
-    /// The picture cannot be judged.
+    /// The quality gate refused the picture.
     Quality(Problem),
-    /// The probability lies where the model is not sure enough.
+    /// The probability lies in the inconclusive band of the model.
     Undecided,
-    /// The slide needs so many fields more.
+    /// The slide needs this many more fields.
     TooFewFields(u32),
     /// The field could not be recorded, so it does not count.
     NotSaved,
 }
 
-impl Verdict {
-    /// What the model's decision means.
-    pub fn of(decision: &Decision) -> Self {
-        match decision.verdict {
-            artifacts::Verdict::Positive => Self::Positive,
-            artifacts::Verdict::Negative => Self::Negative,
-            artifacts::Verdict::Inconclusive => Self::Inconclusive(Reason::Undecided),
-        }
-    }
-
-    /// `Positive`, `Negative` or `Inconclusive`.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Positive => "Positive",
-            Self::Negative => "Negative",
-            Self::Inconclusive(_) => "Inconclusive",
-        }
-    }
-
-    /// Why there is no verdict, if there is none.
-    pub fn reason(&self) -> Option<Reason> {
-        match self {
-            Self::Inconclusive(reason) => Some(*reason),
-            _ => None,
-        }
-    }
-}
-
 impl Reason {
-    /// What the operator can do.
+    /// What the operator can do about it.
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Quality(problem) => problem.hint(),

@@ -163,14 +163,14 @@ impl ApplianceLink {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::analysis::verdict::Verdict;
+    use crate::analysis::verdict::Judgement;
     use crate::appliance::state::tests::finding;
 
     pub(crate) fn report() -> Report {
         Report {
             asked: Instant::now(),
             source: "field.jpg".into(),
-            finding: finding(Verdict::Positive, Some(0.9)),
+            finding: finding(Judgement::POSITIVE, Some(0.9)),
             times: StageTimes::default(),
             threshold: 0.5,
             identity: Identity {

@@ -27,13 +27,13 @@ use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::{PrimitiveStyle, Rectangle};
 use embedded_graphics::text::{Alignment, Baseline, Text, TextStyleBuilder};
 use jiff::civil::Time;
+use smearscope_artifacts::Verdict;
 use smearscope_hardware::{Canvas, LedPattern, LedPatterns, ScreenSize};
 
 use crate::analysis::finding::Finding;
 use crate::analysis::finding::SaveOutcome;
 use crate::analysis::identity::Identity;
 use crate::analysis::slide::SlideSummary;
-use crate::analysis::verdict::Verdict;
 use crate::appliance::notice::Notice;
 use crate::appliance::state::{SelfTest, State};
 
@@ -84,10 +84,10 @@ pub fn lights(state: &State) -> LedPatterns {
         State::SlideClosed(_) => (LedPattern::Off, LedPattern::Breathe, LedPattern::Breathe),
         State::SwitchingOff { .. } => (LedPattern::Breathe, LedPattern::Off, LedPattern::Off),
         State::Fault(_) => (LedPattern::Blink, LedPattern::Off, LedPattern::Off),
-        State::Verdict(finding) => match finding.shown().verdict {
+        State::Verdict(finding) => match finding.shown().judgement.verdict() {
             Verdict::Positive => (LedPattern::On, LedPattern::Off, LedPattern::Off),
             Verdict::Negative => (LedPattern::Off, LedPattern::Off, LedPattern::Blink),
-            Verdict::Inconclusive(_) => (LedPattern::Off, LedPattern::On, LedPattern::Off),
+            Verdict::Inconclusive => (LedPattern::Off, LedPattern::On, LedPattern::Off),
         },
         State::Again(_) | State::Off => (LedPattern::Off, LedPattern::Off, LedPattern::Off),
     };
@@ -189,7 +189,7 @@ fn verdict(page: &mut Page, finding: &Finding, again: &str) {
         return;
     }
     let mut lines = Vec::new();
-    if let Some(reason) = shown.verdict.reason() {
+    if let Some(reason) = shown.judgement.reason() {
         lines.extend([reason.to_string(), reason.hint().to_owned()]);
         lines.extend(shown.probability.map(percentage));
         lines.push(place);
@@ -206,12 +206,12 @@ fn verdict(page: &mut Page, finding: &Finding, again: &str) {
                 .map(|p| format!("last field {}", percent(p))),
         );
     }
-    page.large(word(shown.verdict), shown.probability, &lines);
+    page.large(word(shown.judgement.verdict()), shown.probability, &lines);
 }
 
 fn closed(page: &mut Page, standing: &SlideSummary, again: &str) {
     let mut lines = vec![format!("{again}slide {} closed", standing.slide)];
-    if let Some(reason) = standing.verdict.reason() {
+    if let Some(reason) = standing.judgement.reason() {
         lines.push(reason.to_string());
     }
     lines.extend(standing.probability.map(percentage));
@@ -223,14 +223,14 @@ fn closed(page: &mut Page, standing: &SlideSummary, again: &str) {
     if standing.unsaved > 0 {
         lines.push(format!("{} NOT SAVED", standing.unsaved));
     }
-    page.large(word(standing.verdict), None, &lines);
+    page.large(word(standing.judgement.verdict()), None, &lines);
 }
 
 fn word(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Positive => "POSITIVE",
         Verdict::Negative => "NEGATIVE",
-        Verdict::Inconclusive(_) => "INCONCLUSIVE",
+        Verdict::Inconclusive => "INCONCLUSIVE",
     }
 }
 
@@ -412,18 +412,18 @@ mod tests {
 
     use super::*;
     use crate::analysis::quality::Problem;
-    use crate::analysis::verdict::Reason;
+    use crate::analysis::verdict::{Judgement, Reason};
     use crate::appliance::state::Fault;
     use crate::appliance::state::tests::finding;
 
     const SIZES: [ScreenSize; 2] = [ScreenSize::Rows64, ScreenSize::Rows32];
 
-    fn verdict(verdict: Verdict) -> State {
-        State::Verdict(finding(verdict, Some(0.75)))
+    fn verdict(judgement: Judgement) -> State {
+        State::Verdict(finding(judgement, Some(0.75)))
     }
 
     fn refused() -> State {
-        let verdict = Verdict::Inconclusive(Reason::Quality(Problem::OutOfFocus));
+        let verdict = Judgement::inconclusive(Reason::Quality(Problem::OutOfFocus));
         State::Verdict(finding(verdict, None))
     }
 
@@ -441,17 +441,17 @@ mod tests {
             State::Ready,
             State::Capturing(Instant::now()),
             State::Analysing,
-            verdict(Verdict::Positive),
-            verdict(Verdict::Negative),
+            verdict(Judgement::POSITIVE),
+            verdict(Judgement::NEGATIVE),
             refused(),
-            State::SlideClosed(finding(Verdict::Positive, Some(0.75)).slide),
+            State::SlideClosed(finding(Judgement::POSITIVE, Some(0.75)).slide),
             State::SwitchingOff {
                 at: Instant::now(),
                 before: Box::new(State::Ready),
             },
             State::Fault(fault),
             State::Off,
-            verdict(Verdict::Inconclusive(Reason::TooFewFields(2))),
+            verdict(Judgement::inconclusive(Reason::TooFewFields(2))),
         ]
     }
 
@@ -504,11 +504,11 @@ mod tests {
     #[test]
     fn a_demo_model_says_so_below_every_verdict() {
         for state in [
-            verdict(Verdict::Positive),
-            verdict(Verdict::Negative),
-            verdict(Verdict::Inconclusive(Reason::Undecided)),
+            verdict(Judgement::POSITIVE),
+            verdict(Judgement::NEGATIVE),
+            verdict(Judgement::inconclusive(Reason::Undecided)),
             refused(),
-            State::SlideClosed(finding(Verdict::Negative, Some(0.1)).slide),
+            State::SlideClosed(finding(Judgement::NEGATIVE, Some(0.1)).slide),
         ] {
             for size in SIZES {
                 let [demo, other] = [true, false]
@@ -543,9 +543,9 @@ mod tests {
     #[test]
     fn a_repeated_display_says_so_and_keeps_its_lamps() {
         for last in [
-            verdict(Verdict::Negative),
+            verdict(Judgement::NEGATIVE),
             refused(),
-            State::SlideClosed(finding(Verdict::Positive, Some(0.75)).slide),
+            State::SlideClosed(finding(Judgement::POSITIVE, Some(0.75)).slide),
         ] {
             let again = State::Again(Box::new(last.clone()));
             assert_eq!(lights(&again), lights(&last));
@@ -555,7 +555,7 @@ mod tests {
 
     #[test]
     fn a_picture_that_is_not_saved_says_so() {
-        let mut lost = finding(Verdict::Positive, Some(0.9));
+        let mut lost = finding(Judgement::POSITIVE, Some(0.9));
         lost.saved = SaveOutcome::NotSaved;
         let mut saved = lost.clone();
         saved.saved = SaveOutcome::Saved(uuid::Uuid::nil());
@@ -571,7 +571,7 @@ mod tests {
     #[test]
     fn a_closed_slide_tells_what_was_not_saved() {
         let closed = |unsaved| {
-            let mut slide = finding(Verdict::Positive, Some(0.9)).slide;
+            let mut slide = finding(Judgement::POSITIVE, Some(0.9)).slide;
             slide.unsaved = unsaved;
             picture_after(
                 &State::SlideClosed(slide),
@@ -610,13 +610,13 @@ mod tests {
             ",
         );
         assert_ne!(show(&State::Ready, true), show(&State::Ready, false));
-        let verdict = verdict(Verdict::Positive);
+        let verdict = verdict(Judgement::POSITIVE);
         assert_eq!(show(&verdict, true), show(&verdict, false));
     }
 
     #[test]
     fn the_bar_is_filled_to_the_slides_probability() {
-        let mut found = finding(Verdict::Positive, Some(0.75));
+        let mut found = finding(Judgement::POSITIVE, Some(0.75));
         found.field.probability = Some(0.25);
         let canvas = picture(&State::Verdict(found), None);
         let lit = (10..118).filter(|x| canvas.is_lit(*x, 26)).count();
@@ -625,8 +625,8 @@ mod tests {
 
     #[test]
     fn the_lamps_of_a_refused_field_are_not_those_of_its_slide() {
-        let mut found = finding(Verdict::Positive, Some(0.9));
-        found.field.verdict = Verdict::Inconclusive(Reason::Quality(Problem::TooDark));
+        let mut found = finding(Judgement::POSITIVE, Some(0.9));
+        found.field.judgement = Judgement::inconclusive(Reason::Quality(Problem::TooDark));
         found.field.log_odds = None;
         let amber = lights(&refused());
         assert_eq!(lights(&State::Verdict(found)), amber);

@@ -195,13 +195,13 @@ pub(crate) mod tests {
     use crate::analysis::analyst::Analysis;
     use crate::analysis::finding::SaveOutcome;
     use crate::analysis::quality::Quality;
-    use crate::analysis::verdict::Verdict;
+    use crate::analysis::verdict::Judgement;
 
     /// What a field of some verdict and probability gives on a slide of two.
-    pub(crate) fn finding(verdict: Verdict, probability: Option<f32>) -> Finding {
+    pub(crate) fn finding(judgement: Judgement, probability: Option<f32>) -> Finding {
         Finding {
             field: Analysis {
-                verdict,
+                judgement,
                 probability,
                 log_odds: probability.map(|p| (p / (1.0 - p)).ln()),
                 quality: Quality::default(),
@@ -213,7 +213,7 @@ pub(crate) mod tests {
                 fields: 2,
                 refused: 0,
                 unsaved: 0,
-                verdict,
+                judgement,
                 probability,
             },
             saved: SaveOutcome::Unwanted,
@@ -241,7 +241,7 @@ pub(crate) mod tests {
     }
 
     fn positive() -> Finding {
-        finding(Verdict::Positive, Some(0.9))
+        finding(Judgement::POSITIVE, Some(0.9))
     }
 
     fn fault(is_final: bool) -> Fault {

@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use image::RgbImage;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use smearscope_artifacts::Verdict;
 use smearscope_artifacts::is_image_path;
 use walkdir::WalkDir;
 
@@ -18,7 +19,6 @@ use crate::analysis::identity::DEMO_NOTICE;
 use crate::cli::exit::Exit;
 use crate::report::answer::Answer;
 use crate::report::answer::Said;
-use crate::report::types;
 use crate::system::sanitize::printable;
 
 /// One image as JSON.
@@ -70,20 +70,20 @@ impl Labelled {
 }
 
 impl Summary {
-    fn count(&mut self, path: &Path, verdict: types::Verdict) {
+    fn count(&mut self, path: &Path, verdict: Verdict) {
         let labelled = &mut self.labelled;
         let (all, positive, negative) = match verdict {
-            types::Verdict::Positive => (
+            Verdict::Positive => (
                 &mut self.positive,
                 &mut labelled.true_positive,
                 &mut labelled.false_positive,
             ),
-            types::Verdict::Negative => (
+            Verdict::Negative => (
                 &mut self.negative,
                 &mut labelled.false_negative,
                 &mut labelled.true_negative,
             ),
-            types::Verdict::Inconclusive => {
+            Verdict::Inconclusive => {
                 self.inconclusive += 1;
                 labelled.inconclusive += usize::from(label(path).is_some());
                 return;
@@ -321,7 +321,7 @@ impl Printer<'_> {
         let reason = said
             .reason
             .map_or_else(String::new, |reason| format!("  ({reason}: {hint})"));
-        let word = said.verdict.word();
+        let word = said.verdict.as_str();
         let line = format!(
             "{word:12}  p = {probability:5}  {}{reason}",
             path.to_string_lossy()
@@ -399,8 +399,6 @@ mod tests {
             assert_eq!(saved.to_rgb8().get_pixel(0, 0)[0], red);
         }
     }
-    use crate::analysis::verdict::{Reason, Verdict};
-
     #[test]
     fn labels_are_read_as_all_idb_writes_them() {
         assert_eq!(label(Path::new("x/Im006_1.jpg")), Some(true));
@@ -413,7 +411,7 @@ mod tests {
     #[test]
     fn verdicts_are_counted_against_labels() {
         let mut summary = Summary::default();
-        let undecided = Verdict::Inconclusive(Reason::Undecided);
+        let undecided = Verdict::Inconclusive;
         for (name, verdict) in [
             ("a_1.jpg", Verdict::Positive),
             ("b_0.jpg", Verdict::Positive),
@@ -424,7 +422,7 @@ mod tests {
             ("g.jpg", Verdict::Positive),
             ("h.jpg", undecided),
         ] {
-            summary.count(Path::new(name), verdict.into());
+            summary.count(Path::new(name), verdict);
         }
         let expected = Summary {
             positive: 3,

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
+use smearscope_artifacts::Verdict;
 use uuid::Uuid;
 
 use crate::records::Archive;
@@ -105,14 +106,7 @@ pub(crate) struct FilterArgs {
     slide: Option<Uuid>,
     /// Those with this verdict.
     #[arg(long)]
-    verdict: Option<VerdictArg>,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum VerdictArg {
-    Positive,
-    Negative,
-    Inconclusive,
+    verdict: Option<Verdict>,
 }
 
 impl FilterArgs {
@@ -122,11 +116,7 @@ impl FilterArgs {
             until: self.until.map(utc),
             slide: self.slide,
             field: None,
-            verdict: self.verdict.map(|verdict| match verdict {
-                VerdictArg::Positive => "Positive",
-                VerdictArg::Negative => "Negative",
-                VerdictArg::Inconclusive => "Inconclusive",
-            }),
+            verdict: self.verdict,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `smearscope classify --url`: another appliance classifies the images.
 
+use smearscope_artifacts::Verdict;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -20,7 +21,6 @@ use ureq::{Agent, Body, http};
 
 use crate::cli::classify::{Judge, Refused};
 use crate::report::answer::Said;
-use crate::report::types;
 
 /// Where a token is found: command lines and addresses are seen by others.
 const TOKEN: &str = "SMEARSCOPE_TOKEN";
@@ -52,7 +52,7 @@ struct By {
 /// What an appliance answered.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct RemoteAnswer {
-    verdict: types::Verdict,
+    verdict: Verdict,
     probability: Option<f32>,
     reason: Option<String>,
     hint: Option<String>,

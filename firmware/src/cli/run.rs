@@ -173,7 +173,7 @@ fn verdict_line(report: &Report) -> String {
         format!(" (threshold {:.2})", report.threshold)
     });
     let reason = field.explanation().map_or_else(String::new, |reason| {
-        let hint = field.verdict.reason().map_or("", |reason| reason.hint());
+        let hint = field.judgement.reason().map_or("", |reason| reason.hint());
         format!(" ({reason}: {hint})")
     });
     let notice = if report.identity.is_demo {
@@ -188,11 +188,11 @@ fn verdict_line(report: &Report) -> String {
     };
     format!(
         "verdict: {}{}{threshold}{reason} · {} · slide {}: {}{} of {} fields{saved} · {notice} · {} on {}",
-        field.verdict.word(),
+        field.judgement.verdict().as_str(),
         probability(field.probability),
         report.source,
         slide.slide,
-        slide.verdict.word(),
+        slide.judgement.verdict().as_str(),
         probability(slide.probability),
         slide.fields,
         report.identity.model,

@@ -13,7 +13,7 @@ use crate::analysis::finding::SaveOutcome;
 use crate::analysis::identity::Identity;
 use crate::analysis::quality::{Problem, Quality};
 use crate::analysis::slide::SlideSummary;
-use crate::analysis::verdict::{Reason, Verdict};
+use crate::analysis::verdict::{Judgement, Reason};
 use crate::appliance::notice::Notice;
 use crate::appliance::screens::{self, View};
 use crate::appliance::state::{Fault, SelfTest, State};
@@ -72,10 +72,10 @@ pub(crate) fn write_all(folder: &Path) -> Result<()> {
 }
 
 /// A slide of two fields, the second of which gave this.
-fn finding(verdict: Verdict, probability: Option<f32>) -> Finding {
+fn finding(judgement: Judgement, probability: Option<f32>) -> Finding {
     Finding {
         field: Analysis {
-            verdict,
+            judgement,
             probability,
             log_odds: probability.map(|p| (p / (1.0 - p)).ln()),
             quality: Quality::default(),
@@ -87,7 +87,7 @@ fn finding(verdict: Verdict, probability: Option<f32>) -> Finding {
             fields: 2,
             refused: u32::from(probability.is_none()),
             unsaved: 0,
-            verdict,
+            judgement,
             probability,
         },
         saved: SaveOutcome::Unwanted,
@@ -96,7 +96,7 @@ fn finding(verdict: Verdict, probability: Option<f32>) -> Finding {
 
 fn examples() -> [(&'static str, State); 20] {
     let verdict = |verdict, probability| State::Verdict(finding(verdict, probability));
-    let inconclusive = |reason, probability| verdict(Verdict::Inconclusive(reason), probability);
+    let inconclusive = |reason, probability| verdict(Judgement::inconclusive(reason), probability);
     [
         ("starting", State::Starting),
         (
@@ -128,8 +128,8 @@ fn examples() -> [(&'static str, State); 20] {
         (CERTIFICATE, State::Ready),
         ("capturing", State::Capturing(Instant::now())),
         ("analysing", State::Analysing),
-        ("positive", verdict(Verdict::Positive, Some(0.973))),
-        ("negative", verdict(Verdict::Negative, Some(0.041))),
+        ("positive", verdict(Judgement::POSITIVE, Some(0.973))),
+        ("negative", verdict(Judgement::NEGATIVE, Some(0.041))),
         (
             "inconclusive-focus",
             inconclusive(Reason::Quality(Problem::OutOfFocus), None),
@@ -146,12 +146,12 @@ fn examples() -> [(&'static str, State); 20] {
             "not-saved",
             State::Verdict(Finding {
                 saved: SaveOutcome::NotSaved,
-                ..finding(Verdict::Negative, Some(0.041))
+                ..finding(Judgement::NEGATIVE, Some(0.041))
             }),
         ),
         (
             "slide-closed",
-            State::SlideClosed(finding(Verdict::Positive, Some(0.973)).slide),
+            State::SlideClosed(finding(Judgement::POSITIVE, Some(0.973)).slide),
         ),
         (
             "switching-off",

@@ -4,6 +4,7 @@
 //! have their status, and nothing is left behind. The images of a ZIP archive count as exported only when an
 //! operator confirms its SHA-256, which proves that the archive has arrived completely.
 
+use smearscope_artifacts::Verdict;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
@@ -31,7 +32,6 @@ use crate::http::problem::Problem;
 use crate::http::problem_responses::{BadRequest, DiskFull, NotFound, TooManyRequests};
 use crate::http::records::{filter, folder};
 use crate::records::{Archive, Exported, Filter};
-use crate::report::types::Verdict;
 use crate::system::host_metrics;
 use crate::system::priority::lower_priority;
 

@@ -1,5 +1,6 @@
 //! `POST /Inference`, compatible with the Python agents of HIAS.
 
+use smearscope_artifacts::Verdict;
 use std::sync::Arc;
 
 use axum::Json;
@@ -13,7 +14,6 @@ use crate::analysis::pool::Pool;
 use crate::http::classify::analyse;
 use crate::http::upload::Kind;
 use crate::report::answer::Answer;
-use crate::report::types;
 
 /// The answer that HIAS expects.
 #[derive(Debug, Serialize, ToSchema)]
@@ -63,7 +63,7 @@ pub(crate) async fn inference(State(pool): State<Arc<Pool>>, request: Request) -
 
 impl From<&Answer> for Inference {
     fn from(answer: &Answer) -> Self {
-        let message = match (answer.verdict.word(), answer.explanation()) {
+        let message = match (answer.verdict.as_str(), answer.explanation()) {
             (_, Some(reason)) => format!("No verdict: {reason}."),
             ("Positive", None) => "Acute Lymphoblastic Leukemia detected!".into(),
             _ => "Acute Lymphoblastic Leukemia not detected!".into(),
@@ -71,10 +71,10 @@ impl From<&Answer> for Inference {
         Self {
             response: "OK",
             message: format!("{message} Research use only, not for diagnosis."),
-            diagnosis: Some(answer.verdict.word()),
+            diagnosis: Some(answer.verdict.as_str()),
             // The answer's probability is that of leukemia.
             confidence: answer.probability.map(|probability| {
-                if answer.verdict == types::Verdict::Negative {
+                if answer.verdict == Verdict::Negative {
                     1.0 - probability
                 } else {
                     probability

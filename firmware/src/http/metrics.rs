@@ -91,12 +91,12 @@ impl Metrics {
     fn count_event(&self, event: &ApplianceEvent) {
         match event {
             ApplianceEvent::Analysed(report) => {
-                let verdict = report.finding.field.verdict.word();
+                let verdict = report.finding.field.judgement.verdict().as_str();
                 self.verdicts.get_or_create(&[("verdict", verdict)]).inc();
                 self.observe(&report.times);
             }
             ApplianceEvent::SlideClosed(summary) => {
-                let verdict = summary.verdict.word();
+                let verdict = summary.judgement.verdict().as_str();
                 self.slides.get_or_create(&[("verdict", verdict)]).inc();
             }
             ApplianceEvent::Failed { .. } => {

@@ -1,6 +1,7 @@
 //! Recorded slides, fields and images. Each request opens its own database connection, so that reading does not
 //! block recording.
 
+use smearscope_artifacts::Verdict;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -23,7 +24,6 @@ use crate::http::problem_responses::{BadRequest, Gone, NotFound};
 use crate::records::{
     Archive, Filter, ImageEntry, NoteEntry, Page, Record, RecordsError, SlideRecord,
 };
-use crate::report::types::Verdict;
 use crate::system::time::{time, utc};
 
 /// Largest page size.
@@ -304,7 +304,7 @@ pub(crate) fn filter(
     Ok(Filter {
         since: parse("since", since)?,
         until: parse("until", until)?,
-        verdict: verdict.map(Verdict::word),
+        verdict: verdict,
         ..Filter::default()
     })
 }

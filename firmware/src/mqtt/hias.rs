@@ -1,6 +1,7 @@
 //! The appliance as an agent of a HIAS network, in the place of the reference's Python agent: same topics, same
 //! messages.
 
+use smearscope_artifacts::Verdict;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,7 +13,6 @@ use tokio::time::{Interval, MissedTickBehavior, interval_at};
 
 use crate::analysis::finding::Finding;
 use crate::analysis::finding::SaveOutcome;
-use crate::analysis::verdict::Verdict;
 use crate::appliance::handle::{ApplianceEvent, ApplianceHandle, Report};
 use crate::appliance::state::State;
 use crate::config::Config;
@@ -174,7 +174,7 @@ impl Agent {
     fn found(&self, report: &Report) -> Vec<Message> {
         let Finding { field, saved, .. } = &report.finding;
         let unfounded = |reason: &str| ("Inconclusive", format!("No verdict: {reason}"), None);
-        let (word, message, confidence) = match field.verdict {
+        let (word, message, confidence) = match field.judgement.verdict() {
             // The bench shows no verdict on it, either.
             _ if *saved == SaveOutcome::NotSaved => unfounded(NOT_SAVED),
             Verdict::Positive => ("Positive", DETECTED.into(), field.probability),
@@ -183,7 +183,7 @@ impl Agent {
                 NOT_DETECTED.into(),
                 field.probability.map(|probability| 1.0 - probability),
             ),
-            Verdict::Inconclusive(_) => unfounded(&field.explanation().unwrap_or_default()),
+            Verdict::Inconclusive => unfounded(&field.explanation().unwrap_or_default()),
         };
         let mut messages = vec![self.state("Prediction", word, &message)];
         if self.settings.classification {
@@ -305,7 +305,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::analysis::verdict::Reason;
+    use crate::analysis::verdict::{Judgement, Reason};
     use crate::appliance::handle::connect;
     use crate::appliance::handle::tests::report;
     use crate::appliance::state::tests::finding;
@@ -335,9 +335,9 @@ mod tests {
         said.collect()
     }
 
-    fn analysed(verdict: Verdict, probability: Option<f32>) -> ApplianceEvent {
+    fn analysed(judgement: Judgement, probability: Option<f32>) -> ApplianceEvent {
         ApplianceEvent::Analysed(Arc::new(Report {
-            finding: finding(verdict, probability),
+            finding: finding(judgement, probability),
             ..report()
         }))
     }
@@ -354,21 +354,21 @@ mod tests {
         assert_eq!(said(&[message]), [(topic.clone(), processing.clone())]);
         assert_eq!(agent.pressed(&State::Capturing(now)), None);
         assert_eq!(agent.pressed(&State::Analysing), None);
-        let positive = said(&agent.happened(&analysed(Verdict::Positive, Some(0.9))));
+        let positive = said(&agent.happened(&analysed(Judgement::POSITIVE, Some(0.9))));
         let expected = json!({
             "Type": "Prediction", "Name": "ALL", "State": "Positive",
             "Message": "Acute Lymphoblastic Leukemia detected!"
         });
         assert_eq!(positive, [(topic.clone(), expected)]);
         // A press that nobody saw is told of all the same.
-        let negative = said(&agent.happened(&analysed(Verdict::Negative, Some(0.1))));
+        let negative = said(&agent.happened(&analysed(Judgement::NEGATIVE, Some(0.1))));
         assert_eq!(negative[0], (topic, processing));
         assert_eq!(negative[1].1["State"], "Negative");
         assert_eq!(
             negative[1].1["Message"],
             "Acute Lymphoblastic Leukemia not detected!"
         );
-        let undecided = analysed(Verdict::Inconclusive(Reason::Undecided), Some(0.5));
+        let undecided = analysed(Judgement::inconclusive(Reason::Undecided), Some(0.5));
         let unsure = said(&agent.happened(&undecided));
         assert_eq!(unsure[1].1["State"], "Inconclusive");
         assert_eq!(unsure[1].1["Message"], "No verdict: the model is not sure");
@@ -377,7 +377,7 @@ mod tests {
     #[tokio::test]
     async fn a_field_that_is_not_saved_has_no_verdict() {
         let mut agent = agent("classification = true\n");
-        let mut finding = finding(Verdict::Positive, Some(0.9));
+        let mut finding = finding(Judgement::POSITIVE, Some(0.9));
         finding.saved = SaveOutcome::NotSaved;
         let lost = ApplianceEvent::Analysed(Arc::new(Report {
             finding,
@@ -413,7 +413,7 @@ mod tests {
     #[tokio::test]
     async fn classifications_are_published_where_they_are_wanted() {
         let mut agent = agent("classification = true\n");
-        let messages = said(&agent.happened(&analysed(Verdict::Negative, Some(0.25))));
+        let messages = said(&agent.happened(&analysed(Judgement::NEGATIVE, Some(0.25))));
         assert_eq!(messages[2].0, "hospital/Agents/lab/scope/Classification");
         assert_eq!(messages[2].1["Diagnosis"], "Negative");
         assert_eq!(messages[2].1["Confidence"], 0.75);

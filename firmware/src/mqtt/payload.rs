@@ -1,6 +1,7 @@
 //! What is published to everyone, as JSON.
 
 use serde::Serialize;
+use smearscope_artifacts::Verdict;
 use uuid::Uuid;
 
 use crate::analysis::finding::SaveOutcome;
@@ -15,19 +16,19 @@ use crate::system::time::utc;
 
 /// A verdict on a field.
 #[derive(Serialize)]
-struct VerdictPayload<'a> {
+struct VerdictPayload {
     /// That of the record where there is one; otherwise its own.
     id: Uuid,
     /// Its place in the records.
     seq: Option<i64>,
     captured_at: String,
-    verdict: &'a str,
+    verdict: Verdict,
     reason: Option<String>,
     probability: Option<f32>,
     threshold: f32,
     /// Whether it was recorded; none where nothing is. If it was not, it is no field of the slide.
     saved: Option<bool>,
-    slide: SlidePayload<'a>,
+    slide: SlidePayload,
     model: String,
     engine: String,
     demo: bool,
@@ -36,14 +37,14 @@ struct VerdictPayload<'a> {
 
 /// Where a slide stands.
 #[derive(Serialize)]
-struct SlidePayload<'a> {
+struct SlidePayload {
     /// That of the record.
     id: Option<Uuid>,
     /// The number on the screen.
     number: Option<u32>,
     /// Whether no more fields are added.
     closed: bool,
-    verdict: &'a str,
+    verdict: Verdict,
     reason: Option<String>,
     probability: Option<f32>,
     /// Fields that the model judged.
@@ -54,14 +55,14 @@ struct SlidePayload<'a> {
     unsaved: u32,
 }
 
-impl SlidePayload<'_> {
+impl SlidePayload {
     fn of(standing: &SlideSummary, closed: bool) -> Self {
         Self {
             id: None,
             number: Some(standing.slide),
             closed,
-            verdict: standing.verdict.word(),
-            reason: standing.verdict.reason().map(|reason| reason.to_string()),
+            verdict: standing.judgement.verdict(),
+            reason: standing.judgement.reason().map(|reason| reason.to_string()),
             probability: standing.probability,
             fields: standing.fields,
             refused: standing.refused,
@@ -103,7 +104,7 @@ pub(crate) fn of_record(seq: i64, field: &FieldEntry) -> Vec<u8> {
         id: field.id,
         seq: Some(seq),
         captured_at: field.captured_at.clone(),
-        verdict: &field.verdict,
+        verdict: field.verdict,
         reason: field.reason.clone(),
         probability: field.probability,
         threshold: field.threshold,
@@ -112,7 +113,7 @@ pub(crate) fn of_record(seq: i64, field: &FieldEntry) -> Vec<u8> {
             id: Some(field.slide),
             number: None,
             closed: false,
-            verdict: &standing.verdict,
+            verdict: standing.verdict,
             reason: standing.reason.clone(),
             probability: standing.probability,
             fields: standing.fields,
@@ -136,7 +137,7 @@ pub(crate) fn of_report(report: &Report) -> Vec<u8> {
         },
         seq: None,
         captured_at: utc(jiff::Timestamp::now()),
-        verdict: field.verdict.word(),
+        verdict: field.judgement.verdict(),
         reason: field.explanation(),
         probability: field.probability,
         threshold: report.threshold,

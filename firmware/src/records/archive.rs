@@ -1,5 +1,6 @@
 //! Reading records, whether or not an appliance writes them.
 
+use smearscope_artifacts::Verdict;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, named_params};
@@ -31,8 +32,8 @@ pub struct Filter {
     pub slide: Option<Uuid>,
     /// This field.
     pub field: Option<Uuid>,
-    /// Those with this verdict: `Positive`, `Negative` or `Inconclusive`.
-    pub verdict: Option<&'static str>,
+    /// Those with this verdict.
+    pub verdict: Option<Verdict>,
 }
 
 /// A field with what became of it.

@@ -1,5 +1,6 @@
 //! What the rows say.
 
+use smearscope_artifacts::Verdict;
 use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -38,8 +39,8 @@ pub struct FieldEntry {
     pub captured_at: String,
     /// The device or file that it came from.
     pub source: String,
-    /// `Positive`, `Negative` or `Inconclusive`.
-    pub verdict: String,
+    /// The verdict.
+    pub verdict: Verdict,
     /// Why it is inconclusive, if it is.
     #[schema(required)]
     pub reason: Option<String>,
@@ -55,7 +56,7 @@ pub struct FieldEntry {
     #[schema(value_type = std::collections::BTreeMap<String, Figure>)]
     pub quality: serde_json::Value,
     /// What the slide came to with this field.
-    pub standing: StandingEntry,
+    pub standing: SlideSummaryEntry,
     /// The model that was asked.
     pub model: ModelEntry,
     /// What ran it.
@@ -71,9 +72,9 @@ pub struct FieldEntry {
 
 /// What a slide came to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct StandingEntry {
-    /// `Positive`, `Negative` or `Inconclusive`.
-    pub verdict: String,
+pub struct SlideSummaryEntry {
+    /// The verdict.
+    pub verdict: Verdict,
     /// Why it is inconclusive, if it is.
     #[schema(required)]
     pub reason: Option<String>,

@@ -1,5 +1,6 @@
 //! Taking records elsewhere: CSV, JSON, or a ZIP archive of both with the images.
 
+use smearscope_artifacts::Verdict;
 use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, Seek, Write};
@@ -61,13 +62,13 @@ struct Row<'a> {
     number: u32,
     captured_at: Cow<'a, str>,
     source: Cow<'a, str>,
-    verdict: Cow<'a, str>,
+    verdict: Verdict,
     reason: Option<Cow<'a, str>>,
     probability: Option<f32>,
     log_odds: Option<f32>,
     threshold: f32,
     quality: Cow<'a, str>,
-    slide_verdict: Cow<'a, str>,
+    slide_verdict: Verdict,
     slide_probability: Option<f32>,
     slide_fields: u32,
     slide_refused: u32,
@@ -120,13 +121,13 @@ impl<'a> Row<'a> {
             number: *number,
             captured_at: cell(captured_at),
             source: cell(source),
-            verdict: cell(verdict),
+            verdict: *verdict,
             reason: reason.as_deref().map(cell),
             probability: *probability,
             log_odds: *log_odds,
             threshold: *threshold,
             quality: cell(&quality.to_string()).into_owned().into(),
-            slide_verdict: cell(&standing.verdict),
+            slide_verdict: standing.verdict,
             slide_probability: standing.probability,
             slide_fields: standing.fields,
             slide_refused: standing.refused,
@@ -396,7 +397,7 @@ mod tests {
         let filter = Filter {
             since: Some(day(2)),
             until: Some(day(4)),
-            verdict: Some("Positive"),
+            verdict: Some(Verdict::Positive),
             ..Filter::default()
         };
         let lines = csv(&records, &filter);

@@ -53,7 +53,7 @@ mod verify;
 pub use archive::{Archive, Filter, Record};
 pub use entry::{
     ElapsedEntry, EngineEntry, FieldEntry, ImageEntry, ModelEntry, NoteEntry, SlideEntry,
-    StandingEntry,
+    SlideSummaryEntry,
 };
 pub use error::RecordsError;
 pub(crate) use export::Exported;

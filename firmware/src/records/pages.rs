@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::records::Archive;
 use crate::records::Filter;
 use crate::records::RecordsError;
-use crate::records::entry::{FieldEntry, SlideEntry, StandingEntry};
+use crate::records::entry::{FieldEntry, SlideEntry, SlideSummaryEntry};
 
 /// A part of a list; without anything, all of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub(crate) struct SlideRecord {
     /// When its last field was photographed.
     last_captured_at: String,
     /// What it came to with that.
-    standing: StandingEntry,
+    standing: SlideSummaryEntry,
     /// Whether that is of a demonstration model, whose verdicts mean nothing.
     demo: bool,
 }
@@ -118,6 +118,8 @@ pub(super) fn entry<T: DeserializeOwned>(
 
 #[cfg(test)]
 mod tests {
+    use smearscope_artifacts::Verdict;
+
     use super::*;
     use crate::records::tests::{Records, day};
 
@@ -161,8 +163,8 @@ mod tests {
             verdict: Some(verdict),
             ..Filter::default()
         };
-        assert_eq!(numbers(of_verdict("Positive")).len(), 5);
-        assert_eq!(numbers(of_verdict("Negative")), [0; 0]);
+        assert_eq!(numbers(of_verdict(Verdict::Positive)).len(), 5);
+        assert_eq!(numbers(of_verdict(Verdict::Negative)), [0; 0]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What the tests of records share: a store with fields in it.
 
+use smearscope_artifacts::Verdict;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,7 @@ use crate::records::ModelEntry;
 use crate::records::Record;
 use crate::records::RecordsError;
 use crate::records::SlideEntry;
-use crate::records::StandingEntry;
+use crate::records::SlideSummaryEntry;
 use crate::records::Store;
 use crate::records::database;
 use crate::records::files::{Disk, Files};
@@ -163,18 +164,17 @@ fn entry(id: Uuid, slide: Uuid, number: u8, images: Images) -> FieldEntry {
         captured_at: day(number),
         source: format!("field{number}.jpg"),
         verdict: if number % 2 == 1 {
-            "Positive"
+            Verdict::Positive
         } else {
-            "Negative"
-        }
-        .into(),
+            Verdict::Negative
+        },
         reason: None,
         probability: Some(0.25),
         log_odds: Some(-1.1),
         threshold: 0.5,
         quality: serde_json::json!({"focus": {"value": 1.5, "min": 1.22, "passed": true}}),
-        standing: StandingEntry {
-            verdict: "Positive".into(),
+        standing: SlideSummaryEntry {
+            verdict: Verdict::Positive,
             reason: None,
             probability: Some(0.75),
             fields: number.into(),

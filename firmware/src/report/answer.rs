@@ -2,18 +2,18 @@
 
 use serde::Serialize;
 use smearscope_artifacts::ImagePosition;
+use smearscope_artifacts::Verdict;
 use utoipa::ToSchema;
 
 use crate::analysis::analyst::{Analysis, Analyst};
 use crate::analysis::quality::Quality;
 use crate::report::picture::{Figure, Spot};
-use crate::report::types;
 
 /// What came out for an image.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Answer {
     /// The verdict.
-    pub(crate) verdict: types::Verdict,
+    pub(crate) verdict: Verdict,
     /// Why there is none, if there is none.
     #[schema(required)]
     reason: Option<String>,
@@ -47,9 +47,9 @@ impl Answer {
     pub(crate) fn new(analyst: &Analyst, analysis: &Analysis, elapsed_ms: f64) -> Self {
         let (manifest, engine) = (analyst.manifest(), analyst.engine());
         Self {
-            verdict: analysis.verdict.into(),
+            verdict: analysis.judgement.verdict(),
             reason: analysis.explanation(),
-            hint: analysis.verdict.reason().map(|reason| reason.hint()),
+            hint: analysis.judgement.reason().map(|reason| reason.hint()),
             probability: analysis.probability,
             threshold: manifest.decision.threshold,
             strongest: analysis.strongest,
@@ -82,7 +82,7 @@ impl Answer {
 /// What an answer says to people.
 pub(crate) struct Said<'a> {
     /// The verdict.
-    pub(crate) verdict: types::Verdict,
+    pub(crate) verdict: Verdict,
     /// Of the positive class, if the model was asked.
     pub(crate) probability: Option<f32>,
     /// Why there is no verdict, if there is none.

@@ -1,6 +1,7 @@
 //! JSON that several answers and events contain: state, lamps, verdict, finding, slide.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use smearscope_artifacts::Verdict;
 use smearscope_hardware::{LedPattern, LedPatterns};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -197,41 +198,12 @@ pub(crate) struct Shown {
 
 impl From<finding::Shown> for Shown {
     fn from(shown: finding::Shown) -> Self {
-        let reason = shown.verdict.reason();
+        let reason = shown.judgement.reason();
         Self {
-            verdict: shown.verdict.into(),
+            verdict: shown.judgement.verdict(),
             reason: reason.map(|reason| reason.to_string()),
             hint: reason.map(|reason| reason.hint()),
             probability: shown.probability,
-        }
-    }
-}
-
-/// The verdict on a field or a slide.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub(crate) enum Verdict {
-    Positive,
-    Negative,
-    Inconclusive,
-}
-
-impl Verdict {
-    /// The word, as in records.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Positive => "Positive",
-            Self::Negative => "Negative",
-            Self::Inconclusive => "Inconclusive",
-        }
-    }
-}
-
-impl From<crate::analysis::verdict::Verdict> for Verdict {
-    fn from(verdict: crate::analysis::verdict::Verdict) -> Self {
-        match verdict {
-            crate::analysis::verdict::Verdict::Positive => Self::Positive,
-            crate::analysis::verdict::Verdict::Negative => Self::Negative,
-            crate::analysis::verdict::Verdict::Inconclusive(_) => Self::Inconclusive,
         }
     }
 }
@@ -267,9 +239,9 @@ impl From<&SlideSummary> for Slide {
             fields: summary.fields,
             refused: summary.refused,
             unsaved: summary.unsaved,
-            verdict: summary.verdict.into(),
-            reason: summary.verdict.reason().map(|reason| reason.to_string()),
-            hint: summary.verdict.reason().map(|reason| reason.hint()),
+            verdict: summary.judgement.verdict(),
+            reason: summary.judgement.reason().map(|reason| reason.to_string()),
+            hint: summary.judgement.reason().map(|reason| reason.hint()),
             probability: summary.probability,
         }
     }
@@ -280,9 +252,9 @@ impl From<&Report> for Finding {
         let field = &report.finding.field;
         Self {
             source: report.source.clone(),
-            verdict: field.verdict.into(),
+            verdict: field.judgement.verdict(),
             reason: field.explanation(),
-            hint: field.verdict.reason().map(|reason| reason.hint()),
+            hint: field.judgement.reason().map(|reason| reason.hint()),
             probability: field.probability,
             threshold: report.threshold,
             shown: report.finding.shown().into(),
@@ -316,7 +288,7 @@ mod tests {
 
     use super::*;
     use crate::analysis::quality::Problem;
-    use crate::analysis::verdict;
+    use crate::analysis::verdict::{Judgement, Reason};
     use crate::appliance::handle::connect;
     use crate::appliance::handle::tests::report;
     use crate::appliance::state::tests::finding;
@@ -334,7 +306,7 @@ mod tests {
             message: "the camera is gone".into(),
             is_final: false,
         };
-        let negative = finding(verdict::Verdict::Negative, Some(0.1));
+        let negative = finding(Judgement::NEGATIVE, Some(0.1));
         let self_test = state::SelfTest {
             passed: true,
             lines: Vec::new(),
@@ -372,14 +344,14 @@ mod tests {
             json["shown"].clone()
         };
         let mut report = report();
-        report.finding = finding(verdict::Verdict::Positive, Some(0.75));
+        report.finding = finding(Judgement::POSITIVE, Some(0.75));
         let positive = json!({
             "verdict": "Positive", "reason": null, "hint": null, "probability": 0.75,
         });
         assert_eq!(shown(&report), positive, "the slide's");
 
-        let blurred = verdict::Reason::Quality(Problem::OutOfFocus);
-        report.finding.field.verdict = verdict::Verdict::Inconclusive(blurred);
+        let blurred = Reason::Quality(Problem::OutOfFocus);
+        report.finding.field.judgement = Judgement::inconclusive(blurred);
         report.finding.field.log_odds = None;
         let refused = json!({
             "verdict": "Inconclusive", "reason": "out of focus", "hint": "turn the fine focus",

@@ -104,13 +104,13 @@ fn drive<L: Led>(mut leds: [L; 3], receiver: &Receiver<LedPatterns>) -> Result<(
     let mut began = Instant::now();
     loop {
         let next_update = update(&mut leds, patterns, began.elapsed())?;
-        let received = match next_update {
+        let message = match next_update {
             Some(delay) => receiver.recv_timeout(delay),
             None => receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
-        match received {
-            Ok(received) => {
-                patterns = received;
+        match message {
+            Ok(message) => {
+                patterns = message;
                 began = Instant::now();
             }
             Err(RecvTimeoutError::Timeout) => {}

@@ -22,12 +22,12 @@
 //! let (bus, display) = VirtualSsd1306::new(0x3c, size);
 //! let mut screen = Ssd1306Screen::new(bus, OledSetup::new(0x3c, size), "virtual bus");
 //! screen.show(&canvas)?;
-//! assert_art(&display.picture(), 10, 20, "
-//!     .###.
-//!     #...#
-//!     #...#
-//!     #...#
-//!     .###.
+//! assert_art(&display.picture(), 9, 20, "
+//!     ..###..
+//!     .##.##.
+//!     .#...#.
+//!     .##.##.
+//!     ..###..
 //! ");
 //! # Ok::<(), smearscope_hardware::HardwareError>(())
 //! ```

@@ -15,7 +15,7 @@ use smearscope::analysis::finding::Finding;
 use smearscope::analysis::identity::Identity;
 use smearscope::analysis::quality::Problem;
 use smearscope::analysis::slide::SlideSummary;
-use smearscope::analysis::verdict::{Reason, Verdict};
+use smearscope::analysis::verdict::{Judgement, Reason};
 use smearscope::appliance::state::{Fault, State};
 use smearscope_artifacts as artifacts;
 use smearscope_hardware::screen::virtual_ssd1306::{VirtualDisplay, VirtualSsd1306};
@@ -301,9 +301,9 @@ fn pictures_come_through_v4l2_and_verdicts_go_out_over_i2c_and_gpio() {
 
     // A test pattern is not a smear and is never judged.
     bench.press();
-    let uneven = Verdict::Inconclusive(Reason::Quality(Problem::Uneven));
+    let uneven = Judgement::inconclusive(Reason::Quality(Problem::Uneven));
     let mut refused = positive.clone();
-    refused.field.verdict = uneven;
+    refused.field.judgement = uneven;
     refused.field.probability = None;
     refused.field.log_odds = None;
     refused.slide.fields = 0;
@@ -353,7 +353,7 @@ fn pictures_come_through_v4l2_and_verdicts_go_out_over_i2c_and_gpio() {
     for ((verdict, probability, sha256), (finding, label)) in
         rest.iter().zip([(positive, "_1"), (negative, "_0")])
     {
-        assert_eq!(verdict, finding.field.verdict.word());
+        assert_eq!(verdict, finding.field.judgement.verdict().as_str());
         // Processors add in different orders.
         let expected = f64::from(finding.field.probability.unwrap());
         assert!((probability.unwrap() - expected).abs() < 1e-3, "{expected}");

@@ -15,8 +15,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use smearscope::records::{
     Archive, ElapsedEntry, EngineEntry, FieldEntry, FieldImages, Filter, Images, ModelEntry,
-    RecordsError, SlideEntry, StandingEntry, Store,
+    RecordsError, SlideEntry, SlideSummaryEntry, Store,
 };
+use smearscope_artifacts::Verdict;
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -482,14 +483,14 @@ fn entry(id: Uuid, slide: Uuid, number: u32, images: Images) -> FieldEntry {
         number,
         captured_at: "2026-01-01T12:00:00.000Z".into(),
         source: format!("field{number}.jpg"),
-        verdict: "Negative".into(),
+        verdict: Verdict::Negative,
         reason: None,
         probability: Some(0.25),
         log_odds: Some(-1.1),
         threshold: 0.5,
         quality: json!({}),
-        standing: StandingEntry {
-            verdict: "Negative".into(),
+        standing: SlideSummaryEntry {
+            verdict: Verdict::Negative,
             reason: None,
             probability: Some(0.25),
             fields: number,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use smearscope::analysis::verdict::Verdict;
+use smearscope::analysis::verdict::Judgement;
 use smearscope::appliance::event_loop::End;
 use smearscope::appliance::state::State;
 use smearscope::config::timing::Timing;
@@ -29,7 +29,7 @@ fn a_press_whose_contact_chatters_gives_one_verdict() {
     assert!(matches!(gestures[..], [(ButtonEvent::Press(_), true)]));
     let leds = &running.bench.leds;
     leds.wait_until("green blinking", |shown| *shown == NEGATIVE);
-    assert_eq!(running.end().0, [Verdict::Negative]);
+    assert_eq!(running.end().0, [Judgement::NEGATIVE]);
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn a_double_press_shows_the_last_display_again_and_says_so() {
     assert!(screen.all().contains(&again));
     assert_eq!(
         running.end().0,
-        [Verdict::Positive],
+        [Judgement::POSITIVE],
         "it is not analysed again"
     );
 }
@@ -69,14 +69,14 @@ fn a_hold_switches_off_after_a_warning() {
         running
             .bench
             .button
-            .tell(ButtonEvent::ShutdownPending(in_a_while))
+            .send(ButtonEvent::ShutdownPending(in_a_while))
     );
     let warning = LedPatterns {
         red: LedPattern::Breathe,
         ..LedPatterns::default()
     };
     leds.wait_until("the warning", |shown| *shown == warning);
-    assert!(running.bench.button.tell(ButtonEvent::ShutdownCancelled));
+    assert!(running.bench.button.send(ButtonEvent::ShutdownCancelled));
     leds.wait_until("ready", |shown| *shown == READY);
     assert_eq!(running.end().1.unwrap(), End::Operator);
 }

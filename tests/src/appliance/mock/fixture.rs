@@ -8,7 +8,7 @@ use std::time::Duration;
 use smearscope::analysis::analyst::Analyst;
 use smearscope::analysis::finding::Finding;
 use smearscope::analysis::recorder::Recorder;
-use smearscope::analysis::verdict::Verdict;
+use smearscope::analysis::verdict::Judgement;
 use smearscope::appliance::event_loop;
 use smearscope::appliance::event_loop::ApplianceError;
 use smearscope::appliance::event_loop::End;
@@ -37,7 +37,7 @@ pub(crate) const TIMING: Timing = Timing {
 };
 
 pub(crate) const RED: LedPatterns = LedPatterns {
-    red: LedPattern::Steady,
+    red: LedPattern::On,
     amber: LedPattern::Off,
     green: LedPattern::Off,
 };
@@ -48,7 +48,7 @@ pub(crate) const FAULT: LedPatterns = LedPatterns {
 pub(crate) const READY: LedPatterns = LedPatterns {
     red: LedPattern::Off,
     amber: LedPattern::Off,
-    green: LedPattern::Steady,
+    green: LedPattern::On,
 };
 pub(crate) const CLOSED: LedPatterns = LedPatterns {
     red: LedPattern::Off,
@@ -57,7 +57,7 @@ pub(crate) const CLOSED: LedPatterns = LedPatterns {
 };
 pub(crate) const INCONCLUSIVE: LedPatterns = LedPatterns {
     red: LedPattern::Off,
-    amber: LedPattern::Steady,
+    amber: LedPattern::On,
     green: LedPattern::Off,
 };
 pub(crate) const NEGATIVE: LedPatterns = LedPatterns {
@@ -180,12 +180,12 @@ impl Running {
     }
 
     /// Switches the appliance off and returns its verdicts on fields.
-    pub(crate) fn end(self) -> (Vec<Verdict>, Result<End, ApplianceError>) {
+    pub(crate) fn end(self) -> (Vec<Judgement>, Result<End, ApplianceError>) {
         assert!(self.bench.button.shutdown());
         let result = self.thread.join().unwrap();
         assert_eq!(self.bench.leds.latest(), Some(LedPatterns::default()));
         let findings = self.findings.lock().unwrap();
-        let verdicts = findings.iter().map(|finding| finding.field.verdict);
+        let verdicts = findings.iter().map(|finding| finding.field.judgement);
         (verdicts.collect(), result)
     }
 }

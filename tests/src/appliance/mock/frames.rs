@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use smearscope::analysis::verdict::Verdict;
+use smearscope::analysis::verdict::Judgement;
 use smearscope::appliance::handle::ApplianceEvent;
 use smearscope::config::timing::Timing;
 
@@ -23,7 +23,7 @@ fn a_late_frame_is_never_analysed() {
     deliver(&running, "_0");
     running.bench.camera.release();
     running.press("green blinking", NEGATIVE);
-    assert_eq!(running.end().0, [Verdict::Negative]);
+    assert_eq!(running.end().0, [Judgement::NEGATIVE]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use smearscope::analysis::analyst::Analyst;
 use smearscope::analysis::recorder::Recorder;
-use smearscope::analysis::verdict::Verdict;
+use smearscope::analysis::verdict::Judgement;
 use smearscope::appliance::checks::Check;
 use smearscope::appliance::event_loop::ApplianceError;
 use smearscope::appliance::event_loop::Equipped;
@@ -55,7 +55,7 @@ fn what_the_self_test_finds_wrong_stays_on_the_screen_until_a_press() {
     screen.wait_until("the self-test", |canvas| *canvas == shown);
     deliver(&running, "_0");
     running.press("green blinking", NEGATIVE);
-    assert_eq!(running.end().0, [Verdict::Negative]);
+    assert_eq!(running.end().0, [Judgement::NEGATIVE]);
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_verdict_names_the_engine_that_gave_it_after_another_was_lost() {
         move || {
             let model = Model::load(&demo_model(), &EngineConfig::default())
                 .map_err(ModelError::from)?
-                .through(|inner| Box::new(Losable { inner, is_lost }));
+                .wrap_engine(|inner| Box::new(Losable { inner, is_lost }));
             let analyst = Analyst::new(model, Limits::default());
             let space = Space::probed(|| Ok(u64::MAX), 2, 1);
             let records = LazyStore::open(state, Retention::default(), space)?;
@@ -145,7 +145,7 @@ fn a_verdict_names_the_engine_that_gave_it_after_another_was_lost() {
     screen.wait_until("what happened", |shown| *shown == glass);
     let engines: Vec<_> = records(&state)
         .into_iter()
-        .map(|record| (record.field.engine.name, record.field.verdict))
+        .map(|record| (record.field.engine.name, record.field.verdict.to_string()))
         .collect();
     let by = |engine: &str, verdict: &str| (engine.to_owned(), verdict.to_owned());
     let expected = [by("openvino", "Positive"), by("embedded", "Negative")];

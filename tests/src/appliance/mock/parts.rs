@@ -1,9 +1,9 @@
 //! Parts that fail, and that come back.
 
 use jiff::Span;
-use smearscope::analysis::verdict::Verdict;
+use smearscope::analysis::verdict::Judgement;
 use smearscope::appliance::state::State;
-use smearscope_hardware::oled::{OledSetup, Ssd1306Screen};
+use smearscope_hardware::screen::ssd1306::{OledSetup, Ssd1306Screen};
 use smearscope_hardware::screen::virtual_ssd1306::VirtualSsd1306;
 use smearscope_hardware::{HardwareError, LedPatterns, mock};
 
@@ -22,7 +22,7 @@ fn a_lost_camera_is_a_fault_that_the_next_press_recovers_from() {
     running.press("a fault", FAULT);
     deliver(&running, "_1");
     running.press("red", RED);
-    assert_eq!(running.end().0, [Verdict::Positive]);
+    assert_eq!(running.end().0, [Judgement::POSITIVE]);
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn a_missing_part_is_shown_until_it_is_back_and_stops_nothing() {
     running.next_slide();
     deliver(&running, "_0");
     running.press("green blinking", NEGATIVE);
-    assert_eq!(running.end().0, [Verdict::Positive, Verdict::Negative]);
+    assert_eq!(running.end().0, [Judgement::POSITIVE, Judgement::NEGATIVE]);
 }
 
 #[test]
@@ -69,10 +69,10 @@ fn an_unplugged_screen_stops_nothing_and_comes_back() {
         .bench
         .leds
         .wait_until("ready", |shown| *shown == READY);
-    running.bench.glass.unplug();
+    running.bench.display.unplug();
     deliver(&running, "_1");
     running.press("red", RED);
-    running.bench.glass.plug_in();
+    running.bench.display.plug_in();
     let glass = verdict_on("_1");
     running
         .bench

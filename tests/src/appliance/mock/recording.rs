@@ -9,7 +9,7 @@ use smearscope::analysis::commit::CommitToken;
 use smearscope::analysis::finding::SaveOutcome;
 use smearscope::analysis::recorder::CapturedField;
 use smearscope::analysis::slide::Slide;
-use smearscope::analysis::verdict::Verdict;
+use smearscope::analysis::verdict::Judgement;
 use smearscope::appliance::event_loop::ApplianceError;
 use smearscope::records::{Archive, RecordsError, Space, Store};
 use smearscope_hardware::{Canvas, Frame, Pixels, mock};
@@ -42,7 +42,7 @@ fn fields_are_recorded_with_their_evidence_and_what_is_not_saved_is_told() {
     let finding = &running.findings()[0];
     assert_eq!(finding.saved, SaveOutcome::Saved(recorded.id));
     assert_eq!((&recorded.source, recorded.number), (&name, 1));
-    assert_eq!(recorded.verdict, "Positive");
+    assert_eq!(recorded.verdict.as_str(), "Positive");
     assert_eq!(recorded.probability, finding.field.probability);
     assert_eq!(recorded.log_odds, finding.field.log_odds);
     assert_eq!(recorded.standing.probability, finding.slide.probability);
@@ -143,7 +143,7 @@ fn a_disk_that_is_low_is_shown_and_one_that_is_full_refuses_until_there_is_room(
     running.press("green blinking", NEGATIVE);
     assert_eq!(records(&state).len(), 2);
     let (verdicts, result) = running.end();
-    assert_eq!(verdicts, [Verdict::Positive, Verdict::Negative]);
+    assert_eq!(verdicts, [Judgement::POSITIVE, Judgement::NEGATIVE]);
     result.unwrap();
 }
 
@@ -196,5 +196,5 @@ fn records_that_cannot_be_kept_are_a_fault_for_good() {
         panic!("{result:?}");
     };
     assert!(matches!(error, RecordsError::Locked { .. }), "{error}");
-    drop(guard);
+    drop(held);
 }

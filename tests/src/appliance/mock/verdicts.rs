@@ -1,7 +1,7 @@
 //! From a press to the verdict.
 
 use smearscope::analysis::quality::Problem;
-use smearscope::analysis::verdict::{Reason, Verdict};
+use smearscope::analysis::verdict::{Judgement, Reason};
 use smearscope_hardware::mock::assert_art;
 
 use super::expected::verdict_on;
@@ -42,7 +42,7 @@ fn a_press_ends_with_the_verdict_on_the_oled_and_the_leds() {
     deliver(&running, "_0");
     running.press("green blinking", NEGATIVE);
     let (verdicts, result) = running.end();
-    assert_eq!(verdicts, [Verdict::Positive, Verdict::Negative]);
+    assert_eq!(verdicts, [Judgement::POSITIVE, Judgement::NEGATIVE]);
     result.unwrap();
 }
 
@@ -63,7 +63,7 @@ fn a_field_that_moved_is_inconclusive_and_no_part_of_the_slide() {
     let camera = &running.bench.camera;
     camera.will_deliver_after(earlier.into_inner(), bytes.clone(), &name);
     running.press("amber", INCONCLUSIVE);
-    let refused = Verdict::Inconclusive(Reason::Quality(Problem::Moved));
+    let refused = Judgement::inconclusive(Reason::Quality(Problem::Moved));
     let slide = running.findings()[0].slide;
     assert_eq!(
         (slide.fields, slide.refused, slide.probability),
@@ -71,5 +71,5 @@ fn a_field_that_moved_is_inconclusive_and_no_part_of_the_slide() {
     );
     camera.will_deliver_after(bytes.clone(), bytes, &name);
     running.press("red", RED);
-    assert_eq!(running.end().0, [refused, Verdict::Positive]);
+    assert_eq!(running.end().0, [refused, Judgement::POSITIVE]);
 }
