@@ -78,7 +78,8 @@ mod tests {
 }
 
 /// Files that contain what is generated here. The default board differs without the feature `pi`.
-#[cfg(all(test, feature = "pi", target_os = "linux"))]
+#[cfg(test)]
+#[cfg(all(feature = "pi", target_os = "linux"))]
 mod generated_files {
     use std::fmt::Write;
     use std::fs;
