@@ -109,10 +109,10 @@ impl Hub {
     fn send_event(&self, event: &ApplianceEvent) {
         match event {
             ApplianceEvent::Analysed(report) => {
-                self.send("verdict", &types::Finding::from(&**report))
+                self.send("verdict", &types::Finding::from(&**report));
             }
             ApplianceEvent::SlideClosed(summary) => {
-                self.send("slide", &types::Slide::from(summary))
+                self.send("slide", &types::Slide::from(summary));
             }
             ApplianceEvent::Failed { fault, .. } => self.send(
                 "fault",

@@ -304,7 +304,7 @@ pub(crate) fn filter(
     Ok(Filter {
         since: parse("since", since)?,
         until: parse("until", until)?,
-        verdict: verdict,
+        verdict,
         ..Filter::default()
     })
 }

@@ -140,7 +140,7 @@ impl Server {
                     Some(acceptor) => {
                         match timeout(header_timeout, acceptor.accept(stream)).await {
                             Ok(Ok(stream)) => {
-                                serve_connection(stream, router, header_timeout, watcher).await
+                                serve_connection(stream, router, header_timeout, watcher).await;
                             }
                             Ok(Err(error)) => log::debug!("TLS handshake failed: {error}"),
                             Err(_) => log::debug!("TLS handshake timed out"),

@@ -56,11 +56,11 @@ enum Lamp {
 }
 
 impl From<LedPatterns> for Lamps {
-    fn from(lights: LedPatterns) -> Self {
+    fn from(patterns: LedPatterns) -> Self {
         Self {
-            red: lights.red.into(),
-            amber: lights.amber.into(),
-            green: lights.green.into(),
+            red: patterns.red.into(),
+            amber: patterns.amber.into(),
+            green: patterns.green.into(),
         }
     }
 }
