@@ -12,7 +12,7 @@ use crate::records::Page;
 use crate::records::RecordsError;
 use crate::records::ballast;
 use crate::records::entry::FieldEntry;
-use crate::records::pages;
+use crate::records::slides;
 use crate::records::schema;
 
 /// The records in a state folder, to be read.
@@ -241,7 +241,7 @@ impl Archive {
 fn record(row: &rusqlite::Row<'_>) -> rusqlite::Result<Result<Record, RecordsError>> {
     let seq = row.get("seq")?;
     let body: String = row.get("body")?;
-    let field = match pages::entry(seq, &body, "field") {
+    let field = match slides::entry(seq, &body, "field") {
         Ok(field) => field,
         Err(error) => return Ok(Err(error)),
     };

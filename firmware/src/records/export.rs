@@ -372,7 +372,7 @@ mod tests {
     use std::io::Read;
 
     use super::*;
-    use crate::records::tests::{Records, day};
+    use crate::records::testing::{Records, day};
 
     fn csv(records: &Records, filter: &Filter) -> Vec<csv::StringRecord> {
         let mut bytes = Vec::new();

@@ -42,10 +42,10 @@ mod files;
 mod lazy_store;
 mod notes;
 mod outbox;
-mod pages;
 mod periodic_task;
 mod retention;
 mod schema;
+mod slides;
 mod space;
 mod store;
 mod verify;
@@ -60,7 +60,7 @@ pub(crate) use export::Exported;
 pub use lazy_store::LazyStore;
 pub(crate) use notes::checked as checked_note;
 pub use outbox::Outbox;
-pub(crate) use pages::{Page, SlideRecord};
+pub(crate) use slides::{Page, SlideRecord};
 pub use retention::RetentionTask;
 pub use space::{Room, Space};
 pub use store::{FieldImages, Images, Store};
@@ -74,7 +74,7 @@ const IMAGES: &str = "images";
 const INCOMING: &str = "incoming";
 
 #[cfg(test)]
-mod tests;
+mod testing;
 
 fn database(folder: &Path) -> PathBuf {
     folder.join(DATABASE)

@@ -107,7 +107,7 @@ impl Archive {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::tests::Records;
+    use crate::records::testing::Records;
 
     #[test]
     fn notes_are_read_in_their_order_and_part_of_the_chain() {

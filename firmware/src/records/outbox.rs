@@ -164,7 +164,7 @@ fn head(connection: &Connection) -> rusqlite::Result<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::tests::Records;
+    use crate::records::testing::Records;
 
     fn outbox(records: &Records, destination: &str) -> Outbox {
         Outbox::new(records.path().into(), destination.into())

@@ -226,7 +226,7 @@ mod tests {
 
     use super::*;
     use crate::records::Filter;
-    use crate::records::tests::{Records, day};
+    use crate::records::testing::{Records, day};
 
     /// A disk on which each removal of the images of a field makes room for one.
     struct Scene {

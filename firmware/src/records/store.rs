@@ -376,7 +376,7 @@ mod tests {
     use super::*;
     use crate::records::Filter;
     use crate::records::files::tests::Scripted;
-    use crate::records::tests::{Records, day};
+    use crate::records::testing::{Records, day};
 
     const ALL: Filter = Filter {
         since: None,

@@ -174,7 +174,7 @@ mod tests {
     use super::*;
     use crate::records::Store;
     use crate::records::database;
-    use crate::records::tests::Records;
+    use crate::records::testing::Records;
 
     #[test]
     fn what_is_as_it_was_written_is_counted() {

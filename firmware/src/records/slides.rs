@@ -121,7 +121,7 @@ mod tests {
     use smearscope_artifacts::Verdict;
 
     use super::*;
-    use crate::records::tests::{Records, day};
+    use crate::records::testing::{Records, day};
 
     #[test]
     fn slides_come_newest_first_a_page_at_a_time() {
