@@ -26,7 +26,7 @@ pub struct Record {
     pub seq: i64,
     /// Its hash in the chain.
     pub hash: String,
-    /// When its images were first exported ([`utc`](crate::system::time::utc)); null if never.
+    /// When its images were first exported (RFC 3339, UTC); null if never.
     #[schema(required)]
     pub exported_at: Option<String>,
     /// When its images were removed; null if they were not.
@@ -58,7 +58,7 @@ impl Archive {
     pub fn open(folder: &Path) -> Result<Self, RecordsError> {
         Ok(Self {
             folder: folder.into(),
-            // The first connection to a database needs disk space, even for reading.
+            // The first connection to a database writes a shared-memory file, even for reading.
             connection: ballast::with_room(folder, || schema::open_for_reading(folder))?,
         })
     }

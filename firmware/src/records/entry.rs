@@ -19,7 +19,7 @@ pub struct SlideEntry {
     pub id: Uuid,
     /// The number on the screen, which starts at 1 when the appliance starts; 0 for uploaded images.
     pub number: u32,
-    /// When its first field was captured ([`utc`]).
+    /// When its first field was captured (RFC 3339, UTC).
     pub started_at: String,
 }
 
@@ -34,7 +34,7 @@ pub struct FieldEntry {
     pub slide: Uuid,
     /// Number of the field within the slide, from 1.
     pub number: u32,
-    /// When it was captured ([`utc`]), by the appliance's clock.
+    /// When it was captured (RFC 3339, UTC), by the appliance's clock.
     pub captured_at: String,
     /// The device or file that delivered the image.
     pub source: String,
@@ -168,7 +168,7 @@ pub struct NoteEntry {
     /// The slide's id.
     #[schema(value_type = String, format = "uuid")]
     pub slide: Uuid,
-    /// When it was written ([`utc`]), by the appliance's clock.
+    /// When it was written (RFC 3339, UTC), by the appliance's clock.
     pub written_at: String,
     /// The text.
     pub text: String,

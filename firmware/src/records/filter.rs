@@ -6,7 +6,7 @@ use uuid::Uuid;
 /// Selects fields; all conditions must hold. The default selects all fields.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Captured at this time or later ([`utc`](crate::system::time::utc)).
+    /// Captured at this time or later, formatted by [`utc`](crate::system::time::utc).
     pub since: Option<String>,
     /// Captured before this time.
     pub until: Option<String>,

@@ -32,7 +32,7 @@ pub(super) fn open_for_writing(folder: &Path) -> Result<Connection, RecordsError
     open_with(folder, &MIGRATIONS)
 }
 
-/// Connects to the database of a state folder at `path`, which may be an URI.
+/// Connects to the database of a state folder at `path`, which may be a URI.
 fn connect(
     folder: &Path,
     path: impl AsRef<Path>,

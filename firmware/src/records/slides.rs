@@ -23,7 +23,7 @@ pub(crate) struct SlideRecord {
     last_captured_at: String,
     /// Summary of the slide including that field.
     standing: SlideSummaryEntry,
-    /// Whether a demonstration model made it, whose verdicts have no diagnostic meaning.
+    /// Whether the model is a demonstration model, whose verdicts have no diagnostic meaning.
     demo: bool,
 }
 

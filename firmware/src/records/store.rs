@@ -386,12 +386,12 @@ mod tests {
         let mut records = Records::new();
         let id = records.put(1).unwrap();
         let [record] = &records.fields(&ALL)[..] else {
-            panic!("one field is recorded");
+            panic!("expected one field");
         };
         assert_eq!((record.seq, record.field.id), (2, id));
         assert_eq!(record.field.captured_at, day(1));
         let [image, evidence] = &records.images(id)[..] else {
-            panic!("both images exist");
+            panic!("expected two images");
         };
         for path in [image, evidence] {
             let pixels = image::open(path).unwrap().to_rgb8();

@@ -22,7 +22,7 @@ use crate::records::store::{FieldImages, Images, Store};
 /// A store in a temporary state folder.
 pub(super) struct Records {
     pub(super) store: Store,
-    pub(super) folder: TempDir,
+    folder: TempDir,
     slide: SlideEntry,
 }
 
