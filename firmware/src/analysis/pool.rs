@@ -187,7 +187,7 @@ fn keep(config: &Config, recorder: &mut Recorder, image: Vec<u8>) -> Result<Anal
     if let Room::None(why) = space.room() {
         return Err(Refusal::Full(why));
     }
-    let store = Store::beside(storage.state.clone())
+    let store = Store::open_shared(storage.state.clone())
         .map_err(|error| Refusal::Unkept(with_causes(&error)))?;
     let start = Instant::now();
     recorder.keep(Some(store));

@@ -12,6 +12,7 @@ use serde::Serialize;
 use smearscope_artifacts::Model;
 
 use crate::config::Config;
+use crate::system::disk::DiskUsage;
 
 /// Before this year the program did not exist: the clock has not been set.
 const FIRST_YEAR: i16 = 2026;
@@ -101,16 +102,18 @@ fn storage(folder: &Path, min_free: u64, reserve: u64) -> Check {
         let mut file = tempfile::tempfile_in(folder)?;
         file.write_all(b"self-test")?;
         file.sync_all()?;
-        let disk = rustix::fs::fstatvfs(&file)?;
-        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-        let free_mib = free >> 20;
-        let total_mib = disk.f_blocks.saturating_mul(disk.f_frsize) >> 20;
+        let disk = DiskUsage::of(folder)?;
+        let free_mib = disk.free >> 20;
+        let total_mib = disk.total >> 20;
         anyhow::ensure!(
             min_free >> 20 <= total_mib,
             "storage.min_free_mib is {}, but the disk has {total_mib} MiB in all",
             min_free >> 20
         );
-        anyhow::ensure!(free >= reserve, "only {free_mib} MiB are free; make room");
+        anyhow::ensure!(
+            disk.free >= reserve,
+            "only {free_mib} MiB are free; make room"
+        );
         Ok(format!("{}, {free_mib} MiB free", folder.display()))
     };
     let result = write().with_context(|| format!("{} cannot be written to", folder.display()));

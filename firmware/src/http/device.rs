@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::http::blocking::blocking;
 use crate::http::problem::Problem;
 use crate::report::types::State;
+use crate::system::disk::DiskUsage;
 use crate::system::host_metrics;
 
 /// The appliance.
@@ -68,8 +69,8 @@ pub(crate) async fn device(
 ) -> Result<Json<Device>, Problem> {
     let status = handle.status().borrow().clone();
     let measure = move || {
-        let room = |folder: &Path| host_metrics::room(folder).ok();
-        (host_metrics::temperature(), config.state().and_then(room))
+        let usage = |folder: &Path| DiskUsage::of(folder).ok();
+        (host_metrics::temperature(), config.state().and_then(usage))
     };
     let (temperature_c, disk) = blocking(measure).await?;
     Ok(Json(Device {

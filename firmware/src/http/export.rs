@@ -32,7 +32,7 @@ use crate::http::problem::Problem;
 use crate::http::problem_responses::{BadRequest, DiskFull, NotFound, TooManyRequests};
 use crate::http::records::{filter, folder};
 use crate::records::{Archive, Exported, Filter};
-use crate::system::host_metrics;
+use crate::system::disk::DiskUsage;
 use crate::system::priority::lower_priority;
 
 /// Exports that may run at a time.
@@ -284,7 +284,7 @@ impl Write for GuardedFile<'_> {
             if !(self.is_wanted)() {
                 return Err(io::Error::other("the client is gone"));
             }
-            if host_metrics::room(self.folder)?.free < self.min_free.saturating_add(2 * STEP) {
+            if DiskUsage::of(self.folder)?.free < self.min_free.saturating_add(2 * STEP) {
                 self.is_full = true;
                 return Err(io::ErrorKind::StorageFull.into());
             }
@@ -392,7 +392,7 @@ pub(crate) async fn exported(
                 unnoted.push(id);
             }
         }
-        archive.note(&unnoted)?;
+        archive.mark_exported(&unnoted)?;
         Ok(Json(Noted {
             noted: unnoted.len(),
         }))

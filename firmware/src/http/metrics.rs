@@ -24,7 +24,8 @@ use crate::config::Config;
 use crate::http::blocking::blocking;
 use crate::http::problem::Problem;
 use crate::records::Archive;
-use crate::system::host_metrics::{self, Room};
+use crate::system::disk::DiskUsage;
+use crate::system::host_metrics;
 use crate::system::shutdown::Shutdown;
 
 const KIND: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -61,7 +62,7 @@ struct Gauges {
     /// Uploaded images that are queued or being analysed.
     queue: usize,
     celsius: Option<f64>,
-    disk: Option<Room>,
+    disk: Option<DiskUsage>,
     /// Recorded verdicts that the broker does not have yet.
     undelivered: Option<u64>,
 }
@@ -229,9 +230,7 @@ pub(crate) async fn metrics(
         status,
         queue,
         celsius: host_metrics::temperature(),
-        disk: config
-            .state()
-            .and_then(|folder| host_metrics::room(folder).ok()),
+        disk: config.state().and_then(|folder| DiskUsage::of(folder).ok()),
         undelivered: undelivered(&config),
     };
     let gauges = blocking(read).await?;
@@ -281,7 +280,13 @@ mod tests {
             status: handle.status().borrow().clone(),
             queue: 3,
             celsius,
-            disk: Some(Room { free: 5, total: 7 }),
+            disk: Some(DiskUsage {
+                total: 7,
+                used: 2,
+                free: 5,
+                free_files: None,
+                is_read_only: false,
+            }),
             undelivered: None,
         };
         let text = metrics.encode(gauges(Some(41.5))).unwrap();

@@ -325,7 +325,7 @@ fn limit(asked: Option<u32>) -> Result<u32, Problem> {
 fn page(cursor: Option<i64>, limit: u32) -> Page {
     Page {
         cursor,
-        most: Some(limit + 1),
+        limit: Some(limit + 1),
     }
 }
 

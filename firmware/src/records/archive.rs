@@ -1,6 +1,5 @@
-//! Reading records, whether or not an appliance writes them.
+//! Reading records, also while an appliance writes them.
 
-use smearscope_artifacts::Verdict;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, named_params};
@@ -8,45 +7,29 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::records::Page;
-use crate::records::RecordsError;
-use crate::records::ballast;
+use crate::records::chain::{self, Kind};
 use crate::records::entry::FieldEntry;
-use crate::records::pages;
-use crate::records::schema;
+use crate::records::error::RecordsError;
+use crate::records::filter::{Filter, Page};
+use crate::records::{ballast, schema};
 
-/// The records in a state folder, to be read.
+/// The records in a state folder, open for reading.
 pub struct Archive {
     folder: PathBuf,
     connection: Connection,
 }
 
-/// Which fields are meant; without anything, all.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Filter {
-    /// From this time on ([`utc`](crate::system::time::utc)).
-    pub since: Option<String>,
-    /// Before this time.
-    pub until: Option<String>,
-    /// Those of this slide.
-    pub slide: Option<Uuid>,
-    /// This field.
-    pub field: Option<Uuid>,
-    /// Those with this verdict.
-    pub verdict: Option<Verdict>,
-}
-
-/// A field with what became of it.
+/// A recorded field, and whether its images were exported or removed.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Record {
-    /// Its place in the chain, from 1.
+    /// Its number in the hash chain, from 1.
     pub seq: i64,
-    /// Its hash, by which the next row follows from it.
+    /// Its hash in the chain.
     pub hash: String,
-    /// When its images were first exported ([`utc`](crate::system::time::utc)), if they were.
+    /// When its images were first exported (RFC 3339, UTC); null if never.
     #[schema(required)]
     pub exported_at: Option<String>,
-    /// When its images were removed, if they were.
+    /// When its images were removed; null if they were not.
     #[schema(required)]
     pub images_removed_at: Option<String>,
     /// The field.
@@ -70,12 +53,12 @@ impl Archive {
     /// Opens the records in `folder`.
     ///
     /// # Errors
-    /// [`RecordsError::File`] if there are none, and those of [`Store::open`](crate::records::Store::open) that
-    /// concern the database.
+    /// [`RecordsError::File`] if there are none, and the database's errors of
+    /// [`Store::open`](crate::records::Store::open).
     pub fn open(folder: &Path) -> Result<Self, RecordsError> {
         Ok(Self {
             folder: folder.into(),
-            // Where nobody else has it open, also reading takes a little room.
+            // The first connection to a database writes a shared-memory file, even for reading.
             connection: ballast::with_room(folder, || schema::open_for_reading(folder))?,
         })
     }
@@ -89,11 +72,10 @@ impl Archive {
         &self.connection
     }
 
-    /// Gives the fields that `filter` means to `each`, in the order in which they were recorded, as they were at one moment.
+    /// Calls `each` with every field that `filter` selects, in the order of recording, from one snapshot.
     ///
     /// # Errors
-    /// Those of `each`, those of the database, and [`RecordsError::Mismatch`] for a row that says nothing that was ever
-    /// written.
+    /// Errors of `each` and of the database, and [`RecordsError::Mismatch`] for a row that is not a valid field.
     pub fn fields<E: From<RecordsError>>(
         &self,
         filter: &Filter,
@@ -102,7 +84,7 @@ impl Archive {
         self.fields_on(&Page::default(), filter, each)
     }
 
-    /// The same, of one page.
+    /// Like [`Archive::fields`], for one page.
     ///
     /// # Errors
     /// As [`Archive::fields`].
@@ -113,15 +95,15 @@ impl Archive {
         mut each: impl FnMut(Record) -> Result<(), E>,
     ) -> Result<(), E> {
         let rows = (page.cursor.unwrap_or(0), i64::MAX);
-        let scanned = self.scan(filter, rows, page.limit(), |_, record| each(record?))?;
+        let scanned = self.scan(filter, rows, page.sql_limit(), |_, record| each(record?))?;
         Ok(scanned.map_err(RecordsError::database(&self.folder))?)
     }
 
-    /// Gives those of them that can be read to `each`, and gives back what is wrong with the others, whether they are
-    /// meant or not.
+    /// Like [`Archive::fields`], but skips rows that cannot be read and returns what is wrong with them, whether or not
+    /// the filter selects them.
     ///
     /// # Errors
-    /// Those of `each`, and those of the database that are not a row's.
+    /// Errors of `each`, and errors of the database that do not concern a single row.
     pub(crate) fn readable<E: From<RecordsError>>(
         &self,
         filter: &Filter,
@@ -129,7 +111,7 @@ impl Archive {
     ) -> Result<Vec<String>, E> {
         let failed = RecordsError::database(&self.folder);
         let mut unreadable = Vec::new();
-        // The last row that was looked at.
+        // The last row that was read.
         let mut seen = 0;
         let mut scan = |seen: &mut i64, last, unreadable: &mut Vec<String>| {
             self.scan(filter, (*seen, last), -1, |seq, record| {
@@ -137,14 +119,14 @@ impl Archive {
                 match record {
                     Ok(record) => each(record),
                     Err(error) => {
-                        unreadable.push(error.what());
+                        unreadable.push(error.problem());
                         Ok(())
                     }
                 }
             })
         };
         while let Err(error) = scan(&mut seen, i64::MAX, &mut unreadable)? {
-            // SQLite does not say at which row it failed: one after the other.
+            // SQLite does not report which row failed, so the next rows are read one by one.
             loop {
                 let Some(next) = self.next_field(seen).map_err(&failed)? else {
                     return Err(failed(error).into());
@@ -160,7 +142,7 @@ impl Archive {
         Ok(unreadable)
     }
 
-    /// The field after row `seq`.
+    /// The first field after row `seq`.
     fn next_field(&self, seq: i64) -> rusqlite::Result<Option<i64>> {
         self.connection
             .query_row("SELECT min(seq) FROM fields WHERE seq > ?1", [seq], |row| {
@@ -168,7 +150,8 @@ impl Archive {
             })
     }
 
-    /// Gives the fields after one row and up to another to `each`, with their rows. What SQLite says is inside; it ends there.
+    /// Calls `each` with the number and the field of every selected row after `after`, up to and including `last`. The
+    /// inner result is SQLite's; the scan ends at its first error.
     fn scan<E>(
         &self,
         filter: &Filter,
@@ -201,7 +184,7 @@ impl Archive {
         }
     }
 
-    /// How many fields a destination does not have yet; `None` if it is not known.
+    /// The number of fields that a destination has not received yet; `None` for an unknown destination.
     pub(crate) fn undelivered(&self, destination: &str) -> Result<Option<u64>, RecordsError> {
         self.connection
             .query_row(
@@ -214,7 +197,7 @@ impl Archive {
             .map_err(RecordsError::database(&self.folder))
     }
 
-    /// Whether the images of a field were exported already.
+    /// Whether the images of a field were exported.
     pub(crate) fn is_exported(&self, field: Uuid) -> Result<bool, RecordsError> {
         self.connection
             .query_row(
@@ -225,9 +208,9 @@ impl Archive {
             .map_err(RecordsError::database(&self.folder))
     }
 
-    /// Whether the images of a field were removed, as of now.
+    /// Whether the images of a field are removed by now.
     pub(crate) fn is_removed(&self, field: &Uuid) -> Result<bool, RecordsError> {
-        // On a connection of its own: this one may be in the middle of reading an earlier state.
+        // On a new connection, because this one may be reading an older snapshot.
         schema::open_for_reading(&self.folder)?
             .query_row(
                 "SELECT EXISTS (SELECT 1 FROM removals WHERE field = ?1)",
@@ -241,7 +224,7 @@ impl Archive {
 fn record(row: &rusqlite::Row<'_>) -> rusqlite::Result<Result<Record, RecordsError>> {
     let seq = row.get("seq")?;
     let body: String = row.get("body")?;
-    let field = match pages::entry(seq, &body, "field") {
+    let field = match chain::parse(Kind::Field, seq, &body) {
         Ok(field) => field,
         Err(error) => return Ok(Err(error)),
     };

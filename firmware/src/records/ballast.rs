@@ -1,8 +1,8 @@
-//! Room that is kept for the database: on a disk that others have filled to the last byte, nobody could
-//! write down which images go, so that none could.
+//! An 8 MiB placeholder that reserves disk space for the database. Without it, a completely full disk could not even
+//! record which images are removed, so no image could be removed.
 //!
-//! It is a file that holds nothing. Where the database finds no room, the file goes, and what was tried is
-//! tried once more; once there is room again, it is made anew.
+//! If a write to the database fails because the disk is full, the placeholder is deleted and the write is retried once.
+//! When space is free again, the placeholder is created again.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -11,18 +11,20 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FallocateFlags, fallocate};
 
-use crate::records::RecordsError;
+use crate::records::error::RecordsError;
+use crate::records::layout::BALLAST;
 
-/// SQLite's log grows to 1000 pages of 4 KiB before it is copied into the database, which may grow by as much:
-/// 4 MB twice. The removal of a field's images writes some six pages, and frees more than that.
+/// Size of the placeholder. SQLite's write-ahead log grows to 1000 pages of 4 KiB before it is copied into the database,
+/// which may grow by as much: 4 MB twice. Removing a field's images writes about six pages and frees more than that.
 pub(super) const BYTES: u64 = 8 << 20;
 
+/// Bytes per write where the file system cannot allocate space in advance.
 const CHUNK: usize = 8 << 10;
 
-/// Writes to the database in `folder`, if need be without the ballast.
+/// Runs a write to the database in `folder`; if the disk is full, deletes the placeholder and retries once.
 ///
 /// # Errors
-/// Those of `write`.
+/// Errors of `write`.
 pub(super) fn with_room<T>(
     folder: &Path,
     mut write: impl FnMut() -> Result<T, RecordsError>,
@@ -33,14 +35,14 @@ pub(super) fn with_room<T>(
     }
 }
 
-/// Makes the ballast, unless it is there.
+/// Creates the placeholder unless it exists.
 ///
 /// # Errors
-/// If there is no room for it; then there is none.
+/// If there is not enough free space; then no partial file remains.
 pub(super) fn keep(folder: &Path) -> io::Result<()> {
     let path = path(folder);
     match path.metadata() {
-        // Whatever a power cut has left of it.
+        // A power cut interrupted its creation.
         Ok(found) if found.len() < BYTES => fs::remove_file(&path)?,
         Ok(_) => return Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -69,11 +71,11 @@ fn fill(file: &mut File) -> io::Result<()> {
     }
 }
 
-/// Gives whether there was any.
+/// Deletes the placeholder and returns whether it existed.
 fn release(folder: &Path) -> bool {
     match fs::remove_file(path(folder)) {
         Ok(()) => {
-            log::warn!("the disk is full; the room that is kept for the database is used");
+            log::warn!("the disk is full; the space reserved for the database is released");
             true
         }
         Err(error) => {
@@ -86,7 +88,7 @@ fn release(folder: &Path) -> bool {
 }
 
 fn path(folder: &Path) -> PathBuf {
-    folder.join("records.ballast")
+    folder.join(BALLAST)
 }
 
 #[cfg(test)]
@@ -100,29 +102,29 @@ mod tests {
     }
 
     #[test]
-    fn it_takes_its_room_and_gives_it_to_whoever_finds_none() {
+    fn it_reserves_space_and_releases_it_on_a_full_disk() {
         let folder = tempfile::tempdir().unwrap();
         let ballast = path(folder.path());
         fs::write(&ballast, "half").unwrap();
         keep(folder.path()).unwrap();
-        let made = ballast.metadata().unwrap();
-        assert_eq!(made.len(), BYTES);
-        assert!(made.blocks() * 512 >= BYTES, "not a hole");
+        let created = ballast.metadata().unwrap();
+        assert_eq!(created.len(), BYTES);
+        assert!(created.blocks() * 512 >= BYTES, "not sparse");
         keep(folder.path()).unwrap();
-        assert_eq!(ballast.metadata().unwrap().ino(), made.ino());
+        assert_eq!(ballast.metadata().unwrap().ino(), created.ino());
 
-        let mut tries = 0;
-        let mut write = |is_full: fn() -> RecordsError| {
+        let mut attempts = 0;
+        let mut write = |error: fn() -> RecordsError| {
             with_room(folder.path(), || {
-                tries += 1;
-                Err::<(), _>(is_full())
+                attempts += 1;
+                Err::<(), _>(error())
             })
         };
         write(|| RecordsError::Locked { folder: "x".into() }).unwrap_err();
-        assert!(ballast.exists(), "only for want of room");
+        assert!(ballast.exists(), "released only if the disk is full");
         write(full).unwrap_err();
         assert!(!ballast.exists());
         write(full).unwrap_err();
-        assert_eq!(tries, 1 + 2 + 1, "once more only if it helps");
+        assert_eq!(attempts, 1 + 2 + 1, "retried only after a release");
     }
 }

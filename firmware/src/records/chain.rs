@@ -1,13 +1,16 @@
-//! The chain of hashes over the rows of all tables.
+//! The hash chain over the rows of all tables.
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use smearscope_artifacts::sha256;
 
-/// The hash before the first row's.
+use crate::records::error::RecordsError;
+
+/// The previous hash of the first row.
 pub(super) const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
-/// What a row tells of.
+/// Kind of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Slide,
@@ -18,7 +21,8 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    fn word(self) -> &'static str {
+    /// Its name in the hashed text and in the view `chain`.
+    fn name(self) -> &'static str {
         match self {
             Self::Slide => "slide",
             Self::Field => "field",
@@ -28,7 +32,20 @@ impl Kind {
         }
     }
 
-    fn insertion(self) -> &'static str {
+    /// The kind with this name.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        [
+            Self::Slide,
+            Self::Field,
+            Self::Export,
+            Self::Removal,
+            Self::Note,
+        ]
+        .into_iter()
+        .find(|kind| kind.name() == name)
+    }
+
+    fn insert_statement(self) -> &'static str {
         match self {
             Self::Slide => "INSERT INTO slides (seq, body, previous, hash) VALUES (?1, ?2, ?3, ?4)",
             Self::Field => "INSERT INTO fields (seq, body, previous, hash) VALUES (?1, ?2, ?3, ?4)",
@@ -43,10 +60,10 @@ impl Kind {
     }
 }
 
-/// A row as part of the chain.
+/// A row of the chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Link {
-    /// From 1.
+    /// Its number, from 1.
     pub(super) seq: i64,
     pub(super) kind: String,
     pub(super) body: String,
@@ -66,7 +83,7 @@ impl Link {
         })
     }
 
-    /// What is wrong with it, if it is not what was written after `before`.
+    /// Verifies that this row follows `before` and is unchanged; returns the problem, if any.
     pub(super) fn problem(&self, before: Option<&Self>) -> Option<String> {
         let (seq, previous) = before.map_or((0, GENESIS), |before| (before.seq, &before.hash));
         let Self {
@@ -74,17 +91,17 @@ impl Link {
         } = self;
         if *found != seq + 1 {
             return Some(format!(
-                "row {} is absent: row {found} follows row {seq}",
+                "row {} is missing: row {found} follows row {seq}",
                 seq + 1
             ));
         }
         if self.previous != previous {
             return Some(format!(
-                "row {found} ({kind}) does not follow from the one before"
+                "row {found} ({kind}) does not match the hash of the previous row"
             ));
         }
         (self.hash != hash(&self.previous, kind, *found, &self.body))
-            .then(|| format!("row {found} ({kind}) is not as it was written"))
+            .then(|| format!("row {found} ({kind}) has changed since it was written"))
     }
 }
 
@@ -92,7 +109,7 @@ fn hash(previous: &str, kind: &str, seq: i64, body: &str) -> String {
     sha256(format!("{previous}\n{kind}\n{seq}\n{body}").as_bytes())
 }
 
-/// The last row, if there is any.
+/// The last row, if any.
 pub(super) fn head(connection: &Connection) -> rusqlite::Result<Option<Link>> {
     connection
         .query_row(
@@ -103,12 +120,25 @@ pub(super) fn head(connection: &Connection) -> rusqlite::Result<Option<Link>> {
         .optional()
 }
 
-/// The hash that the next row follows from.
+/// The hash of the last row, which the next row contains.
 pub(super) fn head_hash(connection: &Connection) -> rusqlite::Result<String> {
     Ok(head(connection)?.map_or_else(|| GENESIS.into(), |head| head.hash))
 }
 
-/// Adds a row. The transaction must be immediate: nobody else may add one meanwhile.
+/// Appends rows of one kind in one transaction.
+pub(super) fn append_all(
+    connection: &mut Connection,
+    kind: Kind,
+    bodies: &[impl Serialize],
+) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for body in bodies {
+        append(&transaction, kind, body)?;
+    }
+    transaction.commit()
+}
+
+/// Appends a row. The transaction must be immediate, so that no other connection appends at the same time.
 pub(super) fn append(
     transaction: &Transaction<'_>,
     kind: Kind,
@@ -119,11 +149,25 @@ pub(super) fn append(
     let (seq, previous) =
         head(transaction)?.map_or_else(|| (0, GENESIS.into()), |head| (head.seq, head.hash));
     let seq = seq + 1;
-    let hash = hash(&previous, kind.word(), seq, &body);
+    let hash = hash(&previous, kind.name(), seq, &body);
     transaction
-        .prepare(kind.insertion())?
+        .prepare(kind.insert_statement())?
         .execute(params![seq, body, previous, hash])?;
     Ok(())
+}
+
+/// Parses the body of a row.
+///
+/// # Errors
+/// [`RecordsError::Mismatch`] if the body is not of this kind.
+pub(super) fn parse<T: DeserializeOwned>(
+    kind: Kind,
+    seq: i64,
+    body: &str,
+) -> Result<T, RecordsError> {
+    serde_json::from_str(body).map_err(|error| RecordsError::Mismatch {
+        problem: format!("row {seq} is not a valid {}: {error}", kind.name()),
+    })
 }
 
 #[cfg(test)]
@@ -131,7 +175,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hash_is_that_of_the_documented_text() {
+    fn the_hash_covers_the_documented_text() {
         // printf '%s\nslide\n1\n{}' "$(printf '0%.0s' $(seq 64))" | sha256sum
         assert_eq!(
             hash(GENESIS, "slide", 1, "{}"),
@@ -140,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_that_does_not_follow_says_why() {
+    fn a_row_that_breaks_the_chain_is_explained() {
         let link = |seq, previous: &str, body: &str| Link {
             seq,
             kind: "slide".into(),
@@ -153,10 +197,10 @@ mod tests {
         assert_eq!(first.problem(None), None);
         assert_eq!(second.problem(Some(&first)), None);
         let problem = second.problem(None).unwrap();
-        assert!(problem.contains("row 1 is absent"), "{problem}");
+        assert!(problem.contains("row 1 is missing"), "{problem}");
         let problem = link(2, GENESIS, "{}").problem(Some(&first)).unwrap();
         assert!(
-            problem.contains("row 2 (slide) does not follow"),
+            problem.contains("row 2 (slide) does not match"),
             "{problem}"
         );
         for changed in [
@@ -170,7 +214,10 @@ mod tests {
             },
         ] {
             let problem = changed.problem(Some(&first)).unwrap();
-            assert!(problem.contains("is not as it was written"), "{problem}");
+            assert!(
+                problem.contains("has changed since it was written"),
+                "{problem}"
+            );
         }
     }
 }

@@ -1,27 +1,26 @@
-//! What the rows say.
+//! The contents of rows.
 
-use smearscope_artifacts::Verdict;
 use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use smearscope_artifacts::Verdict;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::analysis::slide::SlideSummary;
-use crate::records::IMAGES;
-
-use crate::records::RecordsError;
+use crate::records::error::RecordsError;
+use crate::records::layout::IMAGES;
 use crate::report::picture::Figure;
 
-/// A slide, written with its first field.
+/// A slide, recorded with its first field.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SlideEntry {
     /// Its UUID, version 7.
     #[schema(value_type = String, format = "uuid")]
     pub id: Uuid,
-    /// The number on the screen: from 1 since the appliance was started; 0 of an image that was sent to it.
+    /// The number on the screen, which starts at 1 when the appliance starts; 0 for uploaded images.
     pub number: u32,
-    /// When its first field was photographed ([`utc`]).
+    /// When its first field was captured (RFC 3339, UTC).
     pub started_at: String,
 }
 
@@ -31,62 +30,62 @@ pub struct FieldEntry {
     /// Its UUID, version 7.
     #[schema(value_type = String, format = "uuid")]
     pub id: Uuid,
-    /// The slide's.
+    /// The id of its slide.
     #[schema(value_type = String, format = "uuid")]
     pub slide: Uuid,
-    /// Which field of the slide, from 1.
+    /// Number of the field within the slide, from 1.
     pub number: u32,
-    /// When it was photographed ([`utc`]), by the appliance's clock.
+    /// When it was captured (RFC 3339, UTC), by the appliance's clock.
     pub captured_at: String,
-    /// The device or file that it came from.
+    /// The device or file that delivered the image.
     pub source: String,
     /// The verdict.
     pub verdict: Verdict,
-    /// Why it is inconclusive, if it is.
+    /// Why the verdict is inconclusive; null for other verdicts.
     #[schema(required)]
     pub reason: Option<String>,
-    /// Calibrated probability of the positive class, 0 to 1; none where the model was not asked.
+    /// Calibrated probability of the positive class, 0 to 1; null if the model was not run.
     #[schema(required, minimum = 0, maximum = 1)]
     pub probability: Option<f32>,
-    /// Calibrated log-odds of the positive class; none where the model was not asked.
+    /// Calibrated log-odds of the positive class; null if the model was not run.
     #[schema(required)]
     pub log_odds: Option<f32>,
-    /// Probability from which on a verdict is positive.
+    /// Lowest probability of a positive verdict.
     pub threshold: f32,
-    /// What the quality gate measured: per figure its value, its limit and whether it passed.
+    /// Measurements of the quality gate: the value of each, its limit, and whether it passed.
     #[schema(value_type = std::collections::BTreeMap<String, Figure>)]
     pub quality: serde_json::Value,
-    /// What the slide came to with this field.
+    /// Summary of the slide including this field.
     pub standing: SlideSummaryEntry,
-    /// The model that was asked.
+    /// The model.
     pub model: ModelEntry,
-    /// What ran it.
+    /// The engine that ran the model.
     pub engine: EngineEntry,
-    /// How long it took.
+    /// Duration of each stage.
     pub elapsed_ms: ElapsedEntry,
-    /// The picture.
+    /// The image.
     pub image: ImageEntry,
-    /// The picture under its evidence, if the model gives any.
+    /// The image with the evidence drawn on it; null if the model gives none.
     #[schema(required)]
     pub overlay: Option<ImageEntry>,
 }
 
-/// What a slide came to.
+/// Summary of a slide.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SlideSummaryEntry {
     /// The verdict.
     pub verdict: Verdict,
-    /// Why it is inconclusive, if it is.
+    /// Why the verdict is inconclusive; null for other verdicts.
     #[schema(required)]
     pub reason: Option<String>,
-    /// Calibrated probability of the positive class, 0 to 1; none while there are too few fields.
+    /// Calibrated probability of the positive class, 0 to 1; null while there are too few fields.
     #[schema(required, minimum = 0, maximum = 1)]
     pub probability: Option<f32>,
-    /// Fields that the model judged.
+    /// Number of fields that the model judged.
     pub fields: u32,
-    /// Fields that it was not asked about.
+    /// Number of fields that the quality gate refused.
     pub refused: u32,
-    /// Fields that could not be recorded, and count for nothing; rows of earlier versions do not tell.
+    /// Number of fields that could not be recorded and do not count; 0 in rows of earlier versions.
     #[serde(default)]
     pub unsaved: u32,
 }
@@ -111,54 +110,54 @@ pub struct ModelEntry {
     pub name: String,
     /// Its version.
     pub version: String,
-    /// SHA-256 of its manifest, which has those of its files.
+    /// SHA-256 of its manifest, which contains the SHA-256 of its files.
     pub manifest_sha256: String,
     /// Whether it is a demonstration model.
     pub demo: bool,
 }
 
-/// An engine at work.
+/// An inference engine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EngineEntry {
     /// Its name.
     pub name: String,
     /// Its version.
     pub version: String,
-    /// The device that it really ran on.
+    /// The device that ran the model.
     pub device: String,
 }
 
-/// Milliseconds of each stage.
+/// Duration of each stage in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ElapsedEntry {
-    /// From asking the camera to its answer.
+    /// Capture by the camera.
     pub capture: f64,
-    /// Decoding, and judging the quality.
+    /// Decoding and quality gate.
     pub preparation: f64,
-    /// The model; none where it was not asked.
+    /// Inference; null if the model was not run.
     #[schema(required)]
     pub inference: Option<f64>,
-    /// Writing and syncing the images; the commit of the row itself comes after it is written.
+    /// Writing and syncing the images, without the commit of the row that contains this figure.
     pub storing: f64,
 }
 
 /// An image of a field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ImageEntry {
-    /// Relative to the state folder.
+    /// Path relative to the state folder.
     pub path: String,
     /// SHA-256 of the file, 64 lower-case hexadecimal digits.
     pub sha256: String,
 }
 
-/// A field that left the appliance with its images.
+/// An export of a field with its images.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ExportEntry {
     pub(super) field: Uuid,
     pub(super) exported_at: String,
 }
 
-/// A field whose images were removed by retention.
+/// A removal of a field's images by retention.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct RemovalEntry {
     pub(super) field: Uuid,
@@ -166,34 +165,34 @@ pub(super) struct RemovalEntry {
     pub(super) reason: RemovalReason,
 }
 
+/// Why images were removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum RemovalReason {
-    /// Older than they are kept.
+    /// They were older than `keep_days`.
     Age,
-    /// To make room for others.
+    /// To free disk space.
     Space,
 }
 
-/// What somebody wrote about a slide.
+/// A note on a slide.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = NoteRecord)]
 pub struct NoteEntry {
     /// The slide's id.
     #[schema(value_type = String, format = "uuid")]
     pub slide: Uuid,
-    /// When it was written ([`utc`]), by the appliance's clock.
+    /// When it was written (RFC 3339, UTC), by the appliance's clock.
     pub written_at: String,
-    /// What it says.
+    /// The text.
     pub text: String,
 }
 
 impl ImageEntry {
-    /// The file in a state folder.
+    /// The image's path in a state folder.
     ///
     /// # Errors
-    /// [`RecordsError::Mismatch`] for a path that no appliance writes: a row that somebody forged must not lead out
-    /// of the folder.
+    /// [`RecordsError::Mismatch`] for a path outside the folder of images, which only a forged row contains.
     pub(super) fn file(&self, folder: &Path) -> Result<PathBuf, RecordsError> {
         let parts: Vec<_> = Path::new(&self.path).components().collect();
         match parts[..] {
@@ -203,14 +202,14 @@ impl ImageEntry {
                 Component::Normal(_),
             ] if images == IMAGES => Ok(folder.join(&self.path)),
             _ => Err(RecordsError::Mismatch {
-                problem: format!("a row names {:?} as an image", self.path),
+                problem: format!("a row contains the invalid image path {:?}", self.path),
             }),
         }
     }
 }
 
 impl FieldEntry {
-    /// Its images.
+    /// Its image and, if any, its overlay.
     pub fn images(&self) -> impl Iterator<Item = &ImageEntry> {
         std::iter::once(&self.image).chain(&self.overlay)
     }
@@ -224,7 +223,7 @@ mod tests {
     use crate::system::time::utc;
 
     #[test]
-    fn no_image_lies_outside_of_the_folder() {
+    fn image_paths_stay_inside_the_folder() {
         let file = |path: &str| {
             let sha256 = String::new();
             let path = path.to_owned();

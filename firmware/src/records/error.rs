@@ -1,111 +1,116 @@
-//! Why records cannot be read, written or trusted.
+//! Errors of the records.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
-use crate::records::space;
+use crate::records::layout::database;
+use crate::system::disk::DiskUsage;
+
+/// Remedy for errors of the disk.
+pub(super) const CHECK_DISK: &str =
+    "check that the disk works and has free space, and that this user may write to it";
+
+/// Free bytes below which not even a small file can be written.
+const MIN_FREE: u64 = 1 << 20;
 
 /// Why records cannot be read, written or trusted.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordsError {
     /// A file or folder cannot be used.
-    #[error("{} cannot be {doing}; {remedy}", path.display())]
+    #[error("{} cannot be {action}; {remedy}", path.display())]
     File {
-        /// Which.
+        /// The file or folder.
         path: PathBuf,
-        /// What was tried, as a participle.
-        doing: &'static str,
-        /// What to do about it.
+        /// The failed action, as a participle.
+        action: &'static str,
+        /// How to fix it.
         remedy: &'static str,
-        /// What the system says.
-        source: std::io::Error,
+        /// The operating system's error.
+        source: io::Error,
     },
     /// The database cannot be used.
-    #[error("{} cannot be used; check that the disk is in order, has room and may be written to by this user", path.display())]
+    #[error("{} cannot be used; {CHECK_DISK}", path.display())]
     Database {
         /// The database.
         path: PathBuf,
-        /// What SQLite says.
+        /// SQLite's error.
         source: rusqlite::Error,
     },
-    /// It cannot be read where nothing can be written.
+    /// The database on read-only storage has a write-ahead log, which would have to be applied first.
     #[error(
-        "{} holds rows that are not in the database yet, and nothing can be written there to bring them in; copy \
-         the folder to where this user may write, and read the copy",
+        "{} holds rows that are not in the database yet, and the folder is read-only; copy the folder to a place that this \
+         user may write to, and read the copy",
         log.display()
     )]
-    Sealed {
-        /// The database's log.
+    UnappliedLog {
+        /// The database's write-ahead log.
         log: PathBuf,
-        /// What SQLite says.
+        /// SQLite's error.
         source: rusqlite::Error,
     },
-    /// Another appliance writes there.
-    #[error("{} is in use by another smearscope; end that one, or give this one another folder (storage.state)", folder.display())]
+    /// Another appliance writes to the folder.
+    #[error("{} is in use by another smearscope; stop it, or set another folder in storage.state", folder.display())]
     Locked {
         /// The state folder.
         folder: PathBuf,
     },
-    /// A later version wrote it.
-    #[error("{} has the format {found}, this program knows {known}; install a newer smearscope", path.display())]
+    /// A later version of the program wrote the database.
+    #[error("{} has format {found}, but this version supports only formats up to {known}; install a newer smearscope", path.display())]
     Newer {
         /// The database.
         path: PathBuf,
         /// Its format.
         found: u32,
-        /// The latest format that is known.
+        /// The latest supported format.
         known: u32,
     },
-    /// It is not as it was written.
+    /// Records or images differ from what was written.
     #[error(
-        "{problem}; move records.sqlite*, images and incoming out of the folder for whoever investigates, and records \
-         begin anew"
+        "{problem}; to start new records, move records.sqlite*, images and incoming out of the folder, and keep them for \
+         an investigation"
     )]
     Mismatch {
-        /// What does not match.
+        /// The difference.
         problem: String,
     },
-    /// The disk of the records would be left with too little room.
+    /// An export would leave too little space on the disk of the records.
     #[error(
-        "{} would take {size} MiB of the disk that holds the records, of which {free} MiB are free and {least} must \
-         stay so (storage.min_free_mib); name a file on another disk, or export less at once (--since, --until, --slide)",
+        "{} needs about {size} MiB, but the disk of the records has {free} MiB free and must keep {min_free} MiB \
+         (storage.min_free_mib); choose a file on another disk, or export less at once (--since, --until, --slide)",
         path.display()
     )]
-    Crowded {
-        /// The file.
+    NoRoom {
+        /// The export's file.
         path: PathBuf,
-        /// About what it takes, in MiB.
+        /// Its approximate size in MiB.
         size: u64,
-        /// What is free, in MiB.
+        /// Free space in MiB.
         free: u64,
-        /// What must be left, in MiB.
-        least: u64,
+        /// Space in MiB that must stay free.
+        min_free: u64,
     },
-    /// There is no such record.
-    #[error("{} has no slide or field {id}; `smearscope records list` shows them", folder.display())]
+    /// There is no record with this id.
+    #[error("{} has no slide or field {id}; `smearscope records list` lists them", folder.display())]
     Unknown {
         /// The state folder.
         folder: PathBuf,
-        /// What was asked for.
+        /// The id.
         id: String,
     },
-    /// A record cannot be written as text.
-    #[error("a record cannot be written as JSON or CSV")]
-    Text(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl RecordsError {
-    /// What is wrong, without what to do where all of the records are wrong.
-    pub(super) fn what(self) -> String {
+    /// The problem without the remedy, which applies only if all records are affected.
+    pub(super) fn problem(self) -> String {
         match self {
             Self::Mismatch { problem } => problem,
             error => error.to_string(),
         }
     }
 
-    /// Whether the disk has no room for it.
+    /// Whether the cause is a full disk.
     pub(super) fn is_full(&self) -> bool {
         match self {
             Self::File { source, .. } => matches!(
@@ -114,9 +119,9 @@ impl RecordsError {
             ),
             Self::Database { path, source } => match source.sqlite_error_code() {
                 Some(ErrorCode::DiskFull) => true,
-                // Of the file that its users share, and of one that cannot be made, SQLite does not say what failed.
+                // SQLite reports no cause if it cannot extend the shared-memory file or create a file.
                 Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => {
-                    path.parent().is_some_and(space::is_exhausted)
+                    path.parent().is_some_and(is_disk_full)
                 }
                 _ => false,
             },
@@ -124,23 +129,23 @@ impl RecordsError {
         }
     }
 
-    /// For `map_err`: a file that cannot be used.
+    /// For `map_err`: an error of a file or folder.
     pub(super) fn file(
         path: &Path,
-        doing: &'static str,
+        action: &'static str,
         remedy: &'static str,
-    ) -> impl FnOnce(std::io::Error) -> Self {
+    ) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::File {
             path: path.into(),
-            doing,
+            action,
             remedy,
             source,
         }
     }
 
-    /// For `map_err`: what SQLite says of the database in a state folder.
+    /// For `map_err`: an error of the database in a state folder.
     pub(super) fn database(folder: &Path) -> impl Fn(rusqlite::Error) -> Self + use<> {
-        let path = crate::records::database(folder);
+        let path = database(folder);
         move |source| match source.sqlite_error_code() {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Mismatch {
                 problem: format!("{} is damaged ({source})", path.display()),
@@ -151,4 +156,9 @@ impl RecordsError {
             },
         }
     }
+}
+
+/// Whether not even a small file fits on the file system of `folder`.
+fn is_disk_full(folder: &Path) -> bool {
+    DiskUsage::of(folder).is_ok_and(|disk| disk.free < MIN_FREE || disk.free_files == Some(0))
 }

@@ -1,6 +1,5 @@
-//! Taking records elsewhere: CSV, JSON, or a ZIP archive of both with the images.
+//! Exporting records: as CSV, JSON, or a ZIP archive of both with the images.
 
-use smearscope_artifacts::Verdict;
 use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, Seek, Write};
@@ -8,52 +7,49 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use jiff::Timestamp;
-use rusqlite::TransactionBehavior;
 use serde::Serialize;
-use smearscope_artifacts::sha256;
+use smearscope_artifacts::{Verdict, sha256};
 use tempfile::NamedTempFile;
 use uuid::Uuid;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use crate::records::Archive;
-use crate::records::Filter;
-use crate::records::Record;
-use crate::records::RecordsError;
-use crate::records::ballast;
+use crate::records::archive::{Archive, Record};
 use crate::records::chain::{self, Kind};
 use crate::records::entry::{ExportEntry, FieldEntry, ImageEntry};
-use crate::records::schema;
-use crate::system::host_metrics;
+use crate::records::error::RecordsError;
+use crate::records::filter::Filter;
+use crate::records::{ballast, schema};
+use crate::system::disk::DiskUsage;
 use crate::system::sanitize::cell;
 use crate::system::time::utc;
 
-/// Fields that are noted at once; whoever records waits for no more.
-const NOTED: usize = 64;
+/// Fields marked as exported per transaction, which keeps transactions short for the recording appliance.
+const MARK_BATCH: usize = 64;
 
-/// What a field takes as text, more than less, in bytes.
-const LINES: u64 = 8 << 10;
+/// Upper estimate of a field's size as text, in bytes.
+const FIELD_TEXT: u64 = 8 << 10;
 const MIB: u64 = 1 << 20;
 
-/// What an archive came to.
+/// Outcome of an export.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Exported {
-    /// Fields in it.
+    /// Number of exported fields.
     pub(crate) fields: u64,
-    /// Fields whose images are all in it, as they were written.
+    /// Fields exported with all images, unchanged.
     pub(crate) whole: Vec<Uuid>,
-    /// Those of them that were never exported before.
+    /// Those of `whole` that were never exported before.
     pub(crate) new: Vec<Uuid>,
-    /// Images that are absent or not as they were written.
+    /// Images left out because they are missing or have changed, each with the cause.
     pub(crate) damaged: Vec<String>,
-    /// Rows that cannot be read, and what is wrong with each.
+    /// Rows left out because they cannot be read, each with the cause.
     pub(crate) unreadable: Vec<String>,
-    /// Whether it could not be noted, because nothing can be written to the records.
+    /// Whether the fields could not be marked as exported, because the records are read-only.
     pub(crate) is_unnoted: bool,
 }
 
-/// A line of the CSV. Names are those of the database's columns. All text came from elsewhere, if only from a row that
-/// somebody forged.
+/// A row of the CSV, with the names of the database's columns. All text is escaped with [`cell`], because a forged row
+/// could contain anything.
 #[derive(Serialize)]
 struct Row<'a> {
     seq: i64,
@@ -154,16 +150,16 @@ impl<'a> Row<'a> {
     }
 }
 
-/// Writes a file for this user alone, which has its name only once it is whole and on the disk.
+/// Writes a file that only this user can access. It gets its name once it is complete and synced.
 pub(crate) fn to_file<T>(
     path: &Path,
     write: impl FnOnce(&File) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let folder = folder_of(path);
-    let remedy = "check that there is room and that this user may write there";
+    let remedy = "check that the disk has free space and that this user may write there";
     let failed = || RecordsError::file(path, "written", remedy);
     if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
-        let error = io::Error::other("it is there already and is no file");
+        let error = io::Error::other("it exists and is not a regular file");
         return Err(failed()(error).into());
     }
     let file = NamedTempFile::new_in(folder).map_err(failed())?;
@@ -176,6 +172,7 @@ pub(crate) fn to_file<T>(
     Ok(result)
 }
 
+/// The folder that contains `path`.
 fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -184,7 +181,7 @@ fn folder_of(path: &Path) -> &Path {
 }
 
 impl Archive {
-    /// Writes the fields that `filter` means as CSV with a header; gives what is wrong with rows that cannot be read.
+    /// Writes the selected fields as CSV with a header. Returns what is wrong with rows that cannot be read.
     pub(crate) fn write_csv(
         &self,
         filter: &Filter,
@@ -198,7 +195,7 @@ impl Archive {
         Ok(unreadable)
     }
 
-    /// Writes them as JSON, an object a line; gives the same.
+    /// Writes the selected fields as JSON, one object per line. Returns what is wrong with rows that cannot be read.
     pub(crate) fn write_json(
         &self,
         filter: &Filter,
@@ -212,47 +209,45 @@ impl Archive {
         Ok(unreadable)
     }
 
-    /// Writes a ZIP archive: `records.csv`, `records.jsonl`, `head.txt` with the hash of the last row, and the
-    /// images under the paths that the records name. The archive has its name only once it is
-    /// whole and on the disk; then it is noted which fields are in it, if the records can be written to.
+    /// Writes a ZIP archive as [`to_file`] does, then marks its fields as exported unless the records are read-only.
     pub(crate) fn export_zip(&self, filter: &Filter, path: &Path) -> anyhow::Result<Exported> {
         let mut exported = to_file(path, |file| self.write_zip(filter, file))?;
-        if schema::is_sealed(self.folder()) {
+        if schema::is_read_only(self.folder()) {
             exported.is_unnoted = true;
         } else {
-            self.note(&exported.new)?;
+            self.mark_exported(&exported.new)?;
         }
         Ok(exported)
     }
 
-    /// Refuses to write an export onto the disk of the records that would leave less than `least` bytes free there:
-    /// it would keep the bench from working, or have images removed.
+    /// Refuses an export to the disk of the records that would leave less than `min_free` bytes there, which would make
+    /// retention remove images or stop the appliance.
     ///
     /// # Errors
-    /// [`RecordsError::Crowded`], and those of reading.
+    /// [`RecordsError::NoRoom`], and errors of reading.
     pub(crate) fn refuse_without_room(
         &self,
         filter: &Filter,
         path: &Path,
         has_images: bool,
-        least: u64,
+        min_free: u64,
     ) -> Result<(), RecordsError> {
-        let look = |folder: &Path| {
-            let remedy = "check that it is there and that this user may write there";
+        let metadata = |folder: &Path| {
+            let remedy = "check that the folder exists and that this user may write there";
             folder
                 .metadata()
                 .map_err(RecordsError::file(folder, "written", remedy))
         };
         let folder = folder_of(path);
-        if look(folder)?.dev() != look(self.folder())?.dev() {
+        if metadata(folder)?.dev() != metadata(self.folder())?.dev() {
             return Ok(());
         }
         let mut size = 0;
         self.readable(filter, |record| {
-            size += LINES;
+            size += FIELD_TEXT;
             if has_images && record.images_removed_at.is_none() {
                 for image in record.field.images() {
-                    // What is absent takes no room.
+                    // A missing image needs no space.
                     size += image
                         .file(self.folder())?
                         .metadata()
@@ -261,21 +256,21 @@ impl Archive {
             }
             Ok::<_, RecordsError>(())
         })?;
-        let remedy = "check that the disk is in order";
-        let room =
-            host_metrics::room(folder).map_err(RecordsError::file(folder, "read", remedy))?;
-        if room.free >= least.saturating_add(size) {
+        let remedy = "check that the disk works";
+        let disk = DiskUsage::of(folder).map_err(RecordsError::file(folder, "read", remedy))?;
+        if disk.free >= min_free.saturating_add(size) {
             return Ok(());
         }
-        Err(RecordsError::Crowded {
+        Err(RecordsError::NoRoom {
             path: path.into(),
             size: size.div_ceil(MIB),
-            free: room.free / MIB,
-            least: least / MIB,
+            free: disk.free / MIB,
+            min_free: min_free / MIB,
         })
     }
 
-    /// The archive itself.
+    /// Writes a ZIP archive: `records.csv`, `records.jsonl`, `head.txt` with the hash of the last row, and the images
+    /// under the paths that the records name.
     pub(crate) fn write_zip(
         &self,
         filter: &Filter,
@@ -285,7 +280,7 @@ impl Archive {
         // Images are compressed already.
         let stored = text.compression_method(CompressionMethod::Stored);
         let mut zip = ZipWriter::new(file);
-        // All parts show the same moment.
+        // All parts are read from one snapshot.
         let snapshot = self.connection().unchecked_transaction()?;
         zip.start_file("records.csv", text)?;
         self.write_csv(filter, &mut zip)?;
@@ -324,22 +319,22 @@ impl Archive {
         Ok(exported)
     }
 
-    /// Reads an image, as it was written.
+    /// Reads an image and verifies its SHA-256.
     pub(crate) fn image(&self, image: &ImageEntry) -> io::Result<Vec<u8>> {
         let path = image.file(self.folder()).map_err(io::Error::other)?;
         if !path.symlink_metadata()?.is_file() {
-            return Err(io::Error::other("it is no file"));
+            return Err(io::Error::other("it is not a regular file"));
         }
         let bytes = fs::read(path)?;
         if sha256(&bytes) == image.sha256 {
             Ok(bytes)
         } else {
-            Err(io::Error::other("it is not as it was written"))
+            Err(io::Error::other("it has changed since it was written"))
         }
     }
 
-    /// Writes down that fields were exported; an appliance may be at work meanwhile, and is never held up for long.
-    pub(crate) fn note(&self, fields: &[Uuid]) -> Result<(), RecordsError> {
+    /// Marks fields as exported, also while an appliance runs; it is delayed only briefly.
+    pub(crate) fn mark_exported(&self, fields: &[Uuid]) -> Result<(), RecordsError> {
         if fields.is_empty() {
             return Ok(());
         }
@@ -347,20 +342,17 @@ impl Archive {
         let mut connection =
             ballast::with_room(self.folder(), || schema::open_for_writing(self.folder()))?;
         let exported_at = utc(Timestamp::now());
-        for part in fields.chunks(NOTED) {
-            // Images may go only once this is written down, so that the disk may be full until then.
+        for batch in fields.chunks(MARK_BATCH) {
+            let entries: Vec<_> = batch
+                .iter()
+                .map(|&field| ExportEntry {
+                    field,
+                    exported_at: exported_at.clone(),
+                })
+                .collect();
+            // On a full disk, these rows are what allows retention to remove images.
             ballast::with_room(self.folder(), || {
-                let transaction = connection
-                    .transaction_with_behavior(TransactionBehavior::Immediate)
-                    .map_err(&failed)?;
-                for &field in part {
-                    let entry = ExportEntry {
-                        field,
-                        exported_at: exported_at.clone(),
-                    };
-                    chain::append(&transaction, Kind::Export, &entry).map_err(&failed)?;
-                }
-                transaction.commit().map_err(&failed)
+                chain::append_all(&mut connection, Kind::Export, &entries).map_err(&failed)
             })?;
         }
         Ok(())
@@ -372,7 +364,7 @@ mod tests {
     use std::io::Read;
 
     use super::*;
-    use crate::records::tests::{Records, day};
+    use crate::records::testing::{Records, day};
 
     fn csv(records: &Records, filter: &Filter) -> Vec<csv::StringRecord> {
         let mut bytes = Vec::new();
@@ -384,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_has_a_line_a_field_and_is_filtered() {
+    fn csv_has_one_row_per_field_and_is_filtered() {
         let (records, ids) = Records::of_days(4);
         let lines = csv(&records, &Filter::default());
         assert_eq!(lines.len(), 5);
@@ -411,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn an_archive_has_everything_and_it_is_noted() {
+    fn an_archive_is_complete_and_marks_its_fields_as_exported() {
         let (records, ids) = Records::of_days(2);
         let out = tempfile::tempdir().unwrap();
         let path = out.path().join("out.zip");
@@ -448,15 +440,15 @@ mod tests {
         assert_eq!(
             out.path().read_dir().unwrap().count(),
             1,
-            "nothing temporary is left"
+            "no temporary file is left"
         );
-        let noted = records.fields(&Filter::default());
-        assert!(noted.iter().all(|record| record.exported_at.is_some()));
+        let exported = records.fields(&Filter::default());
+        assert!(exported.iter().all(|record| record.exported_at.is_some()));
         records.archive().verify(Some(&head)).unwrap();
     }
 
     #[test]
-    fn a_damaged_image_is_named_and_its_field_does_not_count_as_exported() {
+    fn a_changed_image_is_reported_and_its_field_not_marked_as_exported() {
         let (records, ids) = Records::of_days(2);
         let image = &records.images(ids[0])[0];
         fs::write(image, "something else").unwrap();
@@ -474,33 +466,33 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_cannot_be_read_are_named_and_the_others_given() {
+    fn unreadable_rows_are_reported_and_skipped() {
         let (records, ids) = Records::of_days(5);
         records.tamper("UPDATE fields SET body = json_remove(body, '$.threshold') WHERE seq = 3");
-        let given = |filter: &Filter| {
-            let mut given = Vec::new();
+        let readable = |filter: &Filter| {
+            let mut ids = Vec::new();
             let each = |record: Record| {
-                given.push(record.field.id);
+                ids.push(record.field.id);
                 Ok::<_, RecordsError>(())
             };
             let unreadable = records.archive().readable(filter, each).unwrap();
-            (given, unreadable)
+            (ids, unreadable)
         };
-        let (rest, unreadable) = given(&Filter::default());
+        let (rest, unreadable) = readable(&Filter::default());
         assert_eq!(rest, [ids[0], ids[2], ids[3], ids[4]]);
         assert_eq!(unreadable.len(), 1);
         assert!(
-            unreadable[0].starts_with("row 3 is no field: "),
+            unreadable[0].starts_with("row 3 is not a valid field: "),
             "{unreadable:?}"
         );
         let strict = records
             .archive()
             .fields(&Filter::default(), |_| Ok::<_, RecordsError>(()));
-        assert!(strict.is_err(), "whoever does not tell must not go on");
+        assert!(strict.is_err(), "a strict reader stops at the row");
     }
 
     #[test]
-    fn an_archive_that_cannot_be_written_is_named_and_nothing_noted() {
+    fn a_failed_archive_is_reported_and_marks_nothing() {
         let (records, _) = Records::of_days(1);
         let path = records.path().join("absent/out.zip");
         let error = records

@@ -1,29 +1,29 @@
-//! The few things that are done to files, so that tests can watch them and have them fail.
+//! File operations whose order matters, behind a trait so that tests can observe them and make them fail.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
-/// A file system on which order matters.
+/// File operations.
 pub(super) trait Files: Send {
-    /// Makes a folder for this user alone; one that is there already is right, too.
-    fn make_folder(&self, path: &Path) -> io::Result<()>;
-    /// Writes a new file; once it returns, its contents are on the disk.
+    /// Creates a folder that only this user can access, unless it exists.
+    fn create_folder(&self, path: &Path) -> io::Result<()>;
+    /// Writes a new file and syncs its contents.
     fn write_synced(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
-    /// Gives a file its name.
+    /// Renames a file.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
-    /// Once it returns, the names in a folder are on the disk.
+    /// Syncs the names in a folder.
     fn sync_folder(&self, path: &Path) -> io::Result<()>;
-    /// Deletes a file; one that is absent is right, too.
+    /// Deletes a file, if it exists.
     fn remove(&self, path: &Path) -> io::Result<()>;
 }
 
-/// The real one.
-pub(super) struct Disk;
+/// The real file system.
+pub(super) struct RealFiles;
 
-impl Files for Disk {
-    fn make_folder(&self, path: &Path) -> io::Result<()> {
+impl Files for RealFiles {
+    fn create_folder(&self, path: &Path) -> io::Result<()> {
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -62,59 +62,59 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// The real file system, which notes what is done, and fails at one step.
+    /// The real file system; lists the steps taken and fails at one of them.
     #[derive(Clone, Default)]
-    pub(in crate::records) struct Scripted {
-        pub(in crate::records) done: Arc<Mutex<Vec<String>>>,
-        /// Which step fails, from 0.
-        pub(in crate::records) failing: Option<usize>,
+    pub(in crate::records) struct ScriptedFiles {
+        pub(in crate::records) steps: Arc<Mutex<Vec<String>>>,
+        /// The index of the step that fails.
+        pub(in crate::records) failing_step: Option<usize>,
     }
 
-    impl Scripted {
-        fn step(&self, what: &str, path: &Path) -> io::Result<()> {
-            let mut done = self.done.lock().unwrap();
+    impl ScriptedFiles {
+        fn step(&self, action: &str, path: &Path) -> io::Result<()> {
+            let mut steps = self.steps.lock().unwrap();
             let name = path.file_name().unwrap().to_string_lossy();
-            // Names are new each time; their kinds are not.
+            // Names contain random ids, so only their kind is listed.
             let kind = match name.rsplit_once('.') {
                 _ if name.ends_with("-evidence.png") => "evidence",
                 Some((_, extension)) => extension,
                 None if name.len() == 36 => "slide",
                 None => &name,
             };
-            done.push(format!("{what} {kind}"));
-            if self.failing == Some(done.len() - 1) {
+            steps.push(format!("{action} {kind}"));
+            if self.failing_step == Some(steps.len() - 1) {
                 return Err(io::ErrorKind::StorageFull.into());
             }
             Ok(())
         }
     }
 
-    impl Files for Scripted {
-        fn make_folder(&self, path: &Path) -> io::Result<()> {
-            self.step("make", path)?;
-            Disk.make_folder(path)
+    impl Files for ScriptedFiles {
+        fn create_folder(&self, path: &Path) -> io::Result<()> {
+            self.step("create", path)?;
+            RealFiles.create_folder(path)
         }
 
         fn write_synced(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-            // A disk that is full takes a part.
+            // A full disk writes part of the file.
             self.step("write", path).inspect_err(|_| {
                 fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
             })?;
-            Disk.write_synced(path, bytes)
+            RealFiles.write_synced(path, bytes)
         }
 
         fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
             self.step("rename", to)?;
-            Disk.rename(from, to)
+            RealFiles.rename(from, to)
         }
 
         fn sync_folder(&self, path: &Path) -> io::Result<()> {
             self.step("sync", path)?;
-            Disk.sync_folder(path)
+            RealFiles.sync_folder(path)
         }
 
         fn remove(&self, path: &Path) -> io::Result<()> {
-            Disk.remove(path)
+            RealFiles.remove(path)
         }
     }
 }

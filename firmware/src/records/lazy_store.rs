@@ -1,5 +1,5 @@
-//! The records of an appliance, and what looks after them. Where the disk is so full that they cannot be
-//! opened, the appliance says so, and they are as soon as there is room.
+//! The records of an appliance and their retention. If a full disk prevents opening the records, they are opened as soon
+//! as there is space.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -9,41 +9,43 @@ use std::time::Duration;
 use smearscope_hardware::with_causes;
 
 use crate::config::storage::Retention;
-use crate::records::RecordsError;
-use crate::records::RetentionTask;
-use crate::records::Space;
-use crate::records::Store;
 use crate::records::ballast;
+use crate::records::error::RecordsError;
 use crate::records::periodic_task::PeriodicTask;
+use crate::records::retention::RetentionTask;
+use crate::records::space::Space;
+use crate::records::store::Store;
 
-/// How often it is tried to open what could not be.
-const PERIOD: Duration = Duration::from_secs(2);
+/// Interval between attempts to open the records.
+const RETRY_PERIOD: Duration = Duration::from_secs(2);
 
-/// Records that are open, or will be.
+/// Records that are open, or will be once the disk has space.
 pub struct LazyStore {
     space: Space,
     opened: Option<Opened>,
     opening: Option<Opening>,
 }
 
+/// Open records with their retention.
 struct Opened {
     store: Store,
-    /// CommitGuard, because dropping it ends retention.
-    _keeper: RetentionTask,
+    /// Dropping it ends retention.
+    _retention_task: RetentionTask,
 }
 
+/// Attempts to open the records.
 struct Opening {
     opened: mpsc::Receiver<Opened>,
-    /// CommitGuard, because dropping it ends what tries.
+    /// Dropping it ends the attempts.
     _task: PeriodicTask,
 }
 
 impl LazyStore {
-    /// Opens the records in `folder`, which is made if need be, and removes images as `retention` says and `space`
-    /// demands. On a full disk they are opened later; until then `space` has no room.
+    /// Opens the records in `folder`, which is created if necessary, and starts their retention. If the disk is full, they
+    /// are opened later; until then, `space` reports no room.
     ///
     /// # Errors
-    /// Those of [`Store::open`] and [`RetentionTask::start`], but for those that say that the disk is full.
+    /// Errors of [`Store::open`] and of starting a thread, except those caused by a full disk.
     pub fn open(folder: PathBuf, retention: Retention, space: Space) -> Result<Self, RecordsError> {
         let (opened, opening) = match Opened::new(&folder, retention, &space) {
             Ok(opened) => (Some(opened), None),
@@ -60,7 +62,7 @@ impl LazyStore {
         })
     }
 
-    /// The room that there is.
+    /// The disk space for records.
     pub fn space(&self) -> &Space {
         &self.space
     }
@@ -81,9 +83,10 @@ impl Opened {
     fn new(folder: &Path, retention: Retention, space: &Space) -> Result<Self, RecordsError> {
         ballast::with_room(folder, || {
             let store = Store::open(folder.into())?;
+            let retention_task = RetentionTask::start(store.folder(), retention, space.clone())?;
             Ok(Self {
-                _keeper: RetentionTask::start(&store, retention, space.clone())?,
                 store,
+                _retention_task: retention_task,
             })
         })
     }
@@ -97,7 +100,7 @@ impl Opening {
         error: &RecordsError,
     ) -> Result<Self, RecordsError> {
         let (sender, opened) = mpsc::channel();
-        let shut = {
+        let block = {
             let space = space.clone();
             move |error: &RecordsError| {
                 let message = if error.is_full() {
@@ -105,32 +108,32 @@ impl Opening {
                 } else {
                     with_causes(error)
                 };
-                if space.shut(message) {
+                if space.block(message) {
                     log::error!("{}", with_causes(error));
                 }
             }
         };
-        shut(error);
-        let place = folder.clone();
-        let task = PeriodicTask::start("records", PERIOD, move || {
+        block(error);
+        let state = folder.clone();
+        let task = PeriodicTask::start("records", RETRY_PERIOD, move || {
             match Opened::new(&folder, retention, &space) {
                 Ok(opened) => {
-                    // An error says that the appliance has ended.
+                    // An error means that the appliance has shut down.
                     let _ = sender.send(opened);
-                    // Only now: whoever sees room finds the records.
-                    space.unshut();
+                    // After sending, so that room is reported only once the records are available.
+                    space.unblock();
                     log::info!("the records are open");
                     ControlFlow::Break(())
                 }
                 Err(error) => {
-                    shut(&error);
+                    block(&error);
                     ControlFlow::Continue(())
                 }
             }
         });
         Ok(Self {
             opened,
-            _task: task.map_err(RecordsError::file(&place, "watched", "free some memory"))?,
+            _task: task.map_err(RecordsError::file(&state, "opened", "free some memory"))?,
         })
     }
 }

@@ -1,36 +1,34 @@
-//! What the appliance has seen and said, kept so that it survives a power cut and cannot be changed
-//! unnoticed.
+//! Records of slides and fields: they survive power cuts, and later changes to them are detectable.
 //!
-//! A state folder holds
+//! A state folder contains
 //!
-//! | path | what it is |
+//! | path | content |
 //! |---|---|
-//! | `records.sqlite` | the rows: slides, fields, exports, removals of images (see `schema-1.sql`), and how far they were delivered (`schema-2.sql`) |
+//! | `records.sqlite` | the rows: slides, fields, exports, removals of images (`schema-1.sql`), delivery cursors (`schema-2.sql`), notes (`schema-3.sql`) |
 //! | `records.lock` | locked by the appliance that writes here |
-//! | `records.ballast` | 8 MiB of nothing, which the database gets if a full disk leaves it no room |
-//! | `images/<slide>/<field>.jpg` | a field as the camera gave it; `<field>-evidence.png` beside it |
-//! | `incoming/` | images that are being written |
+//! | `records.ballast` | an 8 MiB placeholder; deleting it gives the database space on a full disk |
+//! | `images/<slide>/<field>.jpg` | the field's image as the camera delivered it; `<field>-evidence.png` is its evidence overlay |
+//! | `incoming/` | images being written |
 //!
-//! **Order.** An image is written to `incoming`, synced, renamed and its folder synced; only then is the
-//! row that names it committed, with `synchronous=FULL`. So a committed row has whole images, whenever the
-//! power goes. An image without a row may be left behind; nothing was said about it, and it is never
-//! deleted by itself, because its row may be in a database that somebody put aside.
+//! **Write order.** An image is written to `incoming`, synced and renamed, and its folder is synced. Only then is the row
+//! that names it committed, with `synchronous=FULL`. A committed row therefore has complete images, even after a power
+//! cut. A power cut may leave an image without a row; its verdict was never shown as saved. Such an image is not deleted
+//! automatically, because its row may be in a database that an operator moved away.
 //!
-//! **The chain.** Rows are numbered from 1 over all tables. The hash of a row is the SHA-256 of
+//! **Hash chain.** Rows are numbered from 1 across all tables. The hash of a row is the SHA-256 of
 //!
 //! ```text
-//! <hash of the row before, 64 hexadecimal digits; zeros before the first>\n<kind>\n<number>\n<body>
+//! <hash of the previous row, 64 hexadecimal digits; zeros for the first row>\n<kind>\n<number>\n<body>
 //! ```
 //!
-//! where the kind is `slide`, `field`, `export` or `removal`, and the body is the row's JSON, byte for byte as it
-//! is stored. A field's body names its images with their SHA-256.
+//! where the kind is `slide`, `field`, `export`, `removal` or `note`, and the body is the row's JSON, byte for byte as
+//! stored. The body of a field contains the paths and SHA-256 of its images.
 //!
-//! This shows that a row or an image was changed, exchanged or deleted after it was written, if whoever did it did not
-//! make all later hashes anew. It does *not* protect against somebody who may write here and knows how: they
-//! can make the whole chain anew, cut off its end, or add to it, also removals of images. Only a hash that was kept elsewhere tells of
-//! the first two:
-//! `smearscope records verify` prints the last one (the head), and `--expect-head` demands that it is still
-//! part of the chain. Nor does it say who wrote a row, or that the clock was right.
+//! The chain reveals that a row or an image was changed, replaced or deleted, unless all later hashes were recomputed. It
+//! does *not* protect against a skilled writer with access to the folder, who can recompute the whole chain, cut off its
+//! end or append rows, including removals of images. Only a hash stored elsewhere reveals the first two:
+//! `smearscope records verify` prints the hash of the last row (the head), and `--expect-head` requires that it is still
+//! part of the chain. The chain does not show who wrote a row or whether the clock was right.
 
 mod archive;
 mod ballast;
@@ -39,43 +37,36 @@ mod entry;
 mod error;
 pub(crate) mod export;
 mod files;
+mod filter;
+mod layout;
 mod lazy_store;
 mod notes;
 mod outbox;
-mod pages;
 mod periodic_task;
+mod removal;
 mod retention;
 mod schema;
+mod slides;
 mod space;
 mod store;
 mod verify;
 
-pub use archive::{Archive, Filter, Record};
+#[cfg(test)]
+mod testing;
+
+pub use archive::{Archive, Record};
 pub use entry::{
     ElapsedEntry, EngineEntry, FieldEntry, ImageEntry, ModelEntry, NoteEntry, SlideEntry,
     SlideSummaryEntry,
 };
 pub use error::RecordsError;
 pub(crate) use export::Exported;
+pub use filter::Filter;
+pub(crate) use filter::Page;
 pub use lazy_store::LazyStore;
-pub(crate) use notes::checked as checked_note;
+pub(crate) use notes::checked_note;
 pub use outbox::Outbox;
-pub(crate) use pages::{Page, SlideRecord};
-pub use retention::RetentionTask;
+pub(crate) use slides::SlideRecord;
 pub use space::{Room, Space};
 pub use store::{FieldImages, Images, Store};
 pub use verify::Verified;
-
-use std::path::{Path, PathBuf};
-
-const DATABASE: &str = "records.sqlite";
-const LOCK: &str = "records.lock";
-const IMAGES: &str = "images";
-const INCOMING: &str = "incoming";
-
-#[cfg(test)]
-mod tests;
-
-fn database(folder: &Path) -> PathBuf {
-    folder.join(DATABASE)
-}

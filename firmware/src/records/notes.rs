@@ -1,57 +1,55 @@
-//! What people write about slides.
+//! Notes on slides.
 
 use jiff::Timestamp;
-use rusqlite::TransactionBehavior;
 use uuid::Uuid;
 
-use crate::records::Archive;
-use crate::records::RecordsError;
-use crate::records::ballast;
+use crate::records::archive::Archive;
 use crate::records::chain::{self, Kind};
 use crate::records::entry::NoteEntry;
-use crate::records::schema;
+use crate::records::error::RecordsError;
+use crate::records::{ballast, schema};
 use crate::system::time::utc;
 
-/// Letters that a note has at most.
-pub(crate) const LENGTH: usize = 2000;
+/// Maximum number of characters in a note.
+const MAX_LENGTH: usize = 2000;
 
-/// Why a text is no note.
+/// Why a text is not a valid note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NoNote {
-    #[error("a note says something; write 1 to {LENGTH} letters")]
+pub(crate) enum NoteError {
+    #[error("the note is empty; write 1 to {MAX_LENGTH} characters")]
     Empty,
-    #[error("a note has at most {LENGTH} letters; write two")]
+    #[error("the note is longer than {MAX_LENGTH} characters; split it into several notes")]
     TooLong,
-    #[error("a note has letters, spaces and line breaks, and no other control characters")]
+    #[error("the note contains control characters; remove all except line breaks")]
     Control,
 }
 
-/// A text that may be a note.
-pub(crate) fn checked(text: &str) -> Result<&str, NoNote> {
+/// Trims and validates the text of a note.
+pub(crate) fn checked_note(text: &str) -> Result<&str, NoteError> {
     let text = text.trim();
     if text.is_empty() {
-        return Err(NoNote::Empty);
+        return Err(NoteError::Empty);
     }
-    if text.chars().count() > LENGTH {
-        return Err(NoNote::TooLong);
+    if text.chars().count() > MAX_LENGTH {
+        return Err(NoteError::TooLong);
     }
     if text
         .chars()
-        .any(|letter| letter.is_control() && letter != '\n')
+        .any(|character| character.is_control() && character != '\n')
     {
-        return Err(NoNote::Control);
+        return Err(NoteError::Control);
     }
     Ok(text)
 }
 
 impl Archive {
-    /// The notes on a slide, in the order in which they were written.
+    /// The notes on a slide, oldest first.
     ///
     /// # Errors
-    /// Those of the database, and [`RecordsError::Mismatch`] for a row that says nothing that was ever written.
+    /// Errors of the database, and [`RecordsError::Mismatch`] for a row that is not a valid note.
     pub(crate) fn notes(&self, slide: Uuid) -> Result<Vec<NoteEntry>, RecordsError> {
         let failed = RecordsError::database(self.folder());
-        // Records that nobody may migrate may be of a time without notes.
+        // Read-only records keep the format of an earlier version, which has no notes.
         let has_notes: bool = self
             .connection()
             .query_row(
@@ -74,31 +72,25 @@ impl Archive {
             .map_err(&failed)?;
         rows.map(|row| {
             let (seq, body) = row.map_err(&failed)?;
-            serde_json::from_str(&body).map_err(|error| RecordsError::Mismatch {
-                problem: format!("row {seq} is no note: {error}"),
-            })
+            chain::parse(Kind::Note, seq, &body)
         })
         .collect()
     }
 
-    /// Writes a note on a slide that was recorded; an appliance may be at work meanwhile.
+    /// Adds a note to a recorded slide, also while an appliance runs.
     ///
     /// # Errors
-    /// Those of the database.
+    /// Errors of the database.
     pub(crate) fn annotate(&self, slide: Uuid, text: &str) -> Result<NoteEntry, RecordsError> {
         let note = NoteEntry {
             slide,
             written_at: utc(Timestamp::now()),
             text: text.into(),
         };
-        let failed = RecordsError::database(self.folder());
         ballast::with_room(self.folder(), || {
             let mut connection = schema::open_for_writing(self.folder())?;
-            let transaction = connection
-                .transaction_with_behavior(TransactionBehavior::Immediate)
-                .map_err(&failed)?;
-            chain::append(&transaction, Kind::Note, &note).map_err(&failed)?;
-            transaction.commit().map_err(&failed)
+            chain::append_all(&mut connection, Kind::Note, std::slice::from_ref(&note))
+                .map_err(RecordsError::database(self.folder()))
         })?;
         Ok(note)
     }
@@ -107,15 +99,16 @@ impl Archive {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::tests::Records;
+    use crate::records::filter::Filter;
+    use crate::records::testing::Records;
 
     #[test]
-    fn notes_are_read_in_their_order_and_part_of_the_chain() {
+    fn notes_are_read_in_order_and_covered_by_the_chain() {
         let (records, _) = Records::of_days(2);
         let mut slides = Vec::new();
         records
             .archive()
-            .fields(&crate::records::Filter::default(), |record| {
+            .fields(&Filter::default(), |record| {
                 slides.push(record.field.slide);
                 Ok::<_, RecordsError>(())
             })
@@ -136,24 +129,27 @@ mod tests {
         let before = records.archive().verify(None).unwrap().rows;
         records
             .archive()
-            .annotate(Uuid::nil(), "on nothing")
+            .annotate(Uuid::nil(), "on an unknown slide")
             .unwrap_err();
         assert_eq!(records.archive().verify(None).unwrap().rows, before);
         records.tamper("UPDATE notes SET body = replace(body, 'first', 'other')");
         let problem = records.problem();
         assert!(
-            problem.contains("(note) is not as it was written"),
+            problem.contains("(note) has changed since it was written"),
             "{problem}"
         );
     }
 
     #[test]
-    fn texts_are_bounded() {
-        assert_eq!(checked(" as it is \n"), Ok("as it is"));
-        assert_eq!(checked("ä\nb"), Ok("ä\nb"));
-        assert_eq!(checked(" \n "), Err(NoNote::Empty));
-        assert_eq!(checked("a\u{1b}[31m"), Err(NoNote::Control));
-        assert!(checked(&"ä".repeat(LENGTH)).is_ok());
-        assert_eq!(checked(&"ä".repeat(LENGTH + 1)), Err(NoNote::TooLong));
+    fn empty_long_and_control_texts_are_refused() {
+        assert_eq!(checked_note(" trimmed \n"), Ok("trimmed"));
+        assert_eq!(checked_note("ä\nb"), Ok("ä\nb"));
+        assert_eq!(checked_note(" \n "), Err(NoteError::Empty));
+        assert_eq!(checked_note("a\u{1b}[31m"), Err(NoteError::Control));
+        assert!(checked_note(&"ä".repeat(MAX_LENGTH)).is_ok());
+        assert_eq!(
+            checked_note(&"ä".repeat(MAX_LENGTH + 1)),
+            Err(NoteError::TooLong)
+        );
     }
 }

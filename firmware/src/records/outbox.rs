@@ -1,36 +1,37 @@
-//! What of the records is still to be delivered, and to where. The rows themselves are the outbox: a
-//! destination has a cursor, up to which it has them.
+//! Records that are not delivered yet. The rows themselves are the outbox: each destination has a cursor, the last row
+//! that it has received.
 
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::records::RecordsError;
-use crate::records::database;
+use crate::records::chain::{self, Kind};
 use crate::records::entry::FieldEntry;
+use crate::records::error::RecordsError;
+use crate::records::layout::database;
 use crate::records::schema;
 
-/// Images that were sent to the appliance are answered, and told to nobody else.
-const OF_THE_BENCH: &str = "FROM fields JOIN slides ON slides.id = fields.slide
+/// Fields captured by the appliance. Uploaded images have slide number 0; their verdicts go to the uploader only.
+const CAPTURED_AFTER: &str = "FROM fields JOIN slides ON slides.id = fields.slide
     WHERE fields.seq > ?1 AND slides.number > 0";
 
-/// The fields that a destination does not have yet.
+/// The fields that a destination has not received yet.
 ///
-/// It has a connection of its own and writes a few bytes now and then, without waiting for the disk: whoever
-/// records is not held up. After a power cut, some fields may be delivered again.
+/// It uses a separate connection and writes only the cursor, without waiting for the disk, so it does not delay
+/// recording. After a power cut, some fields may be delivered again.
 pub struct Outbox {
     folder: PathBuf,
     destination: String,
-    /// The last row when the destination was made known, if that could be seen.
-    known_from: Option<i64>,
+    /// The last row when this outbox was created; `None` if it could not be read.
+    initial_cursor: Option<i64>,
     connection: Option<Connection>,
 }
 
 impl Outbox {
-    /// The outbox for `destination` of the records in `folder`, which somebody else makes. A destination
-    /// that is new gets nothing that is recorded already.
+    /// The outbox for `destination` of the records in `folder`, which the appliance creates. A new destination does not
+    /// receive fields recorded earlier.
     pub fn new(folder: PathBuf, destination: String) -> Self {
-        let known_from = if database(&folder).exists() {
+        let initial_cursor = if database(&folder).exists() {
             let connection = schema::open_for_reading(&folder);
             connection
                 .ok()
@@ -41,18 +42,19 @@ impl Outbox {
         Self {
             folder,
             destination,
-            known_from,
+            initial_cursor,
             connection: None,
         }
     }
 
-    /// The row up to which the destination has all.
+    /// The destination's cursor: the last row that it has received.
     ///
     /// # Errors
-    /// [`RecordsError::File`] and [`RecordsError::Mismatch`] as long as nobody has made the records, and those of SQLite.
+    /// [`RecordsError::File`] and [`RecordsError::Mismatch`] until the appliance has created the records, and errors of
+    /// SQLite.
     pub fn delivered(&mut self) -> Result<i64, RecordsError> {
         let destination = self.destination.clone();
-        self.with(|connection| {
+        self.with_connection(|connection| {
             connection.query_row(
                 "SELECT seq FROM deliveries WHERE destination = ?1",
                 [destination],
@@ -61,65 +63,67 @@ impl Outbox {
         })
     }
 
-    /// The fields of the bench's slides after row `seq`, at most so many, each with its row, in the order in which they were recorded.
+    /// Up to `limit` fields captured by the appliance after row `seq`, with their row numbers, in the order of recording.
     ///
     /// # Errors
     /// As [`Outbox::delivered`].
-    pub fn after(&mut self, seq: i64, most: usize) -> Result<Vec<(i64, FieldEntry)>, RecordsError> {
-        let rows = self.with(|connection| {
+    pub fn after(
+        &mut self,
+        seq: i64,
+        limit: usize,
+    ) -> Result<Vec<(i64, FieldEntry)>, RecordsError> {
+        let rows = self.with_connection(|connection| {
             let mut statement = connection.prepare(&format!(
-                "SELECT fields.seq, fields.body {OF_THE_BENCH} ORDER BY fields.seq LIMIT ?2"
+                "SELECT fields.seq, fields.body {CAPTURED_AFTER} ORDER BY fields.seq LIMIT ?2"
             ))?;
-            let rows = statement.query_map((seq, most as i64), |row| {
+            let rows = statement.query_map((seq, limit as i64), |row| {
                 Ok((row.get(0)?, row.get::<_, String>(1)?))
             })?;
             rows.collect::<Result<Vec<(i64, String)>, _>>()
         })?;
         let entries = rows.into_iter().map(|(seq, body)| {
-            let entry = serde_json::from_str(&body).map_err(|error| RecordsError::Mismatch {
-                problem: format!("row {seq} is no field: {error}"),
-            })?;
+            let entry = chain::parse(Kind::Field, seq, &body)?;
             Ok((seq, entry))
         });
         entries.collect()
     }
 
-    /// How many fields are after row `seq`.
+    /// The number of fields captured by the appliance after row `seq`.
     ///
     /// # Errors
     /// As [`Outbox::delivered`].
     pub fn waiting(&mut self, seq: i64) -> Result<u64, RecordsError> {
-        self.with(|connection| {
-            let count = format!("SELECT count(*) {OF_THE_BENCH}");
+        self.with_connection(|connection| {
+            let count = format!("SELECT count(*) {CAPTURED_AFTER}");
             connection.query_row(&count, [seq], |row| {
                 row.get::<_, i64>(0).map(i64::unsigned_abs)
             })
         })
     }
 
-    /// Notes that the destination has all up to row `seq`.
+    /// Moves the destination's cursor to row `seq`, never backwards.
     ///
     /// # Errors
     /// As [`Outbox::delivered`].
     pub fn acknowledge(&mut self, seq: i64) -> Result<(), RecordsError> {
         let destination = self.destination.clone();
-        self.with(|connection| {
+        self.with_connection(|connection| {
             let mut statement = connection
                 .prepare("UPDATE deliveries SET seq = max(seq, ?2) WHERE destination = ?1")?;
             statement.execute((destination, seq)).map(|_| ())
         })
     }
 
-    fn with<T>(
+    fn with_connection<T>(
         &mut self,
         act: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, RecordsError> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
-            None => open(&self.folder, &self.destination, self.known_from)?,
+            None => open(&self.folder, &self.destination, self.initial_cursor)?,
         };
         let result = act(&connection).map_err(RecordsError::database(&self.folder));
-        // After a failure it is opened anew: the folder may be another one by then.
+        // Reconnects after a failure, because the database may have been replaced.
         self.connection = Some(connection).filter(|_| result.is_ok());
         result
     }
@@ -128,10 +132,10 @@ impl Outbox {
 fn open(
     folder: &Path,
     destination: &str,
-    known_from: Option<i64>,
+    initial_cursor: Option<i64>,
 ) -> Result<Connection, RecordsError> {
-    let connection = schema::open_for_noting(folder)?;
-    let note = || {
+    let connection = schema::open_for_delivery(folder)?;
+    let insert = || {
         let is_known = connection
             .query_row(
                 "SELECT 1 FROM deliveries WHERE destination = ?1",
@@ -140,7 +144,7 @@ fn open(
             )
             .optional()?;
         if is_known.is_none() {
-            let from = match known_from {
+            let from = match initial_cursor {
                 Some(seq) => seq,
                 None => head(&connection)?,
             };
@@ -151,7 +155,7 @@ fn open(
         }
         Ok(())
     };
-    note().map_err(RecordsError::database(folder))?;
+    insert().map_err(RecordsError::database(folder))?;
     Ok(connection)
 }
 
@@ -164,7 +168,8 @@ fn head(connection: &Connection) -> rusqlite::Result<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::tests::Records;
+    use crate::records::store::Store;
+    use crate::records::testing::Records;
 
     fn outbox(records: &Records, destination: &str) -> Outbox {
         Outbox::new(records.path().into(), destination.into())
@@ -175,10 +180,10 @@ mod tests {
     }
 
     #[test]
-    fn a_destination_gets_what_is_recorded_after_it_is_known_once_it_is_noted() {
+    fn a_destination_receives_fields_recorded_after_it_was_added() {
         let (mut records, _) = Records::of_days(2);
         let mut outbox = outbox(&records, "here");
-        // Before the destination is noted in the records, and all the same after it was known.
+        // The cursor is stored at first use but starts at the last row when the outbox was created.
         let third = records.put(3).unwrap();
         let from = outbox.delivered().unwrap();
         assert_eq!(from, 3, "a slide and two fields");
@@ -193,20 +198,24 @@ mod tests {
         let delivered = again.delivered().unwrap();
         assert_eq!(ids(&again.after(delivered, 10).unwrap()), [fourth]);
         outbox.acknowledge(1).unwrap();
-        assert_eq!(outbox.delivered().unwrap(), delivered, "it never goes back");
+        assert_eq!(
+            outbox.delivered().unwrap(),
+            delivered,
+            "the cursor never moves backwards"
+        );
         let mut elsewhere = self::outbox(&records, "elsewhere");
         assert_eq!(elsewhere.delivered().unwrap(), 5);
-        // The chain knows nothing of it.
+        // Cursors are not part of the chain.
         assert_eq!(records.archive().verify(None).unwrap().rows, 5);
     }
 
     #[test]
-    fn it_waits_for_somebody_to_make_the_records() {
+    fn an_outbox_waits_for_the_records() {
         let folder = tempfile::tempdir().unwrap();
         let mut outbox = Outbox::new(folder.path().into(), "here".into());
         outbox.delivered().unwrap_err();
         assert_eq!(folder.path().read_dir().unwrap().count(), 0);
-        drop(crate::records::Store::open(folder.path().into()).unwrap());
+        drop(Store::open(folder.path().into()).unwrap());
         assert_eq!(outbox.delivered().unwrap(), 0);
         assert_eq!(outbox.after(0, 10).unwrap(), []);
     }

@@ -1,4 +1,4 @@
-//! Work that is done from time to time, beside everything else.
+//! Background work that repeats at intervals.
 
 use std::io;
 use std::ops::ControlFlow;
@@ -6,7 +6,10 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// Does its work again and again, on a thread of its own, until that is done for good or this is dropped.
+/// Repeats work on a separate thread until the work returns `Break` or the task is dropped.
+///
+/// Dropping it waits for the thread to end: the last connection to the database checkpoints its log when it closes,
+/// which must happen before the process exits.
 pub(super) struct PeriodicTask {
     /// Dropped to end the thread.
     alive: Option<mpsc::Sender<()>>,
@@ -14,10 +17,10 @@ pub(super) struct PeriodicTask {
 }
 
 impl PeriodicTask {
-    /// Begins at once, and does it again `period` after it was done.
+    /// Runs `work` at once, then again `period` after each run has ended.
     ///
     /// # Errors
-    /// If the system has no room for a thread.
+    /// If the thread cannot be started.
     pub(super) fn start(
         name: &str,
         period: Duration,
@@ -38,13 +41,11 @@ impl PeriodicTask {
     }
 }
 
-/// Whoever closes the database last puts its log away; that must not be left to the moment at which the
-/// program ends.
 impl Drop for PeriodicTask {
     fn drop(&mut self) {
         self.alive = None;
         if let Some(thread) = self.thread.take() {
-            // An error says that it panicked, which the log has told.
+            // An error means that the thread panicked; the panic is already in the log.
             let _ = thread.join();
         }
     }

@@ -1,123 +1,128 @@
-//! Removing images that are too old, or that were exported and leave no room for others. Rows stay.
+//! Removing images that exceed their retention period, and exported images when the disk is low. Rows are never removed.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, params};
 
 use crate::config::storage::Retention;
-use crate::records::RecordsError;
-use crate::records::Space;
-use crate::records::Store;
-use crate::records::ballast;
 use crate::records::chain::{self, Kind};
-use crate::records::entry::{FieldEntry, RemovalEntry, RemovalReason};
-use crate::records::files::{Disk, Files};
+use crate::records::entry::RemovalReason;
+use crate::records::error::RecordsError;
 use crate::records::periodic_task::PeriodicTask;
-use crate::records::schema;
+use crate::records::removal::remove_images;
+use crate::records::space::Space;
+use crate::records::{ballast, schema};
 use crate::system::time::utc;
 
-/// How often it is looked whether something should go.
+/// Interval between checks.
 const PERIOD: Duration = Duration::from_mins(1);
-/// Fields whose images go between two looks at the free space.
+/// Fields per query.
 const BATCH: u32 = 16;
 
-/// Removes images from time to time, on a thread of its own, until it is dropped.
-pub struct RetentionTask {
-    /// CommitGuard, because dropping it ends the thread.
+/// Removes images periodically on a separate thread until it is dropped.
+pub(super) struct RetentionTask {
+    /// Dropping it ends the thread.
     _task: PeriodicTask,
 }
 
 impl RetentionTask {
-    /// Starts on the records of `store`.
+    /// Starts retention for the records in `folder`.
     ///
     /// # Errors
-    /// Those of the database, and [`RecordsError::File`] if the system has no room for a thread.
-    pub fn start(store: &Store, retention: Retention, space: Space) -> Result<Self, RecordsError> {
-        let folder = store.folder().to_owned();
-        let mut work = Work {
-            connection: schema::open_for_writing(&folder)?,
-            folder: folder.clone(),
+    /// Errors of the database, and [`RecordsError::File`] if the thread cannot be started.
+    pub(super) fn start(
+        folder: &Path,
+        retention: Retention,
+        space: Space,
+    ) -> Result<Self, RecordsError> {
+        let mut cleaner = Cleaner {
+            connection: schema::open_for_writing(folder)?,
+            folder: folder.to_owned(),
             retention,
             space,
         };
         let task = PeriodicTask::start("retention", PERIOD, move || {
-            if let Err(error) = work.tidy(Timestamp::now()) {
+            if let Err(error) = cleaner.clean(Timestamp::now()) {
                 let error = anyhow::Error::from(error);
-                log::error!("images are not removed: {error:#}");
+                log::error!("retention cannot remove images: {error:#}");
             }
-            work.take_ballast();
+            cleaner.restore_ballast();
             ControlFlow::Continue(())
         });
         Ok(Self {
-            _task: task.map_err(RecordsError::file(&folder, "watched", "free some memory"))?,
+            _task: task.map_err(RecordsError::file(folder, "opened", "free some memory"))?,
         })
     }
 }
 
-struct Work {
+/// Removes images according to the retention settings.
+struct Cleaner {
     connection: Connection,
     folder: PathBuf,
     retention: Retention,
     space: Space,
 }
 
-/// Fields that have images.
-const TOO_OLD: &str = "
-    SELECT body FROM fields
+/// Fields with images captured before ?1, oldest first; unexported ones only if ?2.
+const EXPIRED: &str = "
+    SELECT seq, body FROM fields
     WHERE captured_at < ?1 AND NOT EXISTS (SELECT 1 FROM removals WHERE field = fields.id)
       AND (?2 OR EXISTS (SELECT 1 FROM exports WHERE field = fields.id))
     ORDER BY seq LIMIT ?3";
-/// Exported ones first, the oldest of them first; others only where ?1 says so.
-const DISPENSABLE: &str = "
-    SELECT body, EXISTS (SELECT 1 FROM exports WHERE field = fields.id) AS is_exported
+/// Fields with images, exported ones first, each group oldest first; unexported ones only if ?1.
+const REMOVABLE: &str = "
+    SELECT seq, body, EXISTS (SELECT 1 FROM exports WHERE field = fields.id) AS is_exported
     FROM fields
     WHERE (?1 OR is_exported) AND NOT EXISTS (SELECT 1 FROM removals WHERE field = fields.id)
     ORDER BY is_exported DESC, seq LIMIT ?2";
 
-impl Work {
-    /// Removes what should go at `now`; gives of how many fields.
-    fn tidy(&mut self, now: Timestamp) -> Result<usize, RecordsError> {
+impl Cleaner {
+    /// Removes the images that are due at `now` and returns the number of fields.
+    fn clean(&mut self, now: Timestamp) -> Result<usize, RecordsError> {
         let mut removed = 0;
-        let may_go = self.retention.may_remove_unexported;
+        let may_remove_unexported = self.retention.may_remove_unexported;
         if let Some(days) = self.retention.keep_days {
             let age = SignedDuration::from_hours(24 * i64::from(days));
-            // Before the beginning of time nothing was photographed.
+            // An age beyond the first timestamp selects nothing.
             let limit = now.checked_sub(age).unwrap_or(Timestamp::MIN);
             removed += self.remove_while(
                 |_| true,
                 RemovalReason::Age,
                 now,
-                |connection| bodies(connection, TOO_OLD, params![utc(limit), may_go, BATCH]),
+                |connection| {
+                    let parameters = params![utc(limit), may_remove_unexported, BATCH];
+                    bodies(connection, EXPIRED, parameters)
+                },
             )?;
         }
         removed += self.remove_while(Space::is_low, RemovalReason::Space, now, |connection| {
-            bodies(connection, DISPENSABLE, params![may_go, BATCH])
+            bodies(connection, REMOVABLE, params![may_remove_unexported, BATCH])
         })?;
         if removed > 0 {
-            log::info!("images of {removed} fields were removed; their records stay");
+            log::info!("retention removed the images of {removed} fields; their records remain");
         }
         Ok(removed)
     }
 
-    /// Keeps room for the database, as long as the bench has what it needs besides.
-    fn take_ballast(&self) {
-        if self.space.spares(ballast::BYTES)
+    /// Reserves space for the database if the appliance can spare it.
+    fn restore_ballast(&self) {
+        if self.space.can_spare(ballast::BYTES)
             && let Err(error) = ballast::keep(&self.folder)
         {
-            log::warn!("no room is kept for the database: {error}");
+            log::warn!("cannot reserve disk space for the database: {error}");
         }
     }
 
-    /// Removes batch after batch, until there is none or no need.
+    /// Removes images batch by batch while `is_needed` holds and `batch` returns rows.
     fn remove_while(
         &mut self,
         is_needed: impl Fn(&Space) -> bool,
         reason: RemovalReason,
         now: Timestamp,
-        batch: impl Fn(&Connection) -> rusqlite::Result<Vec<String>>,
+        batch: impl Fn(&Connection) -> rusqlite::Result<Vec<(i64, String)>>,
     ) -> Result<usize, RecordsError> {
         let failed = RecordsError::database(&self.folder);
         let mut removed = 0;
@@ -130,105 +135,40 @@ impl Work {
             if bodies.is_empty() {
                 return Ok(removed);
             }
-            for body in bodies {
+            for (seq, body) in bodies {
                 if !is_needed(&self.space) {
                     return Ok(removed);
                 }
-                self.remove(&body, reason, now)?;
+                let field = chain::parse(Kind::Field, seq, &body)?;
+                remove_images(&mut self.connection, &self.folder, &field, reason, now)?;
                 removed += 1;
             }
         }
     }
-
-    /// The row first: if the power goes before the files do, they go at the next start.
-    fn remove(
-        &mut self,
-        body: &str,
-        reason: RemovalReason,
-        now: Timestamp,
-    ) -> Result<(), RecordsError> {
-        let failed = RecordsError::database(&self.folder);
-        let field = parse(body)?;
-        let removal = RemovalEntry {
-            field: field.id,
-            removed_at: utc(now),
-            reason,
-        };
-        ballast::with_room(&self.folder, || {
-            let transaction = self
-                .connection
-                .transaction_with_behavior(TransactionBehavior::Immediate)
-                .map_err(&failed)?;
-            chain::append(&transaction, Kind::Removal, &removal).map_err(&failed)?;
-            transaction.commit().map_err(&failed)
-        })?;
-        delete_images(&self.folder, &field)
-    }
 }
 
+/// The numbers and bodies of the rows that a query selects.
 fn bodies(
     connection: &Connection,
     query: &str,
     parameters: impl rusqlite::Params,
-) -> rusqlite::Result<Vec<String>> {
+) -> rusqlite::Result<Vec<(i64, String)>> {
     connection
         .prepare(query)?
-        .query_map(parameters, |row| row.get("body"))?
+        .query_map(parameters, |row| Ok((row.get("seq")?, row.get("body")?)))?
         .collect()
-}
-
-/// Deletes what the last removal before a power cut may have left. What cannot be deleted harms nothing.
-pub(super) fn finish(connection: &Connection, folder: &Path) -> Result<(), RecordsError> {
-    let last: Option<String> = connection
-        .query_row(
-            "SELECT fields.body FROM removals JOIN fields ON fields.id = removals.field
-             ORDER BY removals.seq DESC LIMIT 1",
-            [],
-            |row| row.get(0),
-        )
-        .optional()
-        .map_err(RecordsError::database(folder))?;
-    match last {
-        Some(body) => {
-            if let Err(error) = delete_images(folder, &parse(&body)?) {
-                log::warn!("{:#}", anyhow::Error::from(error));
-            }
-            Ok(())
-        }
-        None => Ok(()),
-    }
-}
-
-fn parse(body: &str) -> Result<FieldEntry, RecordsError> {
-    serde_json::from_str(body).map_err(|error| RecordsError::Mismatch {
-        problem: format!("a field's row says nothing that this program knows: {error}"),
-    })
-}
-
-fn delete_images(folder: &Path, field: &FieldEntry) -> Result<(), RecordsError> {
-    for image in field.images() {
-        let path = image.file(folder)?;
-        Disk.remove(&path).map_err(RecordsError::file(
-            &path,
-            "deleted",
-            "check that the disk is in order and may be written to by this user",
-        ))?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicU64, Ordering};
-
     use uuid::Uuid;
 
     use super::*;
-    use crate::records::Filter;
-    use crate::records::tests::{Records, day};
+    use crate::records::filter::Filter;
+    use crate::records::removal;
+    use crate::records::testing::{Records, day};
 
-    /// A disk on which each removal of the images of a field makes room for one.
+    /// Recorded fields on a simulated disk: removing the images of a field frees one unit.
     struct Scene {
         records: Records,
         ids: Vec<Uuid>,
@@ -240,21 +180,19 @@ mod tests {
             Self { records, ids }
         }
 
-        fn work(&self, retention: Retention, missing: u64) -> Work {
-            let looks = Arc::new(AtomicU64::new(0));
+        fn cleaner(&self, retention: Retention, wanted: u64) -> Cleaner {
             let folder = self.records.path().to_owned();
-            // One unit a field: as many as there are images less than at first.
+            // The number of fields without images, out of four.
             let probe = move || {
-                looks.fetch_add(1, Ordering::Relaxed);
                 let images = walkdir::WalkDir::new(folder.join("images")).into_iter();
                 let files = images.filter(|entry| entry.as_ref().unwrap().file_type().is_file());
                 Ok(4 - files.count() as u64 / 2)
             };
-            Work {
+            Cleaner {
                 connection: schema::open_for_writing(self.records.path()).unwrap(),
                 folder: self.records.path().into(),
                 retention,
-                space: Space::probed(probe, missing, 0),
+                space: Space::probed(probe, wanted, 0),
             }
         }
 
@@ -271,12 +209,12 @@ mod tests {
             assert_eq!(exported.unwrap().whole, [self.ids[index]]);
         }
 
-        /// Which fields have lost their images.
+        /// The indices of the fields without images.
         fn removed(&self) -> Vec<usize> {
             let is_removed = |index: &usize| self.records.images(self.ids[*index]).is_empty();
             let removed: Vec<_> = (0..self.ids.len()).filter(is_removed).collect();
             let all = self.records.fields(&Filter::default());
-            assert_eq!(all.len(), self.ids.len(), "records stay");
+            assert_eq!(all.len(), self.ids.len(), "records remain");
             let verified = self.records.archive().verify(None).unwrap();
             assert_eq!(verified.removed, removed.len() as u64);
             assert_eq!(verified.unrecorded, 0);
@@ -289,25 +227,29 @@ mod tests {
     }
 
     #[test]
-    fn images_go_when_they_are_too_old() {
+    fn expired_images_are_removed_once_exported() {
         let scene = Scene::new();
         let retention = Retention {
             keep_days: Some(2),
             ..Retention::default()
         };
         let far = at("2126-01-01T00:00:00Z");
-        let mut work = scene.work(retention, 0);
-        assert_eq!(work.tidy(far).unwrap(), 0, "a wrong clock loses nothing");
+        let mut cleaner = scene.cleaner(retention, 0);
+        assert_eq!(
+            cleaner.clean(far).unwrap(),
+            0,
+            "a wrong clock does not remove unexported images"
+        );
         scene.export(0);
         scene.export(1);
         assert_eq!(
-            work.tidy(at(&day(3))).unwrap(),
+            cleaner.clean(at(&day(3))).unwrap(),
             0,
             "the first is two days old"
         );
-        assert_eq!(work.tidy(at("2026-01-04T12:00:00.001Z")).unwrap(), 2);
+        assert_eq!(cleaner.clean(at("2026-01-04T12:00:00.001Z")).unwrap(), 2);
         assert_eq!(scene.removed(), [0, 1]);
-        assert_eq!(work.tidy(at("2026-01-04T12:00:00.001Z")).unwrap(), 0);
+        assert_eq!(cleaner.clean(at("2026-01-04T12:00:00.001Z")).unwrap(), 0);
         let removed = &scene.records.fields(&Filter::default())[0];
         assert_eq!(
             removed.images_removed_at.as_deref(),
@@ -316,31 +258,38 @@ mod tests {
     }
 
     #[test]
-    fn exported_images_make_room_oldest_first_and_others_stay() {
+    fn a_low_disk_removes_exported_images_oldest_first_and_keeps_others() {
         let scene = Scene::new();
         scene.export(3);
         scene.export(1);
         scene.export(2);
-        let mut work = scene.work(Retention::default(), 2);
-        assert_eq!(work.tidy(Timestamp::now()).unwrap(), 2);
+        let mut cleaner = scene.cleaner(Retention::default(), 2);
+        assert_eq!(cleaner.clean(Timestamp::now()).unwrap(), 2);
         assert_eq!(scene.removed(), [1, 2]);
-        let mut work = scene.work(Retention::default(), 4);
-        assert_eq!(work.tidy(Timestamp::now()).unwrap(), 1);
-        assert_eq!(scene.removed(), [1, 2, 3], "the first was never exported");
+        let mut cleaner = scene.cleaner(Retention::default(), 4);
+        assert_eq!(cleaner.clean(Timestamp::now()).unwrap(), 1);
+        assert_eq!(
+            scene.removed(),
+            [1, 2, 3],
+            "the first field was never exported"
+        );
     }
 
     #[test]
-    fn images_that_were_never_exported_go_last_and_only_if_they_may() {
+    fn unexported_images_are_removed_last_and_only_if_allowed() {
         let scene = Scene::new();
         scene.export(2);
         let retention = Retention {
             may_remove_unexported: true,
             ..Retention::default()
         };
-        assert_eq!(scene.work(retention, 2).tidy(Timestamp::now()).unwrap(), 2);
+        assert_eq!(
+            scene.cleaner(retention, 2).clean(Timestamp::now()).unwrap(),
+            2
+        );
         assert_eq!(scene.removed(), [0, 2]);
         let now = at("2026-02-01T12:00:00Z");
-        assert_eq!(scene.work(retention, 5).tidy(now).unwrap(), 2);
+        assert_eq!(scene.cleaner(retention, 5).clean(now).unwrap(), 2);
         assert_eq!(scene.removed(), [0, 1, 2, 3]);
         let verified = scene.records.archive().verify(None).unwrap();
         assert_eq!(
@@ -354,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_removal_that_the_power_cut_off_is_finished_at_the_next_start() {
+    fn an_interrupted_removal_is_finished_at_the_next_start() {
         let mut scene = Scene::new();
         let image = scene.records.images(scene.ids[0]);
         let copies: Vec<_> = image
@@ -365,15 +314,15 @@ mod tests {
             may_remove_unexported: true,
             ..Retention::default()
         };
-        scene.work(retention, 1).tidy(Timestamp::now()).unwrap();
-        // As if the row had been written and the files not yet deleted.
+        scene.cleaner(retention, 1).clean(Timestamp::now()).unwrap();
+        // As if the power had failed after the row was written.
         for (path, bytes) in image.iter().zip(copies) {
             std::fs::write(path, bytes).unwrap();
         }
         let folder = scene.records.path().to_owned();
-        finish(&schema::open_for_reading(&folder).unwrap(), &folder).unwrap();
+        removal::finish(&schema::open_for_reading(&folder).unwrap(), &folder).unwrap();
         assert_eq!(scene.removed(), [0]);
         scene.ids.push(scene.records.put(9).unwrap());
-        assert_eq!(scene.removed(), [0], "the chain goes on");
+        assert_eq!(scene.removed(), [0], "recording continues");
     }
 }

@@ -1,4 +1,4 @@
-//! Opening the database, and bringing it to the latest format.
+//! Opening and migrating the database.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -8,38 +8,47 @@ use data_encoding::HEXUPPER;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use rustix::fs::Access;
 
-use crate::records::RecordsError;
+use crate::records::error::RecordsError;
+use crate::records::layout::database;
 
-use crate::records::database;
-
-/// What leads from each format to the next, from an empty database on; `user_version` counts them.
+/// Migrations from each format to the next, starting with an empty database. `user_version` is the number applied.
 const MIGRATIONS: [&str; 3] = [
     include_str!("schema-1.sql"),
     include_str!("schema-2.sql"),
     include_str!("schema-3.sql"),
 ];
 
-/// The first format that has all that is read: records may lie where nobody can migrate them.
-const READABLE: u32 = 1;
+/// Oldest format that can be read without migration, as on read-only storage.
+const MIN_READABLE: u32 = 1;
 
-/// An export may hold the database for as long as it notes what it exported.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long to wait while another connection writes, for example an export that marks many fields.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Opens the database of a state folder for writing, makes it if need be, and migrates it.
+/// Opens the database of a state folder for writing; creates and migrates it if necessary.
 ///
 /// # Errors
-/// [`RecordsError::Newer`] if a later version wrote it, and those of SQLite.
+/// [`RecordsError::Newer`] if a later version wrote it, and errors of SQLite.
 pub(super) fn open_for_writing(folder: &Path) -> Result<Connection, RecordsError> {
     open_with(folder, &MIGRATIONS)
 }
 
+/// Connects to the database of a state folder at `path`, which may be a URI.
+fn connect(
+    folder: &Path,
+    path: impl AsRef<Path>,
+    flags: OpenFlags,
+) -> Result<Connection, RecordsError> {
+    let failed = RecordsError::database(folder);
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(&failed)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(&failed)?;
+    Ok(connection)
+}
+
 fn open_with(folder: &Path, migrations: &[&str]) -> Result<Connection, RecordsError> {
     let failed = RecordsError::database(folder);
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(database(folder), flags).map_err(&failed)?;
-    connection.busy_timeout(PATIENCE).map_err(&failed)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+    let mut connection = connect(folder, database(folder), flags)?;
     let set = |name, value: &str| connection.pragma_update(None, name, value).map_err(&failed);
     set("journal_mode", "wal")?;
     set("synchronous", "full")?;
@@ -59,7 +68,7 @@ fn open_with(folder: &Path, migrations: &[&str]) -> Result<Connection, RecordsEr
     }
     transaction.commit().map_err(&failed)?;
     if found < known {
-        // Into the database itself: without its log it must not look as if it had never been made.
+        // Moves the tables from the log into the database, which would look empty if the log were lost.
         connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
             .map_err(&failed)?;
@@ -67,53 +76,51 @@ fn open_with(folder: &Path, migrations: &[&str]) -> Result<Connection, RecordsEr
     Ok(connection)
 }
 
-/// Opens the database of a state folder for reading, whether or not an appliance writes there. Where the folder cannot
-/// be written to, as on a medium that is read-only, nobody is taken to write there.
+/// Opens the database of a state folder for reading, also while an appliance writes to it. A read-only folder is assumed
+/// to have no writer.
 ///
 /// # Errors
-/// [`RecordsError::File`] if there is none, [`RecordsError::Sealed`] if its log would have to be put into it and cannot be,
-/// and as [`open_for_writing`].
+/// [`RecordsError::File`] if there is no database, [`RecordsError::UnappliedLog`] if the folder is read-only and the
+/// database has a log, and as [`open_for_writing`].
 pub(super) fn open_for_reading(folder: &Path) -> Result<Connection, RecordsError> {
     let path = database(folder);
     path.metadata().map_err(RecordsError::file(
         &path,
         "read",
-        "give the folder of an appliance that has recorded something (--state, or storage.state)",
+        "name the state folder of an appliance that has recorded something (--state, or storage.state)",
     ))?;
-    let failed = RecordsError::database(folder);
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
     let log = path.with_extension("sqlite-wal");
-    let is_sealed = is_sealed(folder);
-    let connection = if is_sealed && !log.exists() {
-        // Without the files that its users share, which cannot be made.
-        Connection::open_with_flags(immutable(&path), flags | OpenFlags::SQLITE_OPEN_URI)
+    let is_read_only = is_read_only(folder);
+    let connection = if is_read_only && !log.exists() {
+        // Immutable, because the shared-memory file cannot be created.
+        let uri = immutable_uri(&path);
+        connect(folder, uri, flags | OpenFlags::SQLITE_OPEN_URI)?
     } else {
-        Connection::open_with_flags(&path, flags)
+        connect(folder, &path, flags)?
     };
-    let connection = connection.map_err(&failed)?;
-    connection.busy_timeout(PATIENCE).map_err(&failed)?;
     let known = MIGRATIONS.len() as u32;
     let format = format(&connection, known, folder).map_err(|error| match error {
-        RecordsError::Database { source, .. } if is_sealed && log.exists() => {
-            RecordsError::Sealed { log, source }
+        RecordsError::Database { source, .. } if is_read_only && log.exists() => {
+            RecordsError::UnappliedLog { log, source }
         }
         error => error,
     })?;
-    if format < READABLE {
+    if format < MIN_READABLE {
         return Err(RecordsError::Mismatch {
-            problem: format!("{} holds no records of this format", path.display()),
+            problem: format!("{} contains no smearscope records", path.display()),
         });
     }
     Ok(connection)
 }
 
-/// Whether this user, or anybody, cannot write to a folder.
-pub(super) fn is_sealed(folder: &Path) -> bool {
+/// Whether this user cannot write to a folder.
+pub(super) fn is_read_only(folder: &Path) -> bool {
     rustix::fs::access(folder, Access::WRITE_OK).is_err()
 }
 
-/// The address of a database that nobody changes (<https://www.sqlite.org/uri.html>).
-fn immutable(path: &Path) -> String {
+/// The URI of a database that does not change while it is open (<https://www.sqlite.org/uri.html>).
+fn immutable_uri(path: &Path) -> String {
     let mut uri = String::from("file:");
     for (place, digit) in HEXUPPER.encode(path.as_os_str().as_bytes()).char_indices() {
         if place % 2 == 0 {
@@ -124,41 +131,42 @@ fn immutable(path: &Path) -> String {
     uri + "?immutable=1"
 }
 
-/// Opens the database of a state folder, once somebody else has made and migrated it, to note what needs not survive
-/// a power cut. Whoever records is held up as little as can be.
+/// Opens the database of a state folder for delivery cursors, which may be lost in a power cut. The appliance must have
+/// created and migrated it. Writing through this connection delays recording as little as possible.
 ///
 /// # Errors
-/// [`RecordsError::File`] and [`RecordsError::Mismatch`] as long as nobody has, and as [`open_for_writing`].
-pub(super) fn open_for_noting(folder: &Path) -> Result<Connection, RecordsError> {
+/// [`RecordsError::File`] and [`RecordsError::Mismatch`] until the appliance has created and migrated it, and as
+/// [`open_for_writing`].
+pub(super) fn open_for_delivery(folder: &Path) -> Result<Connection, RecordsError> {
     let path = database(folder);
     path.metadata().map_err(RecordsError::file(
         &path,
         "written",
-        "it is made when the appliance starts",
+        "start the appliance, which creates it",
     ))?;
     let failed = RecordsError::database(folder);
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(&path, flags).map_err(&failed)?;
-    connection.busy_timeout(PATIENCE).map_err(&failed)?;
+    let connection = connect(folder, &path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let known = MIGRATIONS.len() as u32;
     if format(&connection, known, folder)? < known {
         return Err(RecordsError::Mismatch {
-            problem: format!("{} was not brought to this format yet", path.display()),
+            problem: format!(
+                "{} has an older format; the appliance migrates it when it starts",
+                path.display()
+            ),
         });
     }
     let set = |name, value: &str| connection.pragma_update(None, name, value).map_err(&failed);
     set("synchronous", "normal")?;
-    // Copying into the database waits for the disk; that is left to whoever records.
+    // A checkpoint waits for the disk; the recording connection runs it.
     set("wal_autocheckpoint", "0")?;
     Ok(connection)
 }
 
-/// Looks at every page of a database: one that was cut may still answer questions about the rest. And at its
-/// tables, views and triggers: with others than these, it could answer the one who checks it in another way
-/// than the one who reads it.
+/// Verifies every page of a database, because queries may still succeed on a truncated one, and its tables, views and
+/// triggers, because a changed view could show other rows to the verification than to readers.
 ///
 /// # Errors
-/// [`RecordsError::Mismatch`] if it is not whole, or not made as this program makes it.
+/// [`RecordsError::Mismatch`] if a page is damaged or the schema differs from this program's.
 pub(super) fn check(connection: &Connection, folder: &Path) -> Result<(), RecordsError> {
     let failed = RecordsError::database(folder);
     let found: String = connection
@@ -170,10 +178,10 @@ pub(super) fn check(connection: &Connection, folder: &Path) -> Result<(), Record
         });
     }
     let format = format(connection, MIGRATIONS.len() as u32, folder)?;
-    if shape(connection).map_err(&failed)? != expected_shape(format).map_err(&failed)? {
+    if schema(connection).map_err(&failed)? != expected_schema(format).map_err(&failed)? {
         return Err(RecordsError::Mismatch {
             problem: format!(
-                "the tables of {} are not as they were made",
+                "the tables, views or triggers of {} have changed since they were created",
                 database(folder).display()
             ),
         });
@@ -181,8 +189,8 @@ pub(super) fn check(connection: &Connection, folder: &Path) -> Result<(), Record
     Ok(())
 }
 
-/// What a database consists of, but for what SQLite adds by itself.
-fn shape(connection: &Connection) -> rusqlite::Result<Vec<(String, String, String)>> {
+/// Type, name and SQL of everything in a database, except what SQLite adds by itself.
+fn schema(connection: &Connection) -> rusqlite::Result<Vec<(String, String, String)>> {
     connection
         .prepare(
             "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
@@ -192,15 +200,16 @@ fn shape(connection: &Connection) -> rusqlite::Result<Vec<(String, String, Strin
         .collect()
 }
 
-fn expected_shape(format: u32) -> rusqlite::Result<Vec<(String, String, String)>> {
+/// The schema that the migrations up to `format` create.
+fn expected_schema(format: u32) -> rusqlite::Result<Vec<(String, String, String)>> {
     let fresh = Connection::open_in_memory()?;
     for migration in &MIGRATIONS[..format as usize] {
         fresh.execute_batch(migration)?;
     }
-    shape(&fresh)
+    schema(&fresh)
 }
 
-/// The database's format, at most `known`.
+/// The database's format, if it is at most `known`.
 fn format(connection: &Connection, known: u32, folder: &Path) -> Result<u32, RecordsError> {
     let found = connection
         .pragma_query_value(None, "user_version", |row| row.get(0))
@@ -220,7 +229,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_database_is_durable_and_checks_its_references() {
+    fn a_database_is_durable_and_enforces_foreign_keys() {
         let folder = tempfile::tempdir().unwrap();
         let connection = open_for_writing(folder.path()).unwrap();
         let pragma = |name| -> rusqlite::Result<rusqlite::types::Value> {
@@ -229,7 +238,7 @@ mod tests {
         assert_eq!(pragma("journal_mode").unwrap(), "wal".to_owned().into());
         assert_eq!(pragma("synchronous").unwrap(), 2.into());
         assert_eq!(pragma("user_version").unwrap(), 3.into());
-        let orphan = r#"{"field": "nobody", "exported_at": "now"}"#;
+        let orphan = r#"{"field": "unknown", "exported_at": "now"}"#;
         let error = connection
             .execute(
                 "INSERT INTO exports (seq, body, previous, hash) VALUES (1, ?1, '', '')",
@@ -240,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_format_is_brought_to_the_next_and_a_later_one_is_refused() {
+    fn older_formats_are_migrated_and_newer_ones_refused() {
         let folder = tempfile::tempdir().unwrap();
         let next = "ALTER TABLE slides ADD COLUMN note TEXT";
         let next = [&MIGRATIONS[..], &[next]].concat();
@@ -270,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_migration_that_fails_leaves_the_format_as_it_was() {
+    fn a_failed_migration_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let broken = [MIGRATIONS[0], "CREATE TABLE half (x); nonsense"];
         open_with(folder.path(), &broken).unwrap_err();

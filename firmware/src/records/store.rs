@@ -1,4 +1,4 @@
-//! Writing records: images first, then the row that names them.
+//! Writing records: first the images, then the row that names them.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Cursor};
@@ -7,106 +7,104 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use image::{ImageFormat, RgbImage};
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 use smearscope_artifacts::sha256;
 use uuid::Uuid;
 
-use crate::records::IMAGES;
-use crate::records::INCOMING;
-use crate::records::LOCK;
-use crate::records::RecordsError;
 use crate::records::chain::{self, Kind};
 use crate::records::entry::{FieldEntry, ImageEntry, SlideEntry};
-use crate::records::files::{Disk, Files};
-use crate::records::retention;
-use crate::records::schema;
+use crate::records::error::{CHECK_DISK, RecordsError};
+use crate::records::files::{Files, RealFiles};
+use crate::records::layout::{IMAGES, INCOMING, LOCK, database};
+use crate::records::{removal, schema};
 
-const CHECK_DISK: &str =
-    "check that the disk is in order, has room and may be written to by this user";
-
-/// The records of an appliance, which is the only one that adds fields of its slides to them.
+/// The records in a state folder, open for adding fields.
 pub struct Store {
     folder: PathBuf,
     connection: Connection,
-    /// Which file the database is.
+    /// Device and inode of the database.
     identity: (u64, u64),
-    /// The slide whose folder's name is on the disk.
-    synced: Option<Uuid>,
+    /// The slide whose folder exists and is synced.
+    synced_slide: Option<Uuid>,
     files: Box<dyn Files>,
-    /// CommitGuard, because dropping it lets others in; none of one that writes beside an appliance.
+    /// Held while open, so that no other appliance writes here; `None` if opened with [`Store::open_shared`].
     _lock: Option<File>,
 }
 
-/// What is kept of a field.
+/// The images of a field that are recorded.
 pub struct FieldImages<'a> {
-    /// The file that the camera gave, if it gave one.
+    /// The image file as the camera delivered it, if it delivers files.
     pub encoded: Option<&'a [u8]>,
-    /// What it shows.
+    /// The decoded image.
     pub image: &'a RgbImage,
-    /// Its evidence, if there is any.
+    /// The evidence overlay, if the model gives one.
     pub overlay: Option<&'a RgbImage>,
 }
 
-/// Images that are on the disk.
+/// Image files that are written and synced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Images {
-    /// The picture.
+    /// The field's image.
     pub image: ImageEntry,
-    /// Its evidence, if there is any.
+    /// The evidence overlay, if there is one.
     pub overlay: Option<ImageEntry>,
-    /// How long it took to write them.
+    /// How long writing and syncing took.
     pub elapsed: Duration,
 }
 
 impl Store {
-    /// Opens the records in `folder`, which is made if need be.
+    /// Opens the records in `folder`, which is created if necessary.
     ///
     /// # Errors
-    /// [`RecordsError::Locked`] if another appliance writes there; [`RecordsError::Mismatch`] if the database is not whole or its last
-    /// row is not as it was written: the rest is checked by `smearscope records verify`;
-    /// [`RecordsError::Newer`]; [`RecordsError::File`] and [`RecordsError::Database`] if the disk does not do as it should.
+    /// - [`RecordsError::Locked`] if another appliance writes there
+    /// - [`RecordsError::Mismatch`] if the database is damaged or its last row has changed; `smearscope records verify`
+    ///   verifies the rest
+    /// - [`RecordsError::Newer`] if a later version wrote the database
+    /// - [`RecordsError::File`] and [`RecordsError::Database`] if the disk fails or is full
     pub fn open(folder: PathBuf) -> Result<Self, RecordsError> {
-        Self::open_on(folder, Box::new(Disk))
+        Self::open_with(folder, Box::new(RealFiles))
     }
 
-    /// The records of an appliance that is at work, for images that are no fields of its slides. What it writes is held
-    /// up by no more than the commits of these.
+    /// Opens the records of a running appliance, to add uploaded images. The appliance waits only for the commits.
     ///
     /// # Errors
-    /// [`RecordsError::File`] as long as the appliance has not made them, and as [`Store::open`].
-    pub fn beside(folder: PathBuf) -> Result<Self, RecordsError> {
+    /// [`RecordsError::File`] until the appliance has created the records, and as [`Store::open`].
+    pub fn open_shared(folder: PathBuf) -> Result<Self, RecordsError> {
         let identity = identity(&folder)?;
         Ok(Self {
             connection: schema::open_for_writing(&folder)?,
             folder,
             identity,
-            synced: None,
-            files: Box::new(Disk),
+            synced_slide: None,
+            files: Box::new(RealFiles),
             _lock: None,
         })
     }
 
-    pub(super) fn open_on(folder: PathBuf, files: Box<dyn Files>) -> Result<Self, RecordsError> {
+    /// Like [`Store::open`], with these file operations.
+    pub(super) fn open_with(folder: PathBuf, files: Box<dyn Files>) -> Result<Self, RecordsError> {
         for path in [folder.clone(), folder.join(IMAGES), folder.join(INCOMING)] {
-            Disk.make_folder(&path)
-                .map_err(RecordsError::file(&path, "made", CHECK_DISK))?;
+            RealFiles
+                .create_folder(&path)
+                .map_err(RecordsError::file(&path, "created", CHECK_DISK))?;
         }
         let lock = lock(&folder)?;
-        refuse_images_alone(&folder)?;
+        refuse_images_without_database(&folder)?;
         let connection = schema::open_for_writing(&folder)?;
         let failed = RecordsError::database(&folder);
-        Disk.sync_folder(&folder)
+        RealFiles
+            .sync_folder(&folder)
             .map_err(RecordsError::file(&folder, "synced", CHECK_DISK))?;
         schema::check(&connection, &folder)?;
         check_head(&connection).map_err(failed)??;
         discard_incoming(&folder.join(INCOMING))?;
-        retention::finish(&connection, &folder)?;
+        removal::finish(&connection, &folder)?;
         let identity = identity(&folder)?;
         Ok(Self {
             folder,
             connection,
             identity,
-            synced: None,
+            synced_slide: None,
             files,
             _lock: Some(lock),
         })
@@ -117,38 +115,38 @@ impl Store {
         &self.folder
     }
 
-    /// Writes a field's images into its slide's folder and syncs them, before [`Store::commit`] names them in a row.
+    /// Writes and syncs a field's images, for a later [`Store::commit`] of its row.
     ///
     /// # Errors
-    /// [`RecordsError::File`]; then none of the images stays.
+    /// [`RecordsError::File`]; then no image remains.
     pub fn write_images(
         &mut self,
         slide: Uuid,
         field: Uuid,
-        pictures: &FieldImages<'_>,
+        images: &FieldImages<'_>,
     ) -> Result<Images, RecordsError> {
         check_identity(&self.folder, self.identity)?;
-        let began = Instant::now();
+        let start = Instant::now();
         let mut written = Vec::new();
-        let result = self.write_and_sync(slide, field, pictures, &mut written);
+        let result = self.write_and_sync(slide, field, images, &mut written);
         let (image, overlay) = result.map_err(|error| {
             discard(&*self.files, &written);
             RecordsError::file(&self.slide_folder(slide), "written", CHECK_DISK)(error)
         })?;
-        self.synced = Some(slide);
+        self.synced_slide = Some(slide);
         Ok(Images {
             image,
             overlay,
-            elapsed: began.elapsed(),
+            elapsed: start.elapsed(),
         })
     }
 
-    /// Commits the row of a field whose images are on the disk, and with the first field of a slide the slide's. Once it
-    /// returns, all of it is on the disk. While another connection writes, it waits, but not after `until`.
+    /// Commits the row of a field whose images are written, and the slide's row with its first field. When it returns, the
+    /// rows are on the disk. Waits until `until` while another connection writes.
     ///
     /// # Errors
-    /// [`RecordsError::Database`]; then there is no row and the images are discarded, unless the commit itself
-    /// failed: whether the disk has the row is then known only after the next start, so the images stay.
+    /// [`RecordsError::Database`]. Then there is no row, and the images are deleted. If the commit itself failed, the disk
+    /// may have the row, so the images remain.
     pub fn commit(
         &mut self,
         slide: &SlideEntry,
@@ -156,49 +154,44 @@ impl Store {
         until: Instant,
     ) -> Result<(), RecordsError> {
         let failed = RecordsError::database(&self.folder);
-        let patience = until.saturating_duration_since(Instant::now());
-        let begun = self.connection.busy_timeout(patience).and_then(|()| {
+        let timeout = until.saturating_duration_since(Instant::now());
+        let transaction = self.connection.busy_timeout(timeout).and_then(|()| {
             let transaction = self
                 .connection
                 .transaction_with_behavior(TransactionBehavior::Immediate)?;
-            add(&transaction, slide, field)?;
+            append(&transaction, slide, field)?;
             Ok(transaction)
         });
-        match begun {
+        match transaction {
             Ok(transaction) => {
                 transaction.commit().map_err(failed)?;
                 check_identity(&self.folder, self.identity)
             }
             Err(error) => {
-                discard_images(
-                    &*self.files,
-                    &self.folder,
-                    &field.image,
-                    field.overlay.as_ref(),
-                );
+                discard_images(&*self.files, &self.folder, field.images());
                 Err(failed(error))
             }
         }
     }
 
-    /// Deletes images that no row will name.
+    /// Deletes images whose field is not recorded.
     pub fn discard(&self, images: &Images) {
-        let overlay = images.overlay.as_ref();
-        discard_images(&*self.files, &self.folder, &images.image, overlay);
+        let images = std::iter::once(&images.image).chain(&images.overlay);
+        discard_images(&*self.files, &self.folder, images);
     }
 
-    /// Writes each image to `incoming`, syncs it, moves it to the slide's folder and syncs that; `written` gets every path
-    /// that may exist.
+    /// Writes each image to `incoming`, syncs it and moves it to the slide's folder, then syncs the folder. Appends every
+    /// path that may exist to `written`.
     fn write_and_sync(
         &self,
         slide: Uuid,
         field: Uuid,
-        pictures: &FieldImages<'_>,
+        images: &FieldImages<'_>,
         written: &mut Vec<PathBuf>,
     ) -> io::Result<(ImageEntry, Option<ImageEntry>)> {
         let folder = self.slide_folder(slide);
-        if self.synced != Some(slide) {
-            self.files.make_folder(&folder)?;
+        if self.synced_slide != Some(slide) {
+            self.files.create_folder(&folder)?;
             self.files.sync_folder(&self.folder.join(IMAGES))?;
         }
         let mut write = |name: String, bytes: &[u8]| {
@@ -212,11 +205,11 @@ impl Store {
                 sha256: sha256(bytes),
             })
         };
-        let image = match pictures.encoded {
+        let image = match images.encoded {
             Some(bytes) => write(format!("{field}.{}", extension(bytes)?), bytes)?,
-            None => write(format!("{field}.png"), &png(pictures.image)?)?,
+            None => write(format!("{field}.png"), &png(images.image)?)?,
         };
-        let overlay = match pictures.overlay {
+        let overlay = match images.overlay {
             Some(overlay) => Some(write(format!("{field}-evidence.png"), &png(overlay)?)?),
             None => None,
         };
@@ -229,7 +222,7 @@ impl Store {
     }
 }
 
-/// Lets one appliance in.
+/// Locks the records for one appliance.
 fn lock(folder: &Path) -> Result<File, RecordsError> {
     let path = folder.join(LOCK);
     let lock = File::options()
@@ -237,7 +230,7 @@ fn lock(folder: &Path) -> Result<File, RecordsError> {
         .truncate(false)
         .write(true)
         .open(&path)
-        .map_err(RecordsError::file(&path, "made", CHECK_DISK))?;
+        .map_err(RecordsError::file(&path, "created", CHECK_DISK))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(RecordsError::Locked {
@@ -249,24 +242,25 @@ fn lock(folder: &Path) -> Result<File, RecordsError> {
     }
 }
 
-/// Nothing is added after a row that is not as it was written.
+/// Verifies the last row, so that nothing is appended to a changed chain.
 fn check_head(connection: &Connection) -> rusqlite::Result<Result<(), RecordsError>> {
     let Some(head) = chain::head(connection)? else {
         return Ok(Ok(()));
     };
-    let before = connection.query_row(
+    let previous = connection.query_row(
         "SELECT * FROM chain WHERE seq = ?1",
         [head.seq - 1],
         chain::Link::read,
     );
-    let before = rusqlite::OptionalExtension::optional(before)?;
-    Ok(match head.problem(before.as_ref()) {
+    let previous = previous.optional()?;
+    Ok(match head.problem(previous.as_ref()) {
         None => Ok(()),
         Some(problem) => Err(RecordsError::Mismatch { problem }),
     })
 }
 
-fn add(
+/// Appends the row of a field, after the row of its slide if that is not recorded yet.
+fn append(
     transaction: &Transaction<'_>,
     slide: &SlideEntry,
     field: &FieldEntry,
@@ -282,22 +276,23 @@ fn add(
     chain::append(transaction, Kind::Field, field)
 }
 
-/// What was being written when the power went was not said to be saved. What cannot be deleted harms nothing.
+/// Deletes images that were being written when the power failed; their fields were not reported as saved. A file that
+/// cannot be deleted is logged and does no harm.
 fn discard_incoming(folder: &Path) -> Result<(), RecordsError> {
     let read = |error| RecordsError::file(folder, "read", CHECK_DISK)(error);
     for entry in folder.read_dir().map_err(read)? {
         let path = entry.map_err(read)?.path();
-        match Disk.remove(&path) {
-            Ok(()) => log::warn!("{} was not completed and is discarded", path.display()),
+        match RealFiles.remove(&path) {
+            Ok(()) => log::warn!("{} was incomplete and has been deleted", path.display()),
             Err(error) => log::warn!("{} cannot be deleted: {error}", path.display()),
         }
     }
     Ok(())
 }
 
-/// Images whose database is gone are not begun anew over: whoever verified them would find nothing amiss.
-fn refuse_images_alone(folder: &Path) -> Result<(), RecordsError> {
-    let database = crate::records::database(folder);
+/// Refuses a folder that has images but no database: a new database would hide the loss from the verification.
+fn refuse_images_without_database(folder: &Path) -> Result<(), RecordsError> {
+    let database = database(folder);
     if database.metadata().is_ok_and(|found| found.len() > 0) {
         return Ok(());
     }
@@ -310,46 +305,44 @@ fn refuse_images_alone(folder: &Path) -> Result<(), RecordsError> {
     }
     Err(RecordsError::Mismatch {
         problem: format!(
-            "{} is gone or empty, but {} holds images",
+            "{} is missing or empty, but {} contains images",
             database.display(),
             images.display()
         ),
     })
 }
 
-/// A database that somebody moved away takes rows that nobody will find.
+/// Verifies that the database was not moved or replaced: rows written to a moved database would be lost.
 fn check_identity(folder: &Path, opened: (u64, u64)) -> Result<(), RecordsError> {
     if identity(folder)? == opened {
         return Ok(());
     }
     let problem = format!(
-        "{} was exchanged while it was in use",
-        crate::records::database(folder).display()
+        "{} was replaced while it was in use",
+        database(folder).display()
     );
     Err(RecordsError::Mismatch { problem })
 }
 
 /// Device and inode of the database.
 fn identity(folder: &Path) -> Result<(u64, u64), RecordsError> {
-    let path = crate::records::database(folder);
+    let path = database(folder);
     let found = path
         .metadata()
         .map_err(RecordsError::file(&path, "read", CHECK_DISK))?;
     Ok((found.dev(), found.ino()))
 }
 
-fn discard_images(
+fn discard_images<'a>(
     files: &dyn Files,
     folder: &Path,
-    image: &ImageEntry,
-    overlay: Option<&ImageEntry>,
+    images: impl Iterator<Item = &'a ImageEntry>,
 ) {
-    let images = std::iter::once(image).chain(overlay);
     let paths: Vec<_> = images.map(|image| folder.join(&image.path)).collect();
     discard(files, &paths);
 }
 
-/// Best effort: what stays is an image without a row, which does no harm.
+/// Deletes files. One that cannot be deleted is logged: an image without a row does no harm.
 fn discard(files: &dyn Files, paths: &[PathBuf]) {
     for path in paths {
         if let Err(error) = files.remove(path) {
@@ -358,11 +351,13 @@ fn discard(files: &dyn Files, paths: &[PathBuf]) {
     }
 }
 
+/// The file name extension of an image's format.
 fn extension(bytes: &[u8]) -> io::Result<&'static str> {
     let format = image::guess_format(bytes).map_err(io::Error::other)?;
     Ok(format.extensions_str().first().unwrap_or(&"image"))
 }
 
+/// Encodes an image as PNG.
 fn png(image: &RgbImage) -> io::Result<Vec<u8>> {
     let mut png = Cursor::new(Vec::new());
     image
@@ -374,9 +369,9 @@ fn png(image: &RgbImage) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::Filter;
-    use crate::records::files::tests::Scripted;
-    use crate::records::tests::{Records, day};
+    use crate::records::files::tests::ScriptedFiles;
+    use crate::records::filter::Filter;
+    use crate::records::testing::{Records, day};
 
     const ALL: Filter = Filter {
         since: None,
@@ -387,16 +382,16 @@ mod tests {
     };
 
     #[test]
-    fn a_field_is_kept_as_it_came_with_its_evidence() {
+    fn a_field_is_recorded_with_its_image_and_overlay() {
         let mut records = Records::new();
         let id = records.put(1).unwrap();
         let [record] = &records.fields(&ALL)[..] else {
-            panic!("there is one field");
+            panic!("expected one field");
         };
         assert_eq!((record.seq, record.field.id), (2, id));
         assert_eq!(record.field.captured_at, day(1));
         let [image, evidence] = &records.images(id)[..] else {
-            panic!("both images are there");
+            panic!("expected two images");
         };
         for path in [image, evidence] {
             let pixels = image::open(path).unwrap().to_rgb8();
@@ -408,10 +403,10 @@ mod tests {
     }
 
     #[test]
-    fn images_are_synced_and_named_before_there_is_a_row() {
-        let files = Scripted::default();
-        let done = std::sync::Arc::clone(&files.done);
-        let mut records = Records::on(files);
+    fn images_are_synced_and_renamed_before_the_row_is_written() {
+        let files = ScriptedFiles::default();
+        let steps = std::sync::Arc::clone(&files.steps);
+        let mut records = Records::with_files(files);
         records.put(1).unwrap();
         records.put(2).unwrap();
         let image = [
@@ -421,20 +416,20 @@ mod tests {
             "rename evidence",
             "sync slide",
         ];
-        let expected = [&["make slide", "sync images"][..], &image, &image].concat();
-        assert_eq!(*done.lock().unwrap(), expected);
+        let expected = [&["create slide", "sync images"][..], &image, &image].concat();
+        assert_eq!(*steps.lock().unwrap(), expected);
     }
 
     #[test]
-    fn after_a_failure_at_any_step_nothing_is_half_there() {
+    fn a_failure_at_any_step_leaves_nothing_behind() {
         let steps = 7;
         for step in 0..=steps {
-            let mut records = Records::on(Scripted {
-                failing: Some(step),
-                ..Scripted::default()
+            let mut records = Records::with_files(ScriptedFiles {
+                failing_step: Some(step),
+                ..ScriptedFiles::default()
             });
             let first = records.put(1);
-            // The row is the last of all: as long as a step fails there is none.
+            // The row is written last, so a failing step leaves none.
             assert_eq!(first.is_err(), step < steps, "step {step}");
             if let Err(error) = first {
                 assert!(error.to_string().contains("cannot be written"), "{error}");
@@ -471,64 +466,52 @@ mod tests {
     }
 
     #[test]
-    fn a_field_given_up_leaves_nothing() {
+    fn a_discarded_field_leaves_nothing() {
         let mut records = Records::new();
         records.put(1).unwrap();
-        records.put_unwanted();
+        records.put_and_discard();
         let verified = records.archive().verify(None).unwrap();
         assert_eq!((verified.rows, verified.unrecorded), (2, 0));
     }
 
     #[test]
-    fn one_appliance_writes_and_others_are_told() {
+    fn only_one_appliance_can_write() {
         let records = Records::new();
-        let folder = records.path().to_owned();
-        let error = Store::open(folder.clone()).err().unwrap();
+        let error = Store::open(records.path().into()).err().unwrap();
         assert!(matches!(error, RecordsError::Locked { .. }));
         assert!(error.to_string().contains("in use by another smearscope"));
-        let Records {
-            store,
-            folder: _held,
-            ..
-        } = records;
-        drop(store);
-        Store::open(folder).unwrap();
+        let folder = records.close();
+        Store::open(folder.path().into()).unwrap();
     }
 
     #[test]
-    fn what_was_not_completed_is_discarded_at_the_next_start() {
+    fn incomplete_images_are_deleted_at_the_next_start() {
         let (records, _) = Records::of_days(1);
-        let half = records.path().join(INCOMING).join("half.jpg");
-        std::fs::write(&half, "half").unwrap();
+        let incomplete = records.path().join(INCOMING).join("incomplete.jpg");
+        std::fs::write(&incomplete, "half").unwrap();
         let unrecorded = records.path().join(IMAGES).join("unrecorded.jpg");
         std::fs::write(&unrecorded, "whole").unwrap();
-        let path = records.path().to_owned();
-        let Records {
-            store,
-            folder: _held,
-            ..
-        } = records;
-        drop(store);
-        Store::open(path).unwrap();
-        assert!(!half.exists());
+        let folder = records.close();
+        Store::open(folder.path().into()).unwrap();
+        assert!(!incomplete.exists());
         assert!(
             unrecorded.exists(),
-            "its row may be in a database put aside"
+            "its row may be in a database that was moved away"
         );
     }
 
     #[test]
-    fn a_database_that_was_moved_away_saves_nothing() {
+    fn nothing_is_saved_to_a_database_that_was_moved() {
         let (mut records, _) = Records::of_days(1);
         let (path, aside) = (
-            crate::records::database(records.path()),
+            database(records.path()),
             records.path().join("aside.sqlite"),
         );
         std::fs::rename(&path, &aside).unwrap();
         assert!(records.put(2).is_err());
         std::fs::write(&path, "another").unwrap();
         let error = records.put(2).unwrap_err();
-        assert!(error.to_string().contains("was exchanged"), "{error}");
+        assert!(error.to_string().contains("was replaced"), "{error}");
         std::fs::rename(&aside, &path).unwrap();
         records.put(2).unwrap();
         let verified = records.archive().verify(None).unwrap();
@@ -536,36 +519,24 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_deleted_does_not_keep_it_from_starting() {
+    fn a_file_that_cannot_be_deleted_does_not_prevent_starting() {
         let (records, _) = Records::of_days(1);
-        let path = records.path().to_owned();
-        std::fs::create_dir_all(path.join(INCOMING).join("folder/in it")).unwrap();
-        let Records {
-            store,
-            folder: _held,
-            ..
-        } = records;
-        drop(store);
-        Store::open(path).unwrap();
+        std::fs::create_dir_all(records.path().join(INCOMING).join("folder/in it")).unwrap();
+        let folder = records.close();
+        Store::open(folder.path().into()).unwrap();
     }
 
     #[test]
-    fn nothing_is_added_after_a_row_that_was_changed() {
+    fn nothing_is_appended_to_a_changed_row() {
         let (records, _) = Records::of_days(2);
         records
             .tamper("UPDATE fields SET body = replace(body, 'Negative', 'Positive') WHERE seq = 3");
-        let path = records.path().to_owned();
-        let Records {
-            store,
-            folder: _held,
-            ..
-        } = records;
-        drop(store);
-        let error = Store::open(path).err().unwrap();
+        let folder = records.close();
+        let error = Store::open(folder.path().into()).err().unwrap();
         assert!(
             error
                 .to_string()
-                .contains("row 3 (field) is not as it was written"),
+                .contains("row 3 (field) has changed since it was written"),
             "{error}"
         );
     }
@@ -576,11 +547,17 @@ mod tests {
         let file = folder.path().join("file");
         std::fs::write(&file, "").unwrap();
         let error = Store::open(file.join("state")).err().unwrap();
-        assert!(matches!(error, RecordsError::File { doing: "made", .. }));
+        assert!(matches!(
+            error,
+            RecordsError::File {
+                action: "created",
+                ..
+            }
+        ));
         assert!(
             error
                 .to_string()
-                .contains("file/state cannot be made; check"),
+                .contains("file/state cannot be created; check"),
             "{error}"
         );
     }

@@ -1,4 +1,4 @@
-//! Whether everything is as it was written.
+//! Verifying that rows and images have not changed since they were written.
 
 use std::collections::HashSet;
 use std::fs;
@@ -9,40 +9,40 @@ use smearscope_artifacts::sha256;
 use uuid::Uuid;
 use walkdir::WalkDir;
 
-use crate::records::Archive;
-use crate::records::IMAGES;
-use crate::records::RecordsError;
-use crate::records::chain::{self, Link};
+use crate::records::archive::Archive;
+use crate::records::chain::{self, Kind, Link};
 use crate::records::entry::{ExportEntry, FieldEntry, ImageEntry, RemovalEntry};
+use crate::records::error::RecordsError;
+use crate::records::layout::IMAGES;
 use crate::records::schema;
 
-/// What was found where all is as it was written.
+/// Result of a successful verification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
-    /// Rows in the chain.
+    /// Number of rows in the chain.
     pub rows: i64,
-    /// Image files whose contents are right.
+    /// Number of unchanged image files.
     pub images: u64,
-    /// Fields whose images were removed by retention, as their removals say.
+    /// Number of fields whose images retention removed, according to the removal rows.
     pub removed: u64,
-    /// The images of those.
+    /// Number of images of these fields.
     pub removed_images: u64,
-    /// Fields of those that were never exported.
+    /// Number of these fields that were never exported.
     pub removed_unexported: u64,
-    /// When the last of them was removed, if any was.
+    /// When the last of these images were removed.
     pub last_removal: Option<String>,
-    /// Image files that no row names: left behind when the power went.
+    /// Number of image files without a row, which a power cut can leave.
     pub unrecorded: u64,
-    /// The hash of the last row, to be kept elsewhere; zeros if there is no row.
+    /// Hash of the last row, to be stored elsewhere; zeros if there are no rows.
     pub head: String,
 }
 
 impl Archive {
-    /// Looks at the database, walks the chain, then the image files. With `expected_head`, the chain must contain a row
-    /// with this hash.
+    /// Verifies the database, the hash chain and the image files. The chain must contain a row with the hash
+    /// `expected_head`, if given.
     ///
     /// # Errors
-    /// [`RecordsError::Mismatch`] names the first row or file that does not match.
+    /// [`RecordsError::Mismatch`] for the first row or file that has changed.
     pub fn verify(&self, expected_head: Option<&str>) -> Result<Verified, RecordsError> {
         schema::check(self.connection(), self.folder())?;
         let failed = RecordsError::database(self.folder());
@@ -56,12 +56,12 @@ impl Archive {
             unrecorded: 0,
             head: chain::head_hash(self.connection()).map_err(&failed)?,
         };
-        // Before the first row, the head is that of an empty chain.
+        // The head of an empty chain precedes every chain.
         let mut is_head_found = expected_head.is_none_or(|head| head == chain::GENESIS);
         let mut images: Vec<(Uuid, ImageEntry)> = Vec::new();
         let mut removed = HashSet::new();
         let mut exported = HashSet::new();
-        let mut before: Option<Link> = None;
+        let mut previous: Option<Link> = None;
         let mut statement = self
             .connection()
             .prepare("SELECT * FROM chain ORDER BY seq")
@@ -69,51 +69,43 @@ impl Archive {
         let mut rows = statement.query([]).map_err(&failed)?;
         while let Some(row) = rows.next().map_err(&failed)? {
             let link = Link::read(row).map_err(&failed)?;
-            if let Some(problem) = link.problem(before.as_ref()) {
+            if let Some(problem) = link.problem(previous.as_ref()) {
                 return mismatch(problem);
             }
             is_head_found |= expected_head == Some(&*link.hash);
-            let unreadable = |error| RecordsError::Mismatch {
-                problem: format!(
-                    "row {} says nothing that this program knows: {error}",
-                    link.seq
-                ),
-            };
-            match &*link.kind {
-                "field" => {
-                    let field: FieldEntry = serde_json::from_str(&link.body).map_err(unreadable)?;
+            match Kind::named(&link.kind) {
+                Some(Kind::Field) => {
+                    let field: FieldEntry = chain::parse(Kind::Field, link.seq, &link.body)?;
                     images.extend(field.images().map(|image| (field.id, image.clone())));
                 }
-                "removal" => {
-                    let removal: RemovalEntry =
-                        serde_json::from_str(&link.body).map_err(unreadable)?;
+                Some(Kind::Removal) => {
+                    let removal: RemovalEntry = chain::parse(Kind::Removal, link.seq, &link.body)?;
                     if !exported.contains(&removal.field) {
                         verified.removed_unexported += 1;
                     }
                     removed.insert(removal.field);
                     verified.last_removal = Some(removal.removed_at);
                 }
-                "export" => {
-                    let export: ExportEntry =
-                        serde_json::from_str(&link.body).map_err(unreadable)?;
+                Some(Kind::Export) => {
+                    let export: ExportEntry = chain::parse(Kind::Export, link.seq, &link.body)?;
                     exported.insert(export.field);
                 }
                 _ => {}
             }
             verified.rows = link.seq;
-            before = Some(link);
+            previous = Some(link);
         }
         if let (false, Some(expected)) = (is_head_found, expected_head) {
             return mismatch(format!(
-                "no row has the hash {expected}: the end of the chain is cut off, or all of it was made anew"
+                "no row has the hash {expected}: the end of the chain was cut off, or the chain was recomputed"
             ));
         }
-        verified.head = before.map_or(verified.head, |last| last.hash);
+        verified.head = previous.map_or(verified.head, |last| last.hash);
         verified.removed = removed.len() as u64;
         for (field, image) in &images {
             if removed.contains(field) {
                 verified.removed_images += 1;
-            } else if self.is_right(field, image)? {
+            } else if self.is_unchanged(field, image)? {
                 verified.images += 1;
             }
         }
@@ -122,10 +114,10 @@ impl Archive {
         Ok(verified)
     }
 
-    /// Whether an image is there, and as it was written; not if it was removed meanwhile.
-    fn is_right(&self, field: &Uuid, image: &ImageEntry) -> Result<bool, RecordsError> {
+    /// Verifies an image. Returns `false` if retention removed it in the meantime.
+    fn is_unchanged(&self, field: &Uuid, image: &ImageEntry) -> Result<bool, RecordsError> {
         let path = image.file(self.folder())?;
-        // A pipe in its place would be read for ever.
+        // Reading a pipe in its place would never end.
         let is_file = path.symlink_metadata().map(|found| found.is_file());
         let problem = match is_file.and_then(|is_file| {
             if is_file {
@@ -135,12 +127,12 @@ impl Archive {
             }
         }) {
             Ok(bytes) if sha256(&bytes) == image.sha256 => return Ok(true),
-            Ok(_) => "is not as it was written".to_owned(),
+            Ok(_) => "has changed since it was written".to_owned(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 if self.is_removed(field)? {
                     return Ok(false);
                 }
-                "is absent, and was not removed by the appliance".to_owned()
+                "is missing, although the appliance did not remove it".to_owned()
             }
             Err(error) => {
                 let remedy = "run this as the appliance's user";
@@ -150,6 +142,7 @@ impl Archive {
         mismatch(format!("{} of field {field} {problem}", image.path))
     }
 
+    /// The number of image files that are not among `named`.
     fn unrecorded(&self, named: &HashSet<&str>) -> u64 {
         let is_named = |path: &Path| {
             let relative = path.strip_prefix(self.folder()).ok();
@@ -172,12 +165,12 @@ fn mismatch<T>(problem: String) -> Result<T, RecordsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::records::Store;
-    use crate::records::database;
-    use crate::records::tests::Records;
+    use crate::records::layout::database;
+    use crate::records::store::Store;
+    use crate::records::testing::Records;
 
     #[test]
-    fn what_is_as_it_was_written_is_counted() {
+    fn unchanged_rows_and_images_are_counted() {
         let (records, _) = Records::of_days(3);
         fs::write(records.path().join("images/left-behind.jpg"), "x").unwrap();
         let head = chain::head(records.archive().connection())
@@ -201,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_database_that_answers_two_ways_is_told() {
+    fn a_changed_view_is_detected() {
         let (records, _) = Records::of_days(3);
         records.tamper(
             "CREATE TABLE kept AS SELECT * FROM chain;
@@ -210,26 +203,32 @@ mod tests {
              UPDATE fields SET body = replace(body, 'Negative', 'Positive')",
         );
         let problem = records.problem();
-        assert!(problem.contains("are not as they were made"), "{problem}");
+        assert!(
+            problem.contains("have changed since they were created"),
+            "{problem}"
+        );
         records.tamper("DROP VIEW chain; DROP TABLE kept");
         let problem = records.problem();
-        assert!(problem.contains("are not as they were made"), "{problem}");
-    }
-
-    #[test]
-    fn a_changed_row_is_named() {
-        let (records, _) = Records::of_days(3);
-        records
-            .tamper("UPDATE fields SET body = replace(body, 'Negative', 'Positive') WHERE seq = 3");
-        let problem = records.problem();
         assert!(
-            problem.starts_with("row 3 (field) is not as it was written"),
+            problem.contains("have changed since they were created"),
             "{problem}"
         );
     }
 
     #[test]
-    fn a_changed_row_whose_hash_is_made_anew_breaks_the_next() {
+    fn a_changed_row_is_reported() {
+        let (records, _) = Records::of_days(3);
+        records
+            .tamper("UPDATE fields SET body = replace(body, 'Negative', 'Positive') WHERE seq = 3");
+        let problem = records.problem();
+        assert!(
+            problem.starts_with("row 3 (field) has changed since it was written"),
+            "{problem}"
+        );
+    }
+
+    #[test]
+    fn a_changed_row_with_a_recomputed_hash_breaks_the_next() {
         let (records, _) = Records::of_days(3);
         let connection = rusqlite::Connection::open(database(records.path())).unwrap();
         let link = connection
@@ -243,13 +242,13 @@ mod tests {
         ));
         let problem = records.problem();
         assert!(
-            problem.starts_with("row 4 (field) does not follow"),
+            problem.starts_with("row 4 (field) does not match"),
             "{problem}"
         );
     }
 
     #[test]
-    fn a_deleted_row_is_named_and_a_cut_end_shown_by_an_earlier_head() {
+    fn a_deleted_row_is_reported_and_an_earlier_head_reveals_a_cut_end() {
         let (records, _) = Records::of_days(3);
         let head = records.archive().verify(None).unwrap().head;
         records.tamper("DELETE FROM fields WHERE seq = 4");
@@ -268,12 +267,12 @@ mod tests {
         assert!(
             records
                 .problem()
-                .starts_with("row 3 is absent: row 4 follows row 2")
+                .starts_with("row 3 is missing: row 4 follows row 2")
         );
     }
 
     #[test]
-    fn an_earlier_head_is_part_of_the_chain_that_grew() {
+    fn an_earlier_head_is_part_of_a_longer_chain() {
         let (mut records, _) = Records::of_days(1);
         let head = records.archive().verify(None).unwrap().head;
         records.put(2).unwrap();
@@ -281,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_and_an_absent_image_are_named() {
+    fn a_changed_and_a_missing_image_are_reported() {
         let (records, ids) = Records::of_days(2);
         let image = &records.images(ids[1])[1];
         let mut bytes = fs::read(image).unwrap();
@@ -290,29 +289,28 @@ mod tests {
         let name = image.file_name().unwrap().to_str().unwrap();
         let problem = records.problem();
         assert!(
-            problem.contains(name) && problem.contains("is not as it was written"),
+            problem.contains(name) && problem.contains("has changed since it was written"),
             "{problem}"
         );
         fs::remove_file(image).unwrap();
         let problem = records.problem();
         assert!(
-            problem.contains(name) && problem.contains("is absent"),
+            problem.contains(name) && problem.contains("is missing"),
             "{problem}"
         );
     }
 
     #[test]
-    fn a_cut_database_is_damaged() {
+    fn a_truncated_database_is_reported_as_damaged() {
         let (records, _) = Records::of_days(40);
-        let Records { store, folder, .. } = records;
-        drop(store);
+        let folder = records.close();
         let path = database(folder.path());
         let bytes = fs::read(&path).unwrap();
         for pages in 1..bytes.len() / 4096 {
             fs::write(&path, &bytes[..pages * 4096]).unwrap();
-            let proved = Archive::open(folder.path()).and_then(|archive| archive.verify(None));
+            let verified = Archive::open(folder.path()).and_then(|archive| archive.verify(None));
             let opened = Store::open(folder.path().into()).err();
-            for error in [proved.unwrap_err(), opened.unwrap()] {
+            for error in [verified.unwrap_err(), opened.unwrap()] {
                 assert!(matches!(error, RecordsError::Mismatch { .. }), "{error}");
                 let text = error.to_string();
                 assert!(

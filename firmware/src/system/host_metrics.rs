@@ -1,9 +1,10 @@
 //! How the machine is: processor, memory, disk, temperature.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use sysinfo::{Components, System};
+
+use crate::system::disk::DiskUsage;
 
 /// Sensors whose temperature stands for the machine, best first: a Raspberry Pi's, an Intel's, an AMD's.
 const SENSORS: [&str; 4] = ["cpu_thermal", "cpu-thermal", "Package id 0", "Tctl"];
@@ -53,37 +54,11 @@ impl Probe {
     }
 
     fn disk(&self) -> f64 {
-        // A folder that is not there yet will be on the disk of the one above it.
+        // A folder that does not exist yet will be on the disk of its parent.
         let existing = self.folder.ancestors().find(|folder| folder.exists());
-        match rustix::fs::statvfs(existing.unwrap_or(Path::new("/"))) {
-            Ok(disk) => {
-                let used = disk.f_blocks.saturating_sub(disk.f_bfree);
-                percent(used, used.saturating_add(disk.f_bavail).max(1))
-            }
-            Err(_) => 0.0,
-        }
+        DiskUsage::of(existing.unwrap_or(Path::new("/")))
+            .map_or(0.0, |disk| tenths(disk.used_share() * 100.0))
     }
-}
-
-/// Room on a disk, in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Room {
-    /// What the appliance may still write.
-    pub(crate) free: u64,
-    /// All of it.
-    pub(crate) total: u64,
-}
-
-/// Of the disk that holds `folder`.
-///
-/// # Errors
-/// If there is no such folder.
-pub(crate) fn room(folder: &Path) -> io::Result<Room> {
-    let disk = rustix::fs::statvfs(folder)?;
-    Ok(Room {
-        free: disk.f_bavail.saturating_mul(disk.f_frsize),
-        total: disk.f_blocks.saturating_mul(disk.f_frsize),
-    })
 }
 
 /// Of the processor, in degrees Celsius; `None` where there is no sensor.
@@ -112,13 +87,6 @@ fn tenths(value: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_disk_has_no_more_free_than_it_has() {
-        let disk = room(Path::new("/")).unwrap();
-        assert!(disk.total > 0 && disk.free <= disk.total);
-        assert!(room(Path::new("/no/such/folder")).is_err());
-    }
 
     #[test]
     fn this_machine_has_vitals() {

@@ -1,5 +1,6 @@
-//! The operating system: service manager, threads, log, time, host figures, text that is safe to print.
+//! The operating system: service manager, threads, log, time, disk, host figures, text that is safe to print.
 
+pub(crate) mod disk;
 pub(crate) mod host_metrics;
 pub(crate) mod logging;
 pub(crate) mod priority;

@@ -237,12 +237,12 @@ fn what_was_changed_is_named() {
         .assert()
         .code(MISMATCH)
         .stdout(is_empty())
-        .stderr(contains(&name).and(contains("is not as it was written")));
+        .stderr(contains(&name).and(contains("has changed since it was written")));
     std::fs::remove_file(&damaged).unwrap();
     records(state, &["verify"])
         .assert()
         .code(MISMATCH)
-        .stderr(contains(&name).and(contains("is absent")));
+        .stderr(contains(&name).and(contains("is missing")));
 }
 
 /// Changes bytes of a field's row in the database, and of stale copies of it, as a failing disk does.
@@ -278,8 +278,9 @@ fn rows_that_cannot_be_read_are_named_and_the_others_listed_and_exported() {
     // One row without valid JSON, which makes SQLite fail, and one without a field.
     damage(state, &ids[0], "\"slide\":", "\"slide\"?");
     damage(state, &ids[2], "\"threshold\":", "\"threshxxd\":");
-    let named =
-        || contains("row 2 cannot be read: malformed JSON").and(contains("row 5 is no field"));
+    let named = || {
+        contains("row 2 cannot be read: malformed JSON").and(contains("row 5 is not a valid field"))
+    };
     let rest = || contains(&*ids[1]).and(contains(&*ids[2]).not());
     for arguments in [
         &["list"][..],
@@ -335,7 +336,7 @@ fn a_database_that_was_cut_is_told_and_nothing_is_added_to_it() {
         .assert()
         .code(MISMATCH)
         .stdout(contains("verdict:").not())
-        .stderr(contains("is gone or empty, but"));
+        .stderr(contains("is missing or empty, but"));
     std::fs::write(&database, &whole).unwrap();
     records(state, &["verify"]).assert().success();
 }
@@ -501,7 +502,7 @@ fn a_folder_that_cannot_be_written_is_told_before_anything_is_analysed() {
         .code(RECORDS)
         .stdout(contains("verdict:").not())
         .stderr(contains(
-            "/proc/smearscope cannot be made; check that the disk",
+            "/proc/smearscope cannot be created; check that the disk",
         ));
     records(state, &["list"])
         .assert()

@@ -1,49 +1,33 @@
-//! Reading records a page at a time.
+//! Recorded slides with their summaries.
 
 use rusqlite::named_params;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
-use crate::records::Archive;
-use crate::records::Filter;
-use crate::records::RecordsError;
+use crate::records::archive::Archive;
+use crate::records::chain::{self, Kind};
 use crate::records::entry::{FieldEntry, SlideEntry, SlideSummaryEntry};
+use crate::records::error::RecordsError;
+use crate::records::filter::{Filter, Page};
 
-/// A part of a list; without anything, all of it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Page {
-    /// `seq` of the last that is had already.
-    pub(crate) cursor: Option<i64>,
-    /// So many at most.
-    pub(crate) most: Option<u32>,
-}
-
-impl Page {
-    /// As SQLite has it.
-    pub(super) fn limit(&self) -> i64 {
-        self.most.map_or(-1, i64::from)
-    }
-}
-
-/// A slide with what it has come to.
+/// A recorded slide with its summary.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(crate) struct SlideRecord {
-    /// Its place in the chain, from 1.
+    /// Its number in the hash chain, from 1.
     pub(crate) seq: i64,
-    /// Its hash, by which the next row follows from it.
+    /// Its hash in the chain.
     hash: String,
     #[serde(flatten)]
     slide: SlideEntry,
-    /// When its last field was photographed.
+    /// When its last field was captured.
     last_captured_at: String,
-    /// What it came to with that.
+    /// Summary of the slide including that field.
     standing: SlideSummaryEntry,
-    /// Whether that is of a demonstration model, whose verdicts mean nothing.
+    /// Whether the model is a demonstration model, whose verdicts have no diagnostic meaning.
     demo: bool,
 }
 
-/// A slide has a field from the beginning: they are committed together.
+/// The inner join loses no slide, because each is committed together with its first field.
 const SLIDES: &str = "
     SELECT slides.seq, slides.hash, slides.body, last.seq AS last_seq, last.body AS last_body
     FROM slides JOIN fields AS last
@@ -57,7 +41,7 @@ const SLIDES: &str = "
     ORDER BY slides.seq DESC LIMIT :limit";
 
 impl Archive {
-    /// The slides that `filter` means, by when they began and what they came to, newest first.
+    /// Slides that `filter` selects by start time and summary verdict, newest first.
     ///
     /// # Errors
     /// As [`Archive::fields`].
@@ -76,7 +60,7 @@ impl Archive {
                 ":field": filter.field.map(|id| id.to_string()),
                 ":verdict": filter.verdict,
                 ":before": page.cursor,
-                ":limit": page.limit(),
+                ":limit": page.sql_limit(),
             })
             .map_err(&failed)?;
         let mut slides = Vec::new();
@@ -91,11 +75,11 @@ impl Archive {
                 ))
             };
             let (seq, hash, body, last_seq, last_body) = columns().map_err(&failed)?;
-            let last: FieldEntry = entry(last_seq, &last_body, "field")?;
+            let last: FieldEntry = chain::parse(Kind::Field, last_seq, &last_body)?;
             slides.push(SlideRecord {
                 seq,
                 hash,
-                slide: entry(seq, &body, "slide")?,
+                slide: chain::parse(Kind::Slide, seq, &body)?,
                 last_captured_at: last.captured_at,
                 standing: last.standing,
                 demo: last.model.demo,
@@ -105,26 +89,15 @@ impl Archive {
     }
 }
 
-/// What a row says.
-pub(super) fn entry<T: DeserializeOwned>(
-    seq: i64,
-    body: &str,
-    kind: &str,
-) -> Result<T, RecordsError> {
-    serde_json::from_str(body).map_err(|error| RecordsError::Mismatch {
-        problem: format!("row {seq} is no {kind}: {error}"),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use smearscope_artifacts::Verdict;
 
     use super::*;
-    use crate::records::tests::{Records, day};
+    use crate::records::testing::{Records, day};
 
     #[test]
-    fn slides_come_newest_first_a_page_at_a_time() {
+    fn slides_are_paged_newest_first() {
         let (mut records, _) = Records::of_days(1);
         for number in 2..=5 {
             records.next_slide(number);
@@ -138,12 +111,18 @@ mod tests {
             (numbers, slides.last().map(|slide| slide.seq))
         };
         let all = Filter::default();
-        let most = Some(2);
-        let (first, cursor) = numbers(Page { cursor: None, most }, &all);
+        let limit = Some(2);
+        let (first, cursor) = numbers(
+            Page {
+                cursor: None,
+                limit,
+            },
+            &all,
+        );
         assert_eq!(first, [5, 4]);
-        let (second, cursor) = numbers(Page { cursor, most }, &all);
+        let (second, cursor) = numbers(Page { cursor, limit }, &all);
         assert_eq!(second, [3, 2]);
-        assert_eq!(numbers(Page { cursor, most }, &all).0, [1]);
+        assert_eq!(numbers(Page { cursor, limit }, &all).0, [1]);
         let newest = &archive.slides_on(&Page::default(), &all).unwrap()[0];
         assert_eq!(newest.last_captured_at, day(6));
         assert_eq!((newest.standing.fields, newest.demo), (6, true));
@@ -168,13 +147,13 @@ mod tests {
     }
 
     #[test]
-    fn fields_come_oldest_first_a_page_at_a_time() {
+    fn fields_are_paged_oldest_first() {
         let (records, ids) = Records::of_days(5);
         let archive = records.archive();
         let page = |cursor| {
             let page = Page {
                 cursor,
-                most: Some(2),
+                limit: Some(2),
             };
             let mut fields = Vec::new();
             archive

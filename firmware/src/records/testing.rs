@@ -1,45 +1,39 @@
-//! What the tests of records share: a store with fields in it.
+//! Test support: a store with recorded fields.
 
-use smearscope_artifacts::Verdict;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use image::RgbImage;
 use rusqlite::Connection;
+use smearscope_artifacts::Verdict;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::records::Archive;
-use crate::records::ElapsedEntry;
-use crate::records::EngineEntry;
-use crate::records::FieldEntry;
-use crate::records::FieldImages;
-use crate::records::Filter;
-use crate::records::Images;
-use crate::records::ModelEntry;
-use crate::records::Record;
-use crate::records::RecordsError;
-use crate::records::SlideEntry;
-use crate::records::SlideSummaryEntry;
-use crate::records::Store;
-use crate::records::database;
-use crate::records::files::{Disk, Files};
+use crate::records::archive::{Archive, Record};
+use crate::records::entry::{
+    ElapsedEntry, EngineEntry, FieldEntry, ModelEntry, SlideEntry, SlideSummaryEntry,
+};
+use crate::records::error::RecordsError;
+use crate::records::files::{Files, RealFiles};
+use crate::records::filter::Filter;
+use crate::records::layout::database;
+use crate::records::store::{FieldImages, Images, Store};
 
-/// A state folder of its own.
+/// A store in a temporary state folder.
 pub(super) struct Records {
     pub(super) store: Store,
-    pub(super) folder: TempDir,
+    folder: TempDir,
     slide: SlideEntry,
 }
 
 impl Records {
     pub(super) fn new() -> Self {
-        Self::on(Disk)
+        Self::with_files(RealFiles)
     }
 
-    pub(super) fn on(files: impl Files + 'static) -> Self {
+    pub(super) fn with_files(files: impl Files + 'static) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open_on(folder.path().into(), Box::new(files)).unwrap();
+        let store = Store::open_with(folder.path().into(), Box::new(files)).unwrap();
         Self {
             store,
             folder,
@@ -51,14 +45,14 @@ impl Records {
         }
     }
 
-    /// A slide with fields of the first days of 2026.
+    /// A slide with one field for each of the first days of 2026.
     pub(super) fn of_days(days: u8) -> (Self, Vec<Uuid>) {
         let mut records = Self::new();
         let ids = (1..=days).map(|day| records.put(day).unwrap()).collect();
         (records, ids)
     }
 
-    /// Records a field of a day in January 2026.
+    /// Records a field captured on a day in January 2026.
     pub(super) fn put(&mut self, day: u8) -> Result<Uuid, RecordsError> {
         let (id, slide) = (Uuid::now_v7(), self.slide.id);
         let images = self.write_images(id)?;
@@ -68,29 +62,34 @@ impl Records {
         Ok(id)
     }
 
-    /// Begins another slide on a day in January 2026.
-    pub(super) fn next_slide(&mut self, on: u8) {
+    /// Starts a new slide on a day in January 2026.
+    pub(super) fn next_slide(&mut self, on_day: u8) {
         self.slide = SlideEntry {
             id: Uuid::now_v7(),
             number: self.slide.number + 1,
-            started_at: day(on),
+            started_at: day(on_day),
         };
     }
 
-    /// Writes the images of a field that the caller then gave up.
-    pub(super) fn put_unwanted(&mut self) {
+    /// Writes the images of a field and discards them.
+    pub(super) fn put_and_discard(&mut self) {
         let images = self.write_images(Uuid::now_v7()).unwrap();
         self.store.discard(&images);
     }
 
     fn write_images(&mut self, id: Uuid) -> Result<Images, RecordsError> {
         let image = RgbImage::from_pixel(3, 2, image::Rgb([7, 1, 2]));
-        let pictures = FieldImages {
+        let images = FieldImages {
             encoded: None,
             image: &image,
             overlay: Some(&image),
         };
-        self.store.write_images(self.slide.id, id, &pictures)
+        self.store.write_images(self.slide.id, id, &images)
+    }
+
+    /// Closes the store.
+    pub(super) fn close(self) -> TempDir {
+        self.folder
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -111,7 +110,7 @@ impl Records {
         records
     }
 
-    /// The files of a field's images, as far as they are there.
+    /// The existing image files of a field.
     pub(super) fn images(&self, id: Uuid) -> Vec<PathBuf> {
         let filter = Filter {
             field: Some(id),
@@ -125,7 +124,7 @@ impl Records {
             .collect()
     }
 
-    /// Does to the database what nobody should.
+    /// Changes the database, bypassing its triggers.
     pub(super) fn tamper(&self, sql: &str) {
         let connection = Connection::open(database(self.path())).unwrap();
         let triggers: Vec<(String, String)> = connection
@@ -141,17 +140,19 @@ impl Records {
                 .unwrap();
         }
         connection.execute_batch(sql).unwrap();
-        // Nobody is to see that they were gone.
+        // The verification must not detect the bypass itself.
         for (_, trigger) in &triggers {
             connection.execute_batch(trigger).unwrap();
         }
     }
 
+    /// The problem that the verification finds.
     pub(super) fn problem(&self) -> String {
         self.archive().verify(None).unwrap_err().to_string()
     }
 }
 
+/// Noon of a day in January 2026.
 pub(super) fn day(day: u8) -> String {
     format!("2026-01-{day:02}T12:00:00.000Z")
 }
