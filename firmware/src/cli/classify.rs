@@ -45,7 +45,7 @@ pub(crate) struct ClassifyArgs {
     /// Save each image with the evidence for ALL (vermilion) and against it (blue) in this folder, as NAME-evidence.png.
     #[arg(long, value_name = "DIR")]
     overlays: Option<PathBuf>,
-    /// Let the appliance at this address classify the images, with its own model. The environment variable SMEARSCOPE_TOKEN holds the token.
+    /// Let the appliance at this address classify the images, with its own model. The environment variable `SMEARSCOPE_TOKEN` holds the token.
     #[arg(long, value_name = "URL", conflicts_with_all = ["overlays", "model", "engine"])]
     url: Option<String>,
     /// Certificate of that appliance in PEM, such as its tls.pem [default: the certificates that the system trusts].

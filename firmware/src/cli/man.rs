@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use anyhow::Result;
 use clap::{Args, Command};
 use clap_mangen::Man;
+use clap_mangen::roff::{Roff, roman};
 
 use crate::cli::exit::Exit;
 
@@ -23,7 +24,7 @@ pub(crate) fn print(mut command: Command) -> Result<Exit> {
     man.render_synopsis_section(&mut page)?;
     man.render_description_section(&mut page)?;
     man.render_options_section(&mut page)?;
-    man.render_extra_section(&mut page)?;
+    render_notes(&command, &mut page)?;
     for subcommand in commands(&command) {
         render_command(subcommand, &mut page)?;
     }
@@ -38,6 +39,22 @@ fn commands(command: &Command) -> impl Iterator<Item = &Command> {
         .filter(|subcommand| subcommand.get_name() != "help")
 }
 
+/// Renders the text after a command's help, if it has one.
+fn render_notes(command: &Command, page: &mut Vec<u8>) -> io::Result<()> {
+    let text = command.get_after_long_help().or(command.get_after_help());
+    let Some(text) = text else { return Ok(()) };
+    let mut roff = Roff::new();
+    roff.control("SH", ["NOTES"]);
+    for line in text.to_string().lines() {
+        if line.is_empty() {
+            roff.control("PP", []);
+        } else {
+            roff.text([roman(line)]);
+        }
+    }
+    roff.to_writer(page)
+}
+
 /// Renders a command and, after it, its own commands.
 fn render_command(command: &Command, page: &mut Vec<u8>) -> io::Result<()> {
     let name = command.get_bin_name().unwrap_or(command.get_name());
@@ -47,8 +64,8 @@ fn render_command(command: &Command, page: &mut Vec<u8>) -> io::Result<()> {
     man.render_description_section(&mut sections)?;
     man.render_synopsis_section(&mut sections)?;
     man.render_options_section(&mut sections)?;
-    man.render_extra_section(&mut sections)?;
-    // What are sections of a page are subsections here.
+    render_notes(command, &mut sections)?;
+    // The sections of the command's page become subsections.
     for line in String::from_utf8_lossy(&sections).lines() {
         match line.strip_prefix(".SH ") {
             Some("DESCRIPTION") => {}

@@ -1,7 +1,7 @@
 //! `smearscope records`: lists, shows, verifies and exports records.
 
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
@@ -128,18 +128,19 @@ fn hash(text: &str) -> Result<String, &'static str> {
 
 impl RecordsArgs {
     pub(crate) fn run(self) -> Result<Exit, Failure> {
-        let storage = storage(self.config, self.state).map_err(Failure::configuration)?;
+        let storage =
+            storage(self.config.as_deref(), self.state).map_err(Failure::configuration)?;
         Ok(self.command.run(&storage)?)
     }
 }
 
 /// Where the records are: in the folder `state`, whatever the configuration of this machine is, or in that of the
 /// configuration.
-fn storage(config: Option<PathBuf>, state: Option<PathBuf>) -> Result<StorageConfig> {
+fn storage(config: Option<&Path>, state: Option<PathBuf>) -> Result<StorageConfig> {
     let mut raw = if state.is_some() && config.is_none() {
         Raw::default()
     } else {
-        Raw::read(config.as_deref())?
+        Raw::read(config)?
     };
     if let Some(folder) = state {
         raw.storage.state = folder;
