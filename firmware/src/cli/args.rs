@@ -39,7 +39,7 @@ pub(crate) struct BoardArgs {
     /// Board with camera, button, LEDs and display.
     #[arg(long)]
     board: Option<BoardKind>,
-    /// Folder of images that the simulated camera plays.
+    /// Folder of images that the simulated camera plays [default: sim.fields of the configuration].
     #[arg(long, value_name = "DIR")]
     fields: Option<PathBuf>,
     /// How the simulated bench shows display, LEDs and button.

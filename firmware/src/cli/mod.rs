@@ -5,6 +5,7 @@ mod board;
 mod classify;
 mod completions;
 mod config;
+mod demo_fields;
 mod exit;
 pub(crate) mod import_hias;
 mod judge;
@@ -42,7 +43,7 @@ use crate::system::sanitize::printable_lines;
 const FIRST_STEPS: &str = "\
 First steps:
   smearscope selftest --board sim            Check model and engine; the board is simulated
-  smearscope run --board sim --fields DIR    Run the appliance in this terminal on images in DIR
+  smearscope run --board sim                 Run the appliance on demo fields, in this terminal
   smearscope classify DIR                    Classify the images in DIR
   smearscope config show                     Print every setting with its meaning
   sudo systemctl enable --now smearscope     Run as a service, once the Debian package is installed";

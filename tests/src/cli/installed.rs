@@ -40,6 +40,19 @@ fn it_classifies_with_the_built_in_model() {
 }
 
 #[test]
+fn it_tests_itself_on_the_simulated_board() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(mut selftest) = alone(folder.path()) else {
+        return;
+    };
+    selftest
+        .args(["selftest", "--board", "sim"])
+        .assert()
+        .success()
+        .stdout(predicate::str::contains("demo fields of the program"));
+}
+
+#[test]
 fn a_configured_key_refuses_the_built_in_model() {
     let folder = tempfile::tempdir().unwrap();
     let Some(mut verify) = alone(folder.path()) else {
