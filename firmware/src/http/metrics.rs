@@ -16,8 +16,8 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-use crate::analysis::finding::StageTimes;
 use crate::analysis::pool::Pool;
+use crate::analysis::stage_times::StageTimes;
 use crate::appliance::handle::{ApplianceEvent, ApplianceHandle, Status};
 use crate::appliance::state;
 use crate::config::Config;
@@ -281,7 +281,11 @@ mod tests {
             status: handle.status().borrow().clone(),
             queue: 3,
             celsius,
-            disk: Some(Room { free: 5, total: 7 }),
+            disk: Some(Room {
+                free: 5,
+                used: 2,
+                total: 7,
+            }),
             undelivered: None,
         };
         let text = metrics.encode(gauges(Some(41.5))).unwrap();
