@@ -14,6 +14,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval_at};
 use crate::analysis::finding::Finding;
 use crate::analysis::finding::SaveOutcome;
 use crate::appliance::handle::{ApplianceEvent, ApplianceHandle, Report};
+use crate::appliance::self_test::SelfTest;
 use crate::appliance::state::State;
 use crate::config::Config;
 use crate::config::mqtt::Hias;
@@ -21,7 +22,7 @@ use crate::mqtt::command::Order;
 use crate::mqtt::link::{Incoming, Link, LinkError, Message, Session};
 use crate::mqtt::payload;
 use crate::mqtt::rate::Rate;
-use crate::mqtt::selftest::{self, Condition};
+use crate::mqtt::selftest;
 use crate::mqtt::session::Conversation;
 use crate::system::host_metrics::{HostMetrics, Probe};
 
@@ -45,7 +46,7 @@ pub(crate) struct Agent {
     probe: Probe,
     life: Interval,
     rate: Rate,
-    selftest: Option<JoinHandle<Condition>>,
+    selftest: Option<JoinHandle<SelfTest>>,
     /// The press that was told of last.
     told: Option<Instant>,
     /// `Processing` was published, and what came of it was not.
@@ -220,14 +221,11 @@ impl Agent {
 }
 
 /// Waits for a self-test, for ever if there is none.
-async fn tested(selftest: &mut Option<JoinHandle<Condition>>) -> Condition {
+async fn tested(selftest: &mut Option<JoinHandle<SelfTest>>) -> SelfTest {
     let Some(test) = selftest else {
         return std::future::pending().await;
     };
-    let condition = test.await.unwrap_or_else(|error| Condition {
-        passed: false,
-        lines: vec![format!("the self-test crashed: {error}")],
-    });
+    let condition = test.await.unwrap_or_else(|error| selftest::crashed(&error));
     *selftest = None;
     condition
 }
@@ -281,12 +279,12 @@ impl Conversation for Agent {
                     }
                 }
                 _ = self.life.tick() => {
-                    let host_metrics = self.probe.look();
+                    let host_metrics = self.probe.measure();
                     link.publish(self.life(&host_metrics)).await?;
                 }
                 condition = tested(&mut self.selftest) => {
-                    let state = if condition.passed { "Passed" } else { "Failed" };
-                    let message = self.state("Self-test", state, &condition.lines.join("; "));
+                    let state = if condition.passed() { "Passed" } else { "Failed" };
+                    let message = self.state("Self-test", state, &condition.lines().join("; "));
                     link.publish(message).await?;
                 }
             }

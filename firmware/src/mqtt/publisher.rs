@@ -11,6 +11,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::analysis::finding::SaveOutcome;
 use crate::appliance::handle::{ApplianceEvent, ApplianceHandle};
+use crate::appliance::self_test::SelfTest;
 use crate::config::Config;
 use crate::config::mqtt::Mqtt;
 use crate::mqtt::command::{Answer, Command, Memory, Order};
@@ -20,7 +21,7 @@ use crate::mqtt::link::{Delivery as Receipt, Incoming, Link, LinkError, Message,
 use crate::mqtt::outbox::{Outbox, OutboxWorker};
 use crate::mqtt::payload;
 use crate::mqtt::rate::Rate;
-use crate::mqtt::selftest::{self, Condition};
+use crate::mqtt::selftest;
 use crate::mqtt::session::Conversation;
 use crate::system::host_metrics::Probe;
 
@@ -45,7 +46,7 @@ pub(crate) struct Publisher {
     has_delivered: bool,
     rate: Rate,
     memory: Memory,
-    selftest: Option<(String, JoinHandle<Condition>)>,
+    selftest: Option<(String, JoinHandle<SelfTest>)>,
     /// What was last published of the last field and its slide, for a broker that forgot it.
     last: Option<[Message; 2]>,
 }
@@ -55,7 +56,7 @@ pub(crate) struct Publisher {
 struct Tested<'a> {
     id: &'a str,
     #[serde(flatten)]
-    condition: &'a Condition,
+    condition: crate::report::self_test::SelfTest,
 }
 
 impl Publisher {
@@ -120,7 +121,7 @@ impl Publisher {
             }
             _ => None,
         };
-        let health = payload::health(&self.probe.look(), undelivered);
+        let health = payload::health(&self.probe.measure(), undelivered);
         link.publish(Message::retained(self.topic("health"), health))
             .await
     }
@@ -235,14 +236,11 @@ impl Publisher {
 }
 
 /// Waits for a self-test, for ever if there is none.
-async fn tested(selftest: &mut Option<(String, JoinHandle<Condition>)>) -> (String, Condition) {
+async fn tested(selftest: &mut Option<(String, JoinHandle<SelfTest>)>) -> (String, SelfTest) {
     let Some((id, test)) = selftest else {
         return std::future::pending().await;
     };
-    let condition = test.await.unwrap_or_else(|error| Condition {
-        passed: false,
-        lines: vec![format!("the self-test crashed: {error}")],
-    });
+    let condition = test.await.unwrap_or_else(|error| selftest::crashed(&error));
     let id = id.clone();
     *selftest = None;
     (id, condition)
@@ -316,7 +314,7 @@ impl Conversation for Publisher {
                     self.deliver(link).await?;
                 }
                 (id, condition) = tested(&mut self.selftest) => {
-                    let tested = Tested { id: &id, condition: &condition };
+                    let tested = Tested { id: &id, condition: (&condition).into() };
                     let message = Message::passing(self.topic("selftest"), payload::json(&tested));
                     link.publish(message.delivered(Receipt::AtLeastOnce)).await?;
                 }

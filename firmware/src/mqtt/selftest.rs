@@ -1,68 +1,47 @@
-//! A self-test that somebody asks for while the appliance is at work.
+//! A self-test on request, while the appliance runs.
 
 use std::sync::Arc;
 
-use serde::Serialize;
 use tokio::task::JoinHandle;
 
-use crate::appliance::checks;
+use crate::appliance::checks::{self, Check};
 use crate::appliance::handle::{ApplianceHandle, Status};
-use crate::appliance::state::{SelfTest, State};
+use crate::appliance::self_test::SelfTest;
+use crate::appliance::state::State;
 use crate::config::Config;
 
-/// What is known of the appliance now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Condition {
-    /// Whether all is as it must be.
-    pub(crate) passed: bool,
-    /// A line each; what is wrong comes first.
-    pub(crate) lines: Vec<String>,
-}
-
-/// Checks storage and clock anew, on a thread of its own, and joins what the appliance found out of model,
-/// engine and board: those are at work and cannot be checked beside it.
-pub(crate) fn begin(config: &Arc<Config>, handle: &ApplianceHandle) -> JoinHandle<Condition> {
+/// Starts a self-test on a thread for blocking work.
+pub(crate) fn begin(config: &Arc<Config>, handle: &ApplianceHandle) -> JoinHandle<SelfTest> {
     let config = Arc::clone(config);
     let status = handle.status();
     tokio::task::spawn_blocking(move || {
         let checks = checks::surroundings(&config);
         let status = status.borrow().clone();
-        condition(
-            &status,
-            checks
-                .iter()
-                .map(|check| (check.passed, check.detail.as_str())),
-        )
+        combine(&status, checks)
     })
 }
 
-fn condition<'a>(status: &Status, checks: impl Iterator<Item = (bool, &'a str)>) -> Condition {
-    let (mut wrong, mut right) = (Vec::new(), Vec::new());
+/// The result if the self-test crashed.
+pub(crate) fn crashed(error: &impl std::fmt::Display) -> SelfTest {
+    let detail = format!("the self-test crashed: {error}");
+    SelfTest {
+        checks: vec![Check::failed("self-test", detail)],
+    }
+}
+
+/// Combines fresh checks of storage and clock with the current fault and the self-test at the start: model,
+/// engine and board are in use and cannot be checked now.
+fn combine(status: &Status, fresh: Vec<Check>) -> SelfTest {
+    let mut checks = Vec::new();
     if let State::Fault(fault) = &*status.state {
-        wrong.push(fault.message.clone());
+        checks.push(Check::failed("fault", fault.message.clone()));
     }
-    for (passed, detail) in checks {
-        if passed {
-            right.push(detail.to_owned());
-        } else {
-            wrong.push(detail.to_owned());
-        }
-    }
+    checks.extend(fresh.into_iter().map(Check::detailed));
     match &status.self_test {
-        Some(SelfTest {
-            passed: true,
-            lines,
-        }) => right.extend(lines.iter().cloned()),
-        Some(SelfTest {
-            passed: false,
-            lines,
-        }) => wrong.extend(lines.iter().cloned()),
-        None => wrong.push("the model is still being checked".into()),
+        Some(at_start) => checks.extend(at_start.checks.iter().cloned()),
+        None => checks.push(Check::failed("model", "the model is still being checked")),
     }
-    Condition {
-        passed: wrong.is_empty(),
-        lines: wrong.into_iter().chain(right).collect(),
-    }
+    SelfTest { checks }
 }
 
 #[cfg(test)]
@@ -72,32 +51,31 @@ mod tests {
     use crate::appliance::state::Fault;
 
     #[test]
-    fn what_is_wrong_comes_first() {
+    fn failures_come_first() {
         let status = connect().0.status().borrow().clone();
-        let found = |state, passed| Status {
+        let with = |state, model: Check| Status {
             state: Arc::new(state),
             self_test: Some(SelfTest {
-                passed,
-                lines: vec!["model right".into()],
+                checks: vec![model],
             }),
             ..status.clone()
         };
-        let right = condition(
-            &found(State::Ready, true),
-            [(true, "clock set")].into_iter(),
-        );
-        assert!(right.passed);
-        assert_eq!(right.lines, ["clock set", "model right"]);
-        let checks = [(true, "clock set"), (false, "disk full")];
-        let wrong = condition(&found(State::Ready, true), checks.into_iter());
-        assert!(!wrong.passed);
-        assert_eq!(wrong.lines, ["disk full", "clock set", "model right"]);
+        let verified = || Check::passed("model", "model verified").detailed();
+        let clock = || Check::passed("clock", "clock set");
+        let passed = combine(&with(State::Ready, verified()), vec![clock()]);
+        assert!(passed.passed());
+        assert_eq!(passed.lines(), ["clock set", "model verified"]);
+        let checks = vec![clock(), Check::failed("storage", "disk full")];
+        let failed = combine(&with(State::Ready, verified()), checks);
+        assert!(!failed.passed());
+        assert_eq!(failed.lines(), ["disk full", "clock set", "model verified"]);
         let fault = Fault {
             message: "no camera".into(),
             is_final: false,
         };
-        let wrong = condition(&found(State::Fault(fault), false), [].into_iter());
-        assert_eq!(wrong.lines, ["no camera", "model right"]);
-        assert!(!condition(&status, [].into_iter()).passed);
+        let rollback = Check::failed("model", "smear-demo 0.3.0 failed");
+        let failed = combine(&with(State::Fault(fault), rollback), Vec::new());
+        assert_eq!(failed.lines(), ["no camera", "smear-demo 0.3.0 failed"]);
+        assert!(!combine(&status, Vec::new()).passed());
     }
 }

@@ -262,7 +262,7 @@ async fn without_records_a_verdict_is_told_of_as_it_happens() {
         .await;
     playing
         .link
-        .tell(ApplianceEvent::Analysed(Arc::new(report())));
+        .send(ApplianceEvent::Analysed(Arc::new(report())));
     stage
         .wait_until(|stage| !stage.on("smearscope/box/slide").is_empty())
         .await;

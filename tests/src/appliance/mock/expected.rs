@@ -32,7 +32,7 @@ pub(crate) fn expected(label: &str) -> (Finding, Identity) {
     slide.add(&field);
     let finding = Finding {
         field,
-        slide: slide.standing(manifest.slide, &manifest.decision),
+        slide: slide.summary(manifest.slide, &manifest.decision),
         saved: SaveOutcome::Unwanted,
     };
     (finding, identity)
