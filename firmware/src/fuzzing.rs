@@ -1,4 +1,4 @@
-//! Entry points to private parsers, for `scripts/fuzz`.
+//! Entry points to private functions, for `scripts/fuzz`.
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -7,12 +7,12 @@ use tokio::runtime::Builder;
 
 use crate::cli::import_hias;
 use crate::http::upload::{self, Kind};
-use crate::mqtt::command::{Command, Order};
+use crate::mqtt::command::{Action, Command};
 
-/// Parses an MQTT payload as a smearscope command and as a HIAS command.
+/// Parses a payload as a command of `[mqtt]` and of `[hias]`.
 pub fn command(payload: &[u8]) {
     let _ = Command::parse(payload);
-    let _ = Order::of_hias(payload);
+    let _ = Action::parse_hias(payload);
 }
 
 /// Merges HIAS credentials into a configuration and checks that a second merge changes nothing.

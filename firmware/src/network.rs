@@ -1,7 +1,6 @@
-//! What tells of the appliance over a network: a thread of its own with an event loop of its own, so that
-//! nothing there can delay or change a verdict.
+//! The network thread: runs the HTTP server and the MQTT clients on one event loop, so that none of them can delay or
+//! change a verdict.
 
-use std::pin::Pin;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -16,102 +15,96 @@ use crate::http;
 use crate::mqtt;
 use crate::system::shutdown::{Shutdown, ShutdownTrigger};
 
-/// From the word that it ends to its end. Who has not said goodbye by then does not.
-const GOODBYE: Duration = Duration::from_secs(2);
-/// Threads for what blocks, such as files.
-const BLOCKING: usize = 4;
+/// How long a shutdown waits for the server and the clients.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(2);
+/// Threads for blocking work, such as reading files.
+const BLOCKING_THREADS: usize = 4;
 
-/// A server or a client, until it is told to end.
-pub(crate) type Part = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// The network's thread, if there is anything to do for it.
+/// The network thread, if the configuration needs one.
 pub(crate) struct Network {
-    running: Option<Running>,
+    thread: Option<NetworkThread>,
     notice: Notice,
 }
 
-struct Running {
-    /// Dropping it tells all parts to end.
-    end: ShutdownTrigger,
+struct NetworkThread {
+    /// Dropping it starts the shutdown.
+    trigger: ShutdownTrigger,
     ended: mpsc::Receiver<()>,
 }
 
-/// Starts the servers and clients that `config` asks for. What they need and do not get, such as a port that
-/// is taken, they wait for on their own.
+/// Starts the server and the clients that `config` asks for. Each of them waits by itself for what it needs, such as
+/// a port that is in use.
 ///
 /// # Errors
-/// If the system has no room for a thread.
+/// If the system cannot start another thread.
 pub(crate) fn start(config: &Config, handle: &ApplianceHandle) -> Result<Network> {
-    let (end, shutdown) = Shutdown::channel();
-    let mut parts: Vec<Part> = Vec::new();
     let mut notice = Notice::default();
-    if let Some(settings) = &config.http {
+    let server = config.http.as_ref().and_then(|settings| {
         let (settings, config) = (settings.clone(), config.clone());
-        match http::Server::new(settings, config, handle.clone(), &mut notice) {
-            Ok(server) => parts.push(Box::pin(server.serve(shutdown.clone()))),
-            Err(error) => log::error!("there is no HTTP API: {error:#}"),
-        }
-    }
-    let needs_runtime = !parts.is_empty() || config.mqtt.is_some() || config.hias.is_some();
-    if !needs_runtime {
+        http::Server::new(settings, config, handle.clone(), &mut notice)
+            .inspect_err(|error| log::error!("the HTTP API is not available: {error:#}"))
+            .ok()
+    });
+    if server.is_none() && config.mqtt.is_none() && config.hias.is_none() {
         return Ok(Network {
-            running: None,
+            thread: None,
             notice,
         });
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .max_blocking_threads(BLOCKING)
+        .max_blocking_threads(BLOCKING_THREADS)
         .thread_name("network")
         .build()
         .context("the network's event loop cannot be started")?;
-    // Their clocks are the runtime's.
-    let clients = {
+    let (trigger, shutdown) = Shutdown::channel();
+    let mut tasks = JoinSet::new();
+    {
         let _entered = runtime.enter();
-        mqtt::clients(config, handle, &shutdown)
-            .context("the outbox's thread cannot be started; free some memory")?
-    };
-    parts.extend(clients);
+        if let Some(server) = server {
+            tasks.spawn(server.serve(shutdown.clone()));
+        }
+        mqtt::spawn_clients(config, handle, &shutdown, &mut tasks)?;
+    }
     let (has_ended, ended) = mpsc::channel();
     thread::Builder::new()
         .name("network".into())
         .spawn(move || {
-            runtime.block_on(run(parts));
+            runtime.block_on(join(tasks));
             runtime.shutdown_background();
-            // Nobody waits where the program ends of itself.
+            // Fails only if `end` no longer waits.
             let _ = has_ended.send(());
         })
         .context("the network's thread cannot be started; free some memory")?;
     Ok(Network {
-        running: Some(Running { end, ended }),
+        thread: Some(NetworkThread { trigger, ended }),
         notice,
     })
 }
 
 impl Network {
-    /// What the operator must know of it, once.
+    /// Takes what the screen must show the operator once, such as a new token.
     pub(crate) fn notice(&mut self) -> Notice {
         std::mem::take(&mut self.notice)
     }
 
-    /// Tells everything to end and waits for it, but not for long.
+    /// Shuts down the server and the clients, and waits for them up to [`SHUTDOWN_LIMIT`].
     pub(crate) fn end(self) {
-        let Some(Running { end, ended }) = self.running else {
+        let Some(NetworkThread { trigger, ended }) = self.thread else {
             return;
         };
-        drop(end);
-        if ended.recv_timeout(GOODBYE).is_err() {
-            log::warn!("the network did not end in time");
+        drop(trigger);
+        if ended.recv_timeout(SHUTDOWN_LIMIT).is_err() {
+            log::warn!("the network did not shut down in time");
         }
     }
 }
 
-/// Runs all parts to their end. One that panics does not take the others with it.
-async fn run(parts: Vec<Part>) {
-    let mut running: JoinSet<()> = parts.into_iter().collect();
-    while let Some(result) = running.join_next().await {
+/// Waits for all tasks. A panic in one does not end the others.
+async fn join(mut tasks: JoinSet<()>) {
+    while let Some(result) = tasks.join_next().await {
         if let Err(error) = result {
-            log::error!("a part of the network crashed: {error}");
+            log::error!("a task of the network crashed: {error}");
         }
     }
 }
@@ -121,16 +114,17 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_part_that_crashes_leaves_the_others() {
-        let (end, mut shutdown) = Shutdown::channel();
+    async fn a_task_that_panics_does_not_end_the_others() {
+        let (trigger, mut shutdown) = Shutdown::channel();
         let (sender, done) = mpsc::channel();
-        let crashing: Part = Box::pin(async { panic!("as the test wants") });
-        let lasting: Part = Box::pin(async move {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async { panic!("as the test wants") });
+        tasks.spawn(async move {
             shutdown.wait().await;
             sender.send(()).unwrap();
         });
-        drop(end);
-        run(vec![crashing, lasting]).await;
+        drop(trigger);
+        join(tasks).await;
         done.try_recv().unwrap();
     }
 }

@@ -59,7 +59,7 @@ def main(binary):
         subprocess.run([binary, "synth", "--out", fields, "--count", str(FIELDS)],
                        check=True, stdout=subprocess.DEVNULL)
         contenders = {
-            "smearscope": [binary, "bench", "--json", "--data", str(fields),
+            "smearscope": [binary, "benchmark", "--json", "--data", str(fields),
                            "--batch-size", str(BATCH), "--steps", str(STEPS)],
             "pytorch": [sys.executable, __file__, "--peer"],
         }

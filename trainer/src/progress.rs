@@ -1,8 +1,8 @@
-//! Progress bars; they stay away where there is no terminal.
+//! Progress bars, which are hidden without a terminal.
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// A bar with count, rate and time left.
+/// A bar with count and remaining time.
 pub(crate) fn bar(length: u64, unit: &str) -> ProgressBar {
     let template = format!("{{bar:30}} {{pos}}/{{len}} {unit} · {{eta}} left  {{msg}}");
     let bar = ProgressBar::new(length);

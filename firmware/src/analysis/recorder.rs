@@ -16,7 +16,7 @@ use crate::analysis::slide::{Slide, SlideSummary};
 use crate::analysis::stage_times::StageTimes;
 use crate::records::{
     ElapsedEntry, EngineEntry, FieldEntry, FieldImages, Images, LazyStore, ModelEntry, SlideEntry,
-    SlideSummaryEntry, Space, Store,
+    Space, Store,
 };
 use crate::system::time::utc;
 
@@ -252,14 +252,7 @@ impl Field {
             log_odds: analysis.log_odds,
             threshold: manifest.decision.threshold,
             quality: quality(&analysis.quality),
-            standing: SlideSummaryEntry {
-                verdict: summary.judgement.verdict(),
-                reason: summary.judgement.reason().map(|reason| reason.to_string()),
-                probability: summary.probability,
-                fields: summary.fields,
-                refused: summary.refused,
-                unsaved: summary.unsaved,
-            },
+            standing: summary.into(),
             model: ModelEntry {
                 name: manifest.name.clone(),
                 version: manifest.version.to_string(),

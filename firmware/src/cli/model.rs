@@ -9,7 +9,7 @@ use serde::Serialize;
 use smearscope_artifacts::{Manifest, Model, ModelFiles};
 
 use crate::models::ModelError;
-use crate::report::models::{State, listed};
+use crate::report::models::{ModelState, listed};
 
 use crate::models::Models;
 
@@ -106,9 +106,9 @@ impl ModelCommand {
             }
             Self::Rollback => {
                 let store = models.store().ok_or(ModelError::NoStore)?;
-                let slot = store.previous().map_err(ModelError::from)?;
+                let previous = store.previous().map_err(ModelError::from)?;
                 let previous = models
-                    .load(&models.folder_of(&slot)?)
+                    .load(&models.folder_of(&previous)?)
                     .map_err(ModelError::from)?;
                 store.swap().map_err(ModelError::from)?;
                 writeln!(
@@ -137,13 +137,10 @@ fn from_when(config: &Config) -> String {
 /// That a model passed, and where.
 fn proof(model: &Model) -> String {
     let (manifest, engine) = (model.manifest(), model.engine());
+    let samples = model.golden().len();
     let mut text = format!(
-        "{} {}: files right, {} golden samples right on {} {}",
-        manifest.name,
-        manifest.version,
-        model.golden().len(),
-        engine.engine,
-        engine.device
+        "{} {}: files verified, {samples} of {samples} golden samples passed on {} {}",
+        manifest.name, manifest.version, engine.engine, engine.device
     );
     for reason in &engine.fallbacks {
         text.extend(["\ninstead: ", reason]);
@@ -158,7 +155,7 @@ fn list(models: Models<'_>, json: bool, out: &mut impl Write) -> Result<()> {
         } else {
             let mark = if model.in_use { '*' } else { ' ' };
             let state = match &model.state {
-                State::Right {
+                ModelState::Usable {
                     name,
                     version,
                     demo,
@@ -169,7 +166,7 @@ fn list(models: Models<'_>, json: bool, out: &mut impl Write) -> Result<()> {
                     let demo = if *demo { ", demo" } else { "" };
                     format!("{name} {version}{signed}{demo}, {}", model.folder.display())
                 }
-                State::Wrong { problem } => format!("UNUSABLE: {problem}"),
+                ModelState::Unusable { problem } => format!("UNUSABLE: {problem}"),
             };
             writeln!(out, "{mark} {:8} {state}", model.role)?;
         }

@@ -39,7 +39,7 @@ pub(crate) fn run(config: &Config, reread: impl Fn() -> Result<Config>) -> Resul
 
     let loaded = config.clone();
     let load = move || {
-        let ready = Models::new(&loaded).boot()?;
+        let ready = Models::new(&loaded).load_or_roll_back()?;
         let analyst = Analyst::new(ready.model, loaded.limits);
         let rollback = ready.rollback.map(|line| Check::failed("model", line));
         let surroundings = checks::surroundings(&loaded);

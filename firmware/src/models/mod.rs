@@ -1,8 +1,15 @@
-//! Which model the appliance uses, and what it does when that one fails.
+//! Which model the appliance uses, and what it falls back to if that model fails.
 //!
-//! A model's folder may be named in the configuration; else the `store` says which is in use, and in
-//! a new store that is the one that comes with the program.
+//! - `roles`: the current and the previous model
+//! - `store`: the installed models, and the file that stores their roles
+//! - `shipped`: the model that comes with the program; a new store uses it
+//! - `error`: why there is no model to use
+//!
+//! A model's folder in the configuration overrides the store.
 
+mod error;
+mod roles;
+mod shipped;
 mod store;
 
 use std::path::{Path, PathBuf};
@@ -10,51 +17,18 @@ use std::path::{Path, PathBuf};
 use smearscope_artifacts::{ArtifactError, Manifest, Model, ModelFiles};
 use smearscope_hardware::with_causes;
 
-pub use store::{ModelStore, Roles, Slot, StoreError};
+pub use error::{ModelError, StoreError};
+pub use roles::{ModelId, Roles};
+pub use store::ModelStore;
 
 use crate::config::Config;
 
-/// The model that comes with the program: installed, or relative to the source tree.
-const INSTALLED_MODEL: &str = "/usr/share/smearscope/models/smear-demo";
-const SOURCE_TREE_MODEL: &str = "model-artifacts/smear-demo";
-
-/// Why there is no model to classify with.
-#[derive(Debug, thiserror::Error)]
-pub enum ModelError {
-    /// The model may not be used.
-    #[error(transparent)]
-    Artifact(#[from] ArtifactError),
-    /// The store cannot be used.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The model that comes with the program is not there.
-    #[error(
-        "no model is installed: neither {INSTALLED_MODEL} nor {SOURCE_TREE_MODEL} above the program or \
-         the working directory; name one with --model"
-    )]
-    NoneShipped,
-    /// Nothing is kept, so nothing can be installed.
-    #[error("no models can be installed, since storage.state is empty; name a folder there")]
-    NoStore,
-    /// The current model failed, and so did the one before it.
-    #[error("{current} failed: {problem}; {previous} failed too; install a model", current = .slots[0].label(), previous = .slots[1].label())]
-    Both {
-        /// The current one and the previous.
-        slots: Box<[Slot; 2]>,
-        /// What the current one failed for.
-        problem: String,
-        /// What the previous one failed for.
-        #[source]
-        source: Box<ModelError>,
-    },
-}
-
-/// A model that is ready, and why it is not the one that was in use.
+/// A loaded model, and whether it is the one that was to be used.
 #[derive(Debug)]
-pub struct Ready {
+pub struct LoadedModel {
     /// The model.
     pub model: Model,
-    /// In the operator's words, if the model in use failed and this is the one before it.
+    /// If the current model failed and this is the previous one: what happened, for the operator.
     pub rollback: Option<String>,
 }
 
@@ -65,17 +39,17 @@ pub struct Models<'a> {
 }
 
 impl<'a> Models<'a> {
-    /// Those of `config`.
+    /// The models that `config` allows.
     pub fn new(config: &'a Config) -> Self {
         Self { config }
     }
 
-    /// The model's folder that the configuration names, if it names one.
-    pub(crate) fn named(&self) -> Option<&Path> {
+    /// The folder that the configuration names, if any.
+    pub(crate) fn configured_folder(&self) -> Option<&Path> {
         self.config.model.as_deref()
     }
 
-    /// Where models are installed, if the appliance has a place for what it keeps.
+    /// The installed models; `None` without a state folder.
     pub fn store(self) -> Option<ModelStore> {
         let state = self.config.state()?;
         Some(ModelStore::new(state.join("models")))
@@ -89,7 +63,7 @@ impl<'a> Models<'a> {
         match (&self.config.model, self.store()) {
             (Some(folder), _) => Ok(folder.clone()),
             (None, Some(store)) => self.folder_of(&store.roles()?.current),
-            (None, None) => self.folder_of(&Slot::Shipped),
+            (None, None) => self.folder_of(&ModelId::Shipped),
         }
     }
 
@@ -97,14 +71,14 @@ impl<'a> Models<'a> {
     ///
     /// # Errors
     /// [`ModelError::NoneShipped`].
-    pub fn folder_of(self, slot: &Slot) -> Result<PathBuf, ModelError> {
-        match (slot, self.store()) {
-            (Slot::Installed(name), Some(store)) => Ok(store.folder_of(name)),
-            _ => shipped(),
+    pub fn folder_of(self, id: &ModelId) -> Result<PathBuf, ModelError> {
+        match (id, self.store()) {
+            (ModelId::Installed(name), Some(store)) => Ok(store.folder_of(name)),
+            _ => shipped::find().ok_or(ModelError::NoneShipped),
         }
     }
 
-    /// Reads the model in `folder`, and checks it and its signature.
+    /// Reads the model in `folder` and verifies its files and its signature.
     ///
     /// # Errors
     /// Those of [`ModelFiles::open_signed`].
@@ -112,7 +86,7 @@ impl<'a> Models<'a> {
         ModelFiles::open_signed(folder, self.config.public_key.as_ref())
     }
 
-    /// The same, and proves it on the engine that the configuration asks for.
+    /// Opens the model in `folder` and runs its golden samples on the configured engine.
     ///
     /// # Errors
     /// Those of [`Models::open`] and of [`Model::from_files`].
@@ -120,23 +94,23 @@ impl<'a> Models<'a> {
         Model::from_files(self.open(folder)?, &self.config.engine)
     }
 
-    /// Loads the model in use. If it fails, the one before it takes its place, for good.
+    /// Loads the model in use. If it fails, rolls back to the previous model, also for later starts. A model that
+    /// the configuration names has no previous one.
     ///
     /// # Errors
-    /// [`ModelError`] if there is none that works. A model that the configuration names has none
-    /// before it.
-    pub fn boot(self) -> Result<Ready, ModelError> {
+    /// [`ModelError`] if no model works.
+    pub fn load_or_roll_back(self) -> Result<LoadedModel, ModelError> {
         let (None, Some(store)) = (&self.config.model, self.store()) else {
-            return Ok(Ready {
+            return Ok(LoadedModel {
                 model: self.load(&self.folder()?)?,
                 rollback: None,
             });
         };
         let Roles { current, previous } = store.roles()?;
-        let load = |slot: &Slot| Ok::<_, ModelError>(self.load(&self.folder_of(slot)?)?);
+        let load = |id: &ModelId| Ok::<_, ModelError>(self.load(&self.folder_of(id)?)?);
         let (error, previous) = match (load(&current), previous) {
             (Ok(model), _) => {
-                return Ok(Ready {
+                return Ok(LoadedModel {
                     model,
                     rollback: None,
                 });
@@ -146,35 +120,21 @@ impl<'a> Models<'a> {
         };
         let problem = with_causes(&error);
         log::error!("model {} failed: {problem}", current.label());
-        let model = load(&previous).map_err(|error| ModelError::Both {
-            slots: Box::new([current.clone(), previous]),
+        let model = load(&previous).map_err(|error| ModelError::BothFailed {
+            ids: Box::new([current.clone(), previous]),
             problem,
             source: error.into(),
         })?;
         if let Err(error) = store.swap() {
-            // It works all the same; the next start will find out again.
+            // The previous model works all the same; the next start rolls back again.
             log::error!("{}", with_causes(&error));
         }
         let Manifest { name, version, .. } = model.manifest();
         let rollback = format!("{} failed, back to {name} {version}", current.label());
         log::error!("model {rollback}");
-        Ok(Ready {
+        Ok(LoadedModel {
             model,
             rollback: Some(rollback),
         })
     }
-}
-
-/// The folder of the model that comes with the program.
-fn shipped() -> Result<PathBuf, ModelError> {
-    let starts = [std::env::current_exe(), std::env::current_dir()];
-    let above = starts.iter().flatten().flat_map(|start| {
-        start
-            .ancestors()
-            .map(|folder| folder.join(SOURCE_TREE_MODEL))
-    });
-    std::iter::once(PathBuf::from(INSTALLED_MODEL))
-        .chain(above)
-        .find(|place| place.join(Manifest::FILE_NAME).is_file())
-        .ok_or(ModelError::NoneShipped)
 }

@@ -1,123 +1,23 @@
-//! The models on the disk of an appliance: the one in use and the one before it.
+//! The installed models on the appliance's disk.
 //!
-//! A store is a folder with a folder for each model, and `models.toml`, which says what each is for.
-//! That file alone decides: it is replaced in one step, so that a power cut leaves the old model in
-//! use or the new one. A folder that it does not name is the rest of an installation that was cut
-//! short, or a model that was replaced twice, and the next installation removes it.
+//! A store is a folder with one folder for each model, and `models.toml` with their [`Roles`]. That file alone decides
+//! which model is used. It is replaced in one step, so that after a power cut either the old or the new model is in
+//! use. The next installation removes folders that it does not name: those of an interrupted installation, and those of
+//! models that have been replaced twice.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
 use smearscope_artifacts::{ArtifactError, FileEntry, Manifest, ModelFiles, PublicKey};
 
-/// Whoever installs, the service's own user must be able to read it.
+use crate::models::error::StoreError;
+use crate::models::roles::{ModelId, Roles};
+
+/// Modes that let the service's user read a model, whichever user installs it.
 const FOLDER_MODE: u32 = 0o755;
 const FILE_MODE: u32 = 0o644;
-/// How the model that comes with the program is called in `models.toml`.
-const SHIPPED: &str = "shipped";
-
-/// Why a store cannot do what it is asked.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The file system refuses.
-    #[error("{path}: {doing} failed; {remedy}", path = .path.display())]
-    Disk {
-        /// Which file or folder.
-        path: PathBuf,
-        /// What was tried.
-        doing: &'static str,
-        /// What to do about it.
-        remedy: &'static str,
-        /// The system's error.
-        #[source]
-        source: io::Error,
-    },
-    /// `models.toml` is not what it must be.
-    #[error("{path} is damaged: {problem}; install a model again", path = .path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        problem: String,
-    },
-    /// Another installation is going on.
-    #[error("another program is installing a model into {path}; wait until it has ended", path = .path.display())]
-    Busy {
-        /// The store.
-        path: PathBuf,
-    },
-    /// There is no model to go back to.
-    #[error("there is no previous model in {path}; install one", path = .path.display())]
-    NoPrevious {
-        /// The store.
-        path: PathBuf,
-    },
-    /// The model may not be used.
-    #[error(transparent)]
-    Model(#[from] ArtifactError),
-}
-
-/// A model that the appliance may use.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum Slot {
-    /// The one that comes with the program.
-    #[default]
-    Shipped,
-    /// One of the store, by its folder's name: name, version and something unique.
-    Installed(String),
-}
-
-impl Slot {
-    /// What people call it.
-    pub fn label(&self) -> &str {
-        match self {
-            Self::Shipped => "the model of the program",
-            Self::Installed(name) => name.rsplit_once('-').map_or(name, |(label, _)| label),
-        }
-    }
-}
-
-impl TryFrom<String> for Slot {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<Self, String> {
-        let mut components = Path::new(&name).components();
-        match (components.next(), components.next()) {
-            (Some(Component::Normal(only)), None) if only == name.as_str() => {
-                Ok(if name == SHIPPED {
-                    Self::Shipped
-                } else {
-                    Self::Installed(name)
-                })
-            }
-            _ => Err(format!("{name:?} is no folder's name")),
-        }
-    }
-}
-
-impl From<Slot> for String {
-    fn from(slot: Slot) -> Self {
-        match slot {
-            Slot::Shipped => SHIPPED.into(),
-            Slot::Installed(name) => name,
-        }
-    }
-}
-
-/// What the models are for.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Roles {
-    /// In use.
-    pub current: Slot,
-    /// Was in use before.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub previous: Option<Slot>,
-}
 
 /// A folder of installed models.
 #[derive(Debug, Clone)]
@@ -126,17 +26,17 @@ pub struct ModelStore {
 }
 
 impl ModelStore {
-    /// The store in `folder`, which belongs to it alone and is made when it is first needed.
+    /// The store in `folder`, which must contain nothing else. It is created at the first installation.
     pub fn new(folder: PathBuf) -> Self {
         Self { folder }
     }
 
-    /// What the models are for; in a new store, the program's own is in use.
+    /// The roles of the models; a new store uses the shipped model.
     ///
     /// # Errors
     /// [`StoreError::Disk`] and [`StoreError::Damaged`].
     pub fn roles(&self) -> Result<Roles, StoreError> {
-        let path = self.file();
+        let path = self.roles_file();
         match fs::read_to_string(&path) {
             Ok(text) => toml::from_str(&text).map_err(|error| StoreError::Damaged {
                 path,
@@ -147,11 +47,11 @@ impl ModelStore {
         }
     }
 
-    /// The model to go back to.
+    /// The model to roll back to.
     ///
     /// # Errors
     /// Those of [`ModelStore::roles`], and [`StoreError::NoPrevious`].
-    pub fn previous(&self) -> Result<Slot, StoreError> {
+    pub fn previous(&self) -> Result<ModelId, StoreError> {
         self.roles()?
             .previous
             .ok_or_else(|| StoreError::NoPrevious {
@@ -164,36 +64,36 @@ impl ModelStore {
         self.folder.join(name)
     }
 
-    /// Takes the model in `source` into use: copies it, has `prove` try the copy, and only then
-    /// makes it the current one and the one before it the previous. Gives what it is called.
+    /// Installs the model in `source`: copies it, calls `verify` with the copy's folder, and makes it the current
+    /// model and the current one the previous. Returns its id.
     ///
-    /// Whatever fails and whenever the power goes, the models stay what they were.
+    /// A failure or a power cut before the last step leaves the roles unchanged.
     ///
     /// # Errors
-    /// [`StoreError`]; of [`StoreError::Model`], those of [`ModelFiles::open_signed`] and of `prove`.
+    /// [`StoreError`]; [`StoreError::Model`] carries the errors of [`ModelFiles::open_signed`] and of `verify`.
     pub fn install(
         &self,
         source: &Path,
         key: Option<&PublicKey>,
-        prove: impl FnOnce(&Path) -> Result<(), ArtifactError>,
-    ) -> Result<Slot, StoreError> {
+        verify: impl FnOnce(&Path) -> Result<(), ArtifactError>,
+    ) -> Result<ModelId, StoreError> {
         let files = ModelFiles::open_signed(source, key)?;
         let manifest = files.manifest();
         fs::create_dir_all(&self.folder)
-            .map_err(|error| disk(&self.folder, "making the folder", error))?;
+            .map_err(|error| disk(&self.folder, "creating the folder", error))?;
         let _lock = self.lock()?;
         let before = match self.roles() {
-            // Whoever installs does what the message asks for.
+            // An installation repairs the file, as the error's message asks for.
             Err(StoreError::Damaged { .. }) => Roles::default(),
             roles => roles?,
         };
-        self.sweep(&before)?;
+        self.remove_unused(&before)?;
 
         let staged = tempfile::Builder::new()
             .prefix(&format!("{}-{}-", manifest.name, manifest.version))
             .permissions(Permissions::from_mode(FOLDER_MODE))
             .tempdir_in(&self.folder)
-            .map_err(|error| disk(&self.folder, "making a folder", error))?;
+            .map_err(|error| disk(&self.folder, "creating a folder", error))?;
         let signature = files.is_signed().then_some(PublicKey::SIGNATURE_FILE);
         let names = manifest.entries().map(|entry| entry.path.as_path());
         for name in names
@@ -202,34 +102,34 @@ impl ModelStore {
         {
             copy(source, staged.path(), name)?;
         }
-        prove(staged.path())?;
+        verify(staged.path())?;
         sync(&self.folder)?;
 
         let name = staged.path().file_name().unwrap_or_default();
-        let current = Slot::Installed(name.to_string_lossy().into_owned());
-        // From here on it must not vanish, should the next step be done and say that it is not.
+        let current = ModelId::Installed(name.to_string_lossy().into_owned());
+        // Keep the folder even if the next step reports an error: it may have taken effect.
         let _ = staged.keep();
-        let is_same = matches!(&before.current, Slot::Installed(name)
+        let is_same = matches!(&before.current, ModelId::Installed(name)
             if fs::read(self.folder_of(name).join(Manifest::FILE_NAME))
                 .is_ok_and(|bytes| is_manifest(&bytes, &files)));
         let roles = Roles {
             current: current.clone(),
-            // A model that is installed again, to mend it, is not the one before itself.
+            // Installing the current model again, to repair it, does not make it the previous one.
             previous: if is_same {
                 before.previous
             } else {
                 Some(before.current)
             },
         };
-        self.write(&roles)?;
-        self.sweep(&roles)?;
+        self.write_roles(&roles)?;
+        self.remove_unused(&roles)?;
         Ok(current)
     }
 
-    /// Makes the previous model the current one, and the other way round. Gives what they are for now.
+    /// Swaps the current and the previous model. Returns the new roles.
     ///
     /// # Errors
-    /// [`StoreError`], but for [`StoreError::Model`].
+    /// [`StoreError`], except [`StoreError::Model`].
     pub fn swap(&self) -> Result<Roles, StoreError> {
         let current = self.previous()?;
         let _lock = self.lock()?;
@@ -237,15 +137,16 @@ impl ModelStore {
             current,
             previous: Some(self.roles()?.current),
         };
-        self.write(&swapped)?;
+        self.write_roles(&swapped)?;
         Ok(swapped)
     }
 
-    fn file(&self) -> PathBuf {
+    /// Where the roles are stored.
+    fn roles_file(&self) -> PathBuf {
         self.folder.join("models.toml")
     }
 
-    /// CommitGuard as long as what it gives.
+    /// Locks the store until the returned file is dropped.
     fn lock(&self) -> Result<File, StoreError> {
         let folder = File::open(&self.folder)
             .map_err(|error| disk(&self.folder, "opening the folder", error))?;
@@ -258,9 +159,9 @@ impl ModelStore {
         }
     }
 
-    /// In one step, and on the disk when it returns.
-    fn write(&self, roles: &Roles) -> Result<(), StoreError> {
-        let path = self.file();
+    /// Replaces the roles in one step and syncs them to the disk.
+    fn write_roles(&self, roles: &Roles) -> Result<(), StoreError> {
+        let path = self.roles_file();
         let result = toml::to_string(roles)
             .map_err(io::Error::other)
             .and_then(|text| {
@@ -276,8 +177,8 @@ impl ModelStore {
         sync(&self.folder)
     }
 
-    /// Removes what no role names.
-    fn sweep(&self, roles: &Roles) -> Result<(), StoreError> {
+    /// Removes everything but the models that have a role.
+    fn remove_unused(&self, roles: &Roles) -> Result<(), StoreError> {
         let failed = |error| disk(&self.folder, "looking for old models", error);
         let used = [Some(&roles.current), roles.previous.as_ref()];
         for entry in fs::read_dir(&self.folder).map_err(failed)? {
@@ -285,9 +186,9 @@ impl ModelStore {
             let is_used = used
                 .into_iter()
                 .flatten()
-                .any(|slot| matches!(slot, Slot::Installed(name) if *entry.file_name() == **name));
+                .any(|id| matches!(id, ModelId::Installed(name) if *entry.file_name() == **name));
             let path = entry.path();
-            if is_used || path == self.file() {
+            if is_used || path == self.roles_file() {
                 continue;
             }
             let removed = match entry.file_type() {
@@ -300,12 +201,12 @@ impl ModelStore {
     }
 }
 
-/// Whether these bytes are the manifest of `files`.
+/// Whether `bytes` are the manifest of `files`.
 fn is_manifest(bytes: &[u8], files: &ModelFiles) -> bool {
     FileEntry::for_bytes(Manifest::FILE_NAME, bytes).sha256 == files.manifest_sha256()
 }
 
-/// Copies a file of a model, and has it on the disk.
+/// Copies one file of a model and syncs it to the disk.
 fn copy(from: &Path, to: &Path, name: &Path) -> Result<(), StoreError> {
     let target = to.join(name);
     let copied = || {
@@ -325,14 +226,14 @@ fn copy(from: &Path, to: &Path, name: &Path) -> Result<(), StoreError> {
     target.parent().map_or(Ok(()), sync)
 }
 
-/// The names in a folder are on the disk only once the folder is.
+/// Syncs a folder to the disk, and with it the names of the files in it.
 fn sync(folder: &Path) -> Result<(), StoreError> {
     File::open(folder)
         .and_then(|folder| folder.sync_all())
         .map_err(|error| disk(folder, "writing to the disk", error))
 }
 
-fn disk(path: &Path, doing: &'static str, source: io::Error) -> StoreError {
+fn disk(path: &Path, operation: &'static str, source: io::Error) -> StoreError {
     let remedy = match source.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "make room",
         ErrorKind::PermissionDenied => "run it as the user of the service, or as root",
@@ -341,7 +242,7 @@ fn disk(path: &Path, doing: &'static str, source: io::Error) -> StoreError {
     };
     StoreError::Disk {
         path: path.into(),
-        doing,
+        operation,
         remedy,
         source,
     }
@@ -352,29 +253,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slot_never_leaves_the_store() {
-        for name in ["..", ".", "", "/etc", "a/b", "a/", "../a"] {
-            assert!(Slot::try_from(name.to_owned()).is_err(), "{name:?}");
-        }
-        let slot = Slot::try_from("smear-2-1.0.0-rc.1-x7Gh2Q".to_owned()).unwrap();
-        assert_eq!(slot.label(), "smear-2-1.0.0-rc.1");
-        assert_eq!(Slot::try_from(SHIPPED.to_owned()), Ok(Slot::Shipped));
-    }
-
-    #[test]
-    fn roles_are_read_as_they_were_written_and_swapped_in_one_step() {
+    fn roles_are_stored_and_swapped() {
         let folder = tempfile::tempdir().unwrap();
         let store = ModelStore::new(folder.path().into());
         assert_eq!(store.roles().unwrap(), Roles::default());
         assert!(matches!(store.swap(), Err(StoreError::NoPrevious { .. })));
         let roles = Roles {
-            current: Slot::Installed("new-1.0.0-abcdef".into()),
-            previous: Some(Slot::Shipped),
+            current: ModelId::Installed("new-1.0.0-abcdef".into()),
+            previous: Some(ModelId::Shipped),
         };
-        store.write(&roles).unwrap();
+        store.write_roles(&roles).unwrap();
         assert_eq!(store.roles().unwrap(), roles);
         let swapped = Roles {
-            current: Slot::Shipped,
+            current: ModelId::Shipped,
             previous: Some(roles.current),
         };
         assert_eq!(store.swap().unwrap(), swapped);
@@ -382,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn only_one_installs_at_a_time() {
+    fn a_store_is_locked_once() {
         let folder = tempfile::tempdir().unwrap();
         let store = ModelStore::new(folder.path().into());
         let lock = store.lock().unwrap();
@@ -392,10 +283,13 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_that_refuses_says_what_to_do() {
+    fn a_disk_error_says_what_to_do() {
         let folder = tempfile::tempdir().unwrap();
         let store = ModelStore::new(folder.path().join("absent"));
-        let error = store.write(&Roles::default()).unwrap_err().to_string();
+        let error = store
+            .write_roles(&Roles::default())
+            .unwrap_err()
+            .to_string();
         assert!(error.ends_with("writing failed; check the disk"), "{error}");
     }
 }

@@ -1,41 +1,41 @@
-//! What somebody asks of the appliance through a broker. Whoever it was, it is no more than a press of
-//! the button.
+//! Commands from a broker. Anyone who may publish there can send them, so a command does no more than a
+//! press of the button.
 
 use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
-
-use crate::appliance::handle::ApplianceHandle;
 use smearscope_hardware::ButtonEvent;
 
-/// Longer names are no names.
-const MAX_ID: usize = 64;
-/// Commands whose names are remembered, so that one that comes twice is done once.
-const MEMORY: usize = 64;
+use crate::appliance::handle::ApplianceHandle;
 
-/// What can be asked for.
+/// Longest accepted id, in bytes.
+const MAX_ID: usize = 64;
+/// How many replies are remembered, so that a repeated command is executed once.
+const REMEMBERED: usize = 64;
+
+/// What a command asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Order {
-    /// A field is photographed and analysed.
+pub(crate) enum Action {
+    /// Capture and analyse a field.
     Capture,
-    /// The slide is closed.
+    /// Close the slide.
     NextSlide,
-    /// What works and what does not.
+    /// Run a self-test.
     Selftest,
 }
 
-/// A command as everyone sends it.
+/// A command on the topic `command`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Command {
-    /// By which its answer is known.
+    /// Chosen by the sender; its reply repeats it.
     pub(crate) id: String,
-    /// What is asked for.
-    pub(crate) command: Order,
+    /// What to do.
+    pub(crate) command: Action,
 }
 
-/// A command as HIAS sends it.
+/// A command on the HIAS topic `Commands`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct HiasCommand {
@@ -43,58 +43,61 @@ struct HiasCommand {
     value: String,
 }
 
-/// The answer to a command.
+/// The reply to a command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Answer {
-    /// The command's name; none if it had none that can be read.
+pub(crate) struct Reply {
+    /// The command's id; none if the command has no valid one.
     pub(crate) id: Option<String>,
-    /// Whether it is being done.
+    /// Whether the command is executed.
     pub(crate) accepted: bool,
     /// Why not.
     pub(crate) reason: Option<&'static str>,
 }
 
-impl Answer {
-    pub(crate) fn refused(id: Option<String>, reason: &'static str) -> Self {
+impl Reply {
+    /// The reply to a message that is not a valid command.
+    fn invalid(reason: &'static str) -> Self {
         Self {
-            id,
+            id: None,
             accepted: false,
             reason: Some(reason),
         }
     }
 
-    pub(crate) fn to(command: &Command, refusal: Option<&'static str>) -> Self {
+    /// The reply to a command that was started or refused.
+    pub(crate) fn new(command: &Command, started: Result<(), &'static str>) -> Self {
         Self {
             id: Some(command.id.clone()),
-            accepted: refusal.is_none(),
-            reason: refusal,
+            accepted: started.is_ok(),
+            reason: started.err(),
         }
     }
 }
 
 impl Command {
-    /// Reads a command, strictly.
-    pub(crate) fn parse(payload: &[u8]) -> Result<Self, Answer> {
+    /// Parses a command; unknown keys are an error.
+    ///
+    /// # Errors
+    /// The reply, if the payload is not a valid command.
+    pub(crate) fn parse(payload: &[u8]) -> Result<Self, Reply> {
         let command: Self = serde_json::from_slice(payload).map_err(|_| {
-            Answer::refused(
-                None,
+            Reply::invalid(
                 "not a command; send {\"id\": TEXT, \"command\": \"capture\", \"next_slide\" or \"selftest\"}",
             )
         })?;
         let id = &command.id;
         if id.is_empty() || id.len() > MAX_ID || id.chars().any(char::is_control) {
-            return Err(Answer::refused(
-                None,
-                "not a command; its id is a text of 1 to 64 bytes",
+            return Err(Reply::invalid(
+                "not a command; the id must be a text of 1 to 64 bytes",
             ));
         }
         Ok(command)
     }
 }
 
-impl Order {
-    /// Reads a command of HIAS, strictly; none if it asks for nothing that is known.
-    pub(crate) fn of_hias(payload: &[u8]) -> Option<Self> {
+impl Action {
+    /// Parses a HIAS command; `None` if it is not a command or its value is unknown.
+    pub(crate) fn parse_hias(payload: &[u8]) -> Option<Self> {
         let command: HiasCommand = serde_json::from_slice(payload).ok()?;
         if command.r#type != "Command" {
             return None;
@@ -107,34 +110,40 @@ impl Order {
         }
     }
 
-    /// Presses the button, where that is what is asked for; gives why it is refused, if it is.
-    pub(crate) fn press(self, handle: &ApplianceHandle) -> Option<&'static str> {
-        let is_heard = match self {
+    /// Presses the button, if the action is one of the button's.
+    ///
+    /// # Errors
+    /// Why the appliance refuses the press.
+    pub(crate) fn press(self, handle: &ApplianceHandle) -> Result<(), &'static str> {
+        let is_accepted = match self {
             Self::Capture => handle.button().press(),
             Self::NextSlide => handle.button().send(ButtonEvent::NextSlide),
             Self::Selftest => true,
         };
-        (!is_heard).then_some("the appliance is busy; try again")
+        if is_accepted {
+            Ok(())
+        } else {
+            Err("the appliance is busy; try again")
+        }
     }
 }
 
-/// Names of the last commands.
+/// The replies to the latest commands.
 #[derive(Debug, Default)]
-pub(crate) struct Memory(VecDeque<Answer>);
+pub(crate) struct RecentReplies(VecDeque<Reply>);
 
-impl Memory {
-    /// The answer that a command of this name was given, if there was one.
-    pub(crate) fn answer(&self, id: &str) -> Option<&Answer> {
-        self.0
-            .iter()
-            .find(|answer| answer.id.as_deref() == Some(id))
+impl RecentReplies {
+    /// The reply to the command with this id.
+    pub(crate) fn get(&self, id: &str) -> Option<&Reply> {
+        self.0.iter().find(|reply| reply.id.as_deref() == Some(id))
     }
 
-    pub(crate) fn remember(&mut self, answer: Answer) {
-        if self.0.len() == MEMORY {
+    /// Adds a reply and drops the oldest if there are too many.
+    pub(crate) fn push(&mut self, reply: Reply) {
+        if self.0.len() == REMEMBERED {
             self.0.pop_front();
         }
-        self.0.push_back(answer);
+        self.0.push_back(reply);
     }
 }
 
@@ -143,14 +152,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commands_are_read_strictly() {
+    fn invalid_commands_are_refused() {
         let command = Command::parse(br#"{"id": "7", "command": "next_slide"}"#).unwrap();
         assert_eq!(
             (command.id.as_str(), command.command),
-            ("7", Order::NextSlide)
+            ("7", Action::NextSlide)
         );
         let long = format!(r#"{{"id": "{}", "command": "capture"}}"#, "x".repeat(65));
-        for wrong in [
+        for invalid in [
             "",
             "capture",
             "{}",
@@ -162,40 +171,40 @@ mod tests {
             "\u{0}\u{1}",
             &long,
         ] {
-            let answer = Command::parse(wrong.as_bytes()).unwrap_err();
-            assert!(!answer.accepted && answer.id.is_none(), "{wrong}");
+            let reply = Command::parse(invalid.as_bytes()).unwrap_err();
+            assert!(!reply.accepted && reply.id.is_none(), "{invalid}");
         }
     }
 
     #[test]
-    fn commands_of_hias_are_known_by_type_and_value() {
-        let read = |kind: &str, value: &str| {
+    fn hias_commands_are_recognised_by_type_and_value() {
+        let parse = |kind: &str, value: &str| {
             let text = serde_json::json!({
                 "Type": kind, "Property": "Bench", "Value": value, "Message": "please"
             });
-            Order::of_hias(text.to_string().as_bytes())
+            Action::parse_hias(text.to_string().as_bytes())
         };
-        assert_eq!(read("Command", "Capture"), Some(Order::Capture));
-        assert_eq!(read("Command", "next slide"), Some(Order::NextSlide));
-        assert_eq!(read("Command", "SELF-TEST"), Some(Order::Selftest));
-        assert_eq!(read("Prediction", "Capture"), None);
-        assert_eq!(read("Command", "Shutdown"), None);
-        assert_eq!(Order::of_hias(b"[]"), None);
-        assert_eq!(Order::of_hias(&[0xff, 0xfe]), None);
+        assert_eq!(parse("Command", "Capture"), Some(Action::Capture));
+        assert_eq!(parse("Command", "next slide"), Some(Action::NextSlide));
+        assert_eq!(parse("Command", "SELF-TEST"), Some(Action::Selftest));
+        assert_eq!(parse("Prediction", "Capture"), None);
+        assert_eq!(parse("Command", "Shutdown"), None);
+        assert_eq!(Action::parse_hias(b"[]"), None);
+        assert_eq!(Action::parse_hias(&[0xff, 0xfe]), None);
     }
 
     #[test]
-    fn the_last_names_are_remembered() {
-        let mut memory = Memory::default();
+    fn the_latest_replies_are_remembered() {
+        let mut replies = RecentReplies::default();
         for id in 0..100 {
             let command = Command {
                 id: id.to_string(),
-                command: Order::Capture,
+                command: Action::Capture,
             };
-            memory.remember(Answer::to(&command, None));
+            replies.push(Reply::new(&command, Ok(())));
         }
-        assert_eq!(memory.answer("35"), None);
-        assert!(memory.answer("36").unwrap().accepted);
-        assert!(memory.answer("99").is_some());
+        assert_eq!(replies.get("35"), None);
+        assert!(replies.get("36").unwrap().accepted);
+        assert!(replies.get("99").is_some());
     }
 }

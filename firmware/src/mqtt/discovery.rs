@@ -1,12 +1,12 @@
-//! What Home Assistant (2024.11 or later) is told about the appliance, so that it need not be set up there.
+//! The discovery message for Home Assistant (2024.11 or later), which adds the appliance without further set-up.
 
 use serde_json::{Value, json};
 
 use crate::config::mqtt::Mqtt;
-use crate::mqtt::link::Message;
+use crate::mqtt::connection::Message;
 use crate::mqtt::payload;
 
-/// The message that announces the appliance with all that it tells and does.
+/// The discovery message: topics with the appliance's values, and buttons for its commands.
 pub(crate) fn message(prefix: &str, settings: &Mqtt) -> Message {
     let Mqtt { device, .. } = settings;
     let name = format!("smearscope_{device}");
@@ -57,7 +57,7 @@ fn config(name: &str, settings: &Mqtt) -> Value {
                 "name": label,
                 "command_topic": format!("{base}/command"),
                 "payload_press": id,
-                // Each press has an id of its own; one that comes twice is done once.
+                // A new id for each press, so that a repeated delivery is executed once.
                 "command_template": "{\"id\": \"ha-{{ now().timestamp() }}\", \"command\": \"{{ value }}\"}",
                 "icon": icon,
             });
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
     use crate::config::Raw;
 
-    fn announced(more: &str) -> Value {
+    fn discovery_config(more: &str) -> Value {
         let text = format!("[mqtt]\nhost = \"b\"\ndevice = \"box\"\ndiscovery = true\n{more}");
         let mqtt = Raw::parse(&text).and_then(Raw::validate).unwrap().mqtt;
         let message = message("homeassistant", &mqtt.unwrap());
@@ -91,8 +91,8 @@ mod tests {
     }
 
     #[test]
-    fn home_assistant_learns_of_every_topic_and_button() {
-        let config = announced("");
+    fn the_configuration_names_every_topic_and_button() {
+        let config = discovery_config("");
         assert_eq!(config["availability_topic"], "smearscope/box/availability");
         let components = &config["cmps"];
         let topic = |id: &str| components[id]["state_topic"].as_str().unwrap();
@@ -108,7 +108,7 @@ mod tests {
             components["capture"]["command_topic"],
             "smearscope/box/command"
         );
-        // What a press becomes is a command that is understood.
+        // The template of a press gives a valid command.
         let template = components["capture"]["command_template"].as_str().unwrap();
         let sent = template
             .replace("{{ now().timestamp() }}", "1.5")
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn without_commands_there_are_no_buttons() {
-        let config = announced("commands = false\n");
+        let config = discovery_config("commands = false\n");
         assert_eq!(config["cmps"]["capture"], Value::Null);
     }
 }

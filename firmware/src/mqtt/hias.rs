@@ -1,61 +1,59 @@
-//! The appliance as an agent of a HIAS network, in the place of the reference's Python agent: same topics, same
-//! messages.
+//! The `[hias]` client: the appliance as an agent of a HIAS network. It replaces the reference's Python agent and
+//! uses the same topics and messages.
 
-use smearscope_artifacts::Verdict;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use smearscope_artifacts::Verdict;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior, interval_at};
 
-use crate::analysis::finding::Finding;
-use crate::analysis::finding::SaveOutcome;
+use crate::analysis::finding::{Finding, SaveOutcome};
 use crate::appliance::handle::{ApplianceEvent, ApplianceHandle, Report};
-use crate::appliance::self_test::SelfTest;
 use crate::appliance::state::State;
 use crate::config::Config;
-use crate::config::mqtt::Hias;
-use crate::mqtt::command::Order;
-use crate::mqtt::link::{Incoming, Link, LinkError, Message, Session};
+use crate::config::hias::Hias;
+use crate::mqtt::client::Client;
+use crate::mqtt::command::Action;
+use crate::mqtt::connection::{BrokerError, ConnectOptions, Connection, Incoming, Message};
 use crate::mqtt::payload;
-use crate::mqtt::rate::Rate;
-use crate::mqtt::selftest;
-use crate::mqtt::session::Conversation;
+use crate::mqtt::rate_limiter::RateLimiter;
+use crate::mqtt::selftest::SelfTestRunner;
 use crate::system::host_metrics::{HostMetrics, Probe};
 
+/// Longest silence towards the broker.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
-/// From the start to the first sign of life.
+/// Delay from the start to the first `Life` message.
 const FIRST_LIFE: Duration = Duration::from_secs(10);
-/// From one to the next.
-const LIFE: Duration = Duration::from_mins(5);
+/// Interval of the `Life` messages.
+const LIFE_INTERVAL: Duration = Duration::from_mins(5);
 
-/// What the reference says.
+/// Texts of the reference, word for word.
 const PROCESSING: &str = "Processing data";
 const DETECTED: &str = "Acute Lymphoblastic Leukemia detected!";
 const NOT_DETECTED: &str = "Acute Lymphoblastic Leukemia not detected!";
+/// The reason in place of the verdict on a field that could not be recorded.
 const NOT_SAVED: &str = "the field is not saved and does not count";
 
-/// An agent.
+/// A HIAS agent.
 pub(crate) struct Agent {
     settings: Hias,
-    config: Arc<Config>,
     handle: ApplianceHandle,
     probe: Probe,
     life: Interval,
-    rate: Rate,
-    selftest: Option<JoinHandle<SelfTest>>,
-    /// The press that was told of last.
-    told: Option<Instant>,
-    /// `Processing` was published, and what came of it was not.
+    rate_limiter: RateLimiter,
+    selftest: SelfTestRunner<()>,
+    /// When the last press happened for which `Processing` was published.
+    announced_press: Option<Instant>,
+    /// Whether the last published state is `Processing`.
     is_processing: bool,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Life {
+struct LifePayload {
     #[serde(rename = "CPU")]
     cpu: f64,
     memory: f64,
@@ -67,7 +65,7 @@ struct Life {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct StateMessage<'a> {
+struct StatePayload<'a> {
     r#type: &'a str,
     name: &'a str,
     state: &'a str,
@@ -76,7 +74,7 @@ struct StateMessage<'a> {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Classification<'a> {
+struct ClassificationPayload<'a> {
     r#type: &'a str,
     name: &'a str,
     diagnosis: &'a str,
@@ -85,23 +83,23 @@ struct Classification<'a> {
 }
 
 impl Agent {
+    /// An agent that is not connected yet. Must be called within a Tokio runtime.
     pub(crate) fn new(
         settings: Hias,
         config: Arc<Config>,
         handle: ApplianceHandle,
         probe: Probe,
     ) -> Self {
-        let mut life = interval_at(tokio::time::Instant::now() + FIRST_LIFE, LIFE);
+        let mut life = interval_at(tokio::time::Instant::now() + FIRST_LIFE, LIFE_INTERVAL);
         life.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             settings,
-            config,
+            selftest: SelfTestRunner::new(config, handle.clone()),
             handle,
             probe,
             life,
-            rate: Rate::new(),
-            selftest: None,
-            told: None,
+            rate_limiter: RateLimiter::new(),
+            announced_press: None,
             is_processing: false,
         }
     }
@@ -111,30 +109,30 @@ impl Agent {
     }
 
     fn status(&self, text: &str) -> Message {
-        Message::passing(self.topic("Status"), text)
+        Message::transient(self.topic("Status"), text)
     }
 
     fn life(&self, host_metrics: &HostMetrics) -> Message {
-        let life = Life {
+        let life = LifePayload {
             cpu: host_metrics.cpu,
             memory: host_metrics.memory,
             diskspace: host_metrics.disk,
-            // HIAS wants a number where there is no sensor, too.
+            // HIAS requires a number, also from a machine without a sensor.
             temperature: host_metrics.temperature.unwrap_or(0.0),
             latitude: self.settings.latitude,
             longitude: self.settings.longitude,
         };
-        Message::passing(self.topic("Life"), payload::json(&life))
+        Message::transient(self.topic("Life"), payload::json(&life))
     }
 
     fn state(&self, kind: &str, state: &str, message: &str) -> Message {
-        let payload = payload::json(&StateMessage {
+        let payload = payload::json(&StatePayload {
             r#type: kind,
             name: &self.settings.name,
             state,
             message,
         });
-        Message::passing(self.topic(self.settings.states.name()), payload)
+        Message::transient(self.topic(self.settings.states.name()), payload)
     }
 
     fn processing(&mut self) -> Message {
@@ -142,25 +140,26 @@ impl Agent {
         self.state("Prediction", "Processing", PROCESSING)
     }
 
-    /// A press that was not told of yet.
-    fn pressed(&mut self, state: &State) -> Option<Message> {
+    /// `Processing`, if the appliance captures because of a press that is not announced yet.
+    fn announce_press(&mut self, state: &State) -> Option<Message> {
         match state {
-            State::Capturing(at) if self.told != Some(*at) => {
-                self.told = Some(*at);
+            State::Capturing(at) if self.announced_press != Some(*at) => {
+                self.announced_press = Some(*at);
                 Some(self.processing())
             }
             _ => None,
         }
     }
 
-    fn happened(&mut self, event: &ApplianceEvent) -> Vec<Message> {
+    /// The messages that an event causes.
+    fn messages(&mut self, event: &ApplianceEvent) -> Vec<Message> {
         let mut messages = Vec::new();
         match event {
             ApplianceEvent::Analysed(report) => {
                 if !self.is_processing {
                     messages.push(self.processing());
                 }
-                messages.extend(self.found(report));
+                messages.extend(self.verdict(report));
                 self.is_processing = false;
             }
             ApplianceEvent::Failed { fault, .. } if self.is_processing => {
@@ -172,127 +171,116 @@ impl Agent {
         messages
     }
 
-    fn found(&self, report: &Report) -> Vec<Message> {
+    /// The state of a verdict, and its classification if that is configured.
+    fn verdict(&self, report: &Report) -> Vec<Message> {
         let Finding { field, saved, .. } = &report.finding;
-        let unfounded = |reason: &str| ("Inconclusive", format!("No verdict: {reason}"), None);
+        let inconclusive = |reason: &str| ("Inconclusive", format!("No verdict: {reason}"), None);
         let (word, message, confidence) = match field.judgement.verdict() {
-            // The bench shows no verdict on it, either.
-            _ if *saved == SaveOutcome::NotSaved => unfounded(NOT_SAVED),
+            // As on the screen: a field that is not saved has no verdict.
+            _ if *saved == SaveOutcome::NotSaved => inconclusive(NOT_SAVED),
             Verdict::Positive => ("Positive", DETECTED.into(), field.probability),
             Verdict::Negative => (
                 "Negative",
                 NOT_DETECTED.into(),
                 field.probability.map(|probability| 1.0 - probability),
             ),
-            Verdict::Inconclusive => unfounded(&field.explanation().unwrap_or_default()),
+            Verdict::Inconclusive => inconclusive(&field.explanation().unwrap_or_default()),
         };
         let mut messages = vec![self.state("Prediction", word, &message)];
         if self.settings.classification {
-            let payload = payload::json(&Classification {
+            let payload = payload::json(&ClassificationPayload {
                 r#type: "Classification",
                 name: &self.settings.name,
                 diagnosis: word,
                 confidence,
                 message: &message,
             });
-            messages.push(Message::passing(self.topic("Classification"), payload));
+            messages.push(Message::transient(self.topic("Classification"), payload));
         }
         messages
     }
 
-    /// Does what a command asks for.
-    fn obey(&mut self, payload: &[u8]) {
-        if !self.rate.admits() {
+    fn handle_command(&mut self, payload: &[u8]) {
+        if !self.rate_limiter.accept() {
             return;
         }
-        let refusal = match Order::of_hias(payload) {
-            None => Some("it asks for nothing that is known"),
-            Some(Order::Selftest) if self.selftest.is_some() => Some("a self-test is running"),
-            Some(Order::Selftest) => {
-                self.selftest = Some(selftest::begin(&self.config, &self.handle));
-                None
-            }
-            Some(order) => order.press(&self.handle),
+        let started = match Action::parse_hias(payload) {
+            None => Err("it is not one of the known commands"),
+            Some(Action::Selftest) => self.selftest.start(()),
+            Some(action) => action.press(&self.handle),
         };
-        if let Some(refusal) = refusal {
-            log::info!("HIAS: a command is refused: {refusal}");
+        if let Err(reason) = started {
+            log::info!("HIAS: command refused: {reason}");
         }
     }
 }
 
-/// Waits for a self-test, for ever if there is none.
-async fn tested(selftest: &mut Option<JoinHandle<SelfTest>>) -> SelfTest {
-    let Some(test) = selftest else {
-        return std::future::pending().await;
-    };
-    let condition = test.await.unwrap_or_else(|error| selftest::crashed(&error));
-    *selftest = None;
-    condition
-}
-
-impl Conversation for Agent {
+impl Client for Agent {
     fn name(&self) -> &'static str {
         "HIAS"
     }
 
-    fn session(&self) -> Session {
-        Session {
+    fn options(&self) -> ConnectOptions {
+        ConnectOptions {
             client: self.settings.name.clone(),
             keep_alive: KEEP_ALIVE,
             will: self.status("OFFLINE"),
-            listens_to: vec![self.topic("#")],
+            subscriptions: vec![self.topic("#")],
         }
     }
 
-    async fn hold<L: Link>(&mut self, link: &mut L) -> Result<Infallible, LinkError> {
+    async fn serve<C: Connection>(
+        &mut self,
+        connection: &mut C,
+    ) -> Result<Infallible, BrokerError> {
         let commands = self.topic("Commands");
         let mut events = self.handle.events();
         let mut status = self.handle.status();
         self.is_processing = false;
-        link.publish(self.status("ONLINE")).await?;
+        connection.publish(self.status("ONLINE")).await?;
         loop {
             tokio::select! {
                 biased;
-                incoming = link.next() => {
-                    // All else on these topics is what the agent itself says.
+                incoming = connection.next() => {
+                    // The other subscribed topics carry the agent's own messages.
                     if let Incoming::Received { topic, payload } = incoming?
                         && topic == commands
                     {
-                        self.obey(&payload);
+                        self.handle_command(&payload);
                     }
                 }
-                // Before the state: what came of a press is told before the next press.
+                // Before the state, so that the result of a press is published before the next press.
                 event = events.recv() => match event {
                     Ok(event) => {
-                        for message in self.happened(&event) {
-                            link.publish(message).await?;
+                        for message in self.messages(&event) {
+                            connection.publish(message).await?;
                         }
                     }
                     Err(RecvError::Lagged(_)) => self.is_processing = false,
-                    // The appliance has ended; who ends the network says goodbye.
+                    // The appliance has ended; `finish` runs at the shutdown of the network.
                     Err(RecvError::Closed) => std::future::pending().await,
                 },
                 Ok(()) = status.changed() => {
                     let state = Arc::clone(&status.borrow_and_update().state);
-                    if let Some(message) = self.pressed(&state) {
-                        link.publish(message).await?;
+                    if let Some(message) = self.announce_press(&state) {
+                        connection.publish(message).await?;
                     }
                 }
                 _ = self.life.tick() => {
                     let host_metrics = self.probe.measure();
-                    link.publish(self.life(&host_metrics)).await?;
+                    connection.publish(self.life(&host_metrics)).await?;
                 }
-                condition = tested(&mut self.selftest) => {
-                    let state = if condition.passed() { "Passed" } else { "Failed" };
-                    let message = self.state("Self-test", state, &condition.lines().join("; "));
-                    link.publish(message).await?;
+                ((), result) = self.selftest.result() => {
+                    let state = if result.passed() { "Passed" } else { "Failed" };
+                    let message = self.state("Self-test", state, &result.lines().join("; "));
+                    connection.publish(message).await?;
                 }
             }
         }
     }
 
-    async fn farewell<L: Link>(&mut self, link: &mut L) -> Result<(), LinkError> {
-        link.publish(self.status("OFFLINE")).await
+    async fn finish<C: Connection>(&mut self, connection: &mut C) -> Result<(), BrokerError> {
+        connection.publish(self.status("OFFLINE")).await
     }
 }
 
@@ -324,13 +312,13 @@ mod tests {
         )
     }
 
-    fn said(messages: &[Message]) -> Vec<(String, Value)> {
-        let said = messages.iter().map(|message| {
+    fn parsed(messages: &[Message]) -> Vec<(String, Value)> {
+        let parsed = messages.iter().map(|message| {
             assert!(!message.retain);
             let value = serde_json::from_slice(&message.payload).unwrap();
             (message.topic.clone(), value)
         });
-        said.collect()
+        parsed.collect()
     }
 
     fn analysed(judgement: Judgement, probability: Option<f32>) -> ApplianceEvent {
@@ -341,25 +329,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_press_is_processing_and_then_what_the_reference_says() {
+    async fn a_press_publishes_processing_and_then_the_texts_of_the_reference() {
         let mut agent = agent("");
         let topic = "hospital/Agents/lab/scope/States".to_owned();
         let processing = json!({
             "Type": "Prediction", "Name": "ALL", "State": "Processing", "Message": "Processing data"
         });
         let now = Instant::now();
-        let message = agent.pressed(&State::Capturing(now)).unwrap();
-        assert_eq!(said(&[message]), [(topic.clone(), processing.clone())]);
-        assert_eq!(agent.pressed(&State::Capturing(now)), None);
-        assert_eq!(agent.pressed(&State::Analysing), None);
-        let positive = said(&agent.happened(&analysed(Judgement::POSITIVE, Some(0.9))));
+        let message = agent.announce_press(&State::Capturing(now)).unwrap();
+        assert_eq!(parsed(&[message]), [(topic.clone(), processing.clone())]);
+        assert_eq!(agent.announce_press(&State::Capturing(now)), None);
+        assert_eq!(agent.announce_press(&State::Analysing), None);
+        let positive = parsed(&agent.messages(&analysed(Judgement::POSITIVE, Some(0.9))));
         let expected = json!({
             "Type": "Prediction", "Name": "ALL", "State": "Positive",
             "Message": "Acute Lymphoblastic Leukemia detected!"
         });
         assert_eq!(positive, [(topic.clone(), expected)]);
-        // A press that nobody saw is told of all the same.
-        let negative = said(&agent.happened(&analysed(Judgement::NEGATIVE, Some(0.1))));
+        // `Processing` comes first even if no press was announced.
+        let negative = parsed(&agent.messages(&analysed(Judgement::NEGATIVE, Some(0.1))));
         assert_eq!(negative[0], (topic, processing));
         assert_eq!(negative[1].1["State"], "Negative");
         assert_eq!(
@@ -367,9 +355,12 @@ mod tests {
             "Acute Lymphoblastic Leukemia not detected!"
         );
         let undecided = analysed(Judgement::inconclusive(Reason::Undecided), Some(0.5));
-        let unsure = said(&agent.happened(&undecided));
-        assert_eq!(unsure[1].1["State"], "Inconclusive");
-        assert_eq!(unsure[1].1["Message"], "No verdict: the model is not sure");
+        let inconclusive = parsed(&agent.messages(&undecided));
+        assert_eq!(inconclusive[1].1["State"], "Inconclusive");
+        assert_eq!(
+            inconclusive[1].1["Message"],
+            "No verdict: the model is not sure"
+        );
     }
 
     #[tokio::test]
@@ -377,11 +368,11 @@ mod tests {
         let mut agent = agent("classification = true\n");
         let mut finding = finding(Judgement::POSITIVE, Some(0.9));
         finding.saved = SaveOutcome::NotSaved;
-        let lost = ApplianceEvent::Analysed(Arc::new(Report {
+        let not_saved = ApplianceEvent::Analysed(Arc::new(Report {
             finding,
             ..report()
         }));
-        let messages = said(&agent.happened(&lost));
+        let messages = parsed(&agent.messages(&not_saved));
         assert_eq!(messages[1].1["State"], "Inconclusive");
         assert_eq!(
             messages[1].1["Message"],
@@ -392,7 +383,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_press_that_fails_does_not_stay_in_processing() {
+    async fn a_failed_press_ends_the_state_processing() {
         let mut agent = agent("states_topic = \"State\"\n");
         let fault = || ApplianceEvent::Failed {
             fault: crate::appliance::state::Fault {
@@ -401,24 +392,24 @@ mod tests {
             },
             asked: None,
         };
-        assert_eq!(agent.happened(&fault()), [], "nobody pressed");
-        agent.pressed(&State::Capturing(Instant::now()));
-        let failed = said(&agent.happened(&fault()));
+        assert_eq!(agent.messages(&fault()), [], "no press to report on");
+        agent.announce_press(&State::Capturing(Instant::now()));
+        let failed = parsed(&agent.messages(&fault()));
         assert_eq!(failed[0].0, "hospital/Agents/lab/scope/State");
         assert_eq!(failed[0].1["State"], "Fault");
     }
 
     #[tokio::test]
-    async fn classifications_are_published_where_they_are_wanted() {
+    async fn classifications_are_published_if_configured() {
         let mut agent = agent("classification = true\n");
-        let messages = said(&agent.happened(&analysed(Judgement::NEGATIVE, Some(0.25))));
+        let messages = parsed(&agent.messages(&analysed(Judgement::NEGATIVE, Some(0.25))));
         assert_eq!(messages[2].0, "hospital/Agents/lab/scope/Classification");
         assert_eq!(messages[2].1["Diagnosis"], "Negative");
         assert_eq!(messages[2].1["Confidence"], 0.75);
     }
 
     #[tokio::test]
-    async fn life_is_six_numbers() {
+    async fn life_has_six_numbers() {
         let agent = agent("");
         let life = agent.life(&HostMetrics {
             cpu: 12.0,
@@ -434,12 +425,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_session_is_the_references() {
-        let session = agent("").session();
-        assert_eq!(session.client, "ALL");
-        assert_eq!(session.keep_alive, Duration::from_secs(10));
-        assert_eq!(session.listens_to, ["hospital/Agents/lab/scope/#"]);
-        let will = Message::passing("hospital/Agents/lab/scope/Status", "OFFLINE");
-        assert_eq!(session.will, will);
+    async fn the_connect_options_are_those_of_the_reference() {
+        let options = agent("").options();
+        assert_eq!(options.client, "ALL");
+        assert_eq!(options.keep_alive, Duration::from_secs(10));
+        assert_eq!(options.subscriptions, ["hospital/Agents/lab/scope/#"]);
+        let will = Message::transient("hospital/Agents/lab/scope/Status", "OFFLINE");
+        assert_eq!(options.will, will);
     }
 }

@@ -1,75 +1,78 @@
-//! What is told to brokers over MQTT 3.1.1.
+//! MQTT 3.1.1 clients.
 //!
-//! - [`settings`]: `[mqtt]` and `[hias]` of the configuration
-//! - `publisher`: MQTT for everyone, with `payload`, `command` and `discovery`
-//! - `outbox` and `delivery`: every verdict arrives, in order, whenever the broker is there again
-//! - `hias`: the appliance as an agent of a HIAS network; `import` reads its credentials
-//! - `session`: a connection after the other; `link` is what one can do, `rumqtt` how it is done
+//! - `publisher`: the `[mqtt]` client, with its messages (`payload`, `discovery`) and `command`s
+//! - `outbox`, `delivery_window`: every verdict is delivered, in order, even if the broker is unavailable for a while
+//! - `hias`: the `[hias]` client, an agent of a HIAS network
+//! - `client`: connects a client, and connects it again
+//! - `connection`: what a connection can do; `rumqtt` implements it
+//! - `selftest`, `rate_limiter`: used by both clients
 //!
-//! All of it runs on the network's thread. It looks at the appliance through its outlook and presses
-//! its button like anybody at the bench. Everything that comes from a broker is looked at with suspicion:
-//! long messages, and more than a few commands, are dropped unread.
+//! The clients run on the network thread. They see the appliance through its
+//! [`ApplianceHandle`], and their commands press its button.
+//! Messages from a broker are not trusted: long ones, and more than a few in a row, are dropped.
 
+mod client;
 pub(crate) mod command;
-mod delivery;
+mod connection;
+mod delivery_window;
 mod discovery;
 mod hias;
-mod link;
 mod outbox;
 mod payload;
 mod publisher;
-mod rate;
+mod rate_limiter;
 mod rumqtt;
 mod selftest;
-mod session;
 #[cfg(test)]
 mod tests;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use tokio::task::JoinSet;
 
-use self::hias::Agent;
-use self::publisher::Publisher;
-use self::rumqtt::Rumqtt;
 use crate::appliance::handle::ApplianceHandle;
 use crate::config::Config;
-use crate::network::Part;
+use crate::mqtt::hias::Agent;
+use crate::mqtt::publisher::Publisher;
+use crate::mqtt::rumqtt::RumqttConnector;
 use crate::system::host_metrics::Probe;
 use crate::system::shutdown::Shutdown;
 
-/// The clients that `config` asks for; each runs until it is told to end.
+/// Adds the clients that `config` asks for to `tasks`. Each runs until `shutdown`. Must be called within a Tokio
+/// runtime.
 ///
 /// # Errors
-/// If the system has no room for a thread.
-pub(crate) fn clients(
+/// If the outbox's thread cannot be started.
+pub(crate) fn spawn_clients(
     config: &Config,
     handle: &ApplianceHandle,
     shutdown: &Shutdown,
-) -> Result<Vec<Part>> {
-    let mut clients: Vec<Part> = Vec::new();
+    tasks: &mut JoinSet<()>,
+) -> Result<()> {
     let shared = Arc::new(config.clone());
     let folder = config
         .storage
         .as_ref()
         .map_or(Path::new("/"), |storage| &storage.state);
-    let probe = || Probe::new(folder);
     if let Some(settings) = &config.hias {
-        let link = Rumqtt::new(settings.broker.clone());
+        let connector = RumqttConnector::new(settings.broker.clone());
         let agent = Agent::new(
             settings.clone(),
             Arc::clone(&shared),
             handle.clone(),
-            probe(),
+            Probe::new(folder),
         );
-        clients.push(Box::pin(session::keep(link, agent, shutdown.clone())));
+        tasks.spawn(client::run(connector, agent, shutdown.clone()));
     }
     if let Some(settings) = &config.mqtt {
-        let link = Rumqtt::new(settings.broker.clone());
-        let outbox = outbox::open(settings, config)?;
-        let publisher = Publisher::new(settings.clone(), shared, handle.clone(), probe(), outbox);
-        clients.push(Box::pin(session::keep(link, publisher, shutdown.clone())));
+        let connector = RumqttConnector::new(settings.broker.clone());
+        let outbox = outbox::open(settings, config)
+            .context("the outbox's thread cannot be started; free some memory")?;
+        let probe = Probe::new(folder);
+        let publisher = Publisher::new(settings.clone(), shared, handle.clone(), probe, outbox);
+        tasks.spawn(client::run(connector, publisher, shutdown.clone()));
     }
-    Ok(clients)
+    Ok(())
 }

@@ -1,35 +1,35 @@
-//! What is still to be delivered, and a thread of its own to look after it: a disk may take its time.
+//! Verdicts that the broker does not have yet, read from the records on a separate thread.
 
 use smearscope_hardware::with_causes;
 
 use crate::config::Config;
 use crate::config::mqtt::Mqtt;
-use crate::mqtt::link::LinkError;
+use crate::mqtt::connection::BrokerError;
 use crate::mqtt::payload;
 use crate::records::{self, RecordsError};
 use crate::system::worker::{Worker, WorkerPanicked};
 
-/// An event that waits for its delivery.
+/// A verdict to deliver.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Event {
-    /// Its number; later events have larger ones.
+pub(crate) struct PendingVerdict {
+    /// Its number; later verdicts have higher numbers.
     pub(crate) seq: i64,
-    /// What is published.
+    /// The JSON to publish.
     pub(crate) payload: Vec<u8>,
 }
 
-/// Events in their order, and up to which they were delivered.
+/// Verdicts in order, and up to which number they are delivered.
 pub(crate) trait Outbox: Send + 'static {
-    /// The number up to which all were delivered.
+    /// The number up to which all verdicts are delivered.
     fn delivered(&mut self) -> Result<i64, RecordsError>;
 
-    /// The events after `seq`, at most so many.
-    fn after(&mut self, seq: i64, most: usize) -> Result<Vec<Event>, RecordsError>;
+    /// The verdicts after number `seq`, at most `limit`.
+    fn after(&mut self, seq: i64, limit: usize) -> Result<Vec<PendingVerdict>, RecordsError>;
 
-    /// How many events are after `seq`.
+    /// How many verdicts come after number `seq`.
     fn waiting(&mut self, seq: i64) -> Result<u64, RecordsError>;
 
-    /// Notes that all up to `seq` were delivered.
+    /// Stores that all verdicts up to number `seq` are delivered.
     fn acknowledge(&mut self, seq: i64) -> Result<(), RecordsError>;
 }
 
@@ -38,13 +38,13 @@ impl Outbox for records::Outbox {
         self.delivered()
     }
 
-    fn after(&mut self, seq: i64, most: usize) -> Result<Vec<Event>, RecordsError> {
-        let fields = self.after(seq, most)?;
-        let events = fields.iter().map(|(seq, field)| Event {
+    fn after(&mut self, seq: i64, limit: usize) -> Result<Vec<PendingVerdict>, RecordsError> {
+        let fields = self.after(seq, limit)?;
+        let verdicts = fields.iter().map(|(seq, field)| PendingVerdict {
             seq: *seq,
-            payload: payload::of_record(*seq, field),
+            payload: payload::recorded_verdict(*seq, field),
         });
-        Ok(events.collect())
+        Ok(verdicts.collect())
     }
 
     fn waiting(&mut self, seq: i64) -> Result<u64, RecordsError> {
@@ -56,14 +56,18 @@ impl Outbox for records::Outbox {
     }
 }
 
-/// An outbox on its own thread.
+/// The thread that reads and writes an outbox.
 pub(crate) struct OutboxWorker(Worker<Box<dyn Outbox>>);
 
-/// The outbox of the records, if any are kept.
+/// Opens the outbox of the records; `None` if the appliance keeps no records.
+///
+/// # Errors
+/// If the thread cannot be started.
 pub(crate) fn open(settings: &Mqtt, config: &Config) -> anyhow::Result<Option<OutboxWorker>> {
     let Some(storage) = &config.storage else {
         log::warn!(
-            "MQTT: without storage.state, verdicts are lost while the broker is away; set it to keep them"
+            "MQTT: storage.state is not set, so verdicts are lost while the broker is unavailable; set it to \
+             deliver them later"
         );
         return Ok(None);
     };
@@ -75,73 +79,80 @@ impl OutboxWorker {
     /// Starts the thread.
     ///
     /// # Errors
-    /// If there is no room for it.
+    /// If the system cannot start another thread.
     pub(crate) fn start(outbox: impl Outbox) -> std::io::Result<Self> {
         Worker::start("outbox", Box::new(outbox) as Box<dyn Outbox>).map(Self)
     }
 
-    /// Asks something of the outbox.
+    /// Runs `operation` on the thread and waits for its result.
     ///
     /// # Errors
-    /// [`LinkError::Outbox`].
+    /// [`BrokerError::Outbox`].
     pub(crate) async fn ask<T: Send + 'static>(
         &self,
-        act: impl FnOnce(&mut dyn Outbox) -> Result<T, RecordsError> + Send + 'static,
-    ) -> Result<T, LinkError> {
-        let answer = self.0.ask(|outbox| act(&mut **outbox)).await;
-        answer
-            .map_err(|WorkerPanicked| LinkError::Outbox("the outbox crashed".into()))?
-            .map_err(|error| LinkError::Outbox(with_causes(&error)))
+        operation: impl FnOnce(&mut dyn Outbox) -> Result<T, RecordsError> + Send + 'static,
+    ) -> Result<T, BrokerError> {
+        let result = self.0.ask(|outbox| operation(&mut **outbox)).await;
+        result
+            .map_err(|WorkerPanicked| BrokerError::Outbox("the outbox crashed".into()))?
+            .map_err(|error| BrokerError::Outbox(with_causes(&error)))
     }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::sync::{Arc, Mutex, PoisonError};
+    use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
     use super::*;
 
-    /// An outbox in memory, filled by a test.
+    /// An outbox in memory. Clones share their content.
     #[derive(Clone, Default)]
-    pub(crate) struct Shelf(Arc<Mutex<(Vec<i64>, i64)>>);
+    pub(crate) struct MemoryOutbox(Arc<Mutex<Content>>);
 
-    impl Shelf {
-        pub(crate) fn put(&self, seq: i64) {
-            self.0
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .0
-                .push(seq);
+    #[derive(Default)]
+    struct Content {
+        verdicts: Vec<i64>,
+        delivered: i64,
+    }
+
+    impl MemoryOutbox {
+        pub(crate) fn push(&self, seq: i64) {
+            self.content().verdicts.push(seq);
         }
 
-        pub(crate) fn cursor(&self) -> i64 {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).1
+        pub(crate) fn last_delivered(&self) -> i64 {
+            self.content().delivered
+        }
+
+        fn content(&self) -> MutexGuard<'_, Content> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner)
         }
     }
 
-    impl Outbox for Shelf {
+    impl Outbox for MemoryOutbox {
         fn delivered(&mut self) -> Result<i64, RecordsError> {
-            Ok(self.cursor())
+            Ok(self.last_delivered())
         }
 
-        fn after(&mut self, seq: i64, most: usize) -> Result<Vec<Event>, RecordsError> {
-            let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let after = held.0.iter().filter(|event| **event > seq).take(most);
-            let events = after.map(|seq| Event {
+        fn after(&mut self, seq: i64, limit: usize) -> Result<Vec<PendingVerdict>, RecordsError> {
+            let content = self.content();
+            let after = content.verdicts.iter().filter(|verdict| **verdict > seq);
+            let verdicts = after.take(limit).map(|seq| PendingVerdict {
                 seq: *seq,
                 payload: seq.to_string().into_bytes(),
             });
-            Ok(events.collect())
+            Ok(verdicts.collect())
         }
 
         fn waiting(&mut self, seq: i64) -> Result<u64, RecordsError> {
-            let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            Ok(held.0.iter().filter(|event| **event > seq).count() as u64)
+            let content = self.content();
+            let after = content.verdicts.iter().filter(|verdict| **verdict > seq);
+            Ok(after.count() as u64)
         }
 
         fn acknowledge(&mut self, seq: i64) -> Result<(), RecordsError> {
-            let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            held.1 = held.1.max(seq);
+            let mut content = self.content();
+            content.delivered = content.delivered.max(seq);
             Ok(())
         }
     }

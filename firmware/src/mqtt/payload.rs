@@ -1,4 +1,4 @@
-//! What is published to everyone, as JSON.
+//! The JSON that is published.
 
 use serde::Serialize;
 use smearscope_artifacts::Verdict;
@@ -9,24 +9,25 @@ use crate::analysis::identity::DEMO_NOTICE;
 use crate::analysis::slide::SlideSummary;
 use crate::appliance::handle::{Report, Status};
 use crate::appliance::state::State;
-use crate::records::FieldEntry;
+use crate::records::{FieldEntry, SlideSummaryEntry};
 use crate::report::types::StateName;
 use crate::system::host_metrics::HostMetrics;
 use crate::system::time::utc;
 
-/// A verdict on a field.
+/// The verdict on a field: topics `verdict` and `last_verdict`.
 #[derive(Serialize)]
 struct VerdictPayload {
-    /// That of the record where there is one; otherwise its own.
+    /// The record's id; a random one if the field is not recorded.
     id: Uuid,
-    /// Its place in the records.
+    /// The row in the records, if known.
     seq: Option<i64>,
     captured_at: String,
     verdict: Verdict,
     reason: Option<String>,
     probability: Option<f32>,
     threshold: f32,
-    /// Whether it was recorded; none where nothing is. If it was not, it is no field of the slide.
+    /// Whether the field was recorded; none if the appliance keeps no records. A field that could not be
+    /// recorded does not count for the slide.
     saved: Option<bool>,
     slide: SlidePayload,
     model: String,
@@ -35,47 +36,35 @@ struct VerdictPayload {
     notice: &'static str,
 }
 
-/// Where a slide stands.
+/// A slide's verdict so far: topic `slide`.
 #[derive(Serialize)]
 struct SlidePayload {
-    /// That of the record.
+    /// The record's id, in a verdict from the records.
     id: Option<Uuid>,
-    /// The number on the screen.
+    /// The number on the screen, in all other messages.
     number: Option<u32>,
-    /// Whether no more fields are added.
+    /// Whether the slide is closed.
     closed: bool,
-    verdict: Verdict,
-    reason: Option<String>,
-    probability: Option<f32>,
-    /// Fields that the model judged.
-    fields: u32,
-    /// Fields that it was not asked about.
-    refused: u32,
-    /// Fields that could not be recorded, and count for nothing.
-    unsaved: u32,
+    #[serde(flatten)]
+    summary: SlideSummaryEntry,
 }
 
 impl SlidePayload {
-    fn of(standing: &SlideSummary, closed: bool) -> Self {
+    fn new(summary: &SlideSummary, closed: bool) -> Self {
         Self {
             id: None,
-            number: Some(standing.slide),
+            number: Some(summary.slide),
             closed,
-            verdict: standing.judgement.verdict(),
-            reason: standing.judgement.reason().map(|reason| reason.to_string()),
-            probability: standing.probability,
-            fields: standing.fields,
-            refused: standing.refused,
-            unsaved: standing.unsaved,
+            summary: summary.into(),
         }
     }
 }
 
-/// What the appliance is doing.
+/// What the appliance is doing: topic `state`.
 #[derive(Serialize)]
 struct StatePayload<'a> {
     state: StateName,
-    /// What failed and what to do about it, if anything did.
+    /// In the state `fault`, what failed and what to do about it.
     fault: Option<&'a str>,
     slide: u32,
     fields: u32,
@@ -85,21 +74,20 @@ struct StatePayload<'a> {
     version: &'static str,
 }
 
-/// How the machine is.
+/// Load and temperature of the machine: topic `health`.
 #[derive(Serialize)]
 struct HealthPayload {
     cpu_percent: f64,
     memory_percent: f64,
     disk_percent: f64,
     temperature_c: Option<f64>,
-    /// Verdicts that were not delivered yet; none without records.
+    /// Verdicts that the broker does not have yet; none if the appliance keeps no records.
     undelivered: Option<u64>,
     at: String,
 }
 
 /// The verdict on a recorded field.
-pub(crate) fn of_record(seq: i64, field: &FieldEntry) -> Vec<u8> {
-    let standing = &field.standing;
+pub(crate) fn recorded_verdict(seq: i64, field: &FieldEntry) -> Vec<u8> {
     json(&VerdictPayload {
         id: field.id,
         seq: Some(seq),
@@ -113,12 +101,7 @@ pub(crate) fn of_record(seq: i64, field: &FieldEntry) -> Vec<u8> {
             id: Some(field.slide),
             number: None,
             closed: false,
-            verdict: standing.verdict,
-            reason: standing.reason.clone(),
-            probability: standing.probability,
-            fields: standing.fields,
-            refused: standing.refused,
-            unsaved: standing.unsaved,
+            summary: field.standing.clone(),
         },
         model: format!("{} {}", field.model.name, field.model.version),
         engine: format!("{} {}", field.engine.name, field.engine.device),
@@ -127,26 +110,24 @@ pub(crate) fn of_record(seq: i64, field: &FieldEntry) -> Vec<u8> {
     })
 }
 
-/// The verdict on a field that may not be recorded; its time is now.
-pub(crate) fn of_report(report: &Report) -> Vec<u8> {
+/// The verdict on a field that was just analysed, recorded or not.
+pub(crate) fn live_verdict(report: &Report) -> Vec<u8> {
     let field = &report.finding.field;
+    let (id, saved) = match report.finding.saved {
+        SaveOutcome::Saved(id) => (id, Some(true)),
+        SaveOutcome::NotSaved => (Uuid::now_v7(), Some(false)),
+        SaveOutcome::Unwanted => (Uuid::now_v7(), None),
+    };
     json(&VerdictPayload {
-        id: match report.finding.saved {
-            SaveOutcome::Saved(id) => id,
-            SaveOutcome::NotSaved | SaveOutcome::Unwanted => Uuid::now_v7(),
-        },
+        id,
         seq: None,
         captured_at: utc(jiff::Timestamp::now()),
         verdict: field.judgement.verdict(),
         reason: field.explanation(),
         probability: field.probability,
         threshold: report.threshold,
-        saved: match report.finding.saved {
-            SaveOutcome::Saved(_) => Some(true),
-            SaveOutcome::NotSaved => Some(false),
-            SaveOutcome::Unwanted => None,
-        },
-        slide: SlidePayload::of(&report.finding.slide, false),
+        saved,
+        slide: SlidePayload::new(&report.finding.slide, false),
         model: report.identity.model.clone(),
         engine: report.identity.engine.clone(),
         demo: report.identity.is_demo,
@@ -154,9 +135,9 @@ pub(crate) fn of_report(report: &Report) -> Vec<u8> {
     })
 }
 
-/// Where a slide stands.
-pub(crate) fn slide(standing: &SlideSummary, closed: bool) -> Vec<u8> {
-    json(&SlidePayload::of(standing, closed))
+/// A slide's verdict so far, or its last one if it is closed.
+pub(crate) fn slide(summary: &SlideSummary, closed: bool) -> Vec<u8> {
+    json(&SlidePayload::new(summary, closed))
 }
 
 /// What the appliance is doing.
@@ -178,7 +159,7 @@ pub(crate) fn state(status: &Status) -> Vec<u8> {
     })
 }
 
-/// How the machine is.
+/// Load and temperature of the machine.
 pub(crate) fn health(host_metrics: &HostMetrics, undelivered: Option<u64>) -> Vec<u8> {
     json(&HealthPayload {
         cpu_percent: host_metrics.cpu,
@@ -190,7 +171,7 @@ pub(crate) fn health(host_metrics: &HostMetrics, undelivered: Option<u64>) -> Ve
     })
 }
 
-/// Any of them; none can fail to be JSON.
+/// Serialises a payload. The types in this module have text keys only, so this cannot fail.
 pub(crate) fn json(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
 }
@@ -211,8 +192,8 @@ pub(crate) mod tests {
     use crate::appliance::handle::tests::report;
 
     #[test]
-    fn a_verdict_says_what_it_is_worth_and_not_where_it_came_from() {
-        let bytes = of_report(&report());
+    fn a_verdict_carries_its_notice_and_no_file_name() {
+        let bytes = live_verdict(&report());
         let value: Value = serde_json::from_slice(&bytes).unwrap();
         assert_eq!(value["verdict"], "Positive");
         assert!(

@@ -1,4 +1,4 @@
-//! MQTT for everyone: what the appliance does and finds, and what it may be asked.
+//! The `[mqtt]` client: publishes state and verdicts, and accepts commands.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -6,60 +6,60 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::analysis::finding::SaveOutcome;
 use crate::appliance::handle::{ApplianceEvent, ApplianceHandle};
-use crate::appliance::self_test::SelfTest;
 use crate::config::Config;
 use crate::config::mqtt::Mqtt;
-use crate::mqtt::command::{Answer, Command, Memory, Order};
-use crate::mqtt::delivery::Delivery;
+use crate::mqtt::client::Client;
+use crate::mqtt::command::{Action, Command, RecentReplies, Reply};
+use crate::mqtt::connection::{BrokerError, ConnectOptions, Connection, Incoming, Message, Qos};
+use crate::mqtt::delivery_window::DeliveryWindow;
 use crate::mqtt::discovery;
-use crate::mqtt::link::{Delivery as Receipt, Incoming, Link, LinkError, Message, Session};
 use crate::mqtt::outbox::{Outbox, OutboxWorker};
 use crate::mqtt::payload;
-use crate::mqtt::rate::Rate;
-use crate::mqtt::selftest;
-use crate::mqtt::session::Conversation;
+use crate::mqtt::rate_limiter::RateLimiter;
+use crate::mqtt::selftest::SelfTestRunner;
+use crate::report::self_test::SelfTest;
 use crate::system::host_metrics::Probe;
 
-/// How often the broker hears from the appliance at least.
+/// Longest silence towards the broker.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// How often it is told how the machine is. Records that nobody told of are looked for as often.
-const HEALTH: Duration = Duration::from_mins(1);
-/// Before records are looked for again where there are none yet.
-const OPENING: Duration = Duration::from_secs(1);
+/// Interval of `health`. The outbox is read as often, for records that no event announced.
+const HEALTH_INTERVAL: Duration = Duration::from_mins(1);
+/// Interval between attempts to open the outbox while there are no records yet.
+const OPEN_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Tells a broker.
+/// Publishes what the appliance does.
 pub(crate) struct Publisher {
     settings: Mqtt,
-    config: Arc<Config>,
     handle: ApplianceHandle,
     probe: Probe,
     health: Interval,
     outbox: Option<OutboxWorker>,
-    /// Once the outbox is open.
-    delivery: Option<Delivery>,
-    opening: Interval,
+    /// None until the outbox is open.
+    window: Option<DeliveryWindow>,
+    open_attempts: Interval,
     has_delivered: bool,
-    rate: Rate,
-    memory: Memory,
-    selftest: Option<(String, JoinHandle<SelfTest>)>,
-    /// What was last published of the last field and its slide, for a broker that forgot it.
+    rate_limiter: RateLimiter,
+    replies: RecentReplies,
+    /// A request is the command's id.
+    selftest: SelfTestRunner<String>,
+    /// The latest `last_verdict` and `slide`, for a broker that has lost its retained messages.
     last: Option<[Message; 2]>,
 }
 
-/// The answer to a self-test, once it is over.
+/// The result of a self-test: topic `selftest`.
 #[derive(Serialize)]
-struct Tested<'a> {
+struct SelfTestPayload<'a> {
     id: &'a str,
     #[serde(flatten)]
-    condition: crate::report::self_test::SelfTest,
+    result: SelfTest,
 }
 
 impl Publisher {
+    /// A client that is not connected yet. Must be called within a Tokio runtime.
     pub(crate) fn new(
         settings: Mqtt,
         config: Arc<Config>,
@@ -74,17 +74,16 @@ impl Publisher {
         };
         Self {
             settings,
-            config,
+            selftest: SelfTestRunner::new(config, handle.clone()),
             handle,
             probe,
-            health: every(HEALTH),
+            health: every(HEALTH_INTERVAL),
             outbox,
-            delivery: None,
-            opening: every(OPENING),
+            window: None,
+            open_attempts: every(OPEN_INTERVAL),
             has_delivered: false,
-            rate: Rate::new(),
-            memory: Memory::default(),
-            selftest: None,
+            rate_limiter: RateLimiter::new(),
+            replies: RecentReplies::default(),
             last: None,
         }
     }
@@ -93,171 +92,161 @@ impl Publisher {
         format!("{}/{}/{name}", self.settings.prefix, self.settings.device)
     }
 
-    async fn greet<L: Link>(&mut self, link: &mut L) -> Result<(), LinkError> {
+    /// Publishes what a broker must know after each connect.
+    async fn announce<C: Connection>(&mut self, connection: &mut C) -> Result<(), BrokerError> {
         if let Some(prefix) = &self.settings.discovery {
-            link.publish(discovery::message(prefix, &self.settings))
+            connection
+                .publish(discovery::message(prefix, &self.settings))
                 .await?;
         }
-        link.publish(Message::retained(self.topic("availability"), "online"))
+        connection
+            .publish(Message::retained(self.topic("availability"), "online"))
             .await?;
-        self.tell_state(link).await?;
+        self.publish_state(connection).await?;
         for message in self.last.iter().flatten() {
-            link.publish(message.clone()).await?;
+            connection.publish(message.clone()).await?;
         }
         Ok(())
     }
 
-    async fn tell_state<L: Link>(&self, link: &mut L) -> Result<(), LinkError> {
+    async fn publish_state<C: Connection>(&self, connection: &mut C) -> Result<(), BrokerError> {
         let state = payload::state(&self.handle.status().borrow());
-        link.publish(Message::retained(self.topic("state"), state))
+        connection
+            .publish(Message::retained(self.topic("state"), state))
             .await
     }
 
-    async fn tell_health<L: Link>(&mut self, link: &mut L) -> Result<(), LinkError> {
-        let undelivered = match (&self.outbox, &self.delivery) {
-            (Some(outbox), Some(delivery)) => {
-                let delivered = delivery.delivered();
+    async fn publish_health<C: Connection>(
+        &mut self,
+        connection: &mut C,
+    ) -> Result<(), BrokerError> {
+        let undelivered = match (&self.outbox, &self.window) {
+            (Some(outbox), Some(window)) => {
+                let delivered = window.delivered();
                 Some(outbox.ask(move |outbox| outbox.waiting(delivered)).await?)
             }
             _ => None,
         };
         let health = payload::health(&self.probe.measure(), undelivered);
-        link.publish(Message::retained(self.topic("health"), health))
+        connection
+            .publish(Message::retained(self.topic("health"), health))
             .await
     }
 
-    /// Opens the outbox, if there is one and it can be opened.
-    async fn open(&mut self) {
+    /// Opens the outbox, if there are records.
+    async fn open_outbox(&mut self) {
         let Some(outbox) = &self.outbox else { return };
         match outbox.ask(Outbox::delivered).await {
-            Ok(delivered) => self.delivery = Some(Delivery::from(delivered)),
-            // It is made only when the appliance starts.
+            Ok(delivered) => self.window = Some(DeliveryWindow::new(delivered)),
+            // Expected while the appliance starts: it creates the records.
             Err(error) => log::debug!("MQTT: {error}"),
         }
     }
 
-    /// Sends what may be sent now, and notes what was delivered.
-    async fn deliver<L: Link>(&mut self, link: &mut L) -> Result<(), LinkError> {
+    /// Stores which verdicts are delivered and sends as many as the window has room for.
+    async fn send_pending<C: Connection>(&mut self, connection: &mut C) -> Result<(), BrokerError> {
         let topic = self.topic("verdict");
-        let (Some(outbox), Some(delivery)) = (&self.outbox, &mut self.delivery) else {
+        let (Some(outbox), Some(window)) = (&self.outbox, &mut self.window) else {
             return Ok(());
         };
-        if let Some(seq) = delivery.to_note() {
+        if let Some(seq) = window.due() {
             outbox.ask(move |outbox| outbox.acknowledge(seq)).await?;
-            delivery.note(seq);
+            window.stored(seq);
         }
-        let (after, most) = (delivery.sent(), delivery.room());
-        if most == 0 {
+        let (last_sent, room) = (window.last_sent(), window.room());
+        if room == 0 {
             return Ok(());
         }
-        for event in outbox.ask(move |outbox| outbox.after(after, most)).await? {
-            let message = Message::passing(topic.clone(), event.payload);
-            // Before it is handed over: its acknowledgement may be there at once.
-            delivery.send(event.seq);
-            link.publish(message.delivered(Receipt::Numbered(event.seq)))
+        let pending = outbox.ask(move |outbox| outbox.after(last_sent, room));
+        for verdict in pending.await? {
+            let message = Message::transient(topic.clone(), verdict.payload);
+            // Before `publish`, because the acknowledgement may arrive at once.
+            window.push(verdict.seq);
+            connection
+                .publish(message.with_qos(Qos::Tracked(verdict.seq)))
                 .await?;
         }
         Ok(())
     }
 
-    async fn happened<L: Link>(
+    async fn handle_event<C: Connection>(
         &mut self,
-        link: &mut L,
+        connection: &mut C,
         event: ApplianceEvent,
-    ) -> Result<(), LinkError> {
+    ) -> Result<(), BrokerError> {
         match event {
             ApplianceEvent::Analysed(report) => {
-                let verdict = payload::of_report(&report);
+                let verdict = payload::live_verdict(&report);
                 let is_recorded = matches!(report.finding.saved, SaveOutcome::Saved(_));
                 if self.outbox.is_none() || !is_recorded {
-                    // Nothing else will tell of it.
-                    let live = Message::passing(self.topic("verdict"), verdict.clone());
-                    link.publish(live.delivered(Receipt::AtLeastOnce)).await?;
+                    // The outbox does not contain this verdict.
+                    let live = Message::transient(self.topic("verdict"), verdict.clone());
+                    connection.publish(live.with_qos(Qos::AtLeastOnce)).await?;
                 }
                 let slide = payload::slide(&report.finding.slide, false);
-                self.tell_last(link, [("last_verdict", verdict), ("slide", slide)])
-                    .await
+                let last = [("last_verdict", verdict), ("slide", slide)]
+                    .map(|(name, payload)| Message::retained(self.topic(name), payload));
+                self.last = Some(last.clone());
+                for message in last {
+                    connection.publish(message).await?;
+                }
+                Ok(())
             }
-            ApplianceEvent::SlideClosed(standing) => {
-                let slide = payload::slide(&standing, true);
+            ApplianceEvent::SlideClosed(summary) => {
+                let slide = payload::slide(&summary, true);
                 let message = Message::retained(self.topic("slide"), slide);
                 if let Some(last) = &mut self.last {
                     last[1] = message.clone();
                 }
-                link.publish(message).await
+                connection.publish(message).await
             }
-            // The state says so.
+            // Published as a state.
             ApplianceEvent::Failed { .. } => Ok(()),
         }
     }
 
-    async fn tell_last<L: Link>(
+    async fn handle_command<C: Connection>(
         &mut self,
-        link: &mut L,
-        last: [(&str, Vec<u8>); 2],
-    ) -> Result<(), LinkError> {
-        let last = last.map(|(name, payload)| Message::retained(self.topic(name), payload));
-        self.last = Some(last.clone());
-        for message in last {
-            link.publish(message).await?;
-        }
-        Ok(())
-    }
-
-    async fn command<L: Link>(&mut self, link: &mut L, payload: &[u8]) -> Result<(), LinkError> {
-        if !self.rate.admits() {
+        connection: &mut C,
+        payload: &[u8],
+    ) -> Result<(), BrokerError> {
+        if !self.rate_limiter.accept() {
             return Ok(());
         }
-        let answer = match Command::parse(payload) {
-            Err(answer) => answer,
-            Ok(command) => match self.memory.answer(&command.id) {
-                Some(answer) => answer.clone(),
-                None => self.obey(&command),
+        let reply = match Command::parse(payload) {
+            Err(reply) => reply,
+            Ok(command) => match self.replies.get(&command.id) {
+                Some(reply) => reply.clone(),
+                None => self.execute(&command),
             },
         };
-        let message = Message::passing(self.topic("command/ack"), payload::json(&answer));
-        link.publish(message.delivered(Receipt::AtLeastOnce)).await
+        let message = Message::transient(self.topic("command/ack"), payload::json(&reply));
+        connection.publish(message.with_qos(Qos::AtLeastOnce)).await
     }
 
-    fn obey(&mut self, command: &Command) -> Answer {
-        let refusal = match command.command {
-            Order::Selftest if self.selftest.is_some() => Some("a self-test is running"),
-            Order::Selftest => {
-                let test = selftest::begin(&self.config, &self.handle);
-                self.selftest = Some((command.id.clone(), test));
-                None
-            }
-            order => order.press(&self.handle),
+    fn execute(&mut self, command: &Command) -> Reply {
+        let started = match command.command {
+            Action::Selftest => self.selftest.start(command.id.clone()),
+            action => action.press(&self.handle),
         };
-        let answer = Answer::to(command, refusal);
-        self.memory.remember(answer.clone());
-        answer
+        let reply = Reply::new(command, started);
+        self.replies.push(reply.clone());
+        reply
     }
 }
 
-/// Waits for a self-test, for ever if there is none.
-async fn tested(selftest: &mut Option<(String, JoinHandle<SelfTest>)>) -> (String, SelfTest) {
-    let Some((id, test)) = selftest else {
-        return std::future::pending().await;
-    };
-    let condition = test.await.unwrap_or_else(|error| selftest::crashed(&error));
-    let id = id.clone();
-    *selftest = None;
-    (id, condition)
-}
-
-impl Conversation for Publisher {
+impl Client for Publisher {
     fn name(&self) -> &'static str {
         "MQTT"
     }
 
-    fn session(&self) -> Session {
-        Session {
+    fn options(&self) -> ConnectOptions {
+        ConnectOptions {
             client: format!("{}-{}", self.settings.prefix, self.settings.device).replace('/', "-"),
             keep_alive: KEEP_ALIVE,
             will: Message::retained(self.topic("availability"), "offline")
-                .delivered(Receipt::AtLeastOnce),
-            listens_to: if self.settings.commands {
+                .with_qos(Qos::AtLeastOnce),
+            subscriptions: if self.settings.commands {
                 vec![self.topic("command")]
             } else {
                 Vec::new()
@@ -265,75 +254,80 @@ impl Conversation for Publisher {
         }
     }
 
-    async fn prepare(&mut self) -> Infallible {
-        while self.outbox.is_some() && self.delivery.is_none() {
-            self.opening.tick().await;
-            self.open().await;
+    async fn while_disconnected(&mut self) -> Infallible {
+        while self.outbox.is_some() && self.window.is_none() {
+            self.open_attempts.tick().await;
+            self.open_outbox().await;
         }
         std::future::pending().await
     }
 
-    async fn hold<L: Link>(&mut self, link: &mut L) -> Result<Infallible, LinkError> {
+    async fn serve<C: Connection>(
+        &mut self,
+        connection: &mut C,
+    ) -> Result<Infallible, BrokerError> {
         self.has_delivered = false;
-        if let Some(delivery) = &mut self.delivery {
-            delivery.land();
+        if let Some(window) = &mut self.window {
+            window.rewind();
         }
         let mut events = self.handle.events();
         let mut status = self.handle.status();
         status.mark_unchanged();
-        self.greet(link).await?;
-        self.deliver(link).await?;
+        self.announce(connection).await?;
+        self.send_pending(connection).await?;
         loop {
             tokio::select! {
-                incoming = link.next() => match incoming? {
+                incoming = connection.next() => match incoming? {
                     Incoming::Acknowledged(seq) => {
-                        if let Some(delivery) = &mut self.delivery {
-                            delivery.arrive(seq);
+                        if let Some(window) = &mut self.window {
+                            window.acknowledge(seq);
                             self.has_delivered = true;
                         }
-                        self.deliver(link).await?;
+                        self.send_pending(connection).await?;
                     }
-                    Incoming::Received { payload, .. } => self.command(link, &payload).await?,
+                    Incoming::Received { payload, .. } => {
+                        self.handle_command(connection, &payload).await?;
+                    }
                 },
                 event = events.recv() => {
                     match event {
-                        Ok(event) => self.happened(link, event).await?,
+                        Ok(event) => self.handle_event(connection, event).await?,
                         Err(RecvError::Lagged(_)) => {}
-                        // The appliance has ended; who ends the network says goodbye.
+                        // The appliance has ended; `finish` runs at the shutdown of the network.
                         Err(RecvError::Closed) => std::future::pending().await,
                     }
-                    self.deliver(link).await?;
+                    self.send_pending(connection).await?;
                 }
-                Ok(()) = status.changed() => self.tell_state(link).await?,
+                Ok(()) = status.changed() => self.publish_state(connection).await?,
                 _ = self.health.tick() => {
-                    self.tell_health(link).await?;
-                    self.deliver(link).await?;
+                    self.publish_health(connection).await?;
+                    self.send_pending(connection).await?;
                 }
-                _ = self.opening.tick(), if self.outbox.is_some() && self.delivery.is_none() => {
-                    self.open().await;
-                    self.deliver(link).await?;
+                _ = self.open_attempts.tick(), if self.outbox.is_some() && self.window.is_none() => {
+                    self.open_outbox().await;
+                    self.send_pending(connection).await?;
                 }
-                (id, condition) = tested(&mut self.selftest) => {
-                    let tested = Tested { id: &id, condition: (&condition).into() };
-                    let message = Message::passing(self.topic("selftest"), payload::json(&tested));
-                    link.publish(message.delivered(Receipt::AtLeastOnce)).await?;
+                (id, result) = self.selftest.result() => {
+                    let payload = SelfTestPayload { id: &id, result: (&result).into() };
+                    let message = Message::transient(self.topic("selftest"), payload::json(&payload));
+                    connection.publish(message.with_qos(Qos::AtLeastOnce)).await?;
                 }
             }
         }
     }
 
-    fn has_achieved(&self) -> bool {
+    fn made_progress(&self) -> bool {
         self.has_delivered
     }
 
-    async fn farewell<L: Link>(&mut self, link: &mut L) -> Result<(), LinkError> {
+    async fn finish<C: Connection>(&mut self, connection: &mut C) -> Result<(), BrokerError> {
         let offline = Message::retained(self.topic("availability"), "offline");
-        link.publish(offline).await?;
-        if let (Some(outbox), Some(delivery)) = (&self.outbox, &mut self.delivery)
-            && let Some(seq) = delivery.to_note_at_last()
+        connection.publish(offline).await?;
+        if let (Some(outbox), Some(window)) = (&self.outbox, &mut self.window)
+            && let Some(seq) = window.unstored()
         {
             outbox.ask(move |outbox| outbox.acknowledge(seq)).await?;
-            delivery.note(seq);
+            window.stored(seq);
         }
         Ok(())
     }

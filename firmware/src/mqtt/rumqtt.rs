@@ -1,4 +1,4 @@
-//! Connections by rumqttc: MQTT 3.1.1 over TCP, or over TLS with rustls.
+//! Connections through the rumqttc crate: MQTT 3.1.1 over TCP, or over TLS with rustls.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::Ipv6Addr;
@@ -16,46 +16,55 @@ use smearscope_hardware::with_causes;
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::task::{JoinError, JoinHandle};
 
-use crate::config::mqtt::{Broker, Trust};
-use crate::mqtt::link::{Connect, Delivery, Incoming, Link, LinkError, Message, Session};
+use crate::config::broker::{Broker, Trust};
+use crate::mqtt::connection::{
+    BrokerError, ConnectOptions, Connection, Connector, Incoming, Message, Qos,
+};
 
-/// Messages that wait to be sent.
+/// Messages queued for sending.
 const OUTGOING: usize = 64;
-/// Messages that came and were not looked at yet; more are dropped.
+/// Received messages that wait to be handled; more are dropped.
 const INCOMING: usize = 16;
-/// A longer packet ends the connection before it is read.
+/// Longest packet, in bytes; a longer one ends the connection before it is read.
 const MAX_PACKET: usize = 256 << 10;
-/// A longer message is dropped; commands have some hundred bytes.
+/// Longest payload, in bytes; a message with a longer one is dropped. Commands have about a hundred bytes.
 const MAX_PAYLOAD: usize = 4 << 10;
-/// To the connection, and again to its acknowledgement.
-const PATIENCE_S: u64 = 10;
+/// Time limit to connect, and again for the broker's acknowledgement, in seconds.
+const CONNECT_LIMIT_S: u64 = 10;
 
-/// Connects to one broker, again and again.
-pub(crate) struct Rumqtt {
+/// Connects to one broker.
+pub(crate) struct RumqttConnector {
     broker: Broker,
 }
 
-impl Rumqtt {
+impl RumqttConnector {
+    /// A connector to `broker`.
     pub(crate) fn new(broker: Broker) -> Self {
         Self { broker }
     }
 
-    fn options(&self, session: &Session) -> Result<MqttOptions, LinkError> {
+    fn mqtt_options(&self, options: &ConnectOptions) -> Result<MqttOptions, BrokerError> {
         let Broker { host, port, .. } = &self.broker;
         let host = match host.parse::<Ipv6Addr>() {
             Ok(address) => format!("[{address}]"),
             Err(_) => host.clone(),
         };
-        let mut options = MqttOptions::new(&session.client, host, *port);
+        let ConnectOptions {
+            client,
+            keep_alive,
+            will,
+            ..
+        } = options;
+        let mut options = MqttOptions::new(client, host, *port);
         options
-            .set_keep_alive(session.keep_alive)
+            .set_keep_alive(*keep_alive)
             .set_clean_session(true)
             .set_max_packet_size(MAX_PACKET, MAX_PACKET)
             .set_last_will(LastWill::new(
-                &session.will.topic,
-                session.will.payload.clone(),
-                quality(session.will.delivery),
-                session.will.retain,
+                &will.topic,
+                will.payload.clone(),
+                quality_of_service(will.qos),
+                will.retain,
             ));
         if let Some((user, password)) = &self.broker.login {
             options.set_credentials(user, password.reveal());
@@ -68,142 +77,143 @@ impl Rumqtt {
     }
 }
 
-impl Connect for Rumqtt {
-    type Link = RumqttLink;
+impl Connector for RumqttConnector {
+    type Connection = RumqttConnection;
 
-    async fn connect(&mut self, session: &Session) -> Result<RumqttLink, LinkError> {
-        let (client, mut events) = AsyncClient::new(self.options(session)?, OUTGOING);
+    async fn connect(&mut self, options: &ConnectOptions) -> Result<RumqttConnection, BrokerError> {
+        let (client, mut events) = AsyncClient::new(self.mqtt_options(options)?, OUTGOING);
         let mut network = rumqttc::NetworkOptions::new();
-        network.set_connection_timeout(PATIENCE_S);
+        network.set_connection_timeout(CONNECT_LIMIT_S);
         network.set_tcp_nodelay(true);
         events.set_network_options(network);
-        // The first event is the broker's answer, or why there is none. In a task of its own, like the
-        // pump: whatever a broker makes of rumqttc, it is tried again.
+        // The first event is the broker's acknowledgement or an error. A separate task, so that a panic in rumqttc
+        // becomes an error that leads to another attempt.
         let connecting = tokio::spawn(async move {
-            let answer = events.poll().await;
-            (events, answer)
+            let acknowledged = events.poll().await;
+            (events, acknowledged)
         });
-        let (events, answer) = connecting.await.map_err(|error| crashed(&error))?;
-        answer.map_err(|error| broken(&error))?;
-        let filters = session.listens_to.iter().map(|topic| SubscribeFilter {
-            path: topic.clone(),
-            qos: QoS::AtMostOnce,
-        });
-        if !session.listens_to.is_empty() {
+        let (events, acknowledged) = connecting.await.map_err(|error| crashed(&error))?;
+        acknowledged.map_err(|error| disconnected(&error))?;
+        if !options.subscriptions.is_empty() {
+            let filters = options.subscriptions.iter();
+            let filters = filters.map(|topic| SubscribeFilter {
+                path: topic.clone(),
+                qos: QoS::AtMostOnce,
+            });
             client.subscribe_many(filters).await.map_err(closed)?;
         }
         let (acknowledged, acknowledgements) = mpsc::unbounded_channel();
         let (received, messages) = mpsc::channel(INCOMING);
-        let (numbers, numbering) = mpsc::unbounded_channel();
-        let pump = Pump {
+        let (numbers, published) = mpsc::unbounded_channel();
+        let driver = Driver {
             events,
-            numbering,
+            published,
             acknowledged,
             received,
         };
-        Ok(RumqttLink {
+        Ok(RumqttConnection {
             client,
             numbers,
             acknowledgements,
             messages,
-            pump: tokio::spawn(pump.run()),
+            driver: tokio::spawn(driver.run()),
         })
     }
 }
 
-/// A connection, driven by a task of its own: rumqttc loses its place where it is interrupted.
-pub(crate) struct RumqttLink {
+/// An open connection. A separate task drives it, because rumqttc's event loop is not cancel-safe.
+pub(crate) struct RumqttConnection {
     client: AsyncClient,
-    /// The number, if any, of each message whose receipt is acknowledged, as they are handed over.
+    /// The number, if any, of each message with quality of service 1, in the order of publishing.
     numbers: mpsc::UnboundedSender<Option<i64>>,
     acknowledgements: mpsc::UnboundedReceiver<i64>,
     messages: mpsc::Receiver<Incoming>,
-    pump: JoinHandle<LinkError>,
+    driver: JoinHandle<BrokerError>,
 }
 
-impl Link for RumqttLink {
-    async fn publish(&mut self, message: Message) -> Result<(), LinkError> {
-        let number = match message.delivery {
-            Delivery::AtMostOnce => None,
-            Delivery::AtLeastOnce => Some(None),
-            Delivery::Numbered(number) => Some(Some(number)),
+impl Connection for RumqttConnection {
+    async fn publish(&mut self, message: Message) -> Result<(), BrokerError> {
+        let number = match message.qos {
+            Qos::AtMostOnce => None,
+            Qos::AtLeastOnce => Some(None),
+            Qos::Tracked(number) => Some(Some(number)),
         };
         if let Some(number) = number {
             self.numbers
                 .send(number)
-                .map_err(|_| LinkError::Broken("the connection has ended".into()))?;
+                .map_err(|_| BrokerError::Disconnected("the connection has ended".into()))?;
         }
         let Message {
             topic,
             payload,
             retain,
-            delivery,
+            qos,
         } = message;
         self.client
-            .publish(topic, quality(delivery), retain, payload)
+            .publish(topic, quality_of_service(qos), retain, payload)
             .await
             .map_err(closed)
     }
 
-    async fn next(&mut self) -> Result<Incoming, LinkError> {
+    async fn next(&mut self) -> Result<Incoming, BrokerError> {
         tokio::select! {
             biased;
             Some(number) = self.acknowledgements.recv() => Ok(Incoming::Acknowledged(number)),
             Some(message) = self.messages.recv() => Ok(message),
-            ended = &mut self.pump => Err(ended.unwrap_or_else(|error| crashed(&error))),
+            ended = &mut self.driver => Err(ended.unwrap_or_else(|error| crashed(&error))),
         }
     }
 
     async fn close(mut self) {
         if self.client.disconnect().await.is_ok() {
-            // Why it ended does not matter any more.
-            let _ = (&mut self.pump).await;
+            // The reason does not matter: the connection was to end.
+            let _ = (&mut self.driver).await;
         }
     }
 }
 
-impl Drop for RumqttLink {
+impl Drop for RumqttConnection {
     fn drop(&mut self) {
-        self.pump.abort();
+        self.driver.abort();
     }
 }
 
-/// What drives a connection.
-struct Pump {
+/// The task that drives a connection.
+struct Driver {
     events: EventLoop,
-    numbering: mpsc::UnboundedReceiver<Option<i64>>,
+    published: mpsc::UnboundedReceiver<Option<i64>>,
     acknowledged: mpsc::UnboundedSender<i64>,
     received: mpsc::Sender<Incoming>,
 }
 
-impl Pump {
-    async fn run(mut self) -> LinkError {
-        // Messages whose receipt is acknowledged are sent in the order in which they were handed over.
+impl Driver {
+    async fn run(mut self) -> BrokerError {
+        // rumqttc sends messages with quality of service 1 in the order of publishing.
         let mut numbers = VecDeque::new();
-        let mut flying: HashMap<u16, Option<i64>> = HashMap::new();
+        let mut in_flight: HashMap<u16, Option<i64>> = HashMap::new();
         let mut dropped = 0_u32;
         loop {
             let event = match self.events.poll().await {
                 Ok(event) => event,
-                Err(error) => return broken(&error),
+                Err(error) => return disconnected(&error),
             };
             match event {
                 Event::Outgoing(Outgoing::Publish(packet)) if packet > 0 => {
-                    while let Ok(number) = self.numbering.try_recv() {
+                    while let Ok(number) = self.published.try_recv() {
                         numbers.push_back(number);
                     }
                     if let Some(number) = numbers.pop_front() {
-                        flying.insert(packet, number);
+                        in_flight.insert(packet, number);
                     }
                 }
                 Event::Incoming(Packet::PubAck(ack)) => {
-                    if let Some(Some(number)) = flying.remove(&ack.pkid) {
-                        // Whoever waited for it may be gone.
+                    if let Some(Some(number)) = in_flight.remove(&ack.pkid) {
+                        // Fails only if the connection is being dropped.
                         let _ = self.acknowledged.send(number);
                     }
                 }
                 Event::Incoming(Packet::Publish(message)) => {
-                    // One that was kept was not meant for this moment.
+                    // A retained command is ignored: it may be old.
                     if message.retain || message.payload.len() > MAX_PAYLOAD {
                         continue;
                     }
@@ -222,67 +232,67 @@ impl Pump {
                     if answer.return_codes.contains(&SubscribeReasonCode::Failure) =>
                 {
                     log::warn!(
-                        "the broker lets this user hear no commands; check its access rules"
+                        "the broker refuses the subscription to commands; check its access rules"
                     );
                 }
-                // After a goodbye, too, until the broker closes: if this end did so with something unread, the
-                // broker might see that before the goodbye, and publish the will.
+                // The loop goes on after a disconnect, until the broker closes the connection. Closing it with unread
+                // data could reset it before the broker reads the disconnect, and the broker would publish the will.
                 _ => {}
             }
         }
     }
 }
 
-fn quality(delivery: Delivery) -> QoS {
-    match delivery {
-        Delivery::AtMostOnce => QoS::AtMostOnce,
-        Delivery::AtLeastOnce | Delivery::Numbered(_) => QoS::AtLeastOnce,
+fn quality_of_service(qos: Qos) -> QoS {
+    match qos {
+        Qos::AtMostOnce => QoS::AtMostOnce,
+        Qos::AtLeastOnce | Qos::Tracked(_) => QoS::AtLeastOnce,
     }
 }
 
-fn closed(_: rumqttc::ClientError) -> LinkError {
-    LinkError::Broken("the connection has ended".into())
+fn closed(_: rumqttc::ClientError) -> BrokerError {
+    BrokerError::Disconnected("the connection has ended".into())
 }
 
-fn crashed(error: &JoinError) -> LinkError {
-    LinkError::Broken(format!("the connection was ended by a fault: {error}"))
+fn crashed(error: &JoinError) -> BrokerError {
+    BrokerError::Disconnected(format!("the connection's task crashed: {error}"))
 }
 
-/// Why a connection ended, and where that is known, what to do about it.
-fn broken(error: &ConnectionError) -> LinkError {
+/// Converts rumqttc's error into a message that says what to do, where that is known.
+fn disconnected(error: &ConnectionError) -> BrokerError {
     if let ConnectionError::MqttState(StateError::Deserialization(
         rumqttc::mqttbytes::Error::PayloadSizeLimitExceeded(size),
     )) = error
     {
-        return LinkError::TooLong(*size);
+        return BrokerError::TooLong(*size);
     }
-    LinkError::Broken(match error {
+    BrokerError::Disconnected(match error {
         ConnectionError::ConnectionRefused(
             ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized,
         ) => "the broker refuses user and password; check them".into(),
         ConnectionError::NetworkTimeout => {
-            format!("the broker did not answer within {PATIENCE_S} s; check host and port")
+            format!("the broker did not answer within {CONNECT_LIMIT_S} s; check host and port")
         }
         error => with_causes(error),
     })
 }
 
-fn client_config(trust: &Trust) -> Result<ClientConfig, LinkError> {
+fn client_config(trust: &Trust) -> Result<ClientConfig, BrokerError> {
     let mut roots = RootCertStore::empty();
     match trust {
         Trust::System => {
             let found = rustls_native_certs::load_native_certs();
             roots.add_parsable_certificates(found.certs);
             if roots.is_empty() {
-                return Err(LinkError::Setup(
-                    "the system trusts nobody; install ca-certificates, or name a ca_file".into(),
+                return Err(BrokerError::Setup(
+                    "the system has no trusted certificates; install ca-certificates, or set ca_file".into(),
                 ));
             }
         }
         Trust::File(file) => {
             let unusable = |problem: String| {
-                LinkError::Setup(format!(
-                    "ca_file = {}: {problem}; give certificates in PEM form that this user may read",
+                BrokerError::Setup(format!(
+                    "ca_file = {}: {problem}; name a PEM file with certificates that this user may read",
                     file.display()
                 ))
             };
@@ -291,14 +301,14 @@ fn client_config(trust: &Trust) -> Result<ClientConfig, LinkError> {
                 .map_err(|error| unusable(error.to_string()))?;
             roots.add_parsable_certificates(certificates);
             if roots.is_empty() {
-                return Err(unusable("no certificate is in it".into()));
+                return Err(unusable("it contains no certificate".into()));
             }
         }
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| LinkError::Setup(error.to_string()))?;
+        .map_err(|error| BrokerError::Setup(error.to_string()))?;
     Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
@@ -309,7 +319,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn certificates_that_cannot_be_used_name_the_file() {
+    fn an_unusable_certificate_file_is_named() {
         let file = tempfile::NamedTempFile::new().unwrap();
         for path in [file.path(), std::path::Path::new("/nowhere")] {
             let error = client_config(&Trust::File(path.into())).unwrap_err();
@@ -321,8 +331,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_broker_that_is_not_there_is_an_error() {
-        // Bound and not listening: nobody else gets the port, and nobody answers.
+    async fn an_absent_broker_is_an_error() {
+        // The listener is closed at once, so connections to its port are refused.
         let port = {
             let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
             listener.local_addr().unwrap().port()
@@ -333,13 +343,17 @@ mod tests {
             trust: None,
             login: None,
         };
-        let session = Session {
+        let options = ConnectOptions {
             client: "test".into(),
             keep_alive: Duration::from_secs(10),
-            will: Message::passing("will", ""),
-            listens_to: Vec::new(),
+            will: Message::transient("will", ""),
+            subscriptions: Vec::new(),
         };
-        let error = Rumqtt::new(broker).connect(&session).await.err().unwrap();
+        let error = RumqttConnector::new(broker)
+            .connect(&options)
+            .await
+            .err()
+            .unwrap();
         assert!(error.to_string().contains("refused"), "{error}");
     }
 }

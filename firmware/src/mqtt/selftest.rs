@@ -10,22 +10,56 @@ use crate::appliance::self_test::SelfTest;
 use crate::appliance::state::State;
 use crate::config::Config;
 
-/// Starts a self-test on a thread for blocking work.
-pub(crate) fn begin(config: &Arc<Config>, handle: &ApplianceHandle) -> JoinHandle<SelfTest> {
-    let config = Arc::clone(config);
-    let status = handle.status();
-    tokio::task::spawn_blocking(move || {
-        let checks = checks::surroundings(&config);
-        let status = status.borrow().clone();
-        combine(&status, checks)
-    })
+/// Runs one self-test at a time in the background. `Request` says who asked for it.
+pub(crate) struct SelfTestRunner<Request> {
+    config: Arc<Config>,
+    handle: ApplianceHandle,
+    running: Option<(Request, JoinHandle<SelfTest>)>,
 }
 
-/// The result if the self-test crashed.
-pub(crate) fn crashed(error: &impl std::fmt::Display) -> SelfTest {
-    let detail = format!("the self-test crashed: {error}");
-    SelfTest {
-        checks: vec![Check::failed("self-test", detail)],
+impl<Request: Clone> SelfTestRunner<Request> {
+    /// No self-test is running yet.
+    pub(crate) fn new(config: Arc<Config>, handle: ApplianceHandle) -> Self {
+        Self {
+            config,
+            handle,
+            running: None,
+        }
+    }
+
+    /// Starts a self-test on a thread for blocking work.
+    ///
+    /// # Errors
+    /// If one is already running.
+    pub(crate) fn start(&mut self, request: Request) -> Result<(), &'static str> {
+        if self.running.is_some() {
+            return Err("a self-test is running");
+        }
+        let config = Arc::clone(&self.config);
+        let status = self.handle.status();
+        let task = tokio::task::spawn_blocking(move || {
+            let checks = checks::surroundings(&config);
+            let status = status.borrow().clone();
+            combine(&status, checks)
+        });
+        self.running = Some((request, task));
+        Ok(())
+    }
+
+    /// Waits for the result of the running self-test, forever if there is none. Cancel-safe.
+    pub(crate) async fn result(&mut self) -> (Request, SelfTest) {
+        let Some((request, task)) = &mut self.running else {
+            return std::future::pending().await;
+        };
+        let result = task.await.unwrap_or_else(|error| SelfTest {
+            checks: vec![Check::failed(
+                "self-test",
+                format!("the self-test crashed: {error}"),
+            )],
+        });
+        let request = request.clone();
+        self.running = None;
+        (request, result)
     }
 }
 

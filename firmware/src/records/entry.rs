@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::analysis::slide::SlideSummary;
 use crate::records::IMAGES;
 
 use crate::records::RecordsError;
@@ -88,6 +89,19 @@ pub struct SlideSummaryEntry {
     /// Fields that could not be recorded, and count for nothing; rows of earlier versions do not tell.
     #[serde(default)]
     pub unsaved: u32,
+}
+
+impl From<&SlideSummary> for SlideSummaryEntry {
+    fn from(summary: &SlideSummary) -> Self {
+        Self {
+            verdict: summary.judgement.verdict(),
+            reason: summary.judgement.reason().map(|reason| reason.to_string()),
+            probability: summary.probability,
+            fields: summary.fields,
+            refused: summary.refused,
+            unsaved: summary.unsaved,
+        }
+    }
 }
 
 /// A model.

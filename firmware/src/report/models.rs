@@ -1,4 +1,4 @@
-//! The models of an appliance.
+//! The list of an appliance's models, for `smearscope model list` and HTTP.
 
 use std::path::{Path, PathBuf};
 
@@ -8,62 +8,60 @@ use smearscope_artifacts::{Evaluation, Manifest};
 use smearscope_hardware::with_causes;
 use utoipa::ToSchema;
 
-use crate::models::{ModelError, ModelStore, Models, Slot};
+use crate::models::{ModelError, ModelId, ModelStore, Models};
 
-/// A model of the list.
+/// A model in the list.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Listed {
     /// `named` (by the configuration), `current`, `previous` or `shipped`.
     pub(crate) role: &'static str,
     /// Whether the next start uses it.
     pub(crate) in_use: bool,
-    /// Where it lies.
+    /// Its folder.
     #[schema(value_type = String)]
     pub(crate) folder: PathBuf,
     #[serde(flatten)]
-    pub(crate) state: State,
+    pub(crate) state: ModelState,
 }
 
-/// Whether it may be used.
+/// Whether a model can be used.
 #[derive(Serialize, ToSchema)]
-#[schema(as = ModelState)]
 #[serde(untagged)]
-pub(crate) enum State {
-    /// It may.
-    Right {
+pub(crate) enum ModelState {
+    /// Its files and its signature are verified.
+    Usable {
         name: String,
         version: String,
         demo: bool,
         signed: bool,
         manifest_sha256: String,
-        card: Box<Card>,
+        card: Box<ModelCard>,
     },
-    /// It may not, and why.
-    Wrong { problem: String },
+    /// It failed verification.
+    Unusable { problem: String },
 }
 
-/// What a model is, and what was measured on it.
+/// A model's card: what it is, and its evaluation.
 #[derive(Serialize, ToSchema)]
-#[schema(as = ModelCard)]
-pub(crate) struct Card {
-    /// Which network.
+pub(crate) struct ModelCard {
+    /// The network's architecture.
     architecture: String,
-    /// What it was trained on.
+    /// The training data.
     trained_on: String,
-    /// What it may be used for.
+    /// The intended use.
     intended_use: String,
-    /// SPDX expression of the weights' licence.
+    /// The weights' licence, as an SPDX expression.
     license: String,
-    /// What the positive class is called.
+    /// The name of the positive class.
     positive: String,
-    /// What the negative class is called.
+    /// The name of the negative class.
     negative: String,
-    /// What was measured, and on what.
+    /// The evaluation: data set, protocol and figures.
     #[schema(value_type = Object)]
     evaluation: Evaluation,
 }
 
-impl From<&Manifest> for Card {
+impl From<&Manifest> for ModelCard {
     fn from(manifest: &Manifest) -> Self {
         Self {
             architecture: manifest.architecture.clone(),
@@ -80,15 +78,15 @@ impl From<&Manifest> for Card {
 impl Listed {
     fn new(models: Models<'_>, role: &'static str, in_use: bool, folder: PathBuf) -> Self {
         let state = match models.open(&folder) {
-            Ok(files) => State::Right {
+            Ok(files) => ModelState::Usable {
                 name: files.manifest().name.clone(),
                 version: files.manifest().version.to_string(),
                 demo: files.manifest().demo,
                 signed: files.is_signed(),
                 manifest_sha256: files.manifest_sha256().into(),
-                card: Box::new(Card::from(files.manifest())),
+                card: Box::new(ModelCard::from(files.manifest())),
             },
-            Err(error) => State::Wrong {
+            Err(error) => ModelState::Unusable {
                 problem: with_causes(&error),
             },
         };
@@ -101,29 +99,32 @@ impl Listed {
     }
 }
 
-/// The models that a configuration allows.
+/// Lists the models that a configuration allows.
+///
+/// # Errors
+/// [`ModelError`] if the store cannot be read, or an current or previous model is missing.
 pub(crate) fn listed(models: Models<'_>) -> Result<Vec<Listed>> {
-    let named = models.named().map(Path::to_owned);
-    let is_named = named.is_some();
+    let configured = models.configured_folder().map(Path::to_owned);
+    let is_configured = configured.is_some();
     let roles = models.store().as_ref().map(ModelStore::roles).transpose();
     let roles = roles.map_err(ModelError::from)?.unwrap_or_default();
-    let mut slots = vec![("current", roles.current.clone())];
-    slots.extend(roles.previous.map(|slot| ("previous", slot)));
-    if slots.iter().all(|(_, slot)| *slot != Slot::Shipped) {
-        slots.push(("shipped", Slot::Shipped));
+    let mut ids = vec![("current", roles.current.clone())];
+    ids.extend(roles.previous.map(|id| ("previous", id)));
+    if ids.iter().all(|(_, id)| *id != ModelId::Shipped) {
+        ids.push(("shipped", ModelId::Shipped));
     }
-    let mut listed: Vec<_> = named
+    let mut listed: Vec<_> = configured
         .map(|folder| Listed::new(models, "named", true, folder))
         .into_iter()
         .collect();
-    for (role, slot) in slots {
-        match models.folder_of(&slot) {
+    for (role, id) in ids {
+        match models.folder_of(&id) {
             Ok(folder) => {
-                let in_use = role == "current" && !is_named;
+                let in_use = role == "current" && !is_configured;
                 listed.push(Listed::new(models, role, in_use, folder));
             }
-            // Where all that is installed works without it, it may well be absent.
-            Err(_) if role == "shipped" || is_named => {}
+            // The shipped model may be absent if it is not in use.
+            Err(_) if role == "shipped" || is_configured => {}
             Err(error) => return Err(error.into()),
         }
     }

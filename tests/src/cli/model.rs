@@ -134,7 +134,7 @@ fn models_are_installed_kept_and_taken_back() {
     let shipped = shipped_version();
     assert_eq!(appliance.versions(), pairs([("current", &shipped)]));
     let installed = appliance.install(model("1.0.0").path()).success();
-    assert!(stdout(&installed).contains("smear-demo 1.0.0: files right"));
+    assert!(stdout(&installed).contains("smear-demo 1.0.0: files verified"));
     assert_eq!(
         appliance.versions(),
         pairs([("current", "1.0.0"), ("previous", &shipped)])
@@ -162,7 +162,7 @@ fn models_are_installed_kept_and_taken_back() {
         pairs([("current", "2.0.0"), ("previous", "3.0.0")])
     );
     let verified = appliance.run(&["model", "verify"]).success();
-    assert!(stdout(&verified).contains("smear-demo 2.0.0: files right"));
+    assert!(stdout(&verified).contains("smear-demo 2.0.0: files verified"));
     let run = appliance.run(&["run"]).success();
     assert!(stdout(&run).contains("smear-demo 2.0.0 on embedded"));
 }

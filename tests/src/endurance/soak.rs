@@ -300,7 +300,7 @@ impl Soak {
             DiskFilled => {
                 let (disk, mib) = disk.unwrap();
                 disk.resize(None);
-                assert_eq!(self.photograph(field).kept, SaveOutcome::NotSaved);
+                assert_eq!(self.photograph(field).saved, SaveOutcome::NotSaved);
                 disk.resize(Some(*mib));
                 return;
             }
@@ -308,7 +308,7 @@ impl Soak {
                 let (incoming, aside) = (state.join("incoming"), state.join("aside"));
                 std::fs::rename(&incoming, &aside).unwrap();
                 std::fs::write(&incoming, "in the way").unwrap();
-                assert_eq!(self.photograph(field).kept, SaveOutcome::NotSaved);
+                assert_eq!(self.photograph(field).saved, SaveOutcome::NotSaved);
                 std::fs::remove_file(&incoming).unwrap();
                 std::fs::rename(&aside, &incoming).unwrap();
                 return;
@@ -349,7 +349,7 @@ fn soak() {
     if place == Place::Passed {
         return;
     }
-    let disk = (place == Place::ApplianceLink).then(|| {
+    let disk = (place == Place::Inside).then(|| {
         let mib = DISK_MIB + presses * FIELD_KIB / 1024;
         (SmallDisk::of_mib(mib), mib)
     });
@@ -372,7 +372,7 @@ fn soak() {
             *met.entry(trouble).or_default() += 1;
             saved += u64::from(trouble == DisplayGone);
         } else {
-            let kept = soak.photograph(field).kept;
+            let kept = soak.photograph(field).saved;
             assert!(
                 matches!(kept, SaveOutcome::Saved(_)),
                 "press {press}: {kept:?}"

@@ -173,7 +173,7 @@ fn the_package_is_installed_works_and_goes_without_a_trace() {
         "embedded",
         model.to_str().unwrap(),
     ]);
-    assert!(verified.contains("files right"));
+    assert!(verified.contains("files verified"));
 
     // An administrator's changes survive an upgrade and a removal.
     let own = format!("# ours\n{}", fs::read_to_string(config).unwrap());

@@ -4,7 +4,7 @@ use image::{Rgb, RgbImage};
 
 use super::warp::mirrored;
 
-/// Blurs each channel for itself; the kernel ends at 4 σ and the edge is mirrored.
+/// Blurs each channel; the kernel is cut off at 4 σ and the image is mirrored at its edges.
 pub(super) fn gaussian(image: &RgbImage, sigma: f32) -> RgbImage {
     let radius = (4.0 * sigma + 0.5) as i64;
     let weights: Vec<f32> = (-radius..=radius)
@@ -13,7 +13,7 @@ pub(super) fn gaussian(image: &RgbImage, sigma: f32) -> RgbImage {
     let total: f32 = weights.iter().sum();
     let (width, height) = image.dimensions();
     let weights: Vec<f32> = weights.iter().map(|weight| weight / total).collect();
-    // The places that a window covers, from that of the first pixel on.
+    // Positions covered by the windows, from the first pixel's window on.
     let places = |length: u32| -> Vec<u32> {
         let length = i64::from(length);
         let places = -radius..length + radius;
@@ -37,6 +37,7 @@ pub(super) fn gaussian(image: &RgbImage, sigma: f32) -> RgbImage {
     })
 }
 
+/// Weighted sum of a window.
 fn weigh(weights: &[f32], window: impl Iterator<Item = [f32; 3]>) -> [f32; 3] {
     let mut sums = [0.0; 3];
     for (weight, pixel) in weights.iter().zip(window) {

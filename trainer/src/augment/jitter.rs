@@ -1,5 +1,4 @@
-//! What another slide, stain, microscope and camera would have made of the same cells: drawn anew
-//! each time.
+//! Random augmentation: how other slides, stains, microscopes and cameras might show the same cells.
 
 use std::io::Cursor;
 
@@ -11,30 +10,30 @@ use rand_distr::{Distribution, Normal};
 use super::warp::{Affine, Border};
 use super::{blur, tone};
 
-/// Magnification. Never larger than that of the picture: a field may be positive for one cell, and a
-/// cell that leaves the frame leaves a wrong label behind.
+/// Magnification; at most 1, since a field may be positive because of one cell, which must not leave
+/// the frame.
 const ZOOM: (f32, f32) = (0.75, 1.0);
-/// Largest turn in degrees, beside quarter turns, which lose nothing.
-const TURN: f32 = 10.0;
-/// Farthest translation, as a share of the frame.
-const FARTHEST: f32 = 0.03;
-/// Strength of all dyes, and by how much channels differ from it.
+/// Largest rotation in degrees, in addition to quarter turns.
+const MAX_ROTATION: f32 = 10.0;
+/// Largest translation, as a share of the frame.
+const MAX_TRANSLATION: f32 = 0.03;
+/// Strength of all dyes, and the largest deviation of a channel.
 const STRENGTH: (f32, f32) = (0.8, 1.2);
 const CHANNEL_STRENGTH: f32 = 0.05;
-/// Optical density of the ground.
+/// Largest optical density added to the background.
 const TINT: f32 = 0.03;
 const BRIGHTNESS: (f32, f32) = (0.9, 1.1);
-/// Standard deviation in thousandths of the frame's width.
+/// Standard deviation of the blur in thousandths of the frame's width.
 const BLUR: (f32, f32) = (1.0, 6.0);
 const BLUR_CHANCE: f64 = 0.3;
-/// Standard deviation in levels.
+/// Largest standard deviation of the noise, in levels.
 const NOISE: f32 = 6.0;
 const QUALITY: (u8, u8) = (40, 95);
 const JPEG_CHANCE: f64 = 0.5;
 
-/// Draws a variation of the picture, in the same size.
+/// Augments the image at random, keeping its size.
 pub(crate) fn jitter(image: &RgbImage, rng: &mut impl Rng) -> RgbImage {
-    let picture = place(image, rng);
+    let picture = transform(image, rng);
     let strength = rng.random_range(STRENGTH.0..=STRENGTH.1);
     let strength =
         [0; 3].map(|_| strength + rng.random_range(-CHANNEL_STRENGTH..=CHANNEL_STRENGTH));
@@ -52,15 +51,16 @@ pub(crate) fn jitter(image: &RgbImage, rng: &mut impl Rng) -> RgbImage {
     picture
 }
 
-/// Any orientation: a smear has no up or down. What comes into the frame mirrors what is in it.
-fn place(image: &RgbImage, rng: &mut impl Rng) -> RgbImage {
+/// Moves, scales and turns the image, into any orientation since a smear has none. The image is
+/// mirrored at its edges.
+fn transform(image: &RgbImage, rng: &mut impl Rng) -> RgbImage {
     let (width, height) = (image.width() as f32, image.height() as f32);
     let zoom = rng.random_range(ZOOM.0.ln()..=ZOOM.1.ln()).exp();
-    let mut share = || rng.random_range(-FARTHEST..=FARTHEST);
+    let mut share = || rng.random_range(-MAX_TRANSLATION..=MAX_TRANSLATION);
     let (right, down) = (width * share(), height * share());
-    // Pixel centres lie on whole numbers.
+    // Pixel centres have integer coordinates.
     let centre = ((width - 1.0) / 2.0, (height - 1.0) / 2.0);
-    let moved = Affine::rotation(centre, rng.random_range(-TURN..=TURN), zoom)
+    let moved = Affine::rotation(centre, rng.random_range(-MAX_ROTATION..=MAX_ROTATION), zoom)
         .then_translated(right, down)
         .apply(image, Border::Mirror);
     let turned = if rng.random() {
@@ -80,11 +80,11 @@ fn place(image: &RgbImage, rng: &mut impl Rng) -> RgbImage {
 }
 
 fn add_noise(picture: &mut RgbImage, rng: &mut impl Rng) {
-    // A deviation that is finite and not negative is always one.
+    // A finite, non-negative deviation is always valid.
     let Ok(noise) = Normal::new(0.0, rng.random_range(0.0..=NOISE)) else {
         return;
     };
-    // Some hundred draws, mixed, are as random to a network as fresh ones, and far faster.
+    // Picking from 256 draws is much faster than drawing for each sample, and random enough.
     let draws: [f32; 256] = std::array::from_fn(|_| noise.sample(rng));
     let mut picks = vec![0_u8; picture.len()];
     rng.fill_bytes(&mut picks);
@@ -93,11 +93,11 @@ fn add_noise(picture: &mut RgbImage, rng: &mut impl Rng) {
     }
 }
 
-/// As a camera that delivers JPEG would have.
+/// Compresses and decompresses the image as JPEG.
 fn compress(picture: RgbImage, quality: u8) -> RgbImage {
     let mut bytes = Vec::new();
     let encoded = JpegEncoder::new_with_quality(&mut bytes, quality).encode_image(&picture);
-    // Memory to memory it cannot fail; if it did, the picture would do as it is.
+    // In memory this does not fail; if it did, the image would stay uncompressed.
     encoded
         .and_then(|()| {
             image::ImageReader::with_format(Cursor::new(bytes), ImageFormat::Jpeg).decode()
@@ -138,7 +138,7 @@ mod tests {
         for _ in 0..100 {
             // All of it, as the magnification leaves it, but for a tenth.
             let smallest = dark(&image) as f32 * ZOOM.0.powi(2) * 0.9;
-            let kept = dark(&place(&image, &mut rng));
+            let kept = dark(&transform(&image, &mut rng));
             assert!(kept as f32 > smallest, "{kept} of {}", dark(&image));
         }
     }
@@ -152,7 +152,7 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(11);
         let mut octants = std::collections::HashSet::new();
         for _ in 0..200 {
-            let picture = place(&image, &mut rng);
+            let picture = transform(&image, &mut rng);
             let brightest = picture
                 .enumerate_pixels()
                 .max_by_key(|(_, _, pixel)| pixel[0]);

@@ -1,12 +1,10 @@
-//! Pictures that show the same cells differently, so that a network learns the cells.
+//! Augmentation: the same cells in other pictures.
 
 mod blur;
 mod jitter;
 mod paper;
-mod preview;
 mod tone;
 mod warp;
 
 pub(crate) use jitter::jitter;
 pub(crate) use paper::{Transform, published};
-pub(crate) use preview::Preview;

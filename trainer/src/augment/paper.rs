@@ -1,6 +1,6 @@
 //! The transforms of the paper that the reference project follows (Thanh et al., "Acute Leukemia
-//! Classification Using Convolution Neural Network in Clinical Decision Support System"), with the
-//! project's slips mended: angles differ, and the picture stays in the frame.
+//! Classification Using Convolution Neural Network in Clinical Decision Support System"). Two mistakes
+//! of the project are corrected: rotation angles vary, and the image stays in the frame.
 
 use image::{Rgb, RgbImage, imageops};
 use rand::{Rng, RngExt};
@@ -8,13 +8,13 @@ use rand::{Rng, RngExt};
 use super::warp::{Affine, Border};
 use super::{blur, tone};
 
-/// (144, 159, 162) as blue, green, red: the ground of a smear.
-const GROUND: Border = Border::Colour(Rgb([162, 159, 144]));
+/// The background of a smear.
+const BACKGROUND: Border = Border::Colour(Rgb([162, 159, 144]));
 const BLUR: f32 = 5.11;
 const ROTATION_SCALE: f32 = 0.7;
 const SHEAR: f32 = 0.5;
-/// Farthest translation, as a share of the frame.
-const FARTHEST: f32 = 0.25;
+/// Largest translation, as a share of the frame.
+const MAX_TRANSLATION: f32 = 0.25;
 
 /// One of the paper's transforms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl Transform {
         }
     }
 
-    /// The transformed picture, in the same size; angle and distance are drawn.
+    /// The transformed image, in the same size; angles and distances are random.
     pub(crate) fn apply(self, image: &RgbImage, rng: &mut impl Rng) -> RgbImage {
         let (width, height) = (image.width() as f32, image.height() as f32);
         match self {
@@ -64,15 +64,15 @@ impl Transform {
             Self::ReflectedAcross => imageops::flip_horizontal(image),
             Self::Blurred => blur::gaussian(image, BLUR),
             Self::Translated => {
-                let mut share = || rng.random_range(-FARTHEST..=FARTHEST);
+                let mut share = || rng.random_range(-MAX_TRANSLATION..=MAX_TRANSLATION);
                 let (right, down) = (width * share(), height * share());
-                Affine::translation(right, down).apply(image, GROUND)
+                Affine::translation(right, down).apply(image, BACKGROUND)
             }
             Self::Rotated => {
                 let angle = rng.random_range(-180.0..180.0);
-                rotation(width, height, angle).apply(image, GROUND)
+                rotation(width, height, angle).apply(image, BACKGROUND)
             }
-            Self::Sheared => Affine::shear(SHEAR).apply(image, GROUND),
+            Self::Sheared => Affine::shear(SHEAR).apply(image, BACKGROUND),
         }
     }
 }
@@ -80,8 +80,8 @@ impl Transform {
 /// Rotations of an image in the reference project's augmented set.
 const ROTATIONS: usize = 10;
 
-/// What the reference project put beside an image: each transform once, and more rotations, 17 in
-/// all.
+/// The 17 copies that the reference project added to an image: each transform once, and more
+/// rotations.
 pub(crate) fn published(image: &RgbImage, rng: &mut impl Rng) -> Vec<RgbImage> {
     let rotations = std::iter::repeat_n(Transform::Rotated, ROTATIONS - 1);
     let transforms = Transform::ALL.into_iter().chain(rotations);
@@ -101,7 +101,7 @@ mod tests {
     use smearscope_artifacts::testing::micrographs;
 
     use super::*;
-    use crate::test_peer::python;
+    use crate::testing::python;
 
     /// Largest and mean difference of two pictures, in levels.
     fn difference(a: &RgbImage, b: &RgbImage) -> (u8, f64) {
@@ -139,25 +139,25 @@ mod tests {
             ("blurred", own(Transform::Blurred), 1, 0.01),
             (
                 "translated",
-                Affine::translation(84.0, 56.0).apply(&image, GROUND),
+                Affine::translation(84.0, 56.0).apply(&image, BACKGROUND),
                 0,
                 0.0,
             ),
             (
                 "translated_part",
-                Affine::translation(-10.3, 7.45).apply(&image, GROUND),
+                Affine::translation(-10.3, 7.45).apply(&image, BACKGROUND),
                 1,
                 0.01,
             ),
             (
                 "rotated",
-                rotation(width, height, 37.0).apply(&image, GROUND),
+                rotation(width, height, 37.0).apply(&image, BACKGROUND),
                 1,
                 0.01,
             ),
             (
                 "rotated_opencv",
-                rotation(width, height, 37.0).apply(&image, GROUND),
+                rotation(width, height, 37.0).apply(&image, BACKGROUND),
                 8,
                 0.3,
             ),
@@ -176,8 +176,8 @@ mod tests {
             ),
         ] {
             let path = folder.path().join(name).with_extension("png");
-            let peer = image::open(path).unwrap().to_rgb8();
-            let found = difference(&picture, &peer);
+            let expected = image::open(path).unwrap().to_rgb8();
+            let found = difference(&picture, &expected);
             assert!(found.0 <= largest && found.1 <= mean, "{name}: {found:?}");
         }
     }
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_translation_leaves_most_of_the_picture_in_the_frame() {
+    fn a_translation_leaves_most_of_the_image_in_the_frame() {
         let image = RgbImage::from_pixel(100, 100, Rgb([9, 9, 9]));
         let mut rng = ChaCha8Rng::seed_from_u64(5);
         for _ in 0..200 {
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_of_one_level_cannot_be_equalised() {
+    fn an_image_of_one_level_is_not_equalised() {
         let flat = RgbImage::from_pixel(8, 8, Rgb([40, 90, 20]));
         assert_eq!(tone::equalise_luma(&flat), flat);
     }

@@ -17,7 +17,7 @@ fn map(image: &RgbImage, change: impl Fn(Rgb<u8>) -> [f32; 3]) -> RgbImage {
     changed
 }
 
-/// The same where each channel minds itself: every level is worked out once.
+/// Like [`map`], for changes that treat each channel separately: every level is computed once.
 fn map_levels(image: &RgbImage, change: impl Fn(usize, f32) -> f32) -> RgbImage {
     let levels: [[u8; 256]; 3] = std::array::from_fn(|channel| {
         // `as` saturates.
@@ -32,12 +32,12 @@ fn map_levels(image: &RgbImage, change: impl Fn(usize, f32) -> f32) -> RgbImage 
     changed
 }
 
-/// The luma in all three channels.
+/// Sets all three channels to the luma.
 pub(super) fn grey(image: &RgbImage) -> RgbImage {
     map(image, |pixel| [luma(pixel); 3])
 }
 
-/// Spreads the luma over all levels and leaves the colour differences as they are.
+/// Equalises the histogram of the luma and keeps the colour differences.
 pub(super) fn equalise_luma(image: &RgbImage) -> RgbImage {
     let mut histogram = [0_u32; 256];
     for pixel in image.pixels() {
@@ -66,14 +66,14 @@ pub(super) fn brighten(image: &RgbImage, factor: f32) -> RgbImage {
     map_levels(image, |_, level| level * factor)
 }
 
-/// Stain as it would be with more or less dye: by the Beer–Lambert law, the optical density of each
-/// channel changes in proportion (`strength`), and the ground by a constant (`tint`).
+/// Changes the amount of dye: by the Beer–Lambert law, the optical density of each channel scales with
+/// `strength`; `tint` is added to it.
 ///
-/// In optical density rather than in the haematoxylin and eosin axes of Tellez et al. 2018, since
+/// This is done per channel, not along the haematoxylin and eosin axes of Tellez et al. 2018, since
 /// smears are stained with Romanowsky dyes.
 pub(super) fn restain(image: &RgbImage, strength: [f32; 3], tint: [f32; 3]) -> RgbImage {
     map_levels(image, |channel, level| {
-        // 256 levels above nothing, so that black has a density.
+        // Levels from 1 to 256, so that black has a finite density.
         let density = -((level + 1.0) / 256.0).ln();
         let density = density * strength[channel] + tint[channel];
         (-density).exp() * 256.0 - 1.0

@@ -1,22 +1,22 @@
-//! Moving, turning, scaling and shearing pictures.
+//! Affine transforms of images.
 
 use image::{Rgb, RgbImage};
 
-/// From the place of a pixel in the result to the place in the source where it comes from, in pixels
-/// from the centre of the first one.
+/// Maps the position of a pixel in the result to its position in the source, in pixels from the centre
+/// of the first one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Affine {
-    /// Column of the source: these times column, row and 1 of the result.
+    /// Column in the source, as factors of the result's column, row and 1.
     pub(super) column: [f32; 3],
-    /// Row of the source.
+    /// Row in the source.
     pub(super) row: [f32; 3],
 }
 
-/// What lies outside a picture.
+/// The pixels outside of an image.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Border {
     Colour(Rgb<u8>),
-    /// The picture again, mirrored at its edge.
+    /// The image mirrored at its edges.
     Mirror,
 }
 
@@ -40,7 +40,7 @@ impl Affine {
         }
     }
 
-    /// Slants columns to the left by `radians`, the first row staying where it is.
+    /// Slants columns to the left by `radians`; the first row does not move.
     pub(super) fn shear(radians: f32) -> Self {
         Self {
             column: [1.0, radians.tan(), 0.0],
@@ -48,7 +48,7 @@ impl Affine {
         }
     }
 
-    /// First `self`, then a translation.
+    /// This transform followed by a translation.
     pub(super) fn then_translated(mut self, right: f32, down: f32) -> Self {
         for line in [&mut self.column, &mut self.row] {
             line[2] -= line[0] * right + line[1] * down;
@@ -56,8 +56,7 @@ impl Affine {
         self
     }
 
-    /// Draws the moved picture in a frame of the same size, interpolating between the four nearest
-    /// pixels.
+    /// Transforms an image within a frame of the same size, with bilinear interpolation.
     pub(super) fn apply(&self, image: &RgbImage, border: Border) -> RgbImage {
         let (width, height) = (i64::from(image.width()), i64::from(image.height()));
         let outside = |x: i64, y: i64| match border {
@@ -74,7 +73,7 @@ impl Affine {
             let (left, top) = (left as i64, top as i64);
             let corners = [(0, 0), (1, 0), (0, 1), (1, 1)];
             let corners = if (0..width - 1).contains(&left) && (0..height - 1).contains(&top) {
-                // Nearly always, and then nothing need be asked.
+                // The common case needs no border.
                 corners.map(|(x, y)| *image.get_pixel(left as u32 + x, top as u32 + y))
             } else {
                 corners.map(|(x, y)| outside(left + i64::from(x), top + i64::from(y)))
@@ -96,7 +95,7 @@ impl Affine {
     }
 }
 
-/// The place inside `0..length` that a place outside mirrors, the edge pixels twice.
+/// Mirrors a position into `0..length`, repeating the edge pixels.
 pub(super) fn mirrored(place: i64, length: i64) -> u32 {
     let place = place.rem_euclid(2 * length);
     place.min(2 * length - 1 - place) as u32

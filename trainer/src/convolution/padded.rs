@@ -1,21 +1,21 @@
-//! An image as windows want it: channels last, with zeros around.
+//! Padded images with channels last.
 
 use std::ops::Range;
 
-/// `[rows, columns, channels]`, where rows that are `step` apart follow each other: so the windows
-/// of a strided convolution lie at equal distances, across rows too.
+/// `[rows, columns, channels]`, stored so that rows `step` apart are adjacent. The windows of a strided
+/// convolution are then equally spaced, even across rows.
 #[derive(Debug)]
 pub(super) struct Padded {
     values: Vec<f32>,
     channels: usize,
     columns: usize,
     step: usize,
-    /// Rows that follow each other `step` apart.
+    /// Number of rows that are adjacent with `step` between them.
     phase: usize,
 }
 
 impl Padded {
-    /// Zeros.
+    /// An image of zeros.
     pub(super) fn new(channels: usize, [rows, columns]: [usize; 2], step: usize) -> Self {
         let phase = rows.div_ceil(step);
         let columns = columns.next_multiple_of(step);
@@ -28,15 +28,15 @@ impl Padded {
         }
     }
 
-    /// Puts an image, `[channels, rows, columns]`, with its first corner at `[row, column]`; `image`
-    /// gives a range of it.
+    /// Copies an image, `[channels, rows, columns]`, to `[row, column]`; `image` returns a range of its
+    /// values.
     pub(super) fn put<I: Iterator<Item = f32>>(
         &mut self,
         image: impl Fn(Range<usize>) -> I,
         [rows, columns]: [usize; 2],
         [row, column]: [usize; 2],
     ) {
-        // All channels of a row before the next, since their places are neighbours.
+        // All channels of a row before the next row, since they are adjacent.
         for y in 0..rows {
             let corner = self.offset(row + y, column);
             for channel in 0..self.channels {
@@ -50,17 +50,17 @@ impl Padded {
         }
     }
 
-    /// What follows a place.
+    /// The values from a position on.
     pub(super) fn from(&self, row: usize, column: usize) -> &[f32] {
         &self.values[self.offset(row, column)..]
     }
 
-    /// Rows and columns from one window to the next.
+    /// Distance between windows, in rows and columns.
     pub(super) fn step(&self) -> usize {
         self.step
     }
 
-    /// Windows from the beginning of one row of windows to that of the next.
+    /// Number of windows between the starts of two rows of windows.
     pub(super) fn windows_per_row(&self) -> usize {
         self.columns / self.step
     }

@@ -1,17 +1,20 @@
-//! Convolution of batches, forwards and backwards. Each image is one task; what is summed over
-//! images is summed in their order, so that the number of threads changes nothing.
+//! Forward and backward passes of convolution on the CPU.
+//!
+//! An image is stored with channels last, so that windows are overlapping rows of a matrix that is
+//! multiplied with the kernel in place (Anderson et al. 2017, "Low-memory GEMM-based convolution
+//! algorithms for deep neural networks"). Each image is one task. Sums over images are added in the order
+//! of the images, so that the number of threads does not change the result.
 
 use std::ops::Range;
 
 use rayon::iter::{IndexedParallelIterator, ParallelIterator};
 use rayon::slice::{ParallelSlice, ParallelSliceMut};
 
-use super::Convolution;
+use super::options::ConvolutionOptions;
 use super::padded::Padded;
 use super::product::{Matrix, multiply};
 
-/// Windows of one matrix product: enough to make a call worth while, few enough for their sums to
-/// stay in a cache.
+/// Windows per matrix product: enough for efficient calls, few enough for the sums to stay in the cache.
 const WINDOWS: usize = 512;
 
 /// Sizes of a convolution; pairs are rows and columns.
@@ -21,15 +24,14 @@ pub(super) struct Shape {
     pub(super) input: [usize; 2],
     pub(super) filters: usize,
     pub(super) kernel: [usize; 2],
-    pub(super) convolution: Convolution,
+    pub(super) options: ConvolutionOptions,
 }
 
 impl Shape {
     /// Rows and columns of the output.
     pub(super) fn output(&self) -> [usize; 2] {
         [0, 1].map(|axis| {
-            (self.input[axis] + 2 * self.convolution.padding - self.kernel[axis])
-                / self.convolution.stride
+            (self.input[axis] + 2 * self.options.padding - self.kernel[axis]) / self.options.stride
                 + 1
         })
     }
@@ -44,16 +46,16 @@ impl Shape {
     }
 
     fn padded_input(&self) -> Padded {
-        let sides = self.input.map(|side| side + 2 * self.convolution.padding);
-        Padded::new(self.channels, sides, self.convolution.stride)
+        let sides = self.input.map(|side| side + 2 * self.options.padding);
+        Padded::new(self.channels, sides, self.options.stride)
     }
 
     fn put_input(&self, padded: &mut Padded, image: &[f32]) {
-        let corner = [self.convolution.padding; 2];
+        let corner = [self.options.padding; 2];
         padded.put(|range| image[range].iter().copied(), self.input, corner);
     }
 
-    /// The weight of `[filter, channel, row, column]` in a kernel of that order.
+    /// Index of a weight in a kernel `[filters, channels, rows, columns]`.
     fn weight(&self, filter: usize, channel: usize, row: usize, column: usize) -> usize {
         let [rows, columns] = self.kernel;
         ((filter * self.channels + channel) * rows + row) * columns + column
@@ -97,7 +99,7 @@ pub(super) fn forward(shape: &Shape, input: &[f32], kernel: &[f32], bias: &[f32]
                         let start = (filter * rows + row) * columns;
                         let sums = sums[filter..].iter().step_by(shape.filters);
                         for (value, sum) in output[start..][..columns].iter_mut().zip(sums) {
-                            *value = shape.convolution.activate(sum + bias);
+                            *value = shape.options.activate(sum + bias);
                         }
                     }
                 });
@@ -106,7 +108,7 @@ pub(super) fn forward(shape: &Shape, input: &[f32], kernel: &[f32], bias: &[f32]
     output
 }
 
-/// Gradient of an output, `[n, filters, …]`.
+/// An output, `[n, filters, …]`, with its gradient.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct OutputGradient<'a> {
     pub(super) values: &'a [f32],
@@ -114,7 +116,7 @@ pub(super) struct OutputGradient<'a> {
 }
 
 impl OutputGradient<'_> {
-    /// A range of that of one image's sums, before their activation.
+    /// The gradient of a range of one image's sums, before the activation.
     fn of_image(
         &self,
         number: usize,
@@ -124,21 +126,21 @@ impl OutputGradient<'_> {
         let start = number * shape.output_len();
         let range = start + range.start..start + range.end;
         let pairs = self.values[range.clone()].iter().zip(&self.output[range]);
-        let convolution = shape.convolution;
-        pairs.map(move |(&gradient, &output)| convolution.gradient(gradient, output))
+        let options = shape.options;
+        pairs.map(move |(&gradient, &output)| options.gradient(gradient, output))
     }
 }
 
 /// Gradient of the input, `[n, channels, …]`.
 ///
-/// A stride of s makes it s² correlations without a stride, since only the rows and columns of
-/// the input that lie s apart saw the same part of the kernel.
+/// With a stride of s this takes s² correlations without stride, since only rows and columns of the
+/// input that are s apart meet the same part of the kernel.
 pub(super) fn input_gradient(shape: &Shape, kernel: &[f32], gradient: OutputGradient) -> Vec<f32> {
     let &Shape {
         channels,
         filters,
         input: [rows, columns],
-        convolution: Convolution { stride, .. },
+        options: ConvolutionOptions { stride, .. },
         ..
     } = shape;
     let [row_phases, column_phases] = [0, 1].map(|axis| Phase::all(shape, axis));
@@ -160,9 +162,8 @@ pub(super) fn input_gradient(shape: &Shape, kernel: &[f32], gradient: OutputGrad
         })
         .collect();
     let before = Phase::before(shape);
-    let sides = [0, 1].map(|axis| {
-        before[axis] + (shape.input[axis] - 1 + shape.convolution.padding) / stride + 1
-    });
+    let sides = [0, 1]
+        .map(|axis| before[axis] + (shape.input[axis] - 1 + shape.options.padding) / stride + 1);
     let images = gradient.values.len() / shape.output_len();
     let mut values = vec![0.0; images * shape.input_len()];
     values
@@ -183,7 +184,7 @@ pub(super) fn input_gradient(shape: &Shape, kernel: &[f32], gradient: OutputGrad
                         weights,
                         window: [row.taps.len(), column.taps.len()],
                         filters: channels,
-                        output: [row.places, column.places],
+                        output: [row.count, column.count],
                     };
                     correlation.run(sums, |y, sums| {
                         let y = row.first + y * stride;
@@ -202,31 +203,31 @@ pub(super) fn input_gradient(shape: &Shape, kernel: &[f32], gradient: OutputGrad
     values
 }
 
-/// Rows, or columns, of the input that lie a stride apart.
+/// The rows, or the columns, of the input that are a stride apart.
 #[derive(Debug)]
 struct Phase {
-    /// The first of them.
+    /// The first row.
     first: usize,
-    places: usize,
-    /// Rows of the kernel that saw them, last first.
+    count: usize,
+    /// Rows of the kernel that meet them, in descending order.
     taps: Vec<usize>,
-    /// Where, in the padded gradient, the first row begins of those that they gave something to.
+    /// First row of the padded gradient that depends on them.
     corner: usize,
 }
 
 impl Phase {
-    /// Zeros before the gradient, so that the first row of the input sees as many as any other.
+    /// Zeros before the gradient, so that the first row of the input has as many terms as the others.
     fn before(shape: &Shape) -> [usize; 2] {
         shape
             .kernel
-            .map(|side| side.div_ceil(shape.convolution.stride) - 1)
+            .map(|side| side.div_ceil(shape.options.stride) - 1)
     }
 
-    /// Those that the kernel saw.
+    /// The phases that the kernel meets.
     fn all(shape: &Shape, axis: usize) -> Vec<Self> {
-        let Convolution {
+        let ConvolutionOptions {
             stride, padding, ..
-        } = shape.convolution;
+        } = shape.options;
         let (side, kernel) = (shape.input[axis], shape.kernel[axis]);
         (0..stride.min(side))
             .map(|first| {
@@ -235,7 +236,7 @@ impl Phase {
                     .collect();
                 Self {
                     first,
-                    places: (side - first).div_ceil(stride),
+                    count: (side - first).div_ceil(stride),
                     corner: Self::before(shape)[axis] + (first + padding) / stride + 1 - taps.len(),
                     taps: taps.into_iter().rev().collect(),
                 }
@@ -263,8 +264,8 @@ pub(super) fn parameter_gradients(
         .map_init(
             || {
                 let padded = shape.padded_input();
-                // As wide as the rows of windows: what lies right of the output stays zero, and
-                // so do the products of the windows there.
+                // As wide as the rows of windows; the gradient right of the output stays zero, so that
+                // the windows there contribute nothing.
                 let sides = [rows, padded.windows_per_row()];
                 (padded, Padded::new(filters, sides, 1))
             },
@@ -283,7 +284,7 @@ pub(super) fn parameter_gradients(
                     let by_window = Matrix::new(
                         padded.from(row, 0),
                         [windows, depth],
-                        [shape.convolution.stride * channels, 1],
+                        [shape.options.stride * channels, 1],
                     );
                     multiply(by_filter, by_window, weights, false);
                 }
@@ -328,7 +329,7 @@ struct Correlation<'a> {
 }
 
 impl Correlation<'_> {
-    /// Gives `emit` each row of the output with its number, `[columns, filters]`.
+    /// Calls `emit` with the number and the values, `[columns, filters]`, of each row of the output.
     fn run(&self, sums: &mut Vec<f32>, mut emit: impl FnMut(usize, &[f32])) {
         let [rows, columns] = self.output;
         let [row, column] = self.corner;
@@ -337,7 +338,7 @@ impl Correlation<'_> {
         let rows_at_once = (WINDOWS / per_row).max(1);
         for first in (0..rows).step_by(rows_at_once) {
             let count = rows_at_once.min(rows - first);
-            // Also those that begin in one row and end in the next, which nobody wants.
+            // Includes windows that cross from one row to the next, whose results are ignored.
             let windows = (count - 1) * per_row + columns;
             sums.resize(windows * self.filters, 0.0);
             let weights = self.weights.chunks_exact(depth * self.filters);

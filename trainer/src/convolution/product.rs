@@ -1,9 +1,9 @@
-//! Matrix products over slices: the `gemm` crate, which takes raw pointers, behind checks.
+//! Matrix products of slices: a checked interface to the `gemm` crate, which takes raw pointers.
 
 use gemm::Parallelism;
 
-/// A matrix inside a slice; element `(i, j)` lies at `i · row_step + j · column_step`. Elements may
-/// share their place.
+/// A matrix inside a slice: element `(i, j)` is at `i · row_step + j · column_step`. Elements may
+/// overlap.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Matrix<'a> {
     values: &'a [f32],
@@ -16,7 +16,7 @@ pub(super) struct Matrix<'a> {
 impl<'a> Matrix<'a> {
     /// # Panics
     ///
-    /// If an element lies beyond the slice.
+    /// If an element is outside of the slice.
     pub(super) fn new(
         values: &'a [f32],
         [rows, columns]: [usize; 2],
@@ -34,11 +34,11 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// Writes `left · right` into `into`, or adds it to what is there; `into` holds column after column.
+/// Writes `left · right` to `into`, in column-major order, or adds it to the values there.
 ///
 /// # Panics
 ///
-/// If the sizes do not fit together.
+/// If the sizes do not match.
 pub(super) fn multiply(left: Matrix, right: Matrix, into: &mut [f32], add: bool) {
     assert_eq!(left.columns, right.rows);
     assert_eq!(into.len(), left.rows * right.columns);

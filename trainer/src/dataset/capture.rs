@@ -1,21 +1,21 @@
-//! Which camera took a picture, and when: from its EXIF.
+//! Camera and capture time of an image, from its EXIF data.
 
 use std::io::Cursor;
 
 use exif::{In, Tag, Value};
 use jiff::civil::DateTime;
 
-/// What the EXIF of a picture tells about its capture.
+/// How an image was captured.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Capture {
     /// The camera's model.
     pub(crate) camera: Option<String>,
-    /// Local time of exposure.
+    /// Local time of capture.
     pub(crate) taken_at: Option<DateTime>,
 }
 
 impl Capture {
-    /// Reads the EXIF of a JPEG, PNG or TIFF; what is not there or damaged is `None`.
+    /// Reads the EXIF data of a JPEG, PNG or TIFF; missing or damaged values are `None`.
     pub(crate) fn of(bytes: &[u8]) -> Self {
         let Ok(exif) = exif::Reader::new().read_from_container(&mut Cursor::new(bytes)) else {
             return Self::default();
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn damaged_or_absent_exif_tells_nothing() {
+    fn damaged_or_missing_exif_gives_nothing() {
         assert_eq!(Capture::of(b""), Capture::default());
         assert_eq!(Capture::of(b"\xff\xd8\xff\xd9"), Capture::default());
         let capture = Capture::of(&exif(b"    \0", b"2004:14:41 10:11:12\0"));

@@ -1,6 +1,6 @@
-//! Centroids of blasts, as the `.xyc` files of ALL-IDB1 have them.
+//! Centroids of blasts, in the format of ALL-IDB1's `.xyc` files.
 
-/// Two whole numbers a line: column and row, in pixels. Nothing if a line is anything else but empty.
+/// Parses lines of two integers, column and row in pixels. `None` if a line is neither that nor empty.
 pub(crate) fn parse(text: &str) -> Option<Vec<[u32; 2]>> {
     text.lines()
         .filter(|line| !line.trim().is_empty())

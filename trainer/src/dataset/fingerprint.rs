@@ -1,26 +1,26 @@
-//! Telling near-duplicates from images that merely look alike.
+//! Detection of near-duplicates.
 //!
-//! Smear fields are alike in the large (a bright ground with round cells) and differ in the small.
-//! So an image is reduced to 32×32 grey values, what a blur of them keeps is taken away, and the
-//! rest is correlated, in all eight orientations. Between distinct images of the BCCD set and of
-//! single cells cut from it this is at most 0.75; for copies that were recompressed, scaled,
-//! brightened, blurred (σ 5), given noise, turned or reflected it is at least 0.88, for those whose
-//! histogram was equalised mostly above 0.8.
+//! Smear fields look alike at large scale (a bright background with round cells) and differ in detail.
+//! An image is therefore reduced to 32×32 grey values, their blur is subtracted, and the rest is
+//! correlated in all eight orientations. Between distinct images of the BCCD set, and of single cells
+//! cut from it, the correlation is at most 0.75. For copies that were recompressed, scaled, brightened,
+//! blurred (σ 5), made noisy, turned or reflected it is at least 0.88, and for copies with an equalised
+//! histogram mostly above 0.8.
 
 use image::{Rgb, RgbImage, imageops};
 
 const SIDE: usize = 32;
 const BLUR: f32 = 2.0;
-/// Correlation from which two images count as one.
+/// Smallest correlation of near-duplicates.
 const NEAR: f32 = 0.8;
-/// Of normally distributed values with correlation ρ, a share arccos(ρ)/π differs in sign: 0.2 at
-/// 0.8. Pairs with far more need not be correlated.
-const MOST_SIGNS: u32 = 300;
+/// Number of different signs above which pairs are not correlated, to save time. Of normally
+/// distributed values with correlation ρ, a share arccos(ρ)/π differs in sign: 0.2 at 0.8.
+const MAX_SIGNS: u32 = 300;
 
-/// What an image looks like, whatever its size, brightness and orientation.
+/// The details of an image, independent of its size and brightness.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Fingerprint {
-    /// Details with mean 0 and length 1, or nothing but zeros for an image without any.
+    /// Details with mean 0 and length 1; all zeros for an image without details.
     details: Vec<f32>,
     signs: Signs,
 }
@@ -48,7 +48,7 @@ impl Fingerprint {
             .map(|value| value * value)
             .sum::<f32>()
             .sqrt();
-        // Less than the rounding of one grey value in a handful of pixels is no detail.
+        // Anything smaller is rounding error of a few pixels.
         let scale = if length > 1.0 { length.recip() } else { 0.0 };
         for value in &mut details {
             *value *= scale;
@@ -68,7 +68,7 @@ impl Fingerprint {
         Self { details, signs }
     }
 
-    /// The image turned and reflected in all eight ways.
+    /// The image in all eight orientations.
     pub(crate) fn orientations(&self) -> [Self; 8] {
         std::array::from_fn(|orientation| {
             let flip = |reversed: bool, at: usize| if reversed { SIDE - 1 - at } else { at };
@@ -87,11 +87,11 @@ impl Fingerprint {
         })
     }
 
-    /// Whether this, as it is oriented, shows the same as `other`.
+    /// Whether the images are near-duplicates in their present orientation.
     pub(crate) fn is_near(&self, other: &Self) -> bool {
         let signs = self.signs.iter().zip(&other.signs);
         let different: u32 = signs.map(|(a, b)| (a ^ b).count_ones()).sum();
-        different <= MOST_SIGNS && self.correlation(other) >= NEAR
+        different <= MAX_SIGNS && self.correlation(other) >= NEAR
     }
 
     fn correlation(&self, other: &Self) -> f32 {
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn images_without_detail_are_near_nothing() {
+    fn images_without_details_have_no_near_duplicates() {
         let flat = RgbImage::from_pixel(64, 64, Rgb([120, 130, 140]));
         assert!(!are_near(&flat, &flat));
     }

@@ -1,9 +1,8 @@
-//! Which images belong together, so that no split may part them.
+//! Groups of images that belong together and that no split may separate.
 //!
-//! A network recognises a patient, a slide, a session at the microscope or a copy of an image that
-//! it has seen; tested on such, it looks better than it is. So images form groups by subject or by
-//! capture session where the data says so, and exact and near duplicates join whatever groups they
-//! lie in.
+//! A network recognises a patient, a slide, a capture session or a copy of an image that it was
+//! trained on; tested on those, it looks better than it is. Images are therefore grouped by subject
+//! or by capture session where these are known, and exact and near duplicates merge their groups.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -16,27 +15,27 @@ use serde::Serialize;
 
 use super::fingerprint::Fingerprint;
 use super::layout::Layout;
-use super::survey::Surveyed;
+use super::read_images::ImageInfo;
 use crate::error::TrainError;
 
-/// Pictures of one camera that follow each other faster are of one session: the specimen is changed
-/// in between.
+/// Images of one camera that are at most this far apart belong to one session; changing the slide
+/// takes longer.
 pub(crate) const SESSION_GAP: SignedDuration = SignedDuration::from_mins(4);
 
-/// What the groups rest on.
+/// What the groups are based on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Basis {
-    /// The data names the subjects.
+    /// The dataset names the subjects.
     Subject,
-    /// Camera and time of capture; the nearest thing to patients.
+    /// Camera and time of capture; the closest substitute for patients.
     CaptureSession,
-    /// Nothing is known but which images resemble each other.
+    /// Similarity of the images alone.
     NearDuplicates,
 }
 
 impl Basis {
-    /// What a reader of the figures must know.
+    /// The basis, as reports name it.
     pub(crate) fn in_words(self) -> &'static str {
         match self {
             Self::Subject => "subjects",
@@ -50,24 +49,24 @@ impl Basis {
 #[derive(Debug)]
 pub(crate) struct Groups {
     pub(crate) basis: Basis,
-    /// Of each image, from 0 on in the order of first appearance.
+    /// Group of each image, numbered from 0 in order of first appearance.
     pub(crate) of: Vec<usize>,
-    /// Subjects or sessions of each group, where they have names.
+    /// Name of each group: its subjects or sessions, if known.
     pub(crate) names: Vec<String>,
     pub(crate) duplicates: Duplicates,
 }
 
-/// Pairs of images that are one.
+/// Pairs of images of the same thing.
 #[derive(Debug, Default)]
 pub(crate) struct Duplicates {
-    /// Files with the same bytes, each with the first of its kind.
+    /// Identical files, each paired with the first one.
     pub(crate) exact: Vec<(usize, usize)>,
-    /// Images that look the same, in any orientation.
+    /// Images that look alike in some orientation.
     pub(crate) near: Vec<(usize, usize)>,
 }
 
 impl Duplicates {
-    fn of(images: &[Surveyed]) -> Self {
+    fn of(images: &[ImageInfo]) -> Self {
         let mut first_with: HashMap<&str, usize> = HashMap::new();
         let mut exact = Vec::new();
         let mut distinct = Vec::new();
@@ -100,11 +99,11 @@ impl Duplicates {
     }
 }
 
-/// Between the subjects of a group that duplicates made of several.
+/// Separates the subjects of a group that duplicates merged.
 const JOINT: &str = " + ";
 
 impl Groups {
-    /// The subjects of a group, where the data names them.
+    /// The subjects of a group, if the dataset names them.
     pub(crate) fn subjects_of(&self, group: usize) -> impl Iterator<Item = &str> {
         let names = (self.basis == Basis::Subject).then(|| self.names[group].split(JOINT));
         names.into_iter().flatten()
@@ -113,12 +112,12 @@ impl Groups {
     /// Forms the groups of a collection.
     ///
     /// # Errors
-    /// [`TrainError::Data`] if only some images have a subject, or if an image of ALL-IDB1 has lost
-    /// its time of capture.
+    /// [`TrainError::Data`] if only some images have a subject, or if an image of ALL-IDB1 lacks
+    /// its capture time.
     pub(crate) fn form(
         root: &Path,
         layout: Layout,
-        images: &[Surveyed],
+        images: &[ImageInfo],
     ) -> Result<Self, TrainError> {
         let (basis, keys) = match layout {
             Layout::AllIdb1 => (Basis::CaptureSession, session_names(images)?),
@@ -170,10 +169,10 @@ impl Groups {
     }
 }
 
-/// The subject of each image, if all or none have one.
+/// The subject of each image, which all images must have or none.
 fn subject_names(
     root: &Path,
-    images: &[Surveyed],
+    images: &[ImageInfo],
 ) -> Result<(Basis, Vec<Option<String>>), TrainError> {
     let keys: Vec<Option<String>> = images
         .iter()
@@ -198,15 +197,15 @@ fn subject_names(
 }
 
 /// The capture session of each image.
-fn session_names(images: &[Surveyed]) -> Result<Vec<Option<String>>, TrainError> {
+fn session_names(images: &[ImageInfo]) -> Result<Vec<Option<String>>, TrainError> {
     let mut by_camera: BTreeMap<&str, Vec<(DateTime, usize)>> = BTreeMap::new();
     for (index, image) in images.iter().enumerate() {
         let capture = &image.capture;
         let (Some(camera), Some(time)) = (&capture.camera, capture.taken_at) else {
             return Err(TrainError::data(
                 &image.file.path,
-                "its EXIF names no camera or no time of capture, by which ALL-IDB1 is grouped",
-                "use the original files; copies that were edited or converted have lost it",
+                "its EXIF data lacks the camera or the capture time, by which ALL-IDB1 is grouped",
+                "use the original files; editing or converting them removes it",
             ));
         };
         by_camera.entry(camera).or_default().push((time, index));
@@ -236,8 +235,8 @@ mod tests {
     use super::*;
     use crate::synth::test_field;
 
-    fn surveyed(number: usize, subject: Option<&str>, picture: &RgbImage) -> Surveyed {
-        Surveyed {
+    fn info(number: usize, subject: Option<&str>, picture: &RgbImage) -> ImageInfo {
+        ImageInfo {
             file: Listed {
                 path: format!("{number}.png").into(),
                 class: "positive".into(),
@@ -253,17 +252,15 @@ mod tests {
         }
     }
 
-    fn fields(subjects: &[Option<&str>]) -> Vec<Surveyed> {
+    fn fields(subjects: &[Option<&str>]) -> Vec<ImageInfo> {
         subjects
             .iter()
             .enumerate()
-            .map(|(number, subject)| {
-                surveyed(number, *subject, &test_field(number as u64, 160, 120))
-            })
+            .map(|(number, subject)| info(number, *subject, &test_field(number as u64, 160, 120)))
             .collect()
     }
 
-    fn form(layout: Layout, images: &[Surveyed]) -> Result<Groups, TrainError> {
+    fn form(layout: Layout, images: &[ImageInfo]) -> Result<Groups, TrainError> {
         Groups::form(Path::new("data"), layout, images)
     }
 

@@ -1,10 +1,10 @@
-//! How collections of images lie on disk: which file is which class, and of which subject.
+//! How datasets are stored: the class and the subject of each file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 use smearscope_artifacts::is_image_path;
 use walkdir::WalkDir;
@@ -13,7 +13,7 @@ use super::provenance::Provenance;
 use super::{centroids, table};
 use crate::error::TrainError;
 
-/// A known arrangement of labelled images.
+/// A known way of storing labelled images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Layout {
@@ -29,29 +29,38 @@ pub(crate) enum Layout {
     CNmc,
 }
 
-/// Where the images lie, and how.
-#[derive(Debug, Clone, PartialEq)]
+/// Where a dataset is, and its layout.
+#[derive(Debug, Clone, PartialEq, Args)]
 pub(crate) struct Source {
-    pub(crate) layout: Layout,
-    /// The folder, or the CSV file.
+    /// Folder of the images, or the CSV file that lists them
+    #[arg(long = "data", value_name = "PATH")]
     pub(crate) root: PathBuf,
-    /// Classes with the finding; of `folder` and `csv` only.
+    /// How the images are stored there
+    #[arg(long = "dataset", value_enum, default_value_t = Layout::Folder, value_name = "LAYOUT")]
+    pub(crate) layout: Layout,
+    /// Positive classes, for the layouts folder and csv; all others are negative
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "positive",
+        value_name = "NAME[,NAME]"
+    )]
     pub(crate) positive: Vec<String>,
 }
 
-/// A file with what its name and place say of it.
+/// A file with what its path says about it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Listed {
     pub(crate) path: PathBuf,
     pub(crate) class: String,
     pub(crate) positive: bool,
-    /// Patient, animal or slide; nothing of one subject may be trained and tested on.
+    /// Patient, animal or slide; no subject may be both trained and tested on.
     pub(crate) subject: Option<String>,
-    /// Centroids of blasts, where somebody marked them.
+    /// Centroids of blasts, if they are marked.
     pub(crate) centroids: Option<Vec<[u32; 2]>>,
 }
 
-/// All files of a collection, in the order of their paths.
+/// All files of a dataset, sorted by path.
 #[derive(Debug)]
 pub(crate) struct Listing {
     pub(crate) negative: String,
@@ -63,13 +72,13 @@ pub(crate) struct Listing {
 }
 
 impl Source {
-    /// What people call it.
+    /// The dataset's name in reports.
     pub(crate) fn name(&self) -> String {
         let name = self.root.file_name().unwrap_or(self.root.as_os_str());
         format!("the collection {}", name.display())
     }
 
-    /// Finds every file and its class, without opening the images.
+    /// Finds every file and its class without opening the images.
     pub(crate) fn list(&self) -> Result<Listing, TrainError> {
         let mut ignored = Vec::new();
         let mut files = match self.layout {
@@ -100,7 +109,7 @@ impl Source {
         })
     }
 
-    /// The names of the two classes; several classes of one side share a name.
+    /// The names of the positive and the negative class. Several classes of one side get a common name.
     fn class_names(&self, files: &[Listed]) -> Result<(String, String), TrainError> {
         let classes: BTreeSet<(bool, &str)> = files
             .iter()
@@ -115,7 +124,7 @@ impl Source {
                 return Err(TrainError::data(
                     &self.root,
                     format!("there is no class `{wanted}`, only: {}", listed()),
-                    "name the classes with the finding with --positive",
+                    "name the positive classes with --positive",
                 ));
             }
         }
@@ -128,7 +137,7 @@ impl Source {
             match names[..] {
                 [] => Err(TrainError::data(
                     &self.root,
-                    format!("there is one class only: {}", listed()),
+                    format!("there is only one class: {}", listed()),
                     "add images of the other class",
                 )),
                 [one] => Ok(one.to_owned()),
@@ -138,7 +147,7 @@ impl Source {
         Ok((name_of(true, "positive")?, name_of(false, "negative")?))
     }
 
-    /// What `--positive` means for this layout; the others have classes of their own.
+    /// The value of `--positive`, for layouts without fixed classes.
     fn chosen_positives(&self) -> &[String] {
         match self.layout {
             Layout::Folder | Layout::Csv => &self.positive,
@@ -149,13 +158,13 @@ impl Source {
     fn folders(&self) -> Result<Vec<Listed>, TrainError> {
         let mut classes: Vec<PathBuf> = fs::read_dir(&self.root)
             .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
-            .map_err(|error| unreadable(&self.root, &error))?;
+            .map_err(|error| TrainError::unreadable(&self.root, &error))?;
         classes.retain(|path| path.is_dir() && !is_hidden(path));
         if classes.is_empty() {
             return Err(TrainError::data(
                 &self.root,
-                "there are no class folders in it",
-                "give a folder that holds one folder of images per class",
+                "it holds no class folders",
+                "give a folder with one folder of images per class",
             ));
         }
         let mut files = Vec::new();
@@ -166,7 +175,7 @@ impl Source {
                 return Err(TrainError::data(
                     &folder,
                     "this class folder is empty",
-                    "put images into it, or remove it",
+                    "add images or remove the folder",
                 ));
             }
             files.extend(paths.into_iter().map(|path| {
@@ -230,7 +239,7 @@ impl Source {
                 None => ignored.push(path),
             }
         }
-        self.some(
+        self.require_some(
             files,
             &format!("ImNNN_0.{extension} and ImNNN_1.{extension}"),
         )
@@ -254,18 +263,18 @@ impl Source {
                 None => ignored.push(path),
             }
         }
-        self.some(
+        self.require_some(
             files,
             "all/UID_SUBJECT_IMAGE_CELL_all.bmp and hem/UID_SUBJECT_IMAGE_CELL_hem.bmp",
         )
     }
 
-    fn some(&self, files: Vec<Listed>, pattern: &str) -> Result<Vec<Listed>, TrainError> {
+    fn require_some(&self, files: Vec<Listed>, pattern: &str) -> Result<Vec<Listed>, TrainError> {
         if files.is_empty() {
             return Err(TrainError::data(
                 &self.root,
-                format!("no file in it is named like {pattern}"),
-                "name the folder as it was unpacked, or choose another --dataset",
+                format!("it holds no file named like {pattern}"),
+                "give the folder as it was unpacked, or choose another --dataset",
             ));
         }
         Ok(files)
@@ -283,7 +292,7 @@ fn all_idb_label(stem: &str) -> Option<bool> {
     }
 }
 
-/// The subject in a C-NMC name: `UID_11_24_7_all`, of healthy ones `UID_H11_24_7_hem`.
+/// The subject in a C-NMC name: `UID_11_24_7_all`, for healthy subjects `UID_H11_24_7_hem`.
 fn c_nmc_subject(stem: &str, folder: &str) -> Option<String> {
     let parts: Vec<&str> = stem.split('_').collect();
     match parts[..] {
@@ -297,17 +306,17 @@ fn c_nmc_subject(stem: &str, folder: &str) -> Option<String> {
 }
 
 fn read_centroids(path: &Path) -> Result<Vec<[u32; 2]>, TrainError> {
-    let text = fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
+    let text = fs::read_to_string(path).map_err(|error| TrainError::unreadable(path, &error))?;
     centroids::parse(&text).ok_or_else(|| {
         TrainError::data(
             path,
-            "its lines are not all two whole numbers",
-            "restore the original file, or remove it",
+            "each line must hold two whole numbers",
+            "restore the original file or remove it",
         )
     })
 }
 
-/// All files below a folder, without hidden ones.
+/// All files below a folder, except hidden ones.
 fn walk(folder: &Path) -> Result<Vec<PathBuf>, TrainError> {
     WalkDir::new(folder)
         .follow_links(true)
@@ -317,17 +326,12 @@ fn walk(folder: &Path) -> Result<Vec<PathBuf>, TrainError> {
         .filter(|entry| !entry.as_ref().is_ok_and(|entry| entry.file_type().is_dir()))
         .map(|entry| match entry {
             Ok(entry) => Ok(entry.into_path()),
-            Err(error) => Err(unreadable(error.path().unwrap_or(folder), &error)),
+            Err(error) => Err(TrainError::unreadable(
+                error.path().unwrap_or(folder),
+                &error,
+            )),
         })
         .collect()
-}
-
-fn unreadable(path: &Path, error: &dyn std::error::Error) -> TrainError {
-    TrainError::data(
-        path,
-        format!("it cannot be read: {error}"),
-        "check the path and its permissions",
-    )
 }
 
 fn name(path: &Path) -> String {
@@ -365,7 +369,7 @@ mod tests {
         }
     }
 
-    /// Files that need not hold anything: listing does not open images.
+    /// Empty files, since listing does not open images.
     fn tree(paths: &[&str]) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
         for path in paths {
@@ -421,7 +425,7 @@ mod tests {
         let none = tree(&[]);
         assert!(failure(&source(Layout::Folder, none.path())).contains("no class folders"));
         let one = tree(&["positive/a.png"]);
-        assert!(failure(&source(Layout::Folder, one.path())).contains("one class only"));
+        assert!(failure(&source(Layout::Folder, one.path())).contains("only one class"));
         let other = tree(&["positiv/a.png", "b/b.png"]);
         let message = failure(&source(Layout::Folder, other.path()));
         assert!(

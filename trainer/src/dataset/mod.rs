@@ -1,272 +1,34 @@
-//! Labelled images: where they lie, what they are, which belong together, how they are split.
+//! Labelled images: how they are stored, what they are, which belong together, how they are split.
 
-mod allotment;
 mod capture;
 mod centroids;
 mod fingerprint;
 mod groups;
+mod holdout;
 mod layout;
+mod load;
+mod origin;
 mod provenance;
 mod published;
+mod read_images;
+mod sample;
 mod split;
-mod survey;
+mod stratify;
 mod table;
+mod test_plan;
+mod trained_on;
 
-use std::path::{Path, PathBuf};
-
-use image::{Rgb, RgbImage};
-use smearscope_artifacts::{InputContract, Resampler};
-
+#[cfg(test)]
 pub(crate) use capture::Capture;
 #[cfg(test)]
 pub(crate) use groups::Duplicates;
-pub(crate) use groups::{Basis, Groups, SESSION_GAP};
+pub(crate) use groups::{Basis, Groups};
 pub(crate) use layout::{Layout, Listing, Source};
+pub(crate) use load::Dataset;
+pub(crate) use origin::Origin;
 pub(crate) use provenance::Provenance;
-pub(crate) use split::{Holdout, Split, SplitPlan, TestPlan};
-pub(crate) use survey::{Surveyed, Unusable, survey};
-
-use crate::error::TrainError;
-
-/// Labelled images, ready for the network.
-#[derive(Debug)]
-pub(crate) struct Dataset {
-    pub(crate) root: PathBuf,
-    pub(crate) negative: String,
-    pub(crate) positive: String,
-    pub(crate) provenance: Option<Provenance>,
-    pub(crate) samples: Vec<Sample>,
-    pub(crate) groups: Groups,
-}
-
-/// One labelled image.
-#[derive(Debug, Clone)]
-pub(crate) struct Sample {
-    pub(crate) path: PathBuf,
-    /// Of the file's contents, in hexadecimal digits.
-    pub(crate) sha256: String,
-    pub(crate) positive: bool,
-    /// Index into the names of [`Groups`].
-    pub(crate) group: usize,
-    pub(crate) capture: Capture,
-    /// Width and height of the file's image in pixels.
-    pub(crate) size: (u32, u32),
-    pub(crate) file_bytes: usize,
-    /// In the size of the network's input.
-    pub(crate) input: RgbImage,
-    /// In twice that size, to be varied without getting coarser.
-    pub(crate) picture: RgbImage,
-}
-
-#[cfg(test)]
-impl Sample {
-    /// A synthetic field for an input of this many rows and columns; odd numbers are positive, and
-    /// each is a group of its own.
-    pub(crate) fn drawn(number: u64, side: u32) -> Self {
-        let field = |side: u32| crate::synth::test_field(number, side as usize, side as usize);
-        Self {
-            path: number.to_string().into(),
-            sha256: number.to_string(),
-            positive: number % 2 == 1,
-            group: number as usize,
-            capture: Capture::default(),
-            size: (side, side),
-            file_bytes: 1,
-            input: field(side),
-            picture: field(2 * side),
-        }
-    }
-}
-
-impl Dataset {
-    /// Reads every image. One that cannot be used is an error: a model must not rest on fewer
-    /// images than its maker believes.
-    ///
-    /// # Errors
-    /// [`TrainError::Data`] if the images are not there, are of one class, cannot be read,
-    /// contradict each other or cannot be grouped.
-    pub(crate) fn load(source: &Source, contract: &InputContract) -> Result<Self, TrainError> {
-        let root = &source.root;
-        let listing = source.list()?;
-        let (images, unusable) = survey(listing.files, Some(contract), |image| {
-            [1, 2].map(|times| resized(image, contract, times))
-        });
-        refuse_unusable(root, &unusable)?;
-        let (images, pictures): (Vec<Surveyed>, Vec<[RgbImage; 2]>) = images.into_iter().unzip();
-        let groups = Groups::form(root, source.layout, &images)?;
-        refuse_contradictions(root, &images, &groups)?;
-        let samples = images
-            .into_iter()
-            .zip(pictures)
-            .zip(&groups.of)
-            .map(|((image, [input, picture]), &group)| Sample {
-                path: image.file.path,
-                sha256: image.sha256,
-                positive: image.file.positive,
-                group,
-                capture: image.capture,
-                size: image.size,
-                file_bytes: image.file_bytes,
-                input,
-                picture,
-            })
-            .collect();
-        Ok(Self {
-            root: root.clone(),
-            negative: listing.negative,
-            positive: listing.positive,
-            provenance: listing.provenance,
-            samples,
-            groups,
-        })
-    }
-}
-
-/// The image in some times the size of the network's input.
-fn resized(image: &RgbImage, contract: &InputContract, times: u32) -> RgbImage {
-    let mut resized = RgbImage::new(contract.width * times, contract.height * times);
-    let (width, height) = (resized.width() as usize, resized.height() as usize);
-    let mut pixels = resized.pixels_mut();
-    Resampler::new(contract.resize, width, height).resize(image, |colour| {
-        if let Some(pixel) = pixels.next() {
-            *pixel = Rgb(colour);
-        }
-    });
-    resized
-}
-
-fn refuse_unusable(root: &Path, unusable: &[Unusable]) -> Result<(), TrainError> {
-    const MOST_NAMED: usize = 10;
-
-    if unusable.is_empty() {
-        return Ok(());
-    }
-    let named: Vec<String> = unusable
-        .iter()
-        .take(MOST_NAMED)
-        .map(|file| format!("{}: {}", file.path.display(), file.problem))
-        .collect();
-    let more = match unusable.len() - named.len() {
-        0 => String::new(),
-        more => format!("\n  and {more} more"),
-    };
-    Err(TrainError::data(
-        root,
-        format!(
-            "{} files cannot be used:\n  {}{more}\n",
-            unusable.len(),
-            named.join("\n  ")
-        ),
-        "repair them, or take them out",
-    ))
-}
-
-/// The same bytes cannot be both healthy and ill.
-fn refuse_contradictions(
-    root: &Path,
-    images: &[Surveyed],
-    groups: &Groups,
-) -> Result<(), TrainError> {
-    let contradict =
-        |&&(one, other): &&(usize, usize)| images[one].file.positive != images[other].file.positive;
-    match groups.duplicates.exact.iter().find(contradict) {
-        None => Ok(()),
-        Some(&(one, other)) => Err(TrainError::data(
-            root,
-            format!(
-                "{} and {} are the same file in both classes",
-                images[one].file.path.display(),
-                images[other].file.path.display()
-            ),
-            "find out which label is right, and remove the other file",
-        )),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use smearscope_artifacts::Preprocessor;
-
-    use super::*;
-    use crate::networks::Architecture;
-    use crate::synth::test_field;
-
-    fn contract() -> InputContract {
-        Architecture::tiny(16).input_contract()
-    }
-
-    fn folder_with(classes: &[(&str, u64)]) -> tempfile::TempDir {
-        let root = tempfile::tempdir().unwrap();
-        for (class, count) in classes {
-            fs::create_dir(root.path().join(class)).unwrap();
-            for number in 0..*count {
-                let name = format!("{class}/{number}.png");
-                let index = number + 100 * class.len() as u64;
-                test_field(index, 80, 64)
-                    .save(root.path().join(name))
-                    .unwrap();
-            }
-        }
-        root
-    }
-
-    fn load(root: &Path) -> Result<Dataset, String> {
-        let source = Source {
-            layout: Layout::Folder,
-            root: root.into(),
-            positive: vec!["blasts".into()],
-        };
-        Dataset::load(&source, &contract()).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn images_become_inputs() {
-        let root = folder_with(&[("healthy", 3), ("blasts", 2)]);
-        let dataset = load(root.path()).unwrap();
-        let labels: Vec<bool> = dataset
-            .samples
-            .iter()
-            .map(|sample| sample.positive)
-            .collect();
-        assert_eq!(labels, [true, true, false, false, false]);
-        for sample in &dataset.samples {
-            assert_eq!(sample.input.dimensions(), (16, 16));
-            assert_eq!(sample.picture.dimensions(), (32, 32));
-        }
-        // What training sees is what the appliance sees.
-        let image = image::open(&dataset.samples[0].path).unwrap().to_rgb8();
-        let mut preprocessor = Preprocessor::new(contract()).unwrap();
-        let expected = preprocessor.prepare(&image).unwrap().clone();
-        let found = preprocessor.prepare(&dataset.samples[0].input).unwrap();
-        assert_eq!(found.data, expected.data);
-        assert_eq!(dataset.provenance, None);
-        assert_eq!(dataset.groups.names.len(), 5);
-    }
-
-    #[test]
-    fn unusable_files_are_named() {
-        let root = folder_with(&[("healthy", 2), ("blasts", 2)]);
-        fs::write(root.path().join("healthy/broken.jpg"), b"no image").unwrap();
-        fs::write(root.path().join("blasts/notes.txt"), b"nor this").unwrap();
-        let message = load(root.path()).unwrap_err();
-        assert!(message.contains("2 files"), "{message}");
-        assert!(
-            message.contains("broken.jpg") && message.contains("notes.txt"),
-            "{message}"
-        );
-    }
-
-    #[test]
-    fn one_file_in_both_classes_is_refused() {
-        let root = folder_with(&[("healthy", 2), ("blasts", 2)]);
-        let copy = root.path().join("blasts/copy.png");
-        fs::copy(root.path().join("healthy/1.png"), copy).unwrap();
-        let message = load(root.path()).unwrap_err();
-        assert!(
-            message.contains("copy.png") && message.contains("both classes"),
-            "{message}"
-        );
-    }
-}
+pub(crate) use read_images::{ImageInfo, Unusable, read_images};
+pub(crate) use sample::Sample;
+pub(crate) use split::Split;
+pub(crate) use test_plan::{SplitPlan, TestPlan};
+pub(crate) use trained_on::TrainedOn;

@@ -1,4 +1,4 @@
-//! Where a collection of images comes from, where that is known.
+//! The recorded origin of generated images.
 
 use std::fs;
 use std::io;
@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::TrainError;
 
-/// Lies beside the class folders of images that a program made.
+/// The file beside the class folders of images that a program generated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Provenance {
-    /// What they are, in words.
+    /// What the images are.
     pub(crate) origin: String,
-    /// The command that makes them again.
+    /// The command that reproduces them.
     pub(crate) command: String,
 }
 

@@ -1,30 +1,31 @@
-//! The published procedure's dataset: every image with its copies, before anything is split.
+//! The dataset of the published procedure: every image with its augmented copies, before the split.
 
 use image::imageops::{self, FilterType};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
-use super::groups::Duplicates;
-use super::split::Holdout;
-use super::{Dataset, Groups, Sample};
+use super::groups::{Duplicates, Groups};
+use super::holdout::Holdout;
+use super::load::Dataset;
+use super::sample::Sample;
 use crate::augment;
 use crate::error::TrainError;
 
 impl Dataset {
-    /// Puts the paper's variants of each sample beside it, in the size of the network's input as
-    /// the reference project did. Images held out by name stay alone.
+    /// Adds the paper's augmented copies of each sample, in the size of the network's input as in the
+    /// reference project. Images held out by name get none.
     ///
     /// # Errors
-    /// [`TrainError::Data`] if a name stands for no image.
-    pub(crate) fn with_variants(
+    /// [`TrainError::Data`] if a name matches no image.
+    pub(crate) fn with_published_copies(
         self,
         holdout: Option<&Holdout>,
         seed: u64,
     ) -> Result<Self, TrainError> {
         let held_out = match holdout {
             None => Vec::new(),
-            Some(holdout) => self.named(holdout)?,
+            Some(holdout) => self.held_out(holdout)?,
         };
         let samples: Vec<Sample> = self
             .samples
@@ -33,13 +34,13 @@ impl Dataset {
             .flat_map_iter(|(index, sample)| {
                 let mut rng = ChaCha8Rng::seed_from_u64(seed);
                 rng.set_stream(index as u64);
-                let variants = if held_out.contains(&index) {
+                let copies = if held_out.contains(&index) {
                     Vec::new()
                 } else {
                     augment::published(&sample.input, &mut rng)
                 };
                 let (width, height) = sample.picture.dimensions();
-                let varied: Vec<Sample> = variants
+                let copies: Vec<Sample> = copies
                     .into_iter()
                     .map(|input| Sample {
                         picture: imageops::resize(&input, width, height, FilterType::Triangle),
@@ -47,12 +48,12 @@ impl Dataset {
                         ..sample.clone()
                     })
                     .collect();
-                std::iter::once(sample).chain(varied)
+                std::iter::once(sample).chain(copies)
             })
             .collect();
         let groups = Groups {
             of: samples.iter().map(|sample| sample.group).collect(),
-            // By design, every image has some now.
+            // Every image has copies now, by design.
             duplicates: Duplicates::default(),
             ..self.groups
         };

@@ -1,25 +1,23 @@
-//! Our own network for small processors: strided convolutions, the mean over all positions, a linear
-//! head.
+//! A network for small processors: strided convolutions, global average pooling and a linear head.
 //!
-//! The mean makes it blind to where a cell lies and lets one cell or sixty speak alike (global
-//! average pooling, Lin et al. 2014, "Network In Network"); being linear, it also keeps the evidence
-//! of a position exact. Against the paper's network it sees more pixels, needs a sixteenth of the
-//! multiplications and a tenth of the parameters. Its operations are those that
-//! runtimes of any age have: convolution, ReLU, mean, matrix product.
+//! Pooling (Lin et al. 2014, "Network In Network") makes the result independent of where the cells are;
+//! since it is linear, the evidence of each position is exact. Compared with the paper's network, this
+//! one sees more pixels with a sixteenth of the multiplications and a tenth of the parameters. All
+//! runtimes support its operations: convolution, ReLU, mean and matrix product.
 
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use rand::Rng;
 use smearscope_artifacts::InputContract;
 
+use super::classifier::{CHANNELS, Classifier, EVIDENCE, contract};
 use super::layers::{Convolution, Filters, Head, he};
-use super::{Body, CHANNELS, EVIDENCE, contract};
-use crate::export::{Graph, Value};
+use crate::graph::{Graph, Value};
 
-/// How large.
+/// The size of the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Size {
-    /// Columns and rows of the input; a multiple of [`SHRINKAGE`].
+    /// Columns and rows of the input; a multiple of [`DOWNSAMPLING`].
     pub(crate) side: usize,
     /// Filters of the convolutions, in units of four.
     pub(crate) width: usize,
@@ -28,8 +26,8 @@ pub(crate) struct Size {
 /// Kernel, stride and filters (times the width) of each convolution.
 const CONVOLUTIONS: [(usize, usize, usize); 5] =
     [(5, 2, 2), (3, 2, 4), (3, 1, 6), (3, 2, 7), (3, 1, 6)];
-/// Pixels of the input to a position of the evidence.
-const SHRINKAGE: usize = 8;
+/// Pixels of the input, per side, for each position of the evidence.
+const DOWNSAMPLING: usize = 8;
 
 impl Size {
     pub(crate) const PI: Self = Self {
@@ -37,13 +35,13 @@ impl Size {
         width: 4,
     };
 
-    /// RGB around the middle between ground and nucleus.
+    /// Centres values between background and nuclei.
     pub(super) fn contract(self) -> InputContract {
         contract(self.side, [0.7; 3], [0.2; 3])
     }
 
     fn positions(self) -> usize {
-        (self.side / SHRINKAGE).pow(2)
+        (self.side / DOWNSAMPLING).pow(2)
     }
 }
 
@@ -56,7 +54,7 @@ pub(super) struct Compact {
 }
 
 impl Compact {
-    pub(super) fn begin(size: Size, rng: &mut impl Rng, device: &Device) -> Self {
+    pub(super) fn init(size: Size, rng: &mut impl Rng, device: &Device) -> Self {
         let mut channels = CHANNELS;
         let convolutions = CONVOLUTIONS
             .iter()
@@ -69,12 +67,12 @@ impl Compact {
                 };
                 let limit = he(channels * side * side);
                 channels = filters.count;
-                Convolution::begin(filters, limit, rng, device)
+                Convolution::init(filters, limit, rng, device)
             })
             .collect();
         Self {
             convolutions,
-            head: Head::begin(channels, rng, device),
+            head: Head::init(channels, rng, device),
             size,
         }
     }
@@ -86,13 +84,13 @@ impl Compact {
     }
 }
 
-impl Body for Compact {
+impl Classifier for Compact {
     fn logits(&self, input: Tensor<4>) -> Tensor<2> {
         let features: Tensor<3> = self.features(input).flatten(2, 3);
         self.head.forward(features.mean_dim(2).flatten(1, 2))
     }
 
-    /// Each position's share of the mean.
+    /// The contribution of each position to the mean.
     fn evidence(&self, input: Tensor<4>) -> Tensor<4> {
         let features = self.features(input);
         let [_, filters, rows, columns] = features.dims();
@@ -144,9 +142,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_a_tenth_of_the_reference() {
+    fn it_is_a_tenth_of_the_reference_network() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let network = Compact::begin(Size::PI, &mut rng, &Device::flex());
+        let network = Compact::init(Size::PI, &mut rng, &Device::flex());
         let parameters = network.num_params();
         assert!(parameters <= 17_481, "{parameters}");
         let mut side = Size::PI.side;

@@ -1,13 +1,14 @@
-//! The layers that networks are made of, each with its weights, its forward pass and its export.
+//! Layers: weights, forward pass and export.
 
 use burn::module::{Module, Param};
 use burn::tensor::module::linear;
 use burn::tensor::{Device, Tensor, TensorData};
 use rand::{Rng, RngExt};
 
-use super::{CLASSES, NEGATIVE, POSITIVE, PROBABILITY, floats};
-use crate::convolution::{self, Activation, conv2d};
-use crate::export::{Graph, Value};
+use super::classifier::{CLASSES, NEGATIVE, POSITIVE, PROBABILITY};
+use super::tensors::floats;
+use crate::convolution::{Activation, ConvolutionOptions, conv2d};
+use crate::graph::{Graph, Value};
 
 /// A convolution with a square kernel, zero padding that keeps the size, and a ReLU.
 #[derive(Module, Debug)]
@@ -16,26 +17,26 @@ pub(super) struct Convolution {
     kernel: Param<Tensor<4>>,
     /// `[filters]`
     bias: Param<Tensor<1>>,
-    /// Every so many rows and columns give a value.
+    /// Distance between windows, in rows and columns.
     #[module(skip)]
     stride: usize,
 }
 
-/// The shape of a convolution.
+/// The sizes of a convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Filters {
-    /// Channels that it reads.
+    /// Input channels.
     pub(super) channels: usize,
-    /// Channels that it gives.
+    /// Number of filters: output channels.
     pub(super) count: usize,
-    /// Rows and columns of the kernel; odd.
+    /// Rows and columns of the kernel, an odd number.
     pub(super) side: usize,
     pub(super) stride: usize,
 }
 
 impl Convolution {
     /// Weights uniform within ±`limit`, biases zero.
-    pub(super) fn begin(filters: Filters, limit: f32, rng: &mut impl Rng, device: &Device) -> Self {
+    pub(super) fn init(filters: Filters, limit: f32, rng: &mut impl Rng, device: &Device) -> Self {
         let Filters {
             channels,
             count,
@@ -51,12 +52,12 @@ impl Convolution {
 
     /// `[n, channels, rows, columns]` to `[n, filters, rows/stride, columns/stride]`, rounded up.
     pub(super) fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let convolution = convolution::Convolution {
+        let options = ConvolutionOptions {
             stride: self.stride,
             padding: self.padding(),
             activation: Some(Activation::Relu),
         };
-        conv2d(input, self.kernel.val(), self.bias.val(), convolution)
+        conv2d(input, self.kernel.val(), self.bias.val(), options)
     }
 
     fn padding(&self) -> usize {
@@ -64,7 +65,7 @@ impl Convolution {
         side / 2
     }
 
-    /// Multiplications for an output of some rows and columns.
+    /// Number of multiplications for an output of this many positions.
     #[cfg(test)]
     pub(super) fn multiplications(&self, positions: usize) -> usize {
         self.kernel.dims().iter().product::<usize>() * positions
@@ -106,7 +107,7 @@ pub(super) struct Head {
 
 impl Head {
     /// Weights uniform within the limits of Glorot and Bengio 2010, biases zero.
-    pub(super) fn begin(features: usize, rng: &mut impl Rng, device: &Device) -> Self {
+    pub(super) fn init(features: usize, rng: &mut impl Rng, device: &Device) -> Self {
         let limit = glorot(features, CLASSES);
         Self {
             weight: uniform([features, CLASSES], limit, rng, device),
@@ -123,21 +124,21 @@ impl Head {
         linear(features, self.weight.val(), Some(self.bias.val()))
     }
 
-    /// What each feature weighs in the margin, `[features]`.
+    /// The weight of each feature in the margin, `[features]`.
     pub(super) fn difference(&self) -> Tensor<1> {
         let [features, _] = self.weight.dims();
         let column = |class: usize| self.weight.val().slice([0..features, class..class + 1]);
         (column(POSITIVE) - column(NEGATIVE)).reshape([features])
     }
 
-    /// The margin without any feature.
+    /// The margin if all features are zero.
     #[cfg(test)]
     pub(super) fn offset(&self) -> f32 {
         let bias = floats(self.bias.val());
         bias[POSITIVE] - bias[NEGATIVE]
     }
 
-    /// Adds the probability as an output; gives the weight of each feature in the margin, `[features, 1]`.
+    /// Adds the output `probability`; returns the weight of each feature in the margin, `[features, 1]`.
     pub(super) fn export(&self, graph: &mut Graph, features: Value) -> Value {
         let [count, _] = self.weight.dims();
         let weight = graph.weights("head/weight", &[count, CLASSES], floats(self.weight.val()));
@@ -154,12 +155,12 @@ impl Head {
     }
 }
 
-/// The limit of Glorot and Bengio 2010 for weights between so many inputs and outputs.
+/// The limit of Glorot and Bengio 2010 for initial weights.
 pub(super) fn glorot(inputs: usize, outputs: usize) -> f32 {
     (6.0 / (inputs + outputs) as f32).sqrt()
 }
 
-/// The limit of He et al. 2015 for weights before a ReLU, with so many inputs.
+/// The limit of He et al. 2015 for initial weights before a ReLU.
 pub(super) fn he(inputs: usize) -> f32 {
     (6.0 / inputs as f32).sqrt()
 }
@@ -178,7 +179,7 @@ fn uniform<const D: usize>(
 
 #[cfg(test)]
 impl Convolution {
-    /// Biases begin at zero, which would hide that they are exported.
+    /// Makes biases nonzero, so that tests notice if they are not exported.
     pub(super) fn shift(&mut self) {
         self.bias = shifted(&self.bias);
     }

@@ -1,18 +1,18 @@
-//! The network of the paper that the reference project follows: two convolutions, one pooling, one
-//! linear head on every position.
+//! The network of the paper that the reference project follows: two convolutions, max pooling and a
+//! linear head over all positions.
 
 use burn::module::Module;
 use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor};
 use rand::Rng;
-
-use super::layers::{Convolution, Filters, Head, glorot};
-use super::{Body, CHANNELS, EVIDENCE, contract};
-use crate::export::{Graph, Value};
 use smearscope_artifacts::InputContract;
 
-/// How large; the paper has 100 × 100 inputs and 30 filters a layer.
+use super::classifier::{CHANNELS, Classifier, EVIDENCE, contract};
+use super::layers::{Convolution, Filters, Head, glorot};
+use crate::graph::{Graph, Value};
+
+/// The size of the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Size {
     /// Columns and rows of the input; even.
@@ -30,7 +30,7 @@ impl Size {
         filters: 30,
     };
 
-    /// RGB around the brightness of a bright field.
+    /// Centres values on the brightness of a bright field.
     pub(super) fn contract(self) -> InputContract {
         contract(self.side, [0.7; 3], [0.15; 3])
     }
@@ -55,8 +55,8 @@ pub(super) struct Reference {
 }
 
 impl Reference {
-    /// As Keras would begin it.
-    pub(super) fn begin(size: Size, rng: &mut impl Rng, device: &Device) -> Self {
+    /// Initialises weights like Keras.
+    pub(super) fn init(size: Size, rng: &mut impl Rng, device: &Device) -> Self {
         let convolution = |channels: usize, rng: &mut _| {
             let window = KERNEL * KERNEL;
             let limit = glorot(channels * window, size.filters * window);
@@ -66,12 +66,12 @@ impl Reference {
                 side: KERNEL,
                 stride: 1,
             };
-            Convolution::begin(filters, limit, rng, device)
+            Convolution::init(filters, limit, rng, device)
         };
         Self {
             first: convolution(CHANNELS, rng),
             second: convolution(size.filters, rng),
-            head: Head::begin(size.features(), rng, device),
+            head: Head::init(size.features(), rng, device),
             size,
         }
     }
@@ -83,12 +83,12 @@ impl Reference {
     }
 }
 
-impl Body for Reference {
+impl Classifier for Reference {
     fn logits(&self, input: Tensor<4>) -> Tensor<2> {
         self.head.forward(self.features(input).flatten::<2>(1, 3))
     }
 
-    /// A dot product of each position's features with their own part of the head's weights.
+    /// The product of each position's features with their weights in the head, summed over filters.
     fn evidence(&self, input: Tensor<4>) -> Tensor<4> {
         let features = self.features(input);
         let [_, filters, rows, columns] = features.dims();
@@ -129,12 +129,13 @@ impl Body for Reference {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Architecture, Network};
+    use super::super::architecture::Architecture;
+    use super::super::network::Network;
     use super::*;
 
     #[test]
-    fn the_paper_s_has_174_812_parameters() {
-        let network = Network::begin(Architecture::Reference(Size::PAPER), 1, &Device::flex());
+    fn the_paper_s_network_has_174_812_parameters() {
+        let network = Network::init(Architecture::Reference(Size::PAPER), 1, &Device::flex());
         assert_eq!(network.num_params(), 174_812);
     }
 }

@@ -28,26 +28,39 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
+use clap::Args;
 use indicatif::ParallelProgressIterator;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
+use crate::arguments;
 use crate::dataset::Provenance;
 use crate::error::TrainError;
 use crate::progress;
 use class::Class;
 use field::FieldId;
 
-/// A collection of synthetic fields.
-#[derive(Debug, Clone, PartialEq)]
+/// Positive fields show lymphoblasts, negative ones only normal white cells. Stain, magnification,
+/// focus, noise, illumination and JPEG quality vary in the same way in both classes. On the same kind
+/// of machine, the same seed gives the same bytes with any number of threads.
+#[derive(Debug, Clone, PartialEq, Args)]
 pub(crate) struct Collection {
+    /// Folder to write `negative/` and `positive/` into; these must be empty
+    #[arg(long, value_name = "FOLDER")]
     pub(crate) out: PathBuf,
+    /// Number of fields
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) count: u32,
-    /// Share of positive fields, 0 to 1.
+    /// Share of positive fields, 0 to 1
+    #[arg(long, default_value_t = 0.5, value_parser = arguments::share)]
     pub(crate) positive_share: f64,
+    /// Seed; another seed gives other fields
+    #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Largest width of a field in pixels; some fields are narrower.
+    /// Largest width of a field in pixels; some fields are narrower
+    #[arg(long, default_value_t = 640, value_parser = clap::value_parser!(u32).range(64..=2592))]
     pub(crate) width: u32,
-    /// Largest height of a field in pixels; some fields are lower.
+    /// Largest height of a field in pixels; some fields are lower
+    #[arg(long, default_value_t = 480, value_parser = clap::value_parser!(u32).range(64..=2592))]
     pub(crate) height: u32,
 }
 

@@ -69,14 +69,14 @@ fn a_hold_switches_off_after_a_warning() {
         running
             .bench
             .button
-            .tell(ButtonEvent::ShutdownPending(in_a_while))
+            .send(ButtonEvent::ShutdownPending(in_a_while))
     );
     let warning = LedPatterns {
         red: LedPattern::Breathe,
         ..LedPatterns::default()
     };
     leds.wait_until("the warning", |shown| *shown == warning);
-    assert!(running.bench.button.tell(ButtonEvent::ShutdownCancelled));
+    assert!(running.bench.button.send(ButtonEvent::ShutdownCancelled));
     leds.wait_until("ready", |shown| *shown == READY);
     assert_eq!(running.end().1.unwrap(), End::Operator);
 }

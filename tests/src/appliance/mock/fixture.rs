@@ -37,7 +37,7 @@ pub(crate) const TIMING: Timing = Timing {
 };
 
 pub(crate) const RED: LedPatterns = LedPatterns {
-    red: LedPattern::Steady,
+    red: LedPattern::On,
     amber: LedPattern::Off,
     green: LedPattern::Off,
 };
@@ -48,7 +48,7 @@ pub(crate) const FAULT: LedPatterns = LedPatterns {
 pub(crate) const READY: LedPatterns = LedPatterns {
     red: LedPattern::Off,
     amber: LedPattern::Off,
-    green: LedPattern::Steady,
+    green: LedPattern::On,
 };
 pub(crate) const CLOSED: LedPatterns = LedPatterns {
     red: LedPattern::Off,
@@ -57,7 +57,7 @@ pub(crate) const CLOSED: LedPatterns = LedPatterns {
 };
 pub(crate) const INCONCLUSIVE: LedPatterns = LedPatterns {
     red: LedPattern::Off,
-    amber: LedPattern::Steady,
+    amber: LedPattern::On,
     green: LedPattern::Off,
 };
 pub(crate) const NEGATIVE: LedPatterns = LedPatterns {

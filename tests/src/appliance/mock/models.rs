@@ -107,7 +107,7 @@ fn a_verdict_names_the_engine_that_gave_it_after_another_was_lost() {
         move || {
             let model = Model::load(&demo_model(), &EngineConfig::default())
                 .map_err(ModelError::from)?
-                .through(|inner| Box::new(Losable { inner, is_lost }));
+                .wrap_engine(|inner| Box::new(Losable { inner, is_lost }));
             let analyst = Analyst::new(model, Limits::default());
             let space = Space::probed(|| Ok(u64::MAX), 2, 1);
             let records = LazyStore::open(state, Retention::default(), space)?;

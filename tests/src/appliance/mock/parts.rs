@@ -3,7 +3,7 @@
 use jiff::Span;
 use smearscope::analysis::verdict::Judgement;
 use smearscope::appliance::state::State;
-use smearscope_hardware::oled::{OledSetup, Ssd1306Screen};
+use smearscope_hardware::screen::ssd1306::{OledSetup, Ssd1306Screen};
 use smearscope_hardware::screen::virtual_ssd1306::VirtualSsd1306;
 use smearscope_hardware::{HardwareError, LedPatterns, mock};
 
@@ -69,10 +69,10 @@ fn an_unplugged_screen_stops_nothing_and_comes_back() {
         .bench
         .leds
         .wait_until("ready", |shown| *shown == READY);
-    running.bench.glass.unplug();
+    running.bench.display.unplug();
     deliver(&running, "_1");
     running.press("red", RED);
-    running.bench.glass.plug_in();
+    running.bench.display.plug_in();
     let glass = verdict_on("_1");
     running
         .bench

@@ -196,5 +196,5 @@ fn records_that_cannot_be_kept_are_a_fault_for_good() {
         panic!("{result:?}");
     };
     assert!(matches!(error, RecordsError::Locked { .. }), "{error}");
-    drop(guard);
+    drop(held);
 }

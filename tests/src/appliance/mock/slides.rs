@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use smearscope::config::timing::Timing;
-use smearscope_artifacts::MOST_LOG_ODDS;
+use smearscope_artifacts::MAX_LOG_ODDS;
 use smearscope_hardware::{ButtonEvent, LedPattern, LedPatterns};
 
 use super::fixture::{CLOSED, NEGATIVE, Running, TIMING, deliver, field, fields, load};
@@ -21,7 +21,7 @@ fn fields_of_a_slide_are_combined_and_a_long_press_closes_it() {
     let findings = running.findings();
     let log_odds = findings.iter().map(|finding| {
         let log_odds = finding.field.log_odds.unwrap();
-        log_odds.clamp(-MOST_LOG_ODDS, MOST_LOG_ODDS)
+        log_odds.clamp(-MAX_LOG_ODDS, MAX_LOG_ODDS)
     });
     let mean = log_odds.sum::<f32>() / 3.0;
     let slide = findings[2].slide;
@@ -61,7 +61,7 @@ fn a_long_press_while_the_camera_works_ends_the_slide_after_that_field() {
         ..LedPatterns::default()
     };
     running.press("capturing", capturing);
-    assert!(running.bench.button.tell_now(ButtonEvent::NextSlide));
+    assert!(running.bench.button.send_now(ButtonEvent::NextSlide));
     running.bench.camera.release();
     let leds = &running.bench.leds;
     leds.wait_until("a closed slide", |shown| *shown == CLOSED);

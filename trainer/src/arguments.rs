@@ -1,0 +1,45 @@
+//! Parsing and spelling of command-line values.
+
+use clap::ValueEnum;
+
+/// A value as it is written on the command line.
+pub(crate) fn spelled(value: &impl ValueEnum) -> String {
+    value
+        .to_possible_value()
+        .map(|value| value.get_name().to_owned())
+        .unwrap_or_default()
+}
+
+fn number(text: &str, is_valid: impl Fn(f64) -> bool, range: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if is_valid(number) => Ok(number),
+        _ => Err(format!("must be a number {range}")),
+    }
+}
+
+/// A share of images, 0 to 1.
+pub(crate) fn share(text: &str) -> Result<f64, String> {
+    number(text, |share| (0.0..=1.0).contains(&share), "from 0 to 1")
+}
+
+/// The share of the images that are used for validation.
+pub(crate) fn validation_share(text: &str) -> Result<f64, String> {
+    number(
+        text,
+        |share| share > 0.0 && share <= 0.4,
+        "above 0 and up to 0.4",
+    )
+}
+
+/// A sensitivity or accuracy to be reached.
+pub(crate) fn target(text: &str) -> Result<f64, String> {
+    number(text, |share| (0.5..=1.0).contains(&share), "from 0.5 to 1")
+}
+
+pub(crate) fn learning_rate(text: &str) -> Result<f64, String> {
+    number(
+        text,
+        |rate| rate > 0.0 && rate <= 1.0,
+        "above 0 and up to 1",
+    )
+}

@@ -1,0 +1,143 @@
+//! The command line, with one file per command.
+
+mod augment;
+mod benchmark;
+mod evaluate;
+mod export;
+mod fit;
+mod import;
+mod inspect;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::TrainError;
+use crate::synth::Collection;
+use augment::Augment;
+use benchmark::Benchmark;
+use evaluate::Evaluate;
+use export::Export;
+use fit::Fit;
+use import::Import;
+use inspect::Inspect;
+
+/// Make models for smearscope: draw labelled fields, train, evaluate and export
+#[derive(Debug, Parser)]
+#[command(
+    name = "smearscope-train",
+    version,
+    about,
+    after_help = "From synthetic fields to a model that the appliance runs:\n\
+        \n  smearscope-train synth --out fields --count 4000\
+        \n  smearscope-train fit --data fields --out my-model\
+        \n  smearscope classify --model my-model fields/positive\
+        \n\n\
+        Exit codes: 0 success, 2 wrong command line, 3 unusable images, 4 output cannot be written,\n\
+        5 training or export failed. RAYON_NUM_THREADS limits the number of threads.\n\n\
+        Research use only: a model made with this program is not a medical device."
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Draw labelled synthetic smear fields, one folder per class
+    Synth(Collection),
+    /// Show the contents of a dataset: counts, cameras, groups, duplicates, unusable files
+    Inspect(Inspect),
+    /// Show how augmentation changes an image
+    Augment(Augment),
+    /// Train a network on a dataset and export it
+    Fit(Box<Fit>),
+    /// Write a finished model in another precision
+    Export(Export),
+    /// Make a model folder from a third party's OpenVINO IR
+    Import(Import),
+    /// Evaluate a finished model on labelled images that it was not trained on
+    Evaluate(Evaluate),
+    /// Measure the speed of training on this machine
+    #[command(alias = "bench")]
+    Benchmark(Benchmark),
+}
+
+impl Cli {
+    /// Runs the chosen command.
+    ///
+    /// # Errors
+    /// [`TrainError`] says what failed and how to fix it.
+    pub(crate) fn run(self) -> Result<(), TrainError> {
+        match self.command {
+            Command::Synth(collection) => collection.write(),
+            Command::Inspect(inspect) => inspect.run(),
+            Command::Augment(augment) => augment.run(),
+            Command::Fit(fit) => fit.run(),
+            Command::Export(export) => export.run(),
+            Command::Import(import) => import.run(),
+            Command::Evaluate(evaluate) => evaluate.run(),
+            Command::Benchmark(benchmark) => benchmark.run(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    fn refusal(line: &str) -> ErrorKind {
+        Cli::try_parse_from(line.split(' ')).unwrap_err().kind()
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn defaults_depend_on_the_command() {
+        let import = "t import --xml x --bin b --labels healthy,leukemia --data d --out o";
+        let import = format!("{:?}", Cli::parse_from(import.split(' ')));
+        assert!(import.contains("LicenseRef-unknown"), "{import}");
+        let export = "t export --model m --precision fp16 --out o";
+        let export = format!("{:?}", Cli::parse_from(export.split(' ')));
+        assert!(export.contains("data: None"), "{export}");
+        assert_eq!(refusal("t fit --out o"), ErrorKind::MissingRequiredArgument);
+    }
+
+    #[test]
+    fn the_old_name_of_benchmark_is_accepted() {
+        let cli = Cli::parse_from("t bench --json --data d".split(' '));
+        assert!(matches!(cli.command, Command::Benchmark(_)));
+    }
+
+    #[test]
+    fn impossible_values_are_refused() {
+        for share in ["-0.1", "1.5", "NaN", "half"] {
+            let line = format!("t synth --out o --positive-share={share}");
+            assert_eq!(refusal(&line), ErrorKind::ValueValidation);
+        }
+        for option in [
+            "--folds=1",
+            "--epochs=0",
+            "--epochs=1001",
+            "--learning-rate=2",
+        ] {
+            let line = format!("t fit --data d --out o {option}");
+            assert_eq!(refusal(&line), ErrorKind::ValueValidation);
+        }
+    }
+
+    #[test]
+    fn conflicting_options_are_refused() {
+        for options in [
+            "--folds 3 --holdout reference",
+            "--folds 3 --protocol reference",
+        ] {
+            let line = format!("t fit --data d --out o {options}");
+            assert_eq!(refusal(&line), ErrorKind::ArgumentConflict);
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! A dataset read from disk.
+
+use std::path::{Path, PathBuf};
+
+use image::{Rgb, RgbImage};
+use smearscope_artifacts::{InputContract, Resampler};
+
+use super::groups::Groups;
+use super::layout::Source;
+use super::provenance::Provenance;
+use super::read_images::{ImageInfo, Unusable, read_images};
+use super::sample::Sample;
+use crate::error::TrainError;
+
+/// Labelled images, ready for the network.
+#[derive(Debug)]
+pub(crate) struct Dataset {
+    pub(crate) root: PathBuf,
+    pub(crate) negative: String,
+    pub(crate) positive: String,
+    pub(crate) provenance: Option<Provenance>,
+    pub(crate) samples: Vec<Sample>,
+    pub(crate) groups: Groups,
+}
+
+impl Dataset {
+    /// Reads every image. An unusable image is an error, since a model must not be trained on fewer
+    /// images than the user believes.
+    ///
+    /// # Errors
+    /// [`TrainError::Data`] if images are missing, unreadable, of one class only, labelled
+    /// inconsistently or impossible to group.
+    pub(crate) fn load(source: &Source, contract: &InputContract) -> Result<Self, TrainError> {
+        let root = &source.root;
+        let listing = source.list()?;
+        let (images, unusable) = read_images(listing.files, Some(contract), |image| {
+            [1, 2].map(|times| resized(image, contract, times))
+        });
+        refuse_unusable(root, &unusable)?;
+        let (images, pictures): (Vec<ImageInfo>, Vec<[RgbImage; 2]>) = images.into_iter().unzip();
+        let groups = Groups::form(root, source.layout, &images)?;
+        refuse_contradictions(root, &images, &groups)?;
+        let samples = images
+            .into_iter()
+            .zip(pictures)
+            .zip(&groups.of)
+            .map(|((image, [input, picture]), &group)| Sample {
+                path: image.file.path,
+                sha256: image.sha256,
+                positive: image.file.positive,
+                group,
+                capture: image.capture,
+                size: image.size,
+                file_bytes: image.file_bytes,
+                input,
+                picture,
+            })
+            .collect();
+        Ok(Self {
+            root: root.clone(),
+            negative: listing.negative,
+            positive: listing.positive,
+            provenance: listing.provenance,
+            samples,
+            groups,
+        })
+    }
+}
+
+/// The image in a multiple of the size of the network's input.
+fn resized(image: &RgbImage, contract: &InputContract, times: u32) -> RgbImage {
+    let mut resized = RgbImage::new(contract.width * times, contract.height * times);
+    let (width, height) = (resized.width() as usize, resized.height() as usize);
+    let mut pixels = resized.pixels_mut();
+    Resampler::new(contract.resize, width, height).resize(image, |colour| {
+        if let Some(pixel) = pixels.next() {
+            *pixel = Rgb(colour);
+        }
+    });
+    resized
+}
+
+fn refuse_unusable(root: &Path, unusable: &[Unusable]) -> Result<(), TrainError> {
+    const MAX_NAMED: usize = 10;
+
+    if unusable.is_empty() {
+        return Ok(());
+    }
+    let named: Vec<String> = unusable
+        .iter()
+        .take(MAX_NAMED)
+        .map(|file| format!("{}: {}", file.path.display(), file.problem))
+        .collect();
+    let more = match unusable.len() - named.len() {
+        0 => String::new(),
+        more => format!("\n  and {more} more"),
+    };
+    Err(TrainError::data(
+        root,
+        format!(
+            "{} files cannot be used:\n  {}{more}\n",
+            unusable.len(),
+            named.join("\n  ")
+        ),
+        "repair or remove them",
+    ))
+}
+
+/// Refuses identical files with different labels.
+fn refuse_contradictions(
+    root: &Path,
+    images: &[ImageInfo],
+    groups: &Groups,
+) -> Result<(), TrainError> {
+    let contradict =
+        |&&(one, other): &&(usize, usize)| images[one].file.positive != images[other].file.positive;
+    match groups.duplicates.exact.iter().find(contradict) {
+        None => Ok(()),
+        Some(&(one, other)) => Err(TrainError::data(
+            root,
+            format!(
+                "{} and {} are the same file in both classes",
+                images[one].file.path.display(),
+                images[other].file.path.display()
+            ),
+            "remove the file with the wrong label",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use smearscope_artifacts::Preprocessor;
+
+    use super::super::layout::Layout;
+    use super::*;
+    use crate::networks::Architecture;
+    use crate::synth::test_field;
+
+    fn contract() -> InputContract {
+        Architecture::tiny(16).input_contract()
+    }
+
+    fn folder_with(classes: &[(&str, u64)]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for (class, count) in classes {
+            fs::create_dir(root.path().join(class)).unwrap();
+            for number in 0..*count {
+                let name = format!("{class}/{number}.png");
+                let index = number + 100 * class.len() as u64;
+                test_field(index, 80, 64)
+                    .save(root.path().join(name))
+                    .unwrap();
+            }
+        }
+        root
+    }
+
+    fn load(root: &Path) -> Result<Dataset, String> {
+        let source = Source {
+            layout: Layout::Folder,
+            root: root.into(),
+            positive: vec!["blasts".into()],
+        };
+        Dataset::load(&source, &contract()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn images_become_inputs() {
+        let root = folder_with(&[("healthy", 3), ("blasts", 2)]);
+        let dataset = load(root.path()).unwrap();
+        let labels: Vec<bool> = dataset
+            .samples
+            .iter()
+            .map(|sample| sample.positive)
+            .collect();
+        assert_eq!(labels, [true, true, false, false, false]);
+        for sample in &dataset.samples {
+            assert_eq!(sample.input.dimensions(), (16, 16));
+            assert_eq!(sample.picture.dimensions(), (32, 32));
+        }
+        // What training sees is what the appliance sees.
+        let image = image::open(&dataset.samples[0].path).unwrap().to_rgb8();
+        let mut preprocessor = Preprocessor::new(contract()).unwrap();
+        let expected = preprocessor.prepare(&image).unwrap().clone();
+        let found = preprocessor.prepare(&dataset.samples[0].input).unwrap();
+        assert_eq!(found.data, expected.data);
+        assert_eq!(dataset.provenance, None);
+        assert_eq!(dataset.groups.names.len(), 5);
+    }
+
+    #[test]
+    fn unusable_files_are_named() {
+        let root = folder_with(&[("healthy", 2), ("blasts", 2)]);
+        fs::write(root.path().join("healthy/broken.jpg"), b"no image").unwrap();
+        fs::write(root.path().join("blasts/notes.txt"), b"nor this").unwrap();
+        let message = load(root.path()).unwrap_err();
+        assert!(message.contains("2 files"), "{message}");
+        assert!(
+            message.contains("broken.jpg") && message.contains("notes.txt"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn one_file_in_both_classes_is_refused() {
+        let root = folder_with(&[("healthy", 2), ("blasts", 2)]);
+        let copy = root.path().join("blasts/copy.png");
+        fs::copy(root.path().join("healthy/1.png"), copy).unwrap();
+        let message = load(root.path()).unwrap_err();
+        assert!(
+            message.contains("copy.png") && message.contains("both classes"),
+            "{message}"
+        );
+    }
+}

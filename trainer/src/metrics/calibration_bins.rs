@@ -1,0 +1,38 @@
+//! Calibration: how far probabilities are from the share of positives.
+
+use super::judged::Judged;
+
+/// Bins of the calibration error, of equal width from probability 0 to 1.
+pub(crate) const BINS: usize = 10;
+
+/// A bin of images with similar probabilities.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Bin {
+    pub(crate) images: usize,
+    pub(crate) positives: usize,
+    /// Sum of the probabilities.
+    pub(crate) expected: f64,
+}
+
+/// The bins of a reliability diagram, from the lowest probability to the highest.
+pub(crate) fn bins(judged: &[Judged]) -> [Bin; BINS] {
+    let mut bins = [Bin::default(); BINS];
+    for item in judged {
+        let probability = f64::from(item.probability);
+        let bin = &mut bins[((probability * BINS as f64) as usize).min(BINS - 1)];
+        bin.images += 1;
+        bin.positives += usize::from(item.positive);
+        bin.expected += probability;
+    }
+    bins
+}
+
+/// Expected calibration error (Naeini et al. 2015) of the positive class: how far the probability is
+/// from the share of positives, on average over bins of equal width.
+pub(super) fn calibration_error(judged: &[Judged]) -> Option<f64> {
+    let total: f64 = bins(judged)
+        .iter()
+        .map(|bin| (bin.expected - bin.positives as f64).abs())
+        .sum();
+    (!judged.is_empty()).then(|| total / judged.len() as f64)
+}

@@ -1,0 +1,209 @@
+//! Figures of merit with their intervals.
+
+use std::collections::BTreeMap;
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::calibration_bins::calibration_error;
+use super::judged::Judged;
+use super::ranking::{auroc, average_precision, scores};
+
+/// Number of bootstrap resamples.
+const RESAMPLES: usize = 1000;
+
+/// Figures by name, each 0 to 1, without those that are undefined because a class is missing.
+pub(crate) fn figures(judged: &[Judged]) -> BTreeMap<String, f64> {
+    let share = |of: &dyn Fn(&Judged) -> bool, that: &dyn Fn(&Judged) -> bool| {
+        let of: Vec<&Judged> = judged.iter().filter(|item| of(item)).collect();
+        let hits = of.iter().filter(|item| that(item)).count();
+        (!of.is_empty()).then(|| hits as f64 / of.len() as f64)
+    };
+    let squares = judged
+        .iter()
+        .map(|item| (f64::from(item.probability) - f64::from(u8::from(item.positive))).powi(2));
+    let brier = squares.sum::<f64>() / judged.len() as f64;
+    let scores = scores(judged);
+    [
+        ("accuracy", share(&|_| true, &Judged::is_right)),
+        (
+            "sensitivity",
+            share(&|item| item.positive, &Judged::is_right),
+        ),
+        (
+            "specificity",
+            share(&|item| !item.positive, &Judged::is_right),
+        ),
+        ("precision", share(&|item| item.called, &Judged::is_right)),
+        ("auroc", auroc(&scores)),
+        ("auprc", average_precision(&scores)),
+        ("brier", (!judged.is_empty()).then_some(brier)),
+        ("calibration_error", calibration_error(judged)),
+        ("decided_share", share(&|_| true, &|item| item.decided)),
+        (
+            "decided_accuracy",
+            share(&|item| item.decided, &Judged::is_right),
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(name, figure)| Some((name.to_owned(), figure?)))
+    .collect()
+}
+
+/// 95 % intervals of [`figures`]: percentiles over resamples of whole groups (Efron and Tibshirani
+/// 1993, chapters 8 and 13). Empty for a single group.
+pub(crate) fn intervals(judged: &[Judged], seed: u64) -> BTreeMap<String, [f64; 2]> {
+    let mut by_group: BTreeMap<usize, Vec<Judged>> = BTreeMap::new();
+    for item in judged {
+        by_group.entry(item.group).or_default().push(*item);
+    }
+    let groups: Vec<Vec<Judged>> = by_group.into_values().collect();
+    if groups.len() < 2 {
+        return BTreeMap::new();
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut drawn: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    for _ in 0..RESAMPLES {
+        let resample: Vec<Judged> = (0..groups.len())
+            .flat_map(|_| groups[rng.random_range(0..groups.len())].iter().copied())
+            .collect();
+        for (name, figure) in figures(&resample) {
+            drawn.entry(name).or_default().push(figure);
+        }
+    }
+    drawn
+        .into_iter()
+        .map(|(name, mut values)| {
+            values.sort_by(f64::total_cmp);
+            let at = |share: f64| values[(share * (values.len() - 1) as f64).round() as usize];
+            (name, [at(0.025), at(0.975)])
+        })
+        .collect()
+}
+
+#[cfg(test)]
+#[expect(clippy::float_cmp, reason = "fractions of small counts are exact")]
+mod tests {
+    use smearscope_artifacts::DecisionRule;
+
+    use super::super::confusion::Confusion;
+    use super::super::judged::Scored;
+    use super::*;
+    use crate::testing::python;
+
+    fn scored(items: &[(f32, bool)]) -> Vec<Scored> {
+        items
+            .iter()
+            .enumerate()
+            .map(|(group, &(margin, positive))| Scored {
+                margin,
+                positive,
+                group,
+            })
+            .collect()
+    }
+
+    fn judged(items: &[Scored], rule: &DecisionRule) -> Vec<Judged> {
+        items.iter().map(|item| Judged::by(rule, *item)).collect()
+    }
+
+    #[test]
+    fn figures_follow_the_rule() {
+        let rule = DecisionRule {
+            threshold: 0.5,
+            inconclusive: [0.25, 0.75],
+            temperature: 1.0,
+        };
+        let items = scored(&[(3.0, true), (0.5, true), (-3.0, true), (-3.0, false)]);
+        let judged = judged(&items, &rule);
+        let expected = Confusion {
+            true_positives: 2,
+            false_negatives: 1,
+            true_negatives: 1,
+            false_positives: 0,
+        };
+        assert_eq!(Confusion::of(&judged), expected);
+        let figures = figures(&judged);
+        assert_eq!(figures["accuracy"], 0.75);
+        assert_eq!(figures["sensitivity"], 2.0 / 3.0);
+        assert_eq!(figures["specificity"], 1.0);
+        assert_eq!(figures["precision"], 1.0);
+        assert_eq!(figures["decided_share"], 0.75);
+        assert_eq!(figures["decided_accuracy"], 2.0 / 3.0);
+    }
+
+    const PLAIN: DecisionRule = DecisionRule {
+        threshold: 0.5,
+        inconclusive: [0.2, 0.8],
+        temperature: 1.3,
+    };
+
+    #[test]
+    fn figures_agree_with_scikit_learn() {
+        let mut rng = ChaCha8Rng::seed_from_u64(2);
+        let items: Vec<Scored> = (0..400)
+            .map(|group| {
+                let positive = rng.random_bool(0.4);
+                // Rounded, so that there are ties; shifted, so that none lies on the edge of a bin,
+                // which scikit-learn counts to the one below.
+                let noise: f32 = rng.random_range(-4.0..4.0);
+                let margin =
+                    ((noise + if positive { 1.0 } else { -1.0 }) * 8.0).round() / 8.0 + 0.01;
+                Scored {
+                    margin,
+                    positive,
+                    group,
+                }
+            })
+            .collect();
+        let rows: Vec<(f32, bool)> = items
+            .iter()
+            .map(|item| (PLAIN.decide(item.margin).probability, item.positive))
+            .collect();
+        let Some(answer) = python(
+            "metrics_reference.py",
+            &serde_json::to_string(&rows).unwrap(),
+        ) else {
+            return;
+        };
+        let expected: BTreeMap<String, f64> = serde_json::from_str(&answer).unwrap();
+        let found = figures(&judged(&items, &PLAIN));
+        for (name, value) in &expected {
+            // Both sum 400 terms in f64, in another order.
+            assert!(
+                (found[name] - value).abs() < 1e-9,
+                "{name}: {} {value}",
+                found[name]
+            );
+        }
+        assert_eq!(expected.len(), 8);
+    }
+
+    /// Whether the accuracy of 100 items, of which 80 are right, has this half width.
+    fn assert_half_width(group_size: usize, expected: f64) {
+        let items: Vec<Scored> = (0..100)
+            .map(|number| Scored {
+                margin: 2.0,
+                positive: number < 80,
+                group: number / group_size,
+            })
+            .collect();
+        let [low, high] = intervals(&judged(&items, &PLAIN), 1)["accuracy"];
+        assert!(low < 0.8 && 0.8 < high, "{low} {high}");
+        let half_width = (high - low) / 2.0;
+        assert!(
+            (half_width - expected).abs() < 0.1 * expected,
+            "{half_width}"
+        );
+    }
+
+    #[test]
+    fn intervals_widen_with_fewer_groups() {
+        // Normal approximation: 1.96 √(p (1 − p) / groups); a tenth for a thousand resamples of
+        // steps of 0.01 and 0.1.
+        assert_half_width(1, 1.96 * (0.16_f64 / 100.0).sqrt());
+        assert_half_width(10, 1.96 * (0.16_f64 / 10.0).sqrt());
+        let alone = scored(&[(1.0, true)]);
+        assert_eq!(intervals(&judged(&alone, &PLAIN), 1), BTreeMap::new());
+    }
+}

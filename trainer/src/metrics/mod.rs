@@ -1,0 +1,17 @@
+//! Figures of merit of probabilities against labels.
+
+mod calibration_bins;
+mod confusion;
+mod figures;
+mod judged;
+mod leaky;
+mod log_loss;
+mod ranking;
+
+pub(crate) use calibration_bins::{BINS, Bin, bins};
+pub(crate) use confusion::Confusion;
+pub(crate) use figures::{figures, intervals};
+pub(crate) use judged::{Judged, Scored};
+pub(crate) use leaky::{figure_name, leaky_prefix, name_figures};
+pub(crate) use log_loss::log_loss;
+pub(crate) use ranking::{auroc, ordered, positives, scores, ties};

@@ -1,0 +1,53 @@
+//! What all networks share: input, classes, outputs and operations.
+
+use burn::tensor::{Device, Tensor};
+use smearscope_artifacts::{ChannelOrder, InputContract, Layout, ResizeFilter};
+
+use crate::graph::{Graph, Value};
+
+pub(super) const CHANNELS: usize = 3;
+pub(super) const CLASSES: usize = 2;
+/// Indices of the classes in the logits.
+pub(super) const NEGATIVE: usize = 0;
+pub(crate) const POSITIVE: usize = 1;
+/// Name of the softmax output.
+pub(crate) const PROBABILITY: &str = "probability";
+/// Name of the evidence output.
+pub(crate) const EVIDENCE: &str = "evidence";
+
+/// An RGB input with these means and deviations; images are resized to a square.
+pub(super) fn contract(side: usize, mean: [f32; 3], std: [f32; 3]) -> InputContract {
+    InputContract {
+        width: side as u32,
+        height: side as u32,
+        channels: ChannelOrder::Rgb,
+        layout: Layout::Nchw,
+        resize: ResizeFilter::Area,
+        scale: 1.0 / 255.0,
+        mean,
+        std,
+    }
+}
+
+/// The operations of a network.
+pub(super) trait Classifier {
+    /// `[n, 3, side, side]` to logits, `[n, 2]`.
+    fn logits(&self, input: Tensor<4>) -> Tensor<2>;
+
+    /// The contribution of each position to the margin, `[n, 1, rows, columns]`. The sum of all plus the
+    /// difference of the head's biases is the margin.
+    fn evidence(&self, input: Tensor<4>) -> Tensor<4>;
+
+    /// The device of the weights.
+    fn device(&self) -> Device;
+
+    /// Adds the network to a graph, from the image to the outputs `probability` and `evidence`.
+    fn export(&self, graph: &mut Graph, image: Value);
+
+    /// The difference of the head's biases.
+    #[cfg(test)]
+    fn offset(&self) -> f32;
+
+    #[cfg(test)]
+    fn shift_biases(&mut self);
+}

@@ -1,0 +1,257 @@
+//! A network with its weights: what it computes, and its export as a graph.
+
+use burn::module::Module;
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Device, Int, Tensor};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use super::architecture::Architecture;
+use super::classifier::{CHANNELS, Classifier, NEGATIVE, POSITIVE};
+use super::compact::Compact;
+use super::reference::Reference;
+use crate::graph::Graph;
+
+/// A network with its weights.
+#[derive(Module, Debug)]
+pub(crate) struct Network {
+    layers: Layers,
+    #[module(skip)]
+    architecture: Architecture,
+}
+
+#[derive(Module, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "few networks exist at a time, and their weights are on the heap"
+)]
+enum Layers {
+    Reference(Reference),
+    Compact(Compact),
+}
+
+impl Network {
+    /// A network with random weights, determined by the seed.
+    pub(crate) fn init(architecture: Architecture, seed: u64, device: &Device) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let layers = match architecture {
+            Architecture::Reference(size) => {
+                Layers::Reference(Reference::init(size, &mut rng, device))
+            }
+            Architecture::Compact(size) => Layers::Compact(Compact::init(size, &mut rng, device)),
+        };
+        Self {
+            layers,
+            architecture,
+        }
+    }
+
+    /// The device of the weights.
+    pub(crate) fn device(&self) -> Device {
+        self.classifier().device()
+    }
+
+    pub(crate) fn architecture(&self) -> Architecture {
+        self.architecture
+    }
+
+    fn classifier(&self) -> &dyn Classifier {
+        match &self.layers {
+            Layers::Reference(network) => network,
+            Layers::Compact(network) => network,
+        }
+    }
+
+    /// Mean cross-entropy of a batch, `[n, 3, side, side]`; `labels` are class indices.
+    pub(crate) fn loss(&self, input: Tensor<4>, labels: Tensor<1, Int>) -> Tensor<1> {
+        let log_probability = log_softmax(self.classifier().logits(input), 1);
+        let labels = labels.unsqueeze_dim::<2>(1);
+        log_probability.gather(1, labels).mean().neg()
+    }
+
+    /// Logit margins (positive − negative) of a batch, `[n]`.
+    pub(crate) fn margins(&self, input: Tensor<4>) -> Tensor<1> {
+        let logits = self.classifier().logits(input);
+        let [count, _] = logits.dims();
+        let logit = |class: usize| logits.clone().slice([0..count, class..class + 1]);
+        (logit(POSITIVE) - logit(NEGATIVE)).reshape([count])
+    }
+
+    /// The contribution of each position to the margin, `[n, 1, rows, columns]`. The sum of all plus the
+    /// difference of the head's biases is the margin.
+    pub(crate) fn evidence(&self, input: Tensor<4>) -> Tensor<4> {
+        self.classifier().evidence(input)
+    }
+
+    /// The network as a graph for one image, with the outputs `probability` and `evidence`.
+    pub(crate) fn graph(&self) -> Graph {
+        let side = self.architecture.side();
+        let mut graph = Graph::default();
+        let image = graph.parameter("image", &[1, CHANNELS, side, side]);
+        self.classifier().export(&mut graph, image);
+        graph
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use burn::tensor::TensorData;
+    use rand::RngExt;
+
+    use super::super::classifier::{EVIDENCE, PROBABILITY};
+    use super::super::tensors::floats;
+    use super::super::{compact, reference};
+    use smearscope_artifacts::testing::venv;
+
+    use super::*;
+    use crate::graph::{interpreter, ir, onnx};
+
+    const SMALL: [Architecture; 2] = [
+        Architecture::Reference(reference::Size {
+            side: 12,
+            filters: 4,
+        }),
+        Architecture::Compact(compact::Size { side: 24, width: 1 }),
+    ];
+
+    fn network(architecture: Architecture) -> Network {
+        let mut network = Network::init(architecture, 3, &Device::flex());
+        match &mut network.layers {
+            Layers::Reference(network) => network.shift_biases(),
+            Layers::Compact(network) => network.shift_biases(),
+        }
+        network
+    }
+
+    fn image(architecture: Architecture, seed: u64) -> Vec<f32> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let count = CHANNELS * architecture.side().pow(2);
+        (0..count).map(|_| rng.random_range(-3.0..1.5)).collect()
+    }
+
+    fn tensor(architecture: Architecture, values: Vec<f32>) -> Tensor<4> {
+        let side = architecture.side();
+        Tensor::from_data(
+            TensorData::new(values, [1, CHANNELS, side, side]),
+            &Device::flex(),
+        )
+    }
+
+    #[test]
+    fn the_seed_determines_the_weights() {
+        for architecture in SMALL {
+            let margin = |seed| {
+                let network = Network::init(architecture, seed, &Device::flex());
+                floats(network.margins(tensor(architecture, image(architecture, 5))))
+            };
+            assert_eq!(margin(1), margin(1));
+            assert_ne!(margin(1), margin(2));
+        }
+    }
+
+    #[test]
+    fn the_graph_computes_what_the_network_computes() {
+        for architecture in SMALL {
+            let network = network(architecture);
+            let graph = network.graph();
+            for seed in 0..3 {
+                let image = image(architecture, seed);
+                let truth = interpreter::run(&graph, &image);
+                let input = || tensor(architecture, image.clone());
+                let margin: f32 = network.margins(input()).into_scalar();
+                let probability = interpreter::output(&graph, &truth, PROBABILITY);
+                let expected = 1.0 / (1.0 + (-f64::from(margin)).exp());
+                // Single against double precision over a few hundred terms.
+                assert!((probability[POSITIVE] - expected).abs() < 1e-5);
+                let evidence = floats(network.evidence(input()));
+                let truth = interpreter::output(&graph, &truth, EVIDENCE);
+                assert_eq!(evidence.len(), truth.len());
+                for (actual, expected) in evidence.iter().zip(truth) {
+                    assert!((f64::from(*actual) - expected).abs() < 1e-5);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn evidence_and_biases_sum_to_the_margin() {
+        for architecture in Architecture::ALL {
+            let network = network(architecture);
+            let input = || tensor(architecture, image(architecture, 9));
+            let margin: f32 = network.margins(input()).into_scalar();
+            let sum: f32 = floats(network.evidence(input())).iter().sum();
+            let explained = sum + network.classifier().offset();
+            assert!(margin.abs() > 0.05, "{margin}");
+            assert!((explained - margin).abs() < 1e-3, "{explained} {margin}");
+        }
+    }
+
+    #[test]
+    fn the_loss_is_cross_entropy() {
+        for architecture in SMALL {
+            let network = network(architecture);
+            let images = [1, 2].map(|seed| tensor(architecture, image(architecture, seed)));
+            let input = Tensor::cat(images.into(), 0);
+            let margins = floats(network.margins(input.clone()));
+            let labels = Tensor::from_data(TensorData::new(vec![1_i64, 0], [2]), &Device::flex());
+            let loss: f32 = network.loss(input, labels).into_scalar();
+            let surprises = [(-margins[0]).exp().ln_1p(), margins[1].exp().ln_1p()];
+            let expected = surprises.iter().sum::<f32>() / 2.0;
+            assert!((loss - expected).abs() < 1e-5);
+        }
+    }
+
+    #[test]
+    fn the_ir_uses_the_first_operation_set_and_names_its_outputs() {
+        for architecture in SMALL {
+            let network = network(architecture);
+            let ir = ir::write(&network.graph(), "small").unwrap();
+            let xml = String::from_utf8(ir.xml).unwrap();
+            assert!(xml.contains(r#"<net name="small" version="10">"#));
+            let layers = xml.matches("<layer ").count();
+            assert_eq!(xml.matches(r#"version="opset1""#).count(), layers);
+            for name in [PROBABILITY, EVIDENCE] {
+                assert!(xml.contains(&format!(r#"names="{name}""#)));
+            }
+            // Weights once, and a few shapes.
+            let weights = network.num_params() * 4;
+            assert!(ir.bin.len() >= weights && ir.bin.len() < weights + 400);
+        }
+    }
+
+    #[test]
+    fn onnx_passes_the_onnx_checker() {
+        let Some(python) = venv("python") else {
+            return;
+        };
+        for (architecture, extent) in SMALL.into_iter().zip([6, 3]) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("model.onnx");
+            std::fs::write(
+                &path,
+                onnx::write(&network(architecture).graph(), "small").unwrap(),
+            )
+            .unwrap();
+            let script = "import onnx, sys\n\
+                model = onnx.load(sys.argv[1])\n\
+                onnx.checker.check_model(model, full_check=True)\n\
+                print(*[(o.name, [d.dim_value for d in o.type.tensor_type.shape.dim]) for o in model.graph.output])";
+            let output = Command::new(&python)
+                .args(["-c", script])
+                .arg(&path)
+                .output()
+                .unwrap();
+            let stdout = String::from_utf8_lossy(&output.stdout);
+            assert!(
+                output.status.success(),
+                "{}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+            let expected =
+                format!("('probability', [1, 2]) ('evidence', [1, 1, {extent}, {extent}])");
+            assert_eq!(stdout.trim(), expected);
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! The files of a model folder.
+
+use std::fs;
+use std::path::Path;
+
+use smearscope_artifacts::{FileEntry, Manifest};
+
+use crate::error::TrainError;
+
+pub(crate) const IR_XML: &str = "model.xml";
+pub(crate) const IR_BIN: &str = "model.bin";
+pub(super) const ONNX: &str = "model.onnx";
+
+/// Writes a file of the model folder.
+pub(crate) fn save(folder: &Path, name: &str, bytes: &[u8]) -> Result<FileEntry, TrainError> {
+    let path = folder.join(name);
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(|source| TrainError::output(parent, source))?;
+    }
+    fs::write(&path, bytes).map_err(|source| TrainError::output(&path, source))?;
+    Ok(FileEntry::for_bytes(name, bytes))
+}
+
+/// Writes the manifest of a model folder.
+pub(crate) fn save_manifest(folder: &Path, manifest: &Manifest) -> Result<(), TrainError> {
+    save(folder, Manifest::FILE_NAME, manifest.to_toml()?.as_bytes()).map(|_| ())
+}

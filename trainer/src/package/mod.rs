@@ -1,0 +1,15 @@
+//! Model folders.
+
+mod destination;
+mod files;
+mod golden;
+mod identity;
+mod model_package;
+
+pub(crate) use destination::Destination;
+pub(crate) use files::{IR_BIN, IR_XML, save, save_manifest};
+pub(crate) use golden::Golden;
+pub(crate) use identity::Identity;
+pub(crate) use model_package::{
+    AGREEMENT, Agreement, GOLDEN_TOLERANCE, ModelPackage, UNCALIBRATED,
+};

@@ -1,0 +1,21 @@
+//! What was measured, for scripts and for people.
+
+mod card;
+mod cases;
+mod contact_sheet;
+mod description;
+mod image_grid;
+mod inventory;
+mod plots;
+mod results;
+mod shortcuts;
+
+pub(crate) use card::{CARD_FILE, render_card, replace_export};
+pub(crate) use cases::FoldNetworks;
+pub(crate) use contact_sheet::draw_contact_sheet;
+pub(crate) use description::Description;
+pub(crate) use image_grid::{PLAIN, SMALL};
+pub(crate) use inventory::Inventory;
+pub(crate) use plots::{Measured, PLOTS_FOLDER, write_plots};
+pub(crate) use results::{REPORT_FILE, Report, trainings};
+pub(crate) use shortcuts::Audit;

@@ -1,0 +1,204 @@
+//! The decision rule that held-out margins support.
+
+use clap::Args;
+use smearscope_artifacts::DecisionRule;
+
+use crate::arguments;
+use crate::metrics::{Scored, log_loss, ordered, ties};
+
+/// What verdicts must achieve on held-out images.
+#[derive(Debug, Clone, Copy, PartialEq, Args)]
+pub(crate) struct Targets {
+    /// Share of positive images whose probability must reach the decision threshold
+    #[arg(long, default_value_t = 0.95, value_parser = arguments::target)]
+    pub(crate) sensitivity: f64,
+    /// Share of positive, and of negative, verdicts that must be right; images are left inconclusive
+    /// until it is reached
+    #[arg(long, default_value_t = 0.95, value_parser = arguments::target)]
+    pub(crate) accuracy: f64,
+}
+
+/// An image that is more likely positive than not is never called negative.
+const MAX_THRESHOLD: f32 = 0.5;
+const MIN_THRESHOLD: f32 = 1e-6;
+/// The inconclusive band always covers these probabilities: chance alone can separate a few images.
+const MIN_BAND: [f32; 2] = [0.2, 0.8];
+
+/// Fits temperature, threshold and inconclusive band, one after the other.
+///
+/// The threshold is the highest one up to one half that reaches the target sensitivity. The band is
+/// then widened until positive and negative verdicts each reach the target accuracy; a class that
+/// never reaches it gets no verdicts at all.
+pub(crate) fn fit_rule(scored: &[Scored], targets: Targets) -> DecisionRule {
+    let temperature = fit_temperature(scored);
+    let mut rule = DecisionRule {
+        threshold: MAX_THRESHOLD,
+        inconclusive: MIN_BAND,
+        temperature,
+    };
+    let mut positives: Vec<f32> = scored
+        .iter()
+        .filter(|item| item.positive)
+        .map(|item| rule.decide(item.margin).probability)
+        .collect();
+    positives.sort_by(|a, b| b.total_cmp(a));
+    let reached = (targets.sensitivity * positives.len() as f64).ceil() as usize;
+    if let Some(lowest) = positives.get(reached.saturating_sub(1)) {
+        rule.threshold = lowest.clamp(MIN_THRESHOLD, MAX_THRESHOLD);
+    }
+
+    let margin = |probability: f32| temperature * (probability / (1.0 - probability)).ln();
+    let [low, high] = [
+        rule.threshold.min(MIN_BAND[0]),
+        rule.threshold.max(MIN_BAND[1]),
+    ];
+    let below: Vec<(f32, bool)> = scored.iter().map(|s| (s.margin, !s.positive)).collect();
+    let above: Vec<(f32, bool)> = scored.iter().map(|s| (-s.margin, s.positive)).collect();
+    rule.inconclusive = [
+        match longest_accurate_run(&below, margin(low), targets.accuracy) {
+            None => 0.0,
+            Some(Run::All) => low,
+            Some(Run::UpTo(bound)) => rule.decide(bound).probability.min(low),
+        },
+        match longest_accurate_run(&above, -margin(high), targets.accuracy) {
+            None => 1.0,
+            Some(Run::All) => high,
+            Some(Run::UpTo(bound)) => rule.decide(-bound).probability.max(high),
+        },
+    ];
+    rule
+}
+
+/// A run of scores from the lowest one on.
+enum Run {
+    All,
+    UpTo(f32),
+}
+
+/// The longest run of scores up to `limit` of which at least this share is right.
+fn longest_accurate_run(scores: &[(f32, bool)], limit: f32, share: f64) -> Option<Run> {
+    let (mut seen, mut right) = (0, 0);
+    let mut longest = None;
+    for tied in ties(&ordered(scores)) {
+        let score = tied[0].0;
+        if score > limit {
+            break;
+        }
+        seen += tied.len();
+        right += tied.iter().filter(|(_, is_right)| *is_right).count();
+        if right as f64 >= share * seen as f64 {
+            longest = Some((seen, score));
+        }
+    }
+    longest.map(|(length, score)| {
+        if length == seen {
+            Run::All
+        } else {
+            Run::UpTo(score)
+        }
+    })
+}
+
+/// The temperature that makes the labels most likely (Guo et al. 2017, "On Calibration of Modern
+/// Neural Networks"). It is at least 1: a few correct images are too little evidence to make
+/// verdicts more confident than the network.
+pub(crate) fn fit_temperature(scored: &[Scored]) -> f32 {
+    const MAX_TEMPERATURE: f64 = 20.0;
+    const STEPS: usize = 60;
+    // Golden-section search: the loss is convex in 1/temperature.
+    let ratio = (5.0_f64.sqrt() - 1.0) / 2.0;
+    let (mut low, mut high) = (MAX_TEMPERATURE.recip(), 1.0);
+    for _ in 0..STEPS {
+        let (left, right) = (high - ratio * (high - low), low + ratio * (high - low));
+        if log_loss(scored, left.recip()) < log_loss(scored, right.recip()) {
+            high = right;
+        } else {
+            low = left;
+        }
+    }
+    (0.5 * (low + high)).recip() as f32
+}
+
+#[cfg(test)]
+#[expect(clippy::float_cmp, reason = "the narrowest band is a constant")]
+mod tests {
+    use super::*;
+    use crate::metrics::{Judged, figures};
+
+    const TARGETS: Targets = Targets {
+        sensitivity: 0.95,
+        accuracy: 0.97,
+    };
+
+    fn scored(items: impl IntoIterator<Item = (f32, bool)>) -> Vec<Scored> {
+        items
+            .into_iter()
+            .map(|(margin, positive)| Scored {
+                margin,
+                positive,
+                group: 0,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_temperature_corrects_overconfidence() {
+        // Right nine times in ten: the honest margin is ln 9, and these claim five times that.
+        let claimed = 5.0 * 9.0_f32.ln();
+        let items = scored(
+            (0..100).map(|number| (if number % 10 == 0 { -claimed } else { claimed }, true)),
+        );
+        assert!((fit_temperature(&items) - 5.0).abs() < 0.01);
+    }
+
+    #[test]
+    fn the_temperature_is_at_least_1() {
+        let timid = scored([(0.1, true), (-0.1, false)]);
+        assert!((fit_temperature(&timid) - 1.0).abs() < 1e-3);
+    }
+
+    /// A hundred images at each margin, of which as many are positive as the margin says.
+    fn honest() -> Vec<Scored> {
+        scored((-50_i8..=50).flat_map(|tenths| {
+            let margin = f32::from(tenths) / 10.0;
+            let positives = (100.0 / (1.0 + (-margin).exp())).round() as usize;
+            (0..100).map(move |number| (margin, number < positives))
+        }))
+    }
+
+    #[test]
+    fn targets_are_reached_with_the_narrowest_band() {
+        let items = honest();
+        let rule = fit_rule(&items, TARGETS);
+        let judged: Vec<Judged> = items.iter().map(|item| Judged::by(&rule, *item)).collect();
+        // A margin more or less is half a percent of the positives, and of a verdict's images.
+        let sensitivity = figures(&judged)["sensitivity"];
+        assert!((0.95..0.955).contains(&sensitivity), "{sensitivity}");
+        for called in [false, true] {
+            let verdicts = judged.iter().filter(|j| j.decided && j.called == called);
+            let right = verdicts.clone().filter(|j| j.positive == called).count();
+            let share = right as f64 / verdicts.count() as f64;
+            assert!((0.97..0.975).contains(&share), "{called}: {share}");
+        }
+        let [low, high] = rule.inconclusive;
+        assert!(low < 0.2 && 0.2 < rule.threshold && rule.threshold < 0.5 && 0.8 < high);
+    }
+
+    #[test]
+    fn a_few_separable_images_still_leave_a_band() {
+        let items = scored([(-5.0, false), (-4.0, false), (4.0, true), (5.0, true)]);
+        let rule = fit_rule(&items, TARGETS);
+        assert_eq!(rule.inconclusive, MIN_BAND);
+        assert!((rule.threshold - 0.5).abs() < 1e-6);
+    }
+
+    #[test]
+    fn an_uninformative_network_gives_no_verdicts() {
+        let items = scored((0..100).map(|i| (2.0 * (i % 10) as f32 - 9.0, i % 20 < 10)));
+        let rule = fit_rule(&items, TARGETS);
+        let decided = items
+            .iter()
+            .filter(|item| Judged::by(&rule, **item).decided);
+        assert_eq!(decided.count(), 0, "{rule:?}");
+    }
+}
