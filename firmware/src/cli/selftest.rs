@@ -9,6 +9,7 @@ use smearscope_hardware::sim::Panel;
 use smearscope_hardware::{Board, Camera, Canvas, LedPatterns};
 
 use crate::appliance::checks::{self, Check};
+use crate::appliance::self_test::SelfTest;
 use crate::cli::exit::Exit;
 use crate::cli::run;
 use crate::config::Config;
@@ -21,18 +22,21 @@ pub(crate) fn selftest(config: &Config, json: bool) -> Result<Exit> {
         Err(error) => checks.push(Check::of("board", Err(error.into()))),
     }
     checks.extend(checks::surroundings(config));
-    let passed = checks.iter().all(|check| check.passed);
+    let self_test = SelfTest { checks };
     let mut stdout = std::io::stdout().lock();
     if json {
-        let report = serde_json::json!({ "passed": passed, "checks": checks });
-        writeln!(stdout, "{report}")?;
+        writeln!(stdout, "{}", serde_json::to_string(&self_test)?)?;
     } else {
-        for check in &checks {
+        for check in &self_test.checks {
             let mark = if check.passed { "ok" } else { "FAILED" };
             writeln!(stdout, "{:8} {mark:6}  {}", check.part, check.detail)?;
         }
     }
-    Ok(if passed { Exit::Success } else { Exit::Failure })
+    Ok(if self_test.passed() {
+        Exit::Success
+    } else {
+        Exit::Failure
+    })
 }
 
 /// The model in use, and no other: here nothing goes back to the one before.
