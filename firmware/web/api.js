@@ -1,9 +1,9 @@
-// Requests, and the token that they carry. It is kept in this tab only, and never stands in an address.
+// Requests to the appliance, and the token they send. The token is stored in this tab only and never part of a URL.
 
 const KEY = "token";
-const PATIENCE = 15_000;
+const TIMEOUT = 15_000;
 
-/// What the appliance answered instead of what was wanted.
+/// An error that the appliance returned.
 export class Problem extends Error {
   constructor(status, detail, retryAfter = null) {
     super(detail);
@@ -15,17 +15,17 @@ export class Problem extends Error {
 /// The appliance did not answer.
 export class Unreachable extends Error {}
 
-/// Tells of tokens: `login` when one was accepted, `wanted` when one is wanted.
+/// Dispatches `login` when a token was accepted and `required` when one is needed.
 export const access = new EventTarget();
 
 export const hasToken = () => sessionStorage.getItem(KEY) !== null;
 
 export function forgetToken() {
   sessionStorage.removeItem(KEY);
-  access.dispatchEvent(new Event("wanted"));
+  access.dispatchEvent(new Event("required"));
 }
 
-/// Asks with another token; keeps it if it is accepted.
+/// Tries a token, and stores it if it is accepted.
 export async function login(token) {
   await send("/v1/device", {}, token);
   sessionStorage.setItem(KEY, token);
@@ -41,7 +41,7 @@ async function send(path, options, token) {
       cache: "no-store",
       credentials: "omit",
       redirect: "error",
-      signal: AbortSignal.timeout(PATIENCE),
+      signal: AbortSignal.timeout(TIMEOUT),
       ...options,
       headers,
     });
@@ -54,19 +54,19 @@ async function send(path, options, token) {
   try {
     detail = (await response.json()).detail ?? detail;
   } catch {
-    // Not a problem as the appliance writes it: a proxy's, perhaps.
+    // Not problem details: perhaps the answer of a proxy.
   }
   const after = Number(response.headers.get("retry-after"));
   throw new Problem(response.status, detail, after > 0 ? after : null);
 }
 
-/// The response, or a [`Problem`].
+/// Sends a request; throws a `Problem` or `Unreachable`.
 export async function request(path, options = {}) {
   const token = sessionStorage.getItem(KEY);
   try {
     return await send(path, options, token);
   } catch (error) {
-    // Unless another one was accepted meanwhile. One that is refused would only be counted as a guess if it was sent again.
+    // Unless the user entered another token in the meantime. Sending a refused token again would count as a guess.
     if (error.status === 401 && sessionStorage.getItem(KEY) === token) forgetToken();
     throw error;
   }
@@ -75,14 +75,14 @@ export async function request(path, options = {}) {
 export const get = async (path, options) => (await request(path, options)).json();
 export const post = async (path, options = {}) => (await request(path, { method: "POST", ...options })).json();
 
-/// What the camera sees now, as an address that `<img>` understands, and what was measured of it.
+/// The current camera picture as a URL for `<img>`, and its quality figures.
 export async function snapshot(options) {
   const response = await request("/v1/camera/snapshot", options);
   const quality = JSON.parse(response.headers.get("smearscope-quality"));
   return { url: URL.createObjectURL(await response.blob()), quality };
 }
 
-/// An image as an address that `<img>` understands; whoever asked revokes it.
+/// An image as a URL for `<img>`; the caller revokes it.
 export async function image(path, options) {
   const response = await request(path, options);
   return URL.createObjectURL(await response.blob());

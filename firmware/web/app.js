@@ -1,4 +1,4 @@
-// The page: which view is shown, and what is always in sight.
+// Entry point: routing between the views, the notices, the footer and the login dialog.
 
 import { access, get, login } from "./api.js";
 import { bench } from "./bench.js";
@@ -8,11 +8,11 @@ import { slides } from "./slides.js";
 import { upload } from "./upload.js";
 
 const VIEWS = { live, slides, upload, device };
-const DEMO = "Demo model: trained on drawings, its verdicts say nothing about patients.";
-const OWN = "This model is not the demo model.";
+const DEMO = "Demo model: trained on drawings; its verdicts mean nothing for patients.";
 
 const main = document.getElementById("main");
 const demo = document.getElementById("demo");
+const footer = document.getElementById("model");
 const lost = document.getElementById("lost");
 let ending = new AbortController();
 
@@ -34,32 +34,32 @@ function route() {
 
 let isModelKnown = false;
 
-/// What a finding or the appliance says of its model.
-function showModel(isDemo) {
+/// Names the running model in the notice and in the footer.
+function showModel(name, engine, isDemo) {
   isModelKnown = true;
-  demo.textContent = isDemo ? DEMO : OWN;
-  demo.classList.toggle("is-demo", isDemo);
+  demo.textContent = isDemo ? DEMO : `Running model: ${name}.`;
+  footer.textContent = `Model: ${name} (${engine})`;
 }
 
-async function askModel() {
+async function loadModel() {
   try {
     const { model } = await get("/v1/device");
-    if (model) showModel(model.demo);
+    if (model) showModel(model.name, model.engine, model.demo);
   } catch {
-    // The connection's own notice tells.
+    // The notice about the connection says why.
   }
 }
 
 function showConnection() {
   const wasHidden = lost.hidden;
   lost.hidden = bench.connected || bench.locked;
-  const text = lost.hidden ? "" : `Not connected: ${bench.problem}. What the bench shows now is not known here; trying again.`;
+  const text = lost.hidden ? "" : `Not connected: ${bench.problem}. Trying again …`;
   if (lost.textContent !== text) lost.textContent = text;
-  // What it shows may be of a slide that is long gone.
+  // The dialog may show a slide that is no longer on the bench.
   if (!bench.connected) document.getElementById("field").close();
   const last = bench.fields.at(-1);
-  if (last) showModel(last.demo);
-  if (bench.connected && (!wasHidden || !isModelKnown) && bench.state?.name !== "starting") askModel();
+  if (last) showModel(last.model, last.engine, last.demo);
+  if (bench.connected && (!wasHidden || !isModelKnown) && bench.state?.name !== "starting") loadModel();
 }
 
 // --- the token -------------------------------------------------------------------------------------------
@@ -68,7 +68,7 @@ const dialog = document.getElementById("login");
 const token = document.getElementById("token");
 const problem = document.getElementById("login-problem");
 
-access.addEventListener("wanted", () => {
+access.addEventListener("required", () => {
   if (!dialog.open) dialog.showModal();
 });
 dialog.addEventListener("cancel", (event) => event.preventDefault());

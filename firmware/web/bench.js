@@ -1,39 +1,39 @@
-// What the bench does, as its events tell it; and whether they still come.
+// The state of the appliance, kept up to date from its event stream.
 
 import { access, request } from "./api.js";
 import { sleep } from "./dom.js";
 
-/// The appliance says something at least every 15 s; after so long without a word, nothing is known any more.
+/// The appliance sends something at least every 15 s; after this long without anything, the connection is lost.
 const SILENCE = 40_000;
 const PAUSE = { first: 500, longest: 15_000 };
 const FAULTS = 50;
 
 class Bench extends EventTarget {
-  /// Whether what is shown is what the bench does now.
+  /// Whether the state is current.
   connected = false;
-  /// Why not.
+  /// Why it is not.
   problem = "connecting";
-  /// Whether a token is wanted first.
+  /// Whether a token is required first.
   locked = false;
   state = null;
-  /// The findings of the slide under the microscope, or of the one that was closed last; oldest first.
+  /// The findings of the slide under the microscope, or of the slide that was just closed; oldest first.
   fields = [];
-  /// The slide that was closed last.
+  /// The slide that was just closed.
   closed = null;
-  /// What failed, newest first.
+  /// Faults, newest first.
   faults = [];
-  /// The last event that came. The mark of no start of the program gets all that is still there.
+  /// The last event received. An unknown mark makes the appliance send all buffered events.
   #last = { mark: "page", number: 1 };
   #attempt = null;
   #wake = () => {};
-  #told = false;
+  #isNotifying = false;
 
   async run() {
     access.addEventListener("login", () => {
       this.locked = false;
       this.#wake();
     });
-    access.addEventListener("wanted", () => {
+    access.addEventListener("required", () => {
       this.locked = true;
       this.#attempt?.abort();
     });
@@ -57,20 +57,20 @@ class Bench extends EventTarget {
   #lose(problem) {
     this.connected = false;
     this.problem = problem;
-    this.#tell();
+    this.#notify();
   }
 
   async #listen(heard) {
     const attempt = new AbortController();
     this.#attempt = attempt;
     let timer;
-    const listen = () => {
+    const restart = () => {
       clearTimeout(timer);
-      timer = setTimeout(() => attempt.abort(new Error("nothing is heard of the appliance")), SILENCE);
+      timer = setTimeout(() => attempt.abort(new Error("no sign of life from the appliance")), SILENCE);
     };
-    listen();
+    restart();
     try {
-      // The last one is asked for again: that it comes says at once that nothing was missed.
+      // Ask for the last event again: when it arrives, the state is known to be current.
       const { mark, number } = this.#last;
       const headers = { "Last-Event-ID": `${mark}-${number - 1}`, Accept: "text/event-stream" };
       const response = await request("/v1/events", { headers, signal: attempt.signal });
@@ -79,7 +79,7 @@ class Bench extends EventTarget {
       for (;;) {
         const { value, done } = await reader.read();
         if (done) return;
-        listen();
+        restart();
         heard();
         const blocks = (text + value.replaceAll("\r", "")).split("\n\n");
         text = blocks.pop();
@@ -101,21 +101,21 @@ class Bench extends EventTarget {
     const end = event.id.lastIndexOf("-");
     const [mark, number] = [event.id.slice(0, end), Number(event.id.slice(end + 1))];
     if (mark !== this.#last.mark) {
-      // Another start of the program: nothing of the one before holds.
+      // The program restarted: forget the state of the previous run.
       this.state = this.closed = null;
       this.fields = [];
     }
     const isKnown = mark === this.#last.mark && number <= this.#last.number;
     if (!isKnown) {
       this.#last = { mark, number };
-      this.#happened(event.event, JSON.parse(event.data));
+      this.#apply(event.event, JSON.parse(event.data));
     }
     this.connected = true;
     this.problem = null;
-    this.#tell();
+    this.#notify();
   }
 
-  #happened(kind, data) {
+  #apply(kind, data) {
     if (kind === "state") {
       this.state = data;
     } else if (kind === "verdict") {
@@ -129,12 +129,12 @@ class Bench extends EventTarget {
     }
   }
 
-  /// Once for all that came at once.
-  #tell() {
-    if (this.#told) return;
-    this.#told = true;
+  /// Dispatches one event for all changes of a batch.
+  #notify() {
+    if (this.#isNotifying) return;
+    this.#isNotifying = true;
     queueMicrotask(() => {
-      this.#told = false;
+      this.#isNotifying = false;
       this.dispatchEvent(new Event("change"));
     });
   }
@@ -144,8 +144,7 @@ class Bench extends EventTarget {
     return this.state ? this.fields.filter((field) => field.slide.number === this.state.slide) : [];
   }
 
-  /// What the bench shows now, if that is a verdict and if it is certain that it still holds: a field's finding as
-  /// `{finding}`, a closed slide as `{closed}`.
+  /// The verdict that is current, if any: a field's finding as `{finding}`, a closed slide as `{closed}`.
   get shown() {
     const { state, closed } = this;
     if (!this.connected || !state) return null;

@@ -1,4 +1,4 @@
-// The appliance itself: whether it is well, its model, its settings.
+// The device view: health, self-test, models, faults, log, configuration, access.
 
 import { forgetToken, get, hasToken } from "./api.js";
 import { bench } from "./bench.js";
@@ -6,30 +6,30 @@ import { bytes, el, fill, moment, sleep } from "./dom.js";
 import { facts } from "./verdict.js";
 
 const EVERY = 10_000;
-/// A Raspberry Pi slows down from here on.
+/// A Raspberry Pi throttles above this temperature.
 const HOT = 80;
 
 const good = (text) => el("span", { class: "good" }, `✓ ${text}`);
 const bad = (text) => el("span", { class: "problem" }, `✗ ${text}`);
 
-function health({ version, state, temperature_celsius: degrees, disk }, ready) {
+function health({ version, state, temperature_c: degrees, disk }, ready) {
   const share = disk && disk.total_bytes > 0 ? disk.free_bytes / disk.total_bytes : null;
   const meter = share === null ? null : el("progress", { max: 1, value: 1 - share, "aria-label": "Used disk" });
   return el(
     "dl",
     { class: "facts" },
     facts({
-      Ready: ready === null ? good("can be used") : bad(ready),
+      Ready: ready === null ? good("yes") : bad(ready),
       State: state.message,
       Temperature: degrees === null ? "no sensor" : degrees >= HOT ? bad(`${degrees.toFixed(1)} °C, too hot`) : `${degrees.toFixed(1)} °C`,
-      Disk: disk ? el("span", {}, `${bytes(disk.free_bytes)} of ${bytes(disk.total_bytes)} free `, meter) : "nothing is kept",
+      Disk: disk ? el("span", {}, `${bytes(disk.free_bytes)} of ${bytes(disk.total_bytes)} free `, meter) : "no records are kept",
       Version: version,
     }),
   );
 }
 
 function selfTest(found) {
-  if (!found) return el("p", { class: "none" }, "Not done yet.");
+  if (!found) return el("p", { class: "none" }, "Not finished yet.");
   return [
     el("p", {}, found.passed ? good("passed") : bad("failed")),
     el("ul", {}, found.lines.map((line) => el("li", {}, line))),
@@ -39,7 +39,7 @@ function selfTest(found) {
 function models(running, list) {
   return [
     running
-      ? el("dl", { class: "facts" }, facts({ "At work": running.name, Engine: running.engine, Kind: running.demo ? "demo, trained on drawings: its verdicts say nothing about patients" : "not a demo" }))
+      ? el("dl", { class: "facts" }, facts({ Running: running.name, Engine: running.engine, Kind: running.demo ? "demo, trained on drawings: its verdicts mean nothing for patients" : "not a demo" }))
       : el("p", { class: "none" }, "No model is loaded."),
     list.map((model) => [
       el(
@@ -58,7 +58,7 @@ function models(running, list) {
   ];
 }
 
-/// What a model is, and what was measured on it.
+/// The model card.
 function card({ architecture, trained_on, intended_use, license, positive, negative, evaluation }) {
   const { dataset, protocol, positives, negatives, figures, intervals = {}, warnings = [] } = evaluation;
   const three = (value) => value.toFixed(3);
@@ -76,7 +76,7 @@ function card({ architecture, trained_on, intended_use, license, positive, negat
         Classes: `${positive} (positive), ${negative} (negative)`,
         Network: architecture,
         License: license,
-        "Measured on": `${dataset} ${positives} positive, ${negatives} negative images.`,
+        "Measured on": `${dataset.replace(/\.?$/, ".")} ${positives} positive, ${negatives} negative images.`,
         Protocol: protocol,
         Figures: el("ul", {}, Object.entries(figures).map((entry) => el("li", {}, figure(entry)))),
         Warnings: warnings.length > 0 && el("ul", {}, warnings.map((line) => el("li", {}, line))),
@@ -108,7 +108,7 @@ function configuration(sections) {
 export async function device(main, signal) {
   const parts = {};
   const part = (id, title) => {
-    parts[id] = el("div", {}, el("p", { class: "none" }, "Asking …"));
+    parts[id] = el("div", {}, el("p", { class: "none" }, "Loading …"));
     return el("section", { class: "card", "aria-labelledby": `${id}-title` }, el("h2", { id: `${id}-title` }, title), parts[id]);
   };
   fill(
@@ -128,26 +128,26 @@ export async function device(main, signal) {
   );
   fill(
     parts.access,
-    el("p", {}, hasToken() ? "This tab has a token." : "This tab has no token: none was wanted."),
+    el("p", {}, hasToken() ? "This tab has a token." : "No token needed."),
     hasToken() && el("button", { type: "button", onclick: forgetToken }, "Forget the token"),
-    el("p", { class: "small" }, "Programs find the description of all that can be asked at /v1/openapi.json."),
+    el("p", { class: "small" }, "API description: ", el("a", { href: "/v1/openapi.json" }, "/v1/openapi.json")),
   );
   const faults = () =>
     fill(
       parts.faults,
       bench.faults.length === 0
-        ? el("p", { class: "none" }, "None that this page knows of.")
-        : el("ul", {}, bench.faults.map(({ message, at }) => el("li", {}, `${message} `, el("small", {}, `heard ${moment(at)}`)))),
+        ? el("p", { class: "none" }, "None since this page was opened.")
+        : el("ul", {}, bench.faults.map(({ message, at }) => el("li", {}, `${message} `, el("small", {}, moment(at))))),
     );
   bench.addEventListener("change", faults, { signal });
   faults();
 
-  /// Answers that are shown together, or why they are not.
+  /// Fills parts together, or shows why that failed.
   const show = async (ids, work) => {
     try {
       await work();
     } catch (error) {
-      if (!signal.aborted) ids.forEach((id) => fill(parts[id], el("p", { class: "problem" }, `Not known: ${error.message}.`)));
+      if (!signal.aborted) ids.forEach((id) => fill(parts[id], el("p", { class: "problem" }, `Cannot load: ${error.message}.`)));
     }
   };
   show(["config"], async () => fill(parts.config, configuration(await get("/v1/config"))));
@@ -164,12 +164,12 @@ export async function device(main, signal) {
         if (signal.aborted) return;
         fill(parts.health, health(found, ready));
         fill(parts.test, selfTest(found.self_test));
-        // A card that somebody opened would close.
+        // Keep a model card open that the user opened.
         if (!parts.models.querySelector("details[open]")) fill(parts.models, models(found.model, list));
       });
       await show(["log"], async () => {
         const lines = await get("/v1/log");
-        if (!signal.aborted) fill(parts.log, el("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": "Last lines of the log" }, log(lines)), el("p", { class: "small" }, "All of it is at the appliance: journalctl -u smearscope"));
+        if (!signal.aborted) fill(parts.log, el("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": "Last lines of the log" }, log(lines)), el("p", { class: "small" }, "Full log, on the appliance: journalctl -u smearscope"));
       });
     }
     await sleep(EVERY);

@@ -1,9 +1,9 @@
-// Elements, and how figures are written.
+// Helpers: elements, number and date formats, downloads.
 
-/// The children that are there, in one row.
-const there = (children) => children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
+/// The flat list of children without empty ones.
+const present = (children) => children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
 
-/// An element: properties first, then children. `on…` are listeners, `class` and names with a dash attributes.
+/// Creates an element. `on…` properties are listeners; `class`, `for`, `role` and names with a dash are attributes.
 export function el(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
@@ -13,16 +13,16 @@ export function el(tag, properties = {}, ...children) {
       element.setAttribute(name, value === true ? "" : value);
     else element[name] = value;
   }
-  element.append(...there(children));
+  element.append(...present(children));
   return element;
 }
 
-/// Puts children in the place of those that are there.
+/// Replaces the children.
 export function fill(element, ...children) {
-  element.replaceChildren(...there(children));
+  element.replaceChildren(...present(children));
 }
 
-/// A probability as the appliance's screen writes it: nothing is certain, whatever it rounds to.
+/// A probability as on the appliance's screen: never rounded to 0 or 100 %.
 export function percent(probability) {
   if (probability === null || probability === undefined) return "–";
   if (probability > 0.999) return "> 99.9 %";
@@ -30,10 +30,10 @@ export function percent(probability) {
   return `${(probability * 100).toFixed(1)} %`;
 }
 
-/// To three digits, as many as a person reads.
+/// A number with three significant digits, or without decimals from 100 on.
 export function rounded(value) {
-  if (value === null || value === undefined) return "no number";
-  return String(Number(value.toPrecision(3)));
+  if (value === null || value === undefined) return "not measured";
+  return String(Math.abs(value) >= 100 ? Math.round(value) : Number(value.toPrecision(3)));
 }
 
 export function count(number, word) {
@@ -50,19 +50,19 @@ export function bytes(number) {
   return `${number.toFixed(number < 10 && unit > 0 ? 1 : 0)} ${units[unit]}`;
 }
 
-/// A moment as the person at the page reads it.
+/// A time in the format of the browser's language.
 export function moment(time) {
   const date = time instanceof Date ? time : new Date(time);
   return Number.isNaN(date.getTime()) ? "" : date.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" });
 }
 
-/// When a record was made: a UUID of version 7 begins with the milliseconds since 1970.
+/// The creation time of a record: a UUID of version 7 begins with the milliseconds since 1970.
 export function recordedAt(id) {
   const digits = id?.replaceAll("-", "");
   return digits?.[12] === "7" ? new Date(Number.parseInt(digits.slice(0, 12), 16)) : null;
 }
 
-/// Gives the browser a file to keep.
+/// Lets the browser save a file.
 export function download(name, type, content) {
   const url = URL.createObjectURL(new Blob([content], { type }));
   const link = el("a", { href: url, download: name });

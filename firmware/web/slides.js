@@ -1,50 +1,50 @@
-// The slides that were recorded: which there are, and what was found on one.
+// The recorded slides: the list, and one slide with its fields, notes and exports.
 
 import { get, post, request } from "./api.js";
 import { bench } from "./bench.js";
 import { count, download, el, fill, moment, percent } from "./dom.js";
 import { badge, openField, probability, tally } from "./verdict.js";
 
-/// What is said where there is nothing to show, and why.
+/// Why there is nothing to show.
 const absent = (error) =>
   error.status === 404
-    ? el("p", { class: "none" }, "This appliance does not show its records here. At the appliance, smearscope records list names them.")
-    : el("p", { class: "problem" }, `The records cannot be shown: ${error.message}.`);
+    ? el("p", { class: "none" }, "No records are available here. On the appliance, smearscope records list shows them.")
+    : el("p", { class: "problem" }, `Cannot load the records: ${error.message}.`);
 
-/// Which slides are looked for; it stays while other views are looked at.
+/// The filter, kept while other views are open.
 const filter = { verdict: "", since: "", until: "" };
-/// What is asked for at once.
+/// Slides per request.
 const PAGE = 50;
 
-/// What was sent to the appliance was on no slide of the bench.
-const title = (number) => (number === 0 ? "Sent image" : `Slide ${number}`);
+/// The title of a slide; uploaded images have number 0.
+const title = (number) => (number === 0 ? "Uploaded image" : `Slide ${number}`);
 
-/// The query for it. Days are those of the person at the page.
+/// The query of a page. Days are in the browser's time zone.
 function query(cursor) {
   const query = new URLSearchParams({ limit: PAGE });
-  const begin = (day, later) => {
+  const startOf = (day, later) => {
     const date = new Date(`${day}T00:00`);
     date.setDate(date.getDate() + later);
     return date.toISOString();
   };
   if (filter.verdict) query.set("verdict", filter.verdict);
-  if (filter.since) query.set("since", begin(filter.since, 0));
-  if (filter.until) query.set("until", begin(filter.until, 1));
+  if (filter.since) query.set("since", startOf(filter.since, 0));
+  if (filter.until) query.set("until", startOf(filter.until, 1));
   if (cursor !== null) query.set("cursor", cursor);
   return query;
 }
 
-/// The view: all slides, or the one that the address names.
+/// The view: all slides, or the one in the URL.
 export function slides(main, signal, [id]) {
   return id ? one(main, signal, id) : all(main, signal);
 }
 
 async function all(main, signal) {
-  const list = el("ul", { class: "rows" }, el("li", { class: "none" }, "Asking …"));
-  const told = el("p", { class: "small", role: "status" });
-  const more = el("button", { type: "button", onclick: () => ask(found.length + PAGE) }, "Older slides");
+  const list = el("ul", { class: "rows" }, el("li", { class: "none" }, "Loading …"));
+  const status = el("p", { class: "small", role: "status" });
+  const more = el("button", { type: "button", onclick: () => load(found.length + PAGE) }, "Older slides");
   let found = [];
-  let asked = 0;
+  let requests = 0;
 
   const row = ({ id, number, started_at: started, standing }) =>
     el(
@@ -58,9 +58,9 @@ async function all(main, signal) {
         standing.probability !== null && el("span", {}, `p(ALL) ${percent(standing.probability)}`),
       ),
     );
-  /// Asks for so many slides, or for a few more.
-  const ask = async (wanted) => {
-    const mine = ++asked;
+  /// Loads at least `wanted` slides, if there are that many.
+  const load = async (wanted) => {
+    const mine = ++requests;
     try {
       const slides = [];
       let next = null;
@@ -69,17 +69,17 @@ async function all(main, signal) {
         slides.push(...page.slides);
         ({ next } = page);
       } while (next !== null && slides.length < wanted);
-      // Another filter may have been chosen meanwhile.
-      if (signal.aborted || mine !== asked) return;
+      // The user may have changed the filter in the meantime.
+      if (signal.aborted || mine !== requests) return;
       found = slides;
       more.hidden = next === null;
-      told.textContent = `${count(found.length, "slide")}${next === null ? "" : " and more"}`;
+      status.textContent = `${count(found.length, "slide")}${next === null ? "" : " and more"}`;
       const isFiltered = Object.values(filter).some(Boolean);
-      fill(list, found.map(row), found.length === 0 && el("li", { class: "none" }, isFiltered ? "No slide is like that." : "No slide was recorded yet."));
+      fill(list, found.map(row), found.length === 0 && el("li", { class: "none" }, isFiltered ? "No matching slides." : "No slides recorded yet."));
     } catch (error) {
-      if (signal.aborted || mine !== asked) return;
+      if (signal.aborted || mine !== requests) return;
       more.hidden = true;
-      told.textContent = "";
+      status.textContent = "";
       fill(list, el("li", { class: "none" }, absent(error)));
     }
   };
@@ -87,7 +87,7 @@ async function all(main, signal) {
     element.value = filter[name];
     element.addEventListener("input", () => {
       filter[name] = element.value;
-      ask(PAGE);
+      load(PAGE);
     });
     return element;
   };
@@ -99,35 +99,35 @@ async function all(main, signal) {
     el("label", {}, "To", choose("until", el("input", { type: "date" }))),
   );
   more.hidden = true;
-  fill(main, el("h1", {}, "Slides"), el("section", { class: "card", "aria-label": "Recorded slides" }, filters, told, list, el("p", { class: "buttons" }, more)));
-  await ask(PAGE);
-  // A field more, or another slide.
+  fill(main, el("h1", {}, "Slides"), el("section", { class: "card", "aria-label": "Recorded slides" }, filters, status, list, el("p", { class: "buttons" }, more)));
+  await load(PAGE);
+  // Reload after each new field.
   let last = bench.fields.at(-1);
-  bench.addEventListener("change", () => bench.connected && last !== bench.fields.at(-1) && ((last = bench.fields.at(-1)), ask(found.length)), { signal });
+  bench.addEventListener("change", () => bench.connected && last !== bench.fields.at(-1) && ((last = bench.fields.at(-1)), load(found.length)), { signal });
 }
 
-/// Buttons by which a slide is taken elsewhere, and what came of that.
+/// Buttons that export a slide.
 function exports({ id, number }) {
-  const told = el("p", { class: "small", role: "status" }, "Images that are saved here do not count as exported: the appliance goes on to keep them.");
+  const status = el("p", { class: "small", role: "status" }, "Saving here does not mark images as exported; the appliance keeps them.");
   const save = async (format, name) => {
-    told.textContent = `Asking for ${name} …`;
+    status.textContent = `Loading ${name} …`;
     try {
       const response = await request(`/v1/records/export?format=${format}&slide=${encodeURIComponent(id)}`, { signal: AbortSignal.timeout(600_000) });
       const damaged = Number(response.headers.get("damaged-images"));
       download(name, response.headers.get("content-type"), await response.blob());
-      told.textContent = damaged > 0 ? `${name} lacks ${count(damaged, "image")} that changed since they were written.` : `${name} is saved.`;
+      status.textContent = damaged > 0 ? `${name}: ${count(damaged, "image")} missing because of changed files.` : `${name} saved.`;
     } catch (error) {
-      told.textContent = `Not saved: ${error.message}.`;
+      status.textContent = `Not saved: ${error.message}.`;
     }
   };
   const button = (format, extension, text) => el("button", { type: "button", onclick: () => save(format, `slide-${number}.${extension}`) }, text);
-  return [el("p", { class: "buttons" }, button("csv", "csv", "Save as CSV"), button("json", "jsonl", "Save as JSON"), button("zip", "zip", "Save with images (ZIP)")), told];
+  return [el("p", { class: "buttons" }, button("csv", "csv", "Save as CSV"), button("json", "jsonl", "Save as JSON"), button("zip", "zip", "Save with images (ZIP)")), status];
 }
 
-/// What people wrote about a slide, and where to write more.
+/// The notes on a slide, and a form for a new one.
 function notes({ id, notes: written }) {
   const list = el("ol", { class: "notes" });
-  const told = el("p", { class: "small", role: "status" });
+  const status = el("p", { class: "small", role: "status" });
   const text = el("textarea", { id: "note", rows: 3, maxLength: 2000, required: true });
   const button = el("button", { type: "submit" }, "Add note");
   const show = () =>
@@ -143,10 +143,10 @@ function notes({ id, notes: written }) {
       const options = { headers: { "Content-Type": "application/json" }, body: JSON.stringify({ text: text.value }) };
       written.push(await post(`/v1/slides/${encodeURIComponent(id)}/notes`, options));
       text.value = "";
-      told.textContent = "The note is written.";
+      status.textContent = "Note added.";
       show();
     } catch (error) {
-      told.textContent = `Not written: ${error.message}.`;
+      status.textContent = `Not added: ${error.message}.`;
     } finally {
       button.disabled = false;
     }
@@ -155,13 +155,13 @@ function notes({ id, notes: written }) {
   return [
     el("h2", {}, "Notes"),
     list,
-    el("form", { onsubmit: write }, el("label", { for: "note" }, "Another note"), text, el("p", { class: "small" }, "Notes are part of the records: they cannot be changed or deleted. Name no patients."), el("p", { class: "buttons" }, button)),
-    told,
+    el("form", { onsubmit: write }, el("label", { for: "note" }, "New note"), text, el("p", { class: "small" }, "Notes are part of the records and cannot be changed or deleted. Do not enter patient data."), el("p", { class: "buttons" }, button)),
+    status,
   ];
 }
 
-/// A slide with all of its fields.
-async function whole(id) {
+/// Loads a slide with all its fields.
+async function load(id) {
   const fields = [];
   let slide = null;
   let next = null;
@@ -174,10 +174,10 @@ async function whole(id) {
 }
 
 async function one(main, signal, id) {
-  const box = el("section", { class: "card", "aria-label": "Slide" }, el("p", { class: "none" }, "Asking …"));
+  const box = el("section", { class: "card", "aria-label": "Slide" }, el("p", { class: "none" }, "Loading …"));
   fill(main, el("p", { class: "back" }, el("a", { href: "#/slides" }, "← All slides")), el("h1", {}, "Slide"), box);
   try {
-    const slide = await whole(id);
+    const slide = await load(id);
     if (signal.aborted) return;
     const { fields } = slide;
     main.querySelector("h1").textContent = `${title(slide.number)}, ${moment(slide.started_at)}`;
@@ -192,8 +192,8 @@ async function one(main, signal, id) {
           el("span", { class: "number" }, String(field.number)),
           badge(field.verdict),
           el("span", { class: "what" }, [field.probability === null ? field.reason : `p(ALL) ${percent(field.probability)}`, moment(field.captured_at)].join(" · ")),
-          field.images_removed_at && el("span", { class: "small" }, "picture removed"),
-          el("span", { class: "then" }, `then the slide: ${field.standing.verdict}${field.standing.probability === null ? "" : `, ${percent(field.standing.probability)}`}`),
+          field.images_removed_at && el("span", { class: "small" }, "image removed"),
+          el("span", { class: "then" }, `slide so far: ${field.standing.verdict}${field.standing.probability === null ? "" : `, ${percent(field.standing.probability)}`}`),
         ),
       );
     fill(
@@ -203,7 +203,7 @@ async function one(main, signal, id) {
         probability(last.probability, fields.at(-1).threshold, last.verdict),
       ],
       exports(slide),
-      el("h2", {}, "Fields, and what the slide came to with each"),
+      el("h2", {}, "Fields and running slide verdict"),
       el("ol", { class: "rows" }, fields.map(row)),
       notes(slide),
     );

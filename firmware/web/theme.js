@@ -1,4 +1,4 @@
-// The theme that was chosen, before anything is drawn. A script of its own, since modules come after the first drawing.
+// Applies the chosen theme before the first paint; modules would run too late.
 "use strict";
 
 (() => {
@@ -9,7 +9,7 @@
       const kept = localStorage.getItem("theme");
       return ORDER.includes(kept) ? kept : "auto";
     } catch {
-      return "auto"; // Browsers may forbid to keep anything.
+      return "auto"; // Browsers may block storage.
     }
   };
 
@@ -32,7 +32,7 @@
       try {
         localStorage.setItem("theme", theme);
       } catch {
-        // Then it holds until the page is closed.
+        // The theme is then lost when the page is closed.
       }
       show(theme);
       label();

@@ -1,24 +1,24 @@
-// Images from this computer, one after the other; and how right the verdicts are where names say what is shown.
+// Uploaded images: one request at a time, results, and the agreement with labels in file names.
 
 import { Problem, Unreachable, post } from "./api.js";
 import { count, download, el, fill, percent, sleep } from "./dom.js";
 import { badge } from "./verdict.js";
 
-/// Of a folder, only these are taken, as `smearscope classify` does.
+/// Image files in a folder, as `smearscope classify` selects them.
 const IMAGE = /\.(jpe?g|png|bmp|tiff?)$/i;
-/// What an appliance that does not answer is given, again and again.
-const AWAY = 3;
-/// The slowest network and the slowest computer.
-const PATIENCE = 180_000;
+/// Attempts while the appliance does not answer.
+const RETRIES = 3;
+/// Time-out of a request in milliseconds.
+const TIMEOUT = 180_000;
 
-/// Whether a name ends in `_1` (ALL) or `_0` (healthy), as those of ALL-IDB do.
+/// The label in a file name that ends in `_1` (ALL) or `_0` (healthy), like those of ALL-IDB; null without one.
 export function label(name) {
   const stem = name.replace(/(.)\.[^.]*$/, "$1");
   const end = stem.includes("_") ? stem.slice(stem.lastIndexOf("_") + 1) : "";
   return { 1: true, 0: false }[end] ?? null;
 }
 
-/// `TP`, `FP`, `TN` or `FN`; nothing where there is no label or no verdict.
+/// `TP`, `FP`, `TN` or `FN`; empty without a label or a verdict.
 export function outcome(name, verdict) {
   const isIll = label(name);
   if (isIll === null || !["Positive", "Negative"].includes(verdict)) return "";
@@ -26,7 +26,7 @@ export function outcome(name, verdict) {
   return isIll ? "FN" : "TN";
 }
 
-/// Counts of the files that are done.
+/// Counts over the finished files.
 export function summary(items) {
   const counts = { Positive: 0, Negative: 0, Inconclusive: 0, errors: 0, TP: 0, FP: 0, TN: 0, FN: 0, unsure: 0, labelled: 0 };
   for (const { name, result, error } of items) {
@@ -41,7 +41,7 @@ export function summary(items) {
   return counts;
 }
 
-/// A share with its 95 % interval (Wilson): of a few images it says little.
+/// A share with its 95 % interval (Wilson).
 function share(part, all) {
   if (all === 0) return "–";
   const [p, z] = [part / all, 1.96];
@@ -51,13 +51,14 @@ function share(part, all) {
   return `${part} of ${all}, ${whole(p)} % (${whole(middle - half)}–${whole(middle + half)} %)`;
 }
 
-/// A cell of a CSV file; what a spreadsheet would take for a formula is made text.
+/// A CSV cell; text that a spreadsheet would read as a formula is escaped.
 function cell(value) {
   const text = value === null || value === undefined ? "" : String(value);
   const safe = typeof value === "string" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
+/// The results as CSV.
 export function csv(items) {
   const head = ["file", "label", "verdict", "probability", "threshold", "outcome", "reason", "hint", "model", "demo", "engine", "device", "elapsed_ms", "error"];
   const rows = items.filter(({ result, error }) => result || error).map(({ name, result, error }) => {
@@ -68,7 +69,7 @@ export function csv(items) {
   return [head, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
 }
 
-/// All files of what was dropped, those of folders included.
+/// The dropped files, including those in folders.
 async function dropped(transfer) {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
   if (entries.length === 0) return [...transfer.files].map((file) => ({ name: file.name, file }));
@@ -82,7 +83,7 @@ async function dropped(transfer) {
     }
     const reader = entry.createReader();
     for (;;) {
-      // A reader gives a hundred at a time, and none at the end.
+      // A reader returns up to 100 entries per call, and none at the end.
       const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
       if (some.length === 0) return;
       for (const child of some) await walk(child, true);
@@ -92,21 +93,21 @@ async function dropped(transfer) {
   return found.sort((one, other) => (one.name < other.name ? -1 : 1));
 }
 
-// They stay while other views are looked at.
+// Kept while other views are open.
 const items = [];
 const changes = new EventTarget();
 let isRunning = false;
 let stopping = null;
 
-const tell = () => changes.dispatchEvent(new Event("change"));
+const notify = () => changes.dispatchEvent(new Event("change"));
 
 function add(files, isKept) {
-  items.push(...files.map(({ name, file }) => ({ name, file, isKept, word: "waits" })));
-  tell();
+  items.push(...files.map(({ name, file }) => ({ name, file, isKept, word: "waiting" })));
+  notify();
   run();
 }
 
-/// One after the other: the appliance has two hands for the bench, and one for this.
+/// Uploads one file at a time, so that the appliance has capacity left for captures.
 async function run() {
   if (isRunning) return;
   isRunning = true;
@@ -115,25 +116,25 @@ async function run() {
   for (let item; !signal.aborted && (item = items.find(({ result, error }) => !result && !error)); ) await analyse(item, signal);
   items.filter(({ result, error }) => !result && !error).forEach((item) => (item.word = "stopped"));
   isRunning = false;
-  tell();
+  notify();
 }
 
 async function analyse(item, signal) {
   for (let missed = 0; ; ) {
-    item.word = "is analysed …";
-    tell();
+    item.word = "analysing …";
+    notify();
     try {
       item.result = await post(item.isKept ? "/v1/classify?store=true" : "/v1/classify", {
         body: item.file,
         headers: { "Content-Type": "application/octet-stream" },
-        signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE)]),
+        signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT)]),
       });
       item.word = "done";
       return;
     } catch (error) {
       if (signal.aborted) return;
-      const isBusy = error instanceof Problem && (error.status === 429 || (error.status === 503 && error.retryAfter && missed++ < AWAY));
-      const isAway = error instanceof Unreachable && missed++ < AWAY;
+      const isBusy = error instanceof Problem && (error.status === 429 || (error.status === 503 && error.retryAfter && missed++ < RETRIES));
+      const isAway = error instanceof Unreachable && missed++ < RETRIES;
       if (error.status === 401) return stopping.abort();
       if (!isBusy && !isAway) {
         item.error = error.message ?? String(error);
@@ -141,8 +142,8 @@ async function analyse(item, signal) {
         return;
       }
       const seconds = error.retryAfter ?? 2;
-      item.word = `waits ${seconds} s: ${error.message}`;
-      tell();
+      item.word = `retrying in ${seconds} s: ${error.message}`;
+      notify();
       await sleep(seconds * 1000);
     }
   }
@@ -158,14 +159,14 @@ export function upload(main, signal) {
     { class: "card drop" },
     el("p", {}, "Drop images or a folder here, or"),
     el("p", { class: "buttons" }, files, el("label", { for: "files", class: "button primary" }, "Choose images"), folder, el("label", { for: "folder", class: "button" }, "Choose a folder")),
-    el("p", { class: "small" }, "JPEG, PNG, TIFF or BMP. Names that end in _1 (leukemia) or _0 (healthy), as in Im001_1.jpg, are counted as right or wrong. No image is a field of the slide on the bench, and none is kept on the appliance unless you say so."),
-    el("p", { class: "check" }, keep, el("label", { for: "keep" }, "Keep images and verdicts among the records; their names are not kept")),
+    el("p", { class: "small" }, "JPEG, PNG, TIFF or BMP. File names that end in _1 (leukemia) or _0 (healthy), like Im001_1.jpg, are compared with the verdict. Uploaded images do not count towards the slide under the microscope and are stored only if you choose so."),
+    el("p", { class: "check" }, keep, el("label", { for: "keep" }, "Store images and verdicts in the records, without their file names")),
   );
   const progress = el("progress", { max: 1, value: 0, "aria-label": "Files done" });
   const done = el("p", { role: "status", class: "small" });
   const buttons = el("p", { class: "buttons" });
   const sums = el("div", {});
-  // Roles are said, since a narrow screen shows rows as cards, and browsers forget then that they are rows.
+  // Explicit roles: narrow screens show rows as cards, and browsers then drop the implicit table roles.
   const body = el("tbody", { role: "rowgroup" });
   const results = el(
     "section",
@@ -212,17 +213,17 @@ export function upload(main, signal) {
 
   const button = (text, onclick) => el("button", { type: "button", onclick }, text);
   const stop = button("Stop", () => stopping.abort());
-  const retry = button("Try what is left", () => {
+  const retry = button("Retry failed files", () => {
     items.forEach((item) => {
       delete item.error;
-      if (!item.result) item.word = "waits";
+      if (!item.result) item.word = "waiting";
     });
     run();
   });
   const save = button("Download CSV", () => download("smearscope-results.csv", "text/csv;charset=utf-8", csv(items)));
   const clear = button("Clear", () => {
     items.length = 0;
-    tell();
+    notify();
   });
   fill(buttons, stop, retry, save, clear);
 
@@ -245,7 +246,7 @@ export function upload(main, signal) {
       sum.labelled > 0 && [
         el("h3", {}, `${count(sum.labelled, "labelled image")}`),
         el("div", { class: "sums", id: "labelled" }, box(sum.TP, "TP"), box(sum.FP, "FP", sum.FP > 0 ? "wrong" : ""), box(sum.TN, "TN"), box(sum.FN, "FN", sum.FN > 0 ? "wrong" : ""), box(sum.unsure, "inconclusive")),
-        el("p", { class: "small" }, `Sensitivity ${share(sum.TP, sum.TP + sum.FN)}; specificity ${share(sum.TN, sum.TN + sum.FP)}. Of those that got a verdict, with 95 % intervals; ${sum.unsure} got none.`),
+        el("p", { class: "small" }, `Sensitivity ${share(sum.TP, sum.TP + sum.FN)}; specificity ${share(sum.TN, sum.TN + sum.FP)}. Conclusive verdicts only, with 95 % intervals; ${sum.unsure} inconclusive.`),
       ],
     );
     fill(

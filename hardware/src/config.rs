@@ -5,45 +5,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::screen::canvas::ScreenSize;
-
-/// A setting with an invalid value. The message says what is valid.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{key} = {value} is invalid: {requirement}")]
-pub struct InvalidValue {
-    /// The key with its section.
-    pub key: String,
-    /// The value.
-    pub value: String,
-    /// What the value must be.
-    pub requirement: String,
-}
-
-fn check_range<T: PartialOrd + std::fmt::Display>(
-    key: &str,
-    value: T,
-    range: std::ops::RangeInclusive<T>,
-) -> Result<(), InvalidValue> {
-    if range.contains(&value) {
-        return Ok(());
-    }
-    let requirement = format!("must be between {} and {}", range.start(), range.end());
-    Err(invalid(key, value, requirement))
-}
-
-fn invalid(
-    key: &str,
-    value: impl std::fmt::Display,
-    requirement: impl Into<String>,
-) -> InvalidValue {
-    InvalidValue {
-        key: key.into(),
-        value: value.to_string(),
-        requirement: requirement.into(),
-    }
-}
+use crate::settings::{InvalidValue, Settings};
 
 /// The parts of a bench, and the settings of those that every board connects in the same way.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Equipment {
     /// The display.
     pub display: Display,
@@ -94,34 +59,21 @@ pub enum Wired {
     None,
 }
 
-/// Settings of the OLED display.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct OledConfig {
-    /// Number of the I2C bus: N of `/dev/i2c-N`.
-    pub bus: u8,
-    /// 7-bit I2C address: `0x3C`, on some modules `0x3D`.
-    pub address: u8,
-    /// Mounting rotation in degrees: 0 or 180.
-    pub rotation: u16,
-    /// Contrast, 0 (dim) to 255.
-    pub contrast: u8,
-    /// Idle seconds after which the display is dimmed; 0: never.
-    pub dim_after_s: u32,
-    /// Seconds after which the picture shifts by one pixel against burn-in; 0: never.
-    pub shift_every_s: u32,
-}
-
-impl Default for OledConfig {
-    fn default() -> Self {
-        Self {
-            bus: 1,
-            address: 0x3c,
-            rotation: 0,
-            contrast: 0x5f,
-            dim_after_s: 300,
-            shift_every_s: 120,
-        }
+crate::settings! {
+    /// OLED display of a real bench, on any board.
+    pub struct OledConfig in "oled" {
+        /// Number of the I2C bus: N of `/dev/i2c-N`.
+        bus: u8 = 1;
+        /// 7-bit I2C address: 60 (`0x3C`), on some modules 61 (`0x3D`).
+        address: u8 = 0x3c, valid(8..=119, "0x08 to 0x77");
+        /// Mounting rotation in degrees: 180 for a module that is mounted upside down.
+        rotation: u16 = 0, valid(one of 0, 180);
+        /// Contrast; 0 is dim.
+        contrast: u8 = 0x5f, valid(0..=255);
+        /// Idle seconds after which the display is dimmed, to prevent burn-in; 0: never.
+        dim_after_s: u32 = 300;
+        /// Seconds after which the picture shifts by one pixel, to prevent burn-in; 0: never.
+        shift_every_s: u32 = 120;
     }
 }
 
@@ -130,64 +82,31 @@ impl OledConfig {
     pub fn bus_path(&self) -> PathBuf {
         format!("/dev/i2c-{}", self.bus).into()
     }
-
-    /// Checks every value.
-    ///
-    /// # Errors
-    /// [`InvalidValue`] for the first invalid one.
-    pub fn validate(&self) -> Result<(), InvalidValue> {
-        if !(0x08..=0x77).contains(&self.address) {
-            let address = format!("{:#04X}", self.address);
-            let requirement = "must be between 0x08 and 0x77 (8 and 119), mostly 0x3C or 0x3D";
-            return Err(invalid("oled.address", address, requirement));
-        }
-        if ![0, 180].contains(&self.rotation) {
-            return Err(invalid("oled.rotation", self.rotation, "must be 0 or 180"));
-        }
-        Ok(())
-    }
 }
 
-/// Settings of the USB camera.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct CameraConfig {
-    /// Device file: `/dev/videoN`, N, or a link in `/dev/v4l/by-id`.
-    pub device: CameraDevice,
-    /// Pixel format.
-    pub format: PixelFormat,
-    /// Width in pixels; 0: that of the largest mode within `max_megapixels`.
-    pub width: u32,
-    /// Height in pixels; 0: that of the largest mode within `max_megapixels`.
-    pub height: u32,
-    /// Largest mode to choose, in megapixels.
-    pub max_megapixels: u32,
-    /// Exposure time in units of 100 µs, or `"auto"`.
-    pub exposure: ControlSetting,
-    /// White balance in kelvin, or `"auto"`.
-    pub white_balance: ControlSetting,
-    /// Gain in the units of the camera, or `"auto"`.
-    pub gain: ControlSetting,
-    /// Frames to drop first, because many cameras damage the first ones.
-    pub warm_up_frames: u32,
-    /// Frames allowed for auto-exposure to settle before the capture is refused; 0: do not wait.
-    pub settle_frames: u32,
-}
-
-impl Default for CameraConfig {
-    fn default() -> Self {
-        Self {
-            device: CameraDevice::default(),
-            format: PixelFormat::Auto,
-            width: 0,
-            height: 0,
-            max_megapixels: 8,
-            exposure: ControlSetting::default(),
-            white_balance: ControlSetting::default(),
-            gain: ControlSetting::default(),
-            warm_up_frames: 2,
-            settle_frames: 30,
-        }
+crate::settings! {
+    /// USB camera of a real bench, on any board.
+    pub struct CameraConfig in "camera" {
+        /// Device file: `/dev/videoN`, its number N, or, better, a link in `/dev/v4l/by-id`.
+        device: CameraDevice = CameraDevice::default();
+        /// Pixel format; "auto": the one with the highest frame rate at the largest size.
+        format: PixelFormat = PixelFormat::Auto;
+        /// Width in pixels; 0: that of the largest mode within `max_megapixels`.
+        width: u32 = 0, valid(0..=65_535);
+        /// Height in pixels; 0: that of the largest mode within `max_megapixels`.
+        height: u32 = 0, valid(0..=65_535);
+        /// Largest mode to choose, in megapixels.
+        max_megapixels: u32 = 8, valid(1..=200);
+        /// Exposure time in units of 100 µs.
+        exposure: ControlSetting = ControlSetting::default();
+        /// White balance in kelvin.
+        white_balance: ControlSetting = ControlSetting::default();
+        /// Gain in the units of the camera; `v4l2-ctl --list-ctrls` shows the range.
+        gain: ControlSetting = ControlSetting::default();
+        /// Frames to drop first, because many cameras damage the first ones.
+        warm_up_frames: u32 = 2, valid(0..=100);
+        /// Frames allowed for auto-exposure to settle before the capture is refused; 0: do not wait.
+        settle_frames: u32 = 30, valid(0..=300);
     }
 }
 
@@ -199,13 +118,9 @@ impl CameraConfig {
     pub fn validate(&self) -> Result<(), InvalidValue> {
         if self.device.path().as_os_str().is_empty() {
             let requirement = "must be /dev/videoN, N, or a link in /dev/v4l/by-id";
-            return Err(invalid("camera.device", "\"\"", requirement));
+            return Err(InvalidValue::new("camera.device", "\"\"", requirement));
         }
-        check_range("camera.width", self.width, 0..=65_535)?;
-        check_range("camera.height", self.height, 0..=65_535)?;
-        check_range("camera.max_megapixels", self.max_megapixels, 1..=200)?;
-        check_range("camera.warm_up_frames", self.warm_up_frames, 0..=100)?;
-        check_range("camera.settle_frames", self.settle_frames, 0..=300)
+        self.check_ranges()
     }
 }
 
@@ -275,29 +190,18 @@ impl Default for ControlSetting {
     }
 }
 
-/// Pins of button and LEDs on a Raspberry Pi, as BCM numbers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct PiPins {
-    /// Push-button to ground, with the internal pull-up.
-    pub button_pin: u8,
-    /// Red LED through a resistor to ground.
-    pub red_pin: u8,
-    /// Amber LED through a resistor to ground.
-    pub amber_pin: u8,
-    /// Green LED through a resistor to ground.
-    pub green_pin: u8,
-}
-
-impl Default for PiPins {
-    /// Pins that are not used by I2C, SPI or the serial console.
-    fn default() -> Self {
-        Self {
-            button_pin: 17,
-            red_pin: 22,
-            amber_pin: 27,
-            green_pin: 23,
-        }
+crate::settings! {
+    /// Wiring of a Raspberry Pi. Pins are BCM numbers; see `hardware/wiring.svg`.
+    // The defaults are pins that I2C, SPI and the serial console do not use.
+    pub struct PiPins in "pi" {
+        /// Pin of the push-button, which connects it to ground. The internal pull-up is used.
+        button_pin: u8 = 17, valid(2..=27);
+        /// Pin of the red LED, which has a resistor to ground.
+        red_pin: u8 = 22, valid(2..=27);
+        /// Pin of the amber LED, which has a resistor to ground.
+        amber_pin: u8 = 27, valid(2..=27);
+        /// Pin of the green LED, which has a resistor to ground.
+        green_pin: u8 = 23, valid(2..=27);
     }
 }
 
@@ -307,51 +211,34 @@ impl PiPins {
     /// # Errors
     /// [`InvalidValue`] for the first pin that is not on the header or is used twice.
     pub fn validate(&self) -> Result<(), InvalidValue> {
-        let pins = [
+        self.check_ranges()?;
+        check_distinct(&[
             ("pi.button_pin", self.button_pin),
             ("pi.red_pin", self.red_pin),
             ("pi.amber_pin", self.amber_pin),
             ("pi.green_pin", self.green_pin),
-        ];
-        for (key, pin) in pins {
-            check_range(key, pin, 2..=27)?;
-        }
-        check_distinct(&pins)
+        ])
     }
 }
 
-/// Lines of button and LEDs on a board with a GPIO character device.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct LinuxLines {
-    /// GPIO chip: `gpiochipN`, its path, or the label that `gpiodetect` shows.
-    pub chip: String,
-    /// Line of the push-button, which connects it to ground: name or number as `gpioinfo` shows it.
-    pub button: GpioLine,
-    /// Whether to enable the internal pull-up of the button's line; not every chip has one.
-    pub button_pull_up: bool,
-    /// Line of the red LED.
-    pub red: GpioLine,
-    /// Line of the amber LED.
-    pub amber: GpioLine,
-    /// Line of the green LED.
-    pub green: GpioLine,
-    /// Whether the LEDs are active-low: wired to the supply instead of to ground.
-    pub leds_active_low: bool,
-}
-
-impl Default for LinuxLines {
-    /// The default pins of a Raspberry Pi, by the names that its kernel gives them.
-    fn default() -> Self {
-        Self {
-            chip: "gpiochip0".into(),
-            button: GpioLine::Name("GPIO17".into()),
-            button_pull_up: true,
-            red: GpioLine::Name("GPIO22".into()),
-            amber: GpioLine::Name("GPIO27".into()),
-            green: GpioLine::Name("GPIO23".into()),
-            leds_active_low: false,
-        }
+crate::settings! {
+    /// Wiring of another board with a GPIO character device. A line is a name or a number that `gpioinfo` shows.
+    // The defaults are the default pins of a Raspberry Pi, by the names that its kernel gives them.
+    pub struct LinuxLines in "linux" {
+        /// GPIO chip: `gpiochipN`, its path, or the label that `gpiodetect` shows.
+        chip: String = "gpiochip0".into();
+        /// Line of the push-button, which connects it to ground.
+        button: GpioLine = GpioLine::Name("GPIO17".into());
+        /// Enable the internal pull-up of the button's line. Not every chip has one; false if you wire one.
+        button_pull_up: bool = true;
+        /// Line of the red LED.
+        red: GpioLine = GpioLine::Name("GPIO22".into());
+        /// Line of the amber LED.
+        amber: GpioLine = GpioLine::Name("GPIO27".into());
+        /// Line of the green LED.
+        green: GpioLine = GpioLine::Name("GPIO23".into());
+        /// LEDs are active-low: wired to the supply instead of to ground.
+        leds_active_low: bool = false;
     }
 }
 
@@ -363,7 +250,7 @@ impl LinuxLines {
     pub fn validate(&self) -> Result<(), InvalidValue> {
         if self.chip.is_empty() {
             let requirement = "must be gpiochipN or a label that `gpiodetect` shows";
-            return Err(invalid("linux.chip", "\"\"", requirement));
+            return Err(InvalidValue::new("linux.chip", "\"\"", requirement));
         }
         let lines = [
             ("linux.button", &self.button),
@@ -374,7 +261,7 @@ impl LinuxLines {
         for (key, line) in lines {
             if *line == GpioLine::Name(String::new()) {
                 let requirement = "must be a name or a number that `gpioinfo` shows";
-                return Err(invalid(key, "\"\"", requirement));
+                return Err(InvalidValue::new(key, "\"\"", requirement));
             }
         }
         check_distinct(&lines)
@@ -387,7 +274,7 @@ fn check_distinct<T: PartialEq + std::fmt::Display>(
     for (index, (key, wire)) in wires.iter().enumerate() {
         if let Some((other, _)) = wires[..index].iter().find(|(_, other)| other == wire) {
             let requirement = format!("must differ from {other}");
-            return Err(invalid(key, wire, requirement));
+            return Err(InvalidValue::new(key, wire, requirement));
         }
     }
     Ok(())
@@ -418,7 +305,7 @@ mod tests {
 
     #[test]
     fn defaults_are_valid() {
-        OledConfig::default().validate().unwrap();
+        OledConfig::default().check_ranges().unwrap();
         CameraConfig::default().validate().unwrap();
         PiPins::default().validate().unwrap();
         LinuxLines::default().validate().unwrap();
@@ -433,7 +320,7 @@ mod tests {
         };
         assert_eq!(
             message(pins.validate()),
-            "pi.red_pin = 17 is invalid: must differ from pi.button_pin"
+            "pi.red_pin = 17 is not valid: must differ from pi.button_pin"
         );
         let pins = PiPins {
             green_pin: 28,
@@ -441,18 +328,18 @@ mod tests {
         };
         assert_eq!(
             message(pins.validate()),
-            "pi.green_pin = 28 is invalid: must be between 2 and 27"
+            "pi.green_pin = 28 is not valid: must be between 2 and 27"
         );
         let oled = OledConfig {
             address: 3,
             ..OledConfig::default()
         };
-        assert!(message(oled.validate()).contains("0x03"));
+        assert!(message(oled.check_ranges()).contains("8 and 119 (0x08 to 0x77)"));
         let oled = OledConfig {
             rotation: 90,
             ..OledConfig::default()
         };
-        assert!(message(oled.validate()).contains("must be 0 or 180"));
+        assert!(message(oled.check_ranges()).contains("must be 0 or 180"));
         let lines = LinuxLines {
             green: GpioLine::Name("GPIO22".into()),
             ..LinuxLines::default()

@@ -21,6 +21,7 @@ mod error;
 pub mod leds;
 mod ports;
 pub mod screen;
+pub mod settings;
 pub mod wiring;
 
 #[cfg(all(feature = "linux", target_os = "linux"))]

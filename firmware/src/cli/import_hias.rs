@@ -12,7 +12,7 @@ use serde_json::Value;
 use toml_edit::{DocumentMut, Item, Table, TableLike, value};
 
 use crate::config::Raw;
-use crate::config::secret::HIDDEN;
+use crate::config::secret::Secret;
 
 /// Credentials are text of some hundred bytes.
 const MAX_BYTES: u64 = 64 << 10;
@@ -168,7 +168,7 @@ fn merge(before: &str, settings: Vec<Setting>) -> Result<(String, Vec<String>)> 
     for (name, key, new) in settings {
         let section = section(&mut document, name)?;
         let shown = |value: &toml_edit::Value| match key {
-            "password" => HIDDEN.to_owned(),
+            "password" => Secret::from(value.to_string()).to_string(),
             _ => value.clone().decorated("", "").to_string(),
         };
         let old = section.get(key).and_then(Item::as_value);

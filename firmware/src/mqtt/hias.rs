@@ -14,7 +14,7 @@ use crate::analysis::finding::{Finding, SaveOutcome};
 use crate::appliance::handle::{ApplianceEvent, ApplianceHandle, Report};
 use crate::appliance::state::State;
 use crate::config::Config;
-use crate::config::mqtt::Hias;
+use crate::config::hias::Hias;
 use crate::mqtt::client::Client;
 use crate::mqtt::command::Action;
 use crate::mqtt::connection::{BrokerError, ConnectOptions, Connection, Incoming, Message};

@@ -16,7 +16,7 @@ use smearscope_hardware::with_causes;
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::task::{JoinError, JoinHandle};
 
-use crate::config::mqtt::{Broker, Trust};
+use crate::config::broker::{Broker, Trust};
 use crate::mqtt::connection::{
     BrokerError, ConnectOptions, Connection, Connector, Incoming, Message, Qos,
 };

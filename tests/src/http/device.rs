@@ -53,6 +53,8 @@ fn it_says_how_it_is_and_how_it_is_set_up() {
     assert_eq!(device["model"]["demo"], true);
     assert_eq!(device["self_test"]["passed"], true);
     assert_eq!(device["state"]["waiting"], true);
+    let lamps = serde_json::json!({"red": "off", "amber": "off", "green": "on"});
+    assert_eq!(device["state"]["lamps"], lamps);
     assert!(device["disk"]["free_bytes"].as_u64() <= device["disk"]["total_bytes"].as_u64());
     let models = served.get("/v1/models").json();
     assert_eq!(models[0]["name"], "smear-demo");
@@ -123,6 +125,7 @@ fn a_capture_is_a_press_and_answers_the_finding() {
     assert_eq!(finding["slide"]["number"], 1);
     assert_eq!(finding["slide"]["fields"], 1);
     assert_eq!(finding["quality"]["focus"]["passed"], true);
+    assert_eq!(finding["shown"]["verdict"], finding["slide"]["verdict"]);
 
     // The same as on the command line.
     let local = smearscope(["classify", "--json", "--engine", "embedded"])
@@ -166,7 +169,7 @@ fn a_capture_is_a_press_and_answers_the_finding() {
 fn the_last_verdict_is_shown_again_and_the_slide_closed_before_it_is_switched_off() {
     let mut served = Served::start("").ready();
     let problem = served.post("/v1/repeat").problem(409);
-    assert!(problem.contains("photograph a field first"), "{problem}");
+    assert!(problem.contains("capture a field first"), "{problem}");
     let device = |served: &Served| served.get("/v1/device").json()["state"].clone();
     assert_eq!(device(&served)["can_repeat"], false);
     assert_eq!(served.post("/v1/captures").status, 201);

@@ -31,6 +31,14 @@ fn percent(probability: &Value) -> String {
     }
 }
 
+/// Waits until the page shows these LEDs: red, amber, green.
+fn lamps(browser: &Browser, lit: [&str; 3]) {
+    browser.until(&format!(
+        "[...document.querySelectorAll('.lamp')].map((lamp) => lamp.classList[2]).join() === '{}'",
+        lit.join(",")
+    ));
+}
+
 #[test]
 fn its_files_need_no_token_run_nothing_from_elsewhere_and_are_sent_once() {
     let served = Served::start("access = \"token\"\n");
@@ -73,6 +81,8 @@ fn what_the_button_does_the_page_does_and_no_verdict_outlives_the_connection() {
     browser.until(CONNECTED);
     assert!(browser.text("#notice").contains("Research use only"));
     browser.until("document.querySelector('#demo').innerText.startsWith('Demo model')");
+    assert!(browser.text("#model").contains("smear-demo"));
+    lamps(&browser, ["off", "off", "on"]);
     assert_eq!(
         browser.run("return document.querySelectorAll('main .badge').length"),
         0
@@ -83,6 +93,14 @@ fn what_the_button_does_the_page_does_and_no_verdict_outlives_the_connection() {
     let expected = &local(&demo_fields()[..1])[0];
     let verdict = expected["verdict"].as_str().unwrap();
     assert!(browser.text(".verdict").contains(&verdict.to_uppercase()));
+    lamps(
+        &browser,
+        match verdict {
+            "Positive" => ["on", "off", "off"],
+            "Negative" => ["off", "off", "blink"],
+            _ => ["off", "on", "off"],
+        },
+    );
     // The field's probability, and the slide's, which caps each field at 99:1.
     let probability = &expected["probability"];
     let row = browser.text(".row .what");
@@ -96,7 +114,7 @@ fn what_the_button_does_the_page_does_and_no_verdict_outlives_the_connection() {
     assert!(spoken.starts_with(verdict), "{spoken}");
     let figures = browser.text(".figures");
     assert!(
-        figures.contains("Focus") && figures.contains("at least 1.2"),
+        figures.contains("Focus") && figures.contains("min 1.2"),
         "{figures}"
     );
     assert_eq!(
@@ -117,7 +135,7 @@ fn what_the_button_does_the_page_does_and_no_verdict_outlives_the_connection() {
     assert!(browser.text(".verdict").contains(&verdict.to_uppercase()));
 
     browser.click("#next");
-    browser.until("document.querySelector('.answer').innerText.includes('slide 2 is next')");
+    browser.until("document.querySelector('.answer').innerText.includes('Slide 2 is next')");
     assert_eq!(served.get("/v1/device").json()["state"]["slide"], 2);
     browser.until("document.querySelector('#fields-title').innerText === 'Fields of slide 2'");
     browser.until(CONNECTED);
@@ -138,7 +156,7 @@ fn what_the_button_does_the_page_does_and_no_verdict_outlives_the_connection() {
         browser.run("return document.querySelectorAll('main .badge').length"),
         0
     );
-    assert!(browser.text("main").contains("not known"));
+    assert!(browser.text("main").contains("while disconnected"));
     assert_eq!(
         browser.run("return document.querySelector('#capture').disabled"),
         true
@@ -165,6 +183,30 @@ fn what_the_button_does_the_page_does_and_no_verdict_outlives_the_connection() {
             "ERR_EMPTY",
         ],
     );
+}
+
+#[test]
+fn the_page_shows_the_lamps_of_the_appliance() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let fields = tempfile::tempdir().unwrap();
+    // The camera delivers nothing until someone writes to the pipe.
+    let pipe = fields.path().join("1.jpg");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let timing = "[timing]\ncapture_s = 3\nselftest_s = 0.1\n";
+    let served = Served::start_with("", timing, fields.path()).ready();
+    browser.open(&served.url);
+    browser.until(CONNECTED);
+    lamps(&browser, ["off", "off", "on"]);
+    browser.click("#capture");
+    lamps(&browser, ["off", "blink", "off"]);
+    lamps(&browser, ["blink", "off", "off"]);
+    assert!(browser.text(".status").contains("Fault"));
+    std::fs::write(&pipe, "").unwrap();
+    // There is no live picture, and the capture fails.
+    browser.check(&served.url, &["503"]);
 }
 
 #[test]
@@ -267,14 +309,14 @@ fn a_token_opens_the_page_is_kept_in_the_tab_and_allows_what_its_role_does() {
     );
     browser.enter("#token", "AAAA");
     browser.click("#login button");
-    browser.until("document.querySelector('#login-problem').innerText.includes('not known')");
+    browser.until("document.querySelector('#login-problem').innerText.includes('unknown token')");
     browser.run("document.querySelector('#token').value = ''");
     // With the screen's hyphens, and as people type it.
     browser.enter("#token", &viewer.replace('-', " ").to_lowercase());
     browser.click("#login button");
     browser.until(CONNECTED);
     browser.click("#capture");
-    browser.until("document.querySelector('.answer').innerText.includes('may only look')");
+    browser.until("document.querySelector('.answer').innerText.includes('may only view')");
 
     let kept = browser.run("return [location.href, JSON.stringify(localStorage), document.cookie]");
     assert_eq!(
@@ -317,7 +359,7 @@ fn turning_the_focus_shows_its_effect() {
     );
     assert_eq!(
         names,
-        serde_json::json!(["Focus", "Light", "Overexposed share", "Evenness of light"])
+        serde_json::json!(["Focus", "Brightness", "Clipped pixels", "Evenness of light"])
     );
     browser.until(CONNECTED);
     browser.click("#capture");
@@ -455,7 +497,7 @@ fn images_are_dropped_chosen_by_the_folder_and_wait_where_others_do() {
          const dataTransfer = new DataTransfer(); dataTransfer.items.add(new File([bytes], 'dropped_1.jpg')); \
          document.querySelector('.drop').dispatchEvent(new DragEvent('drop', {{ dataTransfer, cancelable: true }}))"
     ));
-    browser.until("document.querySelector('tbody .said')?.innerText.startsWith('waits 1 s')");
+    browser.until("document.querySelector('tbody .said')?.innerText.startsWith('retrying in 1 s')");
     drop(slow);
     browser.until(
         "document.querySelector('main [role=status]').innerText === '1 of 1 file done; finished.'",
@@ -528,7 +570,7 @@ fn every_view_fits_a_phone_and_a_desk_in_both_themes() {
         (
             "device",
             "nav a[href='#/device']",
-            "!document.querySelector('main').innerText.includes('Asking')",
+            "!document.querySelector('main').innerText.includes('Loading')",
         ),
     ];
     for theme in ["light", "dark"] {

@@ -94,7 +94,10 @@ fn the_preview_goes_on_over_a_capture_and_ends_with_the_appliance() {
 
     let others = [(); 3].map(|()| watch(&served));
     let problem = served.get("/v1/camera/preview").problem(503);
-    assert!(problem.contains("4 watch already"), "{problem}");
+    assert!(
+        problem.contains("4 clients are watching already"),
+        "{problem}"
+    );
     drop(others);
     served.panel("quit");
     while part(&mut preview).is_some() {}
