@@ -9,6 +9,9 @@ use sha2::{Digest, Sha256};
 /// Name of the manifest in a model folder.
 pub(crate) const MANIFEST_FILE: &str = "manifest.toml";
 
+/// Reads the file at a path, if it has at most so many bytes.
+pub(crate) type ReadFile<'a> = dyn Fn(&Path, u64) -> Result<Vec<u8>, Error> + 'a;
+
 /// Reads a regular file of at most `max_bytes`. Never blocks on a pipe or device, and never reads more
 /// than the limit.
 ///
@@ -30,6 +33,27 @@ pub(crate) fn read_bounded(path: &Path, max_bytes: u64) -> Result<Vec<u8>, Error
         return Err(too_large(max_bytes));
     }
     Ok(bytes)
+}
+
+/// Like [`read_bounded`], for `files` in memory, which have names relative to `folder`.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] if there is no file of that name, [`ErrorKind::FileTooLarge`] if it exceeds the
+/// limit.
+pub(crate) fn read_from(
+    files: &[(&str, &[u8])],
+    folder: &Path,
+    path: &Path,
+    max_bytes: u64,
+) -> Result<Vec<u8>, Error> {
+    let (_, bytes) = files
+        .iter()
+        .find(|(name, _)| folder.join(name) == path)
+        .ok_or(ErrorKind::NotFound)?;
+    if bytes.len() as u64 > max_bytes {
+        return Err(too_large(max_bytes));
+    }
+    Ok(bytes.to_vec())
 }
 
 fn require_regular(metadata: &std::fs::Metadata) -> Result<(), Error> {

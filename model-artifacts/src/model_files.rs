@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use image::RgbImage;
 
 use crate::error::ArtifactError;
-use crate::files::{read_bounded, sha256};
+use crate::files::{ReadFile, read_bounded, read_from, sha256};
 use crate::image::decode::{self, Limits};
 use crate::manifest::schema::{FileEntry, Manifest};
 use crate::signature::PublicKey;
@@ -53,11 +53,33 @@ impl ModelFiles {
     /// Those of [`ModelFiles::open`], and [`ArtifactError::Signature`] if the manifest is not signed with
     /// that key.
     pub fn open_signed(folder: &Path, key: Option<&PublicKey>) -> Result<Self, ArtifactError> {
+        Self::read(folder, &read_bounded, key)
+    }
+
+    /// Like [`ModelFiles::open_signed`], for a model that is part of the program: `files` are the names and
+    /// contents of its files, and `place` stands for its folder in messages.
+    ///
+    /// # Errors
+    /// Those of [`ModelFiles::open_signed`].
+    pub fn from_memory(
+        place: &Path,
+        files: &[(&str, &[u8])],
+        key: Option<&PublicKey>,
+    ) -> Result<Self, ArtifactError> {
+        let read = |path: &Path, max_bytes| read_from(files, place, path, max_bytes);
+        Self::read(place, &read, key)
+    }
+
+    fn read(
+        folder: &Path,
+        read_file: &ReadFile<'_>,
+        key: Option<&PublicKey>,
+    ) -> Result<Self, ArtifactError> {
         let path = folder.join(Manifest::FILE_NAME);
-        let bytes = read_bounded(&path, MAX_MANIFEST)
+        let bytes = read_file(&path, MAX_MANIFEST)
             .map_err(|source| unreadable(&path, "give the folder of a model", source))?;
         if let Some(key) = key {
-            key.check(folder, &bytes)?;
+            key.check(folder, &bytes, read_file)?;
         }
         let manifest_sha256 = sha256(&bytes);
         let text = String::from_utf8(bytes).map_err(|_| ArtifactError::Manifest {
@@ -68,7 +90,9 @@ impl ModelFiles {
         })?;
         let manifest = Manifest::parse(&text, &path)?;
 
-        let read = |entry: &FileEntry, max_bytes| read_checked(folder, entry, max_bytes);
+        let read = |entry: &FileEntry, max_bytes| {
+            read_checked(&folder.join(&entry.path), entry, max_bytes, read_file)
+        };
         let network = |entry: &Option<FileEntry>| {
             entry
                 .as_ref()
@@ -144,19 +168,19 @@ impl ModelFiles {
 }
 
 fn read_checked(
-    folder: &Path,
+    path: &Path,
     entry: &FileEntry,
     max_bytes: u64,
+    read_file: &ReadFile<'_>,
 ) -> Result<Vec<u8>, ArtifactError> {
-    let path = folder.join(&entry.path);
-    let bytes = read_bounded(&path, max_bytes)
-        .map_err(|source| unreadable(&path, INSTALL_AGAIN, source))?;
+    let bytes =
+        read_file(path, max_bytes).map_err(|source| unreadable(path, INSTALL_AGAIN, source))?;
     let actual = FileEntry::for_bytes(&entry.path, &bytes).sha256;
     if actual == entry.sha256 {
         Ok(bytes)
     } else {
         Err(ArtifactError::Checksum {
-            path,
+            path: path.into(),
             expected: entry.sha256.clone(),
             actual,
         })

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use minisign_verify::{Error, Signature};
 
 use crate::error::ArtifactError;
-use crate::files::{MANIFEST_FILE, read_bounded};
+use crate::files::{MANIFEST_FILE, ReadFile};
 
 /// Largest signature file, in bytes; a signature is four short lines.
 const MAX_SIGNATURE: u64 = 4 << 10;
@@ -42,13 +42,18 @@ impl PublicKey {
     pub const SIGNATURE_FILE: &str = "manifest.toml.minisig";
 
     /// Verifies the signature of the manifest in `folder`, whose contents are `manifest`.
-    pub(crate) fn check(&self, folder: &Path, manifest: &[u8]) -> Result<(), ArtifactError> {
+    pub(crate) fn check(
+        &self,
+        folder: &Path,
+        manifest: &[u8],
+        read_file: &ReadFile<'_>,
+    ) -> Result<(), ArtifactError> {
         let path = folder.join(Self::SIGNATURE_FILE);
         let refused = |problem: &str, path: PathBuf| ArtifactError::Signature {
             path,
             problem: problem.into(),
         };
-        let bytes = match read_bounded(&path, MAX_SIGNATURE) {
+        let bytes = match read_file(&path, MAX_SIGNATURE) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(refused(

@@ -228,10 +228,8 @@ fn answer_and_record(
 fn load(config: &Config) -> Result<Analyst, Refusal> {
     let mut config = config.clone();
     config.engine.threads.get_or_insert(1);
-    let models = Models::new(&config);
-    let model = models
-        .folder()
-        .and_then(|folder| Ok(models.load(&folder)?))
+    let model = Models::new(&config)
+        .load_current()
         .map_err(|error| Refusal::Model(with_causes(&error)))?;
     Ok(Analyst::new(model, config.limits))
 }

@@ -1,4 +1,4 @@
-//! `smearscope classify`: image files and folders, for people and for scripts.
+//! `smearscope classify`: classifies image files and folders.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -7,49 +7,104 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use clap::Args;
 use image::RgbImage;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use smearscope_artifacts::Verdict;
-use smearscope_artifacts::is_image_path;
+use smearscope_artifacts::{Verdict, is_image_path};
 use walkdir::WalkDir;
 
 use crate::analysis::analyst::Analyst;
 use crate::analysis::identity::DEMO_NOTICE;
-use crate::cli::exit::Exit;
-use crate::report::answer::Answer;
-use crate::report::answer::Said;
+use crate::cli::args::ModelArgs;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::judge::{Judge, JudgeError};
+use crate::cli::plural::counted;
+use crate::cli::remote::Remote;
+use crate::models::Models;
+use crate::report::answer::{Answer, Said};
+use crate::system::logging;
 use crate::system::sanitize::printable;
 
-/// One image as JSON.
+/// Classify image files and folders.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example: smearscope classify --json slides/ | jq .verdict\n\n\
+    With --json, each line is an object. An image has path, verdict, reason, hint, probability, threshold, \
+    strongest, quality, engine, device, model, demo and elapsed_ms; an image or folder that could not be \
+    analysed has path and error; the last line has the key `summary`. Images whose names end in _0 (healthy) or \
+    _1 (ALL), as in ALL-IDB, are counted as true and false positives and negatives."
+)]
+pub(crate) struct ClassifyArgs {
+    /// Images, or folders to search for them.
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Print JSON, one object per line.
+    #[arg(long)]
+    json: bool,
+    /// Save each image with the evidence for ALL (vermilion) and against it (blue) in this folder, as NAME-evidence.png.
+    #[arg(long, value_name = "DIR")]
+    overlays: Option<PathBuf>,
+    /// Let the appliance at this address classify the images, with its own model. The environment variable `SMEARSCOPE_TOKEN` holds the token.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["overlays", "model", "engine"])]
+    url: Option<String>,
+    /// Certificate of that appliance in PEM, such as its tls.pem [default: the certificates that the system trusts].
+    #[arg(long, value_name = "FILE", requires = "url")]
+    certificate: Option<PathBuf>,
+    #[command(flatten)]
+    model: ModelArgs,
+}
+
+impl ClassifyArgs {
+    pub(crate) fn run(self) -> Result<Exit, Failure> {
+        logging::start_for_command();
+        if let Some(url) = &self.url {
+            let mut remote = Remote::new(url, self.certificate.as_deref())?;
+            return Ok(classify(&mut remote, &self.paths, self.json)?);
+        }
+        let config = self.model.validated()?;
+        config.engine.set_stick_library_path();
+        let model = Models::new(&config)
+            .load_current()
+            .map_err(anyhow::Error::from)?;
+        for fallback in &model.engine().fallbacks {
+            log::warn!("{fallback}");
+        }
+        let analyst = Analyst::new(model, config.limits);
+        let mut local = Local::new(analyst, self.overlays.as_deref());
+        Ok(classify(&mut local, &self.paths, self.json)?)
+    }
+}
+
+/// The result of an image as JSON.
 #[derive(Serialize)]
 struct Line<'a, A: Serialize> {
-    /// What is no UTF-8 in it is replaced.
+    /// With invalid UTF-8 replaced.
     path: Cow<'a, str>,
     #[serde(flatten)]
     answer: &'a A,
 }
 
-/// What could not be analysed, as JSON.
+/// An image or folder that could not be analysed, as JSON.
 #[derive(Serialize)]
-struct Failure<'a> {
+struct ErrorLine<'a> {
     path: Cow<'a, str>,
     error: String,
 }
 
-/// How many of each.
+/// How many images have which result.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 struct Summary {
     positive: usize,
     negative: usize,
     inconclusive: usize,
     errors: usize,
-    /// Verdicts against the labels in the files' names.
+    /// Verdicts compared with the labels in the file names.
     #[serde(skip_serializing_if = "Labelled::is_empty")]
     labelled: Labelled,
 }
 
-/// Images whose names say what they show.
+/// Images with a label in their file name.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 struct Labelled {
     #[serde(rename = "TP")]
@@ -98,7 +153,7 @@ impl Summary {
     }
 }
 
-/// Whether a name ends in `_1` (ALL) or `_0` (healthy), as those of ALL-IDB do.
+/// The label of an image whose name ends in `_1` (ALL, true) or `_0` (healthy, false), as in ALL-IDB.
 fn label(path: &Path) -> Option<bool> {
     let stem = path.file_stem()?.to_str()?;
     match stem.rsplit_once('_')?.1 {
@@ -108,37 +163,8 @@ fn label(path: &Path) -> Option<bool> {
     }
 }
 
-/// Whoever classifies images.
-pub(crate) trait Judge {
-    /// What is answered about an image.
-    type Answer: Serialize;
-
-    /// Classifies an image; what goes wrong beside that is put into `failures`.
-    ///
-    /// # Errors
-    /// What keeps this image from being classified.
-    fn judge(&mut self, image: &Path, failures: &mut Vec<String>) -> Result<Self::Answer, Refused>;
-
-    /// What an answer says to people; JSON has all of it.
-    fn said(answer: &Self::Answer) -> Said<'_>;
-
-    /// The model, and what ran it, if it is known.
-    fn by(&self) -> String;
-
-    /// Whether verdicts mean nothing.
-    fn is_demo(&self) -> bool;
-}
-
-/// Why there is no answer about an image.
-pub(crate) enum Refused {
-    /// Because of this image.
-    Image(String),
-    /// Because of something that keeps all others from being classified, too.
-    All(anyhow::Error),
-}
-
-/// Classifies images one after the other; one that fails does not stop the rest.
-pub(crate) fn classify<J: Judge>(judge: &mut J, paths: &[PathBuf], json: bool) -> Result<Exit> {
+/// Classifies images one after the other. An image that fails does not stop the rest.
+fn classify<J: Judge>(judge: &mut J, paths: &[PathBuf], json: bool) -> Result<Exit> {
     let (images, unsearchable) = find(paths);
     let bar = progress(images.len());
     let mut printer = Printer { bar: &bar, json };
@@ -158,8 +184,8 @@ pub(crate) fn classify<J: Judge>(judge: &mut J, paths: &[PathBuf], json: bool) -
                 summary.count(image, said.verdict);
                 printer.image(image, &said, &answer)?;
             }
-            Err(Refused::Image(error)) => failures.push(error),
-            Err(Refused::All(error)) => {
+            Err(JudgeError::Image(error)) => failures.push(error),
+            Err(JudgeError::All(error)) => {
                 bar.finish_and_clear();
                 return Err(error);
             }
@@ -178,15 +204,15 @@ pub(crate) fn classify<J: Judge>(judge: &mut J, paths: &[PathBuf], json: bool) -
     })
 }
 
-/// A model of this program.
-pub(crate) struct Local<'a> {
+/// The model of this program.
+struct Local<'a> {
     analyst: Analyst,
-    /// What the model sees in the images is painted in here, if that is wanted.
+    /// Saves pictures of the evidence, if they are wanted.
     overlays: Option<Overlays<'a>>,
 }
 
 impl<'a> Local<'a> {
-    pub(crate) fn new(mut analyst: Analyst, overlays: Option<&'a Path>) -> Self {
+    fn new(mut analyst: Analyst, overlays: Option<&'a Path>) -> Self {
         analyst.paint_overlays(overlays.is_some());
         Self {
             analyst,
@@ -198,11 +224,11 @@ impl<'a> Local<'a> {
 impl Judge for Local<'_> {
     type Answer = Answer;
 
-    fn judge(&mut self, image: &Path, failures: &mut Vec<String>) -> Result<Answer, Refused> {
+    fn judge(&mut self, image: &Path, failures: &mut Vec<String>) -> Result<Answer, JudgeError> {
         let start = Instant::now();
         let analysis = self.analyst.analyse_file(image);
         let elapsed_ms = start.elapsed().as_secs_f64() * 1000.0;
-        let analysis = analysis.map_err(|error| Refused::Image(error.to_string()))?;
+        let analysis = analysis.map_err(|error| JudgeError::Image(error.to_string()))?;
         if let (Some(overlays), Some(overlay)) = (&mut self.overlays, &analysis.overlay)
             && let Err(error) = overlays.save(image, overlay)
         {
@@ -228,10 +254,10 @@ impl Judge for Local<'_> {
     }
 }
 
-/// What the model sees in images, one picture each.
+/// Saves a picture of the evidence in each image.
 struct Overlays<'a> {
     folder: &'a Path,
-    /// Names in this folder that other images have.
+    /// Names that are in use.
     taken: HashSet<String>,
 }
 
@@ -243,16 +269,16 @@ impl<'a> Overlays<'a> {
         }
     }
 
-    /// As `NAME-evidence.png`, or `NAME-2-evidence.png` where another image of that name came before.
+    /// Saves `NAME-evidence.png`, or `NAME-2-evidence.png` if an earlier image had that name.
     fn save(&mut self, image: &Path, overlay: &RgbImage) -> Result<()> {
         let stem = image.file_stem().unwrap_or_default().to_string_lossy();
         let numbered = (2..).map(|number| format!("{stem}-{number}"));
         let name = std::iter::once(stem.to_string())
             .chain(numbered)
             .find(|name| !self.taken.contains(name))
-            .context("there are too many images of that name")?;
+            .context("too many images have the same name")?;
         std::fs::create_dir_all(self.folder)
-            .with_context(|| format!("{} cannot be made", self.folder.display()))?;
+            .with_context(|| format!("{} cannot be created", self.folder.display()))?;
         let path = self.folder.join(format!("{name}-evidence.png"));
         overlay
             .save(&path)
@@ -262,7 +288,7 @@ impl<'a> Overlays<'a> {
     }
 }
 
-/// The images that `paths` mean, and what cannot be searched.
+/// The images at `paths` and in its folders, and what cannot be searched.
 fn find(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<(PathBuf, String)>) {
     let (mut images, mut failures) = (Vec::new(), Vec::new());
     for path in paths {
@@ -285,7 +311,7 @@ fn find(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<(PathBuf, String)>) {
         }
         if images.len() + failures.len() == before {
             let problem = format!(
-                "{} holds no images; give a folder that does",
+                "{} holds no images; name a folder with images",
                 path.display()
             );
             failures.push((path.clone(), problem));
@@ -294,7 +320,7 @@ fn find(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<(PathBuf, String)>) {
     (images, failures)
 }
 
-/// On a terminal only; indicatif sees to that.
+/// A progress bar, which indicatif draws on terminals only.
 fn progress(count: usize) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} images, {eta} left")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -330,7 +356,7 @@ impl Printer<'_> {
     }
 
     fn failure(&mut self, path: &Path, error: String) -> Result<()> {
-        // Errors name the file already where that is what failed.
+        // Some errors name the file already.
         let path = path.to_string_lossy();
         let error = if error.contains(&*path) {
             error
@@ -338,7 +364,7 @@ impl Printer<'_> {
             format!("{path}: {error}")
         };
         if self.json {
-            return self.object(&Failure { path, error });
+            return self.object(&ErrorLine { path, error });
         }
         let line = format!("{:12}             {error}", "error");
         self.line(&printable(&line))
@@ -349,8 +375,11 @@ impl Printer<'_> {
             return self.object(&serde_json::json!({ "summary": summary }));
         }
         self.line(&format!(
-            "{} positive, {} negative, {} inconclusive, {} errors; {by}",
-            summary.positive, summary.negative, summary.inconclusive, summary.errors,
+            "{} positive, {} negative, {} inconclusive, {}; {by}",
+            summary.positive,
+            summary.negative,
+            summary.inconclusive,
+            counted(summary.errors, "error"),
         ))?;
         let labelled = &summary.labelled;
         if !labelled.is_empty() {
@@ -399,6 +428,7 @@ mod tests {
             assert_eq!(saved.to_rgb8().get_pixel(0, 0)[0], red);
         }
     }
+
     #[test]
     fn labels_are_read_as_all_idb_writes_them() {
         assert_eq!(label(Path::new("x/Im006_1.jpg")), Some(true));

@@ -1,15 +1,22 @@
-//! Exit codes, so that a script can tell what failed. Code 2 is clap's, for the command line.
+//! Exit codes, so that a script knows what failed. Code 2 is clap's, for the command line.
 
 use std::process::ExitCode;
+
+use anyhow::Error;
+use smearscope_hardware::HardwareError;
+
+use crate::appliance::event_loop::ApplianceError;
+use crate::models::ModelError;
+use crate::records::RecordsError;
 
 /// How the program ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// All is well.
+    /// The command succeeded.
     Success = 0,
     /// Something failed; of several images, at least one could not be analysed.
     Failure = 1,
-    /// The configuration is wrong.
+    /// The configuration is invalid.
     Configuration = 3,
     /// The model or its engine cannot be used.
     Model = 4,
@@ -17,7 +24,7 @@ pub enum Exit {
     Hardware = 5,
     /// The records cannot be used.
     Records = 6,
-    /// The records or their images are not as they were written.
+    /// Records or images changed since they were written.
     Mismatch = 7,
 }
 
@@ -27,7 +34,50 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Shown by `--help`.
-pub const HELP: &str = "Exit codes: 0 all is well, 1 something failed, 2 wrong command line, \
-                        3 wrong configuration, 4 unusable model or engine, 5 unusable hardware, \
-                        6 unusable records, 7 records that are not as they were written.";
+/// The exit codes as `--help` lists them.
+pub(crate) const HELP: &str = "Exit codes: 0 success, 1 failure, 2 wrong command line, \
+                               3 invalid configuration, 4 unusable model or engine, 5 unusable hardware, \
+                               6 unusable records, 7 records that changed since they were written.";
+
+/// An error with its exit code.
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    pub(crate) error: Error,
+}
+
+impl Failure {
+    /// The configuration is invalid.
+    pub(crate) fn configuration(error: Error) -> Self {
+        Self {
+            exit: Exit::Configuration,
+            error,
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let exit = if error.is::<ModelError>() {
+            Exit::Model
+        } else if error.is::<HardwareError>() {
+            Exit::Hardware
+        } else if let Some(error) = error.downcast_ref::<RecordsError>() {
+            records_exit(error)
+        } else {
+            match error.downcast_ref() {
+                Some(ApplianceError::Model(_)) => Exit::Model,
+                Some(ApplianceError::Hardware(_)) => Exit::Hardware,
+                Some(ApplianceError::Records(error)) => records_exit(error),
+                Some(ApplianceError::Thread(_)) | None => Exit::Failure,
+            }
+        };
+        Self { exit, error }
+    }
+}
+
+fn records_exit(error: &RecordsError) -> Exit {
+    match error {
+        RecordsError::Mismatch { .. } => Exit::Mismatch,
+        _ => Exit::Records,
+    }
+}

@@ -1,25 +1,50 @@
-//! `smearscope config import-hias`: a HIAS agent's credentials become the section `[hias]`, and where it served
-//! HTTP becomes `http.listen`.
+//! `smearscope config import-hias`: copies a HIAS agent's credentials into the section `[hias]` of a configuration,
+//! and the address of its HTTP server into `http.listen`.
 
 use std::fs;
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
 use serde_json::Value;
 use toml_edit::{DocumentMut, Item, Table, TableLike, value};
 
-use crate::config::Raw;
 use crate::config::secret::Secret;
+use crate::config::{DEFAULT_PATH, Raw};
 
-/// Credentials are text of some hundred bytes.
+/// Copy a HIAS agent's credentials into the sections [hias] and [http] of a configuration.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Reads iotJumpWay{host, port, location, zone, entity, name, un, up} and, if present, \
+    server{ip, port}; all other keys are ignored. The rest of the configuration is kept, with its comments. If \
+    anything is missing or invalid, the file is not changed. Each changed setting is printed, the password \
+    hidden."
+)]
+pub(crate) struct ImportHiasArgs {
+    /// The agent's credentials.json.
+    #[arg(value_name = "CREDENTIALS")]
+    credentials: PathBuf,
+    /// Configuration to change; created if it does not exist [default: /etc/smearscope/config.toml].
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl ImportHiasArgs {
+    pub(crate) fn run(self, out: &mut impl Write) -> Result<()> {
+        let config = self.config.as_deref().unwrap_or(Path::new(DEFAULT_PATH));
+        import(&self.credentials, config, out)
+    }
+}
+
+/// Largest credentials, in bytes; usually they have some hundred.
 const MAX_BYTES: u64 = 64 << 10;
 const SECTION: &str = "iotJumpWay";
-/// Where the agent served HTTP.
+/// Section with the address of the agent's HTTP server.
 const SERVER: &str = "server";
-/// What HIAS calls a setting, and what it is called here.
+/// HIAS's name of a setting, and the name in `[hias]`.
 const TEXTS: [(&str, &str); 7] = [
     ("host", "host"),
     ("location", "location"),
@@ -30,14 +55,14 @@ const TEXTS: [(&str, &str); 7] = [
     ("up", "password"),
 ];
 
-/// A setting that credentials hold: its section and its name here, and its value.
+/// A setting from the credentials: its section and name in the configuration, and its value.
 type Setting = (&'static str, &'static str, toml_edit::Value);
 
-/// Writes what `credentials` say into `config`, of which all else stays as it is, and tells what changed.
+/// Copies the settings from `credentials` into `config`, keeps the rest of it, and prints what changed.
 ///
 /// # Errors
-/// Names what is missing or wrong; then `config` is not touched.
-pub(crate) fn import(credentials: &Path, config: &Path, out: &mut impl Write) -> Result<()> {
+/// If anything is missing or invalid; then `config` is not changed.
+fn import(credentials: &Path, config: &Path, out: &mut impl Write) -> Result<()> {
     let named = || credentials.display().to_string();
     let json = read(credentials).with_context(named)?;
     let (settings, listen) = settings(&json).with_context(named)?;
@@ -50,17 +75,22 @@ pub(crate) fn import(credentials: &Path, config: &Path, out: &mut impl Write) ->
     };
     let (after, changes) =
         merge(&before, settings).with_context(|| config.display().to_string())?;
-    let wrong = || format!("{} would be wrong, so it stays as it was", config.display());
+    let invalid = || {
+        format!(
+            "{} would become invalid and is not changed",
+            config.display()
+        )
+    };
     Raw::parse(&after)
         .and_then(Raw::validate)
-        .with_context(wrong)?;
+        .with_context(invalid)?;
     if changes.is_empty() {
-        writeln!(out, "{} says all of that already", config.display())?;
+        writeln!(out, "{} has these settings already", config.display())?;
         return Ok(());
     }
     replace(config, &after).with_context(|| {
         format!(
-            "{} cannot be written; check that this user may write there",
+            "{} cannot be written; run the command as a user who may write there",
             config.display()
         )
     })?;
@@ -69,14 +99,14 @@ pub(crate) fn import(credentials: &Path, config: &Path, out: &mut impl Write) ->
     }
     writeln!(
         out,
-        "{} is changed; `systemctl reload smearscope` applies it. It holds a password: see that nobody else may read it.",
+        "{} changed; apply it with `systemctl reload smearscope`. It contains a password: restrict who can read it.",
         config.display()
     )?;
     if listen.is_some_and(|listen| !listen.ip().is_loopback()) {
         writeln!(
             out,
-            "Other machines can connect: they need a token and TLS. http.inference_from names a proxy whose \
-             requests to /Inference need no token."
+            "Other machines can connect with TLS and a token. http.inference_from names a proxy whose requests to \
+             /Inference need no token."
         )?;
     }
     Ok(())
@@ -84,19 +114,22 @@ pub(crate) fn import(credentials: &Path, config: &Path, out: &mut impl Write) ->
 
 fn read(credentials: &Path) -> Result<Value> {
     let size = credentials.metadata().context("it cannot be read")?.len();
-    ensure!(size <= MAX_BYTES, "{size} bytes are no credentials");
+    ensure!(
+        size <= MAX_BYTES,
+        "{size} bytes are too large for credentials"
+    );
     let text = fs::read_to_string(credentials).context("it cannot be read")?;
-    serde_json::from_str(&text).context("it is no JSON")
+    serde_json::from_str(&text).context("it is not valid JSON")
 }
 
-/// The configuration with what credentials say, and what changes.
+/// Merges credentials into a configuration. Returns the new text and a line for each change.
 #[cfg(fuzzing)]
 pub(crate) fn merged(credentials: &str, configuration: &str) -> Result<(String, Vec<String>)> {
     let (settings, _) = settings(&serde_json::from_str(credentials)?)?;
     merge(configuration, settings)
 }
 
-/// All that credentials say, and where the agent served HTTP.
+/// All settings from the credentials, and the address of the agent's HTTP server.
 fn settings(json: &Value) -> Result<(Vec<Setting>, Option<SocketAddr>)> {
     let mut settings = broker(json)?;
     let listen = server(json)?;
@@ -115,20 +148,20 @@ fn text(value: Option<&Value>) -> Option<String> {
 
 fn port(section: &str, text: &str) -> Result<u16> {
     let port = text.parse().ok().filter(|port| *port > 0);
-    port.with_context(|| format!("{section}.port = {text} is impossible; use 1 to 65535"))
+    port.with_context(|| format!("{section}.port = {text} is not a port; use 1 to 65535"))
 }
 
-/// Where the agent served HTTP, if it did.
+/// The address of the agent's HTTP server, if it has one.
 fn server(json: &Value) -> Result<Option<SocketAddr>> {
     let Some(section) = json.get(SERVER) else {
         return Ok(None);
     };
     let (ip, number) = (text(section.get("ip")), text(section.get("port")));
     let (Some(ip), Some(number)) = (ip, number) else {
-        bail!("{SERVER}.ip or {SERVER}.port is missing; give both, or no {SERVER} at all");
+        bail!("{SERVER}.ip or {SERVER}.port is missing; give both, or remove {SERVER}");
     };
     let address: IpAddr = ip.parse().ok().with_context(|| {
-        format!("{SERVER}.ip = {ip} is no address; use one of this machine, such as 127.0.0.1")
+        format!("{SERVER}.ip = {ip} is not an address; use one of this machine, such as 127.0.0.1")
     })?;
     Ok(Some(SocketAddr::new(address, port(SERVER, &number)?)))
 }
@@ -148,7 +181,7 @@ fn broker(json: &Value) -> Result<Vec<Setting>> {
         .collect();
     ensure!(
         missing.is_empty(),
-        "{} missing; ask the HIAS server for the agent's credentials again",
+        "{} missing; download the agent's credentials from the HIAS server again",
         missing.join(", ") + if missing.len() == 1 { " is" } else { " are" }
     );
     let port = port(SECTION, &text("port").unwrap_or_default())?;
@@ -161,9 +194,9 @@ fn broker(json: &Value) -> Result<Vec<Setting>> {
     Ok(settings)
 }
 
-/// The text with these settings, and a line for each that changes.
+/// The configuration with these settings, and a line for each change.
 fn merge(before: &str, settings: Vec<Setting>) -> Result<(String, Vec<String>)> {
-    let mut document: DocumentMut = before.parse().context("it is no TOML")?;
+    let mut document: DocumentMut = before.parse().context("it is not valid TOML")?;
     let mut changes = Vec::new();
     for (name, key, new) in settings {
         let section = section(&mut document, name)?;
@@ -177,7 +210,7 @@ fn merge(before: &str, settings: Vec<Setting>) -> Result<(String, Vec<String>)> 
         }
         let was = old.map_or_else(String::new, |old| format!(" (was {})", shown(old)));
         changes.push(format!("{name}.{key} = {}{was}", shown(&new)));
-        // What stands around the old value, such as a comment, stays.
+        // Keep what surrounds the old value, such as a comment.
         let decor = old.map(|old| old.decor().clone());
         let mut item = value(new);
         if let (Some(decor), Some(new)) = (decor, item.as_value_mut()) {
@@ -185,7 +218,7 @@ fn merge(before: &str, settings: Vec<Setting>) -> Result<(String, Vec<String>)> 
         }
         section.insert(key, item);
     }
-    // Two passwords would be one too many.
+    // A configuration must not have two passwords.
     let section = section(&mut document, "hias")?;
     if let Some(file) = section.get("password_file").and_then(Item::as_str)
         && !file.is_empty()
@@ -202,16 +235,16 @@ fn section<'a>(document: &'a mut DocumentMut, name: &str) -> Result<&'a mut dyn 
         .or_insert_with(|| Item::Table(Table::new()));
     section
         .as_table_like_mut()
-        .with_context(|| format!("`{name}` is no section; write it as [{name}]"))
+        .with_context(|| format!("`{name}` is not a section; write it as [{name}]"))
 }
 
 fn same(old: &toml_edit::Value, new: &toml_edit::Value) -> bool {
     old.as_str() == new.as_str() && old.as_integer() == new.as_integer()
 }
 
-/// Puts a text in a file's place, whose owner and mode stay; a new one belongs to this user alone.
+/// Replaces the contents of a file and keeps its owner and mode. Only this user can read a new file.
 fn replace(path: &Path, text: &str) -> Result<()> {
-    // Behind a link lies the file that is meant.
+    // Replace the file that a link points to, not the link.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -283,11 +316,11 @@ mod tests {
         assert_eq!(hias.broker.login.unwrap().1.reveal(), "hunter2");
         let (again, told) = imported(CREDENTIALS, &after).unwrap();
         assert_eq!(again, after);
-        assert!(told.contains("says all of that already"), "{told}");
+        assert!(told.contains("has these settings already"), "{told}");
     }
 
     #[test]
-    fn who_serves_other_machines_is_told_what_they_need() {
+    fn a_server_for_other_machines_prints_what_they_need() {
         let others = CREDENTIALS.replace("127.0.0.1", "0.0.0.0");
         let state = "[storage]\nstate = \"/var/lib/smearscope\"\n";
         let (after, told) = imported(&others, state).unwrap();
@@ -295,7 +328,7 @@ mod tests {
         assert!(told.contains("http.inference_from"), "{told}");
         let http = Raw::parse(&after).and_then(Raw::validate).unwrap().http;
         assert!(http.unwrap().needs_token());
-        // Where no token could be kept, nobody may connect.
+        // Without a place for tokens, other machines cannot connect.
         let error = imported(&others, "").unwrap_err();
         assert!(format!("{error:#}").contains("storage.state"), "{error:#}");
         let without = CREDENTIALS.replace("server", "other");
@@ -304,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn a_configuration_that_is_new_is_this_users_alone() {
+    fn only_this_user_can_read_a_new_configuration() {
         let folder = tempfile::tempdir().unwrap();
         let (from, to) = (folder.path().join("c.json"), folder.path().join("c.toml"));
         fs::write(&from, CREDENTIALS).unwrap();
@@ -317,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_or_wrong_is_named_and_nothing_is_touched() {
+    fn missing_and_invalid_settings_are_named_and_nothing_is_changed() {
         for (from, to, message) in [
             ("\"zone\": \"2\", ", "", "iotJumpWay.zone is missing"),
             (
@@ -327,7 +360,7 @@ mod tests {
             ),
             ("8883", "\"many\"", "iotJumpWay.port = many"),
             ("iotJumpWay", "iot", "iotJumpWay is missing"),
-            ("{", "", "no JSON"),
+            ("{", "", "not valid JSON"),
             ("\"2\"", "\"#\"", "hias.zone"),
             ("127.0.0.1", "example", "server.ip = example"),
             ("1234", "70000", "server.port = 70000"),
@@ -341,7 +374,7 @@ mod tests {
             );
         }
         let error = imported(CREDENTIALS, "hias = 3\n").unwrap_err();
-        assert!(format!("{error:#}").contains("no section"), "{error:#}");
+        assert!(format!("{error:#}").contains("not a section"), "{error:#}");
         let error = imported(CREDENTIALS, "[hias]\nport = 0\nhoust = 1\n").unwrap_err();
         assert!(format!("{error:#}").contains("did you mean"), "{error:#}");
     }

@@ -1,141 +1,159 @@
-//! `smearscope model`: list, show, verify, install and take back models.
+//! `smearscope model`: lists, shows, verifies, installs and rolls back models.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use serde::Serialize;
 use smearscope_artifacts::{Manifest, Model, ModelFiles};
 
-use crate::models::ModelError;
-use crate::report::models::{ModelState, listed};
-
-use crate::models::Models;
-
 use crate::analysis::identity::DEMO_NOTICE;
+use crate::cli::args::ConfigArgs;
+use crate::cli::exit::{Exit, Failure};
 use crate::config::Config;
+use crate::models::{ModelError, ModelLocation, Models};
+use crate::report::models::{ModelState, listed};
+use crate::system::logging;
 
-/// What to do with models.
-#[derive(Debug, Clone, Subcommand)]
-pub(crate) enum ModelCommand {
-    /// Lists the models that the appliance has.
+/// List, verify, install and roll back models.
+#[derive(Debug, Args)]
+#[command(after_help = "If a model cannot be used, the exit code is 4 and nothing is changed.")]
+pub(crate) struct ModelCommandArgs {
+    #[command(subcommand)]
+    command: ModelCommand,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum ModelCommand {
+    /// List the models of the appliance.
     #[command(
         after_help = "With --json, each line is an object: role (`named` in the configuration, `current`, \
-        `previous`, `shipped`), in_use, folder, and either name, version, demo, signed, \
-        manifest_sha256 and card (what it is, and what was measured on it), or problem."
+        `previous`, `shipped`), in_use, folder (`built in` for the model that is part of the program), and \
+        either name, version, demo, signed, manifest_sha256 and card (its description and evaluation), or \
+        problem."
     )]
     List {
-        /// Print JSON, one object a line.
+        /// Print JSON, one object per line.
         #[arg(long)]
         json: bool,
     },
-    /// Shows what a model is and what was measured on it; the one in use, if no other is named.
+    /// Show a model's description and evaluation.
     Show {
-        /// The model's folder.
+        /// The model's folder [default: the model in use].
         #[arg(value_name = "DIR")]
         folder: Option<PathBuf>,
         /// Print JSON: the manifest, with folder, signed and `manifest_sha256`.
         #[arg(long)]
         json: bool,
     },
-    /// Checks a model's files and signature, and runs its golden samples on the engine.
+    /// Verify a model's files and signature, and run its golden samples on the engine.
     Verify {
-        /// The model's folder; the one in use, if none is named.
+        /// The model's folder [default: the model in use].
         #[arg(value_name = "DIR")]
         folder: Option<PathBuf>,
     },
-    /// Takes a model into use from the next start on, if it passes what `verify` checks.
+    /// Verify a model and use it from the next start.
     #[command(
         after_help = "Example: sudo smearscope model install /media/usb/smear-2 && \
         sudo systemctl reload smearscope\n\n\
-        The model before it is kept: the appliance goes back to it by itself if the new one fails, \
-        and `smearscope model rollback` does the same."
+        The model that was in use becomes the previous one. The appliance rolls back to it if the new model \
+        fails, and `smearscope model rollback` does so on request."
     )]
     Install {
         /// The model's folder.
         #[arg(value_name = "DIR")]
         folder: PathBuf,
     },
-    /// Goes back to the model before this one, from the next start on.
+    /// Use the previous model again from the next start.
     Rollback,
 }
 
+impl ModelCommandArgs {
+    pub(crate) fn run(self) -> Result<Exit, Failure> {
+        logging::start_for_command();
+        let config = self.config.validated()?;
+        config.engine.set_stick_library_path();
+        self.command.run(&config, &mut std::io::stdout().lock())?;
+        Ok(Exit::Success)
+    }
+}
+
 impl ModelCommand {
-    /// Does it, and writes to `out`.
+    /// Runs the command and writes to `out`.
     ///
     /// # Errors
-    /// [`ModelError`] if a model may not be used or the store cannot be; else those of `out`.
-    pub(crate) fn run(self, config: &Config, out: &mut impl Write) -> Result<()> {
+    /// [`ModelError`] if a model or the store cannot be used; else those of `out`.
+    fn run(self, config: &Config, out: &mut impl Write) -> Result<()> {
         let models = Models::new(config);
+        let named_or_current = |folder: Option<PathBuf>| {
+            folder.map_or_else(|| models.location(), |folder| Ok(folder.into()))
+        };
         match self {
-            Self::List { json } => list(models, json, out),
+            Self::List { json } => list(models, json, out)?,
             Self::Show { folder, json } => {
-                let folder = folder.map_or_else(|| models.folder(), Ok)?;
-                let files = models.open(&folder).map_err(ModelError::from)?;
+                let location = named_or_current(folder)?;
+                let files = models.open(&location).map_err(ModelError::from)?;
                 if json {
                     let shown = Shown {
-                        folder: &folder,
+                        folder: &location,
                         signed: files.is_signed(),
                         manifest_sha256: files.manifest_sha256(),
                         manifest: files.manifest(),
                     };
                     writeln!(out, "{}", serde_json::to_string(&shown)?)?;
-                    Ok(())
                 } else {
-                    show(&folder, &files, out)
+                    show(&location, &files, out)?;
                 }
             }
             Self::Verify { folder } => {
-                let folder = folder.map_or_else(|| models.folder(), Ok)?;
-                let model = models.load(&folder).map_err(ModelError::from)?;
-                Ok(writeln!(out, "{}", proof(&model))?)
+                let location = named_or_current(folder)?;
+                let model = models.load(&location).map_err(ModelError::from)?;
+                writeln!(out, "{}", verified(&model))?;
             }
             Self::Install { folder } => {
                 let store = models.store().ok_or(ModelError::NoStore)?;
-                let mut proved = String::new();
+                let mut passed = String::new();
                 let key = config.public_key.as_ref();
                 store
-                    .install(&folder, key, |staged| {
-                        proved = proof(&models.load(staged)?);
+                    .install(&folder, key, |copy| {
+                        passed = verified(&models.load(&ModelLocation::Folder(copy.into()))?);
                         Ok(())
                     })
                     .map_err(ModelError::from)?;
-                writeln!(out, "{proved}\ninstalled; {}", from_when(config))?;
-                Ok(())
+                writeln!(out, "{passed}\ninstalled; {}", in_effect(config))?;
             }
             Self::Rollback => {
                 let store = models.store().ok_or(ModelError::NoStore)?;
                 let previous = store.previous().map_err(ModelError::from)?;
-                let previous = models
-                    .load(&models.folder_of(&previous)?)
+                let model = models
+                    .load(&models.location_of(&previous))
                     .map_err(ModelError::from)?;
                 store.swap().map_err(ModelError::from)?;
                 writeln!(
                     out,
-                    "{}\nback in use; {}",
-                    proof(&previous),
-                    from_when(config)
+                    "{}\nrolled back; {}",
+                    verified(&model),
+                    in_effect(config)
                 )?;
-                Ok(())
             }
         }
+        Ok(())
     }
 }
 
-/// Whether and when the appliance will use the store's current model.
-fn from_when(config: &Config) -> String {
+/// Whether and when the appliance uses the store's current model.
+fn in_effect(config: &Config) -> String {
     match &config.model {
-        None => "in effect from the next start on (systemctl reload smearscope)".into(),
-        Some(folder) => format!(
-            "not in effect while model.folder names {}",
-            folder.display()
-        ),
+        None => "in effect from the next start (systemctl reload smearscope)".into(),
+        Some(folder) => format!("not in effect while model.folder is {}", folder.display()),
     }
 }
 
-/// That a model passed, and where.
-fn proof(model: &Model) -> String {
+/// Says that a model passed verification, and on which engine.
+fn verified(model: &Model) -> String {
     let (manifest, engine) = (model.manifest(), model.engine());
     let samples = model.golden().len();
     let mut text = format!(
@@ -164,7 +182,7 @@ fn list(models: Models<'_>, json: bool, out: &mut impl Write) -> Result<()> {
                 } => {
                     let signed = if *signed { ", signed" } else { "" };
                     let demo = if *demo { ", demo" } else { "" };
-                    format!("{name} {version}{signed}{demo}, {}", model.folder.display())
+                    format!("{name} {version}{signed}{demo}, {}", model.folder)
                 }
                 ModelState::Unusable { problem } => format!("UNUSABLE: {problem}"),
             };
@@ -176,14 +194,14 @@ fn list(models: Models<'_>, json: bool, out: &mut impl Write) -> Result<()> {
 
 #[derive(Serialize)]
 struct Shown<'a> {
-    folder: &'a Path,
+    folder: &'a ModelLocation,
     signed: bool,
     manifest_sha256: &'a str,
     #[serde(flatten)]
     manifest: &'a Manifest,
 }
 
-fn show(folder: &Path, files: &ModelFiles, out: &mut impl Write) -> Result<()> {
+fn show(folder: &ModelLocation, files: &ModelFiles, out: &mut impl Write) -> Result<()> {
     let manifest = files.manifest();
     let evaluation = &manifest.evaluation;
     writeln!(out, "{} {}", manifest.name, manifest.version)?;
@@ -191,19 +209,19 @@ fn show(folder: &Path, files: &ModelFiles, out: &mut impl Write) -> Result<()> {
         writeln!(out, "{DEMO_NOTICE}")?;
     }
     let signed = if files.is_signed() {
-        "by the holder of the configured key"
+        "verified with the configured key"
     } else {
-        "not checked, no key is configured"
+        "not verified, because no key is configured"
     };
     for (name, value) in [
-        ("folder", folder.display().to_string()),
+        ("folder", folder.to_string()),
         ("manifest", format!("SHA-256 {}", files.manifest_sha256())),
         ("signature", signed.into()),
         ("network", manifest.architecture.clone()),
         ("trained on", manifest.trained_on.clone()),
-        ("for", manifest.intended_use.clone()),
+        ("use", manifest.intended_use.clone()),
         ("licence", manifest.license.clone()),
-        ("measured on", evaluation.dataset.clone()),
+        ("evaluated on", evaluation.dataset.clone()),
         ("protocol", evaluation.protocol.clone()),
         (
             "images",
@@ -224,7 +242,7 @@ fn show(folder: &Path, files: &ModelFiles, out: &mut impl Write) -> Result<()> {
         writeln!(out, "{name:12} {figure:.3}{interval}")?;
     }
     for warning in &evaluation.warnings {
-        writeln!(out, "{:12} {warning}", "doubt")?;
+        writeln!(out, "{:12} {warning}", "warning")?;
     }
     Ok(())
 }

@@ -1,78 +1,86 @@
-//! `smearscope records`: looking at records, proving and exporting them.
+//! `smearscope records`: lists, shows, verifies and exports records.
 
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
-use clap::{Args, Subcommand, ValueEnum};
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use smearscope_artifacts::Verdict;
 use uuid::Uuid;
 
-use crate::records::Archive;
-use crate::system::time::time;
-
-use crate::records::Filter;
-
-use crate::records::Record;
-
-use crate::records::RecordsError;
-
-use crate::records::export;
-
-use crate::cli::exit::Exit;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::plural::counted;
+use crate::config::Raw;
+use crate::config::storage::StorageConfig;
+use crate::records::export::{self, Format};
+use crate::records::{Archive, Filter, Record, RecordsError};
 use crate::system::sanitize::printable;
-use crate::system::time::utc;
+use crate::system::time::{time, utc};
 
-/// What to do with records.
+/// List, show, verify and export records, also while the appliance runs.
+#[derive(Debug, Args)]
+pub(crate) struct RecordsArgs {
+    #[command(subcommand)]
+    command: RecordsCommand,
+    /// Configuration [default: /etc/smearscope/config.toml, if it exists].
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    /// Folder of the records [default: storage.state of the configuration].
+    #[arg(long, value_name = "DIR", global = true)]
+    state: Option<PathBuf>,
+}
+
 #[derive(Debug, Subcommand)]
-pub(crate) enum RecordsCommand {
-    /// Lists recorded fields, oldest first.
+enum RecordsCommand {
+    /// List recorded fields, oldest first.
     #[command(
         after_help = "Example: smearscope records list --since 2026-05-01 --verdict positive --json | jq .id\n\n\
-        With --json, each line is an object: the field as it was recorded, with its place in the chain (seq), \
-        its hash, exported_at and images_removed_at. Otherwise control characters are shown as escapes. Rows that \
-        cannot be read are named and left out, with exit code 7."
+        With --json, each line is an object: the field as it was recorded, with its number in the hash chain \
+        (seq), its hash, exported_at and images_removed_at. Without --json, control characters are escaped. Rows \
+        that cannot be read are reported and left out; the exit code is then 7."
     )]
     List {
         #[command(flatten)]
         filter: FilterArgs,
-        /// Print JSON, one object a line.
+        /// Print JSON, one object per line.
         #[arg(long)]
         json: bool,
     },
-    /// Shows a field, or every field of a slide, with all that is known of it.
+    /// Show all that is recorded of a field, or of every field of a slide.
     Show {
-        /// The field's or the slide's id.
+        /// The id of the field or slide.
         id: Uuid,
-        /// Print JSON, one object a line.
+        /// Print JSON, one object per line.
         #[arg(long)]
         json: bool,
     },
-    /// Checks that no row and no image was changed since it was written; exit code 7 if one was.
+    /// Verify that no row and no image changed since it was written; exit code 7 if one did.
     #[command(
-        after_help = "Images that retention removed are counted as its rows say: whoever may write to the records could add \
-        such rows for images of their own choice, so compare the count with what you expect, above all that of fields that \
-        were never exported. The last line names the head, the hash of the last row. Keep it elsewhere: somebody who may write \
-        to the records could make the whole chain of hashes anew, or cut off its end, and only an earlier head shows that. \
+        after_help = "Rows about images that retention removed are trusted: a program with write access could add such \
+        rows to hide the removal of other images. Compare the number of removed images with what you expect, \
+        above all that of fields that were never exported.\n\n\
+        The last line is the head, the hash of the last row. Store it elsewhere: a program with write access \
+        could recompute the whole hash chain or cut off its end, and only an earlier head reveals that. \
         Example: smearscope records verify --expect-head \"$(cat head-of-yesterday)\""
     )]
     Verify {
-        /// Demand that the chain contains a row with this hash: an earlier head.
+        /// Require that the chain contains a row with this hash: an earlier head.
         #[arg(long, value_name = "HASH", value_parser = hash)]
         expect_head: Option<String>,
     },
-    /// Takes records elsewhere; with `zip`, which has the images, it is noted what was exported.
+    /// Export records; zip includes images and marks them as exported.
     #[command(
         after_help = "Example: smearscope records export --format zip --out slides.zip --since 2026-05-01\n\n\
-        A file is made for its owner alone (mode 0600), and has its name only once it is whole. In a table, text that a \
-        spreadsheet would take for a formula begins with an apostrophe, and control characters are written as escapes; \
-        JSON has the text as it was recorded. What cannot be read is named and left out, with exit code 7."
+        Only the file's owner can read it (mode 0600), and it appears under its name when it is complete. In CSV, \
+        text that a spreadsheet would evaluate as a formula starts with an apostrophe, and control characters are \
+        escaped; JSON has the text as it was recorded. Records that cannot be read are reported and left out; the \
+        exit code is then 7."
     )]
     Export {
         #[command(flatten)]
         filter: FilterArgs,
-        /// What to write.
+        /// Format of the export.
         #[arg(long)]
         format: Format,
         /// File to write [default: standard output; a ZIP archive needs a file].
@@ -81,30 +89,19 @@ pub(crate) enum RecordsCommand {
     },
 }
 
-/// What is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// A table.
-    Csv,
-    /// An object a line.
-    Json,
-    /// Both, and the images.
-    Zip,
-}
-
-/// Which fields are meant.
+/// Which fields to list or export.
 #[derive(Debug, Args)]
-pub(crate) struct FilterArgs {
-    /// From this time on: 2026-05-01 (midnight here) or 2026-05-01T08:00:00Z.
+struct FilterArgs {
+    /// Fields from this time on: 2026-05-01 (midnight, local time) or 2026-05-01T08:00:00Z.
     #[arg(long, value_name = "TIME", value_parser = time)]
     since: Option<Timestamp>,
-    /// Before this time.
+    /// Fields before this time.
     #[arg(long, value_name = "TIME", value_parser = time)]
     until: Option<Timestamp>,
-    /// Those of this slide.
+    /// Fields of this slide.
     #[arg(long, value_name = "ID")]
     slide: Option<Uuid>,
-    /// Those with this verdict.
+    /// Fields with this verdict.
     #[arg(long)]
     verdict: Option<Verdict>,
 }
@@ -121,7 +118,7 @@ impl FilterArgs {
     }
 }
 
-/// SHA-256 as it is printed.
+/// Parses a SHA-256.
 fn hash(text: &str) -> Result<String, &'static str> {
     let is_hash = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     is_hash
@@ -129,12 +126,33 @@ fn hash(text: &str) -> Result<String, &'static str> {
         .ok_or("a head has 64 hexadecimal digits")
 }
 
+impl RecordsArgs {
+    pub(crate) fn run(self) -> Result<Exit, Failure> {
+        let storage =
+            storage(self.config.as_deref(), self.state).map_err(Failure::configuration)?;
+        Ok(self.command.run(&storage)?)
+    }
+}
+
+/// Where the records are: in the folder `state`, whatever the configuration of this machine is, or in that of the
+/// configuration.
+fn storage(config: Option<&Path>, state: Option<PathBuf>) -> Result<StorageConfig> {
+    let mut raw = if state.is_some() && config.is_none() {
+        Raw::default()
+    } else {
+        Raw::read(config)?
+    };
+    if let Some(folder) = state {
+        raw.storage.state = folder;
+    }
+    raw.validate()?
+        .storage
+        .context("nothing is recorded because storage.state is empty; name a folder with --state")
+}
+
 impl RecordsCommand {
-    /// Does it with the records in a state folder.
-    ///
-    /// An export onto their own disk must leave `least` bytes free there.
-    pub(crate) fn run(self, state: &Path, least: u64) -> Result<Exit> {
-        let archive = Archive::open(state)?;
+    fn run(self, storage: &StorageConfig) -> Result<Exit> {
+        let archive = Archive::open(&storage.state)?;
         let mut stdout = BufWriter::new(io::stdout().lock());
         let exit = match self {
             Self::List { filter, json } => {
@@ -144,26 +162,29 @@ impl RecordsCommand {
                 } else {
                     archive.readable(&filter, |record| line(&record, &mut stdout))?
                 };
-                told(&unreadable)?
+                report(&unreadable)?
             }
             Self::Show { id, json } => show(&archive, id, json, &mut stdout)?,
             Self::Verify { expect_head } => {
                 let verified = archive.verify(expect_head.as_deref())?;
                 writeln!(
                     stdout,
-                    "{} rows and {} images are as they were written",
-                    verified.rows, verified.images
+                    "{} and {} are unchanged",
+                    counted(verified.rows, "row"),
+                    counted(verified.images, "image")
                 )?;
                 writeln!(
                     stdout,
-                    "{} images of {} fields were removed by retention; {} image files have no record",
-                    verified.removed_images, verified.removed, verified.unrecorded
+                    "retention removed {} of {}; image files without a record: {}",
+                    counted(verified.removed_images, "image"),
+                    counted(verified.removed, "field"),
+                    verified.unrecorded
                 )?;
                 if let Some(last) = verified.last_removal {
                     writeln!(
                         stdout,
-                        "{} of these fields were never exported; the last removal was at {last}",
-                        verified.removed_unexported
+                        "never exported of these: {}; last removal: {last}",
+                        counted(verified.removed_unexported, "field")
                     )?;
                 }
                 writeln!(stdout, "head {}", verified.head)?;
@@ -176,7 +197,12 @@ impl RecordsCommand {
             } => {
                 let filter = filter.filter();
                 if let Some(path) = &out {
-                    archive.refuse_without_room(&filter, path, format == Format::Zip, least)?;
+                    archive.refuse_without_room(
+                        &filter,
+                        path,
+                        format == Format::Zip,
+                        storage.min_free,
+                    )?;
                 }
                 export(&archive, &filter, format, out, &mut stdout)?
             }
@@ -186,8 +212,8 @@ impl RecordsCommand {
     }
 }
 
-/// Tells what is not in what was printed.
-fn told(problems: &[String]) -> Result<Exit> {
+/// Reports on standard error what was left out.
+fn report(problems: &[String]) -> Result<Exit> {
     let mut stderr = io::stderr();
     for problem in problems {
         writeln!(stderr, "left out: {}", printable(problem))?;
@@ -199,7 +225,7 @@ fn told(problems: &[String]) -> Result<Exit> {
     })
 }
 
-/// `2026-05-01T08:00:00.000Z  0197…  Positive      p = 0.973  slide 3, field 1  field01.jpg`
+/// Writes a line such as `2026-05-01T08:00:00.000Z  0197…  Positive      p = 0.973  slide 3  field01.jpg`.
 fn line(record: &Record, mut out: impl Write) -> Result<()> {
     let field = &record.field;
     let probability = field
@@ -247,10 +273,10 @@ fn show(archive: &Archive, id: Uuid, json: bool, mut out: impl Write) -> Result<
         }
         .into());
     }
-    told(&unreadable)
+    report(&unreadable)
 }
 
-/// TOML, which people read more easily, has no nulls, and is printed.
+/// A record as it can be printed in TOML, which has no nulls.
 fn without_nulls(record: &Record) -> Result<serde_json::Value> {
     fn strip(value: &mut serde_json::Value) {
         match value {
@@ -262,7 +288,7 @@ fn without_nulls(record: &Record) -> Result<serde_json::Value> {
             _ => {}
         }
     }
-    // As text first: a value would have the digits that 32-bit numbers get with 64 bits.
+    // Through text, because a JSON value would show 32-bit numbers with the digits of 64-bit ones.
     let mut value = serde_json::from_str(&serde_json::to_string(record)?)?;
     strip(&mut value);
     Ok(value)
@@ -276,16 +302,16 @@ fn export(
     stdout: impl Write,
 ) -> Result<Exit> {
     let exported = match (format, out) {
-        (Format::Csv, None) => return told(&archive.write_csv(filter, stdout)?),
-        (Format::Json, None) => return told(&archive.write_json(filter, stdout)?),
+        (Format::Csv, None) => return report(&archive.write_csv(filter, stdout)?),
+        (Format::Json, None) => return report(&archive.write_json(filter, stdout)?),
         (Format::Zip, None) => anyhow::bail!("a ZIP archive needs a file; name one with --out"),
         (Format::Csv, Some(path)) => {
-            return told(&export::to_file(&path, |file| {
+            return report(&export::to_file(&path, |file| {
                 archive.write_csv(filter, BufWriter::new(file))
             })?);
         }
         (Format::Json, Some(path)) => {
-            return told(&export::to_file(&path, |file| {
+            return report(&export::to_file(&path, |file| {
                 archive.write_json(filter, BufWriter::new(file))
             })?);
         }
@@ -293,17 +319,18 @@ fn export(
             let exported = archive.export_zip(filter, &path)?;
             writeln!(
                 io::stderr(),
-                "{}: {} fields, {} of them with their images",
+                "{}: {}, with all their images: {}",
                 printable(&path.to_string_lossy()),
-                exported.fields,
+                counted(exported.fields, "field"),
                 exported.whole.len()
             )?;
             if exported.is_unnoted {
-                let note = "it is not noted that they were exported: nothing can be written to the records";
+                let note =
+                    "the fields are not marked as exported because the records cannot be written";
                 writeln!(io::stderr(), "{note}")?;
             }
             exported
         }
     };
-    told(&[exported.unreadable, exported.damaged].concat())
+    report(&[exported.unreadable, exported.damaged].concat())
 }

@@ -1,6 +1,5 @@
-//! `smearscope classify --url`: another appliance classifies the images.
+//! `smearscope classify --url`: classifies images with another appliance, over HTTP.
 
-use smearscope_artifacts::Verdict;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -12,6 +11,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use smearscope_artifacts::Verdict;
 use smearscope_artifacts::decode::{self, Limits};
 use smearscope_hardware::with_causes;
 use ureq::http::StatusCode;
@@ -19,28 +19,28 @@ use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE, EXPECT, RETRY_AFTER};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body, http};
 
-use crate::cli::classify::{Judge, Refused};
+use crate::cli::judge::{Judge, JudgeError};
 use crate::report::answer::Said;
 
-/// Where a token is found: command lines and addresses are seen by others.
+/// Environment variable with the token; other users can read command lines.
 const TOKEN: &str = "SMEARSCOPE_TOKEN";
 const CONNECT: Duration = Duration::from_secs(10);
-/// A slow machine with others before this client; no answer takes as long.
+/// Timeout of an answer: longer than a slow appliance with other clients needs.
 const ANSWER: Duration = Duration::from_mins(5);
-/// The longest that an appliance has this client wait before it asks again, in seconds.
+/// Longest pause before a busy appliance is asked again, in seconds.
 const LONGEST_WAIT: u64 = 60;
 
-/// An appliance that is asked over HTTP.
+/// An appliance that classifies images over HTTP.
 pub(crate) struct Remote {
     agent: Agent,
-    /// Where images are sent to.
+    /// URL that images are sent to.
     url: String,
     token: Option<String>,
-    /// Who gave the last answer.
+    /// Model and engine of the last answer.
     last: Option<By>,
 }
 
-/// Who gave an answer.
+/// The model and engine that gave an answer.
 #[derive(Debug, Clone, Deserialize)]
 struct By {
     model: String,
@@ -49,27 +49,26 @@ struct By {
     demo: bool,
 }
 
-/// What an appliance answered.
+/// An appliance's answer.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct RemoteAnswer {
     verdict: Verdict,
     probability: Option<f32>,
     reason: Option<String>,
     hint: Option<String>,
-    /// What else it says is passed on.
+    /// All other keys, passed on as they are.
     #[serde(flatten)]
     rest: Map<String, Value>,
 }
 
-/// What failed, as the appliance says it.
+/// An appliance's description of an error.
 #[derive(Deserialize)]
 struct Problem {
     detail: String,
 }
 
 impl Remote {
-    /// The appliance at `url`; of others than this machine, connections are secret, and `certificate` is the one that
-    /// it has, if the system does not know whom to trust for it.
+    /// The appliance at `url`. `certificate` is its TLS certificate, if the system does not trust it already.
     ///
     /// # Errors
     /// If the address or the certificate cannot be used.
@@ -82,7 +81,7 @@ impl Remote {
         let token = std::env::var(TOKEN).ok().filter(|token| !token.is_empty());
         let is_here = matches!(parsed.host(), Some("localhost" | "127.0.0.1" | "[::1]"));
         if parsed.scheme_str() == Some("http") && !is_here && token.is_some() {
-            log::warn!("everybody on the way to {base} can read the token; use https");
+            log::warn!("the token is sent to {base} unencrypted; use https");
         }
         let tls = TlsConfig::builder()
             .root_certs(trusted(certificate)?)
@@ -103,14 +102,14 @@ impl Remote {
         })
     }
 
-    /// Sends an image until the appliance has room for it.
+    /// Sends an image, again and again while the appliance is busy.
     fn send(&self, image: &[u8]) -> Result<http::Response<Body>, ureq::Error> {
         loop {
             let mut request = self
                 .agent
                 .post(&self.url)
                 .header(CONTENT_TYPE, "application/octet-stream")
-                // One that has no room says so before the image is on its way, and hangs up.
+                // A busy appliance refuses before the image is sent.
                 .header(EXPECT, "100-continue");
             if let Some(token) = &self.token {
                 request = request.header(AUTHORIZATION, format!("Bearer {token}"));
@@ -127,10 +126,10 @@ impl Remote {
         }
     }
 
-    fn answer(&mut self, image: &[u8]) -> Result<RemoteAnswer, Refused> {
+    fn answer(&mut self, image: &[u8]) -> Result<RemoteAnswer, JudgeError> {
         let unreachable = |error: ureq::Error| {
             let problem = with_causes(&error);
-            Refused::All(anyhow!(
+            JudgeError::All(anyhow!(
                 "{} does not answer ({problem}); check that an appliance listens there",
                 self.url
             ))
@@ -147,31 +146,31 @@ impl Remote {
                 StatusCode::UNPROCESSABLE_ENTITY
                 | StatusCode::PAYLOAD_TOO_LARGE
                 | StatusCode::UNSUPPORTED_MEDIA_TYPE
-                | StatusCode::REQUEST_TIMEOUT => Refused::Image(detail),
-                StatusCode::UNAUTHORIZED => Refused::All(anyhow!(
-                    "{}: {detail}; give the token as {TOKEN} in the environment",
+                | StatusCode::REQUEST_TIMEOUT => JudgeError::Image(detail),
+                StatusCode::UNAUTHORIZED => JudgeError::All(anyhow!(
+                    "{}: {detail}; set the environment variable {TOKEN} to a token",
                     self.url
                 )),
-                _ => Refused::All(anyhow!("{}: {detail}", self.url)),
+                _ => JudgeError::All(anyhow!("{}: {detail}", self.url)),
             });
         }
-        let strange = |error: serde_json::Error| {
-            Refused::All(anyhow!(
-                "{} does not answer as an appliance does ({error}); check the address and the version there",
+        let invalid = |error: serde_json::Error| {
+            JudgeError::All(anyhow!(
+                "{} is not an appliance of this version ({error}); check the address",
                 self.url
             ))
         };
-        self.last = Some(serde_json::from_slice(&body).map_err(strange)?);
-        serde_json::from_slice(&body).map_err(strange)
+        self.last = Some(serde_json::from_slice(&body).map_err(invalid)?);
+        serde_json::from_slice(&body).map_err(invalid)
     }
 }
 
 impl Judge for Remote {
     type Answer = RemoteAnswer;
 
-    fn judge(&mut self, image: &Path, _: &mut Vec<String>) -> Result<RemoteAnswer, Refused> {
+    fn judge(&mut self, image: &Path, _: &mut Vec<String>) -> Result<RemoteAnswer, JudgeError> {
         let bytes = decode::read_bytes(image, &Limits::default());
-        let bytes = bytes.map_err(|error| Refused::Image(error.to_string()))?;
+        let bytes = bytes.map_err(|error| JudgeError::Image(error.to_string()))?;
         self.answer(&bytes)
     }
 
@@ -192,7 +191,7 @@ impl Judge for Remote {
                 device,
                 ..
             }) => format!("{model} on {engine}, {device}"),
-            None => "no model was asked".into(),
+            None => "no image was classified".into(),
         }
     }
 
@@ -201,14 +200,14 @@ impl Judge for Remote {
     }
 }
 
-/// Whom the client trusts: one certificate, or those that the system does.
+/// The certificates that the client trusts: the given one, or those that the system trusts.
 fn trusted(certificate: Option<&Path>) -> Result<RootCerts> {
     let certificates = match certificate {
         Some(path) => CertificateDer::pem_file_iter(path)
             .and_then(Iterator::collect)
             .with_context(|| {
                 format!(
-                    "{} is no certificate in PEM; copy tls.pem of the appliance",
+                    "{} is not a certificate in PEM; copy tls.pem from the appliance",
                     path.display()
                 )
             })?,
@@ -222,7 +221,7 @@ fn trusted(certificate: Option<&Path>) -> Result<RootCerts> {
 }
 
 fn wrong(url: &str) -> String {
-    format!("--url {url} is no address of an appliance; give one like http://localhost:8080")
+    format!("--url {url} is not the address of an appliance; use one like http://localhost:8080")
 }
 
 #[cfg(test)]

@@ -1,21 +1,24 @@
-//! `smearscope run`: makes the board and runs the appliance on it until it is switched off.
+//! `smearscope run`: runs the appliance on its board until it is switched off.
 
 use std::io::{IsTerminal, Write};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use smearscope_hardware::sim::{self, LogLines, Panel, SimConfig};
-use smearscope_hardware::{Board, HardwareError};
+use clap::Args;
+use smearscope_hardware::sim::{LogLines, Panel};
 
 use crate::analysis::analyst::Analyst;
-use crate::analysis::finding::Finding;
-use crate::analysis::finding::SaveOutcome;
+use crate::analysis::finding::{Finding, SaveOutcome};
 use crate::analysis::identity::DEMO_NOTICE;
 use crate::analysis::recorder::Recorder;
 use crate::appliance::checks::{self, Check};
 use crate::appliance::event_loop::{self, ApplianceError, End, Equipped};
 use crate::appliance::handle::{Report, connect};
+use crate::cli::args::{BoardArgs, ModelArgs};
+use crate::cli::board;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::plural::counted;
 use crate::config::storage::StorageConfig;
 use crate::config::{BoardKind, Config, PanelKind};
 use crate::models::Models;
@@ -24,8 +27,34 @@ use crate::records::{LazyStore, Space};
 use crate::system::logging;
 use crate::system::sanitize::printable;
 
-/// `reread` reads the configuration once more, when a new one is to be applied.
-pub(crate) fn run(config: &Config, reread: impl Fn() -> Result<Config>) -> Result<()> {
+/// Run the appliance: press the button, read the verdict.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example: smearscope run --board sim --fields ~/micrographs\n\n\
+    On the simulated bench, the space bar is the button and q switches off. Without a terminal, it reads \
+    commands from standard input, one per line: `press`, `long` (next slide), `double` (last verdict again), \
+    `quit`. Each verdict is printed as a line that starts with `verdict:`. If the model cannot be used, the \
+    screen says so, nothing is analysed, and the exit code is 4."
+)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    board: BoardArgs,
+}
+
+impl RunArgs {
+    pub(crate) fn run(self) -> Result<Exit, Failure> {
+        let read = || self.board.clone().validated(self.model.clone());
+        let config = read().map_err(Failure::configuration)?;
+        config.engine.set_stick_library_path();
+        run(&config, read)?;
+        Ok(Exit::Success)
+    }
+}
+
+/// Runs the appliance. `reread` reads the configuration again, for a reload.
+fn run(config: &Config, reread: impl Fn() -> Result<Config>) -> Result<()> {
     let panel = panel(config.sim.panel);
     let mut is_drawn = false;
     match &panel {
@@ -35,7 +64,7 @@ pub(crate) fn run(config: &Config, reread: impl Fn() -> Result<Config>) -> Resul
         }
         _ => logging::start(config.log),
     }
-    let board = board(config, panel)?;
+    let board = board::build(config, panel)?;
 
     let loaded = config.clone();
     let load = move || {
@@ -54,7 +83,7 @@ pub(crate) fn run(config: &Config, reread: impl Fn() -> Result<Config>) -> Resul
         if is_drawn {
             log::info!("{line}");
         } else {
-            // Whoever read the lines may have gone; the bench goes on.
+            // The reader may be gone; the appliance continues.
             let _ = writeln!(std::io::stdout(), "{line}");
         }
     };
@@ -72,27 +101,27 @@ pub(crate) fn run(config: &Config, reread: impl Fn() -> Result<Config>) -> Resul
             .await
             .map_err(anyhow::Error::from)
     });
-    // A stalled driver must not keep the program from ending.
+    // Do not wait for a stalled driver.
     runtime.shutdown_background();
     network.end();
     match result? {
         End::Operator => switch_off(&config.switch_off),
         End::Supervisor => Ok(()),
-        End::Reload => start_anew(),
+        End::Reload => restart(),
     }
 }
 
-/// The same program with the same arguments in the same process: the service manager sees no end, and
-/// no state of the old configuration is left.
-fn start_anew() -> Result<()> {
-    let program = std::env::current_exe().context("the program's own place is unknown")?;
+/// Replaces this process by the same program with the same arguments. The service manager sees no exit, and no
+/// state of the old configuration remains.
+fn restart() -> Result<()> {
+    let program = std::env::current_exe().context("the path of the program is unknown")?;
     let error = Command::new(&program)
         .args(std::env::args_os().skip(1))
         .exec();
-    Err(error).with_context(|| format!("{} cannot be started anew", program.display()))
+    Err(error).with_context(|| format!("{} cannot be started again", program.display()))
 }
 
-/// Keeps records where the configuration says so.
+/// The recorder, with the store that the configuration names, if any.
 fn recorder(analyst: Analyst, storage: Option<StorageConfig>) -> Result<Recorder, ApplianceError> {
     let Some(storage) = storage else {
         return Ok(Recorder::new(analyst));
@@ -102,7 +131,7 @@ fn recorder(analyst: Analyst, storage: Option<StorageConfig>) -> Result<Recorder
     Ok(Recorder::recording(analyst, records))
 }
 
-/// What the operator meant by holding the button, where the configuration says how.
+/// Switches the machine off with the configured command, if there is one, after the button was held.
 fn switch_off(command: &[String]) -> Result<()> {
     let [program, arguments @ ..] = command else {
         return Ok(());
@@ -125,38 +154,6 @@ fn panel(kind: PanelKind) -> Panel {
             log: LogLines::default(),
         },
         PanelKind::Auto | PanelKind::Lines => Panel::Lines,
-    }
-}
-
-pub(crate) fn board(config: &Config, panel: Panel) -> Result<Board, HardwareError> {
-    match config.board {
-        BoardKind::Sim => sim::board(SimConfig {
-            fields: config.sim.fields.clone(),
-            panel,
-            // A simulated bench always has something to look at.
-            screen: config.equipment.display.size().unwrap_or_default(),
-        }),
-        #[cfg(all(feature = "pi", target_os = "linux"))]
-        BoardKind::Pi => smearscope_hardware::pi::board(&config.equipment, &config.pi),
-        #[cfg(all(feature = "linux", target_os = "linux"))]
-        BoardKind::Linux => Ok(smearscope_hardware::linux::board(
-            &config.equipment,
-            &config.linux,
-        )),
-        #[cfg(not(all(feature = "pi", target_os = "linux")))]
-        BoardKind::Pi => Err(left_out("pi")),
-        #[cfg(not(all(feature = "linux", target_os = "linux")))]
-        BoardKind::Linux => Err(left_out("linux")),
-    }
-}
-
-#[cfg(not(all(feature = "pi", feature = "linux", target_os = "linux")))]
-fn left_out(feature: &str) -> HardwareError {
-    HardwareError::Open {
-        part: "board",
-        at: "this program".into(),
-        remedy: format!("it was built without the feature `{feature}`; use --board sim"),
-        source: None,
     }
 }
 
@@ -187,21 +184,21 @@ fn verdict_line(report: &Report) -> String {
         SaveOutcome::Unwanted => String::new(),
     };
     format!(
-        "verdict: {}{}{threshold}{reason} · {} · slide {}: {}{} of {} fields{saved} · {notice} · {} on {}",
+        "verdict: {}{}{threshold}{reason} · {} · slide {}: {}{} of {}{saved} · {notice} · {} on {}",
         field.judgement.verdict().as_str(),
         probability(field.probability),
         report.source,
         slide.slide,
         slide.judgement.verdict().as_str(),
         probability(slide.probability),
-        slide.fields,
+        counted(slide.fields, "field"),
         report.identity.model,
         report.identity.engine,
     )
 }
 
-/// Ends with Ctrl-C, with SIGTERM, by which systemd stops a service, or with SIGHUP, by which it reloads
-/// one, if the configuration is right. In a terminal, SIGHUP says that somebody closed it.
+/// Waits for Ctrl-C, for SIGTERM, with which systemd stops a service, or for SIGHUP, with which it reloads one if
+/// the configuration is valid. With a terminal, SIGHUP means that the terminal was closed.
 fn end_signal(reread: impl Fn() -> Result<Config>) -> Result<impl Future<Output = End>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt()).context("Ctrl-C cannot be caught")?;
@@ -216,17 +213,17 @@ fn end_signal(reread: impl Fn() -> Result<Config>) -> Result<impl Future<Output 
                     return End::Supervisor;
                 }
                 _ = terminate.recv() => {
-                    log::info!("asked to end");
+                    log::info!("stopping on SIGTERM");
                     return End::Supervisor;
                 }
                 _ = hang_up.recv() => match reread() {
                     _ if has_terminal => return End::Supervisor,
                     Ok(_) => {
-                        log::info!("the configuration is right; starting anew with it");
+                        log::info!("the configuration is valid; restarting with it");
                         return End::Reload;
                     }
                     Err(error) => log::error!(
-                        "{error:#}; the configuration stays what it was until that is corrected"
+                        "{error:#}; the old configuration stays in use until this is corrected"
                     ),
                 },
             }

@@ -1,15 +1,15 @@
-//! `smearscope screens`: OLED and LEDs of each state as pictures, for documents and for the eye.
+//! `smearscope screens`: draws OLED and LEDs in each state of the appliance.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use clap::Args;
 use image::{Rgb, RgbImage};
 use smearscope_hardware::{Canvas, LedPattern, LedPatterns, ScreenSize};
 
 use crate::analysis::analyst::Analysis;
-use crate::analysis::finding::Finding;
-use crate::analysis::finding::SaveOutcome;
+use crate::analysis::finding::{Finding, SaveOutcome};
 use crate::analysis::identity::Identity;
 use crate::analysis::quality::{Problem, Quality};
 use crate::analysis::slide::SlideSummary;
@@ -20,27 +20,43 @@ use crate::appliance::notice::Notice;
 use crate::appliance::screens::View;
 use crate::appliance::self_test::SelfTest;
 use crate::appliance::state::{Fault, State};
+use crate::cli::exit::Exit;
 
-/// Pixels of the picture for one of the OLED.
+/// Pixels of the picture per pixel of the OLED.
 const SCALE: u32 = 4;
-/// The example of a disk with little room.
+/// The example of a disk that is almost full.
 const DISK_LOW: &str = "ready-disk-low";
-/// Those of what is shown once.
+/// The examples of notices.
 const TOKEN: &str = "api-token";
 const CERTIFICATE: &str = "tls-fingerprint";
 const EXAMPLE_TOKEN: &str = "ABCD EFGH IJKL MNOP QRST UVWX YZ23 4567";
 const EXAMPLE_FINGERPRINT: &str =
     "0123 4567 89AB CDEF 0123 4567 89AB CDEF 0123 4567 89AB CDEF 0123 4567 89AB CDEF";
 const MARGIN: u32 = 24;
-const LAMP_RADIUS: u32 = 12;
+const LED_RADIUS: u32 = 12;
 const CASE: Rgb<u8> = Rgb([38, 42, 48]);
-const GLASS: Rgb<u8> = Rgb([4, 6, 10]);
+const DISPLAY: Rgb<u8> = Rgb([4, 6, 10]);
 const LIT: Rgb<u8> = Rgb([150, 225, 255]);
 
+/// Draw every screen of the appliance as a PNG.
+#[derive(Debug, Args)]
+pub(crate) struct ScreensArgs {
+    /// Folder for the pictures; created if it does not exist.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+impl ScreensArgs {
+    pub(crate) fn run(self) -> Result<Exit> {
+        write_all(&self.out)?;
+        Ok(Exit::Success)
+    }
+}
+
 /// Writes a picture of every state into a folder, for both sizes of screen.
-pub(crate) fn write_all(folder: &Path) -> Result<()> {
+fn write_all(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder)
-        .with_context(|| format!("{} cannot be made", folder.display()))?;
+        .with_context(|| format!("{} cannot be created", folder.display()))?;
     let identity = Identity {
         model: "smear-demo 0.2.0".into(),
         engine: "openvino CPU".into(),
@@ -74,7 +90,7 @@ pub(crate) fn write_all(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A slide of two fields, the second of which gave this.
+/// A finding on the second field of a slide.
 fn finding(judgement: Judgement, probability: Option<f32>) -> Finding {
     Finding {
         field: Analysis {
@@ -183,39 +199,39 @@ fn examples() -> [(&'static str, State); 20] {
     ]
 }
 
-/// OLED above, lamps below.
+/// Draws the OLED above the LEDs.
 fn panel(canvas: &Canvas, lights: LedPatterns) -> RgbImage {
     let width = Canvas::WIDTH * SCALE + 2 * MARGIN;
-    let glass_bottom = MARGIN + canvas.height() * SCALE;
-    let mut image = RgbImage::from_pixel(width, glass_bottom + 3 * MARGIN, CASE);
+    let display_bottom = MARGIN + canvas.height() * SCALE;
+    let mut image = RgbImage::from_pixel(width, display_bottom + 3 * MARGIN, CASE);
     for (x, y, pixel) in image.enumerate_pixels_mut() {
         let (Some(left), Some(top)) = (x.checked_sub(MARGIN), y.checked_sub(MARGIN)) else {
             continue;
         };
         if left < Canvas::WIDTH * SCALE && top < canvas.height() * SCALE {
-            // A dark line between pixels, as on the glass.
+            // Dark lines separate the pixels, as on the real display.
             let is_gap = left % SCALE == SCALE - 1 || top % SCALE == SCALE - 1;
             let is_lit = canvas.is_lit(left / SCALE, top / SCALE) && !is_gap;
-            *pixel = if is_lit { LIT } else { GLASS };
+            *pixel = if is_lit { LIT } else { DISPLAY };
         }
     }
-    let middle = glass_bottom + MARGIN + MARGIN / 2;
+    let middle = display_bottom + MARGIN + MARGIN / 2;
     for (place, light, colour) in [
         (1, lights.red, [255, 70, 60]),
         (2, lights.amber, [255, 180, 40]),
         (3, lights.green, [80, 230, 100]),
     ] {
-        lamp(&mut image, (width * place / 4, middle), light, Rgb(colour));
+        led(&mut image, (width * place / 4, middle), light, Rgb(colour));
     }
     image
 }
 
-/// A disc; a ring around it means that it blinks, two that it breathes.
-fn lamp(image: &mut RgbImage, (x, y): (u32, u32), light: LedPattern, colour: Rgb<u8>) {
-    let ring = LAMP_RADIUS + 6;
+/// Draws an LED as a disc. One ring: it blinks; two: it breathes.
+fn led(image: &mut RgbImage, (x, y): (u32, u32), light: LedPattern, colour: Rgb<u8>) {
+    let ring = LED_RADIUS + 6;
     for (px, py, pixel) in image.enumerate_pixels_mut() {
         let distance = f64::from(px.abs_diff(x)).hypot(f64::from(py.abs_diff(y)));
-        if distance <= f64::from(LAMP_RADIUS) {
+        if distance <= f64::from(LED_RADIUS) {
             *pixel = match light {
                 LedPattern::Off => Rgb(colour.0.map(|sample| sample / 5)),
                 LedPattern::On | LedPattern::Blink | LedPattern::Breathe => colour,

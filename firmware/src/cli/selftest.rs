@@ -1,23 +1,52 @@
-//! `smearscope selftest`: what works and what does not.
+//! `smearscope selftest`: checks model, engine, board, storage and clock.
 
 use std::io::Write;
 use std::sync::mpsc;
 use std::thread;
 
 use anyhow::{Context, Result};
+use clap::Args;
 use smearscope_hardware::sim::Panel;
 use smearscope_hardware::{Board, Camera, Canvas, LedPatterns};
 
 use crate::appliance::checks::{self, Check};
 use crate::appliance::self_test::SelfTest;
-use crate::cli::exit::Exit;
-use crate::cli::run;
+use crate::cli::args::{BoardArgs, ModelArgs};
+use crate::cli::board;
+use crate::cli::exit::{Exit, Failure};
 use crate::config::Config;
-use crate::models::{ModelError, Models};
+use crate::models::Models;
+use crate::system::logging;
 
-pub(crate) fn selftest(config: &Config, json: bool) -> Result<Exit> {
+/// Check model, engine and board, and report what works.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: smearscope selftest --board sim\n\n\
+    Without --board, the board of the configuration is tested: a Raspberry Pi by default. On another \
+    machine that check fails, because no hardware was tested; --board sim tests the simulated bench instead. \
+    The exit code is 1 if a check fails.")]
+pub(crate) struct SelftestArgs {
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    board: BoardArgs,
+}
+
+impl SelftestArgs {
+    pub(crate) fn run(self) -> Result<Exit, Failure> {
+        logging::start_for_command();
+        let config = self.board.validated(self.model);
+        let config = config.map_err(Failure::configuration)?;
+        config.engine.set_stick_library_path();
+        Ok(selftest(&config, self.json)?)
+    }
+}
+
+fn selftest(config: &Config, json: bool) -> Result<Exit> {
     let mut checks = model(config);
-    match run::board(config, Panel::Lines) {
+    match board::build(config, Panel::Lines) {
         Ok(board) => checks.extend(parts(board, config)),
         Err(error) => checks.push(Check::of("board", Err(error.into()))),
     }
@@ -39,13 +68,9 @@ pub(crate) fn selftest(config: &Config, json: bool) -> Result<Exit> {
     })
 }
 
-/// The model in use, and no other: here nothing goes back to the one before.
+/// Checks the model in use, without falling back to the previous one.
 fn model(config: &Config) -> Vec<Check> {
-    let models = Models::new(config);
-    let loaded = models
-        .folder()
-        .and_then(|folder| models.load(&folder).map_err(ModelError::from));
-    match loaded {
+    match Models::new(config).load_current() {
         Ok(model) => checks::model(&model),
         Err(error) => vec![Check::of("model", Err(error.into()))],
     }
@@ -66,16 +91,16 @@ fn parts(mut board: Board, config: &Config) -> Vec<Check> {
     ]
 }
 
-/// On a thread of its own: a driver may block for ever.
+/// Captures a frame on another thread, because a driver may block forever.
 fn capture(mut camera: Box<dyn Camera>, config: &Config) -> Result<String> {
     let (sender, receiver) = mpsc::channel();
     let name = camera.describe();
     thread::Builder::new()
         .spawn(move || {
-            // Nobody may wait for the answer any more.
+            // The receiver is gone after the timeout.
             let _ = sender.send(camera.capture());
         })
-        .context("there is no room for a thread; free some memory")?;
+        .context("a thread cannot be started; free some memory")?;
     match receiver.recv_timeout(config.timing.capture) {
         Ok(frame) => Ok(format!("{name}, took {}", frame?.source)),
         Err(_) => anyhow::bail!("{name} gives no picture; unplug and plug it in"),

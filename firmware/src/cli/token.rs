@@ -1,35 +1,55 @@
-//! `smearscope token`: makes, lists and takes back tokens of the HTTP API.
+//! `smearscope token`: creates, lists and revokes tokens of the HTTP API.
 
 use std::io::Write;
 
 use anyhow::{Result, bail};
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
+use crate::cli::args::ConfigArgs;
+use crate::cli::exit::{Exit, Failure};
 use crate::config::Config;
 use crate::http::tokens::{Role, Tokens};
+use crate::system::logging;
 
-/// What to do with tokens.
-#[derive(Debug, Clone, Subcommand)]
-pub(crate) enum TokenCommand {
-    /// Makes a token and prints it, once.
+/// Create, list and revoke tokens of the HTTP API.
+#[derive(Debug, Args)]
+pub(crate) struct TokenArgs {
+    #[command(subcommand)]
+    command: TokenCommand,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum TokenCommand {
+    /// Create a token and print it, once.
     New {
-        /// What it allows: to look and to have images classified, or to press the button, too.
+        /// What the token allows: a viewer reads and classifies, an operator also presses the button.
         #[arg(long)]
         role: Role,
     },
-    /// Lists the tokens by their ids.
+    /// List the tokens by their ids.
     List,
-    /// Takes a token back, at once.
+    /// Revoke a token with immediate effect.
     Revoke {
-        /// As the list names it.
+        /// The token's id in the list.
         id: String,
     },
 }
 
+impl TokenArgs {
+    pub(crate) fn run(self) -> Result<Exit, Failure> {
+        logging::start_for_command();
+        let config = self.config.validated()?;
+        self.command.run(&config, &mut std::io::stdout().lock())?;
+        Ok(Exit::Success)
+    }
+}
+
 impl TokenCommand {
-    pub(crate) fn run(&self, config: &Config, out: &mut impl Write) -> Result<()> {
+    fn run(&self, config: &Config, out: &mut impl Write) -> Result<()> {
         let Some(state) = config.state() else {
-            bail!("tokens have no place to be kept; set storage.state");
+            bail!("tokens cannot be stored because storage.state is empty; set it to a folder");
         };
         let tokens = Tokens::of(state);
         match self {

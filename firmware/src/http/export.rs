@@ -31,6 +31,7 @@ use crate::http::blocking::blocking;
 use crate::http::problem::Problem;
 use crate::http::problem_responses::{BadRequest, DiskFull, NotFound, TooManyRequests};
 use crate::http::records::{filter, folder};
+use crate::records::export::Format;
 use crate::records::{Archive, Exported, Filter};
 use crate::system::disk::DiskUsage;
 use crate::system::priority::lower_priority;
@@ -86,34 +87,23 @@ impl Exports {
     }
 }
 
-/// The format of an export.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Format {
-    /// A table, one row per field.
-    Csv,
-    /// One JSON object per line.
-    Json,
-    /// Both, with the images.
-    Zip,
-}
-
-impl Format {
-    fn kind(self) -> &'static str {
-        match self {
-            Self::Csv => "text/csv; charset=utf-8",
-            Self::Json => "application/x-ndjson",
-            Self::Zip => "application/zip",
-        }
-    }
-
-    fn disposition(self) -> &'static str {
-        match self {
-            Self::Csv => "attachment; filename=\"records.csv\"",
-            Self::Json => "attachment; filename=\"records.jsonl\"",
-            Self::Zip => "attachment; filename=\"records.zip\"",
-        }
-    }
+/// The headers `Content-Type` and `Content-Disposition` of an export.
+fn headers_of(format: Format) -> [(HeaderName, HeaderValue); 2] {
+    let (kind, disposition) = match format {
+        Format::Csv => (
+            "text/csv; charset=utf-8",
+            "attachment; filename=\"records.csv\"",
+        ),
+        Format::Json => (
+            "application/x-ndjson",
+            "attachment; filename=\"records.jsonl\"",
+        ),
+        Format::Zip => ("application/zip", "attachment; filename=\"records.zip\""),
+    };
+    [
+        (CONTENT_TYPE, HeaderValue::from_static(kind)),
+        (CONTENT_DISPOSITION, HeaderValue::from_static(disposition)),
+    ]
 }
 
 /// The query of an export.
@@ -182,11 +172,7 @@ pub(crate) async fn export(
     let (length, damaged) = (file.length, file.exported.damaged.len());
     let mut response = body(exports, file, permit).into_response();
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.kind()));
-    headers.insert(
-        CONTENT_DISPOSITION,
-        HeaderValue::from_static(format.disposition()),
-    );
+    headers.extend(headers_of(format));
     headers.insert(CONTENT_LENGTH, length.into());
     if format == Format::Zip {
         headers.insert(DAMAGED, damaged.into());

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use smearscope_artifacts::ArtifactError;
 
 use crate::models::roles::ModelId;
-use crate::models::shipped::{INSTALLED_MODEL, SOURCE_TREE_MODEL};
 
 /// Why there is no model to classify with.
 #[derive(Debug, thiserror::Error)]
@@ -17,12 +16,6 @@ pub enum ModelError {
     /// The store cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The model that comes with the program is missing.
-    #[error(
-        "no model is installed: neither {INSTALLED_MODEL} nor {SOURCE_TREE_MODEL} above the program or \
-         the working directory; name one with --model"
-    )]
-    NoneShipped,
     /// The appliance has no state folder to install models in.
     #[error("models cannot be installed because storage.state is empty; set it to a folder")]
     NoStore,

@@ -3,21 +3,26 @@
 //! - `roles`: the current and the previous model
 //! - `store`: the installed models, and the file that stores their roles
 //! - `shipped`: the model that comes with the program; a new store uses it
+//! - `built_in`: the copy of that model in the program
+//! - `location`: where a model's files are
 //! - `error`: why there is no model to use
 //!
 //! A model's folder in the configuration overrides the store.
 
+mod built_in;
 mod error;
+mod location;
 mod roles;
 mod shipped;
 mod store;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use smearscope_artifacts::{ArtifactError, Manifest, Model, ModelFiles};
 use smearscope_hardware::with_causes;
 
 pub use error::{ModelError, StoreError};
+pub use location::ModelLocation;
 pub use roles::{ModelId, Roles};
 pub use store::ModelStore;
 
@@ -55,43 +60,52 @@ impl<'a> Models<'a> {
         Some(ModelStore::new(state.join("models")))
     }
 
-    /// The folder of the model in use.
+    /// Where the model in use is.
     ///
     /// # Errors
-    /// [`ModelError::NoneShipped`] and [`ModelError::Store`].
-    pub fn folder(self) -> Result<PathBuf, ModelError> {
-        match (&self.config.model, self.store()) {
-            (Some(folder), _) => Ok(folder.clone()),
-            (None, Some(store)) => self.folder_of(&store.roles()?.current),
-            (None, None) => self.folder_of(&ModelId::Shipped),
-        }
+    /// [`ModelError::Store`].
+    pub fn location(self) -> Result<ModelLocation, ModelError> {
+        Ok(match (&self.config.model, self.store()) {
+            (Some(folder), _) => ModelLocation::Folder(folder.clone()),
+            (None, Some(store)) => self.location_of(&store.roles()?.current),
+            (None, None) => shipped::find(),
+        })
     }
 
-    /// The folder of a model.
-    ///
-    /// # Errors
-    /// [`ModelError::NoneShipped`].
-    pub fn folder_of(self, id: &ModelId) -> Result<PathBuf, ModelError> {
+    /// Where a model is.
+    pub fn location_of(self, id: &ModelId) -> ModelLocation {
         match (id, self.store()) {
-            (ModelId::Installed(name), Some(store)) => Ok(store.folder_of(name)),
-            _ => shipped::find().ok_or(ModelError::NoneShipped),
+            (ModelId::Installed(name), Some(store)) => store.folder_of(name).into(),
+            _ => shipped::find(),
         }
     }
 
-    /// Reads the model in `folder` and verifies its files and its signature.
+    /// Reads a model and verifies its files and its signature.
     ///
     /// # Errors
     /// Those of [`ModelFiles::open_signed`].
-    pub fn open(self, folder: &Path) -> Result<ModelFiles, ArtifactError> {
-        ModelFiles::open_signed(folder, self.config.public_key.as_ref())
+    pub fn open(self, location: &ModelLocation) -> Result<ModelFiles, ArtifactError> {
+        let key = self.config.public_key.as_ref();
+        match location {
+            ModelLocation::Folder(folder) => ModelFiles::open_signed(folder, key),
+            ModelLocation::BuiltIn => built_in::open(key),
+        }
     }
 
-    /// Opens the model in `folder` and runs its golden samples on the configured engine.
+    /// Opens a model and runs its golden samples on the configured engine.
     ///
     /// # Errors
     /// Those of [`Models::open`] and of [`Model::from_files`].
-    pub fn load(self, folder: &Path) -> Result<Model, ArtifactError> {
-        Model::from_files(self.open(folder)?, &self.config.engine)
+    pub fn load(self, location: &ModelLocation) -> Result<Model, ArtifactError> {
+        Model::from_files(self.open(location)?, &self.config.engine)
+    }
+
+    /// Loads the model in use, and never another one in its place.
+    ///
+    /// # Errors
+    /// [`ModelError`].
+    pub fn load_current(self) -> Result<Model, ModelError> {
+        Ok(self.load(&self.location()?)?)
     }
 
     /// Loads the model in use. If it fails, rolls back to the previous model, also for later starts. A model that
@@ -102,12 +116,12 @@ impl<'a> Models<'a> {
     pub fn load_or_roll_back(self) -> Result<LoadedModel, ModelError> {
         let (None, Some(store)) = (&self.config.model, self.store()) else {
             return Ok(LoadedModel {
-                model: self.load(&self.folder()?)?,
+                model: self.load_current()?,
                 rollback: None,
             });
         };
         let Roles { current, previous } = store.roles()?;
-        let load = |id: &ModelId| Ok::<_, ModelError>(self.load(&self.folder_of(id)?)?);
+        let load = |id: &ModelId| Ok::<_, ModelError>(self.load(&self.location_of(id))?);
         let (error, previous) = match (load(&current), previous) {
             (Ok(model), _) => {
                 return Ok(LoadedModel {

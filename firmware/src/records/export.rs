@@ -7,9 +7,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use smearscope_artifacts::{Verdict, sha256};
 use tempfile::NamedTempFile;
+use utoipa::ToSchema;
 use uuid::Uuid;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
@@ -30,6 +31,18 @@ const MARK_BATCH: usize = 64;
 /// Upper estimate of a field's size as text, in bytes.
 const FIELD_TEXT: u64 = 8 << 10;
 const MIB: u64 = 1 << 20;
+
+/// Format of an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Format {
+    /// A table, one row per field.
+    Csv,
+    /// One JSON object per line.
+    Json,
+    /// Both, with the images.
+    Zip,
+}
 
 /// Outcome of an export.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -1,6 +1,6 @@
 //! The list of an appliance's models, for `smearscope model list` and HTTP.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 use serde::Serialize;
@@ -8,7 +8,7 @@ use smearscope_artifacts::{Evaluation, Manifest};
 use smearscope_hardware::with_causes;
 use utoipa::ToSchema;
 
-use crate::models::{ModelError, ModelId, ModelStore, Models};
+use crate::models::{ModelError, ModelId, ModelLocation, ModelStore, Models};
 
 /// A model in the list.
 #[derive(Serialize, ToSchema)]
@@ -17,9 +17,9 @@ pub(crate) struct Listed {
     pub(crate) role: &'static str,
     /// Whether the next start uses it.
     pub(crate) in_use: bool,
-    /// Its folder.
+    /// Its folder, or `built in` for the model that is part of the program.
     #[schema(value_type = String)]
-    pub(crate) folder: PathBuf,
+    pub(crate) folder: ModelLocation,
     #[serde(flatten)]
     pub(crate) state: ModelState,
 }
@@ -76,7 +76,7 @@ impl From<&Manifest> for ModelCard {
 }
 
 impl Listed {
-    fn new(models: Models<'_>, role: &'static str, in_use: bool, folder: PathBuf) -> Self {
+    fn new(models: Models<'_>, role: &'static str, in_use: bool, folder: ModelLocation) -> Self {
         let state = match models.open(&folder) {
             Ok(files) => ModelState::Usable {
                 name: files.manifest().name.clone(),
@@ -102,7 +102,7 @@ impl Listed {
 /// Lists the models that a configuration allows.
 ///
 /// # Errors
-/// [`ModelError`] if the store cannot be read, or an current or previous model is missing.
+/// [`ModelError`] if the store cannot be read.
 pub(crate) fn listed(models: Models<'_>) -> Result<Vec<Listed>> {
     let configured = models.configured_folder().map(Path::to_owned);
     let is_configured = configured.is_some();
@@ -114,19 +114,12 @@ pub(crate) fn listed(models: Models<'_>) -> Result<Vec<Listed>> {
         ids.push(("shipped", ModelId::Shipped));
     }
     let mut listed: Vec<_> = configured
-        .map(|folder| Listed::new(models, "named", true, folder))
+        .map(|folder| Listed::new(models, "named", true, folder.into()))
         .into_iter()
         .collect();
     for (role, id) in ids {
-        match models.folder_of(&id) {
-            Ok(folder) => {
-                let in_use = role == "current" && !is_configured;
-                listed.push(Listed::new(models, role, in_use, folder));
-            }
-            // The shipped model may be absent if it is not in use.
-            Err(_) if role == "shipped" || is_configured => {}
-            Err(error) => return Err(error.into()),
-        }
+        let in_use = role == "current" && !is_configured;
+        listed.push(Listed::new(models, role, in_use, models.location_of(&id)));
     }
     Ok(listed)
 }

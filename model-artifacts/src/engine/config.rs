@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// Which engine to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum), value(rename_all = "lower"))]
 pub enum EngineChoice {
     /// The Neural Compute Stick 2 if one is plugged in, else OpenVINO if its library is installed, else
     /// the embedded engine. If an engine fails in use, the next one replaces it.

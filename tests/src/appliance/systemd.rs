@@ -239,7 +239,7 @@ fn a_hang_up_applies_a_right_configuration_and_refuses_a_wrong_one() {
     while !manager
         .log()
         .iter()
-        .any(|line| line.contains("stays what it was"))
+        .any(|line| line.contains("stays in use"))
     {
         std::thread::yield_now();
     }

@@ -3,7 +3,9 @@
 mod bad_input;
 mod classify;
 mod config;
+mod installed;
 mod model;
 mod records;
 mod screens;
 mod selftest;
+mod snapshots;

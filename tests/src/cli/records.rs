@@ -45,7 +45,7 @@ fn list(state: &Path, arguments: &[&str]) -> Vec<Value> {
 }
 
 /// A state folder with two fields of one slide and one of another.
-fn recorded() -> tempfile::TempDir {
+pub(super) fn recorded() -> tempfile::TempDir {
     let state = tempfile::tempdir().unwrap();
     let output = run(state.path())
         .write_stdin("press\npress\nlong\npress\n")
@@ -127,7 +127,7 @@ fn a_table_and_an_archive_are_taken_elsewhere() {
         .arg(&archive)
         .assert()
         .success()
-        .stderr(contains("3 fields, 3 of them with their images"));
+        .stderr(contains("3 fields, with all their images: 3"));
     assert!(std::fs::read(&archive).unwrap().starts_with(b"PK"));
     assert!(list(state, &[])[0]["exported_at"].is_string());
 }
@@ -211,7 +211,9 @@ fn what_was_changed_is_named() {
         .to_owned();
     assert!(text.starts_with("5 rows and 6 images"), "{text}");
     assert!(
-        text.contains("\n0 images of 0 fields were removed by retention; 0 image files"),
+        text.contains(
+            "\nretention removed 0 images of 0 fields; image files without a record: 0\n"
+        ),
         "{text}"
     );
 
@@ -556,7 +558,7 @@ fn a_copy_on_a_medium_that_cannot_be_written_to_is_read() {
         .arg(out.path().join("all.zip"))
         .assert()
         .success()
-        .stderr(contains("3 of them with their images").and(contains("it is not noted")));
+        .stderr(contains("with all their images: 3").and(contains("not marked as exported")));
     records(&open, &["list"])
         .assert()
         .code(RECORDS)

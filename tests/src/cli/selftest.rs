@@ -15,6 +15,24 @@ fn a_whole_bench_passes() {
 }
 
 #[test]
+fn a_machine_without_the_board_is_told_how_to_simulate_it() {
+    let model = std::fs::read_to_string("/proc/device-tree/model").unwrap_or_default();
+    if model.contains("Raspberry Pi") {
+        smearscope_artifacts::testing::skip("this is a Raspberry Pi");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.toml");
+    std::fs::write(&config, "board = \"pi\"\n").unwrap();
+    smearscope(["selftest", "--engine", "embedded", "--config"])
+        .arg(&config)
+        .assert()
+        .code(1)
+        .stdout(predicate::str::is_match("board +FAILED .*--board sim").unwrap())
+        .stdout(predicate::str::is_match("model +ok ").unwrap());
+}
+
+#[test]
 fn a_damaged_model_fails() {
     let model = copy_of_demo_model();
     std::fs::remove_dir_all(model.path().join("golden")).unwrap();

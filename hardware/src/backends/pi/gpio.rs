@@ -56,8 +56,8 @@ fn pin(part: &'static str, number: u8) -> Result<rppal::gpio::Pin, HardwareError
 fn open_error(part: &'static str, at: &str, error: rppal::gpio::Error) -> HardwareError {
     let remedy = match error {
         rppal::gpio::Error::UnknownModel => {
-            "this machine is not a Raspberry Pi; use --board linux for another board or --board sim \
-             for the simulated bench"
+            "this machine is not a Raspberry Pi; add `--board sim` for the simulated bench, or set `board = \"linux\"` \
+             for the GPIO of another board"
                 .into()
         }
         rppal::gpio::Error::PermissionDenied(_) => permissions::GPIO_MEMORY.remedy(),

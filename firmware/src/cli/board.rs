@@ -1,0 +1,60 @@
+//! Builds the board that the configuration names.
+
+use smearscope_hardware::sim::{self, Panel, SimConfig};
+use smearscope_hardware::{Board, HardwareError};
+
+use crate::cli::demo_fields::{self, DemoCamera};
+use crate::config::sim::RawSim;
+use crate::config::{BoardKind, Config};
+
+/// Builds the configured board. A simulated one is shown on `panel`.
+///
+/// # Errors
+/// [`HardwareError`] if the board cannot be used on this machine or with this program.
+pub(crate) fn build(config: &Config, panel: Panel) -> Result<Board, HardwareError> {
+    match config.board {
+        BoardKind::Sim => simulated(config, panel),
+        #[cfg(all(feature = "pi", target_os = "linux"))]
+        BoardKind::Pi => smearscope_hardware::pi::board(&config.equipment, &config.pi),
+        #[cfg(all(feature = "linux", target_os = "linux"))]
+        BoardKind::Linux => Ok(smearscope_hardware::linux::board(
+            &config.equipment,
+            &config.linux,
+        )),
+        #[cfg(not(all(feature = "pi", target_os = "linux")))]
+        BoardKind::Pi => Err(left_out("pi")),
+        #[cfg(not(all(feature = "linux", target_os = "linux")))]
+        BoardKind::Linux => Err(left_out("linux")),
+    }
+}
+
+/// The simulated bench. Outside the source tree, where the default folder of images is missing, its camera plays
+/// the fields that are part of the program.
+fn simulated(config: &Config, panel: Panel) -> Result<Board, HardwareError> {
+    let fields = &config.sim.fields;
+    let is_missing = *fields == RawSim::default().fields && !fields.exists();
+    let demo = is_missing.then(demo_fields::unpack).transpose()?;
+    let mut board = sim::board(SimConfig {
+        fields: demo.as_ref().map_or(&**fields, |demo| demo.path()).into(),
+        panel,
+        // A simulated bench always has a display.
+        screen: config.equipment.display.size().unwrap_or_default(),
+    })?;
+    if let Some(folder) = demo {
+        board.camera = Box::new(DemoCamera {
+            camera: board.camera,
+            _folder: folder,
+        });
+    }
+    Ok(board)
+}
+
+#[cfg(not(all(feature = "pi", feature = "linux", target_os = "linux")))]
+fn left_out(feature: &str) -> HardwareError {
+    HardwareError::Open {
+        part: "board",
+        at: "this program".into(),
+        remedy: format!("the program was built without the feature `{feature}`; add `--board sim`"),
+        source: None,
+    }
+}
