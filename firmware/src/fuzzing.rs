@@ -15,22 +15,22 @@ pub fn command(payload: &[u8]) {
     let _ = Action::parse_hias(payload);
 }
 
-/// Writes credentials into a configuration; once is enough.
+/// Merges HIAS credentials into a configuration and checks that a second merge changes nothing.
 ///
 /// # Panics
-/// If a second time changes something.
+/// If the second merge changes something.
 pub fn credentials(credentials: &str, configuration: &str) {
     let Ok((after, _)) = import_hias::merged(credentials, configuration) else {
         return;
     };
-    let again = import_hias::merged(credentials, &after).expect("it could be merged before");
+    let again = import_hias::merged(credentials, &after).expect("the first merge succeeded");
     assert_eq!(again, (after, Vec::new()));
 }
 
-/// Reads the image in the body of a request of this `Content-Type`.
+/// Reads the uploaded image from a request with `kind` as its `Content-Type`.
 ///
 /// # Panics
-/// If there is no runtime to be had.
+/// If the async runtime cannot be started.
 pub fn upload(kind: &[u8], body: &[u8]) {
     let Ok(request) = Request::builder()
         .header(CONTENT_TYPE, kind)
@@ -38,7 +38,9 @@ pub fn upload(kind: &[u8], body: &[u8]) {
     else {
         return;
     };
-    let runtime = Builder::new_current_thread().build().expect("a runtime");
+    let runtime = Builder::new_current_thread()
+        .build()
+        .expect("the runtime can be started");
     let _ = runtime.block_on(async {
         match Kind::of(&request) {
             Kind::Form => upload::form(request).await,

@@ -1,15 +1,15 @@
-//! The smearscope appliance: waits for a press, photographs a field of view, judges its quality,
-//! asks the model and shows the verdict. Research use only.
+//! The smearscope appliance: at each press it photographs a field of view, checks the quality, runs the model and
+//! shows the verdict. Research use only.
 //!
-//! - [`analysis`]: one picture, from bytes to verdict; slides
-//! - [`appliance`]: the loop, its states and screens
-//! - [`records`]: what was seen, on the disk
-//! - [`models`]: which model is in use
-//! - [`config`]: file, environment, validation
-//! - `report`: JSON that command line, HTTP and MQTT share
-//! - [`http`], [`mqtt`]: the protocols; `network` runs them
-//! - [`system`]: the operating system
-//! - [`cli`]: the commands
+//! - [`analysis`]: from the bytes of a picture to the verdict; slides
+//! - [`appliance`]: the event loop, its states and screens
+//! - [`records`]: fields, images and slides on the disk
+//! - [`models`]: installed models and the one in use
+//! - [`config`]: configuration from file and environment
+//! - `report`: JSON shared by command line, HTTP and MQTT
+//! - [`http`], [`mqtt`]: the network protocols; `network` runs them
+//! - [`system`]: service manager, threads, log and other parts of the operating system
+//! - [`cli`]: the command line
 
 pub mod analysis;
 pub mod appliance;

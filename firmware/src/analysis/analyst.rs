@@ -1,4 +1,4 @@
-//! One picture, from bytes to verdict: decode, judge its quality, run the model, decide.
+//! Analyses one picture: decodes it, checks its quality, runs the model and decides.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,50 +12,50 @@ use smearscope_artifacts::{
 use smearscope_hardware::{Frame, Pixels};
 use uuid::Uuid;
 
-use crate::analysis::finding::StageTimes;
 use crate::analysis::quality::{Downscaler, Problem, Quality, QualityGate};
+use crate::analysis::stage_times::StageTimes;
 use crate::analysis::verdict::{Judgement, Reason};
 
-/// Longer side of an overlay in pixels: what a screen shows, and a Pi writes as PNG at once.
+/// Longer side of an overlay in pixels: enough for a screen, and quickly written as PNG on a Pi.
 const OVERLAY: u32 = 800;
 
-/// A verified model with the gate in front of it.
+/// A verified model and the quality gate before it.
 pub struct Analyst {
     model: Model,
     gate: QualityGate,
     limits: Limits,
     has_overlays: bool,
-    /// Of which slide the last frame was.
+    /// The slide of the last frame.
     slide: Uuid,
 }
 
-/// What came out for one picture.
+/// Result of the analysis of one picture.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Analysis {
     /// The verdict.
     pub judgement: Judgement,
-    /// Calibrated probability of the positive class, 0 to 1; `None` where the model was not asked.
+    /// Calibrated probability of the positive class, 0 to 1; `None` if the model was not run.
     pub probability: Option<f32>,
-    /// Calibrated log-odds of the positive class, for the slide; `None` where the model was not asked.
+    /// Calibrated log-odds of the positive class, for the slide; `None` if the model was not run.
     pub log_odds: Option<f32>,
-    /// What the gate measured.
+    /// The quality figures.
     pub quality: Quality,
-    /// Where the evidence for the positive class is strongest, if there is any.
+    /// Position of the strongest evidence for the positive class; `None` without evidence.
     pub strongest: Option<artifacts::ImagePosition>,
-    /// The evidence painted over the picture, where it was asked for and the model gives it.
+    /// The evidence painted over the picture; `None` unless overlays are on and the model gives evidence.
     pub overlay: Option<Arc<RgbImage>>,
 }
 
-/// A camera's frame, analysed.
+/// An analysed frame of a camera.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Photograph {
-    /// The file that the camera gave, if it gave one.
+pub struct AnalysedFrame {
+    /// The camera's image file; `None` if the camera delivers raw pixels.
     pub encoded: Option<Vec<u8>>,
-    /// What it shows, as it was analysed.
+    /// The decoded picture.
     pub image: RgbImage,
-    /// What came out.
+    /// The result.
     pub analysis: Analysis,
-    /// How long decoding, gate and model took; the other stages are zero and `None`.
+    /// Times of decoding, gate and model; the other stages are zero or `None`.
     pub times: StageTimes,
 }
 
@@ -65,23 +65,23 @@ pub enum AnalysisError {
     /// The picture cannot be used, or the engine failed.
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
-    /// The camera's buffer is not what it says.
+    /// The camera's buffer does not match its dimensions.
     #[error("the camera gave {bytes} bytes for {width} × {height} pixels; press again")]
     WrongSize {
         /// Bytes in the buffer.
         bytes: usize,
-        /// Pixels per row that the camera claims.
+        /// Pixels per row according to the camera.
         width: u32,
-        /// Rows that the camera claims.
+        /// Rows according to the camera.
         height: u32,
     },
-    /// The verdict came when nobody waited for it any more; it is not recorded.
+    /// The event loop gave up before the verdict was ready; it is not recorded.
     #[error("the analysis takes too long; press again")]
     TooLate,
 }
 
 impl Analyst {
-    /// An analyst with a verified model, for pictures within `limits`.
+    /// Creates an analyst that accepts pictures within `limits`.
     pub fn new(model: Model, limits: Limits) -> Self {
         Self {
             model,
@@ -92,7 +92,7 @@ impl Analyst {
         }
     }
 
-    /// Whether analyses have overlays from now on, which take time to paint.
+    /// Turns overlays on or off for the following analyses. Painting them takes time.
     pub fn paint_overlays(&mut self, has_overlays: bool) {
         self.has_overlays = has_overlays;
     }
@@ -107,7 +107,7 @@ impl Analyst {
         self.model.manifest()
     }
 
-    /// The engine and device that really run.
+    /// The engine and device that run the model.
     pub fn engine(&self) -> &EngineInfo {
         self.model.engine()
     }
@@ -115,12 +115,12 @@ impl Analyst {
     /// Analyses an image file.
     ///
     /// # Errors
-    /// [`AnalysisError`] if it is not a whole image within the limits, or the engine fails.
+    /// [`AnalysisError`] if the file is not a complete image within the limits, or the engine fails.
     pub fn analyse_file(&mut self, path: &Path) -> Result<Analysis, AnalysisError> {
         self.analyse_bytes(&decode::read_bytes(path, &self.limits)?)
     }
 
-    /// Analyses an image that is no field of a slide.
+    /// Analyses an image that does not belong to a slide.
     ///
     /// # Errors
     /// As [`Analyst::analyse_file`].
@@ -130,7 +130,7 @@ impl Analyst {
     }
 
     /// Analyses a camera's frame of the slide with this id. The field that was
-    /// [remembered](Self::remember) last is not judged again.
+    /// [marked as judged](Self::mark_judged) last is refused.
     ///
     /// # Errors
     /// As [`Analyst::analyse_file`].
@@ -138,26 +138,26 @@ impl Analyst {
         &mut self,
         frame: Frame,
         slide: Uuid,
-    ) -> Result<Photograph, AnalysisError> {
+    ) -> Result<AnalysedFrame, AnalysisError> {
         let began = Instant::now();
         let contract = Some(&self.model.manifest().input);
-        let whole = |pixels| picture(pixels, &self.limits, contract);
-        let earlier = frame.earlier.map(whole).transpose()?;
+        let decode = |pixels| picture(pixels, &self.limits, contract);
+        let earlier = frame.earlier.map(decode).transpose()?;
         let (picture, encoded) = match frame.pixels {
             Pixels::Encoded(bytes) => {
                 let picture = decode::decode_for(contract, &bytes, &self.limits)?;
                 (picture, Some(bytes))
             }
-            raw @ Pixels::Rgb8 { .. } => (whole(raw)?, None),
+            raw @ Pixels::Rgb8 { .. } => (decode(raw)?, None),
         };
         if self.slide != slide {
-            self.gate.forget();
+            self.gate.clear_judged();
             self.slide = slide;
         }
         let decoding = began.elapsed();
         let (analysis, mut times) = self.analyse(&picture, earlier.as_ref())?;
         times.preparation += decoding;
-        Ok(Photograph {
+        Ok(AnalysedFrame {
             encoded,
             image: picture.image,
             analysis,
@@ -165,9 +165,9 @@ impl Analyst {
         })
     }
 
-    /// The last frame counts: the same field of its slide is not to be judged again.
-    pub fn remember(&mut self) {
-        self.gate.remember();
+    /// Records that the last frame counts for its slide, so that the same field is refused from now on.
+    pub fn mark_judged(&mut self) {
+        self.gate.mark_judged();
     }
 
     fn analyse(
@@ -202,11 +202,11 @@ impl Analyst {
             return refused(failure.problem, quality);
         }
         let preparation = began.elapsed();
-        let asked = Instant::now();
+        let inference_start = Instant::now();
         let inference = prepared.infer()?;
         let times = StageTimes {
             preparation,
-            inference: Some(asked.elapsed()),
+            inference: Some(inference_start.elapsed()),
             ..StageTimes::default()
         };
         let decision = rule.decide(inference.margin);
@@ -238,7 +238,7 @@ impl Analysis {
         }
     }
 
-    /// Why there is no verdict and by how much, if there is none.
+    /// Why the verdict is inconclusive, with the quality figure that failed; `None` for a positive or negative verdict.
     pub fn explanation(&self) -> Option<String> {
         let reason = self.judgement.reason()?;
         Some(match self.quality.failure() {
@@ -248,10 +248,10 @@ impl Analysis {
     }
 }
 
-/// What a camera's pixels show; for a network, if there is one.
+/// Decodes a camera's pixels, at a reduced size if the input `contract` of a network allows that.
 ///
 /// # Errors
-/// [`AnalysisError`] if that is not a whole image within the limits.
+/// [`AnalysisError`] if they are not a complete image within the limits.
 pub(crate) fn picture(
     pixels: Pixels,
     limits: &Limits,
@@ -265,7 +265,7 @@ pub(crate) fn picture(
             data,
         } => {
             let bytes = data.len();
-            // `from_raw` alone would take a longer buffer, of which the rest is who knows what.
+            // `from_raw` alone would accept a buffer that is too long.
             RgbImage::from_raw(width, height, data)
                 .filter(|image| image.as_raw().len() == image.pixels().len() * 3)
                 .map(Picture::from)
@@ -278,11 +278,11 @@ pub(crate) fn picture(
     }
 }
 
-/// The picture, smaller, under its evidence, with a ring around the strongest position.
+/// Paints the evidence over the downscaled picture, with a ring around the strongest position.
 fn overlay(image: &RgbImage, evidence: &EvidenceMap) -> RgbImage {
-    let mut painted = evidence.paint(Downscaler::new(OVERLAY).copy(image));
-    if let Some(place) = evidence.strongest() {
-        place.draw_ring(&mut painted);
+    let mut painted = evidence.paint(Downscaler::new(OVERLAY).downscale(image));
+    if let Some(position) = evidence.strongest() {
+        position.draw_ring(&mut painted);
     }
     painted
 }

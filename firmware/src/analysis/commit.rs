@@ -1,10 +1,10 @@
-//! Who decides about a verdict at its deadline: the recorder, which commits it, or the event loop, which gives up.
+//! Decides between the recorder, which commits a verdict, and the event loop, which gives up at the deadline.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Taken once, by the recorder before it commits a record or by the event loop when it gives up. So a verdict
-/// is either recorded and shown, or neither. Clones are the same token.
+/// A token that can be taken once: by the recorder before it commits a record, or by the event loop when it gives
+/// up. A verdict is therefore both recorded and shown, or neither. Clones share the token.
 #[derive(Debug, Clone, Default)]
 pub struct CommitToken(Arc<AtomicBool>);
 
@@ -15,7 +15,7 @@ impl CommitToken {
         !self.0.swap(true, Ordering::SeqCst)
     }
 
-    /// A guard that takes the token when it is dropped, if nobody has by then: the caller stopped waiting.
+    /// Returns a guard that takes the token on drop, unless it was taken before: the caller has stopped waiting.
     #[must_use]
     pub fn guard(&self) -> CommitGuard {
         CommitGuard(self.clone())

@@ -1,6 +1,4 @@
-//! What a frame gave, and whether it was saved.
-
-use std::time::Duration;
+//! The result of a capture and whether it was saved.
 
 use uuid::Uuid;
 
@@ -8,14 +6,14 @@ use crate::analysis::analyst::Analysis;
 use crate::analysis::slide::SlideSummary;
 use crate::analysis::verdict::{Judgement, Reason};
 
-/// What a frame gave: a field of view, and where its slide stands with it.
+/// The result of a capture: the field's analysis and the slide's summary.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
-    /// The field of view.
+    /// Analysis of the field of view.
     pub field: Analysis,
-    /// The slide with this field; without it, if it was not recorded and should have been.
+    /// Summary of the slide. It includes this field, unless the field could not be saved.
     pub slide: SlideSummary,
-    /// Whether it was recorded.
+    /// Whether the field was saved.
     pub saved: SaveOutcome,
 }
 
@@ -29,8 +27,8 @@ pub struct Shown {
 }
 
 impl Finding {
-    /// The verdict that is shown: the slide's, except that a field that was not recorded or that the quality gate
-    /// refused makes it inconclusive, because the operator must take it again.
+    /// The verdict to show. It is the slide's, unless the field could not be saved or the quality gate refused it: then
+    /// it is inconclusive, because the operator must repeat the capture.
     pub fn shown(&self) -> Shown {
         let (judgement, probability) = if self.saved == SaveOutcome::NotSaved {
             (Judgement::inconclusive(Reason::NotSaved), None)
@@ -46,26 +44,13 @@ impl Finding {
     }
 }
 
-/// Whether a field was recorded, with its picture.
+/// Whether a field and its images were saved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SaveOutcome {
-    /// It is on the disk, in the record with this id.
+    /// On the disk, in the record with this id.
     Saved(Uuid),
-    /// It should be, and is not: it counts for nothing.
+    /// Saving failed. The field does not count for its slide.
     NotSaved,
-    /// Nothing is recorded.
+    /// No records are kept.
     Unwanted,
-}
-
-/// How long the stages of an analysis took.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct StageTimes {
-    /// From the request to the camera to its answer; zero for an image that no camera gave.
-    pub capture: Duration,
-    /// Decoding, the quality gate, and the model's input.
-    pub preparation: Duration,
-    /// The model; `None` if the gate refused the picture.
-    pub inference: Option<Duration>,
-    /// Until images and row were on the disk; `None` where nothing is recorded.
-    pub storing: Option<Duration>,
 }

@@ -1,14 +1,14 @@
-//! Which model gives the verdicts, as people are shown it.
+//! The model in use, as it is shown to people.
 
-/// What a verdict of a demonstration model is always shown with.
+/// Shown with every verdict of a demonstration model.
 pub const DEMO_NOTICE: &str = "demo model, not for diagnosis";
 
-/// What the screen says about the model, whatever the state.
+/// The model and engine in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// Name and version of the model.
     pub model: String,
-    /// Engine and device that really run.
+    /// Engine and device that run the model.
     pub engine: String,
     /// Whether it is a demonstration model.
     pub is_demo: bool,

@@ -1,12 +1,12 @@
-//! One picture, from bytes to verdict, and what the pictures of a slide say together.
+//! From the bytes of a picture to the verdict on a field and on a slide.
 //!
-//! - [`analyst`]: decodes a picture, runs the gate and the model, and decides
-//! - [`quality`]: the gate
-//! - [`verdict`], [`finding`], [`slide`]: what comes out
-//! - [`commit`]: who decides at the deadline
+//! - [`analyst`]: decodes a picture, runs gate and model, and decides
+//! - [`quality`]: the quality gate
+//! - [`verdict`], [`finding`], [`slide`], [`stage_times`]: the results
+//! - [`commit`]: whether a verdict is recorded or given up at the deadline
 //! - [`recorder`]: analyses a frame and writes its record
-//! - [`pool`]: analyses images from the network
-//! - [`identity`]: the model as people are shown it
+//! - `pool`: analyses images from the network
+//! - [`identity`]: name of the model and engine
 
 pub mod analyst;
 pub mod commit;
@@ -16,4 +16,5 @@ pub(crate) mod pool;
 pub mod quality;
 pub mod recorder;
 pub mod slide;
+pub mod stage_times;
 pub mod verdict;

@@ -1,4 +1,4 @@
-//! Analysts for images from the network: none of them is the bench's, and all of them stand back for it.
+//! Analyses images from the network on threads with low priority, separate from the bench's.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -11,8 +11,7 @@ use uuid::Uuid;
 
 use crate::analysis::analyst::{AnalysisError, Analyst};
 use crate::analysis::commit::CommitToken;
-use crate::analysis::finding::Finding;
-use crate::analysis::finding::SaveOutcome;
+use crate::analysis::finding::{Finding, SaveOutcome};
 use crate::analysis::recorder::{CapturedField, Recorder};
 use crate::analysis::slide::Slide;
 use crate::config::Config;
@@ -21,78 +20,78 @@ use crate::records::{Room, Space, Store};
 use crate::report::answer::Answer;
 use crate::system::priority::lower_priority;
 
-/// Where an image that was sent comes from, in the words of its record.
-const SENT: &str = "sent over HTTP";
-/// How long the appliance may hold the records meanwhile.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Why nothing is kept.
-pub(crate) const NOTHING_KEPT: &str =
-    "nothing is recorded here; storage.state in the configuration says where to";
+/// Source in the record of an image from the network.
+const SOURCE: &str = "sent over HTTP";
+/// How long to wait for the records while the appliance writes to them.
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Problem if the configuration names no folder for records.
+pub(crate) const NO_RECORDS: &str = "no records are kept; set storage.state in the configuration";
 
-/// Why an image got no answer.
+/// Why an image was not analysed or not recorded.
 #[derive(Debug)]
 pub(crate) enum Refusal {
-    /// It is no image that can be used.
+    /// The image cannot be used.
     Image(AnalysisError),
     /// The model cannot be used.
     Model(String),
-    /// It was to be kept and cannot be.
-    Unkept(String),
-    /// There is no room to keep it.
-    Full(String),
+    /// The record cannot be saved.
+    NotSaved(String),
+    /// The disk is full.
+    DiskFull(String),
     /// The analysis crashed.
     Crashed,
 }
 
-/// What came of an image.
+/// Result for an image.
 pub(crate) struct Analysed {
     pub(crate) answer: Answer,
-    /// The id of its record, if it was kept.
+    /// The id of its record, if it was recorded.
     pub(crate) record: Option<Uuid>,
 }
 
 struct Job {
     image: Vec<u8>,
-    /// Whether it is to be kept.
+    /// Whether to record it.
     store: bool,
     answer: oneshot::Sender<Result<Analysed, Refusal>>,
-    /// Its place in the queue, until it is done.
+    /// Its place in the queue, released when the job is dropped.
     _place: OwnedSemaphorePermit,
 }
 
-/// Threads that analyse images, one each; started when the first image comes.
+/// Threads that analyse images. They start with the first image.
 pub(crate) struct Pool {
     config: Arc<Config>,
     size: usize,
-    /// Images that may be analysed or wait for that.
+    /// Greatest number of images being analysed or waiting.
     places: usize,
-    room: Arc<Semaphore>,
+    free_places: Arc<Semaphore>,
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
 }
 
 impl Pool {
-    /// Of `size` threads, before which `queue` images may wait.
+    /// Creates a pool of `size` threads with a queue for `queue` waiting images.
     pub(crate) fn new(config: Arc<Config>, size: usize, queue: usize) -> Self {
         Self {
             config,
             size,
             places: size + queue,
-            room: Arc::new(Semaphore::new(size + queue)),
+            free_places: Arc::new(Semaphore::new(size + queue)),
             jobs: Mutex::new(None),
         }
     }
 
-    /// A place for an image, which is to be had before the image is read; `None` if all are taken.
+    /// Reserves a place for an image, before its body is read; `None` if the queue is full.
     pub(crate) fn place(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.room).try_acquire_owned().ok()
+        Arc::clone(&self.free_places).try_acquire_owned().ok()
     }
 
-    /// Images that are analysed or wait for that.
+    /// Number of images being analysed or waiting.
     pub(crate) fn depth(&self) -> usize {
-        self.places.saturating_sub(self.room.available_permits())
+        self.places
+            .saturating_sub(self.free_places.available_permits())
     }
 
-    /// Analyses an image in its turn, and keeps it if that is wanted.
+    /// Queues an image and waits for its result. `store` says whether to record it.
     pub(crate) async fn analyse(
         &self,
         image: Vec<u8>,
@@ -106,22 +105,24 @@ impl Pool {
             answer,
             _place: place,
         };
-        self.give(job)
+        self.send(job)
             .map_err(|error| Refusal::Model(format!("a thread cannot be started: {error}")))?;
         answered.await.unwrap_or(Err(Refusal::Crashed))
     }
 
-    fn give(&self, job: Job) -> std::io::Result<()> {
+    /// Sends a job to the threads, and starts them if it is the first.
+    fn send(&self, job: Job) -> std::io::Result<()> {
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         let sender = match &*jobs {
             Some(sender) => sender,
             None => jobs.insert(self.start()?),
         };
-        // The threads live as long as the sender; should they not, the answer never comes.
+        // The threads live as long as the sender. If they ended anyway, the job is dropped and the caller sees a crash.
         let _ = sender.send(job);
         Ok(())
     }
 
+    /// Starts the threads.
     fn start(&self) -> std::io::Result<mpsc::Sender<Job>> {
         let (sender, jobs) = mpsc::channel();
         let jobs = Arc::new(Mutex::new(jobs));
@@ -135,8 +136,9 @@ impl Pool {
     }
 }
 
+/// Runs jobs until the pool is dropped.
 fn work(config: &Config, jobs: &Mutex<mpsc::Receiver<Job>>) {
-    // The engine starts threads from here.
+    // The engine starts its threads from this one, so they inherit the priority.
     lower_priority();
     let mut recorder = None;
     loop {
@@ -153,21 +155,22 @@ fn work(config: &Config, jobs: &Mutex<mpsc::Receiver<Job>>) {
                 None => recorder.insert(Recorder::new(load(config)?)),
             };
             if job.store {
-                keep(config, recorder, job.image)
+                answer_and_record(config, recorder, job.image)
             } else {
                 answer(recorder.analyst_mut(), &job.image)
             }
         }));
         let result = result.unwrap_or_else(|_| {
-            // Who knows what state it is in.
+            // A panic may leave the recorder in an inconsistent state.
             recorder = None;
             Err(Refusal::Crashed)
         });
-        // Nobody may wait any more.
+        // The caller may have stopped waiting.
         let _ = job.answer.send(result);
     }
 }
 
+/// Analyses an image without recording it.
 fn answer(analyst: &mut Analyst, image: &[u8]) -> Result<Analysed, Refusal> {
     let start = Instant::now();
     let analysis = analyst.analyse_bytes(image).map_err(Refusal::Image)?;
@@ -178,46 +181,50 @@ fn answer(analyst: &mut Analyst, image: &[u8]) -> Result<Analysed, Refusal> {
     })
 }
 
-/// Answers an image, and keeps it with that in the bench's records.
-fn keep(config: &Config, recorder: &mut Recorder, image: Vec<u8>) -> Result<Analysed, Refusal> {
+/// Analyses an image and adds it to the bench's records.
+fn answer_and_record(
+    config: &Config,
+    recorder: &mut Recorder,
+    image: Vec<u8>,
+) -> Result<Analysed, Refusal> {
     let Some(storage) = &config.storage else {
-        return Err(Refusal::Unkept(NOTHING_KEPT.into()));
+        return Err(Refusal::NotSaved(NO_RECORDS.into()));
     };
     let space = Space::of(storage.state.clone(), storage.min_free, storage.reserve);
-    if let Room::None(why) = space.room() {
-        return Err(Refusal::Full(why));
+    if let Room::None(problem) = space.room() {
+        return Err(Refusal::DiskFull(problem));
     }
     let store = Store::open_shared(storage.state.clone())
-        .map_err(|error| Refusal::Unkept(with_causes(&error)))?;
+        .map_err(|error| Refusal::NotSaved(with_causes(&error)))?;
     let start = Instant::now();
-    recorder.keep(Some(store));
+    recorder.record_to(Some(store));
     let result = recorder.examine(CapturedField {
         frame: Frame {
             pixels: Pixels::Encoded(image),
             captured_at: start,
             earlier: None,
-            source: SENT.into(),
+            source: SOURCE.into(),
         },
         capture: Duration::ZERO,
-        slide: Slide::aside(),
-        until: start + PATIENCE,
+        slide: Slide::unnumbered(),
+        until: start + COMMIT_TIMEOUT,
         token: CommitToken::default(),
     });
     let elapsed_ms = start.elapsed().as_secs_f64() * 1000.0;
-    recorder.keep(None);
+    recorder.record_to(None);
     let Finding { field, saved, .. } = result.map_err(Refusal::Image)?.finding;
     match saved {
         SaveOutcome::Saved(record) => Ok(Analysed {
             answer: Answer::new(recorder.analyst(), &field, elapsed_ms),
             record: Some(record),
         }),
-        SaveOutcome::NotSaved | SaveOutcome::Unwanted => Err(Refusal::Unkept(
-            "it cannot be saved; the appliance's log says why".into(),
+        SaveOutcome::NotSaved | SaveOutcome::Unwanted => Err(Refusal::NotSaved(
+            "the image cannot be saved; see the appliance's log for the cause".into(),
         )),
     }
 }
 
-/// The same model as the bench's, with threads of its own, and few of them.
+/// Loads the bench's model a second time, by default with a single thread.
 fn load(config: &Config) -> Result<Analyst, Refusal> {
     let mut config = config.clone();
     config.engine.threads.get_or_insert(1);

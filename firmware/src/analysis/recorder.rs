@@ -1,4 +1,4 @@
-//! Analyses a frame, adds it to its slide and records it. Runs on the model's thread.
+//! Analyses a frame, adds it to its slide and records it, on the model's thread.
 
 use std::time::{Duration, Instant};
 
@@ -8,18 +8,19 @@ use smearscope_artifacts::EngineInfo;
 use smearscope_hardware::{Frame, with_causes};
 use uuid::Uuid;
 
-use crate::analysis::analyst::{AnalysisError, Analyst, Photograph};
+use crate::analysis::analyst::{AnalysedFrame, AnalysisError, Analyst};
 use crate::analysis::commit::CommitToken;
-use crate::analysis::finding::{Finding, SaveOutcome, StageTimes};
+use crate::analysis::finding::{Finding, SaveOutcome};
 use crate::analysis::quality::Quality;
 use crate::analysis::slide::{Slide, SlideSummary};
+use crate::analysis::stage_times::StageTimes;
 use crate::records::{
     ElapsedEntry, EngineEntry, FieldEntry, FieldImages, Images, LazyStore, ModelEntry, SlideEntry,
     Space, Store,
 };
 use crate::system::time::utc;
 
-/// An analyst, and the records in which its findings are kept.
+/// An analyst, and the records to which it adds its findings.
 pub struct Recorder {
     analyst: Analyst,
     records: Records,
@@ -27,17 +28,17 @@ pub struct Recorder {
 
 /// Where findings are recorded.
 enum Records {
-    /// Nowhere.
+    /// No records are kept.
     None,
-    /// In the appliance's own records.
+    /// The appliance's records.
     Own(LazyStore),
-    /// In the records of an appliance that runs at the same time.
+    /// Records shared with the appliance that writes to them.
     Shared(Store),
 }
 
-/// A frame on its way to a verdict.
+/// A captured frame and its context.
 pub struct CapturedField {
-    /// What the camera delivered.
+    /// The camera's frame.
     pub frame: Frame,
     /// How long the capture took.
     pub capture: Duration,
@@ -49,21 +50,21 @@ pub struct CapturedField {
     pub token: CommitToken,
 }
 
-/// The outcome of a frame.
+/// The result for a captured frame.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Examined {
-    /// The field's verdict, its slide's, and whether it was saved.
+    /// The verdicts on field and slide, and whether the field was saved.
     pub finding: Finding,
     /// The slide with this field.
     pub slide: Slide,
     /// How long each stage took.
     pub times: StageTimes,
-    /// The engine that ran the model: another than before if that one failed on this frame.
+    /// The engine that ran the model. It differs from the one before if that failed on this frame.
     pub engine: EngineInfo,
 }
 
 impl Recorder {
-    /// A recorder that keeps no records.
+    /// Creates a recorder that keeps no records.
     pub fn new(analyst: Analyst) -> Self {
         Self {
             analyst,
@@ -71,7 +72,7 @@ impl Recorder {
         }
     }
 
-    /// A recorder that keeps records, with the evidence.
+    /// Creates a recorder that keeps records, with evidence overlays.
     pub fn recording(mut analyst: Analyst, records: LazyStore) -> Self {
         analyst.paint_overlays(true);
         Self {
@@ -80,14 +81,14 @@ impl Recorder {
         }
     }
 
-    /// Records from now on in `store`, which belongs to an appliance that runs at the same time, with the evidence;
-    /// with `None`, nowhere.
-    pub fn keep(&mut self, store: Option<Store>) {
+    /// Records the following frames, with evidence overlays, to records shared with a running appliance. `None` ends
+    /// that.
+    pub fn record_to(&mut self, store: Option<Store>) {
         self.analyst.paint_overlays(store.is_some());
         self.records = store.map_or(Records::None, Records::Shared);
     }
 
-    /// The analyst, for an image that is not recorded.
+    /// The analyst, to analyse an image without recording it.
     pub fn analyst_mut(&mut self) -> &mut Analyst {
         &mut self.analyst
     }
@@ -105,8 +106,8 @@ impl Recorder {
         }
     }
 
-    /// Analyses a frame and records it. A field that cannot be recorded is a finding all the same, with
-    /// [`SaveOutcome::NotSaved`]; the log has the cause.
+    /// Analyses a frame and records it. If recording fails, the finding has [`SaveOutcome::NotSaved`] and the cause is
+    /// logged.
     ///
     /// # Errors
     /// Those of [`Analyst::analyse_frame`], and [`AnalysisError::TooLate`] if the event loop has given up.
@@ -120,9 +121,9 @@ impl Recorder {
         } = captured;
         let captured_at = wall_clock(frame.captured_at);
         let source = frame.source.clone();
-        let photograph = self.analyst.analyse_frame(frame, before.id())?;
+        let analysed = self.analyst.analyse_frame(frame, before.id())?;
         let mut slide = before.clone();
-        slide.add(&photograph.analysis);
+        slide.add(&analysed.analysis);
         let field = Field {
             id: Uuid::now_v7(),
             slide: SlideEntry {
@@ -137,24 +138,24 @@ impl Recorder {
             until,
         };
         let began = Instant::now();
-        let saved = self.record(&field, &photograph, &self.summary(&slide), &token)?;
+        let saved = self.record(&field, &analysed, &self.summary(&slide), &token)?;
         let storing = began.elapsed();
         if saved == SaveOutcome::NotSaved {
-            // Nor does the gate remember the field, so that it can be photographed again.
+            // The gate does not mark the field as judged either, so the capture can be repeated.
             slide = before;
             slide.add_unsaved();
-        } else if photograph.analysis.log_odds.is_some() {
-            self.analyst.remember();
+        } else if analysed.analysis.log_odds.is_some() {
+            self.analyst.mark_judged();
         }
         Ok(Examined {
             engine: self.analyst.engine().clone(),
             times: StageTimes {
                 capture,
                 storing: (saved != SaveOutcome::Unwanted).then_some(storing),
-                ..photograph.times
+                ..analysed.times
             },
             finding: Finding {
-                field: photograph.analysis,
+                field: analysed.analysis,
                 slide: self.summary(&slide),
                 saved,
             },
@@ -167,10 +168,11 @@ impl Recorder {
         slide.summary(manifest.slide, &manifest.decision)
     }
 
+    /// Writes the images, then commits the row.
     fn record(
         &mut self,
         field: &Field,
-        photograph: &Photograph,
+        frame: &AnalysedFrame,
         summary: &SlideSummary,
         token: &CommitToken,
     ) -> Result<SaveOutcome, AnalysisError> {
@@ -193,12 +195,12 @@ impl Recorder {
             log::error!("{} is not saved: {}", field.source, with_causes(&error));
             SaveOutcome::NotSaved
         };
-        let pictures = FieldImages {
-            encoded: photograph.encoded.as_deref(),
-            image: &photograph.image,
-            overlay: photograph.analysis.overlay.as_deref(),
+        let field_images = FieldImages {
+            encoded: frame.encoded.as_deref(),
+            image: &frame.image,
+            overlay: frame.analysis.overlay.as_deref(),
         };
-        let images = match store.write_images(field.slide.id, field.id, &pictures) {
+        let images = match store.write_images(field.slide.id, field.id, &field_images) {
             Ok(images) => images,
             Err(error) if token.take() => return Ok(not_saved(error)),
             Err(_) => return Err(AnalysisError::TooLate),
@@ -207,7 +209,7 @@ impl Recorder {
             store.discard(&images);
             return Err(AnalysisError::TooLate);
         }
-        let entry = field.entry(&self.analyst, photograph, summary, images);
+        let entry = field.entry(&self.analyst, frame, summary, images);
         Ok(match store.commit(&field.slide, &entry, field.until) {
             Ok(()) => SaveOutcome::Saved(field.id),
             Err(error) => not_saved(error),
@@ -215,7 +217,7 @@ impl Recorder {
     }
 }
 
-/// What a record says of a field besides its analysis.
+/// The data of a record that do not come from the analysis.
 struct Field {
     id: Uuid,
     slide: SlideEntry,
@@ -227,16 +229,17 @@ struct Field {
 }
 
 impl Field {
+    /// The row of the record.
     fn entry(
         &self,
         analyst: &Analyst,
-        photograph: &Photograph,
+        frame: &AnalysedFrame,
         summary: &SlideSummary,
         images: Images,
     ) -> FieldEntry {
         let (manifest, engine) = (analyst.manifest(), analyst.engine());
-        let analysis = &photograph.analysis;
-        let times = photograph.times;
+        let analysis = &frame.analysis;
+        let times = frame.times;
         FieldEntry {
             id: self.id,
             slide: self.slide.id,
@@ -273,19 +276,19 @@ impl Field {
     }
 }
 
-/// Through text: a value made directly would hold 32-bit numbers with the digits of 64 bits.
+/// Serialises through text, because a direct conversion would extend 32-bit numbers to 64 bits with spurious digits.
 fn quality(quality: &Quality) -> Value {
     serde_json::to_string(quality)
         .and_then(|text| serde_json::from_str(&text))
         .unwrap_or(Value::Null)
 }
 
-/// Milliseconds, to the microsecond.
+/// A duration in milliseconds, rounded down to a microsecond.
 fn milliseconds(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1000.0
 }
 
-/// The wall-clock time of a moment in the past.
+/// The wall-clock time of a past instant.
 fn wall_clock(moment: Instant) -> Timestamp {
     let now = Timestamp::now();
     now.checked_sub(moment.elapsed()).unwrap_or(now)

@@ -1,4 +1,4 @@
-//! A slide: the fields of view that were photographed of it, and what they say together.
+//! A slide: its photographed fields of view and its verdict.
 
 use smearscope_artifacts::{DecisionRule, SlideRule};
 use uuid::Uuid;
@@ -9,27 +9,27 @@ use crate::analysis::verdict::{Judgement, Reason};
 /// The slide under the microscope.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Slide {
-    /// For records; its time is that of the slide before it was photographed.
+    /// Id in the records. Its timestamp is the time at which the slide became the current one.
     id: Uuid,
     number: u32,
     /// Calibrated log-odds of the fields that the model judged.
     log_odds: Vec<f32>,
     /// Fields that the quality gate refused.
     refused: u32,
-    /// Fields that should have been recorded and were not.
+    /// Fields that could not be saved.
     unsaved: u32,
 }
 
-/// What a slide's fields say together so far.
+/// Verdict and counts of a slide.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SlideSummary {
-    /// Which slide, from 1; 0 of an image that was sent to the appliance.
+    /// Number of the slide, from 1; 0 for an image from the network.
     pub slide: u32,
     /// Fields that the model judged.
     pub fields: u32,
-    /// Fields that it was not asked about.
+    /// Fields that the quality gate refused.
     pub refused: u32,
-    /// Fields that could not be recorded: they are none of those, and count for nothing.
+    /// Fields that could not be saved. They are not in the other counts and do not affect the verdict.
     pub unsaved: u32,
     /// The verdict on the slide.
     pub judgement: Judgement,
@@ -38,17 +38,17 @@ pub struct SlideSummary {
 }
 
 impl Slide {
-    /// The first one.
+    /// The first slide after the start.
     pub fn first() -> Self {
         Self::numbered(1)
     }
 
-    /// What an image that was sent to the appliance is recorded as a field of: no slide of the bench.
-    pub fn aside() -> Self {
+    /// The slide under which an image from the network is recorded. It is not on the bench.
+    pub fn unnumbered() -> Self {
         Self::numbered(0)
     }
 
-    /// The one after this.
+    /// The slide after this one.
     #[must_use]
     pub fn next(&self) -> Self {
         Self::numbered(self.number.saturating_add(1))
@@ -64,38 +64,38 @@ impl Slide {
         }
     }
 
-    /// What no other slide has.
+    /// Unique id in the records.
     pub fn id(&self) -> Uuid {
         self.id
     }
 
-    /// Which one, from 1.
+    /// Number of the slide, from 1; 0 for an image from the network.
     pub fn number(&self) -> u32 {
         self.number
     }
 
-    /// How many fields of it the model judged.
+    /// Number of fields that the model judged.
     pub fn judged(&self) -> u32 {
         self.log_odds.len() as u32
     }
 
-    /// How many fields of it should have been recorded and were not.
+    /// Number of fields that could not be saved.
     pub fn unsaved(&self) -> u32 {
         self.unsaved
     }
 
-    /// Whether nothing has been photographed of it.
+    /// Whether no field of it was photographed.
     pub fn is_untouched(&self) -> bool {
         self.photographed() == 0 && self.unsaved == 0
     }
 
-    /// How many fields were photographed of it, refused ones included, but for those that could not be recorded.
+    /// Number of photographed fields, including refused ones, but without those that could not be saved.
     pub fn photographed(&self) -> u32 {
         self.log_odds.len() as u32 + self.refused
     }
 
-    /// Adds a field. One that the gate refused says nothing about the slide; one that the model is
-    /// not sure about says how unsure.
+    /// Adds a field. A field that the gate refused does not affect the verdict; one on which the model is undecided
+    /// does.
     pub fn add(&mut self, analysis: &Analysis) {
         match analysis.log_odds {
             Some(log_odds) => self.log_odds.push(log_odds),
@@ -103,13 +103,14 @@ impl Slide {
         }
     }
 
-    /// Counts a field that could not be recorded. What the slide comes to must follow from its records, so that it
-    /// says nothing about it.
+    /// Counts a field that could not be saved. It does not affect the verdict, which must follow from the slide's
+    /// records.
     pub fn add_unsaved(&mut self) {
         self.unsaved += 1;
     }
 
-    /// What the fields say together: the log-odds that `rule` makes of theirs, judged as those of a field.
+    /// Summarises the slide: `rule` combines the log-odds of its fields, and `decision` judges the result like that of a
+    /// single field.
     pub fn summary(&self, rule: SlideRule, decision: &DecisionRule) -> SlideSummary {
         let fields = self.log_odds.len() as u32;
         let decided = rule
@@ -157,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_combined_as_the_rule_says() {
+    fn fields_are_combined_by_the_rule() {
         let rule = SlideRule {
             min_fields: 2,
             correlation: 0.0,
@@ -168,7 +169,7 @@ mod tests {
             Judgement::inconclusive(Reason::TooFewFields(1))
         );
         assert_eq!(one.probability, None);
-        // Each alone is undecided, both together are not: σ(1.2) = 0.77.
+        // Each alone is undecided, but both together are positive: σ(1.2) = 0.77.
         let both = slide(&[Some(0.6), None, Some(0.6)]).summary(rule, &DECISION);
         assert_eq!((both.fields, both.refused), (2, 1));
         assert_eq!(both.judgement, Judgement::POSITIVE);
@@ -180,16 +181,16 @@ mod tests {
     #[test]
     fn a_slide_without_a_judged_field_has_no_verdict() {
         for slide in [slide(&[]), slide(&[None, None])] {
-            let standing = slide.summary(SlideRule::default(), &DECISION);
+            let summary = slide.summary(SlideRule::default(), &DECISION);
             let expected = Judgement::inconclusive(Reason::TooFewFields(1));
-            assert_eq!(standing.judgement, expected);
+            assert_eq!(summary.judgement, expected);
         }
         assert_eq!(slide(&[None, Some(1.0)]).photographed(), 2);
         assert_eq!(Slide::first().next().number(), 2);
     }
 
     #[test]
-    fn a_field_that_was_not_recorded_counts_for_nothing_and_is_told() {
+    fn an_unsaved_field_is_counted_but_does_not_affect_the_verdict() {
         let mut slide = slide(&[Some(1.0)]);
         let before = slide.summary(SlideRule::default(), &DECISION);
         slide.add_unsaved();

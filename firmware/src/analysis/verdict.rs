@@ -1,4 +1,4 @@
-//! What the appliance says about a field of view or a slide, and why where it gives no verdict.
+//! The verdict on a field of view or a slide, and the reason for an inconclusive one.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use smearscope_artifacts::{Decision, Verdict};
 
 use crate::analysis::quality::Problem;
 
-/// A verdict on a field of view or a slide. An inconclusive one has a reason, the others have none.
+/// A verdict on a field of view or a slide. Only an inconclusive one has a reason.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Judgement {
     verdict: Verdict,
@@ -25,7 +25,7 @@ impl Judgement {
         reason: None,
     };
 
-    /// No verdict can be given, for this reason.
+    /// An inconclusive verdict with its reason.
     pub const fn inconclusive(reason: Reason) -> Self {
         Self {
             verdict: Verdict::Inconclusive,
@@ -33,7 +33,7 @@ impl Judgement {
         }
     }
 
-    /// The judgement that a model's decision stands for.
+    /// The judgement for a model's decision.
     pub fn of(decision: &Decision) -> Self {
         match decision.verdict {
             Verdict::Positive => Self::POSITIVE,
@@ -47,7 +47,7 @@ impl Judgement {
         self.verdict
     }
 
-    /// Why the verdict is inconclusive, if it is.
+    /// Why the verdict is inconclusive; `None` otherwise.
     pub const fn reason(self) -> Option<Reason> {
         self.reason
     }
@@ -58,11 +58,11 @@ impl Judgement {
 pub enum Reason {
     /// The quality gate refused the picture.
     Quality(Problem),
-    /// The probability lies in the inconclusive band of the model.
+    /// The probability is in the model's inconclusive band.
     Undecided,
     /// The slide needs this many more fields.
     TooFewFields(u32),
-    /// The field could not be recorded, so it does not count.
+    /// The field could not be saved, so it does not count.
     NotSaved,
 }
 

@@ -1,4 +1,4 @@
-//! The camera on a thread of its own, shared by the bench and the viewfinder.
+//! The camera's thread, shared by the bench and the viewfinder.
 
 use std::io;
 
@@ -6,31 +6,32 @@ use smearscope_hardware::{Camera, Frame, HardwareError, Pixels};
 
 use crate::system::worker::{Heartbeat, Worker, WorkerPanicked};
 
-/// The camera's thread. Clones share it; requests are answered in order.
+/// A handle to the camera's thread. Clones share the thread; requests run in order.
 #[derive(Clone)]
 pub(crate) struct CameraThread(Worker<Box<dyn Camera>>);
 
 impl CameraThread {
+    /// Starts the thread.
     pub(crate) fn start(camera: Box<dyn Camera>) -> io::Result<Self> {
         Worker::start("camera", camera).map(Self)
     }
 
-    /// Takes a frame for the model.
+    /// Captures a frame for the model.
     pub(crate) async fn capture(&self) -> Result<Result<Frame, HardwareError>, WorkerPanicked> {
         self.0.ask(|camera| camera.capture()).await
     }
 
-    /// Takes a picture for the viewfinder.
+    /// Captures a picture for the viewfinder.
     pub(crate) async fn preview(&self) -> Result<Result<Pixels, HardwareError>, WorkerPanicked> {
         self.0.ask(|camera| camera.preview()).await
     }
 
-    /// Ends the preview, which frees the device.
+    /// Ends the preview and releases the device.
     pub(crate) async fn stop_preview(&self) -> Result<(), WorkerPanicked> {
         self.0.ask(|camera| camera.stop_preview()).await
     }
 
-    /// Shows whether the camera stalls.
+    /// The heartbeat of the thread; it stops while the camera stalls.
     pub(crate) fn heartbeat(&self) -> Heartbeat {
         self.0.heartbeat()
     }

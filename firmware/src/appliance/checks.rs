@@ -1,5 +1,4 @@
-//! What a self-test checks beside the parts of the board: the model, the place where things are kept,
-//! the clock.
+//! The checks of a self-test, apart from the parts of the board: model, storage and clock.
 
 use std::fs;
 use std::io::Write;
@@ -14,31 +13,37 @@ use smearscope_artifacts::Model;
 use crate::config::Config;
 use crate::system::disk::DiskUsage;
 
-/// Before this year the program did not exist: the clock has not been set.
+/// The year of the first release: an earlier date means that the clock is not set.
 const FIRST_YEAR: i16 = 2026;
 
-/// One thing that was checked.
+/// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// What was checked, in a word.
+    /// The checked part, in one word.
     pub part: &'static str,
-    /// Whether it is as it must be.
+    /// Whether the check passed.
     pub passed: bool,
-    /// What was found, or what is wrong and what to do about it.
+    /// What was found or, if the check failed, the problem and its remedy.
     pub detail: String,
+    #[serde(skip)]
+    is_required: bool,
+    #[serde(skip)]
+    is_detailed: bool,
 }
 
 impl Check {
-    /// That something is as it must be.
+    /// A passed check.
     pub fn passed(part: &'static str, detail: impl Into<String>) -> Self {
         Self {
             part,
             passed: true,
             detail: detail.into(),
+            is_required: true,
+            is_detailed: false,
         }
     }
 
-    /// That something is not as it must be.
+    /// A failed check, which fails the self-test.
     pub fn failed(part: &'static str, detail: impl Into<String>) -> Self {
         Self {
             passed: false,
@@ -46,7 +51,34 @@ impl Check {
         }
     }
 
-    /// A check by its result.
+    /// A part that does not work now but may come back. It does not fail the self-test.
+    pub fn missing(part: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            is_required: false,
+            ..Self::failed(part, detail)
+        }
+    }
+
+    /// This check with its detail on the screen even though it passed.
+    #[must_use]
+    pub fn detailed(self) -> Self {
+        Self {
+            is_detailed: true,
+            ..self
+        }
+    }
+
+    /// Whether a failure fails the self-test.
+    pub(crate) fn is_required(&self) -> bool {
+        self.is_required
+    }
+
+    /// Whether the screen shows the detail even if the check passed.
+    pub(crate) fn is_detailed(&self) -> bool {
+        self.is_detailed
+    }
+
+    /// A check that passed or failed with this result.
     pub fn of(part: &'static str, result: Result<String>) -> Self {
         match result {
             Ok(detail) => Self::passed(part, detail),
@@ -55,7 +87,7 @@ impl Check {
     }
 }
 
-/// A model that was verified, the engine that runs it, and its golden samples.
+/// The checks of a loaded model: the verified files, the engine and each golden sample.
 pub fn model(model: &Model) -> Vec<Check> {
     let (manifest, engine) = (model.manifest(), model.engine());
     let demo = if manifest.demo {
@@ -63,14 +95,17 @@ pub fn model(model: &Model) -> Vec<Check> {
     } else {
         ""
     };
-    let named = format!(
-        "{} {}, checksums right{demo}",
+    let verified = format!(
+        "{} {}, checksums match{demo}",
         manifest.name, manifest.version
     );
-    let runs = format!("{} {} on {}", engine.engine, engine.version, engine.device);
-    let mut checks = vec![Check::passed("model", named), Check::passed("engine", runs)];
-    let instead = engine.fallbacks.iter();
-    checks.extend(instead.map(|reason| Check::passed("engine", format!("instead: {reason}"))));
+    let running = format!("{} {} on {}", engine.engine, engine.version, engine.device);
+    let mut checks = vec![
+        Check::passed("model", verified),
+        Check::passed("engine", running),
+    ];
+    let fallbacks = engine.fallbacks.iter();
+    checks.extend(fallbacks.map(|reason| Check::passed("engine", format!("instead: {reason}"))));
     checks.extend(model.golden().iter().map(|golden| {
         Check::passed(
             "golden",
@@ -85,34 +120,36 @@ pub fn model(model: &Model) -> Vec<Check> {
     checks
 }
 
-/// Everything but the board and the model: storage, where there is any, and clock.
+/// The checks of storage, if records are kept, and of the clock.
 pub fn surroundings(config: &Config) -> Vec<Check> {
     let storage = config
         .storage
         .as_ref()
-        .map(|to| storage(&to.state, to.min_free, to.reserve));
-    storage.into_iter().chain([clock(&Zoned::now())]).collect()
+        .map(|storage| check_storage(&storage.state, storage.min_free, storage.reserve));
+    storage
+        .into_iter()
+        .chain([check_clock(&Zoned::now())])
+        .collect()
 }
 
-/// That something can be written, that `reserve` bytes are free, without which nothing is photographed, and that
-/// `min_free` bytes could ever be.
-fn storage(folder: &Path, min_free: u64, reserve: u64) -> Check {
+/// Checks that `folder` can be written to, that `reserve` bytes are free, as captures require, and that the disk is
+/// large enough to keep `min_free` bytes free.
+fn check_storage(folder: &Path, min_free: u64, reserve: u64) -> Check {
     let write = || -> Result<String> {
         fs::create_dir_all(folder)?;
         let mut file = tempfile::tempfile_in(folder)?;
         file.write_all(b"self-test")?;
         file.sync_all()?;
         let disk = DiskUsage::of(folder)?;
-        let free_mib = disk.free >> 20;
-        let total_mib = disk.total >> 20;
+        let (free_mib, total_mib) = (disk.free >> 20, disk.total >> 20);
         anyhow::ensure!(
             min_free >> 20 <= total_mib,
-            "storage.min_free_mib is {}, but the disk has {total_mib} MiB in all",
+            "storage.min_free_mib is {}, but the disk has only {total_mib} MiB",
             min_free >> 20
         );
         anyhow::ensure!(
             disk.free >= reserve,
-            "only {free_mib} MiB are free; make room"
+            "only {free_mib} MiB are free; free some space"
         );
         Ok(format!("{}, {free_mib} MiB free", folder.display()))
     };
@@ -120,18 +157,19 @@ fn storage(folder: &Path, min_free: u64, reserve: u64) -> Check {
     Check::of("storage", result)
 }
 
-fn clock(now: &Zoned) -> Check {
+/// Checks that the clock is set.
+fn check_clock(now: &Zoned) -> Check {
     let shown = now.strftime("%Y-%m-%d %H:%M %Z").to_string();
     match time_of_day(now) {
         Some(_) => Check::passed("clock", shown),
         None => Check::failed(
             "clock",
-            format!("{shown} is not now; connect the network, or set it with `timedatectl`"),
+            format!("{shown} is wrong; connect the network, or set the clock with `timedatectl`"),
         ),
     }
 }
 
-/// The time of day, once the clock has been set: a Pi without network starts in the past.
+/// The time of day; `None` if the clock is not set. A Pi without a network starts in the past.
 pub fn time_of_day(now: &Zoned) -> Option<Time> {
     (now.year() >= FIRST_YEAR).then(|| now.time())
 }
@@ -141,30 +179,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_that_nobody_set_fails() {
-        let at = |text: &str| clock(&text.parse::<Zoned>().unwrap());
+    fn a_clock_that_is_not_set_fails() {
+        let at = |text: &str| check_clock(&text.parse::<Zoned>().unwrap());
         assert!(at("2026-07-01T12:00[UTC]").passed);
         let check = at("1970-01-01T00:02[UTC]");
         assert!(!check.passed);
         assert_eq!(
             check.detail,
-            "1970-01-01 00:02 UTC is not now; connect the network, or set it with `timedatectl`"
+            "1970-01-01 00:02 UTC is wrong; connect the network, or set the clock with `timedatectl`"
         );
     }
 
     #[test]
-    fn storage_is_written_to_and_nothing_stays() {
+    fn the_storage_check_writes_and_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state");
-        let check = storage(&state, 1, 1);
+        let check = check_storage(&state, 1, 1);
         assert!(check.passed, "{}", check.detail);
         assert!(check.detail.ends_with("MiB free"), "{}", check.detail);
         assert_eq!(state.read_dir().unwrap().count(), 0);
-        let check = storage(&state, 1, u64::MAX);
-        assert!(check.detail.contains("MiB are free; make room"));
+        let check = check_storage(&state, 1, u64::MAX);
+        assert!(check.detail.contains("MiB are free; free some space"));
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();
-        let check = storage(&file, 1, 1);
+        let check = check_storage(&file, 1, 1);
         assert!(!check.passed);
         assert!(check.detail.contains("file cannot be written to"));
     }

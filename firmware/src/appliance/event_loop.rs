@@ -1,10 +1,11 @@
-//! The loop of the appliance: waits for a press, asks the camera, asks the model, shows the verdict.
+//! The event loop: waits for a press, captures a frame, runs the model and shows the verdict.
 
 use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use log::Level;
 use smearscope_artifacts::{ArtifactError, DecisionRule, EngineInfo, SlideRule};
 use smearscope_hardware::{Board, Button, ButtonEvent, HardwareError, with_causes};
 use tokio::sync::oneshot;
@@ -21,28 +22,29 @@ use crate::appliance::handle::{ApplianceEvent, ApplianceLink, Report, Status};
 use crate::appliance::notice::Notice;
 use crate::appliance::readiness::Readiness;
 use crate::appliance::screens::View;
-use crate::appliance::state::{Capture, Event, Fault, SelfTest, State};
+use crate::appliance::self_test::SelfTest;
+use crate::appliance::state::{Capture, Event, Fault, State};
 use crate::config::timing::Timing;
 use crate::models::ModelError;
 use crate::records::RecordsError;
 use crate::system::systemd;
 use crate::system::worker::{Heartbeat, Worker, WorkerPanicked};
 
-/// How often the screen is checked for changes: scrolling text, the time of day.
+/// How often the screen is updated with scrolling text and the time of day.
 const TICK: Duration = Duration::from_millis(500);
 
-/// Share of the analysis deadline after which no record is written any more; the rest is for telling the result.
-const RECORDING: f32 = 0.9;
+/// Share of the analysis deadline after which no record is committed; the rest is for delivering the result.
+const COMMIT_SHARE: f32 = 0.9;
 
-/// How long the shutdown waits for an analysis, and then for the records to close: a disk that hangs must not
-/// keep the program running.
-const CLOSING: Duration = Duration::from_secs(5);
+/// How long the shutdown waits for an analysis, and then for the records to close. A disk that hangs must not
+/// prevent the program from ending.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What the appliance works with once the model is loaded.
+/// The result of loading model and records.
 pub struct Equipped {
-    /// The model, and the records if any are kept.
+    /// The model and, if records are kept, the records.
     pub recorder: Recorder,
-    /// Checks made during loading, for the self-test.
+    /// Checks during loading, for the self-test.
     pub checks: Vec<Check>,
 }
 
@@ -63,22 +65,22 @@ pub enum ApplianceError {
     Thread(#[from] std::io::Error),
 }
 
-/// Who ended the appliance.
+/// Why the appliance ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// The operator, at the button.
+    /// The operator held the button.
     Operator,
-    /// The service manager, or Ctrl-C.
+    /// The service manager or Ctrl-C stopped it.
     Supervisor,
-    /// A reload: the program restarts with another configuration.
+    /// The program reloads: it restarts with another configuration.
     Reload,
 }
 
 /// Runs the appliance until `shutdown` resolves or the operator switches off.
 ///
-/// `load` opens model and records on a blocking thread; if it fails, the screen says so until the end and nothing
-/// is analysed. `report` gets each finished analysis once it is recorded, where records are kept, and `link` tells
-/// HTTP and MQTT what happens.
+/// `load` opens model and records on a thread for blocking work. If it fails, the screen shows the fault until the end
+/// and nothing is analysed. `report` receives each finished analysis, after it was recorded if records are kept. `link`
+/// connects HTTP and MQTT.
 ///
 /// # Errors
 /// [`ApplianceError`] if the button cannot be watched, or model or records could not be used.
@@ -90,9 +92,9 @@ pub async fn run(
     report: impl FnMut(&Report),
     shutdown: impl Future<Output = End>,
 ) -> Result<End, ApplianceError> {
-    let (alive, heartbeats) = oneshot::channel();
+    let (heartbeat_sender, heartbeats) = oneshot::channel();
     let camera = CameraThread::start(board.camera)?;
-    link.show(camera.clone());
+    link.share_camera(camera.clone());
     let mut appliance = Appliance {
         camera,
         panel: FrontPanel::new(board.leds, board.screen),
@@ -105,7 +107,7 @@ pub async fn run(
         link,
         self_test: None,
         loaded: None,
-        alive: Some(alive),
+        heartbeats: Some(heartbeat_sender),
         asked: Instant::now(),
         timing,
         report,
@@ -113,7 +115,7 @@ pub async fn run(
     appliance.show(&State::Starting);
     appliance.button.watch(appliance.link.button.clone())?;
 
-    // Part of the same loop, so that it stops with it.
+    // The watchdog is fed from this loop, so that it is not fed if the loop hangs.
     let watchdog = watchdog(heartbeats, timing);
     tokio::pin!(shutdown, watchdog);
     let mut state = State::Starting;
@@ -130,11 +132,11 @@ pub async fn run(
             tokio::pin!(next);
             tokio::select! {
                 biased;
-                by = &mut shutdown => {
-                    end = by;
+                cause = &mut shutdown => {
+                    end = cause;
                     if state == State::Analysing {
-                        // A verdict that is recorded is also shown.
-                        let _ = timeout(CLOSING, next).await;
+                        // A recorded verdict must also be shown.
+                        let _ = timeout(CLOSE_TIMEOUT, next).await;
                     }
                     Event::Shutdown
                 }
@@ -142,12 +144,12 @@ pub async fn run(
                 never = &mut watchdog => match never {},
             }
         };
-        if let Event::ModelReady(found) = &event {
-            appliance.self_test = Some(found.clone());
+        if let Event::ModelReady(self_test) = &event {
+            appliance.self_test = Some(self_test.clone());
             systemd::ready();
         }
-        let is_asked = matches!(state, State::Capturing(_) | State::Analysing);
-        // Missing parts are logged by the board.
+        let is_capture = matches!(state, State::Capturing(_) | State::Analysing);
+        // The board logs missing parts itself.
         let is_logged = !matches!(event, Event::PartsMissing(_));
         let may_fail = !is_logged || matches!(event, Event::Failed(_) | Event::Captured(_));
         (state, captured) = state.after(event);
@@ -158,21 +160,21 @@ pub async fn run(
             if is_logged {
                 log::error!("{}", fault.message);
             }
-            appliance.link.tell(ApplianceEvent::Failed {
+            appliance.link.send(ApplianceEvent::Failed {
                 fault: fault.clone(),
-                asked: is_asked.then_some(appliance.asked),
+                asked: is_capture.then_some(appliance.asked),
             });
         }
     }
     appliance.show(&state);
     appliance.publish(&state);
     if let Some(loaded) = appliance.loaded.take()
-        && timeout(CLOSING, loaded.worker.end()).await.is_err()
+        && timeout(CLOSE_TIMEOUT, loaded.worker.end()).await.is_err()
     {
         log::warn!("the records did not close in time; the next start recovers them");
     }
     if end == End::Reload {
-        // The next model may be another one, so an earlier failure does not matter.
+        // The new configuration may name another model, so a failure to load this one is ignored.
         systemd::reloading();
         return Ok(end);
     }
@@ -192,38 +194,38 @@ struct Appliance<R> {
     camera: CameraThread,
     panel: FrontPanel,
     readiness: Readiness,
-    /// The fault that was last shown for missing parts.
+    /// The fault shown last for missing parts.
     missing: Option<Fault>,
-    /// Held, because dropping it ends its watch.
+    /// Dropping it would end the watch for presses.
     button: Box<dyn Button>,
     link: ApplianceLink,
     self_test: Option<SelfTest>,
     loaded: Option<Loaded>,
-    /// Takes the heartbeats of camera and model, once.
-    alive: Option<oneshot::Sender<[Heartbeat; 2]>>,
+    /// Sends the heartbeats of camera and model to the watchdog, once.
+    heartbeats: Option<oneshot::Sender<[Heartbeat; 2]>>,
     slide: Slide,
-    /// The last verdict of a field or a slide, to be shown again.
+    /// The last verdict on a field or a slide, to show it again.
     last: Option<State>,
-    /// When the next picture is taken without a press.
+    /// Time of the next capture without a press.
     next_picture: Option<Instant>,
-    /// When the current field was asked for.
+    /// Time of the press for the current field.
     asked: Instant,
     timing: Timing,
     report: R,
 }
 
-/// A loaded model on its thread.
+/// A loaded model, its thread and its settings.
 struct Loaded {
     worker: Worker<Recorder>,
     identity: Identity,
-    /// The engine that ran the model last.
+    /// The engine that ran the model most recently.
     engine: EngineInfo,
     decision: DecisionRule,
     slide: SlideRule,
 }
 
 impl<R: FnMut(&Report)> Appliance<R> {
-    /// Shows a state that has just begun.
+    /// Shows a state at its beginning.
     fn show(&mut self, state: &State) {
         self.panel.show(&view(
             state,
@@ -235,7 +237,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
         ));
     }
 
-    /// Tells HTTP, MQTT and the service manager what the appliance is doing.
+    /// Reports the state to HTTP, MQTT and the service manager.
     fn publish(&self, state: &State) {
         systemd::status(state.name());
         self.link.status.send_replace(Status {
@@ -250,7 +252,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
         });
     }
 
-    /// Does the work of a state and gives the event that ends it.
+    /// Does the work of a state and returns the event that ends it.
     async fn next<L>(
         &mut self,
         state: &State,
@@ -263,7 +265,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
     {
         match (state, captured) {
             (State::Starting, _) => match self.start(load.take()).await {
-                Ok(found) => Event::ModelReady(found),
+                Ok(self_test) => Event::ModelReady(self_test),
                 Err(error) => {
                     let message = with_causes(&error);
                     *failure = Some(error);
@@ -272,7 +274,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
             },
             (State::Capturing(asked), _) => {
                 self.asked = *asked;
-                // The operator has read it and pressed.
+                // The operator has read the notice.
                 self.link.notice = Notice::default();
                 self.capture().await
             }
@@ -281,7 +283,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
         }
     }
 
-    /// Loads the model and gives the result of the self-test.
+    /// Loads the model and returns the result of the self-test.
     async fn start<L>(&mut self, load: Option<L>) -> Result<SelfTest, ApplianceError>
     where
         L: FnOnce() -> Result<Equipped, ApplianceError> + Send + 'static,
@@ -292,7 +294,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
                 problem: problem.into(),
             })
         };
-        let load = load.ok_or_else(|| broken("it was loaded twice"))?;
+        let load = load.ok_or_else(|| broken("the model is loaded a second time"))?;
         let Equipped { recorder, checks } = tokio::task::spawn_blocking(load)
             .await
             .map_err(|error| broken(&error.to_string()))??;
@@ -309,20 +311,21 @@ impl<R: FnMut(&Report)> Appliance<R> {
         };
         log::info!("{} on {}", identity.model, identity.engine);
         let samples = analyst.model().golden().len();
-        let mut found = self_test(&identity, samples, self.readiness.faults(), &checks);
-        if manifest.domain.is_none() {
+        let has_domain = manifest.domain.is_some();
+        if !has_domain {
             log::warn!(
                 "the model's manifest has no training domain; pictures unlike its training images are not refused"
             );
-            found.lines.push("distance not checked".into());
         }
+        let faults = self.readiness.faults();
+        let self_test = self_test(&identity, samples, has_domain, faults, checks);
         let (decision, slide) = (manifest.decision, manifest.slide);
         self.readiness.watch(recorder.space().cloned());
         let worker =
             Worker::start("model", recorder).map_err(|error| broken(&error.to_string()))?;
-        if let Some(alive) = self.alive.take() {
-            // The watchdog may have ended.
-            let _ = alive.send([self.camera.heartbeat(), worker.heartbeat()]);
+        if let Some(sender) = self.heartbeats.take() {
+            // The receiver is dropped when the loop ends.
+            let _ = sender.send([self.camera.heartbeat(), worker.heartbeat()]);
         }
         self.loaded = Some(Loaded {
             worker,
@@ -331,19 +334,20 @@ impl<R: FnMut(&Report)> Appliance<R> {
             decision,
             slide,
         });
-        Ok(found)
+        Ok(self_test)
     }
 
+    /// Captures a frame, on a new slide if the current one is full.
     async fn capture(&mut self) -> Event {
         self.next_picture = self
             .timing
             .interval
             .map(|interval| Instant::now() + interval);
-        let is_full = |most| self.slide.photographed() >= most;
+        let is_full = |max| self.slide.photographed() >= max;
         if self.timing.slide_fields.is_some_and(is_full) {
             self.close_slide();
         }
-        self.readiness.look_at_room();
+        self.readiness.check_room();
         if let Some(message) = self.readiness.no_room() {
             return failed(message, false);
         }
@@ -359,6 +363,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
         }
     }
 
+    /// Analyses and records a frame.
     async fn analyse(&mut self, capture: Capture) -> Event {
         let Some(loaded) = &mut self.loaded else {
             return failed("there is no model; restart the program", true);
@@ -369,10 +374,10 @@ impl<R: FnMut(&Report)> Appliance<R> {
             frame: capture.frame,
             capture: capture.took,
             slide: self.slide.clone(),
-            until: Instant::now() + self.timing.analysis.mul_f32(RECORDING),
+            until: Instant::now() + self.timing.analysis.mul_f32(COMMIT_SHARE),
             token: token.clone(),
         };
-        // The shutdown may drop this future at any await.
+        // A shutdown may drop this future at any await.
         let _guard = token.guard();
         let answer = {
             let answer = loaded
@@ -384,7 +389,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
                 Err(_) if token.take() => {
                     return failed("the analysis takes too long; press again", false);
                 }
-                // The record is being committed, so the verdict must be shown.
+                // The record is being committed, so the verdict must be shown, too.
                 Err(_) => answer.await,
             }
         };
@@ -412,14 +417,15 @@ impl<R: FnMut(&Report)> Appliance<R> {
             identity: loaded.identity.clone(),
         });
         (self.report)(&report);
-        self.link.tell(ApplianceEvent::Analysed(report));
+        self.link.send(ApplianceEvent::Analysed(report));
         self.last = Some(State::Verdict(finding.clone()));
         Event::Analysed(finding)
     }
 
+    /// Waits for the operator, a timeout or a missing part, and keeps the screen up to date.
     async fn wait(&mut self, state: &State) -> Event {
         let began = Instant::now();
-        // The fault of a missing part is shown until the part is back.
+        // The fault of a missing part is shown until the part works.
         let shown = match state {
             State::Fault(fault) => Some(fault),
             _ => None,
@@ -427,8 +433,8 @@ impl<R: FnMut(&Report)> Appliance<R> {
         let is_part_missing = shown.is_some() && shown == self.missing.as_ref();
         let is_passing = state.is_passing() && !is_part_missing;
         let hold = sleep(match state {
-            State::SelfTest(found) if found.passed => self.timing.selftest,
-            // The event of the button's release may be lost.
+            State::SelfTest(self_test) if self_test.passed() => self.timing.selftest,
+            // The release of the button may be missed.
             State::SwitchingOff { at, .. } => at.saturating_duration_since(began) + TICK,
             _ => self.timing.hold,
         });
@@ -436,7 +442,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
         let interval = sleep_until(next_picture.unwrap_or(began).into());
         let mut refreshed = began;
         let event = {
-            // One future for the whole wait, so that no press is lost while the screen is redrawn.
+            // The same future is used for the whole wait, so that no press is lost while the screen is drawn.
             let pressed = self.link.presses.next();
             tokio::pin!(hold, interval, pressed);
             loop {
@@ -450,7 +456,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
                     return Event::HoldOver;
                 }
                 tokio::select! {
-                    // The operator first: a closed slide takes no more fields.
+                    // Input of the operator has priority over the interval, because it may close the slide.
                     biased;
                     event = &mut pressed => break event,
                     () = &mut interval, if next_picture.is_some() => {
@@ -475,10 +481,10 @@ impl<R: FnMut(&Report)> Appliance<R> {
                 self.panel.show(&view);
             }
         };
-        self.meaning(event)
+        self.button_event(event)
     }
 
-    /// Closes the slide and begins another; gives the closed slide's summary, or `None` if it had no fields.
+    /// Closes the slide and starts the next. Returns the summary of the closed one, or `None` if it had no fields.
     fn close_slide(&mut self) -> Option<SlideSummary> {
         let loaded = self.loaded.as_ref()?;
         if self.slide.is_untouched() {
@@ -486,19 +492,19 @@ impl<R: FnMut(&Report)> Appliance<R> {
         }
         let summary = self.slide.summary(loaded.slide, &loaded.decision);
         log::info!("slide {} closed", summary.slide);
-        self.link.tell(ApplianceEvent::SlideClosed(summary));
+        self.link.send(ApplianceEvent::SlideClosed(summary));
         self.slide = self.slide.next();
         self.last = Some(State::SlideClosed(summary));
         Some(summary)
     }
 
-    /// The event of a gesture.
-    fn meaning(&mut self, event: ButtonEvent) -> Event {
+    /// Converts an event of the button to one of the state machine.
+    fn button_event(&mut self, event: ButtonEvent) -> Event {
         match event {
             ButtonEvent::Press(at) => Event::Press(at),
             ButtonEvent::NextSlide => match self.close_slide() {
                 Some(summary) => Event::SlideClosed(summary),
-                // A slide without fields is already the next one.
+                // The current slide has no fields, so it serves as the next one.
                 None => Event::HoldOver,
             },
             ButtonEvent::Repeat => Event::Repeat(self.last.clone()),
@@ -509,8 +515,8 @@ impl<R: FnMut(&Report)> Appliance<R> {
     }
 }
 
-/// Records that another engine runs the model from now on, and adds a notice with the reason, which the screen shows after the
-/// verdict. This is no fault: the press still gave a verdict.
+/// Switches to the engine that took over the model, and adds a notice with the reason, which the screen shows after the
+/// verdict. The change is not a fault, because the capture still gave a verdict.
 fn change_engine(loaded: &mut Loaded, engine: EngineInfo, notice: &mut Notice) {
     let known = loaded.engine.fallbacks.len();
     let reasons = engine.fallbacks.get(known..).unwrap_or_default().join("; ");
@@ -520,12 +526,12 @@ fn change_engine(loaded: &mut Loaded, engine: EngineInfo, notice: &mut Notice) {
     loaded.engine = engine;
 }
 
-/// An engine in the few characters that the screen has room for.
+/// Short name of an engine, to fit the screen.
 fn engine_on_screen(engine: &EngineInfo) -> String {
     format!("{} {}", engine.engine, engine.device)
 }
 
-/// What the screen shows in a state that has been shown for `since`.
+/// The view of a state that has been shown for `since`.
 fn view<'a>(
     state: &'a State,
     loaded: Option<&'a Loaded>,
@@ -546,39 +552,40 @@ fn view<'a>(
     }
 }
 
-/// The self-test in lines that suit a small screen, failures first.
+/// The self-test after the start: faults of the board, the checks during loading, and the verified model.
 fn self_test(
     identity: &Identity,
     samples: usize,
-    mut faults: Vec<String>,
-    checks: &[Check],
+    has_domain: bool,
+    faults: Vec<String>,
+    checks: Vec<Check>,
 ) -> SelfTest {
-    let mut passed_parts = Vec::new();
-    if faults.is_empty() {
-        passed_parts.push("board");
-    }
-    for check in checks {
-        if check.passed {
-            log::info!("self-test: {}: {}", check.part, check.detail);
-            passed_parts.push(check.part);
+    for check in &checks {
+        let level = if check.passed {
+            Level::Info
         } else {
-            log::error!("self-test: {}: {}", check.part, check.detail);
-            faults.push(check.detail.clone());
-        }
+            Level::Error
+        };
+        log::log!(level, "self-test: {}: {}", check.part, check.detail);
     }
-    let passed = checks.iter().all(|check| check.passed);
-    let mut lines = faults;
-    lines.extend([
-        format!("{} verified", identity.model),
-        format!("{samples} golden samples passed"),
-        identity.engine.clone(),
-    ]);
-    if !passed_parts.is_empty() {
-        lines.push(format!("{} ok", passed_parts.join(", ")));
+    let mut results: Vec<Check> = faults
+        .into_iter()
+        .map(|fault| Check::missing("board", fault))
+        .collect();
+    if results.is_empty() {
+        results.push(Check::passed("board", "all parts work"));
     }
-    SelfTest { passed, lines }
+    results.extend(checks);
+    results.push(Check::passed("model", format!("{} verified", identity.model)).detailed());
+    results.push(Check::passed("golden", format!("{samples} golden samples passed")).detailed());
+    results.push(Check::passed("engine", identity.engine.clone()).detailed());
+    if !has_domain {
+        results.push(Check::passed("domain", "distance not checked").detailed());
+    }
+    SelfTest { checks: results }
 }
 
+/// The event of a failure.
 fn failed(message: impl Into<String>, is_final: bool) -> Event {
     Event::Failed(Fault {
         message: message.into(),

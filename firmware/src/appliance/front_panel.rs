@@ -1,17 +1,20 @@
-//! OLED and LEDs of the bench. Either may fail without stopping the other, or the appliance.
+//! Drives OLED and LEDs of the bench. A failure of one stops neither the other nor the appliance.
 
 use smearscope_hardware::{Canvas, LedPatterns, Screen, StatusLeds, with_causes};
 
-use crate::appliance::screens::{self, View};
+use crate::appliance::leds::led_patterns;
+use crate::appliance::screens::View;
 
+/// OLED and LEDs.
 pub(crate) struct FrontPanel {
     leds: Box<dyn StatusLeds>,
     screen: Box<dyn Screen>,
-    /// What both show; `None` if that is not certain.
+    /// What both show; `None` if unknown.
     shown: Option<(LedPatterns, Canvas)>,
 }
 
 impl FrontPanel {
+    /// A panel of which it is unknown what it shows.
     pub(crate) fn new(leds: Box<dyn StatusLeds>, screen: Box<dyn Screen>) -> Self {
         Self {
             leds,
@@ -25,18 +28,15 @@ impl FrontPanel {
         self.screen.wake();
     }
 
-    /// Has the next [`FrontPanel::show`] send the picture even if it is unchanged: the display may have lost its power
-    /// for a moment, which no driver notices.
+    /// Makes the next [`FrontPanel::show`] send the picture even if it is unchanged. The display may have lost power for
+    /// a moment, which its driver cannot detect.
     pub(crate) fn redraw(&mut self) {
         self.shown = None;
     }
 
-    /// Shows a view, unless it is shown already.
+    /// Shows a view, unless the panel shows it already.
     pub(crate) fn show(&mut self, view: &View<'_>) {
-        let wanted = (
-            screens::lights(view.state),
-            view.picture(self.screen.size()),
-        );
+        let wanted = (led_patterns(view.state), view.picture(self.screen.size()));
         if self.shown.as_ref() == Some(&wanted) {
             return;
         }
@@ -44,7 +44,7 @@ impl FrontPanel {
         let screen = self.screen.show(&wanted.1);
         self.shown = Some(wanted).filter(|_| leds.is_ok() && screen.is_ok());
         for error in [leds.err(), screen.err()].into_iter().flatten() {
-            // The board logs its faults once.
+            // The board itself logs each fault once.
             log::debug!("{}", with_causes(&error));
         }
     }

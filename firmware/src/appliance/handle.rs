@@ -1,5 +1,5 @@
-//! The appliance seen from outside: what it is doing, what happened, and its button. For whoever tells
-//! of it over a network; the loop never waits for those who look.
+//! The interface between the event loop and the network: status, events, button and camera. The event loop never waits
+//! for the network.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -8,51 +8,52 @@ use smearscope_hardware::{PressReceiver, PressSender, press_queue};
 use tokio::sync::{broadcast, watch};
 
 use crate::analysis::finding::Finding;
-use crate::analysis::finding::StageTimes;
 use crate::analysis::identity::Identity;
 use crate::analysis::slide::SlideSummary;
+use crate::analysis::stage_times::StageTimes;
 use crate::appliance::camera::CameraThread;
 use crate::appliance::notice::Notice;
-use crate::appliance::state::{Fault, SelfTest, State};
+use crate::appliance::self_test::SelfTest;
+use crate::appliance::state::{Fault, State};
 
-/// Happenings that somebody who looks away may miss at most.
-const BACKLOG: usize = 64;
+/// Number of events that are kept for a slow receiver.
+const EVENT_CAPACITY: usize = 64;
 
 /// What the appliance is doing now.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Status {
-    /// Its state.
+    /// State of the state machine.
     pub state: Arc<State>,
-    /// The model at work, once it is loaded.
+    /// The model in use; `None` until it is loaded.
     pub identity: Option<Identity>,
-    /// What the self-test found, once it is done.
+    /// Result of the self-test; `None` until it is finished.
     pub self_test: Option<SelfTest>,
-    /// The slide under the microscope, from 1.
+    /// Number of the slide under the microscope, from 1.
     pub slide: u32,
-    /// Fields of it that the model judged.
+    /// Fields of this slide that the model judged.
     pub fields: u32,
-    /// Fields of it that the quality gate refused.
+    /// Fields of this slide that the quality gate refused.
     pub refused: u32,
-    /// Fields of it that could not be recorded, and count for nothing.
+    /// Fields of this slide that could not be saved and do not count.
     pub unsaved: u32,
-    /// Whether there is a verdict, of a field or a slide, that can be shown again.
+    /// Whether there is a verdict on a field or a slide that can be shown again.
     pub can_repeat: bool,
 }
 
 /// A finished analysis.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
-    /// When it was asked for.
+    /// Time of the press.
     pub asked: Instant,
-    /// Where the frame came from.
+    /// Source of the frame.
     pub source: String,
-    /// What came out.
+    /// The result.
     pub finding: Finding,
-    /// How long that took.
+    /// How long each stage took.
     pub times: StageTimes,
-    /// Probability from which on the verdict is positive.
+    /// Probability from which the verdict is positive.
     pub threshold: f32,
-    /// The model and the engine that gave it.
+    /// The model and the engine that gave the result.
     pub identity: Identity,
 }
 
@@ -65,14 +66,14 @@ pub enum ApplianceEvent {
     SlideClosed(SlideSummary),
     /// Something failed.
     Failed {
-        /// What.
+        /// The failure and its remedy.
         fault: Fault,
-        /// When the field was asked for of which nothing comes; none if nobody asked for one.
+        /// Time of the press whose capture failed; `None` if no capture was in progress.
         asked: Option<Instant>,
     },
 }
 
-/// The view from outside. Clones look at the same appliance.
+/// The network's end of the interface. Clones belong to the same appliance.
 #[derive(Clone)]
 pub struct ApplianceHandle {
     status: watch::Receiver<Status>,
@@ -81,21 +82,21 @@ pub struct ApplianceHandle {
     camera: Arc<OnceLock<CameraThread>>,
 }
 
-/// The appliance's end.
+/// The event loop's end of the interface.
 pub struct ApplianceLink {
     pub(crate) status: watch::Sender<Status>,
     pub(crate) events: broadcast::Sender<ApplianceEvent>,
     pub(crate) presses: PressReceiver,
     pub(crate) button: PressSender,
     camera: Arc<OnceLock<CameraThread>>,
-    /// What the operator must be shown before the first press.
+    /// Shown to the operator until the first press.
     pub(crate) notice: Notice,
 }
 
-/// Both ends, of an appliance that has not started.
+/// Creates both ends for an appliance that has not started.
 pub fn connect() -> (ApplianceHandle, ApplianceLink) {
     let (button, presses) = press_queue();
-    let (events, _) = broadcast::channel(BACKLOG);
+    let (events, _) = broadcast::channel(EVENT_CAPACITY);
     let (sender, status) = watch::channel(Status {
         state: Arc::new(State::Starting),
         identity: None,
@@ -125,37 +126,37 @@ pub fn connect() -> (ApplianceHandle, ApplianceLink) {
 }
 
 impl ApplianceHandle {
-    /// What the appliance is doing, now and whenever that changes; closed once it has ended.
+    /// The status and its changes. The channel closes when the appliance ends.
     pub fn status(&self) -> watch::Receiver<Status> {
         self.status.clone()
     }
 
-    /// What happens from now on. Whoever is slow misses the oldest and is told how many.
+    /// Events from now on. A slow receiver loses the oldest and learns how many.
     pub fn events(&self) -> broadcast::Receiver<ApplianceEvent> {
         self.events.subscribe()
     }
 
-    /// A button like the one on the bench: what it asks for is refused at the same times.
+    /// A virtual button. It is refused in the same states as the button of the bench.
     pub fn button(&self) -> &PressSender {
         &self.button
     }
 
-    /// The bench's camera, once there is one. Whoever looks through it stands back when the bench needs it.
+    /// The bench's camera; `None` until the appliance starts. Its users must yield to the bench.
     pub(crate) fn camera(&self) -> Option<&CameraThread> {
         self.camera.get()
     }
 }
 
 impl ApplianceLink {
-    /// Lets who looks from outside look through the camera.
-    pub(crate) fn show(&self, camera: CameraThread) {
-        // An appliance starts once, with one camera.
+    /// Gives the network access to the camera.
+    pub(crate) fn share_camera(&self, camera: CameraThread) {
+        // Setting it fails only the second time, and an appliance starts once.
         let _ = self.camera.set(camera);
     }
 
-    /// Tells what happened, if anybody looks.
-    pub(crate) fn tell(&self, event: ApplianceEvent) {
-        // An error says that nobody does.
+    /// Sends an event to the network.
+    pub(crate) fn send(&self, event: ApplianceEvent) {
+        // An error means that there are no receivers.
         let _ = self.events.send(event);
     }
 }
@@ -166,6 +167,7 @@ pub(crate) mod tests {
     use crate::analysis::verdict::Judgement;
     use crate::appliance::state::tests::finding;
 
+    /// The report of a positive field.
     pub(crate) fn report() -> Report {
         Report {
             asked: Instant::now(),

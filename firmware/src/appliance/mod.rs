@@ -1,20 +1,24 @@
-//! The appliance: waits for a press, takes a frame, shows the verdict.
+//! The appliance: waits for a press, captures a frame and shows the verdict.
 //!
-//! - [`event_loop`]: drives everything; [`state`] says which state follows which event
+//! - [`event_loop`]: the loop; [`state`]: the state machine
 //! - [`handle`]: the appliance as HTTP and MQTT see it
-//! - [`screens`]: what OLED and LEDs show in each state
-//! - [`notice`]: pages that are shown once
-//! - [`checks`]: the self-test
-//! - `camera`: the camera's thread
-//! - `front_panel`: OLED and LEDs
-//! - `readiness`: whether board and disk let it work
+//! - [`screens`]: what the OLED shows in each state, laid out by `page_layout`
+//! - `leds`: what the LEDs show in each state
+//! - [`notice`]: pages shown until the first press
+//! - [`self_test`], [`checks`]: the self-test and its checks
+//! - `camera`: the thread of the camera
+//! - `front_panel`: drives OLED and LEDs
+//! - `readiness`: whether board and disk allow captures
 
 pub(crate) mod camera;
 pub mod checks;
 pub mod event_loop;
 mod front_panel;
 pub mod handle;
+pub(crate) mod leds;
 pub mod notice;
+mod page_layout;
 mod readiness;
 pub mod screens;
+pub mod self_test;
 pub mod state;

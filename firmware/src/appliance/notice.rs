@@ -1,12 +1,12 @@
-//! Pages that the operator is shown once, such as the first API token.
+//! Pages shown to the operator until the first press, such as the first API token.
 
 use std::fmt;
 use std::time::Duration;
 
-/// A page of several is shown for so long.
-const TURN: Duration = Duration::from_secs(15);
+/// How long each of several pages is shown.
+const PAGE_TIME: Duration = Duration::from_secs(15);
 
-/// What the operator must know, once: pages that take turns. It may hold secrets, so that its `Debug` says nothing.
+/// Pages that alternate on the screen. They may contain secrets, so `Debug` omits their text.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Notice(Vec<(&'static str, String)>);
 
@@ -16,15 +16,15 @@ impl Notice {
         self.0.push((title, text));
     }
 
-    /// Whether there is no page.
+    /// Whether there are no pages.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The page that is shown after so long.
+    /// Title and text of the page to show once the notice has been on the screen for `since`.
     pub(crate) fn page(&self, since: Duration) -> Option<&(&'static str, String)> {
-        let turn = since.as_millis() / TURN.as_millis();
-        self.0.get(turn as usize % self.0.len().max(1))
+        let index = since.as_millis() / PAGE_TIME.as_millis();
+        self.0.get(index as usize % self.0.len().max(1))
     }
 }
 

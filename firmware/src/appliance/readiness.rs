@@ -1,4 +1,4 @@
-//! Whether parts and disk let the appliance work.
+//! Whether the parts of the board and the disk allow captures.
 
 use std::mem::discriminant;
 
@@ -6,15 +6,16 @@ use smearscope_hardware::Faults;
 
 use crate::records::{Room, Space};
 
-/// The parts of the board, and the room for records where any are kept.
+/// Watches the parts of the board and, if records are kept, the disk space for them.
 pub(crate) struct Readiness {
     faults: Faults,
     space: Option<Space>,
-    /// What was last seen of it.
+    /// The disk space at the last check.
     room: Option<Room>,
 }
 
 impl Readiness {
+    /// Watches the parts only.
     pub(crate) fn new(faults: Faults) -> Self {
         Self {
             faults,
@@ -23,27 +24,27 @@ impl Readiness {
         }
     }
 
-    /// Watches the room for records, too.
+    /// Watches the disk space for records, too.
     pub(crate) fn watch(&mut self, space: Option<Space>) {
         self.space = space;
-        self.look_at_room();
+        self.check_room();
     }
 
-    /// What does not work now, in the operator's words.
+    /// Messages to the operator about what prevents captures now; empty if nothing does.
     pub(crate) fn obstacles(&mut self) -> Vec<String> {
-        self.look_at_room();
+        self.check_room();
         let mut messages = self.faults.check();
         messages.extend(self.no_room().map(str::to_owned));
         messages
     }
 
-    /// The parts that do not work now.
+    /// Messages about the parts that do not work now.
     pub(crate) fn faults(&self) -> Vec<String> {
         self.faults.check()
     }
 
-    /// Looks at the room for records, and logs what is new.
-    pub(crate) fn look_at_room(&mut self) {
+    /// Checks the disk space for records and logs changes.
+    pub(crate) fn check_room(&mut self) {
         let room = self.space.as_ref().map(Space::room);
         if self.room.as_ref().map(discriminant) != room.as_ref().map(discriminant) {
             match &room {
@@ -56,7 +57,7 @@ impl Readiness {
         self.room = room;
     }
 
-    /// Why nothing must be photographed, if there is no room for it.
+    /// Why there is no disk space for another field; `None` if there is.
     pub(crate) fn no_room(&self) -> Option<&str> {
         match &self.room {
             Some(Room::None(message)) => Some(message),
@@ -64,7 +65,7 @@ impl Readiness {
         }
     }
 
-    /// Whether the operator should make room.
+    /// Whether the disk is low, so that the operator should export records.
     pub(crate) fn is_disk_low(&self) -> bool {
         matches!(self.room, Some(Room::Low(_)))
     }
@@ -78,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_room_for_records_is_an_obstacle_once_there_is_none() {
+    fn a_full_disk_is_an_obstacle() {
         let mut readiness = Readiness::new(Faults::default());
         assert_eq!(readiness.obstacles(), Vec::<String>::new());
         let free = Arc::new(AtomicU64::new(3 << 20));

@@ -1,127 +1,78 @@
-//! What OLED and LEDs show in each state.
-//!
-//! | state | red | amber | green |
-//! |---|---|---|---|
-//! | starting | | blinks | blinks |
-//! | self-test | on | on | on |
-//! | ready | | | on |
-//! | capturing | | blinks | |
-//! | analysing | | breathes | |
-//! | slide positive | on | | |
-//! | slide negative | | | blinks |
-//! | inconclusive, or not saved | | on | |
-//! | slide closed | | breathes | breathes |
-//! | switching off | breathes | | |
-//! | fault | blinks | | |
-//! | off | | | |
-//!
-//! No two rows are alike to a person who tells the lamps apart by their place only.
+//! What the OLED shows in each state.
 
-use std::convert::Infallible;
+use std::slice;
 use std::time::Duration;
 
-use embedded_graphics::mono_font::ascii::{FONT_5X8, FONT_6X10, FONT_8X13_BOLD, FONT_10X20};
-use embedded_graphics::mono_font::{MonoFont, MonoTextStyle, MonoTextStyleBuilder};
-use embedded_graphics::pixelcolor::BinaryColor;
-use embedded_graphics::prelude::*;
-use embedded_graphics::primitives::{PrimitiveStyle, Rectangle};
-use embedded_graphics::text::{Alignment, Baseline, Text, TextStyleBuilder};
 use jiff::civil::Time;
 use smearscope_artifacts::Verdict;
-use smearscope_hardware::{Canvas, LedPattern, LedPatterns, ScreenSize};
+use smearscope_hardware::{Canvas, ScreenSize};
 
-use crate::analysis::finding::Finding;
-use crate::analysis::finding::SaveOutcome;
+use crate::analysis::finding::{Finding, SaveOutcome};
 use crate::analysis::identity::Identity;
 use crate::analysis::slide::SlideSummary;
 use crate::appliance::notice::Notice;
-use crate::appliance::state::{SelfTest, State};
+use crate::appliance::page_layout::Page;
+use crate::appliance::state::State;
 
 const DEMO_LINE: &str = "DEMO, NOT FOR DIAGNOSIS";
 const RESEARCH_LINE: &str = "RESEARCH USE ONLY";
 const DISK_LOW: &str = "DISK LOW, EXPORT RECORDS";
-/// Before the slide's number where a display is repeated.
+/// Prefix of the slide's number if a verdict is shown again.
 const AGAIN: &str = "again: ";
 
-/// Text that is longer than its place moves on by a line every so often.
-const STEP: Duration = Duration::from_millis(1500);
-/// Steps for which its beginning and its end stay.
-const REST: usize = 2;
-
-/// All that a picture of the screen is made of.
+/// Everything that the screen shows.
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a> {
     /// What the appliance is doing.
     pub state: &'a State,
-    /// The model; before it is loaded there is none.
+    /// The model; `None` until it is loaded.
     pub identity: Option<&'a Identity>,
     /// Number of the slide under the microscope.
     pub slide: u32,
-    /// How many fields of it were photographed.
+    /// Fields of this slide that the model judged.
     pub fields: u32,
-    /// Whether there is little room for records.
+    /// Whether the disk for records is almost full.
     pub is_disk_low: bool,
-    /// The time of day, where it is known.
+    /// Time of day; `None` if the clock is not set.
     pub clock: Option<Time>,
     /// How long the state has been shown.
     pub since: Duration,
-    /// What the operator must know before the first press.
+    /// Pages to show instead of the state `Ready`.
     pub notice: &'a Notice,
 }
 
-/// The LEDs of a state.
-pub fn lights(state: &State) -> LedPatterns {
-    let state = match state {
-        State::Again(last) => last,
-        state => state,
-    };
-    let (red, amber, green) = match state {
-        State::Starting => (LedPattern::Off, LedPattern::Blink, LedPattern::Blink),
-        State::SelfTest(_) => (LedPattern::On, LedPattern::On, LedPattern::On),
-        State::Ready => (LedPattern::Off, LedPattern::Off, LedPattern::On),
-        State::Capturing(_) => (LedPattern::Off, LedPattern::Blink, LedPattern::Off),
-        State::Analysing => (LedPattern::Off, LedPattern::Breathe, LedPattern::Off),
-        State::SlideClosed(_) => (LedPattern::Off, LedPattern::Breathe, LedPattern::Breathe),
-        State::SwitchingOff { .. } => (LedPattern::Breathe, LedPattern::Off, LedPattern::Off),
-        State::Fault(_) => (LedPattern::Blink, LedPattern::Off, LedPattern::Off),
-        State::Verdict(finding) => match finding.shown().judgement.verdict() {
-            Verdict::Positive => (LedPattern::On, LedPattern::Off, LedPattern::Off),
-            Verdict::Negative => (LedPattern::Off, LedPattern::Off, LedPattern::Blink),
-            Verdict::Inconclusive => (LedPattern::Off, LedPattern::On, LedPattern::Off),
-        },
-        State::Again(_) | State::Off => (LedPattern::Off, LedPattern::Off, LedPattern::Off),
-    };
-    LedPatterns { red, amber, green }
-}
-
 impl View<'_> {
-    /// The picture for a screen of some size.
+    /// Draws the picture for a screen of this size.
     pub fn picture(&self, size: ScreenSize) -> Canvas {
         let footer = self.footer();
         let mut page = Page::new(size, self.since, footer.is_some());
         match self.state {
             State::Starting => page.large("smearscope", None, &["checking the model".into()]),
-            State::SelfTest(SelfTest { passed, lines }) => {
-                let title = if *passed { "SELF-TEST" } else { "TEST FAILED" };
-                page.small(title, lines);
+            State::SelfTest(self_test) => {
+                let title = if self_test.passed() {
+                    "SELF-TEST"
+                } else {
+                    "TEST FAILED"
+                };
+                page.small(title, &self_test.lines());
             }
             State::Ready => self.ready(&mut page),
             State::Capturing(_) => {
                 page.large("CAPTURING", None, &["hold the slide still".into()]);
             }
-            State::Analysing => page.large("ANALYSING", None, &[self.place()]),
+            State::Analysing => page.large("ANALYSING", None, &[self.slide_line()]),
             State::Verdict(finding) => verdict(&mut page, finding, ""),
-            State::SlideClosed(standing) => closed(&mut page, standing, ""),
+            State::SlideClosed(summary) => closed(&mut page, summary, ""),
             State::Again(last) => match &**last {
                 State::Verdict(finding) => verdict(&mut page, finding, AGAIN),
-                State::SlideClosed(standing) => closed(&mut page, standing, AGAIN),
+                State::SlideClosed(summary) => closed(&mut page, summary, AGAIN),
                 _ => {}
             },
             State::SwitchingOff { .. } => {
                 let keep = "keep holding to switch off, let go to stay on";
                 page.large("OFF?", None, &[keep.into()]);
             }
-            State::Fault(fault) => page.small("FAULT", std::slice::from_ref(&fault.message)),
+            State::Fault(fault) => page.small("FAULT", slice::from_ref(&fault.message)),
             State::Off => {
                 let wait = "unplug only when the computer's light is out";
                 page.large("OFF", None, &[wait.into()]);
@@ -133,12 +84,13 @@ impl View<'_> {
         page.canvas
     }
 
+    /// Draws the state `Ready`.
     fn ready(&self, page: &mut Page) {
         if let Some((title, text)) = self.notice.page(self.since) {
-            page.small(title, std::slice::from_ref(text));
+            page.small(title, slice::from_ref(text));
             return;
         }
-        let mut lines = vec![self.place()];
+        let mut lines = vec![self.slide_line()];
         if let Some(identity) = self.identity {
             lines.extend([identity.model.clone(), identity.engine.clone()]);
         }
@@ -148,10 +100,12 @@ impl View<'_> {
         }
     }
 
-    fn place(&self) -> String {
+    /// Number and fields of the slide.
+    fn slide_line(&self) -> String {
         format!("slide {}, {}", self.slide, fields(self.fields))
     }
 
+    /// The text of the footer, if there is one.
     fn footer(&self) -> Option<&'static str> {
         match self.state {
             State::Ready if !self.notice.is_empty() => None,
@@ -168,65 +122,69 @@ impl View<'_> {
     }
 }
 
+/// A number of fields in words.
 fn fields(count: u32) -> String {
     format!("{count} field{}", if count == 1 { "" } else { "s" })
 }
 
+/// Draws the verdict after a capture.
 fn verdict(page: &mut Page, finding: &Finding, again: &str) {
     let (field, slide) = (&finding.field, &finding.slide);
     let shown = finding.shown();
-    let place = format!("{again}slide {}, {}", slide.slide, fields(slide.fields));
+    let slide_line = format!("{again}slide {}, {}", slide.slide, fields(slide.fields));
     if finding.saved == SaveOutcome::NotSaved {
-        // No verdict: that of the slide is the one from before.
+        // The verdict of the slide does not include this field, so it is not shown.
         let mut lines = vec!["does not count".into(), "check disk, take it again".into()];
         lines.extend(
             field
                 .probability
                 .map(|p| format!("this field {}", percent(p))),
         );
-        lines.push(place);
+        lines.push(slide_line);
         page.large("NOT SAVED", None, &lines);
         return;
     }
     let mut lines = Vec::new();
     if let Some(reason) = shown.judgement.reason() {
         lines.extend([reason.to_string(), reason.hint().to_owned()]);
-        lines.extend(shown.probability.map(percentage));
-        lines.push(place);
+        lines.extend(shown.probability.map(probability_line));
+        lines.push(slide_line);
         page.large("INCONCLUSIVE", None, &lines);
         return;
     }
-    lines.extend(shown.probability.map(percentage));
-    lines.push(place);
+    lines.extend(shown.probability.map(probability_line));
+    lines.push(slide_line);
     if slide.fields > 1 {
-        // One number each for the slide and for what was just looked at.
+        // The probability above is that of the slide.
         lines.extend(
             field
                 .probability
                 .map(|p| format!("last field {}", percent(p))),
         );
     }
-    page.large(word(shown.judgement.verdict()), shown.probability, &lines);
+    page.large(title(shown.judgement.verdict()), shown.probability, &lines);
 }
 
-fn closed(page: &mut Page, standing: &SlideSummary, again: &str) {
-    let mut lines = vec![format!("{again}slide {} closed", standing.slide)];
-    if let Some(reason) = standing.judgement.reason() {
+/// Draws the verdict on a closed slide.
+fn closed(page: &mut Page, summary: &SlideSummary, again: &str) {
+    let mut lines = vec![format!("{again}slide {} closed", summary.slide)];
+    if let Some(reason) = summary.judgement.reason() {
         lines.push(reason.to_string());
     }
-    lines.extend(standing.probability.map(percentage));
+    lines.extend(summary.probability.map(probability_line));
     lines.push(format!(
         "{}, {} refused",
-        fields(standing.fields),
-        standing.refused
+        fields(summary.fields),
+        summary.refused
     ));
-    if standing.unsaved > 0 {
-        lines.push(format!("{} NOT SAVED", standing.unsaved));
+    if summary.unsaved > 0 {
+        lines.push(format!("{} NOT SAVED", summary.unsaved));
     }
-    page.large(word(standing.judgement.verdict()), None, &lines);
+    page.large(title(summary.judgement.verdict()), None, &lines);
 }
 
-fn word(verdict: Verdict) -> &'static str {
+/// The verdict as a title.
+fn title(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Positive => "POSITIVE",
         Verdict::Negative => "NEGATIVE",
@@ -234,11 +192,12 @@ fn word(verdict: Verdict) -> &'static str {
     }
 }
 
-fn percentage(probability: f32) -> String {
+/// A line with a probability.
+fn probability_line(probability: f32) -> String {
     format!("p(ALL) {}", percent(probability))
 }
 
-/// Nothing is certain, whatever it rounds to.
+/// A probability in percent, never rounded to 0 or 100.
 fn percent(probability: f32) -> String {
     match probability {
         p if p > 0.999 => "> 99.9 %".into(),
@@ -247,172 +206,20 @@ fn percent(probability: f32) -> String {
     }
 }
 
-/// A picture in three parts: a title, lines below it that scroll where they are too many, a footer.
-struct Page {
-    canvas: Canvas,
-    size: ScreenSize,
-    since: Duration,
-    /// Where the footer begins, or the picture ends.
-    bottom: i32,
-}
-
-impl Page {
-    fn new(size: ScreenSize, since: Duration, has_footer: bool) -> Self {
-        Self {
-            canvas: Canvas::new(size),
-            size,
-            since,
-            bottom: size.height() as i32 - if has_footer { FOOTER } else { 0 },
-        }
-    }
-
-    /// Title, a bar filled to a probability where there is room, and lines in the larger font.
-    fn large(&mut self, title: &str, bar: Option<f32>, lines: &[String]) {
-        let top = self.title(title);
-        let top = match (self.size, bar) {
-            (ScreenSize::Rows64, Some(probability)) => self.bar(probability, top),
-            _ => top,
-        };
-        self.lines(lines, top, &FONT_6X10);
-    }
-
-    /// Title and lines in the smaller font.
-    fn small(&mut self, title: &str, lines: &[String]) {
-        let top = self.title(title);
-        self.lines(lines, top, &FONT_5X8);
-    }
-
-    /// Gives where what is below it begins.
-    fn title(&mut self, text: &str) -> i32 {
-        let (font, end) = match self.size {
-            ScreenSize::Rows64 => (&FONT_10X20, 22),
-            ScreenSize::Rows32 => (&FONT_8X13_BOLD, 13),
-        };
-        self.text(text, 0, MonoTextStyle::new(font, BinaryColor::On));
-        end
-    }
-
-    /// Everything between title and footer, broken between words.
-    fn lines(&mut self, lines: &[String], top: i32, font: &'static MonoFont<'static>) {
-        let columns = columns(font);
-        let lines: Vec<String> = lines
-            .iter()
-            .flat_map(|line| wrapped(line, columns))
-            .collect();
-        let pitch = font.character_size.height as i32 + i32::from(self.size == ScreenSize::Rows64);
-        let rows = ((self.bottom - top) / pitch).max(1) as usize;
-        let first = first_line(lines.len(), rows, self.since);
-        for (line, top) in lines[first..]
-            .iter()
-            .take(rows)
-            .zip((top..).step_by(pitch as usize))
-        {
-            self.text(line, top, MonoTextStyle::new(font, BinaryColor::On));
-        }
-    }
-
-    /// A frame as wide as certainty, filled up to the probability; gives where it ends.
-    fn bar(&mut self, probability: f32, top: i32) -> i32 {
-        let frame = Rectangle::new(Point::new(8, top), Size::new(112, 9));
-        let inner = frame.offset(-2);
-        let filled = (probability.clamp(0.0, 1.0) * inner.size.width as f32).round() as u32;
-        self.draw(&frame.into_styled(PrimitiveStyle::with_stroke(BinaryColor::On, 1)));
-        self.draw(
-            &Rectangle::new(inner.top_left, Size::new(filled, inner.size.height))
-                .into_styled(PrimitiveStyle::with_fill(BinaryColor::On)),
-        );
-        top + 11
-    }
-
-    /// A line at the bottom, dark on light.
-    fn footer(&mut self, text: &str) {
-        let top = self.bottom;
-        self.draw(
-            &Rectangle::new(
-                Point::new(0, top),
-                Size::new(Canvas::WIDTH, FOOTER.unsigned_abs()),
-            )
-            .into_styled(PrimitiveStyle::with_fill(BinaryColor::On)),
-        );
-        let style = MonoTextStyleBuilder::new()
-            .font(&FONT_5X8)
-            .text_color(BinaryColor::Off)
-            .build();
-        self.text(text, top + 1, style);
-    }
-
-    /// A few letters at the right of the title.
-    fn corner(&mut self, text: &str) {
-        let layout = TextStyleBuilder::new()
-            .alignment(Alignment::Right)
-            .baseline(Baseline::Top)
-            .build();
-        let style = MonoTextStyle::new(&FONT_5X8, BinaryColor::On);
-        let at = Point::new(Canvas::WIDTH as i32 - 1, 2);
-        self.draw(&Text::with_text_style(text, at, style, layout));
-    }
-
-    fn text(&mut self, text: &str, top: i32, style: MonoTextStyle<'static, BinaryColor>) {
-        let layout = TextStyleBuilder::new()
-            .alignment(Alignment::Center)
-            .baseline(Baseline::Top)
-            .build();
-        let at = Point::new(Canvas::WIDTH as i32 / 2, top);
-        self.draw(&Text::with_text_style(text, at, style, layout));
-    }
-
-    fn draw(&mut self, drawable: &impl Drawable<Color = BinaryColor>) {
-        let Ok(_) = drawable
-            .draw(&mut self.canvas)
-            .map_err(|never: Infallible| never);
-    }
-}
-
-/// Rows of the footer.
-const FOOTER: i32 = 9;
-
-fn columns(font: &MonoFont<'_>) -> usize {
-    (Canvas::WIDTH / font.character_size.width) as usize
-}
-
-/// Which line is the uppermost, of `count` in `rows`, so long after the first was.
-fn first_line(count: usize, rows: usize, since: Duration) -> usize {
-    let hidden = count.saturating_sub(rows);
-    if hidden == 0 {
-        return 0;
-    }
-    let step = (since.as_millis() / STEP.as_millis()) as usize % (hidden + 2 * REST);
-    step.saturating_sub(REST).min(hidden)
-}
-
-/// Breaks text between words into lines of so many letters; longer words are broken anywhere.
-fn wrapped(text: &str, columns: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        let letters: Vec<char> = word.chars().collect();
-        for part in letters.chunks(columns) {
-            let part: String = part.iter().collect();
-            match lines.last_mut() {
-                Some(line) if line.chars().count() + 1 + part.chars().count() <= columns => {
-                    line.push(' ');
-                    line.push_str(&part);
-                }
-                _ => lines.push(part),
-            }
-        }
-    }
-    lines
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Instant;
 
+    use smearscope_hardware::LedPattern;
     use smearscope_hardware::mock::assert_art;
 
     use super::*;
     use crate::analysis::quality::Problem;
     use crate::analysis::verdict::{Judgement, Reason};
+    use crate::appliance::checks::Check;
+    use crate::appliance::leds::led_patterns;
+    use crate::appliance::page_layout::STEP;
+    use crate::appliance::self_test::SelfTest;
     use crate::appliance::state::Fault;
     use crate::appliance::state::tests::finding;
 
@@ -435,8 +242,7 @@ mod tests {
         [
             State::Starting,
             State::SelfTest(SelfTest {
-                passed: true,
-                lines: vec!["smear-demo 0.2.0 right".into()],
+                checks: vec![Check::passed("clock", "14:05")],
             }),
             State::Ready,
             State::Capturing(Instant::now()),
@@ -487,11 +293,15 @@ mod tests {
     }
 
     #[test]
-    fn states_differ_in_lamps_by_place_and_in_picture() {
+    fn all_states_differ_in_leds_and_picture() {
         let states = &states()[..12];
         for (index, one) in states.iter().enumerate() {
             for other in &states[index + 1..] {
-                assert_ne!(lights(one), lights(other), "{one:?} and {other:?}");
+                assert_ne!(
+                    led_patterns(one),
+                    led_patterns(other),
+                    "{one:?} and {other:?}"
+                );
                 for size in SIZES {
                     let [one, other] =
                         [one, other].map(|s| picture_after(s, None, size, Duration::ZERO));
@@ -502,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_demo_model_says_so_below_every_verdict() {
+    fn a_demo_model_is_named_below_every_verdict() {
         for state in [
             verdict(Judgement::POSITIVE),
             verdict(Judgement::NEGATIVE),
@@ -529,47 +339,51 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_certain() {
-        for (probability, said) in [
+    fn probabilities_are_never_rounded_to_certainty() {
+        for (probability, expected) in [
             (1.0, "> 99.9 %"),
             (0.999_2, "> 99.9 %"),
             (0.5, "50.0 %"),
             (0.0, "< 0.1 %"),
         ] {
-            assert_eq!(percent(probability), said);
+            assert_eq!(percent(probability), expected);
         }
     }
 
     #[test]
-    fn a_repeated_display_says_so_and_keeps_its_lamps() {
+    fn a_repeated_verdict_says_so_and_keeps_its_leds() {
         for last in [
             verdict(Judgement::NEGATIVE),
             refused(),
             State::SlideClosed(finding(Judgement::POSITIVE, Some(0.75)).slide),
         ] {
             let again = State::Again(Box::new(last.clone()));
-            assert_eq!(lights(&again), lights(&last));
+            assert_eq!(led_patterns(&again), led_patterns(&last));
             assert_ne!(picture(&again, None), picture(&last, None));
         }
     }
 
     #[test]
-    fn a_picture_that_is_not_saved_says_so() {
+    fn an_unsaved_field_says_so() {
         let mut lost = finding(Judgement::POSITIVE, Some(0.9));
         lost.saved = SaveOutcome::NotSaved;
         let mut saved = lost.clone();
         saved.saved = SaveOutcome::Saved(uuid::Uuid::nil());
         let [lost, saved] = [lost, saved].map(State::Verdict);
-        assert_eq!(lights(&lost), lights(&refused()), "no verdict stands");
-        assert_eq!(lights(&saved).red, LedPattern::On);
+        assert_eq!(
+            led_patterns(&lost),
+            led_patterns(&refused()),
+            "no verdict is shown"
+        );
+        assert_eq!(led_patterns(&saved).red, LedPattern::On);
         let [lost, saved] = [lost, saved].map(|found| picture(&found, Some(&identity(true))));
         assert_ne!(lost, saved);
-        // The D of DEMO is there all the same.
+        // The D of DEMO is still there.
         assert_art(&lost, 6, 57, "#...##.\n#.##.#.");
     }
 
     #[test]
-    fn a_closed_slide_tells_what_was_not_saved() {
+    fn a_closed_slide_shows_unsaved_fields() {
         let closed = |unsaved| {
             let mut slide = finding(Judgement::POSITIVE, Some(0.9)).slide;
             slide.unsaved = unsaved;
@@ -584,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_that_is_low_is_told_while_nothing_else_is_to_be() {
+    fn a_low_disk_is_shown_only_while_ready() {
         let identity = identity(true);
         let show = |state: &State, is_disk_low| {
             let view = View {
@@ -624,20 +438,17 @@ mod tests {
     }
 
     #[test]
-    fn the_lamps_of_a_refused_field_are_not_those_of_its_slide() {
+    fn a_refused_field_shows_its_own_verdict_on_the_leds() {
         let mut found = finding(Judgement::POSITIVE, Some(0.9));
         found.field.judgement = Judgement::inconclusive(Reason::Quality(Problem::TooDark));
         found.field.log_odds = None;
-        let amber = lights(&refused());
-        assert_eq!(lights(&State::Verdict(found)), amber);
+        let amber = led_patterns(&refused());
+        assert_eq!(led_patterns(&State::Verdict(found)), amber);
         assert_eq!(amber.amber, LedPattern::On);
     }
 
     #[test]
-    fn long_text_scrolls_to_its_end_and_begins_again() {
-        let seen: Vec<usize> = (0..8).map(|step| first_line(7, 4, STEP * step)).collect();
-        assert_eq!(seen, [0, 0, 0, 1, 2, 3, 3, 0]);
-        assert_eq!(first_line(4, 4, STEP * 3), 0);
+    fn long_text_scrolls() {
         let state = State::Fault(Fault {
             message: "one two three four five six ".repeat(10),
             is_final: true,
@@ -649,13 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn long_words_and_foreign_letters_are_broken_and_not_fatal() {
-        let lines = wrapped(&"ä".repeat(60), 25);
-        assert_eq!(
-            lines.iter().map(|l| l.chars().count()).collect::<Vec<_>>(),
-            [25, 25, 10]
-        );
-        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+    fn foreign_characters_are_drawn() {
         let state = State::Fault(Fault {
             message: "𝔸 µ ☃ ".repeat(100),
             is_final: true,

@@ -1,14 +1,12 @@
-//! The appliance's states, and which state follows which event. No input, no output, no clock.
+//! The state machine of the appliance. It does no input or output and reads no clock.
 
 use std::time::{Duration, Instant};
 
 use smearscope_hardware::Frame;
 
-use serde::Serialize;
-use utoipa::ToSchema;
-
 use crate::analysis::finding::Finding;
 use crate::analysis::slide::SlideSummary;
+use crate::appliance::self_test::SelfTest;
 
 /// What the appliance is doing.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,19 +17,19 @@ pub enum State {
     SelfTest(SelfTest),
     /// Waiting for a press.
     Ready,
-    /// Waiting for the camera, which was asked for a frame at this moment.
+    /// Waiting for a frame of the camera since this moment.
     Capturing(Instant),
     /// Waiting for the model.
     Analysing,
     /// Showing the result of the last frame.
     Verdict(Finding),
-    /// Showing the verdict of a closed slide; the next press begins another.
+    /// Showing the verdict on a closed slide. The next press starts another slide.
     SlideClosed(SlideSummary),
-    /// Showing the last verdict of a field or a slide again.
+    /// Showing the last verdict on a field or a slide again.
     Again(Box<State>),
-    /// The button is held down; the appliance switches off if it still is at this moment.
+    /// The button is held down. The appliance switches off if it is not released.
     SwitchingOff {
-        /// When.
+        /// When the appliance switches off.
         at: Instant,
         /// The state to return to if the button is released.
         before: Box<State>,
@@ -42,27 +40,18 @@ pub enum State {
     Off,
 }
 
-/// The result of the self-test.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct SelfTest {
-    /// Whether all checks passed. Missing parts of the board do not count: they may come back, and a fault names them.
-    pub passed: bool,
-    /// One line for each check; failures come first.
-    pub lines: Vec<String>,
-}
-
-/// A failure, in the operator's words.
+/// A failure, described for the operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// What failed, and the remedy.
+    /// The failure and its remedy.
     pub message: String,
-    /// Whether nothing can be analysed until the program restarts.
+    /// Whether the failure lasts until the program restarts.
     pub is_final: bool,
 }
 
 impl Fault {
-    /// The fault for parts of the board that do not work now, as [`Faults`](smearscope_hardware::Faults) names
-    /// them. It names the first, since the screen has no room for more.
+    /// The fault for missing parts, given as messages of [`Faults`](smearscope_hardware::Faults). It has only the first
+    /// message, because the screen has no space for more.
     pub fn of_parts(missing: &[String]) -> Self {
         Self {
             message: missing.first().cloned().unwrap_or_default(),
@@ -71,47 +60,47 @@ impl Fault {
     }
 }
 
-/// A frame from the camera, on its way to the model.
+/// A frame of the camera that is to be analysed.
 #[derive(Debug)]
 pub struct Capture {
     /// The frame.
     pub frame: Frame,
-    /// From the request to the camera to its answer.
+    /// Time from the request to the camera to its frame.
     pub took: Duration,
 }
 
 /// What happened.
 #[derive(Debug)]
 pub enum Event {
-    /// The model is verified; the self-test gave this result.
+    /// The model is verified, and the self-test is finished.
     ModelReady(SelfTest),
     /// The button was pressed.
     Press(Instant),
     /// The slide was closed.
     SlideClosed(SlideSummary),
-    /// The operator asks for the last verdict of a field or a slide.
+    /// The operator asks for the last verdict on a field or a slide, if there is one.
     Repeat(Option<State>),
-    /// The button is held down; the appliance switches off if it still is at this moment.
+    /// The button is held down. The appliance switches off at this moment if it is not released.
     ShutdownPending(Instant),
     /// The button was released before that moment.
     ShutdownCancelled,
-    /// Parts of the board do not work while the appliance is idle. They are retried until they are back.
+    /// Parts of the board do not work while the appliance is idle. It retries them until they work.
     PartsMissing(Fault),
     /// The camera delivered a frame.
     Captured(Box<Capture>),
-    /// The analysis is done.
+    /// The analysis is finished.
     Analysed(Finding),
     /// The current work failed.
     Failed(Fault),
-    /// The time for which the current state is shown is over.
+    /// The display time of the current state is over.
     HoldOver,
     /// The appliance is switched off.
     Shutdown,
 }
 
 impl State {
-    /// The next state, and the frame to analyse if that is [`State::Analysing`]. An event that has no meaning in a state
-    /// leaves it unchanged.
+    /// The next state, with the frame to analyse if it is [`State::Analysing`]. An event without meaning in a state does
+    /// not change it.
     #[must_use]
     pub fn after(self, event: Event) -> (Self, Option<Box<Capture>>) {
         let state = match (self, event) {
@@ -137,7 +126,7 @@ impl State {
                 })
             }
             (Self::Analysing, Event::Analysed(finding)) => Self::Verdict(finding),
-            (Self::Starting, Event::ModelReady(found)) => Self::SelfTest(found),
+            (Self::Starting, Event::ModelReady(self_test)) => Self::SelfTest(self_test),
             (state, Event::Press(at)) if state.is_waiting() => Self::Capturing(at),
             (state, Event::SlideClosed(slide)) if state.is_waiting() => Self::SlideClosed(slide),
             (state, Event::Repeat(Some(last))) if state.is_waiting() => Self::Again(Box::new(last)),
@@ -147,12 +136,12 @@ impl State {
         (state, None)
     }
 
-    /// Whether the appliance waits for the operator.
+    /// Whether the appliance accepts input of the operator.
     pub fn is_waiting(&self) -> bool {
         matches!(self, Self::Ready) || self.is_passing()
     }
 
-    /// The state in words, without patient-related data.
+    /// Description of the state, without patient-related data.
     pub fn name(&self) -> &str {
         match self {
             Self::Starting => "checking the model",
@@ -169,7 +158,7 @@ impl State {
         }
     }
 
-    /// Whether the state ends by itself and any action of the operator ends it.
+    /// Whether the state ends by timeout or by any action of the operator.
     pub fn is_passing(&self) -> bool {
         match self {
             Self::SelfTest(_)
@@ -196,8 +185,9 @@ pub(crate) mod tests {
     use crate::analysis::finding::SaveOutcome;
     use crate::analysis::quality::Quality;
     use crate::analysis::verdict::Judgement;
+    use crate::appliance::checks::Check;
 
-    /// What a field of some verdict and probability gives on a slide of two.
+    /// A finding on the second field of a slide.
     pub(crate) fn finding(judgement: Judgement, probability: Option<f32>) -> Finding {
         Finding {
             field: Analysis {
@@ -254,12 +244,11 @@ pub(crate) mod tests {
     #[test]
     fn a_press_leads_to_a_verdict_and_back() {
         let now = Instant::now();
-        let found = SelfTest {
-            passed: true,
-            lines: vec!["model right".into()],
+        let self_test = SelfTest {
+            checks: vec![Check::passed("model", "verified")],
         };
-        let state = State::Starting.then(Event::ModelReady(found.clone()));
-        assert_eq!(state, State::SelfTest(found));
+        let state = State::Starting.then(Event::ModelReady(self_test.clone()));
+        assert_eq!(state, State::SelfTest(self_test));
         assert_eq!(
             state.clone().then(Event::Press(now)),
             State::Capturing(now),
@@ -279,7 +268,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_slide_is_closed_and_the_last_finding_repeated() {
+    fn the_verdict_of_a_closed_slide_is_repeated() {
         let slide = positive().slide;
         let closed = State::Ready.then(Event::SlideClosed(slide));
         assert_eq!(closed, State::SlideClosed(slide));
@@ -292,26 +281,26 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_button_let_go_in_time_does_not_switch_off() {
+    fn releasing_the_button_in_time_cancels_switching_off() {
         let at = Instant::now();
         for before in [
             State::Ready,
             State::Verdict(positive()),
             State::Fault(fault(true)),
         ] {
-            let ahead = before.clone().then(Event::ShutdownPending(at));
+            let pending = before.clone().then(Event::ShutdownPending(at));
             let expected = State::SwitchingOff {
                 at,
                 before: Box::new(before.clone()),
             };
-            assert_eq!(ahead, expected);
-            assert_eq!(ahead.clone().then(Event::ShutdownCancelled), before);
+            assert_eq!(pending, expected);
+            assert_eq!(pending.clone().then(Event::ShutdownCancelled), before);
             assert_eq!(
-                ahead.clone().then(Event::HoldOver),
+                pending.clone().then(Event::HoldOver),
                 before,
                 "the release was missed"
             );
-            assert_eq!(ahead.then(Event::Shutdown), State::Off);
+            assert_eq!(pending.then(Event::Shutdown), State::Off);
         }
     }
 
@@ -352,7 +341,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_missing_part_is_shown_when_nothing_else_is_and_may_be_back_at_the_next_press() {
+    fn a_missing_part_is_shown_only_when_idle_and_retried_at_the_next_press() {
         let now = Instant::now();
         let missing = || Event::PartsMissing(Fault::of_parts(&["the camera is gone".into()]));
         let state = State::Ready.then(missing());
@@ -364,7 +353,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_comes_at_the_wrong_time_changes_nothing() {
+    fn events_without_meaning_change_nothing() {
         let now = Instant::now();
         let states = [
             State::Starting,
@@ -390,10 +379,7 @@ pub(crate) mod tests {
             assert_eq!(state.clone().then(Event::ShutdownPending(now)), state);
             assert_eq!(state.clone().then(Event::Repeat(Some(State::Ready))), state);
         }
-        let found = SelfTest {
-            passed: true,
-            lines: Vec::new(),
-        };
-        assert_eq!(State::Off.then(Event::ModelReady(found)), State::Off);
+        let self_test = SelfTest { checks: Vec::new() };
+        assert_eq!(State::Off.then(Event::ModelReady(self_test)), State::Off);
     }
 }

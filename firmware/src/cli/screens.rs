@@ -14,9 +14,12 @@ use crate::analysis::identity::Identity;
 use crate::analysis::quality::{Problem, Quality};
 use crate::analysis::slide::SlideSummary;
 use crate::analysis::verdict::{Judgement, Reason};
+use crate::appliance::checks::Check;
+use crate::appliance::leds::led_patterns;
 use crate::appliance::notice::Notice;
-use crate::appliance::screens::{self, View};
-use crate::appliance::state::{Fault, SelfTest, State};
+use crate::appliance::screens::View;
+use crate::appliance::self_test::SelfTest;
+use crate::appliance::state::{Fault, State};
 use crate::cli::exit::Exit;
 
 /// Pixels of the picture per pixel of the OLED.
@@ -77,7 +80,7 @@ fn write_all(folder: &Path) -> Result<()> {
             notice: &notice,
         };
         for (size, suffix) in [(ScreenSize::Rows64, ""), (ScreenSize::Rows32, "-32")] {
-            let picture = panel(&view.picture(size), screens::lights(&state));
+            let picture = panel(&view.picture(size), led_patterns(&state));
             let path = folder.join(format!("{name}{suffix}.png"));
             picture
                 .save(&path)
@@ -118,23 +121,23 @@ fn examples() -> [(&'static str, State); 20] {
         (
             "self-test",
             State::SelfTest(SelfTest {
-                passed: true,
-                lines: vec![
-                    "smear-demo 0.2.0 right".into(),
-                    "6 samples right".into(),
-                    "openvino CPU".into(),
-                    "board, storage, clock ok".into(),
+                checks: vec![
+                    Check::passed("model", "smear-demo 0.2.0 verified").detailed(),
+                    Check::passed("golden", "6 golden samples passed").detailed(),
+                    Check::passed("engine", "openvino CPU").detailed(),
+                    Check::passed("board", "all parts work"),
+                    Check::passed("storage", "4096 MiB free"),
+                    Check::passed("clock", "14:05"),
                 ],
             }),
         ),
         (
             "self-test-failed",
             State::SelfTest(SelfTest {
-                passed: false,
-                lines: vec![
-                    "smear-next-0.3.0 failed, back to smear-demo 0.2.0".into(),
-                    "smear-demo 0.2.0 right".into(),
-                    "6 samples right".into(),
+                checks: vec![
+                    Check::failed("model", "smear-next-0.3.0 failed, back to smear-demo 0.2.0"),
+                    Check::passed("model", "smear-demo 0.2.0 verified").detailed(),
+                    Check::passed("golden", "6 golden samples passed").detailed(),
                 ],
             }),
         ),

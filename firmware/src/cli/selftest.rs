@@ -10,6 +10,7 @@ use smearscope_hardware::sim::Panel;
 use smearscope_hardware::{Board, Camera, Canvas, LedPatterns};
 
 use crate::appliance::checks::{self, Check};
+use crate::appliance::self_test::SelfTest;
 use crate::cli::args::{BoardArgs, ModelArgs};
 use crate::cli::board;
 use crate::cli::exit::{Exit, Failure};
@@ -50,18 +51,21 @@ fn selftest(config: &Config, json: bool) -> Result<Exit> {
         Err(error) => checks.push(Check::of("board", Err(error.into()))),
     }
     checks.extend(checks::surroundings(config));
-    let passed = checks.iter().all(|check| check.passed);
+    let self_test = SelfTest { checks };
     let mut stdout = std::io::stdout().lock();
     if json {
-        let report = serde_json::json!({ "passed": passed, "checks": checks });
-        writeln!(stdout, "{report}")?;
+        writeln!(stdout, "{}", serde_json::to_string(&self_test)?)?;
     } else {
-        for check in &checks {
+        for check in &self_test.checks {
             let mark = if check.passed { "ok" } else { "FAILED" };
             writeln!(stdout, "{:8} {mark:6}  {}", check.part, check.detail)?;
         }
     }
-    Ok(if passed { Exit::Success } else { Exit::Failure })
+    Ok(if self_test.passed() {
+        Exit::Success
+    } else {
+        Exit::Failure
+    })
 }
 
 /// Checks the model in use, without falling back to the previous one.

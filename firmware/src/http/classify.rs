@@ -99,10 +99,10 @@ pub(crate) async fn analyse(
         Refusal::Model(problem) => {
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, problem).retry_after(60)
         }
-        Refusal::Unkept(problem) => {
+        Refusal::NotSaved(problem) => {
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, problem).retry_after(5)
         }
-        Refusal::Full(problem) => Problem::new(StatusCode::INSUFFICIENT_STORAGE, problem),
+        Refusal::DiskFull(problem) => Problem::new(StatusCode::INSUFFICIENT_STORAGE, problem),
         Refusal::Crashed => Problem::internal("the analysis crashed"),
     })
 }

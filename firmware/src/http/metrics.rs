@@ -16,8 +16,8 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-use crate::analysis::finding::StageTimes;
 use crate::analysis::pool::Pool;
+use crate::analysis::stage_times::StageTimes;
 use crate::appliance::handle::{ApplianceEvent, ApplianceHandle, Status};
 use crate::appliance::state;
 use crate::config::Config;

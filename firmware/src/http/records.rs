@@ -15,7 +15,7 @@ use smearscope_hardware::with_causes;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::analysis::pool::NOTHING_KEPT;
+use crate::analysis::pool::NO_RECORDS;
 use crate::config::Config;
 use crate::http::blocking::blocking;
 use crate::http::headers::Immutable;
@@ -266,7 +266,7 @@ pub(crate) async fn read_records<T: Send + 'static>(
 /// The folder of the records, if any are kept.
 pub(crate) fn folder(config: &Config) -> Result<PathBuf, Problem> {
     let folder = config.state().map(PathBuf::from);
-    folder.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, NOTHING_KEPT))
+    folder.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, NO_RECORDS))
 }
 
 fn unknown(kind: &str, id: Uuid) -> Problem {

@@ -158,7 +158,7 @@ fn measure_and_shrink(pixels: Pixels, limits: &Limits) -> Result<(Bytes, HeaderV
         .ok_or_else(|| Problem::internal("cannot serialize the measurements of a picture"))?;
     let mut jpeg = Vec::new();
     JpegEncoder::new_with_quality(&mut jpeg, JPEG_QUALITY)
-        .encode_image(Downscaler::new(MAX_SIDE).copy(&picture.image))
+        .encode_image(Downscaler::new(MAX_SIDE).downscale(&picture.image))
         .map_err(|error| unavailable(with_causes(&error)))?;
     Ok((jpeg.into(), quality))
 }
@@ -274,7 +274,7 @@ mod tests {
         let viewfinder = Viewfinder::new(handle, &Raw::default().validate().unwrap());
         let (sender, calls) = mpsc::channel();
         let (first, second) = tokio::join!(viewfinder.look(), async {
-            link.show(CameraThread::start(Box::new(TracedCamera(sender))).unwrap());
+            link.share_camera(CameraThread::start(Box::new(TracedCamera(sender))).unwrap());
             assert!(
                 calls.try_recv().is_err(),
                 "the appliance is not waiting yet"

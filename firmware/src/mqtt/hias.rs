@@ -267,12 +267,12 @@ impl Client for Agent {
                     }
                 }
                 _ = self.life.tick() => {
-                    let host_metrics = self.probe.look();
+                    let host_metrics = self.probe.measure();
                     connection.publish(self.life(&host_metrics)).await?;
                 }
                 ((), result) = self.selftest.result() => {
-                    let state = if result.passed { "Passed" } else { "Failed" };
-                    let message = self.state("Self-test", state, &result.lines.join("; "));
+                    let state = if result.passed() { "Passed" } else { "Failed" };
+                    let message = self.state("Self-test", state, &result.lines().join("; "));
                     connection.publish(message).await?;
                 }
             }

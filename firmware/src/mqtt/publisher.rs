@@ -10,7 +10,6 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::analysis::finding::SaveOutcome;
 use crate::appliance::handle::{ApplianceEvent, ApplianceHandle};
-use crate::appliance::state::SelfTest;
 use crate::config::Config;
 use crate::config::mqtt::Mqtt;
 use crate::mqtt::client::Client;
@@ -22,6 +21,7 @@ use crate::mqtt::outbox::{Outbox, OutboxWorker};
 use crate::mqtt::payload;
 use crate::mqtt::rate_limiter::RateLimiter;
 use crate::mqtt::selftest::SelfTestRunner;
+use crate::report::self_test::SelfTest;
 use crate::system::host_metrics::Probe;
 
 /// Longest silence towards the broker.
@@ -55,7 +55,7 @@ pub(crate) struct Publisher {
 struct SelfTestPayload<'a> {
     id: &'a str,
     #[serde(flatten)]
-    result: &'a SelfTest,
+    result: SelfTest,
 }
 
 impl Publisher {
@@ -127,7 +127,7 @@ impl Publisher {
             }
             _ => None,
         };
-        let health = payload::health(&self.probe.look(), undelivered);
+        let health = payload::health(&self.probe.measure(), undelivered);
         connection
             .publish(Message::retained(self.topic("health"), health))
             .await
@@ -308,7 +308,7 @@ impl Client for Publisher {
                     self.send_pending(connection).await?;
                 }
                 (id, result) = self.selftest.result() => {
-                    let payload = SelfTestPayload { id: &id, result: &result };
+                    let payload = SelfTestPayload { id: &id, result: (&result).into() };
                     let message = Message::transient(self.topic("selftest"), payload::json(&payload));
                     connection.publish(message.with_qos(Qos::AtLeastOnce)).await?;
                 }

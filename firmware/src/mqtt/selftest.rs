@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
-use crate::appliance::checks;
+use crate::appliance::checks::{self, Check};
 use crate::appliance::handle::{ApplianceHandle, Status};
-use crate::appliance::state::{SelfTest, State};
+use crate::appliance::self_test::SelfTest;
+use crate::appliance::state::State;
 use crate::config::Config;
 
 /// Runs one self-test at a time in the background. `Request` says who asked for it.
@@ -39,11 +40,7 @@ impl<Request: Clone> SelfTestRunner<Request> {
         let task = tokio::task::spawn_blocking(move || {
             let checks = checks::surroundings(&config);
             let status = status.borrow().clone();
-            let checks = checks.iter();
-            summarise(
-                &status,
-                checks.map(|check| (check.passed, check.detail.as_str())),
-            )
+            combine(&status, checks)
         });
         self.running = Some((request, task));
         Ok(())
@@ -55,8 +52,10 @@ impl<Request: Clone> SelfTestRunner<Request> {
             return std::future::pending().await;
         };
         let result = task.await.unwrap_or_else(|error| SelfTest {
-            passed: false,
-            lines: vec![format!("the self-test crashed: {error}")],
+            checks: vec![Check::failed(
+                "self-test",
+                format!("the self-test crashed: {error}"),
+            )],
         });
         let request = request.clone();
         self.running = None;
@@ -64,32 +63,19 @@ impl<Request: Clone> SelfTestRunner<Request> {
     }
 }
 
-/// Combines fresh checks of storage and clock with what the appliance knows of model, engine and board:
-/// those are in use and cannot be checked now.
-fn summarise<'a>(status: &Status, checks: impl Iterator<Item = (bool, &'a str)>) -> SelfTest {
-    let (mut failed, mut passed) = (Vec::new(), Vec::new());
+/// Combines fresh checks of storage and clock with the current fault and the self-test at the start: model,
+/// engine and board are in use and cannot be checked now.
+fn combine(status: &Status, fresh: Vec<Check>) -> SelfTest {
+    let mut checks = Vec::new();
     if let State::Fault(fault) = &*status.state {
-        failed.push(fault.message.clone());
+        checks.push(Check::failed("fault", fault.message.clone()));
     }
-    for (has_passed, detail) in checks {
-        let lines = if has_passed { &mut passed } else { &mut failed };
-        lines.push(detail.to_owned());
-    }
+    checks.extend(fresh.into_iter().map(Check::detailed));
     match &status.self_test {
-        Some(at_start) => {
-            let lines = if at_start.passed {
-                &mut passed
-            } else {
-                &mut failed
-            };
-            lines.extend(at_start.lines.iter().cloned());
-        }
-        None => failed.push("the model is still being checked".into()),
+        Some(at_start) => checks.extend(at_start.checks.iter().cloned()),
+        None => checks.push(Check::failed("model", "the model is still being checked")),
     }
-    SelfTest {
-        passed: failed.is_empty(),
-        lines: failed.into_iter().chain(passed).collect(),
-    }
+    SelfTest { checks }
 }
 
 #[cfg(test)]
@@ -101,27 +87,29 @@ mod tests {
     #[test]
     fn failures_come_first() {
         let status = connect().0.status().borrow().clone();
-        let with = |state, passed| Status {
+        let with = |state, model: Check| Status {
             state: Arc::new(state),
             self_test: Some(SelfTest {
-                passed,
-                lines: vec!["model verified".into()],
+                checks: vec![model],
             }),
             ..status.clone()
         };
-        let passed = summarise(&with(State::Ready, true), [(true, "clock set")].into_iter());
-        assert!(passed.passed);
-        assert_eq!(passed.lines, ["clock set", "model verified"]);
-        let checks = [(true, "clock set"), (false, "disk full")];
-        let failed = summarise(&with(State::Ready, true), checks.into_iter());
-        assert!(!failed.passed);
-        assert_eq!(failed.lines, ["disk full", "clock set", "model verified"]);
+        let verified = || Check::passed("model", "model verified").detailed();
+        let clock = || Check::passed("clock", "clock set");
+        let passed = combine(&with(State::Ready, verified()), vec![clock()]);
+        assert!(passed.passed());
+        assert_eq!(passed.lines(), ["clock set", "model verified"]);
+        let checks = vec![clock(), Check::failed("storage", "disk full")];
+        let failed = combine(&with(State::Ready, verified()), checks);
+        assert!(!failed.passed());
+        assert_eq!(failed.lines(), ["disk full", "clock set", "model verified"]);
         let fault = Fault {
             message: "no camera".into(),
             is_final: false,
         };
-        let failed = summarise(&with(State::Fault(fault), false), [].into_iter());
-        assert_eq!(failed.lines, ["no camera", "model verified"]);
-        assert!(!summarise(&status, [].into_iter()).passed);
+        let rollback = Check::failed("model", "smear-demo 0.3.0 failed");
+        let failed = combine(&with(State::Fault(fault), rollback), Vec::new());
+        assert_eq!(failed.lines(), ["no camera", "smear-demo 0.3.0 failed"]);
+        assert!(!combine(&status, Vec::new()).passed());
     }
 }

@@ -260,7 +260,7 @@ async fn without_records_a_verdict_is_published_at_once() {
     broker.wait_for("smearscope/box/health").await;
     publisher
         .link
-        .tell(ApplianceEvent::Analysed(Arc::new(report())));
+        .send(ApplianceEvent::Analysed(Arc::new(report())));
     broker.wait_for("smearscope/box/slide").await;
     let live = &broker.published("smearscope/box/verdict")[0];
     assert_eq!((live.retain, live.qos), (false, Qos::AtLeastOnce));

@@ -1,49 +1,49 @@
-//! What is answered about an image that is no field of a slide: on the command line, and over a network.
+//! The result for an image that does not belong to a slide, on the command line and over HTTP.
 
 use serde::Serialize;
-use smearscope_artifacts::ImagePosition;
-use smearscope_artifacts::Verdict;
+use smearscope_artifacts::{ImagePosition, Verdict};
 use utoipa::ToSchema;
 
 use crate::analysis::analyst::{Analysis, Analyst};
 use crate::analysis::quality::Quality;
 use crate::report::picture::{Figure, Spot};
 
-/// What came out for an image.
+/// The result for an image.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Answer {
     /// The verdict.
     pub(crate) verdict: Verdict,
-    /// Why there is none, if there is none.
+    /// Why the verdict is inconclusive; null otherwise.
     #[schema(required)]
     reason: Option<String>,
-    /// What to do about that.
+    /// What to do about it; null unless the verdict is inconclusive.
     #[schema(required)]
     hint: Option<&'static str>,
-    /// Calibrated probability of the positive class; null where the model was not asked.
+    /// Calibrated probability of the positive class; null if the model was not run.
     #[schema(required, minimum = 0, maximum = 1)]
     pub(crate) probability: Option<f32>,
     /// Probability from which on the verdict is positive.
     threshold: f32,
-    /// Where the evidence for the positive class is strongest, if there is any: 0 to 1 from left and top.
+    /// Position of the strongest evidence for the positive class, 0 to 1 from left and top; null without evidence.
     #[schema(required, value_type = Option<Spot>)]
     strongest: Option<ImagePosition>,
-    /// What the quality gate measured.
+    /// The quality figures.
     #[schema(value_type = std::collections::BTreeMap<String, Figure>)]
     quality: Quality,
     /// The engine that ran the model.
     engine: &'static str,
-    /// The device that did.
+    /// The device that ran the model.
     device: String,
     /// Name and version of the model.
     model: String,
-    /// Whether it is a demonstration model, whose verdicts mean nothing.
+    /// Whether it is a demonstration model, whose verdicts are meaningless.
     demo: bool,
-    /// From bytes to verdict, in milliseconds.
+    /// Time from the encoded image to the verdict, in milliseconds.
     elapsed_ms: f64,
 }
 
 impl Answer {
+    /// The answer for an analysis by `analyst` that took `elapsed_ms`.
     pub(crate) fn new(analyst: &Analyst, analysis: &Analysis, elapsed_ms: f64) -> Self {
         let (manifest, engine) = (analyst.manifest(), analyst.engine());
         Self {
@@ -62,7 +62,7 @@ impl Answer {
         }
     }
 
-    /// What it says to people.
+    /// The part that is shown to people.
     pub(crate) fn said(&self) -> Said<'_> {
         Said {
             verdict: self.verdict,
@@ -72,21 +72,21 @@ impl Answer {
         }
     }
 
-    /// Why there is no verdict and what to do about it, if there is none.
+    /// Why the verdict is inconclusive and what to do about it; `None` otherwise.
     pub(crate) fn explanation(&self) -> Option<String> {
         let reason = self.reason.as_ref()?;
         Some(format!("{reason}: {}", self.hint.unwrap_or_default()))
     }
 }
 
-/// What an answer says to people.
+/// The part of an answer that is shown to people.
 pub(crate) struct Said<'a> {
     /// The verdict.
     pub(crate) verdict: Verdict,
-    /// Of the positive class, if the model was asked.
+    /// Calibrated probability of the positive class, if the model was run.
     pub(crate) probability: Option<f32>,
-    /// Why there is no verdict, if there is none.
+    /// Why the verdict is inconclusive; `None` otherwise.
     pub(crate) reason: Option<&'a str>,
-    /// What to do about that.
+    /// What to do about it; `None` unless the verdict is inconclusive.
     pub(crate) hint: Option<&'a str>,
 }

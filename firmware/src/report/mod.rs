@@ -3,4 +3,5 @@
 pub(crate) mod answer;
 pub(crate) mod models;
 pub(crate) mod picture;
+pub(crate) mod self_test;
 pub(crate) mod types;

@@ -10,7 +10,7 @@ use crate::analysis::finding::{self, SaveOutcome};
 use crate::analysis::quality::Quality;
 use crate::analysis::slide::SlideSummary;
 use crate::appliance::handle::{Report, Status};
-use crate::appliance::screens;
+use crate::appliance::leds::led_patterns;
 use crate::appliance::state;
 use crate::report::picture::{Figure, Spot};
 
@@ -118,7 +118,7 @@ impl From<&Status> for State {
         Self {
             name: state.into(),
             message: state.name().to_owned(),
-            lamps: screens::lights(state).into(),
+            lamps: led_patterns(state).into(),
             waiting: is_waiting(state),
             can_repeat: status.can_repeat,
             slide: status.slide,
@@ -291,6 +291,7 @@ mod tests {
     use crate::analysis::verdict::{Judgement, Reason};
     use crate::appliance::handle::connect;
     use crate::appliance::handle::tests::report;
+    use crate::appliance::self_test::SelfTest;
     use crate::appliance::state::tests::finding;
 
     fn state_json(state: state::State) -> Value {
@@ -307,10 +308,7 @@ mod tests {
             is_final: false,
         };
         let negative = finding(Judgement::NEGATIVE, Some(0.1));
-        let self_test = state::SelfTest {
-            passed: true,
-            lines: Vec::new(),
-        };
+        let self_test = SelfTest { checks: Vec::new() };
         for (state, name, [red, amber, green]) in [
             (state::State::Ready, "ready", ["off", "off", "on"]),
             (

@@ -1,4 +1,4 @@
-//! How the machine is: processor, memory, disk, temperature.
+//! Processor, memory, disk and temperature of the machine.
 
 use std::path::{Path, PathBuf};
 
@@ -6,31 +6,31 @@ use sysinfo::{Components, System};
 
 use crate::system::disk::DiskUsage;
 
-/// Sensors whose temperature stands for the machine, best first: a Raspberry Pi's, an Intel's, an AMD's.
+/// Temperature sensors of the processor, in order of preference: Raspberry Pi, Intel, AMD.
 const SENSORS: [&str; 4] = ["cpu_thermal", "cpu-thermal", "Package id 0", "Tctl"];
 
-/// How the machine is.
+/// Load and temperature of the machine.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct HostMetrics {
-    /// Processor time that was in use since the last look, 0 to 100 %.
+    /// Processor time used since the last measurement, 0 to 100 %.
     pub(crate) cpu: f64,
-    /// Memory that is in use, 0 to 100 %.
+    /// Memory in use, 0 to 100 %.
     pub(crate) memory: f64,
-    /// Disk space that is in use, 0 to 100 %, as far as this user may use it.
+    /// Disk space in use, 0 to 100 % of what this user may use.
     pub(crate) disk: f64,
-    /// Degrees Celsius, where there is a sensor.
+    /// Temperature of the processor in degrees Celsius; `None` without a sensor.
     pub(crate) temperature: Option<f64>,
 }
 
-/// Looks how the machine is.
+/// Measures the machine.
 pub(crate) struct Probe {
     system: System,
-    /// On the disk that counts.
+    /// A folder on the disk to measure.
     folder: PathBuf,
 }
 
 impl Probe {
-    /// One that looks at the disk of `folder`.
+    /// Creates a probe that measures the disk of `folder`, which need not exist yet.
     pub(crate) fn new(folder: &Path) -> Self {
         let mut system = System::new();
         system.refresh_cpu_usage();
@@ -40,8 +40,8 @@ impl Probe {
         }
     }
 
-    /// Looks.
-    pub(crate) fn look(&mut self) -> HostMetrics {
+    /// Takes a measurement.
+    pub(crate) fn measure(&mut self) -> HostMetrics {
         self.system.refresh_cpu_usage();
         self.system.refresh_memory();
         let total = self.system.total_memory().max(1);
@@ -61,18 +61,18 @@ impl Probe {
     }
 }
 
-/// Of the processor, in degrees Celsius; `None` where there is no sensor.
+/// Temperature of the processor in degrees Celsius; `None` without a sensor.
 pub(crate) fn temperature() -> Option<f64> {
     let components = Components::new_with_refreshed_list();
-    let of = |name: &str| {
+    let sensor = |name: &str| {
         let found = components
             .iter()
             .find(|component| component.label().contains(name));
         found.and_then(sysinfo::Component::temperature)
     };
-    let known = SENSORS.iter().find_map(|name| of(name));
+    let preferred = SENSORS.iter().find_map(|name| sensor(name));
     let any = || components.iter().find_map(sysinfo::Component::temperature);
-    let celsius = known.or_else(any)?;
+    let celsius = preferred.or_else(any)?;
     celsius.is_finite().then(|| tenths(celsius.into()))
 }
 
@@ -89,8 +89,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_machine_has_vitals() {
-        let host_metrics = Probe::new(Path::new("/nowhere/yet")).look();
+    fn metrics_of_this_machine_are_plausible() {
+        let host_metrics = Probe::new(Path::new("/nowhere/yet")).measure();
         for share in [host_metrics.cpu, host_metrics.memory, host_metrics.disk] {
             assert!((0.0..=100.0).contains(&share), "{host_metrics:?}");
         }

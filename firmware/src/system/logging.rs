@@ -1,5 +1,5 @@
-//! The program's log: to standard error, in the form that whoever reads it there expects. The last lines are kept
-//! for whoever looks from afar.
+//! The program's log. It goes to standard error, in the format of the journal or of a terminal. The last lines are
+//! kept in memory for the HTTP API.
 
 use std::collections::VecDeque;
 use std::io::Write;
@@ -15,23 +15,23 @@ use utoipa::ToSchema;
 
 use crate::system::time::utc;
 
-/// Lines that are kept.
-const KEPT: usize = 256;
-/// Letters of a line that are kept: a driver may say much.
-const LENGTH: usize = 1000;
+/// Number of lines kept in memory.
+const MAX_LINES: usize = 256;
+/// Characters kept of a line. A driver may log long lines.
+const MAX_LENGTH: usize = 1000;
 
 static LAST: Mutex<VecDeque<Line>> = Mutex::new(VecDeque::new());
 
 /// A line of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Line {
-    /// When it was written, as records have it.
+    /// Time at which it was written, in the format of records.
     at: String,
-    /// How grave it is: `error`, `warn`, `info`, `debug` or `trace`.
+    /// Severity: `error`, `warn`, `info`, `debug` or `trace`.
     level: &'static str,
-    /// Which part of the program says it.
+    /// Module that wrote it.
     target: String,
-    /// What it says.
+    /// The text.
     message: String,
 }
 
@@ -41,10 +41,10 @@ pub(crate) fn last() -> Vec<Line> {
     last.iter().cloned().collect()
 }
 
-/// Writes as [`Logger`] does, and keeps the last lines.
-struct Keeping(Logger);
+/// Writes to a [`Logger`] and keeps the last lines in memory.
+struct BufferingLogger(Logger);
 
-impl Log for Keeping {
+impl Log for BufferingLogger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         self.0.enabled(metadata)
     }
@@ -61,10 +61,10 @@ impl Log for Keeping {
                     Level::Trace => "trace",
                 },
                 target: record.target().into(),
-                message: record.args().to_string().chars().take(LENGTH).collect(),
+                message: record.args().to_string().chars().take(MAX_LENGTH).collect(),
             };
             let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-            if last.len() == KEPT {
+            if last.len() == MAX_LINES {
                 last.pop_front();
             }
             last.push_back(line);
@@ -77,12 +77,12 @@ impl Log for Keeping {
     }
 }
 
-/// Starts the log. `level` holds unless the environment's `RUST_LOG` says otherwise.
+/// Starts the log. The environment variable `RUST_LOG` overrides `level`.
 pub(crate) fn start(level: LevelFilter) {
     let mut builder = builder(level);
     if is_journal(std::env::var("JOURNAL_STREAM").ok().as_deref()) {
         builder.format(|out, record| {
-            // The journal has its own time. It takes each line for a message.
+            // The journal adds the time, and takes each line as a message.
             for line in record.args().to_string().lines() {
                 writeln!(
                     out,
@@ -96,10 +96,10 @@ pub(crate) fn start(level: LevelFilter) {
     } else {
         builder.format_timestamp_secs();
     }
-    begin(builder);
+    install(builder);
 }
 
-/// The same into the panel, which has the terminal.
+/// Starts the log in the panel of the simulated bench, which occupies the terminal.
 pub(crate) fn start_in_panel(level: LevelFilter, lines: &LogLines) {
     let mut builder = builder(level);
     builder
@@ -107,26 +107,27 @@ pub(crate) fn start_in_panel(level: LevelFilter, lines: &LogLines) {
         .format_timestamp(None)
         .format_target(false)
         .write_style(WriteStyle::Never);
-    begin(builder);
+    install(builder);
 }
 
-/// For commands that somebody waits for.
+/// Starts the log of a short command: warnings and errors only.
 pub(crate) fn start_for_command() {
     builder(LevelFilter::Warn).format_timestamp(None).init();
 }
 
-fn begin(mut builder: Builder) {
+/// Installs the logger.
+fn install(mut builder: Builder) {
     let logger = builder.build();
     log::set_max_level(logger.filter());
-    // An error says that there is a log already.
-    let _ = log::set_boxed_logger(Box::new(Keeping(logger)));
+    // This fails only if a logger is installed already.
+    let _ = log::set_boxed_logger(Box::new(BufferingLogger(logger)));
 }
 
 fn builder(level: LevelFilter) -> Builder {
     Builder::from_env(Env::default().default_filter_or(level.as_str()))
 }
 
-/// Whether standard error is the journal's socket, which systemd names by device and inode.
+/// Whether standard error is the journal's socket. systemd gives its device and inode in `JOURNAL_STREAM`.
 fn is_journal(stream: Option<&str>) -> bool {
     let Some((device, inode)) = stream.and_then(|stream| stream.split_once(':')) else {
         return false;
@@ -137,7 +138,7 @@ fn is_journal(stream: Option<&str>) -> bool {
     device.parse() == Ok(stderr.dev()) && inode.parse() == Ok(stderr.ino())
 }
 
-/// As `syslog(3)` numbers them.
+/// Priority as in `syslog(3)`.
 fn priority(level: Level) -> u8 {
     match level {
         Level::Error => 3,

@@ -1,4 +1,4 @@
-//! The operating system: service manager, threads, log, time, disk, host figures, text that is safe to print.
+//! The operating system: service manager, threads, log, time, disk, host metrics and sanitising of text.
 
 pub(crate) mod disk;
 pub(crate) mod host_metrics;

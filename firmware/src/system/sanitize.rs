@@ -1,15 +1,15 @@
-//! Text from elsewhere, such as names of files, made harmless for terminals and spreadsheets.
+//! Makes untrusted text, such as file names, safe for terminals and spreadsheets.
 
 use std::borrow::Cow;
 
-/// Text without what a terminal would obey: control characters, and those that turn the direction of writing, are
-/// written as escapes.
+/// Escapes characters that a terminal would interpret: control characters and those that change the writing
+/// direction.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_obeyed) {
+    if !text.contains(is_unsafe) {
         return text.into();
     }
     let escaped = text.chars().fold(String::new(), |mut escaped, letter| {
-        if is_obeyed(letter) {
+        if is_unsafe(letter) {
             escaped.extend(letter.escape_default());
         } else {
             escaped.push(letter);
@@ -19,24 +19,24 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     escaped.into()
 }
 
-/// The same of text that may have several lines.
+/// Like [`printable`], but keeps line breaks.
 pub(crate) fn printable_lines(text: &str) -> String {
     let lines: Vec<_> = text.split('\n').map(printable).collect();
     lines.join("\n")
 }
 
-/// A cell of a table, printable, that no spreadsheet takes for a formula: one that begins like it gets an apostrophe, as
-/// OWASP advises ("CSV Injection").
+/// Makes text safe as a cell of a CSV table: printable, and with an apostrophe before anything that a spreadsheet
+/// would run as a formula (OWASP, "CSV Injection").
 pub(crate) fn cell(text: &str) -> Cow<'_, str> {
     let text = printable(text);
-    // The last four are the same, in full width.
+    // The last four are the full-width forms.
     if text.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']) {
         return format!("'{text}").into();
     }
     text
 }
 
-fn is_obeyed(letter: char) -> bool {
+fn is_unsafe(letter: char) -> bool {
     letter.is_control()
         || matches!(letter, '\u{61c}' | '\u{200e}' | '\u{200f}')
         || ('\u{2028}'..='\u{202e}').contains(&letter)
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_obeyed_by_a_terminal_and_all_else_stays() {
+    fn only_unsafe_characters_are_escaped() {
         for (text, shown) in [
             ("Im001_1.jpg", "Im001_1.jpg"),
             ("größer µ ☃.jpg", "größer µ ☃.jpg"),
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn no_cell_is_a_formula() {
+    fn formulas_are_quoted() {
         for text in ["=1+1", "+1", "-1", "@SUM(A1)", "＝1"] {
             assert_eq!(cell(text), format!("'{text}"));
         }

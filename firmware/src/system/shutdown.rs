@@ -1,19 +1,19 @@
-//! How the servers and clients of the network learn that they are to end.
+//! Tells the servers and clients of the network to end.
 
 use tokio::sync::watch;
 
-/// Ends every [`Shutdown`] made from it when it is dropped.
+/// Ends every [`Shutdown`] of its channel when it is dropped.
 pub(crate) struct ShutdownTrigger {
-    /// Held, because dropping it tells the receivers.
+    /// Dropping it notifies the receivers.
     _sender: watch::Sender<()>,
 }
 
-/// Tells a task when to end. Clones tell the same.
+/// Tells a task when to end. Clones end at the same time.
 #[derive(Clone)]
 pub(crate) struct Shutdown(watch::Receiver<()>);
 
 impl Shutdown {
-    /// A trigger and what it ends.
+    /// Creates a trigger and the receiver that it ends.
     pub(crate) fn channel() -> (ShutdownTrigger, Self) {
         let (sender, receiver) = watch::channel(());
         (ShutdownTrigger { _sender: sender }, Self(receiver))

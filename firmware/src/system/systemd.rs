@@ -1,5 +1,5 @@
-//! What the service manager is told, by systemd's notify protocol (`sd_notify(3)`); where no service
-//! manager started the program, nothing happens.
+//! Notifications to the service manager through systemd's protocol (`sd_notify(3)`). Without a service manager they
+//! do nothing.
 
 use std::convert::Infallible;
 
@@ -9,46 +9,46 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::config::timing::Timing;
 use crate::system::worker::Heartbeat;
 
-/// How often the watchdog is fed within the time after which it acts.
+/// Number of notifications per watchdog timeout.
 const FEEDS: u32 = 4;
 
-/// The self-test is over, and presses are answered.
+/// Reports that the self-test is finished and presses are accepted.
 pub(crate) fn ready() {
     notify(&[NotifyState::Ready]);
 }
 
-/// What the appliance is doing, in a few words without anybody's data.
+/// Reports what the appliance is doing. `text` must not contain patient-related data.
 pub(crate) fn status(text: &str) {
-    // Each line of a message is one of its own.
+    // A line break would end the assignment.
     notify(&[NotifyState::Status(&text.replace('\n', " "))]);
 }
 
-/// It ends.
+/// Reports that the program is stopping.
 pub(crate) fn stopping() {
     notify(&[NotifyState::Stopping]);
 }
 
-/// It starts anew, with another configuration.
+/// Reports that the program restarts with another configuration.
 pub(crate) fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => notify(&[NotifyState::Reloading, now]),
-        Err(error) => log::warn!("the service manager cannot be told: {error}"),
+        Err(error) => log::warn!("the service manager cannot be notified: {error}"),
     }
 }
 
-/// Feeds the watchdog, if there is one, for as long as all of `pulses` beat.
+/// Feeds the service manager's watchdog, if it is enabled, while all `heartbeats` beat.
 ///
-/// It is given at least the time that a picture and its analysis may rightly take, twice: whoever
-/// lengthens the deadlines need not think of the unit.
+/// The watchdog's timeout is raised to twice the deadlines of capture and analysis, so that longer deadlines need no
+/// change of the unit file.
 pub(crate) async fn feed_watchdog(heartbeats: &[Heartbeat], timing: &Timing) -> Infallible {
-    let Some(patience) = sd_notify::watchdog_enabled() else {
+    let Some(timeout) = sd_notify::watchdog_enabled() else {
         return std::future::pending().await;
     };
-    let patience = patience.max((timing.capture + timing.analysis) * 2);
-    if let Ok(microseconds) = u32::try_from(patience.as_micros()) {
+    let timeout = timeout.max((timing.capture + timing.analysis) * 2);
+    if let Ok(microseconds) = u32::try_from(timeout.as_micros()) {
         notify(&[NotifyState::WatchdogUsec(microseconds)]);
     }
-    let mut feeds = interval(patience / FEEDS);
+    let mut feeds = interval(timeout / FEEDS);
     feeds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         feeds.tick().await;
@@ -61,6 +61,6 @@ pub(crate) async fn feed_watchdog(heartbeats: &[Heartbeat], timing: &Timing) -> 
 
 fn notify(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        log::warn!("the service manager cannot be told: {error}");
+        log::warn!("the service manager cannot be notified: {error}");
     }
 }

@@ -1,4 +1,4 @@
-//! Threads for work that blocks: the camera, and the model.
+//! Threads for blocking work: the camera and the model.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,16 +11,16 @@ type Job<S> = Box<dyn FnOnce(&mut S) + Send>;
 
 enum Message<S> {
     Work(Job<S>),
-    /// Drop the state and end the thread; the sender is told once that is done.
+    /// Drop the state, report that, and end the thread.
     End(oneshot::Sender<()>),
 }
 
-/// A thread that owns a state `S` and runs one job on it after the other.
+/// A thread that owns a state `S` and runs jobs on it one after another.
 ///
-/// A job that panics, in a driver perhaps, does not end the thread: the next job runs as usual. A job whose
-/// caller has stopped waiting is skipped, and an answer that comes too late is dropped.
+/// A job that panics, for example in a driver, does not end the thread. A job whose caller has stopped waiting is
+/// skipped, and a result that nothing waits for is dropped.
 ///
-/// Clones share the thread, which lives until the last of them and the last [`Heartbeat`] are dropped.
+/// Clones share the thread. It ends when the last clone and the last [`Heartbeat`] are dropped.
 pub(crate) struct Worker<S> {
     messages: mpsc::Sender<Message<S>>,
 }
@@ -33,12 +33,12 @@ impl<S> Clone for Worker<S> {
     }
 }
 
-/// Shows whether a worker still runs its jobs.
+/// Detects whether a worker still runs its jobs.
 pub(crate) struct Heartbeat(Box<dyn Fn() -> oneshot::Receiver<()>>);
 
 impl Heartbeat {
-    /// Waits until the worker has run every job queued before this call; never returns if the worker stalls
-    /// or has ended.
+    /// Waits until the worker has run every job queued before this call. Never returns if the worker stalls or has
+    /// ended.
     pub(crate) async fn beat(&self) {
         if (self.0)().await.is_err() {
             std::future::pending::<()>().await;
@@ -73,7 +73,7 @@ impl<S: Send + 'static> Worker<S> {
         Ok(Self { messages })
     }
 
-    /// Runs `work` on the state, after the jobs queued before it, and gives its result.
+    /// Runs `work` on the state after the jobs queued before it, and returns its result.
     ///
     /// # Errors
     /// [`WorkerPanicked`] if `work` panics or the worker has ended.
@@ -88,17 +88,18 @@ impl<S: Send + 'static> Worker<S> {
     pub(crate) async fn end(self) {
         let (sender, ended) = oneshot::channel();
         if self.messages.send(Message::End(sender)).is_ok() {
-            // An error says that dropping the state panicked.
+            // An error means that dropping the state panicked.
             let _ = ended.await;
         }
     }
 
-    /// The worker's heartbeat.
+    /// A heartbeat of this worker.
     pub(crate) fn heartbeat(&self) -> Heartbeat {
         let worker = self.clone();
         Heartbeat(Box::new(move || worker.queue(|_| ())))
     }
 
+    /// Queues a job and returns the receiver of its result.
     fn queue<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut S) -> T + Send + 'static,
@@ -108,14 +109,14 @@ impl<S: Send + 'static> Worker<S> {
             if answer.is_closed() {
                 return;
             }
-            // A job leaves nothing half done that the next one uses: the camera is reopened for each, and the
-            // model's buffers are overwritten.
+            // A panic leaves no state that harms the next job: the camera is reopened for each job, and the model's
+            // buffers are overwritten.
             if let Ok(result) = catch_unwind(AssertUnwindSafe(|| work(state))) {
                 // The caller may have stopped waiting.
                 let _ = answer.send(result);
             }
         });
-        // If the worker has ended, the job is dropped and with it the sender of the answer.
+        // If the worker has ended, the job and the sender in it are dropped.
         let _ = self.messages.send(Message::Work(job));
         answered
     }
@@ -157,7 +158,7 @@ mod tests {
             });
             let second = worker.ask(|(_, ran)| ran.push(2));
             tokio::pin!(first, second);
-            // Both are queued, then given up.
+            // Both are queued, then dropped.
             assert!(poll_once(first.as_mut()).is_pending());
             assert!(poll_once(second.as_mut()).is_pending());
             release.send(()).unwrap();
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_heartbeat_of_a_worker_stops_while_it_stalls_and_not_when_it_panics() {
+    async fn a_heartbeat_stops_while_the_worker_stalls_but_not_after_a_panic() {
         let (release, released) = mpsc::channel::<()>();
         let worker = Worker::start("test", released).unwrap();
         let heartbeat = worker.heartbeat();

@@ -20,6 +20,8 @@ pub mod rules;
 mod syntax;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod workspace;
 
 pub use imports::{Import, imports};
 pub use package::{Package, PackageError};

@@ -125,6 +125,10 @@ fn the_package_is_installed_works_and_goes_without_a_trace() {
     for expected in [
         "usr/bin/smearscope",
         "usr/lib/systemd/system/smearscope.service",
+        "usr/share/bash-completion/completions/smearscope",
+        "usr/share/fish/vendor_completions.d/smearscope.fish",
+        "usr/share/man/man1/smearscope.1.gz",
+        "usr/share/zsh/vendor-completions/_smearscope",
         "usr/lib/sysusers.d/smearscope.conf",
         "usr/lib/udev/rules.d/99-smearscope.rules",
         "usr/share/polkit-1/rules.d/60-smearscope.rules",

@@ -1,11 +1,11 @@
-//! Gaussian blur, row by row, so that the compiler makes vector instructions of it; with the values of the
-//! general one of the crate `image`.
+//! Gaussian blur. It works row by row, so that the compiler can vectorise it, and gives the values of
+//! `image::imageops::blur`.
 
 use smearscope_artifacts::weighted_sum;
 
-use crate::analysis::quality::Luma32;
+use crate::analysis::quality::luma::Luma32;
 
-/// Blurs by a standard deviation in pixels, from 1 on; beyond the edges, the pixels at them go on.
+/// Blurs with a standard deviation of `sigma` ≥ 1 pixels. The pixels at the edges are repeated beyond them.
 pub(super) fn blur(image: &Luma32, sigma: f32) -> Luma32 {
     let (width, height) = (image.width() as usize, image.height() as usize);
     let mut blurred = Luma32::new(image.width(), image.height());
@@ -14,7 +14,7 @@ pub(super) fn blur(image: &Luma32, sigma: f32) -> Luma32 {
     }
     let kernel = kernel(sigma);
     let radius = kernel.len() / 2;
-    // A row that is blurred downwards, with its ends going on.
+    // A vertically blurred row, with its first and last pixel repeated.
     let mut row = vec![0.0; width + 2 * radius];
     for (y, sums) in blurred.chunks_exact_mut(width).enumerate() {
         let rows = (0..kernel.len()).map(|shift| {
@@ -31,7 +31,7 @@ pub(super) fn blur(image: &Luma32, sigma: f32) -> Luma32 {
     blurred
 }
 
-/// Weights that sum to 1, as many as OpenCV takes where it is not told how many
+/// Weights that sum to 1. Their number is OpenCV's default
 /// (`getGaussianKernel`: radius (σ − 0.8) ÷ 0.3 + 1).
 fn kernel(sigma: f32) -> Vec<f32> {
     let radius = ((sigma - 0.8) / 0.3 + 1.0).round() as i32;
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_has_the_values_of_another_implementation() {
+    fn values_match_the_image_crate() {
         for (width, height) in [(61, 47), (3, 200), (1, 1)] {
             let image = Luma32::from_fn(width, height, |x, y| {
                 Luma([((x * 7 + y * y * 13) % 97) as f32 / 97.0])
@@ -60,7 +60,7 @@ mod tests {
                 let theirs = image::imageops::blur(&image, sigma);
                 let ours = blur(&image, sigma);
                 for (one, other) in ours.iter().zip(theirs.iter()) {
-                    // Fifteen additions of numbers below 1, in another order.
+                    // The order of fifteen additions of numbers below 1 differs.
                     assert!((one - other).abs() < 1e-5, "{one} {other}");
                 }
             }

@@ -1,39 +1,41 @@
-//! Copies of pictures in the size that figures are measured in.
+//! Downscales pictures, for measuring them and for display.
 
 use image::{Rgb, RgbImage};
 use smearscope_artifacts::{Resampler, ResizeFilter};
 
-/// Makes copies of pictures that are at most so long on their longer side.
+/// Downscales pictures to a maximum length of their longer side. It reuses its buffer.
 pub(crate) struct Downscaler {
-    longer: u32,
+    max_side: u32,
     resampler: Resampler,
-    copy: RgbImage,
+    buffer: RgbImage,
 }
 
 impl Downscaler {
-    pub(crate) fn new(longer: u32) -> Self {
+    /// `max_side` is in pixels.
+    pub(crate) fn new(max_side: u32) -> Self {
         Self {
-            longer,
+            max_side,
             resampler: Resampler::new(ResizeFilter::Area, 1, 1),
-            copy: RgbImage::new(1, 1),
+            buffer: RgbImage::new(1, 1),
         }
     }
 
-    pub(crate) fn copy(&mut self, image: &RgbImage) -> &RgbImage {
+    /// Downscales `image`. A smaller one keeps its size.
+    pub(crate) fn downscale(&mut self, image: &RgbImage) -> &RgbImage {
         let longer = image.width().max(image.height());
-        let scale = (f64::from(self.longer) / f64::from(longer)).min(1.0);
+        let scale = (f64::from(self.max_side) / f64::from(longer)).min(1.0);
         let side = |side: u32| ((f64::from(side) * scale).round() as u32).max(1);
         let (width, height) = (side(image.width()), side(image.height()));
-        if self.copy.dimensions() != (width, height) {
-            self.copy = RgbImage::new(width, height);
+        if self.buffer.dimensions() != (width, height) {
+            self.buffer = RgbImage::new(width, height);
             self.resampler = Resampler::new(ResizeFilter::Area, width as usize, height as usize);
         }
-        let mut pixels = self.copy.pixels_mut();
+        let mut pixels = self.buffer.pixels_mut();
         self.resampler.resize(image, |pixel| {
-            if let Some(copied) = pixels.next() {
-                *copied = Rgb(pixel);
+            if let Some(target) = pixels.next() {
+                *target = Rgb(pixel);
             }
         });
-        &self.copy
+        &self.buffer
     }
 }

@@ -1,63 +1,63 @@
-//! A figure of a picture, what it must be, and what to do if it is not.
+//! Quality figures of a picture, their limits, and the problems that they reveal.
 
 use std::fmt;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-/// What was measured of a picture, in the order in which it is judged.
+/// The quality figures of a picture. The first one that fails its limit decides which problem is reported.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Quality(Vec<Figure>);
 
-/// One figure.
+/// A quality figure.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Figure {
-    /// What it is called.
+    /// Name in JSON and messages.
     pub name: &'static str,
-    /// What was measured.
+    /// Measured value.
     pub value: f32,
-    /// What it must be.
+    /// Limit for the value.
     pub limit: Limit,
-    /// What is wrong if it is not.
+    /// The problem if the value is beyond the limit.
     pub problem: Problem,
 }
 
-/// What a figure must be.
+/// Limit for a quality figure.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Limit {
-    /// So much or more.
-    Least(f32),
-    /// So much or less.
-    Most(f32),
+    /// The value must be at least this.
+    Min(f32),
+    /// The value must be at most this.
+    Max(f32),
 }
 
 /// Why a picture cannot be judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Problem {
-    /// Fewer pixels than networks see.
+    /// Fewer pixels than a network takes as input.
     TooSmall,
     /// Hardly any light.
     TooDark,
     /// Washed out.
     TooBright,
-    /// Nothing to see.
+    /// Too little contrast.
     Flat,
     /// One part of the field has far less light than another.
     Uneven,
-    /// The ground has a colour that no lamp should give it.
+    /// The background between the cells is coloured more than a lamp explains.
     ColourCast,
     /// The colours are not those of a stained blood smear.
     NotASmear,
-    /// A smear, but none of the cells in question.
+    /// A smear without white blood cells.
     NoWhiteCells,
-    /// No ground between the cells.
+    /// No background between the cells.
     TooThick,
-    /// Edges of cells are soft.
+    /// The edges of the cells are soft.
     OutOfFocus,
     /// The field moved while it was photographed.
     Moved,
-    /// The field before, once more.
+    /// The same field of view as before.
     SameField,
-    /// Light, colour or structure are unlike those that the model was trained on.
+    /// Light, colour or structure differ from those in the training images of the model.
     Unfamiliar,
 }
 
@@ -103,11 +103,11 @@ impl fmt::Display for Problem {
 }
 
 impl Figure {
-    /// Whether it is what it must be. What is no number never is.
+    /// Whether the value is within its limit. NaN never is.
     pub fn passed(&self) -> bool {
         match self.limit {
-            Limit::Least(least) => self.value >= least,
-            Limit::Most(most) => self.value <= most,
+            Limit::Min(min) => self.value >= min,
+            Limit::Max(max) => self.value <= max,
         }
     }
 }
@@ -116,14 +116,14 @@ impl Figure {
 impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (word, limit) = match self.limit {
-            Limit::Least(least) => ("at least", least),
-            Limit::Most(most) => ("at most", most),
+            Limit::Min(min) => ("at least", min),
+            Limit::Max(max) => ("at most", max),
         };
         write!(f, "{} {}, {word} {limit}", self.name, rounded(self.value))
     }
 }
 
-/// To three digits, as many as a person reads.
+/// Rounds to three significant digits.
 fn rounded(value: f32) -> f32 {
     let digits = (2.0 - value.abs().max(1e-3).log10().floor()).clamp(0.0, 5.0);
     let scale = 10.0_f32.powf(digits);
@@ -131,34 +131,36 @@ fn rounded(value: f32) -> f32 {
 }
 
 impl Quality {
-    /// Everything that was measured.
+    /// All figures.
     pub fn figures(&self) -> &[Figure] {
         &self.0
     }
 
-    /// The first figure that is not what it must be.
+    /// The first figure that fails its limit.
     pub fn failure(&self) -> Option<&Figure> {
         self.0.iter().find(|figure| !figure.passed())
     }
 
+    /// Adds a figure that must be at least `min`.
     pub(crate) fn require_min(
         &mut self,
         name: &'static str,
         value: f32,
-        least: f32,
+        min: f32,
         problem: Problem,
     ) {
-        self.add(name, value, Limit::Least(least), problem);
+        self.add(name, value, Limit::Min(min), problem);
     }
 
+    /// Adds a figure that must be at most `max`.
     pub(crate) fn require_max(
         &mut self,
         name: &'static str,
         value: f32,
-        most: f32,
+        max: f32,
         problem: Problem,
     ) {
-        self.add(name, value, Limit::Most(most), problem);
+        self.add(name, value, Limit::Max(max), problem);
     }
 
     fn add(&mut self, name: &'static str, value: f32, limit: Limit, problem: Problem) {
@@ -186,8 +188,8 @@ impl Serialize for Quality {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
         for figure in &self.0 {
             let (min, max) = match figure.limit {
-                Limit::Least(least) => (Some(least), None),
-                Limit::Most(most) => (None, Some(most)),
+                Limit::Min(min) => (Some(min), None),
+                Limit::Max(max) => (None, Some(max)),
             };
             let entry = Entry {
                 value: figure.value,
@@ -206,7 +208,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_failure_counts_and_no_number_fails() {
+    fn the_first_failure_is_reported_and_nan_fails() {
         let mut quality = Quality::default();
         quality.require_min("light", 90.0, 80.0, Problem::TooDark);
         assert_eq!(quality.failure(), None);

@@ -1,12 +1,12 @@
-//! Whether the colours are those of a Romanowsky-stained smear.
+//! Stain: whether the colours are those of a Romanowsky-stained smear.
 //!
-//! Lamps and cameras tint the whole field, so colours are compared with that of the ground between the
-//! cells, which has none.
+//! Lamps and cameras tint the whole field, so colours are measured relative to the background between the
+//! cells, which is colourless.
 
 use image::RgbImage;
 
 use crate::analysis::quality::figure::{Problem, Quality};
-use crate::analysis::quality::luma;
+use crate::analysis::quality::luma::luma;
 
 const MAX_CAST: f32 = 1.8;
 const MAX_GARISH: f32 = 0.2;
@@ -14,12 +14,12 @@ const MIN_NUCLEI: f32 = 0.002;
 const MIN_RED_CELLS: f32 = 0.01;
 const MAX_COVERAGE: f32 = 0.95;
 
-/// Light of the ground, as a share of the 95th percentile of luma.
-const GROUND: f32 = 0.8;
-/// Largest difference between the channels of the ground, against its own colour.
-const PALE: f32 = 0.25;
+/// Luma from which a pixel may be background, as a share of the 95th percentile.
+const BACKGROUND_LUMA: f32 = 0.8;
+/// Largest difference between the channels of background, relative to its median colour.
+const BACKGROUND_SPREAD: f32 = 0.25;
 
-/// A pixel as shares of the ground's channels.
+/// A pixel relative to the background: each channel divided by the background's.
 struct Colour {
     red: f32,
     green: f32,
@@ -28,27 +28,28 @@ struct Colour {
 }
 
 impl Colour {
+    /// Difference between the strongest and the weakest channel.
     fn spread(&self) -> f32 {
-        let most = self.red.max(self.green).max(self.blue);
-        most - self.red.min(self.green).min(self.blue)
+        let max = self.red.max(self.green).max(self.blue);
+        max - self.red.min(self.green).min(self.blue)
     }
 
-    /// Purple: azure and eosin let blue through, and red nearly as well, but no green.
+    /// Purple: azure and eosin transmit blue and nearly as much red, but no green.
     fn is_nucleus(&self) -> bool {
         self.blue - self.green > 0.12 && self.blue >= self.red - 0.05 && self.luma < 0.8
     }
 
-    /// From pink to lilac and brick: eosin and haemoglobin take green first.
+    /// Pink to lilac and brick red: eosin and haemoglobin absorb green most.
     fn is_red_cell(&self) -> bool {
         self.red - self.green > 0.04 && (0.3..0.97).contains(&self.luma) && !self.is_nucleus()
     }
 }
 
-/// Measures a small copy; `highlights` is the 95th percentile of luma.
-pub(super) fn measure(copy: &RgbImage, highlights: f32, quality: &mut Quality) {
-    let is_bright = |pixel: &image::Rgb<u8>| f32::from(luma(*pixel)) > GROUND * highlights;
-    let ground: [f32; 3] = std::array::from_fn(|channel| {
-        let mut samples: Vec<u8> = copy
+/// Adds the figures of the stain. `image` is downscaled; `highlights` is the 95th percentile of its luma.
+pub(super) fn measure(image: &RgbImage, highlights: f32, quality: &mut Quality) {
+    let is_bright = |pixel: &image::Rgb<u8>| f32::from(luma(*pixel)) > BACKGROUND_LUMA * highlights;
+    let background: [f32; 3] = std::array::from_fn(|channel| {
+        let mut samples: Vec<u8> = image
             .pixels()
             .filter(|pixel| is_bright(pixel))
             .map(|pixel| pixel[channel])
@@ -57,10 +58,10 @@ pub(super) fn measure(copy: &RgbImage, highlights: f32, quality: &mut Quality) {
         let median = (!samples.is_empty()).then(|| *samples.select_nth_unstable(middle).1);
         f32::from(median.unwrap_or(1).max(1))
     });
-    let colours: Vec<(Colour, bool)> = copy
+    let colours: Vec<(Colour, bool)> = image
         .pixels()
         .map(|pixel| {
-            let [red, green, blue] = [0, 1, 2].map(|c| f32::from(pixel[c]) / ground[c]);
+            let [red, green, blue] = [0, 1, 2].map(|c| f32::from(pixel[c]) / background[c]);
             let colour = Colour {
                 red,
                 green,
@@ -70,14 +71,15 @@ pub(super) fn measure(copy: &RgbImage, highlights: f32, quality: &mut Quality) {
             (colour, is_bright(pixel))
         })
         .collect();
-    let share = |wanted: &dyn Fn(&(Colour, bool)) -> bool| {
-        colours.iter().filter(|colour| wanted(colour)).count() as f32 / colours.len() as f32
+    let share = |matches: &dyn Fn(&(Colour, bool)) -> bool| {
+        colours.iter().filter(|colour| matches(colour)).count() as f32 / colours.len() as f32
     };
     let [brightest, darkest] = [f32::max, f32::min].map(|pick| {
-        let [red, green, blue] = ground;
+        let [red, green, blue] = background;
         pick(pick(red, green), blue)
     });
-    let coverage = 1.0 - share(&|(colour, is_bright)| *is_bright && colour.spread() < PALE);
+    let coverage =
+        1.0 - share(&|(colour, is_bright)| *is_bright && colour.spread() < BACKGROUND_SPREAD);
 
     quality.require_max(
         "garish",

@@ -1,13 +1,13 @@
-//! The field in four by three parts, for what must hold everywhere.
+//! Divides a picture into four by three tiles, for figures that must hold everywhere.
 
 use std::ops::Range;
 
 const COLUMNS: usize = 4;
 const ROWS: usize = 3;
-/// How many parts there are.
+/// Number of tiles.
 pub(super) const COUNT: usize = COLUMNS * ROWS;
 
-/// The pixels of a picture of this size, row by row: each part that a row meets, the row, and its columns there.
+/// All pixels of a picture of this size, row by row, as runs within one tile: index of the tile, row, columns.
 pub(super) fn runs(
     width: usize,
     height: usize,
@@ -24,17 +24,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_pixel_lies_in_one_part_by_its_place() {
+    fn each_pixel_lies_in_exactly_one_tile() {
         for (width, height) in [(512, 384), (7, 5), (3, 2), (1, 1)] {
             let mut seen = vec![None; width * height];
-            for (part, y, columns) in runs(width, height) {
+            for (tile, y, columns) in runs(width, height) {
                 for x in columns {
-                    assert_eq!(seen[y * width + x].replace(part), None);
+                    assert_eq!(seen[y * width + x].replace(tile), None);
                 }
             }
-            for (at, part) in seen.into_iter().enumerate() {
+            for (at, tile) in seen.into_iter().enumerate() {
                 let (x, y) = (at % width, at / width);
-                assert_eq!(part, Some(y * 3 / height * 4 + x * 4 / width));
+                assert_eq!(tile, Some(y * 3 / height * 4 + x * 4 / width));
             }
         }
     }

@@ -12,7 +12,8 @@ use smearscope::appliance::event_loop::ApplianceError;
 use smearscope::appliance::event_loop::Equipped;
 use smearscope::appliance::notice::Notice;
 use smearscope::appliance::screens::View;
-use smearscope::appliance::state::{SelfTest, State};
+use smearscope::appliance::self_test::SelfTest;
+use smearscope::appliance::state::State;
 use smearscope::config::storage::Retention;
 use smearscope::config::timing::Timing;
 use smearscope::models::ModelError;
@@ -28,7 +29,7 @@ use super::fixture::{FAULT, NEGATIVE, READY, RED, Running, TIMING, deliver, reco
 use crate::support::{copy_of_demo_model, demo_model};
 
 #[test]
-fn what_the_self_test_finds_wrong_stays_on_the_screen_until_a_press() {
+fn a_failed_self_test_stays_on_the_screen_until_a_press() {
     let (board, bench) = mock::board();
     let running = Running::start_with(board, bench, TIMING, || {
         Ok(Equipped {
@@ -41,13 +42,13 @@ fn what_the_self_test_finds_wrong_stays_on_the_screen_until_a_press() {
     });
     let identity = expected("_0").1;
     let found = State::SelfTest(SelfTest {
-        passed: false,
-        lines: vec![
-            "smear-2.0.0 failed, back to smear 1.0.0".into(),
-            format!("{} right", identity.model),
-            "6 samples right".into(),
-            identity.engine.clone(),
-            "board, storage ok".into(),
+        checks: vec![
+            Check::failed("model", "smear-2.0.0 failed, back to smear 1.0.0"),
+            Check::passed("model", format!("{} verified", identity.model)).detailed(),
+            Check::passed("golden", "6 golden samples passed").detailed(),
+            Check::passed("engine", identity.engine.clone()).detailed(),
+            Check::passed("board", "all parts work"),
+            Check::passed("storage", "plenty"),
         ],
     });
     let shown = picture(&found, 0, &identity, jiff::civil::time(12, 0, 0, 0));

@@ -1,0 +1,81 @@
+//! The result of a self-test.
+
+use serde::ser::{Serialize, SerializeStruct, Serializer};
+
+use crate::appliance::checks::Check;
+
+/// The result of a self-test. Serialised as `{"passed": …, "checks": […]}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SelfTest {
+    /// The checks, in the order in which they were made.
+    pub checks: Vec<Check>,
+}
+
+impl SelfTest {
+    /// Whether all required checks passed.
+    pub fn passed(&self) -> bool {
+        self.checks
+            .iter()
+            .all(|check| check.passed || !check.is_required())
+    }
+
+    /// The result in lines for a small screen: what failed, then what passed. The last line sums up the checks whose
+    /// details are of no interest once they passed.
+    pub fn lines(&self) -> Vec<String> {
+        let (passed, failed): (Vec<_>, Vec<_>) = self.checks.iter().partition(|check| check.passed);
+        let (detailed, brief): (Vec<_>, Vec<_>) =
+            passed.into_iter().partition(|check| check.is_detailed());
+        let details = failed.into_iter().chain(detailed);
+        let mut lines: Vec<String> = details.map(|check| check.detail.clone()).collect();
+        if !brief.is_empty() {
+            let parts: Vec<_> = brief.into_iter().map(|check| check.part).collect();
+            lines.push(format!("{} ok", parts.join(", ")));
+        }
+        lines
+    }
+}
+
+impl Serialize for SelfTest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut result = serializer.serialize_struct("SelfTest", 2)?;
+        result.serialize_field("passed", &self.passed())?;
+        result.serialize_field("checks", &self.checks)?;
+        result.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_come_first_and_a_missing_part_does_not_fail_the_test() {
+        let mut self_test = SelfTest {
+            checks: vec![
+                Check::passed("storage", "/var/lib/smearscope, 4096 MiB free"),
+                Check::passed("clock", "2026-07-01 12:00 UTC"),
+                Check::passed("model", "smear-demo 0.2.0 verified").detailed(),
+                Check::missing("board", "no camera"),
+            ],
+        };
+        assert!(self_test.passed());
+        let expected = [
+            "no camera",
+            "smear-demo 0.2.0 verified",
+            "storage, clock ok",
+        ];
+        assert_eq!(self_test.lines(), expected);
+        self_test
+            .checks
+            .push(Check::failed("model", "smear-demo 0.3.0 failed"));
+        assert!(!self_test.passed());
+        let json = serde_json::to_value(&self_test).unwrap();
+        assert_eq!(json["passed"], false);
+        let first = serde_json::json!({
+            "part": "storage",
+            "passed": true,
+            "detail": "/var/lib/smearscope, 4096 MiB free",
+        });
+        assert_eq!(json["checks"][0], first);
+    }
+}
