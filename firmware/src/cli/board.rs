@@ -36,6 +36,7 @@ fn simulated(config: &Config, panel: Panel) -> Result<Board, HardwareError> {
     let demo = is_missing.then(demo_fields::unpack).transpose()?;
     let mut board = sim::board(SimConfig {
         fields: demo.as_ref().map_or(&**fields, |demo| demo.path()).into(),
+        is_image: smearscope_artifacts::is_image_path,
         panel,
         // A simulated bench always has a display.
         screen: config.equipment.display.size().unwrap_or_default(),

@@ -31,6 +31,15 @@ fn percent(probability: &Value) -> String {
     }
 }
 
+/// The lamps of a verdict: red, amber, green.
+fn lamps_of(verdict: &str) -> [&'static str; 3] {
+    match verdict {
+        "Positive" => ["on", "off", "off"],
+        "Negative" => ["off", "off", "blink"],
+        _ => ["off", "on", "off"],
+    }
+}
+
 /// Waits until the page shows these LEDs: red, amber, green.
 fn lamps(browser: &Browser, lit: [&str; 3]) {
     browser.until(&format!(
@@ -93,14 +102,7 @@ fn what_the_button_does_the_page_does_and_no_verdict_outlives_the_connection() {
     let expected = &local(&demo_fields()[..1])[0];
     let verdict = expected["verdict"].as_str().unwrap();
     assert!(browser.text(".verdict").contains(&verdict.to_uppercase()));
-    lamps(
-        &browser,
-        match verdict {
-            "Positive" => ["on", "off", "off"],
-            "Negative" => ["off", "off", "blink"],
-            _ => ["off", "on", "off"],
-        },
-    );
+    lamps(&browser, lamps_of(verdict));
     // The field's probability, and the slide's, which caps each field at 99:1.
     let probability = &expected["probability"];
     let row = browser.text(".row .what");

@@ -11,8 +11,9 @@ use crate::ports::Camera;
 
 /// Size limit of an image file, larger than any frame of a camera.
 const MAX_FILE_BYTES: u64 = 64 << 20;
-/// File extensions of images, compared case-insensitively.
-const EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "png", "bmp", "tif", "tiff"];
+
+/// Whether a file is an image, by its name.
+pub type IsImage = fn(&Path) -> bool;
 
 /// Plays the images of a folder in a loop, sorted by name. The folder is read again for each picture, so
 /// images may be added and removed. A named pipe counts as an image: the camera stalls until an image is
@@ -20,23 +21,28 @@ const EXTENSIONS: [&str; 6] = ["jpg", "jpeg", "png", "bmp", "tif", "tiff"];
 #[derive(Debug)]
 pub struct FolderCamera {
     folder: PathBuf,
+    is_image: IsImage,
     /// Path of the last picture.
     last: Option<PathBuf>,
 }
 
 impl FolderCamera {
-    /// Opens a folder that holds at least one image.
+    /// Opens a folder that holds at least one image, as `is_image` tells them from other files.
     ///
     /// # Errors
     /// [`HardwareError::Open`] if it cannot be read, [`HardwareError::NoImages`] if it holds none.
-    pub fn open(folder: PathBuf) -> Result<Self, HardwareError> {
-        images(&folder)?;
-        Ok(Self { folder, last: None })
+    pub fn open(folder: PathBuf, is_image: IsImage) -> Result<Self, HardwareError> {
+        images(&folder, is_image)?;
+        Ok(Self {
+            folder,
+            is_image,
+            last: None,
+        })
     }
 
     /// The image after the last picture.
     fn next(&self) -> Result<PathBuf, HardwareError> {
-        let images = images(&self.folder)?;
+        let images = images(&self.folder, self.is_image)?;
         images
             .iter()
             .find(|path| Some(*path) > self.last.as_ref())
@@ -85,7 +91,7 @@ impl Camera for FolderCamera {
 }
 
 /// The images of the folder, sorted by name; at least one.
-fn images(folder: &Path) -> Result<Vec<PathBuf>, HardwareError> {
+fn images(folder: &Path, is_image: IsImage) -> Result<Vec<PathBuf>, HardwareError> {
     let entries = std::fs::read_dir(folder).map_err(|error| HardwareError::Open {
         part: "camera",
         at: folder.display().to_string(),
@@ -94,13 +100,7 @@ fn images(folder: &Path) -> Result<Vec<PathBuf>, HardwareError> {
     })?;
     let mut paths: Vec<PathBuf> = entries
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| {
-            path.extension().is_some_and(|extension| {
-                EXTENSIONS
-                    .iter()
-                    .any(|known| extension.eq_ignore_ascii_case(known))
-            }) && !path.is_dir()
-        })
+        .filter(|path| is_image(path) && !path.is_dir())
         .collect();
     if paths.is_empty() {
         return Err(no_images(folder));
@@ -144,6 +144,11 @@ mod tests {
         folder
     }
 
+    fn is_image(path: &Path) -> bool {
+        let known = ["jpg", "PNG", "tiff"].map(Some);
+        known.contains(&path.extension().and_then(|extension| extension.to_str()))
+    }
+
     fn sources(camera: &mut FolderCamera, count: usize) -> Vec<String> {
         (0..count)
             .map(|_| camera.capture().unwrap().source)
@@ -153,7 +158,7 @@ mod tests {
     #[test]
     fn images_play_in_a_loop_by_name_and_other_files_are_ignored() {
         let folder = folder(&["b.PNG", "a.jpg", "notes.txt", "c.tiff"]);
-        let mut camera = FolderCamera::open(folder.path().into()).unwrap();
+        let mut camera = FolderCamera::open(folder.path().into(), is_image).unwrap();
         assert_eq!(
             sources(&mut camera, 4),
             ["a.jpg", "b.PNG", "c.tiff", "a.jpg"]
@@ -163,7 +168,7 @@ mod tests {
     #[test]
     fn a_preview_shows_the_next_picture() {
         let folder = folder(&["a.jpg", "b.jpg"]);
-        let mut camera = FolderCamera::open(folder.path().into()).unwrap();
+        let mut camera = FolderCamera::open(folder.path().into(), is_image).unwrap();
         for name in ["a.jpg", "b.jpg", "a.jpg"] {
             for _ in 0..2 {
                 let seen = camera.preview().unwrap();
@@ -176,7 +181,7 @@ mod tests {
     #[test]
     fn images_may_be_added_and_removed() {
         let folder = folder(&["a.jpg", "b.jpg"]);
-        let mut camera = FolderCamera::open(folder.path().into()).unwrap();
+        let mut camera = FolderCamera::open(folder.path().into(), is_image).unwrap();
         assert_eq!(sources(&mut camera, 1), ["a.jpg"]);
         std::fs::remove_file(folder.path().join("b.jpg")).unwrap();
         std::fs::write(folder.path().join("c.jpg"), "c").unwrap();
@@ -192,10 +197,10 @@ mod tests {
     #[test]
     fn a_folder_without_images_is_refused_and_named() {
         let folder = folder(&["notes.txt"]);
-        let error = FolderCamera::open(folder.path().into()).unwrap_err();
+        let error = FolderCamera::open(folder.path().into(), is_image).unwrap_err();
         assert!(matches!(error, HardwareError::NoImages { .. }));
         assert!(error.to_string().contains(folder.path().to_str().unwrap()));
-        let error = FolderCamera::open(folder.path().join("absent")).unwrap_err();
+        let error = FolderCamera::open(folder.path().join("absent"), is_image).unwrap_err();
         assert!(matches!(error, HardwareError::Open { .. }), "{error}");
     }
 }

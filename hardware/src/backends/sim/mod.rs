@@ -9,7 +9,7 @@ mod view;
 
 use std::path::PathBuf;
 
-pub use camera::FolderCamera;
+pub use camera::{FolderCamera, IsImage};
 pub use log_lines::LogLines;
 pub use panel::Panel;
 
@@ -30,6 +30,8 @@ const OLED_ADDRESS: u8 = 0x3c;
 pub struct SimConfig {
     /// Folder of images that the camera plays in a loop, sorted by name.
     pub fields: PathBuf,
+    /// Tells images from other files in that folder.
+    pub is_image: IsImage,
     /// How OLED, LEDs and button are shown.
     pub panel: Panel,
     /// Size of the simulated OLED.
@@ -42,7 +44,7 @@ pub struct SimConfig {
 /// [`HardwareError::Open`] if the folder cannot be read, [`HardwareError::NoImages`] if it holds
 /// none.
 pub fn board(config: SimConfig) -> Result<Board, HardwareError> {
-    let camera = FolderCamera::open(config.fields)?;
+    let camera = FolderCamera::open(config.fields, config.is_image)?;
     let (bus, display) = VirtualSsd1306::new(OLED_ADDRESS, config.screen);
     let view = View::new(display);
     let print = matches!(config.panel, Panel::Lines);
