@@ -219,7 +219,7 @@ impl Recast {
         let mut proof = Proof::default();
         for image in golden {
             let (before, after) = (old.infer(image)?, new.infer(image)?);
-            let calls = [&before, &after].map(|inference| rule.decide(inference.margin).call);
+            let calls = [&before, &after].map(|inference| rule.decide(inference.margin).verdict);
             if calls[0] != calls[1] {
                 return Err(TrainError::Export {
                     problem: format!(
