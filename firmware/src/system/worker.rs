@@ -150,20 +150,22 @@ mod tests {
     #[tokio::test]
     async fn a_job_whose_caller_gave_up_is_skipped() {
         let (release, released) = mpsc::channel::<()>();
+        let (begin, begun) = mpsc::channel::<()>();
         let worker = Worker::start("test", (released, Vec::new())).unwrap();
         {
-            let first = worker.ask(|(released, ran)| {
+            let first = worker.ask(move |(released, ran)| {
+                begin.send(()).unwrap();
                 released.recv().unwrap();
                 ran.push(1);
             });
             let second = worker.ask(|(_, ran)| ran.push(2));
             tokio::pin!(first, second);
-            // Both are queued, then dropped.
             assert!(poll_once(first.as_mut()).is_pending());
             assert!(poll_once(second.as_mut()).is_pending());
-            release.send(()).unwrap();
-            first.await.unwrap();
+            begun.recv().unwrap();
+            // Both are given up: the first while it runs, the second while it is queued.
         }
+        release.send(()).unwrap();
         assert_eq!(worker.ask(|(_, ran)| ran.clone()).await, Ok(vec![1]));
     }
 
