@@ -177,7 +177,7 @@ fn a_stick_that_does_not_work_is_said_and_openvino_takes_its_place() {
         ),
         (
             "wrong precision",
-            "it gives and takes FP16, though FP32 was asked for",
+            "its buffers are FP16, FP32 was requested",
         ),
         ("silent", "NaN and NaN are not probabilities"),
     ] {
