@@ -121,8 +121,8 @@ fn kill_again_and_again(seed: u64) -> (usize, u64) {
             "seed {seed}, kill {kill}: {}",
             String::from_utf8_lossy(&verified.stderr)
         );
-        let (_, rest) = text.split_once("retention; ").unwrap();
-        unrecorded = rest.split(' ').next().unwrap().parse().unwrap();
+        let (_, rest) = text.split_once("image files without a record: ").unwrap();
+        unrecorded = rest.lines().next().unwrap().parse().unwrap();
         let recorded = recorded(state);
         assert!(
             recorded.is_superset(&known),
