@@ -65,7 +65,8 @@ impl Precision {
 /// the precision allows, or AUROC by 0.005 or more.
 #[derive(Debug, Clone, PartialEq, Args)]
 #[command(mut_arg("root", |data| {
-    data.help("Labelled images: a folder, or the CSV file that lists them; required for int8")
+    data.required(false)
+        .help("Labelled images: a folder, or the CSV file that lists them; required for int8")
 }))]
 pub(crate) struct Export {
     /// Folder of the model
