@@ -260,11 +260,11 @@ fn a_note_on_a_slide_stays_as_it_was_written() {
     assert_eq!(notes, Value::from(vec![first.json(), second]));
 
     for (body, detail) in [
-        (r#"{"text": " "}"#, "write 1 to 2000 letters"),
-        (r#"{"text": "bell\u0007"}"#, "no other control characters"),
+        (r#"{"text": " "}"#, "write 1 to 2000 characters"),
+        (r#"{"text": "bell\u0007"}"#, "contains control characters"),
         (
             &*format!(r#"{{"text": "{}"}}"#, "x".repeat(2001)),
-            "write two",
+            "split it into several notes",
         ),
         (r#"{"text": "x", "by": "me"}"#, "unknown field `by`"),
     ] {
