@@ -78,6 +78,19 @@ crate::settings! {
 }
 
 impl OledConfig {
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// [`InvalidValue`] for the first invalid one. An invalid address is also shown in hexadecimal, as data sheets do.
+    pub fn validate(&self) -> Result<(), InvalidValue> {
+        self.check_ranges().map_err(|mut error| {
+            if error.key == "oled.address" {
+                error.value = format!("{0} ({0:#04x})", self.address);
+            }
+            error
+        })
+    }
+
     /// The device file of the bus.
     pub fn bus_path(&self) -> PathBuf {
         format!("/dev/i2c-{}", self.bus).into()
@@ -305,7 +318,7 @@ mod tests {
 
     #[test]
     fn defaults_are_valid() {
-        OledConfig::default().check_ranges().unwrap();
+        OledConfig::default().validate().unwrap();
         CameraConfig::default().validate().unwrap();
         PiPins::default().validate().unwrap();
         LinuxLines::default().validate().unwrap();
@@ -334,12 +347,15 @@ mod tests {
             address: 3,
             ..OledConfig::default()
         };
-        assert!(message(oled.check_ranges()).contains("8 and 119 (0x08 to 0x77)"));
+        assert_eq!(
+            message(oled.validate()),
+            "oled.address = 3 (0x03) is not valid: must be between 8 and 119 (0x08 to 0x77)"
+        );
         let oled = OledConfig {
             rotation: 90,
             ..OledConfig::default()
         };
-        assert!(message(oled.check_ranges()).contains("must be 0 or 180"));
+        assert!(message(oled.validate()).contains("must be 0 or 180"));
         let lines = LinuxLines {
             green: GpioLine::Name("GPIO22".into()),
             ..LinuxLines::default()

@@ -185,7 +185,11 @@ pub async fn run(
 /// Feeds the service manager's watchdog once camera and model have a heartbeat.
 async fn watchdog(heartbeats: oneshot::Receiver<[Heartbeat; 2]>, timing: Timing) -> Infallible {
     match heartbeats.await {
-        Ok(heartbeats) => systemd::feed_watchdog(&heartbeats, &timing).await,
+        Ok(heartbeats) => {
+            // Longer deadlines need no change of the unit file.
+            let timeout = (timing.capture + timing.analysis) * 2;
+            systemd::feed_watchdog(&heartbeats, timeout).await
+        }
         Err(_) => std::future::pending().await,
     }
 }
@@ -279,6 +283,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
                 self.capture().await
             }
             (State::Analysing, Some(capture)) => self.analyse(*capture).await,
+            (State::Analysing, None) => failed("there is nothing to analyse; press again", false),
             _ => self.wait(state).await,
         }
     }
@@ -366,7 +371,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
     /// Analyses and records a frame.
     async fn analyse(&mut self, capture: Capture) -> Event {
         let Some(loaded) = &mut self.loaded else {
-            return failed("there is no model; restart the program", true);
+            return failed("there is no model; restart the program", false);
         };
         let token = CommitToken::default();
         let source = capture.frame.source.clone();

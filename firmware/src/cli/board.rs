@@ -1,9 +1,9 @@
 //! Builds the board that the configuration names.
 
-use smearscope_hardware::sim::{self, Panel, SimConfig};
-use smearscope_hardware::{Board, HardwareError};
+use smearscope_hardware::sim::{self, FolderCamera, Panel};
+use smearscope_hardware::{Board, Camera, HardwareError};
 
-use crate::cli::demo_fields::{self, DemoCamera};
+use crate::cli::demo_fields::DemoCamera;
 use crate::config::sim::RawSim;
 use crate::config::{BoardKind, Config};
 
@@ -33,21 +33,15 @@ pub(crate) fn build(config: &Config, panel: Panel) -> Result<Board, HardwareErro
 fn simulated(config: &Config, panel: Panel) -> Result<Board, HardwareError> {
     let fields = &config.sim.fields;
     let is_missing = *fields == RawSim::default().fields && !fields.exists();
-    let demo = is_missing.then(demo_fields::unpack).transpose()?;
-    let mut board = sim::board(SimConfig {
-        fields: demo.as_ref().map_or(&**fields, |demo| demo.path()).into(),
-        is_image: smearscope_artifacts::is_image_path,
-        panel,
-        // A simulated bench always has a display.
-        screen: config.equipment.display.size().unwrap_or_default(),
-    })?;
-    if let Some(folder) = demo {
-        board.camera = Box::new(DemoCamera {
-            camera: board.camera,
-            _folder: folder,
-        });
-    }
-    Ok(board)
+    let camera: Box<dyn Camera> = if is_missing {
+        Box::new(DemoCamera::default())
+    } else {
+        let is_image = smearscope_artifacts::is_image_path;
+        Box::new(FolderCamera::open(fields.clone(), is_image)?)
+    };
+    // A simulated bench always has a display.
+    let screen = config.equipment.display.size().unwrap_or_default();
+    Ok(sim::board(camera, panel, screen))
 }
 
 #[cfg(not(all(feature = "pi", feature = "linux", target_os = "linux")))]

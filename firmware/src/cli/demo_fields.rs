@@ -1,10 +1,8 @@
 //! The demo fields of the simulated bench, which are part of the program so that it works anywhere.
 
-use std::fs;
-use std::io;
+use std::time::Instant;
 
 use smearscope_hardware::{Camera, Frame, HardwareError, Pixels};
-use tempfile::TempDir;
 
 /// Includes demo fields by name.
 macro_rules! demo_fields {
@@ -16,7 +14,7 @@ macro_rules! demo_fields {
     };
 }
 
-/// Names and contents of the fields, 374 KiB.
+/// Names and contents of the fields, 374 KiB, sorted by name.
 const FIELDS: [(&str, &[u8]); 6] = demo_fields![
     "field01_1.jpg",
     "field02_1.jpg",
@@ -26,43 +24,29 @@ const FIELDS: [(&str, &[u8]); 6] = demo_fields![
     "field06_0.jpg",
 ];
 
-/// Writes the fields into a temporary folder.
-///
-/// # Errors
-/// [`HardwareError::Open`] if they cannot be written.
-pub(crate) fn unpack() -> Result<TempDir, HardwareError> {
-    let write = || -> io::Result<TempDir> {
-        let folder = tempfile::tempdir()?;
-        for (name, bytes) in FIELDS {
-            fs::write(folder.path().join(name), bytes)?;
-        }
-        Ok(folder)
-    };
-    write().map_err(|source| HardwareError::Open {
-        part: "camera",
-        at: "temporary folder for the demo fields".into(),
-        remedy: "make room, or name a folder of images with --fields".into(),
-        source: Some(source.into()),
-    })
-}
-
-/// A camera that plays the demo fields, and removes their folder when it is dropped.
+/// A camera that plays the demo fields in a loop.
+#[derive(Debug, Default)]
 pub(crate) struct DemoCamera {
-    pub(crate) camera: Box<dyn Camera>,
-    pub(crate) _folder: TempDir,
+    /// Index of the field that the next capture returns.
+    next: usize,
 }
 
 impl Camera for DemoCamera {
     fn capture(&mut self) -> Result<Frame, HardwareError> {
-        self.camera.capture()
+        let (name, bytes) = FIELDS[self.next];
+        self.next = (self.next + 1) % FIELDS.len();
+        Ok(Frame {
+            pixels: Pixels::Encoded(bytes.into()),
+            captured_at: Instant::now(),
+            earlier: None,
+            source: name.into(),
+        })
     }
 
+    /// The field that the next capture returns.
     fn preview(&mut self) -> Result<Pixels, HardwareError> {
-        self.camera.preview()
-    }
-
-    fn stop_preview(&mut self) {
-        self.camera.stop_preview();
+        let (_, bytes) = FIELDS[self.next];
+        Ok(Pixels::Encoded(bytes.into()))
     }
 
     fn describe(&self) -> String {
@@ -74,16 +58,23 @@ impl Camera for DemoCamera {
 mod tests {
     use std::path::Path;
 
+    use smearscope_hardware::sim::FolderCamera;
+
     use super::*;
 
     #[test]
-    fn they_are_those_of_the_source_tree() {
-        let folder = unpack().unwrap();
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../hardware/fields");
-        assert_eq!(source.read_dir().unwrap().count(), FIELDS.len());
-        for (name, _) in FIELDS {
-            let read = |folder: &Path| fs::read(folder.join(name)).unwrap();
-            assert_eq!(read(folder.path()), read(&source), "{name}");
+    fn they_play_like_those_of_the_source_tree() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../hardware/fields");
+        assert_eq!(folder.read_dir().unwrap().count(), FIELDS.len());
+        let mut source = FolderCamera::open(folder, |_| true).unwrap();
+        let mut demo = DemoCamera::default();
+        // One more than there are, because the first follows the last.
+        for _ in 0..=FIELDS.len() {
+            let [demo, source]: [&mut dyn Camera; 2] = [&mut demo, &mut source];
+            assert_eq!(demo.preview().unwrap(), source.preview().unwrap());
+            let (demo, source) = (demo.capture().unwrap(), source.capture().unwrap());
+            assert_eq!(demo.source, source.source);
+            assert!(demo.pixels == source.pixels, "{}", demo.source);
         }
     }
 }

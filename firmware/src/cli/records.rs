@@ -324,7 +324,7 @@ fn export(
                 counted(exported.fields, "field"),
                 exported.whole.len()
             )?;
-            if exported.is_unnoted {
+            if exported.is_unmarked {
                 let note =
                     "the fields are not marked as exported because the records cannot be written";
                 writeln!(io::stderr(), "{note}")?;

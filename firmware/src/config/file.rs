@@ -112,6 +112,8 @@ impl Raw {
 
 #[cfg(test)]
 mod tests {
+    use smearscope_hardware::settings::{Section, Settings};
+
     use super::*;
 
     #[test]
@@ -139,6 +141,36 @@ mod tests {
         assert_eq!(shown["mqtt"]["password"], "(hidden)");
         assert_eq!(shown["mqtt"]["password_file"], "/etc/p");
         assert_eq!(shown["hias"]["password"], "");
+    }
+
+    /// Keys whose name says that their value is secret. The path of a file is not secret.
+    fn secret_keys(section: &Section) -> Vec<String> {
+        let is_secret = |key: &str| {
+            ["password", "secret", "token"].map(|word| key.contains(word)) != [false; 3]
+                && !key.ends_with("_file")
+        };
+        let prefix = match section.name {
+            "" => String::new(),
+            name => format!("{name}."),
+        };
+        let keys = section.settings.iter().map(|setting| setting.key);
+        let own = keys.filter(|key| is_secret(key));
+        own.map(|key| format!("{prefix}{key}"))
+            .chain(section.sections.iter().flat_map(|inner| secret_keys(inner)))
+            .collect()
+    }
+
+    #[test]
+    fn every_setting_with_the_name_of_a_secret_is_hidden() {
+        let keys = secret_keys(Raw::SECTION);
+        assert!(keys.contains(&"mqtt.password".to_owned()), "{keys:?}");
+        for key in keys {
+            let raw = Raw::parse(&format!("{key} = \"hunter2\"\n")).unwrap();
+            let shown = toml::to_string(&raw).unwrap();
+            assert!(shown.contains("= \"(hidden)\""), "{key}: {shown}");
+            let shown = format!("{shown} {} {raw:?}", raw.documented().unwrap());
+            assert!(!shown.contains("hunter2"), "{key}: {shown}");
+        }
     }
 
     #[test]

@@ -183,10 +183,6 @@ mod tests {
                 "mqtt.password = \"(hidden)\" is a placeholder",
             ),
             (
-                "[mqtt]\nhost = \"b\"\nuser = \"u\"\npassword = \"(set)\"",
-                "is a placeholder",
-            ),
-            (
                 "[mqtt]\nhost = \"b\"\nuser = \"u\"\npassword_file = \"/nowhere\"",
                 "mqtt.password_file = /nowhere",
             ),

@@ -72,7 +72,7 @@ impl Raw {
     pub fn validate(self) -> Result<Config> {
         let raw = self.clone();
         self.check_ranges()?;
-        self.oled.check_ranges()?;
+        self.oled.validate()?;
         self.camera.validate()?;
         self.pi.validate()?;
         self.linux.validate()?;

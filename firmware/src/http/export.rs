@@ -4,7 +4,6 @@
 //! have their status, and nothing is left behind. The images of a ZIP archive count as exported only when an
 //! operator confirms its SHA-256, which proves that the archive has arrived completely.
 
-use smearscope_artifacts::Verdict;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
@@ -22,6 +21,7 @@ use data_encoding::HEXLOWER;
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use smearscope_artifacts::Verdict;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -372,15 +372,15 @@ pub(crate) async fn exported(
     };
     let note = move || {
         let archive = Archive::open(&folder)?;
-        let mut unnoted = Vec::new();
+        let mut unmarked = Vec::new();
         for id in new {
             if !archive.is_exported(id)? {
-                unnoted.push(id);
+                unmarked.push(id);
             }
         }
-        archive.mark_exported(&unnoted)?;
+        archive.mark_exported(&unmarked)?;
         Ok(Json(Noted {
-            noted: unnoted.len(),
+            noted: unmarked.len(),
         }))
     };
     blocking(note).await?

@@ -1,6 +1,5 @@
 //! `POST /Inference`, compatible with the Python agents of HIAS.
 
-use smearscope_artifacts::Verdict;
 use std::sync::Arc;
 
 use axum::Json;
@@ -8,6 +7,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use smearscope_artifacts::Verdict;
 use utoipa::ToSchema;
 
 use crate::analysis::pool::Pool;
@@ -63,10 +63,12 @@ pub(crate) async fn inference(State(pool): State<Arc<Pool>>, request: Request) -
 
 impl From<&Answer> for Inference {
     fn from(answer: &Answer) -> Self {
-        let message = match (answer.verdict.as_str(), answer.explanation()) {
+        let message = match (answer.verdict, answer.explanation()) {
             (_, Some(reason)) => format!("No verdict: {reason}."),
-            ("Positive", None) => "Acute Lymphoblastic Leukemia detected!".into(),
-            _ => "Acute Lymphoblastic Leukemia not detected!".into(),
+            (Verdict::Positive, None) => "Acute Lymphoblastic Leukemia detected!".into(),
+            (Verdict::Negative | Verdict::Inconclusive, None) => {
+                "Acute Lymphoblastic Leukemia not detected!".into()
+            }
         };
         Self {
             response: "OK",

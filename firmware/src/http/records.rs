@@ -1,7 +1,6 @@
 //! Recorded slides, fields and images. Each request opens its own database connection, so that reading does not
 //! block recording.
 
-use smearscope_artifacts::Verdict;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,6 +10,7 @@ use axum::http::header::{CONTENT_TYPE, ETAG};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use smearscope_artifacts::Verdict;
 use smearscope_hardware::with_causes;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;

@@ -64,7 +64,8 @@ impl<Request: Clone> SelfTestRunner<Request> {
 }
 
 /// Combines fresh checks of storage and clock with the current fault and the self-test at the start: model,
-/// engine and board are in use and cannot be checked now.
+/// engine and board are in use and cannot be checked now. If the start passed, its lines follow the others, even that of
+/// a part that was missing then: the current fault names a part that is missing now.
 fn combine(status: &Status, fresh: Vec<Check>) -> SelfTest {
     let mut checks = Vec::new();
     if let State::Fault(fault) = &*status.state {
@@ -72,6 +73,16 @@ fn combine(status: &Status, fresh: Vec<Check>) -> SelfTest {
     }
     checks.extend(fresh.into_iter().map(Check::detailed));
     match &status.self_test {
+        Some(at_start) if at_start.passed() => {
+            let checks_at_start = at_start.checks.iter().map(|check| {
+                if check.passed {
+                    check.clone()
+                } else {
+                    Check::passed(check.part, check.detail.clone()).detailed()
+                }
+            });
+            checks.extend(checks_at_start);
+        }
         Some(at_start) => checks.extend(at_start.checks.iter().cloned()),
         None => checks.push(Check::failed("model", "the model is still being checked")),
     }
@@ -99,6 +110,18 @@ mod tests {
         let passed = combine(&with(State::Ready, verified()), vec![clock()]);
         assert!(passed.passed());
         assert_eq!(passed.lines(), ["clock set", "model verified"]);
+        let status_with_missing = Status {
+            self_test: Some(SelfTest {
+                checks: vec![Check::missing("board", "no display"), verified()],
+            }),
+            ..with(State::Ready, verified())
+        };
+        let passed = combine(&status_with_missing, vec![clock()]);
+        assert!(passed.passed());
+        assert_eq!(
+            passed.lines(),
+            ["clock set", "no display", "model verified"]
+        );
         let checks = vec![clock(), Check::failed("storage", "disk full")];
         let failed = combine(&with(State::Ready, verified()), checks);
         assert!(!failed.passed());

@@ -58,7 +58,7 @@ pub(crate) struct Exported {
     /// Rows left out because they cannot be read, each with the cause.
     pub(crate) unreadable: Vec<String>,
     /// Whether the fields could not be marked as exported, because the records are read-only.
-    pub(crate) is_unnoted: bool,
+    pub(crate) is_unmarked: bool,
 }
 
 /// A row of the CSV, with the names of the database's columns. All text is escaped with [`cell`], because a forged row
@@ -226,7 +226,7 @@ impl Archive {
     pub(crate) fn export_zip(&self, filter: &Filter, path: &Path) -> anyhow::Result<Exported> {
         let mut exported = to_file(path, |file| self.write_zip(filter, file))?;
         if schema::is_read_only(self.folder()) {
-            exported.is_unnoted = true;
+            exported.is_unmarked = true;
         } else {
             self.mark_exported(&exported.new)?;
         }

@@ -2,11 +2,11 @@
 //! do nothing.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use sd_notify::NotifyState;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::config::timing::Timing;
 use crate::system::worker::Heartbeat;
 
 /// Number of notifications per watchdog timeout.
@@ -38,13 +38,12 @@ pub(crate) fn reloading() {
 
 /// Feeds the service manager's watchdog, if it is enabled, while all `heartbeats` beat.
 ///
-/// The watchdog's timeout is raised to twice the deadlines of capture and analysis, so that longer deadlines need no
-/// change of the unit file.
-pub(crate) async fn feed_watchdog(heartbeats: &[Heartbeat], timing: &Timing) -> Infallible {
+/// The watchdog's timeout is raised to `min_timeout` if it is shorter.
+pub(crate) async fn feed_watchdog(heartbeats: &[Heartbeat], min_timeout: Duration) -> Infallible {
     let Some(timeout) = sd_notify::watchdog_enabled() else {
         return std::future::pending().await;
     };
-    let timeout = timeout.max((timing.capture + timing.analysis) * 2);
+    let timeout = timeout.max(min_timeout);
     if let Ok(microseconds) = u32::try_from(timeout.as_micros()) {
         notify(&[NotifyState::WatchdogUsec(microseconds)]);
     }

@@ -150,11 +150,11 @@ mod tests {
     #[tokio::test]
     async fn a_job_whose_caller_gave_up_is_skipped() {
         let (release, released) = mpsc::channel::<()>();
-        let (begin, begun) = mpsc::channel::<()>();
+        let (report, begun) = mpsc::channel::<()>();
         let worker = Worker::start("test", (released, Vec::new())).unwrap();
         {
             let first = worker.ask(move |(released, ran)| {
-                begin.send(()).unwrap();
+                report.send(()).unwrap();
                 released.recv().unwrap();
                 ran.push(1);
             });

@@ -165,7 +165,7 @@ fn auto_takes_a_stick_that_is_plugged_in() {
 }
 
 #[test]
-fn a_stick_that_does_not_work_is_said_and_openvino_takes_its_place() {
+fn a_broken_stick_is_reported_and_replaced_by_openvino() {
     for (fault, said) in [
         (
             "no device",

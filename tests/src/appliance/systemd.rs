@@ -159,7 +159,7 @@ impl Service<'_> {
 }
 
 #[test]
-fn it_is_ready_after_the_self_test_alive_from_then_on_and_says_that_it_stops() {
+fn ready_is_sent_after_the_self_test_then_the_watchdog_is_fed_and_stopping_is_sent() {
     let manager = Manager::new(&demo_model());
     let service = manager.start();
     assert_eq!(manager.told(), "STATUS=checking the model");
@@ -333,8 +333,8 @@ fn removed(state: &Path) -> Vec<bool> {
 }
 
 #[test]
-fn a_disk_that_is_full_at_the_start_is_told_until_there_is_room() {
-    let test = "a_disk_that_is_full_at_the_start_is_told_until_there_is_room";
+fn a_full_disk_at_the_start_is_shown_until_there_is_room() {
+    let test = "a_full_disk_at_the_start_is_shown_until_there_is_room";
     if enter(module_path!(), test) != Place::Inside {
         return;
     }

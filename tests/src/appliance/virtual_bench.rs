@@ -154,7 +154,7 @@ impl Bench {
             if Instant::now() > deadline {
                 let log = self.machine.tell("cat /run/log /run/film");
                 panic!(
-                    "waited in vain for {what}; red, amber, green: {:?}\n{:?}\n{log}",
+                    "{what} did not happen in time; red, amber, green: {:?}\n{:?}\n{log}",
                     seen.lit, seen.picture
                 );
             }

@@ -342,7 +342,7 @@ fn with_a_key_only_signed_models_are_installed_and_used() {
 }
 
 #[test]
-fn a_key_that_is_none_is_a_wrong_configuration() {
+fn an_invalid_public_key_is_a_configuration_error() {
     let refused = Appliance::with("public_key = \"secret\"")
         .run(&["run"])
         .code(3);

@@ -104,7 +104,7 @@ fn what_was_said_is_recorded_and_found_again() {
 }
 
 #[test]
-fn a_table_and_an_archive_are_taken_elsewhere() {
+fn a_table_and_an_archive_are_exported() {
     let state = recorded();
     let state = state.path();
     let out = tempfile::tempdir().unwrap();
@@ -171,7 +171,7 @@ fn names_are_harmless_for_terminals_and_tables() {
     assert_eq!(list(state, &[])[0]["source"], name, "JSON has it as it is");
 
     let table = folder.path().join("table.csv");
-    std::fs::write(&table, "of somebody else").unwrap();
+    std::fs::write(&table, "an existing file").unwrap();
     for (format, file) in [
         ("csv", "table.csv"),
         ("json", "rows.jsonl"),

@@ -13,7 +13,7 @@ fn names(folder: &Path) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_screen_is_as_it_was_looked_at() {
+fn every_screen_equals_its_reviewed_picture() {
     let drawn = tempfile::tempdir().unwrap();
     smearscope(["screens", "--out"])
         .arg(drawn.path())

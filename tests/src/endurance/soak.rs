@@ -424,7 +424,12 @@ fn soak() {
 #[test]
 fn whatever_fails_the_next_press_works_and_nothing_is_lost() {
     let output = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "endurance::soak::soak", "--ignored", "--nocapture"])
+        .args([
+            "--exact",
+            "endurance::soak::soak",
+            "--ignored",
+            "--nocapture",
+        ])
         .output()
         .unwrap();
     let (told, failed) = (

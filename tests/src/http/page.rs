@@ -375,7 +375,7 @@ fn turning_the_focus_shows_its_effect() {
 }
 
 #[test]
-fn slides_are_found_looked_at_and_taken_elsewhere() {
+fn slides_are_listed_shown_and_exported() {
     let Some(browser) = Browser::start() else {
         return;
     };

@@ -223,7 +223,7 @@ fn an_export_leaves_the_room_that_the_bench_needs() {
 }
 
 #[test]
-fn where_nothing_is_recorded_that_is_said() {
+fn without_records_the_error_names_the_setting() {
     let served = Served::start_with("", "state = \"\"\n", &root().join("hardware/fields"));
     for path in [
         "/v1/slides",

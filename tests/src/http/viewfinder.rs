@@ -104,7 +104,7 @@ fn the_preview_goes_on_over_a_capture_and_ends_with_the_appliance() {
 }
 
 #[test]
-fn who_cannot_see_is_told_why_and_a_capture_loses_nothing() {
+fn a_preview_that_is_impossible_says_why_and_takes_no_image_from_the_capture() {
     let fields = tempfile::tempdir().unwrap();
     let pipe = fields.path().join("1.jpg");
     let made = Command::new("mkfifo").arg(&pipe).status();

@@ -261,7 +261,7 @@ impl Browser {
             let is_own = [url, &format!("blob:{url}"), "data:", "about:blank"]
                 .iter()
                 .any(|origin| target.starts_with(origin));
-            assert!(is_own, "asked of somebody else: {target}");
+            assert!(is_own, "a request to another server: {target}");
             asked += 1;
         }
         assert!(asked > 10, "only {asked} requests were noted");

@@ -132,7 +132,7 @@ fn free_port() -> u16 {
 pub(crate) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     let until = Instant::now() + PATIENCE;
     while !is_so() {
-        assert!(Instant::now() < until, "waited in vain: {what}");
+        assert!(Instant::now() < until, "not in time: {what}");
         thread::sleep(Duration::from_millis(5));
     }
 }
@@ -248,7 +248,7 @@ impl Listener {
             let left = until.saturating_duration_since(Instant::now());
             assert!(
                 !left.is_zero(),
-                "waited in vain for {what}: {:?}",
+                "did not receive {what} in time: {:?}",
                 ear.heard
             );
             ear = self.ear.1.wait_timeout(ear, left).unwrap().0;

@@ -309,7 +309,7 @@ fn a_training_resumes_to_the_same_model_after_kills_and_a_full_disk() {
     fit("c-nmc", &data, &model, &resume)
         .assert()
         .success()
-        .stderr(predicate::str::contains("goes on after epoch"));
+        .stderr(predicate::str::contains("resumed after epoch"));
     for file in ["model.bin", "model.onnx", "report.json"] {
         let same = fs::read(model.join(file)).unwrap() == fs::read(whole.join(file)).unwrap();
         assert!(same, "{file} differs");

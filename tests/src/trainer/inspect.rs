@@ -148,7 +148,7 @@ fn a_contact_sheet_shows_every_image_in_the_colour_of_its_class() {
 }
 
 #[test]
-fn unusable_files_are_told_and_fail() {
+fn unusable_files_are_listed_and_fail() {
     let data = tempfile::tempdir().unwrap();
     datasets::c_nmc(data.path(), 1);
     fs::write(data.path().join("fold_0/all/UID_1_9_9_all.bmp"), "BM").unwrap();

@@ -100,10 +100,18 @@ mod tests {
     fn defaults_depend_on_the_command() {
         let import = "t import --xml x --bin b --labels healthy,leukemia --data d --out o";
         let import = format!("{:?}", Cli::parse_from(import.split(' ')));
-        assert!(import.contains("LicenseRef-unknown"), "{import}");
+        for part in [
+            "labels: [\"healthy\", \"leukemia\"]",
+            "LicenseRef-unknown",
+            "out: Destination { folder: \"o\"",
+        ] {
+            assert!(import.contains(part), "{part}: {import}");
+        }
         let export = "t export --model m --precision fp16 --out o";
         let export = format!("{:?}", Cli::parse_from(export.split(' ')));
-        assert!(export.contains("data: None"), "{export}");
+        for part in ["data: None", "out: Destination { folder: \"o\""] {
+            assert!(export.contains(part), "{part}: {export}");
+        }
         assert_eq!(refusal("t fit --out o"), ErrorKind::MissingRequiredArgument);
     }
 

@@ -55,7 +55,7 @@ impl Training<'_> {
         bar.set_position(steps * state.epochs.len() as u64);
         bar.reset_eta();
         if !state.epochs.is_empty() {
-            info!("{name} · goes on after epoch {}", state.epochs.len());
+            info!("{name} · resumed after epoch {}", state.epochs.len());
         }
 
         while !state.is_over(plan) {

@@ -1,4 +1,4 @@
-//! A simulated bench for desktops: a folder of images as camera, a terminal or plain lines as panel.
+//! A simulated bench for desktops: images as camera, a terminal or plain lines as panel.
 
 mod camera;
 mod lines;
@@ -7,15 +7,13 @@ mod panel;
 mod terminal;
 mod view;
 
-use std::path::PathBuf;
-
 pub use camera::{FolderCamera, IsImage};
 pub use log_lines::LogLines;
 pub use panel::Panel;
 
 use crate::board::Board;
 use crate::board::faults::Faults;
-use crate::error::HardwareError;
+use crate::ports::Camera;
 use crate::screen::canvas::ScreenSize;
 use crate::screen::ssd1306::{OledSetup, Ssd1306Screen};
 use crate::screen::virtual_ssd1306::VirtualSsd1306;
@@ -25,32 +23,15 @@ use view::View;
 /// Address of the simulated OLED on its simulated bus.
 const OLED_ADDRESS: u8 = 0x3c;
 
-/// Settings of the simulated bench.
-#[derive(Debug, Clone)]
-pub struct SimConfig {
-    /// Folder of images that the camera plays in a loop, sorted by name.
-    pub fields: PathBuf,
-    /// Tells images from other files in that folder.
-    pub is_image: IsImage,
-    /// How OLED, LEDs and button are shown.
-    pub panel: Panel,
-    /// Size of the simulated OLED.
-    pub screen: ScreenSize,
-}
-
-/// Builds a simulated bench.
-///
-/// # Errors
-/// [`HardwareError::Open`] if the folder cannot be read, [`HardwareError::NoImages`] if it holds
-/// none.
-pub fn board(config: SimConfig) -> Result<Board, HardwareError> {
-    let camera = FolderCamera::open(config.fields, config.is_image)?;
-    let (bus, display) = VirtualSsd1306::new(OLED_ADDRESS, config.screen);
+/// Builds a simulated bench from a camera, such as a [`FolderCamera`]. `panel` shows OLED, LEDs and button; the OLED has
+/// the size `screen`.
+pub fn board(camera: Box<dyn Camera>, panel: Panel, screen: ScreenSize) -> Board {
+    let (bus, display) = VirtualSsd1306::new(OLED_ADDRESS, screen);
     let view = View::new(display);
-    let print = matches!(config.panel, Panel::Lines);
-    Ok(Board {
+    let print = matches!(panel, Panel::Lines);
+    Board {
         name: "sim",
-        camera: Box::new(camera),
+        camera,
         leds: Box::new(PanelLeds {
             view: view.clone(),
             print,
@@ -58,13 +39,13 @@ pub fn board(config: SimConfig) -> Result<Board, HardwareError> {
         screen: Box::new(PanelScreen {
             oled: Ssd1306Screen::new(
                 bus,
-                OledSetup::new(OLED_ADDRESS, config.screen),
+                OledSetup::new(OLED_ADDRESS, screen),
                 "simulated bus, address 0x3C",
             ),
             view: view.clone(),
             print,
         }),
-        button: Box::new(PanelButton::new(config.panel, view)),
+        button: Box::new(PanelButton::new(panel, view)),
         faults: Faults::default(),
-    })
+    }
 }

@@ -19,7 +19,7 @@ use super::fixture::{
 };
 
 #[test]
-fn fields_are_recorded_with_their_evidence_and_what_is_not_saved_is_told() {
+fn fields_are_recorded_with_their_evidence_and_a_failed_save_is_shown() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");
     let (board, bench) = mock::board();
