@@ -1,8 +1,8 @@
-//! JSON that several answers and events contain: state, lamps, verdict, finding, slide.
+//! JSON that several answers and events contain: state, verdict, finding, slide.
 
 use serde::Serialize;
 use smearscope_artifacts::Verdict;
-use smearscope_hardware::{LedPattern, LedPatterns};
+use smearscope_hardware::LedPatterns;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -22,7 +22,7 @@ pub(crate) struct State {
     /// The state in words; for a fault, what failed and what to do about it.
     message: String,
     /// The status LEDs.
-    lamps: Lamps,
+    lamps: LedPatterns,
     /// Whether a capture would be accepted now.
     waiting: bool,
     /// Whether there is a verdict that can be shown again.
@@ -35,45 +35,6 @@ pub(crate) struct State {
     refused: u32,
     /// Fields of this slide that could not be recorded; they do not count.
     unsaved: u32,
-}
-
-/// The status LEDs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-pub(crate) struct Lamps {
-    red: Lamp,
-    amber: Lamp,
-    green: Lamp,
-}
-
-/// What a status LED does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-enum Lamp {
-    Off,
-    On,
-    Blink,
-    Breathe,
-}
-
-impl From<LedPatterns> for Lamps {
-    fn from(patterns: LedPatterns) -> Self {
-        Self {
-            red: patterns.red.into(),
-            amber: patterns.amber.into(),
-            green: patterns.green.into(),
-        }
-    }
-}
-
-impl From<LedPattern> for Lamp {
-    fn from(light: LedPattern) -> Self {
-        match light {
-            LedPattern::Off => Self::Off,
-            LedPattern::On => Self::On,
-            LedPattern::Blink => Self::Blink,
-            LedPattern::Breathe => Self::Breathe,
-        }
-    }
 }
 
 /// Name of a state, the same over HTTP and MQTT.
@@ -118,7 +79,7 @@ impl From<&Status> for State {
         Self {
             name: state.into(),
             message: state.name().to_owned(),
-            lamps: led_patterns(state).into(),
+            lamps: led_patterns(state),
             waiting: is_waiting(state),
             can_repeat: status.can_repeat,
             slide: status.slide,
