@@ -1,7 +1,7 @@
 //! JSON that several answers and events contain: state, verdict, finding, slide.
 
 use serde::Serialize;
-use smearscope_artifacts::Verdict;
+use smearscope_artifacts::{ImagePosition, Verdict};
 use smearscope_hardware::LedPatterns;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -12,7 +12,7 @@ use crate::analysis::slide::SlideSummary;
 use crate::appliance::handle::{Report, Status};
 use crate::appliance::leds::led_patterns;
 use crate::appliance::state;
-use crate::report::picture::{Figure, Spot};
+use crate::report::picture::Figure;
 
 /// The state of the appliance.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -120,7 +120,7 @@ pub(crate) struct Finding {
     shown: Shown,
     /// Where the evidence for the positive class is strongest; null without evidence.
     #[schema(required)]
-    strongest: Option<Spot>,
+    strongest: Option<ImagePosition>,
     /// Quality figures of the picture, by name.
     #[schema(value_type = std::collections::BTreeMap<String, Figure>)]
     quality: Quality,
@@ -219,10 +219,7 @@ impl From<&Report> for Finding {
             probability: field.probability,
             threshold: report.threshold,
             shown: report.finding.shown().into(),
-            strongest: field.strongest.map(|place| Spot {
-                x: place.x,
-                y: place.y,
-            }),
+            strongest: field.strongest,
             quality: field.quality.clone(),
             model: report.identity.model.clone(),
             engine: report.identity.engine.clone(),
