@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use smearscope_hardware::Frame;
 
-use crate::analysis::finding::Finding;
+use crate::analysis::finding::{Finding, Shown};
 use crate::analysis::slide::SlideSummary;
 use crate::appliance::self_test::SelfTest;
 
@@ -155,6 +155,23 @@ impl State {
             Self::SwitchingOff { .. } => "about to switch off",
             Self::Fault(fault) => &fault.message,
             Self::Off => "off",
+        }
+    }
+
+    /// The verdict that the state shows, on a field or a slide; `None` if it shows no verdict.
+    pub fn shown(&self) -> Option<Shown> {
+        match self {
+            Self::Verdict(finding) => Some(finding.shown()),
+            Self::SlideClosed(slide) => Some(slide.into()),
+            Self::Again(last) => last.shown(),
+            Self::Starting
+            | Self::SelfTest(_)
+            | Self::Ready
+            | Self::Capturing(_)
+            | Self::Analysing
+            | Self::SwitchingOff { .. }
+            | Self::Fault(_)
+            | Self::Off => None,
         }
     }
 

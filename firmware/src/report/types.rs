@@ -23,6 +23,9 @@ pub(crate) struct State {
     message: String,
     /// The status LEDs.
     lamps: LedPatterns,
+    /// The verdict that the state shows, also when it shows the last one again; null if it shows none.
+    #[schema(required)]
+    shown: Option<Shown>,
     /// Whether a capture would be accepted now.
     waiting: bool,
     /// Whether there is a verdict that can be shown again.
@@ -80,6 +83,7 @@ impl From<&Status> for State {
             name: state.into(),
             message: state.name().to_owned(),
             lamps: led_patterns(state),
+            shown: state.shown().map(Shown::from),
             waiting: is_waiting(state),
             can_repeat: status.can_repeat,
             slide: status.slide,
@@ -140,8 +144,8 @@ pub(crate) struct Finding {
     slide: Slide,
 }
 
-/// The verdict that screen, LEDs and page show: the slide's so far, except that a field that was not recorded or that
-/// the quality gate refused makes it inconclusive, because it must be taken again.
+/// The verdict that screen, LEDs and page show: the slide's, except that a last field that was not recorded or that the
+/// quality gate refused makes it inconclusive, because it must be taken again.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Shown {
     /// The verdict.
@@ -290,6 +294,34 @@ mod tests {
             assert_eq!(json["name"], name);
             let lamps = json!({"red": red, "amber": amber, "green": green});
             assert_eq!(json["lamps"], lamps, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_state_says_which_verdict_it_shows() {
+        let positive = finding(Judgement::POSITIVE, Some(0.75));
+        let of_slide = json!({
+            "verdict": "Positive", "reason": null, "hint": null, "probability": 0.75,
+        });
+        let closed = state::State::SlideClosed(positive.slide);
+        let mut unsaved = positive.clone();
+        unsaved.saved = SaveOutcome::NotSaved;
+        let of_field = json!({
+            "verdict": "Inconclusive", "reason": "not saved, does not count",
+            "hint": "check the disk, then take it again", "probability": null,
+        });
+        let verdict = state::State::Verdict(positive);
+        for (state, shown) in [
+            (verdict.clone(), &of_slide),
+            (closed.clone(), &of_slide),
+            (state::State::Again(Box::new(closed)), &of_slide),
+            (state::State::Again(Box::new(verdict)), &of_slide),
+            (state::State::Verdict(unsaved), &of_field),
+            (state::State::Ready, &Value::Null),
+            (state::State::Analysing, &Value::Null),
+        ] {
+            let name = state.name().to_owned();
+            assert_eq!(&state_json(state)["shown"], shown, "{name}");
         }
     }
 
