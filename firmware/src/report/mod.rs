@@ -3,5 +3,4 @@
 pub(crate) mod answer;
 pub(crate) mod models;
 pub(crate) mod picture;
-pub(crate) mod self_test;
 pub(crate) mod types;
