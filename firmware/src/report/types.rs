@@ -12,6 +12,7 @@ use crate::analysis::slide::SlideSummary;
 use crate::appliance::handle::{Report, Status};
 use crate::appliance::leds::led_patterns;
 use crate::appliance::state;
+use crate::records::SlideSummaryEntry;
 use crate::report::picture::Figure;
 
 /// The state of the appliance.
@@ -178,36 +179,19 @@ impl From<finding::Shown> for Shown {
 pub(crate) struct Slide {
     /// Number of the slide, from 1.
     number: u32,
-    /// Fields that the model classified.
-    fields: u32,
-    /// Fields that the quality gate refused.
-    refused: u32,
-    /// Fields that could not be recorded; they do not count.
-    unsaved: u32,
-    /// The verdict on the slide.
-    verdict: Verdict,
-    /// Why the verdict is inconclusive; null otherwise.
-    #[schema(required)]
-    reason: Option<String>,
+    #[serde(flatten)]
+    summary: SlideSummaryEntry,
     /// What to do about the reason.
     #[schema(required)]
     hint: Option<&'static str>,
-    /// Calibrated probability of the positive class; null with too few fields.
-    #[schema(required, minimum = 0, maximum = 1)]
-    probability: Option<f32>,
 }
 
 impl From<&SlideSummary> for Slide {
     fn from(summary: &SlideSummary) -> Self {
         Self {
             number: summary.slide,
-            fields: summary.fields,
-            refused: summary.refused,
-            unsaved: summary.unsaved,
-            verdict: summary.judgement.verdict(),
-            reason: summary.judgement.reason().map(|reason| reason.to_string()),
+            summary: summary.into(),
             hint: summary.judgement.reason().map(|reason| reason.hint()),
-            probability: summary.probability,
         }
     }
 }
@@ -323,6 +307,19 @@ mod tests {
             let name = state.name().to_owned();
             assert_eq!(&state_json(state)["shown"], shown, "{name}");
         }
+    }
+
+    #[test]
+    fn a_slide_has_its_summary_a_number_and_a_hint() {
+        let undecided = Judgement::inconclusive(Reason::Undecided);
+        let summary = finding(undecided, Some(0.5)).slide;
+        let expected = json!({
+            "number": 1, "verdict": "Inconclusive", "reason": "the model is not sure",
+            "hint": "try another field", "probability": 0.5, "fields": 2, "refused": 0,
+            "unsaved": 0,
+        });
+        let json = serde_json::to_value(Slide::from(&summary)).unwrap();
+        assert_eq!(json, expected);
     }
 
     #[test]
