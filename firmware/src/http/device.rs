@@ -14,7 +14,7 @@ use crate::appliance::self_test::SelfTest;
 use crate::config::Config;
 use crate::http::blocking::blocking;
 use crate::http::problem::Problem;
-use crate::report::types::State;
+use crate::report::state::State;
 use crate::system::disk::DiskUsage;
 use crate::system::host_metrics;
 
