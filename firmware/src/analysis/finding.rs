@@ -21,7 +21,7 @@ pub struct Finding {
 /// the slide's.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Shown {
-    /// The verdict.
+    /// Positive, negative, or inconclusive with the reason.
     pub judgement: Judgement,
     /// Calibrated probability of the positive class; `None` without one.
     pub probability: Option<f32>,

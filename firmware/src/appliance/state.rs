@@ -34,9 +34,9 @@ pub enum State {
         /// The state to return to if the button is released.
         before: Box<State>,
     },
-    /// Something failed.
+    /// Showing a failure and its remedy. A press tries again, unless the failure is final.
     Fault(Fault),
-    /// Switched off.
+    /// The program ends. No event leads out of this state.
     Off,
 }
 
@@ -63,13 +63,13 @@ impl Fault {
 /// A frame of the camera that is to be analysed.
 #[derive(Debug)]
 pub struct Capture {
-    /// The frame.
+    /// The picture, or its image file, with the time of its capture.
     pub frame: Frame,
     /// Time from the request to the camera to its frame.
     pub took: Duration,
 }
 
-/// What happened.
+/// An input of the state machine: a press, a result of the work of a state, or the end of its time.
 #[derive(Debug)]
 pub enum Event {
     /// The model is verified, and the self-test is finished.
