@@ -18,12 +18,15 @@ class Bench extends EventTarget {
   state = null;
   /// The findings of the slide under the microscope, or of the slide that was just closed; oldest first.
   fields = [];
-  /// The slide that was just closed.
-  closed = null;
+  /// What the state's verdict is about: a field's finding as `{finding}`, a closed slide as `{closed}`; empty if that was
+  /// not received.
+  subject = {};
   /// Faults, newest first.
   faults = [];
   /// The last event received. An unknown mark makes the appliance send all buffered events.
   #last = { mark: "page", number: 1 };
+  /// The subject of the next state with a verdict, which comes after its finding or closed slide.
+  #nextSubject = {};
   #attempt = null;
   #wake = () => {};
   #isNotifying = false;
@@ -102,7 +105,8 @@ class Bench extends EventTarget {
     const [mark, number] = [event.id.slice(0, end), Number(event.id.slice(end + 1))];
     if (mark !== this.#last.mark) {
       // The program restarted: forget the state of the previous run.
-      this.state = this.closed = null;
+      this.state = null;
+      this.subject = this.#nextSubject = {};
       this.fields = [];
     }
     const isKnown = mark === this.#last.mark && number <= this.#last.number;
@@ -118,12 +122,13 @@ class Bench extends EventTarget {
   #apply(kind, data) {
     if (kind === "state") {
       this.state = data;
+      this.subject = this.#nextSubject;
     } else if (kind === "verdict") {
       if (this.fields[0] && this.fields[0].slide.number !== data.slide.number) this.fields = [];
       this.fields.push(data);
-      this.closed = null;
+      this.#nextSubject = { finding: data };
     } else if (kind === "slide") {
-      this.closed = data;
+      this.#nextSubject = { closed: data };
     } else if (kind === "fault") {
       this.faults = [{ ...data, at: new Date() }, ...this.faults].slice(0, FAULTS);
     }
@@ -142,18 +147,6 @@ class Bench extends EventTarget {
   /// The findings of the slide under the microscope.
   get current() {
     return this.state ? this.fields.filter((field) => field.slide.number === this.state.slide) : [];
-  }
-
-  /// The verdict that is current, if any: a field's finding as `{finding}`, a closed slide as `{closed}`.
-  get shown() {
-    const { state, closed } = this;
-    if (!this.connected || !state) return null;
-    if (!["verdict", "again", "ready", "slide_closed"].includes(state.name)) return null;
-    if (closed && ["slide_closed", "again"].includes(state.name)) return { closed };
-    const finding = this.fields.at(-1);
-    if (!finding || closed || state.name === "slide_closed") return null;
-    const { number, fields, refused } = finding.slide;
-    return number === state.slide && fields === state.fields && refused === state.refused ? { finding } : null;
   }
 }
 

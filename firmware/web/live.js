@@ -32,27 +32,19 @@ function lamps(lit) {
   return el("span", { class: "lamps", role: "img", "aria-label": `LEDs: ${words.join(", ")}` }, COLOURS.map((colour) => el("span", { class: `lamp ${colour} ${lit[colour]}` })));
 }
 
-/// The verdict in full.
-function verdictCard({ finding, closed }) {
-  if (closed) {
-    return [
-      el("p", { class: `verdict ${closed.verdict.toLowerCase()}` }, badge(closed.verdict)),
-      el("p", { class: "place" }, `Slide ${closed.number} closed · ${tally(closed)}`),
-      probability(closed.probability),
-      closed.reason && el("p", { class: "reason" }, closed.reason, closed.hint && el("strong", {}, ` — ${closed.hint}`)),
-    ];
-  }
-  const { verdict, reason, hint, probability: value } = finding.shown;
-  const isRefused = finding.probability === null;
-  const isUnsaved = finding.saved === false;
+/// The shown verdict in full, with what is known of the field or the closed slide that it is about.
+function verdictCard({ verdict, reason, hint, probability: value }, { finding, closed }) {
+  const isRefused = finding?.probability === null;
+  const isUnsaved = finding?.saved === false;
   return [
     el("p", { class: `verdict ${verdict.toLowerCase()}` }, badge(verdict)),
     isUnsaved && el("p", { class: "problem" }, "NOT SAVED: this field does not count."),
-    el("p", { class: "place" }, isRefused ? `This field was refused; slide ${finding.slide.number} has ${count(finding.slide.fields, "field")}` : `Slide ${finding.slide.number} · ${count(finding.slide.fields, "field")}`),
-    probability(value, finding.threshold, verdict),
+    closed && el("p", { class: "place" }, `Slide ${closed.number} closed · ${tally(closed)}`),
+    finding && el("p", { class: "place" }, isRefused ? `This field was refused; slide ${finding.slide.number} has ${count(finding.slide.fields, "field")}` : `Slide ${finding.slide.number} · ${count(finding.slide.fields, "field")}`),
+    probability(value, finding?.threshold, verdict),
     reason && el("p", { class: "reason" }, reason, hint && el("strong", {}, ` — ${hint}`)),
-    !isRefused && (isUnsaved || finding.slide.fields > 1) && el("p", { class: "small" }, `Last field: ${finding.verdict}, p(ALL) ${percent(finding.probability)}`),
-    el("p", { class: "small" }, [moment(recordedAt(finding.record) ?? NaN), finding.model, finding.engine].filter(Boolean).join(" · ")),
+    finding && !isRefused && (isUnsaved || finding.slide.fields > 1) && el("p", { class: "small" }, `Last field: ${finding.verdict}, p(ALL) ${percent(finding.probability)}`),
+    finding && el("p", { class: "small" }, [moment(recordedAt(finding.record) ?? NaN), finding.model, finding.engine].filter(Boolean).join(" · ")),
   ];
 }
 
@@ -146,8 +138,7 @@ export function live(main, signal) {
   };
 
   function show() {
-    const { state, connected } = bench;
-    const shown = bench.shown;
+    const { state, connected, subject } = bench;
     const canPress = connected && state?.waiting && !busy;
     capture.disabled = !canPress;
     next.disabled = !canPress;
@@ -171,10 +162,10 @@ export function live(main, signal) {
     message.textContent = state.name === "fault" ? state.message : `Slide ${state.slide}: ${tally(state)}.`;
     message.classList.toggle("problem", state.name === "fault");
 
+    const { shown } = state;
     if (shown) {
-      fill(verdict, verdictCard(shown));
-      const what = shown.closed ?? shown.finding.shown;
-      say([shown.closed && `Slide ${shown.closed.number} closed:`, what.verdict, what.probability !== null && `probability ${percent(what.probability)}`, what.reason, what.hint].filter(Boolean).join(", "));
+      fill(verdict, verdictCard(shown, subject));
+      say([subject.closed && `Slide ${subject.closed.number} closed:`, shown.verdict, shown.probability !== null && `probability ${percent(shown.probability)}`, shown.reason, shown.hint].filter(Boolean).join(", "));
     } else {
       const why = {
         capturing: "Hold the slide still.",
@@ -183,13 +174,13 @@ export function live(main, signal) {
         off: "The appliance is switched off.",
         starting: "The model is being checked.",
       };
-      fill(verdict, el("p", { class: "none" }, why[state.name] ?? "No verdict yet. Press Capture or the button of the appliance."));
+      fill(verdict, el("p", { class: "none" }, why[state.name] ?? "No verdict shown. Press Capture or the button of the appliance."));
       say(state.name === "fault" ? `Fault: ${state.message}` : why[state.name] ?? "");
     }
 
     const { current } = bench;
     const last = current.at(-1);
-    if (last && shown?.finding) fill(figures, quality(last.quality));
+    if (last) fill(figures, quality(last.quality));
     else fill(figures, el("p", { class: "none" }, "Image quality appears here after a capture."));
     slide.textContent = `Fields of slide ${state.slide}`;
     // Rebuild only after a change, so that a row keeps the focus.

@@ -32,13 +32,13 @@ pub struct Analyst {
 /// Result of the analysis of one picture.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Analysis {
-    /// The verdict.
+    /// The verdict on the picture: of the model or, if the quality gate refused the picture, inconclusive.
     pub judgement: Judgement,
     /// Calibrated probability of the positive class, 0 to 1; `None` if the model was not run.
     pub probability: Option<f32>,
     /// Calibrated log-odds of the positive class, for the slide; `None` if the model was not run.
     pub log_odds: Option<f32>,
-    /// The quality figures.
+    /// Quality figures with their limits, also of a picture that the gate refused.
     pub quality: Quality,
     /// Position of the strongest evidence for the positive class; `None` without evidence.
     pub strongest: Option<artifacts::ImagePosition>,
@@ -53,7 +53,7 @@ pub struct AnalysedFrame {
     pub encoded: Option<Vec<u8>>,
     /// The decoded picture.
     pub image: RgbImage,
-    /// The result.
+    /// Verdict, probability, quality figures and evidence.
     pub analysis: Analysis,
     /// Times of decoding, gate and model; the other stages are zero or `None`.
     pub times: StageTimes,

@@ -17,10 +17,11 @@ pub struct Finding {
     pub saved: SaveOutcome,
 }
 
-/// The verdict that screen, LEDs and page show after a capture.
+/// The verdict that screen, LEDs and page show: after a capture the one of [`Finding::shown`], after the end of a slide
+/// the slide's.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Shown {
-    /// The verdict.
+    /// Positive, negative, or inconclusive with the reason.
     pub judgement: Judgement,
     /// Calibrated probability of the positive class; `None` without one.
     pub probability: Option<f32>,
@@ -30,16 +31,25 @@ impl Finding {
     /// The verdict to show. It is the slide's, unless the field could not be saved or the quality gate refused it: then
     /// it is inconclusive, because the operator must repeat the capture.
     pub fn shown(&self) -> Shown {
-        let (judgement, probability) = if self.saved == SaveOutcome::NotSaved {
-            (Judgement::inconclusive(Reason::NotSaved), None)
+        let judgement = if self.saved == SaveOutcome::NotSaved {
+            Judgement::inconclusive(Reason::NotSaved)
         } else if self.field.log_odds.is_none() {
-            (self.field.judgement, None)
+            self.field.judgement
         } else {
-            (self.slide.judgement, self.slide.probability)
+            return Shown::from(&self.slide);
         };
         Shown {
             judgement,
-            probability,
+            probability: None,
+        }
+    }
+}
+
+impl From<&SlideSummary> for Shown {
+    fn from(slide: &SlideSummary) -> Self {
+        Self {
+            judgement: slide.judgement,
+            probability: slide.probability,
         }
     }
 }

@@ -93,7 +93,7 @@ impl Recorder {
         &mut self.analyst
     }
 
-    /// The analyst.
+    /// The analyst, for its manifest and its engine.
     pub fn analyst(&self) -> &Analyst {
         &self.analyst
     }

@@ -42,7 +42,7 @@ impl Judgement {
         }
     }
 
-    /// The verdict.
+    /// The verdict without its reason.
     pub const fn verdict(self) -> Verdict {
         self.verdict
     }

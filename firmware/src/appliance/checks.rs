@@ -9,6 +9,7 @@ use jiff::Zoned;
 use jiff::civil::Time;
 use serde::Serialize;
 use smearscope_artifacts::Model;
+use utoipa::ToSchema;
 
 use crate::config::Config;
 use crate::system::disk::DiskUsage;
@@ -17,7 +18,7 @@ use crate::system::disk::DiskUsage;
 const FIRST_YEAR: i16 = 2026;
 
 /// The result of one check.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Check {
     /// The checked part, in one word.
     pub part: &'static str,

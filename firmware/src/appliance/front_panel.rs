@@ -5,7 +5,7 @@ use smearscope_hardware::{Canvas, LedPatterns, Screen, StatusLeds, with_causes};
 use crate::appliance::leds::led_patterns;
 use crate::appliance::screens::View;
 
-/// OLED and LEDs.
+/// The OLED and the LEDs. It sends them nothing that they show already.
 pub(crate) struct FrontPanel {
     leds: Box<dyn StatusLeds>,
     screen: Box<dyn Screen>,

@@ -47,7 +47,7 @@ pub struct Report {
     pub asked: Instant,
     /// Source of the frame.
     pub source: String,
-    /// The result.
+    /// Verdicts on field and slide, and whether the field was saved.
     pub finding: Finding,
     /// How long each stage took.
     pub times: StageTimes,
@@ -57,14 +57,14 @@ pub struct Report {
     pub identity: Identity,
 }
 
-/// What happened.
+/// A result or a failure, for HTTP and MQTT. Changes of the state are in [`Status`].
 #[derive(Debug, Clone)]
 pub enum ApplianceEvent {
     /// A field was photographed and analysed.
     Analysed(Arc<Report>),
     /// A slide was closed.
     SlideClosed(SlideSummary),
-    /// Something failed.
+    /// Start, capture or analysis failed, or a part of the board does not work.
     Failed {
         /// The failure and its remedy.
         fault: Fault,

@@ -21,7 +21,7 @@ const REST: usize = 2;
 
 /// A page: a title, lines that scroll if they do not fit, and a footer.
 pub(super) struct Page {
-    /// The picture.
+    /// The pixels of the screen, drawn so far.
     pub(super) canvas: Canvas,
     size: ScreenSize,
     since: Duration,

@@ -1,10 +1,12 @@
 //! The result of a self-test.
 
-use serde::ser::{Serialize, SerializeStruct, Serializer};
+use serde::{Serialize, Serializer};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::appliance::checks::Check;
 
-/// The result of a self-test. Serialised as `{"passed": …, "checks": […]}`.
+/// The result of a self-test. Serialised as `{"passed": …, "lines": […], "checks": […]}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SelfTest {
     /// The checks, in the order in which they were made.
@@ -19,8 +21,7 @@ impl SelfTest {
             .all(|check| check.passed || !check.is_required())
     }
 
-    /// The result in lines for a small screen: what failed, then what passed. The last line sums up the checks whose
-    /// details are of no interest once they passed.
+    /// Lines for a small screen: failures first; checks that passed without details share the last line.
     pub fn lines(&self) -> Vec<String> {
         let (passed, failed): (Vec<_>, Vec<_>) = self.checks.iter().partition(|check| check.passed);
         let (detailed, brief): (Vec<_>, Vec<_>) =
@@ -35,12 +36,38 @@ impl SelfTest {
     }
 }
 
+/// The result of a self-test.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SelfTest)]
+struct SelfTestJson<'a> {
+    /// Whether all checks passed. Missing parts of the board do not count: they may come back, and a fault names them.
+    passed: bool,
+    /// Lines for a small screen: failures first; checks that passed without details share the last line.
+    lines: Vec<String>,
+    /// The checks, in the order in which they were made.
+    checks: &'a [Check],
+}
+
 impl Serialize for SelfTest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut result = serializer.serialize_struct("SelfTest", 2)?;
-        result.serialize_field("passed", &self.passed())?;
-        result.serialize_field("checks", &self.checks)?;
-        result.end()
+        let json = SelfTestJson {
+            passed: self.passed(),
+            lines: self.lines(),
+            checks: &self.checks,
+        };
+        json.serialize(serializer)
+    }
+}
+
+impl PartialSchema for SelfTest {
+    fn schema() -> RefOr<Schema> {
+        SelfTestJson::schema()
+    }
+}
+
+impl ToSchema for SelfTest {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        SelfTestJson::schemas(schemas);
     }
 }
 
@@ -71,6 +98,7 @@ mod tests {
         assert!(!self_test.passed());
         let json = serde_json::to_value(&self_test).unwrap();
         assert_eq!(json["passed"], false);
+        assert_eq!(json["lines"][1], "smear-demo 0.3.0 failed");
         let first = serde_json::json!({
             "part": "storage",
             "passed": true,

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use smearscope_hardware::Frame;
 
-use crate::analysis::finding::Finding;
+use crate::analysis::finding::{Finding, Shown};
 use crate::analysis::slide::SlideSummary;
 use crate::appliance::self_test::SelfTest;
 
@@ -34,9 +34,9 @@ pub enum State {
         /// The state to return to if the button is released.
         before: Box<State>,
     },
-    /// Something failed.
+    /// Showing a failure and its remedy. A press tries again, unless the failure is final.
     Fault(Fault),
-    /// Switched off.
+    /// The program ends. No event leads out of this state.
     Off,
 }
 
@@ -63,13 +63,13 @@ impl Fault {
 /// A frame of the camera that is to be analysed.
 #[derive(Debug)]
 pub struct Capture {
-    /// The frame.
+    /// The picture, or its image file, with the time of its capture.
     pub frame: Frame,
     /// Time from the request to the camera to its frame.
     pub took: Duration,
 }
 
-/// What happened.
+/// An input of the state machine: a press, a result of the work of a state, or the end of its time.
 #[derive(Debug)]
 pub enum Event {
     /// The model is verified, and the self-test is finished.
@@ -155,6 +155,23 @@ impl State {
             Self::SwitchingOff { .. } => "about to switch off",
             Self::Fault(fault) => &fault.message,
             Self::Off => "off",
+        }
+    }
+
+    /// The verdict that the state shows, on a field or a slide; `None` if it shows no verdict.
+    pub fn shown(&self) -> Option<Shown> {
+        match self {
+            Self::Verdict(finding) => Some(finding.shown()),
+            Self::SlideClosed(slide) => Some(slide.into()),
+            Self::Again(last) => last.shown(),
+            Self::Starting
+            | Self::SelfTest(_)
+            | Self::Ready
+            | Self::Capturing(_)
+            | Self::Analysing
+            | Self::SwitchingOff { .. }
+            | Self::Fault(_)
+            | Self::Off => None,
         }
     }
 

@@ -17,7 +17,9 @@ use crate::appliance::state;
 use crate::config::Config;
 use crate::http::problem::Problem;
 use crate::http::problem_responses::{Busy, Late, Unavailable};
-use crate::report::types::{self, Finding, Slide, is_waiting};
+use crate::report;
+use crate::report::finding::{Finding, Slide};
+use crate::report::state::is_waiting;
 
 /// Time the appliance needs besides capture and analysis, to record and to draw.
 const MARGIN: Duration = Duration::from_secs(5);
@@ -99,12 +101,12 @@ pub(crate) async fn next_slide(
 
 /// Shows the last verdict on the screen and the LEDs again, like a double press of the button.
 #[utoipa::path(post, path = "/v1/repeat", tag = "bench", responses(
-    (status = 200, description = "The state, which shows the verdict.", body = types::State),
+    (status = 200, description = "The state, which shows the verdict.", body = report::state::State),
     Busy,
 ))]
 pub(crate) async fn repeat(
     State(handle): State<ApplianceHandle>,
-) -> Result<Json<types::State>, Problem> {
+) -> Result<Json<report::state::State>, Problem> {
     let status = handle.status().borrow().clone();
     if is_waiting(&status.state) && !status.can_repeat {
         return Err(Problem::new(
@@ -119,7 +121,7 @@ pub(crate) async fn repeat(
         matches!(*status.state, state::State::Again(_))
     })
     .await;
-    let shown = types::State::from(&*handle.status().borrow());
+    let shown = report::state::State::from(&*handle.status().borrow());
     Ok(Json(shown))
 }
 

@@ -10,11 +10,11 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::appliance::handle::ApplianceHandle;
+use crate::appliance::self_test::SelfTest;
 use crate::config::Config;
 use crate::http::blocking::blocking;
 use crate::http::problem::Problem;
-use crate::report::self_test::SelfTest;
-use crate::report::types::State;
+use crate::report::state::State;
 use crate::system::disk::DiskUsage;
 use crate::system::host_metrics;
 
@@ -81,7 +81,7 @@ pub(crate) async fn device(
             engine: identity.engine,
             demo: identity.is_demo,
         }),
-        self_test: status.self_test.as_ref().map(SelfTest::from),
+        self_test: status.self_test,
         temperature_c,
         disk: disk.map(|disk| Disk {
             free_bytes: disk.free,

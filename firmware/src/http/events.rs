@@ -20,7 +20,8 @@ use tokio::sync::{Semaphore, broadcast, watch};
 use crate::appliance::handle::{ApplianceEvent, ApplianceHandle, Status};
 use crate::http::problem::Problem;
 use crate::http::problem_responses::Unavailable;
-use crate::report::types;
+use crate::report::finding::{Finding, Slide};
+use crate::report::state;
 use crate::system::shutdown::Shutdown;
 
 /// Events that are buffered for reconnecting clients.
@@ -70,7 +71,7 @@ impl Hub {
         let mut status = handle.status();
         self.forward(&mut status, handle.events(), shutdown).await;
         // The last event is the final state.
-        let state = types::State::from(&*status.borrow());
+        let state = state::State::from(&*status.borrow());
         self.send("state", &state);
         let _ = self.sender.send(None);
     }
@@ -81,7 +82,7 @@ impl Hub {
         mut events: broadcast::Receiver<ApplianceEvent>,
         mut shutdown: Shutdown,
     ) {
-        let mut last = types::State::from(&*status.borrow_and_update());
+        let mut last = state::State::from(&*status.borrow_and_update());
         self.send("state", &last);
         loop {
             tokio::select! {
@@ -96,7 +97,7 @@ impl Hub {
                     if changed.is_err() {
                         return;
                     }
-                    let state = types::State::from(&*status.borrow_and_update());
+                    let state = state::State::from(&*status.borrow_and_update());
                     if state != last {
                         self.send("state", &state);
                         last = state;
@@ -109,10 +110,10 @@ impl Hub {
     fn send_event(&self, event: &ApplianceEvent) {
         match event {
             ApplianceEvent::Analysed(report) => {
-                self.send("verdict", &types::Finding::from(&**report));
+                self.send("verdict", &Finding::from(&**report));
             }
             ApplianceEvent::SlideClosed(summary) => {
-                self.send("slide", &types::Slide::from(summary));
+                self.send("slide", &Slide::from(summary));
             }
             ApplianceEvent::Failed { fault, .. } => self.send(
                 "fault",

@@ -27,7 +27,7 @@ use crate::config::Config;
 use crate::http::blocking::blocking;
 use crate::http::problem::Problem;
 use crate::http::problem_responses::Unavailable;
-use crate::report::types::is_waiting;
+use crate::report::state::is_waiting;
 use crate::system::shutdown::Shutdown;
 use crate::system::worker::WorkerPanicked;
 

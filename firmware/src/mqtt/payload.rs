@@ -10,7 +10,7 @@ use crate::analysis::slide::SlideSummary;
 use crate::appliance::handle::{Report, Status};
 use crate::appliance::state::State;
 use crate::records::{FieldEntry, SlideSummaryEntry};
-use crate::report::types::StateName;
+use crate::report::state::StateName;
 use crate::system::host_metrics::HostMetrics;
 use crate::system::time::utc;
 

@@ -10,6 +10,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::analysis::finding::SaveOutcome;
 use crate::appliance::handle::{ApplianceEvent, ApplianceHandle};
+use crate::appliance::self_test::SelfTest;
 use crate::config::Config;
 use crate::config::mqtt::Mqtt;
 use crate::mqtt::client::Client;
@@ -21,7 +22,6 @@ use crate::mqtt::outbox::{Outbox, OutboxWorker};
 use crate::mqtt::payload;
 use crate::mqtt::rate_limiter::RateLimiter;
 use crate::mqtt::selftest::SelfTestRunner;
-use crate::report::self_test::SelfTest;
 use crate::system::host_metrics::Probe;
 
 /// Longest silence towards the broker.
@@ -55,7 +55,7 @@ pub(crate) struct Publisher {
 struct SelfTestPayload<'a> {
     id: &'a str,
     #[serde(flatten)]
-    result: SelfTest,
+    result: &'a SelfTest,
 }
 
 impl Publisher {
@@ -308,7 +308,7 @@ impl Client for Publisher {
                     self.send_pending(connection).await?;
                 }
                 (id, result) = self.selftest.result() => {
-                    let payload = SelfTestPayload { id: &id, result: (&result).into() };
+                    let payload = SelfTestPayload { id: &id, result: &result };
                     let message = Message::transient(self.topic("selftest"), payload::json(&payload));
                     connection.publish(message.with_qos(Qos::AtLeastOnce)).await?;
                 }

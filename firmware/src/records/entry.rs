@@ -70,7 +70,7 @@ pub struct FieldEntry {
     pub overlay: Option<ImageEntry>,
 }
 
-/// Summary of a slide.
+/// Verdict and counts of a slide, as they are recorded and as the network gets them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SlideSummaryEntry {
     /// The verdict.
@@ -87,6 +87,7 @@ pub struct SlideSummaryEntry {
     pub refused: u32,
     /// Number of fields that could not be recorded and do not count; 0 in rows of earlier versions.
     #[serde(default)]
+    #[schema(required)]
     pub unsaved: u32,
 }
 

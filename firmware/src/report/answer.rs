@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::analysis::analyst::{Analysis, Analyst};
 use crate::analysis::quality::Quality;
-use crate::report::picture::{Figure, Spot};
+use crate::report::picture::Figure;
 
 /// The result for an image.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -25,7 +25,7 @@ pub(crate) struct Answer {
     /// Probability from which on the verdict is positive.
     threshold: f32,
     /// Position of the strongest evidence for the positive class, 0 to 1 from left and top; null without evidence.
-    #[schema(required, value_type = Option<Spot>)]
+    #[schema(required)]
     strongest: Option<ImagePosition>,
     /// The quality figures.
     #[schema(value_type = std::collections::BTreeMap<String, Figure>)]

@@ -1,7 +1,7 @@
 //! JSON that the command line, HTTP and MQTT share.
 
 pub(crate) mod answer;
+pub(crate) mod finding;
 pub(crate) mod models;
 pub(crate) mod picture;
-pub(crate) mod self_test;
-pub(crate) mod types;
+pub(crate) mod state;

@@ -1,16 +1,7 @@
-//! JSON about a picture: a place in it, and its quality figures.
+//! JSON about a picture: its quality figures.
 
 use serde::Serialize;
 use utoipa::ToSchema;
-
-/// A place in a picture.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
-pub(crate) struct Spot {
-    /// Share of the width, from the left.
-    pub(crate) x: f32,
-    /// Share of the height, from the top.
-    pub(crate) y: f32,
-}
 
 /// A quality figure of a picture.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]

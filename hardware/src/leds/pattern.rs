@@ -17,6 +17,7 @@ const MIN_BRIGHTNESS: f32 = 0.02;
 ///
 /// Serialised as `off`, `on`, `blink` or `breathe`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum LedPattern {
     /// Off.
@@ -64,6 +65,7 @@ impl LedPattern {
 
 /// The patterns of the three LEDs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 pub struct LedPatterns {
     /// The red LED.
     pub red: LedPattern,

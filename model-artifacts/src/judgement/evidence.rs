@@ -17,6 +17,7 @@ pub struct EvidenceMap {
 
 /// A position in an image, relative to its size.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema), schema(as = Spot))]
 pub struct ImagePosition {
     /// Share of the width, from 0 (left) to 1 (right).
     pub x: f32,

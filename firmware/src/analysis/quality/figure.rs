@@ -13,7 +13,7 @@ pub struct Quality(Vec<Figure>);
 pub struct Figure {
     /// Name in JSON and messages.
     pub name: &'static str,
-    /// Measured value.
+    /// Measured value, in the unit of its limit.
     pub value: f32,
     /// Limit for the value.
     pub limit: Limit,
@@ -35,9 +35,9 @@ pub enum Limit {
 pub enum Problem {
     /// Fewer pixels than a network takes as input.
     TooSmall,
-    /// Hardly any light.
+    /// Even the bright parts of the picture are dark.
     TooDark,
-    /// Washed out.
+    /// Too many pixels are clipped to white.
     TooBright,
     /// Too little contrast.
     Flat,
@@ -131,7 +131,7 @@ fn rounded(value: f32) -> f32 {
 }
 
 impl Quality {
-    /// All figures.
+    /// All figures, in the order in which they are checked.
     pub fn figures(&self) -> &[Figure] {
         &self.0
     }

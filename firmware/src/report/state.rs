@@ -1,0 +1,181 @@
+//! JSON of the appliance's state.
+
+use serde::Serialize;
+use smearscope_hardware::LedPatterns;
+use utoipa::ToSchema;
+
+use crate::appliance::handle::Status;
+use crate::appliance::leds::led_patterns;
+use crate::appliance::state;
+use crate::report::finding::Shown;
+
+/// The state of the appliance.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub(crate) struct State {
+    /// Name of the state.
+    name: StateName,
+    /// The state in words; for a fault, what failed and what to do about it.
+    message: String,
+    /// The status LEDs.
+    lamps: LedPatterns,
+    /// The verdict that the state shows, also when it shows the last one again; null if it shows none.
+    #[schema(required)]
+    shown: Option<Shown>,
+    /// Whether a capture would be accepted now.
+    waiting: bool,
+    /// Whether there is a verdict that can be shown again.
+    can_repeat: bool,
+    /// Number of the slide under the microscope, from 1.
+    slide: u32,
+    /// Fields of this slide that the model classified.
+    fields: u32,
+    /// Fields of this slide that the quality gate refused.
+    refused: u32,
+    /// Fields of this slide that could not be recorded; they do not count.
+    unsaved: u32,
+}
+
+/// Name of a state, the same over HTTP and MQTT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum StateName {
+    Starting,
+    #[serde(rename = "selftest")]
+    SelfTest,
+    Ready,
+    Capturing,
+    Analysing,
+    Verdict,
+    SlideClosed,
+    Again,
+    SwitchingOff,
+    Fault,
+    Off,
+}
+
+impl From<&state::State> for StateName {
+    fn from(state: &state::State) -> Self {
+        match state {
+            state::State::Starting => Self::Starting,
+            state::State::SelfTest(_) => Self::SelfTest,
+            state::State::Ready => Self::Ready,
+            state::State::Capturing(_) => Self::Capturing,
+            state::State::Analysing => Self::Analysing,
+            state::State::Verdict(_) => Self::Verdict,
+            state::State::SlideClosed(_) => Self::SlideClosed,
+            state::State::Again(_) => Self::Again,
+            state::State::SwitchingOff { .. } => Self::SwitchingOff,
+            state::State::Fault(_) => Self::Fault,
+            state::State::Off => Self::Off,
+        }
+    }
+}
+
+impl From<&Status> for State {
+    fn from(status: &Status) -> Self {
+        let state = &*status.state;
+        Self {
+            name: state.into(),
+            message: state.name().to_owned(),
+            lamps: led_patterns(state),
+            shown: state.shown().map(Shown::from),
+            waiting: is_waiting(state),
+            can_repeat: status.can_repeat,
+            slide: status.slide,
+            fields: status.fields,
+            refused: status.refused,
+            unsaved: status.unsaved,
+        }
+    }
+}
+
+/// Whether a press of the button would be accepted.
+pub(crate) fn is_waiting(state: &state::State) -> bool {
+    match state {
+        state::State::Fault(fault) => !fault.is_final,
+        state => state.is_waiting(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::analysis::finding::SaveOutcome;
+    use crate::analysis::verdict::Judgement;
+    use crate::appliance::handle::connect;
+    use crate::appliance::self_test::SelfTest;
+    use crate::appliance::state::tests::finding;
+
+    fn state_json(state: state::State) -> Value {
+        let (handle, _link) = connect();
+        let mut status = handle.status().borrow().clone();
+        status.state = Arc::new(state);
+        serde_json::to_value(State::from(&status)).unwrap()
+    }
+
+    #[test]
+    fn a_state_names_itself_and_its_lamps() {
+        let fault = state::Fault {
+            message: "the camera is gone".into(),
+            is_final: false,
+        };
+        let negative = finding(Judgement::NEGATIVE, Some(0.1));
+        let self_test = SelfTest { checks: Vec::new() };
+        for (state, name, [red, amber, green]) in [
+            (state::State::Ready, "ready", ["off", "off", "on"]),
+            (
+                state::State::SelfTest(self_test),
+                "selftest",
+                ["on", "on", "on"],
+            ),
+            (
+                state::State::Analysing,
+                "analysing",
+                ["off", "breathe", "off"],
+            ),
+            (
+                state::State::Verdict(negative),
+                "verdict",
+                ["off", "off", "blink"],
+            ),
+            (state::State::Fault(fault), "fault", ["blink", "off", "off"]),
+        ] {
+            let json = state_json(state);
+            assert_eq!(json["name"], name);
+            let lamps = json!({"red": red, "amber": amber, "green": green});
+            assert_eq!(json["lamps"], lamps, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_state_says_which_verdict_it_shows() {
+        let positive = finding(Judgement::POSITIVE, Some(0.75));
+        let of_slide = json!({
+            "verdict": "Positive", "reason": null, "hint": null, "probability": 0.75,
+        });
+        let closed = state::State::SlideClosed(positive.slide);
+        let mut unsaved = positive.clone();
+        unsaved.saved = SaveOutcome::NotSaved;
+        let of_field = json!({
+            "verdict": "Inconclusive", "reason": "not saved, does not count",
+            "hint": "check the disk, then take it again", "probability": null,
+        });
+        let verdict = state::State::Verdict(positive);
+        for (state, shown) in [
+            (verdict.clone(), &of_slide),
+            (closed.clone(), &of_slide),
+            (state::State::Again(Box::new(closed)), &of_slide),
+            (state::State::Again(Box::new(verdict)), &of_slide),
+            (state::State::Verdict(unsaved), &of_field),
+            (state::State::Ready, &Value::Null),
+            (state::State::Analysing, &Value::Null),
+        ] {
+            let name = state.name().to_owned();
+            assert_eq!(&state_json(state)["shown"], shown, "{name}");
+        }
+    }
+}
