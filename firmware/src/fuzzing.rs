@@ -6,6 +6,7 @@ use axum::http::header::CONTENT_TYPE;
 use tokio::runtime::Builder;
 
 use crate::cli::import_hias;
+use crate::config::Raw;
 use crate::http::upload::{self, Kind};
 use crate::mqtt::command::{Action, Command};
 
@@ -13,6 +14,13 @@ use crate::mqtt::command::{Action, Command};
 pub fn command(payload: &[u8]) {
     let _ = Command::parse(payload);
     let _ = Action::parse_hias(payload);
+}
+
+/// Reads and validates a configuration file.
+pub fn configuration(text: &str) {
+    if let Ok(raw) = Raw::parse(text) {
+        let _ = raw.validate();
+    }
 }
 
 /// Merges HIAS credentials into a configuration and checks that a second merge changes nothing.

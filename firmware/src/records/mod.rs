@@ -69,4 +69,3 @@ pub use outbox::Outbox;
 pub(crate) use slides::SlideRecord;
 pub use space::{Room, Space};
 pub use store::{FieldImages, Images, Store};
-pub use verify::Verified;

@@ -54,6 +54,7 @@ impl Space {
     }
 
     /// Like [`Space::of`], with the free bytes that `probe` returns.
+    #[cfg(any(test, feature = "test-support"))]
     pub fn probed(
         probe: impl Fn() -> io::Result<u64> + Send + Sync + 'static,
         min_free: u64,

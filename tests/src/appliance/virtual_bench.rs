@@ -11,12 +11,9 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 use serde_json::Value;
-use smearscope::analysis::finding::Finding;
-use smearscope::analysis::identity::Identity;
-use smearscope::analysis::quality::Problem;
-use smearscope::analysis::slide::SlideSummary;
-use smearscope::analysis::verdict::{Judgement, Reason};
-use smearscope::appliance::state::{Fault, State};
+use smearscope::testing::{
+    Fault, Finding, Identity, Judgement, Problem, Reason, SlideSummary, State,
+};
 use smearscope_artifacts as artifacts;
 use smearscope_hardware::screen::virtual_ssd1306::{VirtualDisplay, VirtualSsd1306};
 use smearscope_hardware::{Canvas, ScreenSize};

@@ -13,15 +13,10 @@ use std::time::Duration;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use smearscope::analysis::analyst::Analyst;
-use smearscope::analysis::finding::{Finding, SaveOutcome};
-use smearscope::analysis::recorder::Recorder;
-use smearscope::appliance::event_loop::{self, ApplianceError, End, Equipped};
-use smearscope::appliance::handle::{ApplianceEvent, connect};
-use smearscope::config::storage::Retention;
-use smearscope::config::timing::Timing;
-use smearscope::models::ModelError;
-use smearscope::records::{Archive, Filter, LazyStore, RecordsError, Space};
+use smearscope::testing::{
+    Analyst, ApplianceError, ApplianceEvent, Archive, End, Equipped, Filter, Finding, LazyStore,
+    ModelError, Recorder, RecordsError, Retention, SaveOutcome, Space, Timing, connect, event_loop,
+};
 use smearscope_artifacts::decode::Limits;
 use smearscope_artifacts::{
     ArtifactError, Classifier, EngineChoice, EngineConfig, EngineInfo, Inference, Model, Tensor,

@@ -13,7 +13,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
-use smearscope::records::{
+use smearscope::testing::{
     Archive, ElapsedEntry, EngineEntry, FieldEntry, FieldImages, Filter, Images, ModelEntry,
     RecordsError, SlideEntry, SlideSummaryEntry, Store,
 };
@@ -440,7 +440,7 @@ fn every_verdict_arrives_in_order_however_often_the_broker_is_killed_and_the_way
 /// The ids of all fields in the order of recording.
 fn recorded(state: &Path) -> Vec<Uuid> {
     let mut ids = Vec::new();
-    let each = |record: smearscope::records::Record| {
+    let each = |record: smearscope::testing::Record| {
         ids.push(record.field.id);
         Ok::<_, RecordsError>(())
     };

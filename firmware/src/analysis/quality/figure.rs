@@ -132,6 +132,7 @@ fn rounded(value: f32) -> f32 {
 
 impl Quality {
     /// All figures, in the order in which they are checked.
+    #[cfg(test)]
     pub fn figures(&self) -> &[Figure] {
         &self.0
     }

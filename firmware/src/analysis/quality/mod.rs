@@ -39,5 +39,5 @@ mod stain;
 mod tiles;
 
 pub(crate) use downscale::Downscaler;
-pub use figure::{Figure, Limit, Problem, Quality};
+pub use figure::{Problem, Quality};
 pub use gate::QualityGate;

@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use smearscope::analysis::verdict::Judgement;
-use smearscope::appliance::event_loop::End;
-use smearscope::appliance::state::State;
-use smearscope::config::timing::Timing;
+use smearscope::testing::{End, Judgement, State, Timing};
 use smearscope_hardware::{ButtonEvent, LedPattern, LedPatterns};
 
 use super::expected::{expected, picture};

@@ -2,13 +2,7 @@
 
 use std::time::Duration;
 
-use smearscope::analysis::finding::Finding;
-use smearscope::analysis::finding::SaveOutcome;
-use smearscope::analysis::identity::Identity;
-use smearscope::analysis::slide::Slide;
-use smearscope::appliance::notice::Notice;
-use smearscope::appliance::screens::View;
-use smearscope::appliance::state::State;
+use smearscope::testing::{Finding, Identity, Notice, SaveOutcome, Slide, State, View};
 use smearscope_hardware::{Canvas, ScreenSize};
 
 use super::fixture::{field, load};

@@ -5,19 +5,11 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use smearscope::analysis::analyst::Analyst;
-use smearscope::analysis::finding::Finding;
-use smearscope::analysis::recorder::Recorder;
-use smearscope::analysis::verdict::Judgement;
-use smearscope::appliance::event_loop;
-use smearscope::appliance::event_loop::ApplianceError;
-use smearscope::appliance::event_loop::End;
-use smearscope::appliance::event_loop::Equipped;
-use smearscope::appliance::handle::{ApplianceHandle, connect};
-use smearscope::config::storage::Retention;
-use smearscope::config::timing::Timing;
-use smearscope::models::ModelError;
-use smearscope::records::{Archive, Filter, LazyStore, Record, RecordsError, Space};
+use smearscope::testing::{
+    Analyst, ApplianceError, ApplianceHandle, Archive, End, Equipped, Filter, Finding, Judgement,
+    LazyStore, ModelError, Record, Recorder, RecordsError, Retention, Space, Timing, connect,
+    event_loop,
+};
 use smearscope_artifacts::decode::Limits;
 use smearscope_artifacts::{ArtifactError, EngineChoice, EngineConfig, Model};
 use smearscope_hardware::mock::{self, Bench};

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use smearscope::analysis::verdict::Judgement;
-use smearscope::appliance::handle::ApplianceEvent;
-use smearscope::config::timing::Timing;
+use smearscope::testing::{ApplianceEvent, Judgement, Timing};
 
 use super::fixture::{FAULT, NEGATIVE, Running, TIMING, deliver, field};
 use crate::support::demo_model;

@@ -4,20 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use smearscope::analysis::analyst::Analyst;
-use smearscope::analysis::recorder::Recorder;
-use smearscope::analysis::verdict::Judgement;
-use smearscope::appliance::checks::Check;
-use smearscope::appliance::event_loop::ApplianceError;
-use smearscope::appliance::event_loop::Equipped;
-use smearscope::appliance::notice::Notice;
-use smearscope::appliance::screens::View;
-use smearscope::appliance::self_test::SelfTest;
-use smearscope::appliance::state::State;
-use smearscope::config::storage::Retention;
-use smearscope::config::timing::Timing;
-use smearscope::models::ModelError;
-use smearscope::records::{LazyStore, Space};
+use smearscope::testing::{
+    Analyst, ApplianceError, Check, Equipped, Judgement, LazyStore, ModelError, Notice, Recorder,
+    Retention, SelfTest, Space, State, Timing, View,
+};
 use smearscope_artifacts::decode::Limits;
 use smearscope_artifacts::{
     ArtifactError, Classifier, EngineConfig, EngineInfo, Inference, Model, Tensor,

@@ -1,8 +1,7 @@
 //! Parts that fail, and that come back.
 
 use jiff::Span;
-use smearscope::analysis::verdict::Judgement;
-use smearscope::appliance::state::State;
+use smearscope::testing::{Judgement, State};
 use smearscope_hardware::screen::ssd1306::{OledSetup, Ssd1306Screen};
 use smearscope_hardware::screen::virtual_ssd1306::VirtualSsd1306;
 use smearscope_hardware::{HardwareError, LedPatterns, mock};

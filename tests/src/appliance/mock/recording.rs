@@ -4,14 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use smearscope::analysis::analyst::AnalysisError;
-use smearscope::analysis::commit::CommitToken;
-use smearscope::analysis::finding::SaveOutcome;
-use smearscope::analysis::recorder::CapturedField;
-use smearscope::analysis::slide::Slide;
-use smearscope::analysis::verdict::Judgement;
-use smearscope::appliance::event_loop::ApplianceError;
-use smearscope::records::{Archive, RecordsError, Space, Store};
+use smearscope::testing::{
+    AnalysisError, ApplianceError, Archive, CapturedField, CommitToken, Judgement, RecordsError,
+    SaveOutcome, Slide, Space, Store,
+};
 use smearscope_hardware::{Canvas, Frame, Pixels, mock};
 
 use super::fixture::{

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use smearscope::config::timing::Timing;
+use smearscope::testing::Timing;
 use smearscope_artifacts::MAX_LOG_ODDS;
 use smearscope_hardware::{ButtonEvent, LedPattern, LedPatterns};
 

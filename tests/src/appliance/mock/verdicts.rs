@@ -1,7 +1,6 @@
 //! From a press to the verdict.
 
-use smearscope::analysis::quality::Problem;
-use smearscope::analysis::verdict::{Judgement, Reason};
+use smearscope::testing::{Judgement, Problem, Reason};
 use smearscope_hardware::mock::assert_art;
 
 use super::expected::verdict_on;
