@@ -18,11 +18,21 @@ pub(crate) enum TrainError {
         remedy: String,
     },
     /// A file cannot be written.
-    #[error("{path} cannot be written; check the path, its permissions and the free space", path = .path.display())]
+    #[error("{path} cannot be written{remedy}", path = .path.display(), remedy = write_remedy(source.kind()))]
     Output {
         path: PathBuf,
         #[source]
         source: io::Error,
+    },
+    /// An output folder is not used, so that nothing is overwritten or mixed.
+    #[error("{path}: {problem}", path = .path.display())]
+    Refused { path: PathBuf, problem: String },
+    /// The model is written, but what describes it is not.
+    #[error("the model is in {path}, but its report is incomplete", path = .path.display())]
+    Report {
+        path: PathBuf,
+        #[source]
+        source: Box<Self>,
     },
     /// Training is impossible, or its loss diverged.
     #[error("training failed: {problem}; {remedy}")]
@@ -33,6 +43,17 @@ pub(crate) enum TrainError {
     /// A model folder or an engine cannot be used.
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
+}
+
+/// What to do about a file that cannot be written.
+fn write_remedy(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; free space on its disk",
+        io::ErrorKind::PermissionDenied => "; check who may write there",
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => "; check the path",
+        io::ErrorKind::ReadOnlyFilesystem => "; choose a folder on another disk",
+        _ => "",
+    }
 }
 
 impl TrainError {
@@ -50,6 +71,13 @@ impl TrainError {
         Self::data(path, problem, "check the path and its permissions")
     }
 
+    pub(crate) fn refused(path: &Path, problem: impl Into<String>) -> Self {
+        Self::Refused {
+            path: path.into(),
+            problem: problem.into(),
+        }
+    }
+
     pub(crate) fn output(path: &Path, source: io::Error) -> Self {
         Self::Output {
             path: path.into(),
@@ -62,7 +90,7 @@ impl TrainError {
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
             Self::Data { .. } => 3,
-            Self::Output { .. } => 4,
+            Self::Output { .. } | Self::Refused { .. } | Self::Report { .. } => 4,
             Self::Training { .. } | Self::Export { .. } | Self::Artifact(_) => 5,
         }
         .into()

@@ -7,6 +7,7 @@ mod convolution;
 mod dataset;
 mod error;
 mod graph;
+mod interruption;
 mod metrics;
 mod networks;
 mod package;

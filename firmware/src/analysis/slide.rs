@@ -139,6 +139,7 @@ mod tests {
     const DECISION: DecisionRule = DecisionRule {
         threshold: 0.5,
         inconclusive: [0.25, 0.75],
+        offset: 0.0,
         temperature: 1.0,
     };
 

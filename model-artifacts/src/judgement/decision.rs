@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::verdict::Verdict;
 use crate::validation::{FieldError, check_positive};
 
-/// How a logit margin becomes a verdict: the calibrated probability is `p = σ(margin / temperature)`.
+/// How a logit margin becomes a verdict: the calibrated probability is
+/// `p = σ((margin − offset) / temperature)` (Platt 1999, "Probabilistic Outputs for Support Vector
+/// Machines").
 /// Inside the inconclusive band the verdict is inconclusive, elsewhere `p ≥ threshold` is positive.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -15,6 +17,10 @@ pub struct DecisionRule {
     /// The inconclusive band, `[low, high]` with `0 ≤ low ≤ threshold ≤ high ≤ 1`: a calibrated
     /// probability strictly between them is inconclusive.
     pub inconclusive: [f32; 2],
+    /// The logit margin whose calibrated probability is one half; 0 if not given. It takes the share of
+    /// positives among the training images out of the probabilities.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub offset: f32,
     /// Divides the logit margin, above 0; 1 leaves the network's probabilities unchanged (Guo et al.
     /// 2017, "On Calibration of Modern Neural Networks").
     pub temperature: f32,
@@ -38,7 +44,7 @@ impl DecisionRule {
 
     /// The calibrated log-odds of a logit margin.
     pub fn log_odds(&self, margin: f32) -> f32 {
-        margin / self.temperature
+        (margin - self.offset) / self.temperature
     }
 
     /// Applies the rule to the calibrated log-odds of a field or a slide. Log-odds that are not finite
@@ -84,8 +90,19 @@ impl DecisionRule {
                 ),
             ));
         }
+        if !self.offset.is_finite() {
+            return Err(FieldError::invalid(
+                "decision.offset",
+                format!("must be a number, it is {}", self.offset),
+            ));
+        }
         check_positive("decision.temperature", self.temperature)
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(offset: &f32) -> bool {
+    *offset == 0.0
 }
 
 #[cfg(test)]
@@ -95,6 +112,7 @@ mod tests {
     const RULE: DecisionRule = DecisionRule {
         threshold: 0.5,
         inconclusive: [0.25, 0.75],
+        offset: 0.0,
         temperature: 2.0,
     };
 
@@ -118,6 +136,26 @@ mod tests {
         };
         assert_eq!(rule.decide(0.0).verdict, Verdict::Positive);
         assert_eq!(rule.decide(-1e-3).verdict, Verdict::Negative);
+    }
+
+    #[test]
+    fn the_offset_is_the_margin_of_one_half() {
+        let rule = DecisionRule {
+            offset: 1.5,
+            ..RULE
+        };
+        assert!((rule.decide(1.5).probability - 0.5).abs() < 1e-6);
+        // σ(ln 3) = 3/4, with temperature 2 around the offset.
+        let edge = 1.5 + 2.0 * 3.0_f32.ln();
+        assert!((rule.decide(edge).probability - 0.75).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_rule_without_offset_is_read_and_written_without_it() {
+        let text = "threshold = 0.5\ninconclusive = [0.25, 0.75]\ntemperature = 2.0\n";
+        let rule: DecisionRule = toml::from_str(text).unwrap();
+        assert_eq!(rule, RULE);
+        assert_eq!(toml::to_string(&rule).unwrap(), text);
     }
 
     #[test]

@@ -208,7 +208,7 @@ fn a_shortcut_is_found_and_told() {
     let (report, card) = fit_with_positives_of(152);
     assert!((guessed_from_size(&report) - 1.0).abs() < 1e-12);
     let warnings = report["manifest"]["evaluation"]["warnings"].to_string();
-    let expected = "A guess from image size alone is right on 100 % of the images";
+    let expected = "from image size alone, 100 %";
     assert!(warnings.contains(expected), "{warnings}");
     assert!(card.contains(expected), "{card}");
 

@@ -51,7 +51,7 @@ impl Evaluate {
             && folder.join(Manifest::FILE_NAME).exists()
         {
             let problem = "it is a model folder, whose report would be overwritten";
-            return Err(TrainError::output(folder, io::Error::other(problem)));
+            return Err(TrainError::refused(folder, problem));
         }
         let mut model = Model::load(&self.model, &EngineConfig::default())?;
         for fallback in &model.engine().fallbacks {
@@ -206,7 +206,7 @@ mod tests {
     use jiff::civil::date;
 
     use super::*;
-    use crate::dataset::{Capture, Duplicates, Groups};
+    use crate::dataset::{Capture, Classes, Duplicates, Groups};
 
     /// Images of one camera, taken in these minutes and in these sessions.
     fn shots(minutes: &[(i8, usize)]) -> Dataset {
@@ -223,6 +223,8 @@ mod tests {
             root: "shots".into(),
             negative: "healthy".into(),
             positive: "leukemia".into(),
+            classes: Classes::default(),
+            warnings: Vec::new(),
             provenance: None,
             samples: samples.collect(),
             groups: Groups {

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use image::RgbImage;
 use log::info;
-use smearscope_artifacts::{EngineChoice, EngineConfig, Manifest, Model, ModelFiles, Preprocessor};
+use smearscope_artifacts::{
+    EngineChoice, EngineConfig, Manifest, Model, ModelFiles, Preprocessor, Verdict,
+};
 use walkdir::WalkDir;
 
 use crate::arguments;
@@ -61,7 +63,7 @@ impl Precision {
 
 /// Writes a copy of the model whose OpenVINO IR has another precision. The ONNX file, which the
 /// embedded engine runs, is not changed. Both models are run on the golden samples and, if given, on
-/// --data. The export fails if it changes the verdict of a golden sample, a probability by more than
+/// --data. The export fails if it turns a golden sample from positive to negative or back, a probability by more than
 /// the precision allows, or AUROC by 0.005 or more.
 #[derive(Debug, Clone, PartialEq, Args)]
 #[command(mut_arg("root", |data| {
@@ -227,11 +229,13 @@ impl Export {
         for image in golden {
             let (before, after) = (old.infer(image)?, new.infer(image)?);
             let calls = [&before, &after].map(|inference| rule.decide(inference.margin).verdict);
-            if calls[0] != calls[1] {
+            let changes_sides = calls[0] != calls[1] && !calls.contains(&Verdict::Inconclusive);
+            let difference = (before.probability - after.probability).abs();
+            if changes_sides || difference > self.precision.golden_tolerance() {
                 return Err(TrainError::Export {
                     problem: format!(
-                        "the verdict of a golden sample changes: its probability was {:.3} and is now {:.3}",
-                        before.probability, after.probability
+                        "a golden sample changes too much: its probability was {:.3} ({}) and is now {:.3} ({})",
+                        before.probability, calls[0], after.probability, calls[1]
                     ),
                 });
             }
@@ -299,7 +303,7 @@ impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "every golden verdict is kept; on {} images a probability changes by {:.1e} at most",
+            "no golden sample changes between positive and negative; on {} images a probability changes by {:.1e} at most",
             self.images, self.probability
         )?;
         match self.auroc {

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use image::RgbImage;
+use log::warn;
 use serde_json::Value;
 use smearscope_artifacts::decode::{self, Limits};
 use smearscope_artifacts::{EngineChoice, FileEntry};
@@ -9,6 +10,7 @@ use smearscope_artifacts::{EngineChoice, FileEntry};
 use crate::arguments;
 use crate::dataset::{Dataset, Origin, Sample, Source, SplitPlan, TestPlan};
 use crate::error::TrainError;
+use crate::interruption;
 use crate::metrics::{self, Judged};
 use crate::networks::Network;
 use crate::package::{self, Agreement, Destination, Golden, Identity, ModelPackage, UNCALIBRATED};
@@ -78,6 +80,12 @@ impl Fit {
             &self.job_description(&dataset, &folds),
             self.resume,
         )?;
+        if let Err(error) = interruption::advise(
+            "interrupted; the training is saved up to its last whole epoch: \
+             run the same command with --resume to go on from there",
+        ) {
+            warn!("an interruption will not be explained: {error}");
+        }
         let outcome = self.protocol().run(&folds, &checkpoints)?;
         let Outcome {
             network,
@@ -109,25 +117,33 @@ impl Fit {
         report.trainings = report::trainings(histories);
         report.shortcuts = Some(&shortcuts);
         report.trained_on = Some(folds.trained_on(&dataset));
-        report.save(staging.path())?;
-        let measured = Measured {
-            judged: &judged,
-            evaluation: &manifest.evaluation,
-            labels: &manifest.labels,
-            histories,
+        let describe = || {
+            let card = render_card(&manifest, &report, &agreements, &self.commands(&origin));
+            package::save(staging.path(), CARD_FILE, card.as_bytes())?;
+            report.save(staging.path())?;
+            let measured = Measured {
+                judged: &judged,
+                evaluation: &manifest.evaluation,
+                labels: &manifest.labels,
+                histories,
+            };
+            report::write_plots(&measured, staging.path())?;
+            let leaky = metrics::leaky_prefix(&manifest.evaluation.figures);
+            FoldNetworks(fold_networks).draw_cases(
+                staging.path(),
+                predictions,
+                &manifest.labels,
+                leaky,
+            )
         };
-        report::write_plots(&measured, staging.path())?;
-        let leaky = metrics::leaky_prefix(&manifest.evaluation.figures);
-        FoldNetworks(fold_networks).draw_cases(
-            staging.path(),
-            predictions,
-            &manifest.labels,
-            leaky,
-        )?;
-        let card = render_card(&manifest, &report, &agreements, &self.commands(&origin));
-        package::save(staging.path(), CARD_FILE, card.as_bytes())?;
+        // The model is verified: it is kept even where its description cannot be written.
+        let described = describe();
         self.out.publish(&staging)?;
         checkpoints.remove()?;
+        described.map_err(|error| TrainError::Report {
+            path: self.out.folder.clone(),
+            source: error.into(),
+        })?;
         println!(
             "{} {}: {}",
             manifest.name,
@@ -157,6 +173,7 @@ impl Fit {
     ) -> Description<'a> {
         Description {
             identity: &self.identity,
+            name: self.identity.name(&self.out.folder),
             min_fields: self.min_fields,
             plan: &self.plan,
             test: &self.split.test,
@@ -261,7 +278,7 @@ impl Fit {
             targets.sensitivity,
             targets.accuracy,
             self.min_fields,
-            self.identity.name,
+            self.identity.name(&self.out.folder),
             self.identity.version,
             self.identity.license
         );
@@ -298,6 +315,9 @@ mod tests {
                 layout: Layout::Folder,
                 root: folder.join("fields"),
                 positive: vec!["positive".into()],
+                negative: Vec::new(),
+                skip_unusable: false,
+                limit: None,
             },
             out: Destination {
                 folder: folder.join("model"),
@@ -323,7 +343,7 @@ mod tests {
             },
             min_fields: 1,
             identity: Identity {
-                name: "tiny".into(),
+                name: Some("tiny".into()),
                 version: Version::new(1, 2, 3),
                 license: "MIT".into(),
             },
@@ -447,11 +467,16 @@ mod tests {
             };
             let samples: Vec<&Sample> = of_fold().map(|item| item.sample).collect();
             let scored = score(network, &samples).unwrap();
-            // A rule divides all margins by its temperature.
-            let temperatures = scored
+            // A rule shifts all margins by its offset and divides them by its temperature.
+            let pairs: Vec<[f32; 2]> = scored
                 .iter()
                 .zip(of_fold())
-                .map(|(scored, item)| scored.margin / item.judged.logit);
+                .map(|(scored, item)| [scored.margin, item.judged.logit])
+                .collect();
+            let temperatures = pairs
+                .iter()
+                .filter(|pair| (pair[1] - pairs[0][1]).abs() > 1e-3)
+                .map(|pair| (pair[0] - pairs[0][0]) / (pair[1] - pairs[0][1]));
             let low = temperatures.clone().fold(f32::INFINITY, f32::min);
             let high = temperatures.fold(f32::NEG_INFINITY, f32::max);
             assert!(high - low < 1e-3 * high, "{low} {high}");
@@ -464,7 +489,7 @@ mod tests {
         let mut fit = fit(folder.path());
         fs::create_dir(&fit.out.folder).unwrap();
         let refused = |fit: &Fit| match fit.run().unwrap_err() {
-            TrainError::Output { source, .. } => source.to_string(),
+            TrainError::Refused { problem, .. } => problem,
             other => panic!("{other}"),
         };
         assert!(refused(&fit).contains("--replace"));
@@ -511,7 +536,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         draw_fields(folder.path());
         let mut fit = fit(folder.path());
-        fit.identity.name = "No Spaces".into();
+        fit.identity.name = Some("No Spaces".into());
         assert!(fit.run().unwrap_err().to_string().contains("name"));
         assert_eq!(files_in(folder.path()), ["fields"]);
     }

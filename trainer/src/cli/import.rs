@@ -31,10 +31,6 @@ use crate::report::CARD_FILE;
 /// resizing) is found by trying every common way on labelled images: give some ten of each class that
 /// the network classifies well.
 #[derive(Debug, Clone, PartialEq, Args)]
-#[command(
-    mut_arg("name", |name| name.default_value("imported")),
-    mut_arg("license", |license| license.default_value("LicenseRef-unknown"))
-)]
 pub(crate) struct Import {
     /// Topology
     #[arg(long, value_name = "FILE")]
@@ -183,7 +179,7 @@ impl Import {
         let label = |index: usize| self.labels.get(index).cloned().unwrap_or_default();
         Manifest {
             format_version: Manifest::FORMAT_VERSION,
-            name: self.identity.name.clone(),
+            name: self.identity.name(&self.out.folder),
             version: self.identity.version.clone(),
             architecture: "imported".into(),
             trained_on: "Unknown: a third party's network.".into(),
@@ -276,7 +272,7 @@ fn try_on(folder: &Path, mut manifest: Manifest, dataset: &Dataset) -> Result<Tr
     let margins: Vec<(f32, bool)> = scored.iter().map(|s| (s.margin, s.positive)).collect();
     Ok(Trial {
         auroc: metrics::auroc(&margins).unwrap_or(0.0),
-        log_loss: metrics::log_loss(&scored, 1.0),
+        log_loss: metrics::log_loss(&scored),
         manifest,
         scored,
     })
@@ -382,13 +378,16 @@ mod tests {
                 layout: Layout::Folder,
                 root: place("data"),
                 positive: vec!["blasts".into()],
+                negative: Vec::new(),
+                skip_unusable: false,
+                limit: None,
             },
             out: Destination {
                 folder: place("model"),
                 replace: false,
             },
             identity: Identity {
-                name: "theirs".into(),
+                name: Some("theirs".into()),
                 version: Version::new(1, 0, 0),
                 license: "MIT".into(),
             },

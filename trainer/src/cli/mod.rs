@@ -97,11 +97,22 @@ mod tests {
     }
 
     #[test]
+    fn a_description_of_images_asks_for_the_images() {
+        for rest in ["--positive all", "--dataset c-nmc"] {
+            let line = format!("t export --model m --precision int8 --out o {rest}");
+            let error = Cli::try_parse_from(line.split(' ')).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::MissingRequiredArgument);
+            assert!(error.to_string().contains("--data <PATH>"), "{error}");
+        }
+    }
+
+    #[test]
     fn defaults_depend_on_the_command() {
         let import = "t import --xml x --bin b --labels healthy,leukemia --data d --out o";
         let import = format!("{:?}", Cli::parse_from(import.split(' ')));
         for part in [
             "labels: [\"healthy\", \"leukemia\"]",
+            "name: None",
             "LicenseRef-unknown",
             "out: Destination { folder: \"o\"",
         ] {

@@ -62,7 +62,6 @@ trait Convolve: Backend {
         }
     }
 
-    /// Gradient of the input.
     fn input_gradient(
         input: FloatTensor<Self>,
         kernel: FloatTensor<Self>,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -9,6 +10,7 @@ use serde::Serialize;
 use smearscope_artifacts::is_image_path;
 use walkdir::WalkDir;
 
+use super::classes::Classes;
 use super::provenance::Provenance;
 use super::{centroids, table};
 use crate::error::TrainError;
@@ -36,16 +38,38 @@ pub(crate) struct Source {
     #[arg(long = "data", value_name = "PATH")]
     pub(crate) root: PathBuf,
     /// How the images are stored there
-    #[arg(long = "dataset", value_enum, default_value_t = Layout::Folder, value_name = "LAYOUT")]
+    #[arg(
+        long = "dataset",
+        value_enum,
+        default_value_t = Layout::Folder,
+        value_name = "LAYOUT",
+        requires = "root"
+    )]
     pub(crate) layout: Layout,
-    /// Positive classes, for the layouts folder and csv; all others are negative
+    /// Positive classes, for the layouts folder and csv; all others are negative, unless --negative
+    /// names them
     #[arg(
         long,
         value_delimiter = ',',
         default_value = "positive",
-        value_name = "NAME[,NAME]"
+        value_name = "NAME[,NAME]",
+        requires = "root"
     )]
     pub(crate) positive: Vec<String>,
+    /// Negative classes, for the layouts folder and csv: a class that neither option names is an error
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "NAME[,NAME]",
+        requires = "root"
+    )]
+    pub(crate) negative: Vec<String>,
+    /// Leave out files that cannot be used, and count them, instead of ending
+    #[arg(long, requires = "root")]
+    pub(crate) skip_unusable: bool,
+    /// Use this many images at most, spread evenly over the dataset
+    #[arg(long, value_name = "COUNT", requires = "root")]
+    pub(crate) limit: Option<NonZeroUsize>,
 }
 
 /// A file with what its path says about it.
@@ -65,9 +89,14 @@ pub(crate) struct Listed {
 pub(crate) struct Listing {
     pub(crate) negative: String,
     pub(crate) positive: String,
+    pub(crate) classes: Classes,
     pub(crate) files: Vec<Listed>,
     /// Images whose names do not fit the layout.
     pub(crate) ignored: Vec<PathBuf>,
+    /// Files that are no images, by their names.
+    pub(crate) passed_over: Vec<PathBuf>,
+    /// What may be wrong with the labels.
+    pub(crate) warnings: Vec<String>,
     pub(crate) provenance: Option<Provenance>,
 }
 
@@ -81,14 +110,18 @@ impl Source {
     /// Finds every file and its class without opening the images.
     pub(crate) fn list(&self) -> Result<Listing, TrainError> {
         let mut ignored = Vec::new();
+        let mut passed_over = Vec::new();
         let mut files = match self.layout {
-            Layout::Folder => self.folders()?,
+            Layout::Folder => self.folders(&mut passed_over)?,
             Layout::Csv => self.table()?,
-            Layout::AllIdb1 => self.all_idb("jpg", &mut ignored)?,
-            Layout::AllIdb2 => self.all_idb("tif", &mut ignored)?,
+            Layout::AllIdb1 => self.all_idb(&["jpg", "jpeg"], &mut ignored)?,
+            Layout::AllIdb2 => self.all_idb(&["tif", "tiff"], &mut ignored)?,
             Layout::CNmc => self.c_nmc(&mut ignored)?,
         };
         files.sort_by(|a, b| a.path.cmp(&b.path));
+        for file in &files {
+            self.check_name(&file.path)?;
+        }
         if let Some(twice) = files.windows(2).find(|pair| pair[0].path == pair[1].path) {
             return Err(TrainError::data(
                 &self.root,
@@ -96,12 +129,28 @@ impl Source {
                 "list each file once",
             ));
         }
-        let (positive, negative) = self.class_names(&files)?;
+        let classes = Classes::count(
+            files
+                .iter()
+                .map(|file| (file.class.as_str(), file.positive)),
+        );
+        let (positive, negative) = self.sides(&classes)?;
+        self.refuse_common_subject(&files)?;
+        if let Some(limit) = self.limit {
+            files = spread(files, limit.get());
+        }
         Ok(Listing {
             negative,
             positive,
+            warnings: self.label_warnings(&classes),
+            classes: Classes::count(
+                files
+                    .iter()
+                    .map(|file| (file.class.as_str(), file.positive)),
+            ),
             files,
             ignored,
+            passed_over,
             provenance: match self.layout {
                 Layout::Folder => Provenance::read(&self.root)?,
                 _ => None,
@@ -109,42 +158,102 @@ impl Source {
         })
     }
 
-    /// The names of the positive and the negative class. Several classes of one side get a common name.
-    fn class_names(&self, files: &[Listed]) -> Result<(String, String), TrainError> {
-        let classes: BTreeSet<(bool, &str)> = files
-            .iter()
-            .map(|file| (file.positive, file.class.as_str()))
-            .collect();
-        let listed = || {
-            let names: Vec<&str> = classes.iter().map(|(_, name)| *name).collect();
-            names.join(", ")
+    /// Refuses a file below the root whose name no report could hold.
+    fn check_name(&self, path: &Path) -> Result<(), TrainError> {
+        let below = path.strip_prefix(&self.root).unwrap_or(path);
+        let problem = match below.to_str() {
+            None => "its name is not UTF-8",
+            Some(name) if name.contains(char::is_control) => "its name has a control character",
+            Some(_) => return Ok(()),
         };
-        for wanted in self.chosen_positives() {
-            if !classes.contains(&(true, wanted.as_str())) {
-                return Err(TrainError::data(
-                    &self.root,
+        Err(TrainError::data(path, problem, "rename it"))
+    }
+
+    /// The names of the positive and the negative side. Refuses names that leave a class in doubt.
+    fn sides(&self, classes: &Classes) -> Result<(String, String), TrainError> {
+        let refuse =
+            |problem: String, remedy: &str| Err(TrainError::data(&self.root, problem, remedy));
+        let listed = || classes.names().collect::<Vec<_>>().join(", ");
+        if let Some([one, other]) = classes.alike() {
+            return refuse(
+                format!("classes `{one}` and `{other}` differ in upper and lower case only"),
+                "give them one name",
+            );
+        }
+        let has = |wanted: &str| classes.names().any(|name| name == wanted);
+        let chosen = self.chosen_positives();
+        for wanted in chosen {
+            if !has(wanted) {
+                return refuse(
                     format!("there is no class `{wanted}`, only: {}", listed()),
                     "name the positive classes with --positive",
-                ));
+                );
             }
         }
-        let name_of = |side: bool, fallback: &str| {
-            let names: Vec<&str> = classes
-                .iter()
-                .filter(|(positive, _)| *positive == side)
-                .map(|(_, name)| *name)
-                .collect();
-            match names[..] {
-                [] => Err(TrainError::data(
-                    &self.root,
-                    format!("there is only one class: {}", listed()),
-                    "add images of the other class",
-                )),
-                [one] => Ok(one.to_owned()),
-                _ => Ok(fallback.to_owned()),
+        for wanted in &self.negative {
+            if !has(wanted) || chosen.contains(wanted) {
+                let problem = if has(wanted) {
+                    format!("class `{wanted}` is in both --positive and --negative")
+                } else {
+                    format!("there is no class `{wanted}`, only: {}", listed())
+                };
+                return refuse(problem, "name the negative classes with --negative");
             }
+        }
+        if !self.negative.is_empty()
+            && let Some((name, count)) = classes
+                .negative
+                .iter()
+                .find(|(name, _)| !self.negative.contains(name))
+        {
+            return refuse(
+                format!(
+                    "class `{name}`, with {count} images, is in neither --positive nor --negative"
+                ),
+                "name it in one of them",
+            );
+        }
+        match (classes.side(true), classes.side(false)) {
+            (Some(positive), Some(negative)) => Ok((positive, negative)),
+            _ => refuse(
+                format!("there is only one class: {}", listed()),
+                "add images of the other class",
+            ),
+        }
+    }
+
+    /// A warning if several classes are negative only because they are not named.
+    fn label_warnings(&self, classes: &Classes) -> Vec<String> {
+        let is_doubtful = !self.chosen_positives().is_empty()
+            && self.negative.is_empty()
+            && classes.negative.len() > 1;
+        let names: Vec<&str> = classes.negative.keys().map(String::as_str).collect();
+        let warning = || {
+            format!(
+                "The classes that --positive does not name count as negative: {}. If that is meant, \
+                 say so with --negative {}.",
+                names.join(", "),
+                names.join(",")
+            )
         };
-        Ok((name_of(true, "positive")?, name_of(false, "negative")?))
+        is_doubtful.then(warning).into_iter().collect()
+    }
+
+    /// Refuses a folder such as `positive/images` and `negative/images`, which names no patient.
+    fn refuse_common_subject(&self, files: &[Listed]) -> Result<(), TrainError> {
+        let subjects: BTreeSet<Option<&str>> =
+            files.iter().map(|file| file.subject.as_deref()).collect();
+        match subjects.first() {
+            Some(Some(subject)) if subjects.len() == 1 && self.layout == Layout::Folder => {
+                Err(TrainError::data(
+                    &self.root,
+                    format!("one subject, `{subject}`, has all images of both classes"),
+                    "a folder in a class folder is a patient: move the images up into their class \
+                     folders, or give each patient a folder",
+                ))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The value of `--positive`, for layouts without fixed classes.
@@ -155,11 +264,16 @@ impl Source {
         }
     }
 
-    fn folders(&self) -> Result<Vec<Listed>, TrainError> {
+    fn folders(&self, passed_over: &mut Vec<PathBuf>) -> Result<Vec<Listed>, TrainError> {
         let mut classes: Vec<PathBuf> = fs::read_dir(&self.root)
             .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
             .map_err(|error| TrainError::unreadable(&self.root, &error))?;
         classes.retain(|path| path.is_dir() && !is_hidden(path));
+        let (of_archives, mut classes): (Vec<PathBuf>, Vec<PathBuf>) = classes
+            .into_iter()
+            .partition(|path| name(path) == ARCHIVE_FOLDER);
+        passed_over.extend(of_archives);
+        classes.sort();
         if classes.is_empty() {
             return Err(TrainError::data(
                 &self.root,
@@ -167,47 +281,55 @@ impl Source {
                 "give a folder with one folder of images per class",
             ));
         }
+        if classes
+            .iter()
+            .all(|path| PARTS.contains(&name(path).to_lowercase().as_str()))
+        {
+            let names: Vec<String> = classes.iter().map(|path| name(path)).collect();
+            return Err(TrainError::data(
+                &self.root,
+                format!(
+                    "its folders are parts of a split, not classes: {}",
+                    names.join(", ")
+                ),
+                "give one of them with --data, or put the images of each class into one folder; \
+                 smearscope-train splits by patients itself",
+            ));
+        }
         let mut files = Vec::new();
         for folder in classes {
             let class = name(&folder);
-            let paths = walk(&folder)?;
+            let (paths, others): (Vec<PathBuf>, Vec<PathBuf>) = walk(&folder)?
+                .into_iter()
+                .partition(|path| is_named_like_an_image(path));
+            passed_over.extend(others);
             if paths.is_empty() {
                 return Err(TrainError::data(
                     &folder,
-                    "this class folder is empty",
+                    "this class folder has no images",
                     "add images or remove the folder",
                 ));
             }
-            files.extend(paths.into_iter().map(|path| {
-                Listed {
-                    positive: self.positive.contains(&class),
-                    class: class.clone(),
-                    subject: path
-                        .parent()
-                        .and_then(|parent| parent.strip_prefix(&folder).ok())
-                        .map(|subject| subject.to_string_lossy().into_owned())
-                        .filter(|subject| !subject.is_empty()),
-                    centroids: None,
-                    path,
-                }
+            files.extend(paths.into_iter().map(|path| Listed {
+                positive: self.positive.contains(&class),
+                class: class.clone(),
+                subject: subject(&path, &folder),
+                centroids: None,
+                path,
             }));
         }
         Ok(files)
     }
 
     fn table(&self) -> Result<Vec<Listed>, TrainError> {
-        let damaged = |error: csv::Error| {
-            TrainError::data(
-                &self.root,
-                error.to_string(),
-                "give a CSV file whose first line is path,label,group",
-            )
-        };
+        let remedy = "give a CSV file whose first line is path,label,group";
+        let bytes =
+            fs::read(&self.root).map_err(|error| TrainError::unreadable(&self.root, &error))?;
+        let rows =
+            table::read(&bytes).map_err(|problem| TrainError::data(&self.root, problem, remedy))?;
         let folder = self.root.parent().unwrap_or(Path::new(""));
-        let file = fs::File::open(&self.root).map_err(|error| damaged(error.into()))?;
-        let rows = table::read(file).map_err(damaged)?;
         let listed = rows.into_iter().map(|row| Listed {
-            path: folder.join(row.path),
+            path: in_folder(folder, &row.path),
             positive: self.positive.contains(&row.label),
             class: row.label,
             subject: row.group.filter(|group| !group.is_empty()),
@@ -218,7 +340,7 @@ impl Source {
 
     fn all_idb(
         &self,
-        extension: &str,
+        extensions: &[&str],
         ignored: &mut Vec<PathBuf>,
     ) -> Result<Vec<Listed>, TrainError> {
         let paths = walk(&self.root)?;
@@ -228,7 +350,9 @@ impl Source {
         }
         let mut files = Vec::new();
         for path in paths.into_iter().filter(|path| is_image_path(path)) {
-            match all_idb_label(&stem(&path)).filter(|_| has_extension(&path, extension)) {
+            match all_idb_label(&stem(&path))
+                .filter(|_| extensions.iter().any(|known| has_extension(&path, known)))
+            {
                 Some(positive) => files.push(Listed {
                     class: if positive { "leukemia" } else { "healthy" }.into(),
                     positive,
@@ -241,7 +365,7 @@ impl Source {
         }
         self.require_some(
             files,
-            &format!("ImNNN_0.{extension} and ImNNN_1.{extension}"),
+            &format!("ImNNN_0.{0} and ImNNN_1.{0}", extensions[0]),
         )
     }
 
@@ -281,9 +405,64 @@ impl Source {
     }
 }
 
+/// The first folder between a class folder and a file in it: folders within a subject, such as its
+/// slides, do not part it.
+fn subject(path: &Path, class: &Path) -> Option<String> {
+    let below = path.parent()?.strip_prefix(class).ok()?;
+    let first = below.components().next()?;
+    Some(first.as_os_str().to_string_lossy().into_owned())
+}
+
+/// The folder that archives made on a Mac hold beside the real ones.
+const ARCHIVE_FOLDER: &str = "__MACOSX";
+/// Names of the parts of a split, as other tools lay them out.
+const PARTS: [&str; 7] = [
+    "train",
+    "training",
+    "val",
+    "valid",
+    "validation",
+    "test",
+    "testing",
+];
+/// Extensions of images that cannot be read; such a file is not passed over but refused.
+const UNREADABLE: [&str; 10] = [
+    "avif", "dcm", "gif", "heic", "heif", "jp2", "jxl", "ndpi", "svs", "webp",
+];
+
+/// Whether a file is an image by its name, of a format that can be read or not.
+fn is_named_like_an_image(path: &Path) -> bool {
+    is_image_path(path) || UNREADABLE.iter().any(|known| has_extension(path, known))
+}
+
+/// At most `count` files, at even distances.
+fn spread(files: Vec<Listed>, count: usize) -> Vec<Listed> {
+    let total = files.len();
+    let kept = |index: usize| (index + 1) * count / total > index * count / total;
+    files
+        .into_iter()
+        .enumerate()
+        .filter(|(index, _)| count >= total || kept(*index))
+        .map(|(_, file)| file)
+        .collect()
+}
+
+/// The file that a table names: a table written on Windows has backslashes in its paths.
+fn in_folder(folder: &Path, path: &str) -> PathBuf {
+    let as_written = folder.join(path);
+    if path.contains('\\') && !as_written.exists() {
+        return folder.join(path.replace('\\', "/"));
+    }
+    as_written
+}
+
 /// The label in an ALL-IDB name: digits between `Im` and `_0` or `_1`.
 fn all_idb_label(stem: &str) -> Option<bool> {
-    let (number, label) = stem.strip_prefix("Im")?.split_once('_')?;
+    let prefix = stem.get(..2)?;
+    let (number, label) = stem.get(2..)?.split_once('_')?;
+    if !prefix.eq_ignore_ascii_case("im") {
+        return None;
+    }
     let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
     match label {
         "0" if is_number => Some(false),
@@ -366,6 +545,9 @@ mod tests {
             layout,
             root: root.into(),
             positive: vec!["positive".into()],
+            negative: Vec::new(),
+            skip_unusable: false,
+            limit: None,
         }
     }
 
@@ -433,16 +615,155 @@ mod tests {
             "{message}"
         );
         let empty = tree(&["positive/a.png", "negative/.hidden"]);
-        assert!(failure(&source(Layout::Folder, empty.path())).contains("empty"));
+        assert!(failure(&source(Layout::Folder, empty.path())).contains("no images"));
+    }
+
+    fn chosen(root: &Path, positive: &[&str], negative: &[&str]) -> Source {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Source {
+            positive: owned(positive),
+            negative: owned(negative),
+            ..source(Layout::Folder, root)
+        }
+    }
+
+    #[test]
+    fn classes_that_are_not_named_are_told() {
+        let root = tree(&[
+            "Benign/1.png",
+            "Benign/2.png",
+            "Early/3.png",
+            "Pre/4.png",
+            "Pro/5.png",
+        ]);
+        let listing = chosen(root.path(), &["Early", "Pre"], &[]).list().unwrap();
+        assert_eq!(
+            listing.classes.to_string(),
+            "positive: Early 1, Pre 1; negative: Benign 2, Pro 1"
+        );
+        assert!(
+            listing.warnings.len() == 1 && listing.warnings[0].contains("Benign, Pro"),
+            "{:?}",
+            listing.warnings
+        );
+        let all = chosen(root.path(), &["Early", "Pre", "Pro"], &["Benign"]);
+        assert_eq!(all.list().unwrap().warnings, [""; 0]);
+        let forgotten = failure(&chosen(root.path(), &["Early", "Pre"], &["Benign"]));
+        assert!(forgotten.contains("`Pro`, with 1 images"), "{forgotten}");
+        let both = failure(&chosen(root.path(), &["Early"], &["Early", "Pre"]));
+        assert!(both.contains("both --positive and --negative"), "{both}");
+        let absent = failure(&chosen(root.path(), &["Early"], &["Healthy"]));
+        assert!(absent.contains("no class `Healthy`"), "{absent}");
+        let alike = tree(&["ALL/1.png", "All/2.png", "ok/3.png"]);
+        let message = failure(&chosen(alike.path(), &["ALL"], &[]));
+        assert!(
+            message.contains("`ALL` and `All`") || message.contains("`All` and `ALL`"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn what_systems_put_into_folders_is_passed_over() {
+        let root = tree(&[
+            "positive/1.png",
+            "positive/Thumbs.db",
+            "positive/._1.png",
+            "negative/2.jpg",
+            "negative/desktop.ini",
+            "negative/README",
+            "__MACOSX/._x.jpg",
+        ]);
+        let listing = source(Layout::Folder, root.path()).list().unwrap();
+        assert_eq!(rows(&listing).len(), 2);
+        let mut names: Vec<String> = listing.passed_over.iter().map(|path| name(path)).collect();
+        names.sort();
+        assert_eq!(names, ["README", "Thumbs.db", "__MACOSX", "desktop.ini"]);
+    }
+
+    #[test]
+    fn folders_that_are_no_classes_and_no_patients_are_told() {
+        let split = tree(&[
+            "train/positive/1.png",
+            "val/positive/2.png",
+            "Test/negative/3.png",
+        ]);
+        let message = failure(&source(Layout::Folder, split.path()));
+        assert!(message.contains("parts of a split"), "{message}");
+        let packed = tree(&["positive/images/1.png", "negative/images/2.png"]);
+        let message = failure(&source(Layout::Folder, packed.path()));
+        assert!(
+            message.contains("`images`") && message.contains("move the images up"),
+            "{message}"
+        );
+        // The slides of a patient belong to the patient.
+        let nested = tree(&[
+            "positive/p0/slide0/1.png",
+            "positive/p0/slide1/2.png",
+            "negative/p1/3.png",
+        ]);
+        let listing = source(Layout::Folder, nested.path()).list().unwrap();
+        let subjects: Vec<Option<&str>> = listing
+            .files
+            .iter()
+            .map(|file| file.subject.as_deref())
+            .collect();
+        assert_eq!(subjects, [Some("p1"), Some("p0"), Some("p0")]);
+    }
+
+    #[test]
+    fn names_that_no_report_can_hold_are_refused() {
+        use std::ffi::OsStr;
+        use std::os::unix::ffi::OsStrExt;
+
+        for (bad, word) in [
+            (&b"a\xff.png"[..], "not UTF-8"),
+            (b"a\tb.png", "control character"),
+        ] {
+            let root = tree(&["positive/1.png", "negative/2.png"]);
+            fs::write(
+                root.path().join("positive").join(OsStr::from_bytes(bad)),
+                "",
+            )
+            .unwrap();
+            let message = failure(&source(Layout::Folder, root.path()));
+            assert!(
+                message.contains(word) && message.contains("rename it"),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_limit_is_spread_over_the_dataset() {
+        let root = tree(&[
+            "negative/1.png",
+            "negative/2.png",
+            "negative/3.png",
+            "negative/4.png",
+            "positive/5.png",
+            "positive/6.png",
+        ]);
+        let listing = Source {
+            limit: NonZeroUsize::new(3),
+            ..source(Layout::Folder, root.path())
+        }
+        .list()
+        .unwrap();
+        assert_eq!(
+            listing.classes.to_string(),
+            "positive: positive 1; negative: negative 2"
+        );
     }
 
     #[test]
     fn a_table_names_files_beside_it() {
         let root = tree(&[]);
         let table = root.path().join("list.csv");
+        fs::create_dir(root.path().join("b")).unwrap();
+        fs::write(root.path().join("b/2.png"), "").unwrap();
         fs::write(
             &table,
-            "path,label,group\nb/2.png, positive ,p7\n1.png,normal,\n",
+            "path;label;group\nb\\2.png; positive ;p7\n1.png;normal;\n",
         )
         .unwrap();
         let listing = source(Layout::Csv, &table).list().unwrap();
@@ -461,8 +782,6 @@ mod tests {
         let root = tree(&[]);
         let table = root.path().join("list.csv");
         for (text, word) in [
-            ("path,label\na.png\n", "line: 2"),
-            ("file,label\na.png,positive\n", "path"),
             ("path,label\na.png,positive\na.png,normal\n", "listed twice"),
             ("path,label\na.png,normal\n", "no class `positive`"),
         ] {
@@ -476,9 +795,9 @@ mod tests {
     fn all_idb_names_carry_the_label() {
         let root = tree(&[
             "im/Im001_1.jpg",
-            "im/Im034_0.JPG",
+            "im/IM034_0.JPEG",
             "im/Im2_2.jpg",
-            "xyc/Im034_0.xyc",
+            "xyc/IM034_0.xyc",
         ]);
         fs::write(root.path().join("xyc/Im001_1.xyc"), "12 34\n\n1000\t7\n").unwrap();
         let listing = source(Layout::AllIdb1, root.path()).list().unwrap();
@@ -486,7 +805,7 @@ mod tests {
             rows(&listing),
             [
                 ("Im001_1.jpg".into(), true, None),
-                ("Im034_0.JPG".into(), false, None)
+                ("IM034_0.JPEG".into(), false, None)
             ]
         );
         assert_eq!(listing.files[0].centroids, Some(vec![[12, 34], [1000, 7]]));

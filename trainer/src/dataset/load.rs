@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use image::{Rgb, RgbImage};
+use log::{info, warn};
 use smearscope_artifacts::{InputContract, Resampler};
 
+use super::classes::Classes;
 use super::groups::Groups;
 use super::layout::Source;
 use super::provenance::Provenance;
@@ -18,14 +20,18 @@ pub(crate) struct Dataset {
     pub(crate) root: PathBuf,
     pub(crate) negative: String,
     pub(crate) positive: String,
+    pub(crate) classes: Classes,
+    /// What may be wrong with the labels, and how many files were left out.
+    pub(crate) warnings: Vec<String>,
     pub(crate) provenance: Option<Provenance>,
     pub(crate) samples: Vec<Sample>,
     pub(crate) groups: Groups,
 }
 
 impl Dataset {
-    /// Reads every image. An unusable image is an error, since a model must not be trained on fewer
-    /// images than the user believes.
+    /// Reads every image. An unusable image, or one whose name does not fit the layout, is an error
+    /// without `--skip-unusable`, since a model must not be trained on fewer images than the user
+    /// believes.
     ///
     /// # Errors
     /// [`TrainError::Data`] if images are missing, unreadable, of one class only, labelled
@@ -33,13 +39,38 @@ impl Dataset {
     pub(crate) fn load(source: &Source, contract: &InputContract) -> Result<Self, TrainError> {
         let root = &source.root;
         let listing = source.list()?;
+        if !listing.passed_over.is_empty() {
+            info!(
+                "{} files that are no images are passed over",
+                listing.passed_over.len()
+            );
+        }
         let (images, unusable) = read_images(listing.files, Some(contract), |image| {
             [1, 2].map(|times| resized(image, contract, times))
         });
-        refuse_unusable(root, &unusable)?;
+        let mut warnings = listing.warnings;
+        let misnamed = listing.ignored.into_iter().map(|path| Unusable {
+            path,
+            problem: "its name does not fit the layout of the dataset".into(),
+        });
+        let unusable: Vec<Unusable> = misnamed.chain(unusable).collect();
+        if source.skip_unusable {
+            warnings.extend(skipped(&unusable));
+        } else {
+            refuse_unusable(root, &unusable)?;
+        }
         let (images, pictures): (Vec<ImageInfo>, Vec<[RgbImage; 2]>) = images.into_iter().unzip();
         let groups = Groups::form(root, source.layout, &images)?;
         refuse_contradictions(root, &images, &groups)?;
+        warnings.extend(near_contradictions(&images, &groups));
+        for warning in &warnings {
+            warn!("{warning}");
+        }
+        let classes = Classes::count(
+            images
+                .iter()
+                .map(|image| (image.file.class.as_str(), image.file.positive)),
+        );
         let samples = images
             .into_iter()
             .zip(pictures)
@@ -60,6 +91,8 @@ impl Dataset {
             root: root.clone(),
             negative: listing.negative,
             positive: listing.positive,
+            classes,
+            warnings,
             provenance: listing.provenance,
             samples,
             groups,
@@ -78,6 +111,31 @@ fn resized(image: &RgbImage, contract: &InputContract, times: u32) -> RgbImage {
         }
     });
     resized
+}
+
+/// How many files `--skip-unusable` left out.
+fn skipped(unusable: &[Unusable]) -> Option<String> {
+    let first = unusable.first()?;
+    Some(format!(
+        "{} files could not be used and were left out, the first is {}: {}",
+        unusable.len(),
+        first.path.display(),
+        first.problem
+    ))
+}
+
+/// How many near-duplicates have different labels.
+fn near_contradictions(images: &[ImageInfo], groups: &Groups) -> Option<String> {
+    let contradict =
+        |&&(one, other): &&(usize, usize)| images[one].file.positive != images[other].file.positive;
+    let pairs = groups.duplicates.near.iter().filter(contradict);
+    let count = pairs.clone().count();
+    let &(one, other) = pairs.clone().next()?;
+    Some(format!(
+        "{count} pairs of images look alike but have different labels, the first is {} and {}",
+        images[one].file.path.display(),
+        images[other].file.path.display()
+    ))
 }
 
 fn refuse_unusable(root: &Path, unusable: &[Unusable]) -> Result<(), TrainError> {
@@ -102,7 +160,7 @@ fn refuse_unusable(root: &Path, unusable: &[Unusable]) -> Result<(), TrainError>
             unusable.len(),
             named.join("\n  ")
         ),
-        "repair or remove them",
+        "repair, rename or remove them, or leave them out with --skip-unusable",
     ))
 }
 
@@ -159,10 +217,17 @@ mod tests {
     }
 
     fn load(root: &Path) -> Result<Dataset, String> {
+        load_with(root, false)
+    }
+
+    fn load_with(root: &Path, skip_unusable: bool) -> Result<Dataset, String> {
         let source = Source {
             layout: Layout::Folder,
             root: root.into(),
             positive: vec!["blasts".into()],
+            negative: Vec::new(),
+            skip_unusable,
+            limit: None,
         };
         Dataset::load(&source, &contract()).map_err(|error| error.to_string())
     }
@@ -195,12 +260,41 @@ mod tests {
     fn unusable_files_are_named() {
         let root = folder_with(&[("healthy", 2), ("blasts", 2)]);
         fs::write(root.path().join("healthy/broken.jpg"), b"no image").unwrap();
-        fs::write(root.path().join("blasts/notes.txt"), b"nor this").unwrap();
+        fs::write(root.path().join("blasts/phone.heic"), b"nor this").unwrap();
+        fs::write(
+            root.path().join("blasts/notes.txt"),
+            b"no image by its name",
+        )
+        .unwrap();
         let message = load(root.path()).unwrap_err();
         assert!(message.contains("2 files"), "{message}");
         assert!(
-            message.contains("broken.jpg") && message.contains("notes.txt"),
+            message.contains("broken.jpg") && message.contains("phone.heic"),
             "{message}"
+        );
+        let dataset = load_with(root.path(), true).unwrap();
+        assert_eq!(dataset.samples.len(), 4);
+        assert!(
+            dataset.warnings[0].starts_with("2 files could not be used"),
+            "{:?}",
+            dataset.warnings
+        );
+    }
+
+    #[test]
+    fn images_that_look_alike_in_both_classes_are_warned_of() {
+        let root = folder_with(&[("healthy", 2), ("blasts", 2)]);
+        // A brighter copy, which is another file.
+        let mut copy = image::open(root.path().join("healthy/1.png"))
+            .unwrap()
+            .to_rgb8();
+        copy.pixels_mut()
+            .for_each(|pixel| pixel.0 = pixel.0.map(|value| value.saturating_add(2)));
+        copy.save(root.path().join("blasts/copy.png")).unwrap();
+        let warnings = load(root.path()).unwrap().warnings;
+        assert!(
+            warnings.len() == 1 && warnings[0].contains("copy.png"),
+            "{warnings:?}"
         );
     }
 

@@ -2,6 +2,7 @@
 
 mod capture;
 mod centroids;
+mod classes;
 mod fingerprint;
 mod groups;
 mod holdout;
@@ -20,6 +21,7 @@ mod trained_on;
 
 #[cfg(test)]
 pub(crate) use capture::Capture;
+pub(crate) use classes::Classes;
 #[cfg(test)]
 pub(crate) use groups::Duplicates;
 pub(crate) use groups::{Basis, Groups};

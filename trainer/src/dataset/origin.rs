@@ -32,7 +32,10 @@ impl Origin {
         let name = root.file_name().unwrap_or(root.as_os_str());
         let name = name.to_string_lossy();
         Self {
-            trained_on: format!("the collection {name}, of unknown origin."),
+            trained_on: format!(
+                "the collection {name}, of unknown origin; {}.",
+                dataset.classes
+            ),
             evaluated_on: format!(
                 "images of the collection {name}, separated by {}",
                 basis.in_words()

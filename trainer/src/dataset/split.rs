@@ -186,6 +186,7 @@ mod tests {
     use image::RgbImage;
 
     use super::super::capture::Capture;
+    use super::super::classes::Classes;
     use super::super::groups::{Basis, Duplicates, Groups};
     use super::*;
 
@@ -200,6 +201,8 @@ mod tests {
             root: "data".into(),
             negative: "healthy".into(),
             positive: "blasts".into(),
+            classes: Classes::default(),
+            warnings: Vec::new(),
             provenance: None,
             samples: samples
                 .iter()

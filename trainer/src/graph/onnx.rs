@@ -237,7 +237,6 @@ fn numbers<T, const BYTES: usize>(
     }
 }
 
-/// The operation of a node.
 fn operation(node: &NodeProto) -> Result<Operation, String> {
     let first = |name: &str| -> Result<usize, String> {
         let mut attributes = node.attribute.iter();

@@ -112,6 +112,7 @@ mod tests {
         let rule = DecisionRule {
             threshold: 0.5,
             inconclusive: [0.25, 0.75],
+            offset: 0.0,
             temperature: 1.0,
         };
         let items = scored(&[(3.0, true), (0.5, true), (-3.0, true), (-3.0, false)]);
@@ -135,6 +136,7 @@ mod tests {
     const PLAIN: DecisionRule = DecisionRule {
         threshold: 0.5,
         inconclusive: [0.2, 0.8],
+        offset: 0.0,
         temperature: 1.3,
     };
 

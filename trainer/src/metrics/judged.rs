@@ -34,7 +34,7 @@ impl Judged {
         } = scored;
         let decision = rule.decide(margin);
         Self {
-            logit: margin / rule.temperature,
+            logit: rule.log_odds(margin),
             probability: decision.probability,
             called: decision.probability >= rule.threshold,
             decided: decision.verdict != Verdict::Inconclusive,

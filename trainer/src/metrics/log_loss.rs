@@ -2,18 +2,19 @@
 
 use super::judged::Scored;
 
-/// Mean negative log-likelihood of the labels at a temperature.
-pub(crate) fn log_loss(scored: &[Scored], temperature: f64) -> f64 {
-    let total: f64 = scored
+/// Mean negative log-likelihood of the labels.
+pub(crate) fn log_loss(scored: &[Scored]) -> f64 {
+    let losses = scored
         .iter()
-        .map(|item| {
-            let margin = f64::from(item.margin) / temperature;
-            let towards_truth = if item.positive { margin } else { -margin };
-            // ln(1 + e^-x) without overflow.
-            (-towards_truth.abs()).exp().ln_1p() + (-towards_truth).max(0.0)
-        })
-        .sum();
-    total / scored.len() as f64
+        .map(|item| cross_entropy(item.margin.into(), item.positive));
+    losses.sum::<f64>() / scored.len() as f64
+}
+
+/// Negative log-likelihood of a label, given the log-odds of the positive class.
+pub(crate) fn cross_entropy(log_odds: f64, positive: bool) -> f64 {
+    let towards_truth = if positive { log_odds } else { -log_odds };
+    // ln(1 + e^-x) without overflow.
+    (-towards_truth.abs()).exp().ln_1p() + (-towards_truth).max(0.0)
 }
 
 #[cfg(test)]
@@ -27,7 +28,7 @@ mod tests {
             positive: true,
             group: 0,
         };
-        log_loss(&[scored], 1.0)
+        log_loss(&[scored])
     }
 
     #[test]

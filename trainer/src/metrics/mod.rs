@@ -13,5 +13,5 @@ pub(crate) use confusion::Confusion;
 pub(crate) use figures::{figures, intervals};
 pub(crate) use judged::{Judged, Scored};
 pub(crate) use leaky::{figure_name, leaky_prefix, name_figures};
-pub(crate) use log_loss::log_loss;
+pub(crate) use log_loss::{cross_entropy, log_loss};
 pub(crate) use ranking::{auroc, ordered, positives, scores, ties};

@@ -36,9 +36,10 @@ pub(super) fn average_precision(scores: &[(f32, bool)]) -> Option<f64> {
         let more = positives(tied);
         called += tied.len();
         found += more;
-        area += more as f64 / all as f64 * found as f64 / called as f64;
+        area += more as f64 * (found as f64 / called as f64);
     }
-    Some(area)
+    // No term exceeds its whole number of positives, so the sum does not exceed `all`, rounding included.
+    Some(area / all as f64)
 }
 
 /// Area under the ROC curve: the chance that a positive scores above a negative, ties counting
@@ -63,6 +64,18 @@ pub(crate) fn auroc(scores: &[(f32, bool)]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn separable_classes_have_an_area_of_exactly_1() {
+        for (positives, negatives) in [(3_u8, 2_u8), (7, 3), (49, 51), (120, 80)] {
+            let items: Vec<(f32, bool)> = (0..positives)
+                .map(|rank| (1.0 + f32::from(rank), true))
+                .chain((0..negatives).map(|rank| (-1.0 - f32::from(rank), false)))
+                .collect();
+            assert_eq!(average_precision(&items), Some(1.0));
+            assert_eq!(auroc(&items), Some(1.0));
+        }
+    }
 
     #[test]
     fn auroc_counts_pairs() {

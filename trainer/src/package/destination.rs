@@ -29,14 +29,9 @@ impl Destination {
     /// Refuses to overwrite anything but a model with --replace, and creates the parent folder.
     ///
     /// # Errors
-    /// [`TrainError::Output`].
+    /// [`TrainError::Refused`] and [`TrainError::Output`].
     pub(crate) fn check(&self) -> Result<(), TrainError> {
-        let refuse = |why: &str| {
-            Err(TrainError::output(
-                &self.folder,
-                io::Error::other(why.to_owned()),
-            ))
-        };
+        let refuse = |why: &str| Err(TrainError::refused(&self.folder, why));
         if self.folder.exists() {
             if !self.replace {
                 return refuse("it exists; use --replace to replace a model");
@@ -49,7 +44,9 @@ impl Destination {
             return refuse("it is not a valid folder name");
         }
         let parent = self.parent();
-        fs::create_dir_all(parent).map_err(|source| TrainError::output(parent, source))
+        fs::create_dir_all(parent).map_err(|source| TrainError::output(parent, source))?;
+        remove_abandoned(parent);
+        Ok(())
     }
 
     fn parent(&self) -> &Path {
@@ -66,7 +63,7 @@ impl Destination {
     pub(crate) fn staging(&self) -> Result<TempDir, TrainError> {
         let parent = self.parent();
         tempfile::Builder::new()
-            .prefix(".smearscope-train-")
+            .prefix(&format!("{STAGING}{}-", std::process::id()))
             .permissions(Permissions::from_mode(0o755))
             .tempdir_in(parent)
             .map_err(|source| TrainError::output(parent, source))
@@ -112,6 +109,27 @@ impl Destination {
     }
 }
 
+/// Prefix of temporary folders; the id of their process follows.
+const STAGING: &str = ".smearscope-train-";
+
+/// Removes temporary folders whose process was killed.
+fn remove_abandoned(parent: &Path) {
+    let Ok(entries) = fs::read_dir(parent) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let owner = name.to_str().and_then(|name| name.strip_prefix(STAGING));
+        let owner = owner.and_then(|rest| rest.split_once('-')?.0.parse::<u32>().ok());
+        let is_abandoned = |id: u32| !Path::new("/proc").join(id.to_string()).exists();
+        if owner.is_some_and(is_abandoned)
+            && let Err(error) = fs::remove_dir_all(entry.path())
+        {
+            log::warn!("{} cannot be removed: {error}", entry.path().display());
+        }
+    }
+}
+
 fn exchange(one: &Path, other: &Path) -> Result<(), Errno> {
     renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)
 }
@@ -145,6 +163,24 @@ mod tests {
         let manifest = fs::read(folder.join("model").join(Manifest::FILE_NAME)).unwrap();
         assert_eq!(manifest, b"new");
         assert_eq!(fs::read_dir(folder).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn the_temporary_folder_of_a_killed_process_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let destination = Destination {
+            folder: folder.path().join("model"),
+            replace: false,
+        };
+        let own = destination.staging().unwrap();
+        // Linux has no process with this id: it is above the largest possible one, 2^22.
+        let abandoned = folder.path().join(".smearscope-train-4194305-x1");
+        let foreign = folder.path().join(".smearscope-train-notes");
+        fs::create_dir(&abandoned).unwrap();
+        fs::create_dir(&foreign).unwrap();
+        destination.check().unwrap();
+        assert!(own.path().exists() && foreign.exists());
+        assert!(!abandoned.exists());
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub(crate) const GOLDEN_TOLERANCE: f32 = 0.01;
 pub(crate) const UNCALIBRATED: DecisionRule = DecisionRule {
     threshold: 0.5,
     inconclusive: [0.2, 0.8],
+    offset: 0.0,
     temperature: 1.0,
 };
 

@@ -51,7 +51,7 @@ pub(crate) fn render_card(
          - **Trained on:** {}\n\
          - **Intended use:** {}\n\
          - **Network:** {}, {} × {} pixels\n\
-         - **Verdict:** p = σ(margin / {:.3}); {} from {:.3} on, {} below, inconclusive between {low:.3} and {high:.3}\n\
+         - **Verdict:** p = σ((margin − {:.3}) / {:.3}), for even odds before the test; {} from {:.3} on, {} below, inconclusive between {low:.3} and {high:.3}\n\
          - **Licence of the weights:** {}\n\n\
          ## Figures\n\n\
          Measured on {} ({} positive, {} negative). {}\n\n\
@@ -61,6 +61,7 @@ pub(crate) fn render_card(
         manifest.architecture,
         input.width,
         input.height,
+        decision.offset,
         decision.temperature,
         manifest.labels.positive,
         decision.threshold,

@@ -13,6 +13,7 @@ use crate::training::{Folds, Plan};
 #[derive(Debug)]
 pub(crate) struct Description<'a> {
     pub(crate) identity: &'a Identity,
+    pub(crate) name: String,
     /// Smallest number of fields for the verdict on a slide.
     pub(crate) min_fields: u32,
     pub(crate) plan: &'a Plan,
@@ -40,7 +41,7 @@ impl Description<'_> {
         let leaky = self.test.is_leaky();
         Manifest {
             format_version: Manifest::FORMAT_VERSION,
-            name: self.identity.name.clone(),
+            name: self.name.clone(),
             version: self.identity.version.clone(),
             architecture: architecture.name().into(),
             trained_on: format!("{} images: {}", folds.kept().train.len(), origin.trained_on),
@@ -97,9 +98,11 @@ impl Description<'_> {
                 .to_owned()
         });
         let prefix = if leak.is_some() { "Leaky: " } else { "" };
-        let guesses = shortcuts.warnings().into_iter();
-        let guesses = guesses.map(|warning| format!("{prefix}{warning}"));
-        leak.into_iter().chain(guesses).collect()
+        let guess = shortcuts
+            .warning()
+            .map(|warning| format!("{prefix}{warning}"));
+        let labels = self.dataset.warnings.iter().cloned();
+        leak.into_iter().chain(labels).chain(guess).collect()
     }
 
     /// How the figures were measured.

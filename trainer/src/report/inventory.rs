@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::arguments;
-use crate::dataset::{Basis, Groups, ImageInfo, Layout, Listing, Source, Unusable};
+use crate::dataset::{Basis, Classes, Groups, ImageInfo, Layout, Listing, Source, Unusable};
 
 /// The contents of a dataset.
 #[derive(Debug, Serialize)]
@@ -17,6 +17,8 @@ pub(crate) struct Inventory {
     /// Names of the two classes.
     positive: String,
     negative: String,
+    /// Images of each class, by side.
+    classes: Classes,
     count: Count,
     grouped_by: Basis,
     groups: Vec<Group>,
@@ -32,6 +34,10 @@ pub(crate) struct Inventory {
     /// Duplicates with different labels.
     contradictions: Vec<[PathBuf; 2]>,
     ignored: Vec<PathBuf>,
+    /// Files that are no images, by their names.
+    passed_over: Vec<PathBuf>,
+    #[serde(skip)]
+    label_warnings: Vec<String>,
     unusable: BTreeMap<PathBuf, String>,
 }
 
@@ -112,6 +118,7 @@ impl Inventory {
             layout: source.layout,
             positive: listing.positive,
             negative: listing.negative,
+            classes: listing.classes,
             count: total,
             grouped_by: groups.basis,
             groups: by_group,
@@ -130,6 +137,8 @@ impl Inventory {
             near_duplicates: pairs(&mut duplicates.near.iter().copied()),
             contradictions: pairs(&mut duplicates.all().filter(contradict)),
             ignored: listing.ignored.iter().map(|path| short(path)).collect(),
+            passed_over: listing.passed_over.iter().map(|path| short(path)).collect(),
+            label_warnings: listing.warnings,
             unusable: unusable
                 .iter()
                 .map(|file| (short(&file.path), file.problem.clone()))
@@ -145,7 +154,7 @@ impl Inventory {
             size,
             camera,
         } = self.guesses;
-        let mut warnings = Vec::new();
+        let mut warnings = self.label_warnings.clone();
         for (name, share) in [("size", size), ("camera", camera)] {
             if share >= nothing + WARNING_LEAD {
                 warnings.push(format!(
@@ -230,6 +239,9 @@ impl fmt::Display for Inventory {
             self.positive,
             self.negative
         )?;
+        if self.classes.names().count() > 2 {
+            writeln!(f, "{}", self.classes)?;
+        }
         if let Some(Centroids { images, blasts }) = self.centroids {
             writeln!(f, "{blasts} blasts are marked on {images} images")?;
         }
@@ -265,6 +277,10 @@ impl fmt::Display for Inventory {
                 f,
                 self.ignored.iter().map(|path| path.display().to_string()),
             )?;
+        }
+        if !self.passed_over.is_empty() {
+            let count = self.passed_over.len();
+            writeln!(f, "\nfiles that are no images, passed over: {count}")?;
         }
         if !self.unusable.is_empty() {
             writeln!(f, "\nunusable files: {}", self.unusable.len())?;

@@ -195,12 +195,13 @@ impl fmt::Display for Report<'_> {
         let DecisionRule {
             threshold,
             inconclusive: [low, high],
+            offset,
             temperature,
         } = self.manifest.decision;
         writeln!(
             f,
             "positive from {threshold:.3} on, no verdict between {low:.3} and {high:.3}, \
-             temperature {temperature:.3}"
+             offset {offset:.3}, temperature {temperature:.3}"
         )?;
         for warning in &evaluation.warnings {
             writeln!(f, "warning: {warning}")?;

@@ -74,7 +74,7 @@ impl Collection {
             fs::create_dir_all(&folder).map_err(failed)?;
             if fs::read_dir(&folder).map_err(failed)?.next().is_some() {
                 let problem = "it is not empty, and two collections must not mix";
-                return Err(failed(io::Error::other(problem)));
+                return Err(TrainError::refused(&folder, problem));
             }
         }
         Provenance {
@@ -162,7 +162,7 @@ mod tests {
         let collection = collection(folder.path().into(), 2, 0.5);
         collection.write().unwrap();
         let error = collection.write().unwrap_err();
-        assert!(matches!(error, TrainError::Output { .. }), "{error}");
+        assert!(matches!(error, TrainError::Refused { .. }), "{error}");
     }
 
     #[test]

@@ -7,7 +7,6 @@ use super::outline::{Outline, Point, coverage};
 use super::stain::Palette;
 use super::texture::Texture;
 
-/// One platelet.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Platelet {
     outline: Outline,

@@ -4,7 +4,7 @@ use clap::Args;
 use smearscope_artifacts::DecisionRule;
 
 use crate::arguments;
-use crate::metrics::{Scored, log_loss, ordered, ties};
+use crate::metrics::{Scored, cross_entropy, ordered, ties};
 
 /// What verdicts must achieve on held-out images.
 #[derive(Debug, Clone, Copy, PartialEq, Args)]
@@ -24,16 +24,21 @@ const MIN_THRESHOLD: f32 = 1e-6;
 /// The inconclusive band always covers these probabilities: chance alone can separate a few images.
 const MIN_BAND: [f32; 2] = [0.2, 0.8];
 
-/// Fits temperature, threshold and inconclusive band, one after the other.
+/// Fits offset and temperature, threshold and inconclusive band, one after the other.
+///
+/// Both classes weigh the same in the calibration, however many images each has: a probability of one
+/// half means even odds where half of the fields are positive, and not at the share of positives that
+/// the images happen to have.
 ///
 /// The threshold is the highest one up to one half that reaches the target sensitivity. The band is
 /// then widened until positive and negative verdicts each reach the target accuracy; a class that
 /// never reaches it gets no verdicts at all.
 pub(crate) fn fit_rule(scored: &[Scored], targets: Targets) -> DecisionRule {
-    let temperature = fit_temperature(scored);
+    let (offset, temperature) = calibrate(scored);
     let mut rule = DecisionRule {
         threshold: MAX_THRESHOLD,
         inconclusive: MIN_BAND,
+        offset,
         temperature,
     };
     let mut positives: Vec<f32> = scored
@@ -47,7 +52,7 @@ pub(crate) fn fit_rule(scored: &[Scored], targets: Targets) -> DecisionRule {
         rule.threshold = lowest.clamp(MIN_THRESHOLD, MAX_THRESHOLD);
     }
 
-    let margin = |probability: f32| temperature * (probability / (1.0 - probability)).ln();
+    let margin = |probability: f32| offset + temperature * (probability / (1.0 - probability)).ln();
     let [low, high] = [
         rule.threshold.min(MIN_BAND[0]),
         rule.threshold.max(MIN_BAND[1]),
@@ -99,24 +104,71 @@ fn longest_accurate_run(scores: &[(f32, bool)], limit: f32, share: f64) -> Optio
     })
 }
 
-/// The temperature that makes the labels most likely (Guo et al. 2017, "On Calibration of Modern
-/// Neural Networks"). It is at least 1: a few correct images are too little evidence to make
-/// verdicts more confident than the network.
-pub(crate) fn fit_temperature(scored: &[Scored]) -> f32 {
+/// The offset and the temperature that make the labels most likely (Platt 1999; the temperature alone:
+/// Guo et al. 2017, "On Calibration of Modern Neural Networks"), with the same weight for both classes.
+/// The temperature is at least 1: a few correct images are too little evidence to make verdicts more
+/// confident than the network. The offset is 0 if a class is missing.
+fn calibrate(scored: &[Scored]) -> (f32, f32) {
     const MAX_TEMPERATURE: f64 = 20.0;
-    const STEPS: usize = 60;
-    // Golden-section search: the loss is convex in 1/temperature.
+    let positives = scored.iter().filter(|item| item.positive).count();
+    let negatives = scored.len() - positives;
+    let has_both = positives > 0 && negatives > 0;
+    let weight = |positive: bool| match positive {
+        _ if !has_both => 1.0,
+        true => (positives as f64).recip(),
+        false => (negatives as f64).recip(),
+    };
+    let loss = |offset: f64, sharpness: f64| -> f64 {
+        scored
+            .iter()
+            .map(|item| {
+                let log_odds = (f64::from(item.margin) - offset) * sharpness;
+                weight(item.positive) * cross_entropy(log_odds, item.positive)
+            })
+            .sum()
+    };
+    let finite = scored.iter().map(|item| f64::from(item.margin));
+    let (low, high) = finite
+        .filter(|margin| margin.is_finite())
+        .fold((0.0_f64, 0.0_f64), |(low, high), margin| {
+            (low.min(margin), high.max(margin))
+        });
+    let offset_at = |sharpness: f64| {
+        if has_both {
+            minimum(low, high, |offset| loss(offset, sharpness))
+        } else {
+            0.0
+        }
+    };
+    // The loss is convex in 1/temperature and offset/temperature, so its minimum over the offset is
+    // convex in 1/temperature.
+    let sharpness = minimum(MAX_TEMPERATURE.recip(), 1.0, |sharpness| {
+        loss(offset_at(sharpness), sharpness)
+    });
+    (offset_at(sharpness) as f32, sharpness.recip() as f32)
+}
+
+/// Where a convex function is smallest between two bounds, by golden-section search.
+fn minimum(mut low: f64, mut high: f64, value: impl Fn(f64) -> f64) -> f64 {
+    // Narrows the bounds to 4e-9 of their distance.
+    const STEPS: usize = 40;
     let ratio = (5.0_f64.sqrt() - 1.0) / 2.0;
-    let (mut low, mut high) = (MAX_TEMPERATURE.recip(), 1.0);
+    let (mut left, mut right) = (high - ratio * (high - low), low + ratio * (high - low));
+    let (mut at_left, mut at_right) = (value(left), value(right));
     for _ in 0..STEPS {
-        let (left, right) = (high - ratio * (high - low), low + ratio * (high - low));
-        if log_loss(scored, left.recip()) < log_loss(scored, right.recip()) {
+        if at_left < at_right {
             high = right;
+            (right, at_right) = (left, at_left);
+            left = high - ratio * (high - low);
+            at_left = value(left);
         } else {
             low = left;
+            (left, at_left) = (right, at_right);
+            right = low + ratio * (high - low);
+            at_right = value(right);
         }
     }
-    (0.5 * (low + high)).recip() as f32
+    0.5 * (low + high)
 }
 
 #[cfg(test)]
@@ -148,13 +200,46 @@ mod tests {
         let items = scored(
             (0..100).map(|number| (if number % 10 == 0 { -claimed } else { claimed }, true)),
         );
-        assert!((fit_temperature(&items) - 5.0).abs() < 0.01);
+        let (offset, temperature) = calibrate(&items);
+        assert!(offset.abs() < 1e-6 && (temperature - 5.0).abs() < 0.01);
     }
 
     #[test]
     fn the_temperature_is_at_least_1() {
         let timid = scored([(0.1, true), (-0.1, false)]);
-        assert!((fit_temperature(&timid) - 1.0).abs() < 1e-3);
+        assert!((calibrate(&timid).1 - 1.0).abs() < 1e-3);
+    }
+
+    /// Three in four images are positive, and the network has learned that: all its margins are ln 3 too
+    /// high. The rule finds the sensitivity and specificity that even classes have.
+    #[test]
+    fn the_share_of_positives_does_not_move_the_verdicts() {
+        let prior = 3.0_f32.ln();
+        let even = honest();
+        let positives = even.iter().filter(|item| item.positive);
+        let negatives = even.iter().filter(|item| !item.positive);
+        // Three images for each positive one.
+        let skewed: Vec<Scored> = positives
+            .flat_map(|item| [*item; 3])
+            .chain(negatives.copied())
+            .map(|item| Scored {
+                margin: item.margin + prior,
+                ..item
+            })
+            .collect();
+        let [balanced, shifted] = [&even, &skewed].map(|items| calibrate(items));
+        assert!(balanced.0.abs() < 0.02, "{balanced:?}");
+        assert!((shifted.0 - balanced.0 - prior).abs() < 1e-3, "{shifted:?}");
+        assert!((shifted.1 - balanced.1).abs() < 1e-3, "{shifted:?}");
+        let shares = [&even, &skewed].map(|items| {
+            let rule = fit_rule(items, TARGETS);
+            let judged: Vec<Judged> = items.iter().map(|item| Judged::by(&rule, *item)).collect();
+            let figures = figures(&judged);
+            [figures["sensitivity"], figures["specificity"]]
+        });
+        for (one, other) in shares[0].iter().zip(shares[1]) {
+            assert!((one - other).abs() < 0.01, "{shares:?}");
+        }
     }
 
     /// A hundred images at each margin, of which as many are positive as the margin says.

@@ -51,9 +51,9 @@ impl Checkpoints {
     /// Opens or creates the checkpoints of the model folder `out`.
     ///
     /// # Errors
-    /// [`TrainError::Output`] if there are checkpoints and `resume` is not set, if another process
-    /// has locked them, or if they cannot be written; [`TrainError::Training`] if they belong to
-    /// another job.
+    /// [`TrainError::Refused`] if there are checkpoints and `resume` is not set, or if another process
+    /// has locked them; [`TrainError::Output`] if they cannot be written; [`TrainError::Training`] if
+    /// they belong to another job.
     pub(crate) fn open(out: &Path, job: &JobDescription, resume: bool) -> Result<Self, TrainError> {
         let folder = Self::folder_of(out);
         let failed = |source| TrainError::output(&folder, source);
@@ -63,18 +63,20 @@ impl Checkpoints {
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(failed(io::Error::other(
+                return Err(TrainError::refused(
+                    &folder,
                     "another smearscope-train is using it",
-                )));
+                ));
             }
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
         let entries = fs::read_dir(&folder).map_err(failed)?.count();
         if entries > 1 && !resume {
-            return Err(failed(io::Error::other(
+            return Err(TrainError::refused(
+                &folder,
                 "it holds an interrupted training; continue with --resume, \
                  or remove the folder to discard it",
-            )));
+            ));
         }
         let path = folder.join(DESCRIPTION);
         if path.exists() {
@@ -272,8 +274,8 @@ mod tests {
         });
         assert_eq!(starts.iter().filter(|start| start.is_ok()).count(), 1);
         for error in starts.into_iter().filter_map(Result::err) {
-            let source = error.source().unwrap().to_string();
-            assert!(source.contains("another smearscope-train"), "{source}");
+            let problem = error.to_string();
+            assert!(problem.contains("another smearscope-train"), "{problem}");
         }
     }
 

@@ -21,7 +21,6 @@ pub(crate) fn parse_device(name: &str) -> Result<Device, String> {
     }
 }
 
-/// The name of a device.
 pub(crate) fn device_name(device: &Device) -> &'static str {
     let is_named = |name: &&str| parse_device(name).is_ok_and(|known| known == *device);
     ["wgpu", "cuda"].into_iter().find(is_named).unwrap_or("cpu")

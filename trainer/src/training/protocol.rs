@@ -10,11 +10,12 @@ use super::history::History;
 use super::plan::Plan;
 use super::prediction::{self, Prediction};
 use super::score::score;
-use super::train::{Trained, Training};
+use super::train::{self, Trained, Training};
 use crate::dataset::Split;
 use crate::error::TrainError;
 use crate::metrics::Scored;
 use crate::networks::Network;
+use crate::progress;
 
 /// How a model is made and measured.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +50,10 @@ impl Protocol<'_> {
         checkpoints: &Checkpoints,
     ) -> Result<Outcome<'a>, TrainError> {
         let mut histories = Vec::new();
-        let mut train = |split: &Split, name: String| -> Result<Network, TrainError> {
+        let splits = folds.tested().iter().chain(folds.whole());
+        let steps = splits.map(|split| train::steps(self.plan, split.train.len()));
+        let progress = progress::bar(steps.sum(), "steps");
+        let mut fit = |split: &Split, name: String| -> Result<Network, TrainError> {
             info!(
                 "{name}: {} images for training, {} for validation, {} for testing",
                 split.train.len(),
@@ -61,6 +65,7 @@ impl Protocol<'_> {
                 augment: !self.leaky,
                 name: &name,
                 checkpoints,
+                progress: &progress,
             };
             let Trained { network, history } = training.run(&split.train, &split.validation)?;
             histories.push((name, history));
@@ -71,7 +76,8 @@ impl Protocol<'_> {
         let Some(whole) = folds.whole() else {
             let split = folds.kept();
             let leaky = if self.leaky { "leaky " } else { "" };
-            let network = train(split, format!("{leaky}model"))?;
+            let network = fit(split, format!("{leaky}model"))?;
+            progress.finish_and_clear();
             let rule = fit_rule(&score(&network, &split.validation)?);
             let scored = score(&network, &split.test)?;
             return Ok(Outcome {
@@ -86,7 +92,7 @@ impl Protocol<'_> {
         let mut scored = Vec::with_capacity(count);
         let mut fold_networks = Vec::with_capacity(count);
         for (split, number) in folds.tested().iter().zip(1..) {
-            let network = train(split, format!("fold {number} of {count}"))?;
+            let network = fit(split, format!("fold {number} of {count}"))?;
             scored.push(score(&network, &split.test)?);
             fold_networks.push(network);
         }
@@ -104,8 +110,10 @@ impl Protocol<'_> {
                 prediction::judge(split, &scored[index], &fit_rule(&others), index + 1)
             });
         let predictions = predictions.collect();
+        let network = fit(whole, "model".into())?;
+        progress.finish_and_clear();
         Ok(Outcome {
-            network: train(whole, "model".into())?,
+            network,
             rule: fit_rule(&scored.concat()),
             predictions,
             fold_networks,

@@ -2,6 +2,7 @@
 
 use burn::module::Module;
 use burn::store::RecordError;
+use indicatif::ProgressBar;
 use log::info;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -17,7 +18,6 @@ use crate::dataset::Sample;
 use crate::error::TrainError;
 use crate::metrics;
 use crate::networks::Network;
-use crate::progress;
 
 /// The network of the epoch that did best on the validation images.
 #[derive(Debug)]
@@ -35,6 +35,17 @@ pub(crate) struct Training<'a> {
     /// Distinguishes the trainings of a job.
     pub(crate) name: &'a str,
     pub(crate) checkpoints: &'a Checkpoints,
+    /// Counts the steps of the whole job.
+    pub(crate) progress: &'a ProgressBar,
+}
+
+/// The number of steps of a training that uses all its epochs.
+pub(crate) fn steps(plan: &Plan, images: usize) -> u64 {
+    steps_per_epoch(plan, images) * plan.epochs as u64
+}
+
+fn steps_per_epoch(plan: &Plan, images: usize) -> u64 {
+    images.div_ceil(plan.batch_size) as u64
 }
 
 impl Training<'_> {
@@ -45,16 +56,20 @@ impl Training<'_> {
         train: &[&Sample],
         validation: &[&Sample],
     ) -> Result<Trained, TrainError> {
-        let Self { plan, name, .. } = self;
+        let Self {
+            plan,
+            name,
+            progress,
+            ..
+        } = self;
         let mut state = match self.checkpoints.load(name)? {
             None => State::init(plan),
             Some(checkpoint) => State::resume(plan, checkpoint)?,
         };
-        let steps = train.len().div_ceil(plan.batch_size) as u64;
-        let bar = progress::bar(steps * plan.epochs as u64, "steps");
-        bar.set_position(steps * state.epochs.len() as u64);
-        bar.reset_eta();
         if !state.epochs.is_empty() {
+            // Steps of an earlier run say nothing about the speed of this one.
+            progress.inc(steps_per_epoch(plan, train.len()) * state.epochs.len() as u64);
+            progress.reset_eta();
             info!("{name} · resumed after epoch {}", state.epochs.len());
         }
 
@@ -64,20 +79,21 @@ impl Training<'_> {
             let validated = state.epochs.last().map(Epoch::to_string);
             let validated = validated.unwrap_or_default();
             let loss = self.run_epoch(&mut state, train, |loss| {
-                bar.set_message(format!("{title} · loss {loss:.3}{validated}"));
-                bar.inc(1);
+                progress.set_message(format!("{title} · loss {loss:.3}{validated}"));
+                progress.inc(1);
             })?;
             let epoch = state.validate(loss, validation)?;
-            bar.suspend(|| info!("{title} · loss {loss:.4}{epoch}"));
+            progress.suspend(|| info!("{title} · loss {loss:.4}{epoch}"));
             self.checkpoints.save(name, state.checkpoint())?;
         }
-        bar.finish_and_clear();
         let State {
             best: (best, network),
             epochs,
             ..
         } = state;
         if epochs.len() < plan.epochs {
+            let left = plan.epochs - epochs.len();
+            progress.dec_length(steps_per_epoch(plan, train.len()) * left as u64);
             info!("{name} · no gain in {} epochs: stopped", plan.patience);
         }
         Ok(Trained {
@@ -180,7 +196,7 @@ impl State {
         let margins: Vec<(f32, bool)> = scored.iter().map(|s| (s.margin, s.positive)).collect();
         self.epochs.push(Epoch {
             loss,
-            validation_loss: metrics::log_loss(&scored, 1.0),
+            validation_loss: metrics::log_loss(&scored),
             validation_auroc: metrics::auroc(&margins),
         });
         let number = self.epochs.len();
@@ -240,6 +256,7 @@ mod tests {
             augment: true,
             name: "test",
             checkpoints: &checkpoints(folder),
+            progress: &ProgressBar::hidden(),
         };
         training.run(known, validation).unwrap()
     }

@@ -97,6 +97,7 @@ mod tests {
         let rule = DecisionRule {
             threshold: 0.4,
             inconclusive: [0.3, 0.7],
+            offset: 0.0,
             temperature: 1.3,
         };
         (0..200)

@@ -1,0 +1,78 @@
+//! Which classes count as positive, which as negative, and how many images each has.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Serialize;
+
+/// The classes of each side with their numbers of images.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Classes {
+    pub(crate) positive: BTreeMap<String, usize>,
+    pub(crate) negative: BTreeMap<String, usize>,
+}
+
+impl Classes {
+    /// Counts images by class and side.
+    pub(crate) fn count<'a>(images: impl Iterator<Item = (&'a str, bool)>) -> Self {
+        let mut classes = Self::default();
+        for (name, is_positive) in images {
+            let side = match is_positive {
+                true => &mut classes.positive,
+                false => &mut classes.negative,
+            };
+            *side.entry(name.to_owned()).or_default() += 1;
+        }
+        classes
+    }
+
+    /// All names, in alphabetical order on each side.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.positive
+            .keys()
+            .chain(self.negative.keys())
+            .map(String::as_str)
+    }
+
+    /// Two classes whose names differ in upper and lower case only.
+    pub(super) fn alike(&self) -> Option<[&str; 2]> {
+        let mut seen: BTreeMap<String, &str> = BTreeMap::new();
+        self.names().find_map(|name| {
+            seen.insert(name.to_lowercase(), name)
+                .filter(|other| *other != name)
+                .map(|other| [other, name])
+        })
+    }
+
+    /// The name of a side in a manifest: that of its class, or a common one for several.
+    pub(super) fn side(&self, is_positive: bool) -> Option<String> {
+        let (side, common) = match is_positive {
+            true => (&self.positive, "positive"),
+            false => (&self.negative, "negative"),
+        };
+        match side.len() {
+            0 => None,
+            1 => side.keys().next().cloned(),
+            _ => Some(common.to_owned()),
+        }
+    }
+}
+
+fn listed(side: &BTreeMap<String, usize>) -> String {
+    let classes: Vec<String> = side
+        .iter()
+        .map(|(name, count)| format!("{name} {count}"))
+        .collect();
+    classes.join(", ")
+}
+
+impl fmt::Display for Classes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "positive: {}; negative: {}",
+            listed(&self.positive),
+            listed(&self.negative)
+        )
+    }
+}

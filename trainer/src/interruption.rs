@@ -1,0 +1,26 @@
+//! Ends the program on Ctrl-C or SIGTERM with a word on how to go on.
+
+use std::io;
+use std::process;
+use std::thread;
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+/// From now on, an interruption prints `advice` and ends the program with 128 plus the signal's number,
+/// as shells do.
+///
+/// # Errors
+/// If no handler or thread can be made.
+pub(crate) fn advise(advice: &'static str) -> io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    thread::Builder::new()
+        .name("interruption".into())
+        .spawn(move || {
+            if let Some(signal) = signals.forever().next() {
+                eprintln!("\nsmearscope-train: {advice}");
+                process::exit(128 + signal);
+            }
+        })?;
+    Ok(())
+}
