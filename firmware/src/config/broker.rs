@@ -129,6 +129,10 @@ pub(crate) fn check_topic_level(key: &str, value: &str) -> Result<()> {
 /// Checks the levels of a topic.
 pub(crate) fn check_topic(key: &str, value: &str) -> Result<()> {
     ensure!(!value.is_empty(), "{key} is missing; give a name");
+    if value.split('/').any(str::is_empty) {
+        let requirement = "must not have an empty level, as two slashes or one at either end make";
+        return Err(InvalidValue::new(key, format!("{value:?}"), requirement).into());
+    }
     ensure!(
         value.len() <= MAX_NAME,
         "{key} has {} bytes; it must have at most {MAX_NAME}",

@@ -103,16 +103,23 @@ impl RawMqtt {
                 InvalidValue::new("mqtt.device", format!("{device:?}"), requirement).into(),
             );
         }
-        check_topic("mqtt.prefix", &self.prefix)?;
-        check_topic("mqtt.discovery_prefix", &self.discovery_prefix)?;
+        let prefix = levels("mqtt.prefix", &self.prefix)?;
+        let discovery_prefix = levels("mqtt.discovery_prefix", &self.discovery_prefix)?;
         Ok(Some(Mqtt {
             broker,
             device,
-            prefix: self.prefix,
+            prefix,
             commands: self.commands,
-            discovery: self.discovery.then_some(self.discovery_prefix),
+            discovery: self.discovery.then_some(discovery_prefix),
         }))
     }
+}
+
+/// The first levels of topics. A slash at either end is left out: it would make an empty level.
+fn levels(key: &str, value: &str) -> Result<String> {
+    let levels = value.trim_matches('/');
+    check_topic(key, levels)?;
+    Ok(levels.to_owned())
 }
 
 /// Name of the machine, in the characters that topics may have.
@@ -161,6 +168,15 @@ mod tests {
     }
 
     #[test]
+    fn slashes_at_the_ends_of_a_prefix_are_left_out() {
+        let text = "[mqtt]\nhost = \"b\"\nprefix = \"/lab/x/\"\ndiscovery = true\n\
+                    discovery_prefix = \"homeassistant/\"\n";
+        let mqtt = parsed(text).unwrap().unwrap();
+        assert_eq!(mqtt.prefix, "lab/x");
+        assert_eq!(mqtt.discovery.as_deref(), Some("homeassistant"));
+    }
+
+    #[test]
     fn invalid_values_name_the_key_and_a_remedy() {
         for (text, message) in [
             (
@@ -174,6 +190,14 @@ mod tests {
             ("[mqtt]\nhost = \"b\"\ndevice = \"a/b\"", "mqtt.device"),
             ("[mqtt]\nhost = \"b\"\ndevice = \"ä\"", "mqtt.device"),
             ("[mqtt]\nhost = \"b\"\nprefix = \"a/#\"", "mqtt.prefix"),
+            (
+                "[mqtt]\nhost = \"b\"\nprefix = \"/\"",
+                "mqtt.prefix is missing",
+            ),
+            (
+                "[mqtt]\nhost = \"b\"\ndiscovery_prefix = \"a//b\"",
+                "mqtt.discovery_prefix = \"a//b\" is not valid: must not have an empty level",
+            ),
             (
                 "[mqtt]\nhost = \"b\"\npassword = \"x\"",
                 "mqtt.user is missing",

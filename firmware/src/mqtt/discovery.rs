@@ -1,10 +1,12 @@
 //! The discovery message for Home Assistant (2024.11 or later), which adds the appliance without further set-up.
 
 use serde_json::{Value, json};
+use smearscope_artifacts::Verdict;
 
 use crate::config::mqtt::Mqtt;
 use crate::mqtt::connection::Message;
 use crate::mqtt::payload;
+use crate::report::state::StateName;
 
 /// The discovery message: topics with the appliance's values, and buttons for its commands.
 pub(crate) fn message(prefix: &str, settings: &Mqtt) -> Message {
@@ -40,17 +42,34 @@ fn config(name: &str, settings: &Mqtt) -> Value {
     temperature["unit_of_measurement"] = "°C".into();
     temperature["state_class"] = "measurement".into();
     temperature["entity_category"] = "diagnostic".into();
+    let one_of = |mut sensor: Value, options: Value| {
+        sensor["device_class"] = "enum".into();
+        sensor["options"] = options;
+        sensor
+    };
+    let verdicts = || json!(Verdict::ALL);
     let mut components = json!({
-        "state": sensor("state", "State", "state", "state", "mdi:microscope"),
-        "verdict": sensor("verdict", "Last verdict (research use only)", "last_verdict", "verdict", "mdi:eye"),
-        "slide": sensor("slide", "Slide verdict (research use only)", "slide", "verdict", "mdi:layers"),
+        "state": one_of(
+            sensor("state", "State", "state", "state", "mdi:microscope"),
+            json!(StateName::ALL),
+        ),
+        "verdict": one_of(
+            sensor("verdict", "Verdict", "last_verdict", "verdict", "mdi:eye"),
+            verdicts(),
+        ),
+        "slide": one_of(
+            sensor("slide", "Slide verdict", "slide", "verdict", "mdi:layers"),
+            verdicts(),
+        ),
         "temperature": temperature,
     });
-    if settings.commands {
-        for (id, label, icon) in [
-            ("capture", "Capture", "mdi:camera"),
-            ("next_slide", "Next slide", "mdi:skip-next"),
-        ] {
+    for (id, label, icon) in [
+        ("capture", "Capture", "mdi:camera"),
+        ("next_slide", "Next slide", "mdi:skip-next"),
+    ] {
+        // A component with nothing but its platform removes what an earlier message announced.
+        components[id] = json!({ "p": "button" });
+        if settings.commands {
             components[id] = json!({
                 "p": "button",
                 "unique_id": format!("{name}_{id}"),
@@ -67,7 +86,8 @@ fn config(name: &str, settings: &Mqtt) -> Value {
         "dev": {
             "ids": name,
             "name": format!("smearscope {}", settings.device),
-            "mdl": "smearscope",
+            "mf": "smearscope",
+            "mdl": "smearscope (research use only)",
             "sw": env!("CARGO_PKG_VERSION"),
         },
         "o": { "name": "smearscope", "sw": env!("CARGO_PKG_VERSION") },
@@ -118,8 +138,24 @@ mod tests {
     }
 
     #[test]
-    fn without_commands_there_are_no_buttons() {
+    fn without_commands_the_buttons_are_removed() {
         let config = discovery_config("commands = false\n");
-        assert_eq!(config["cmps"]["capture"], Value::Null);
+        for id in ["capture", "next_slide"] {
+            assert_eq!(config["cmps"][id], json!({ "p": "button" }));
+        }
+    }
+
+    #[test]
+    fn sensors_with_known_values_list_them() {
+        let components = &discovery_config("")["cmps"];
+        let verdicts = json!(["Positive", "Negative", "Inconclusive"]);
+        for (id, options) in [("verdict", &verdicts), ("slide", &verdicts)] {
+            assert_eq!(components[id]["device_class"], "enum");
+            assert_eq!(&components[id]["options"], options);
+        }
+        let states = components["state"]["options"].as_array().unwrap();
+        for state in ["ready", "selftest", "slide_closed", "off"] {
+            assert!(states.contains(&state.into()), "{states:?}");
+        }
     }
 }

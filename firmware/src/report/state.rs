@@ -53,6 +53,23 @@ pub(crate) enum StateName {
     Off,
 }
 
+impl StateName {
+    /// All names.
+    pub(crate) const ALL: [Self; 11] = [
+        Self::Starting,
+        Self::SelfTest,
+        Self::Ready,
+        Self::Capturing,
+        Self::Analysing,
+        Self::Verdict,
+        Self::SlideClosed,
+        Self::Again,
+        Self::SwitchingOff,
+        Self::Fault,
+        Self::Off,
+    ];
+}
+
 impl From<&state::State> for StateName {
     fn from(state: &state::State) -> Self {
         match state {

@@ -57,8 +57,9 @@ impl Evaluate {
         for fallback in &model.engine().fallbacks {
             warn!("{fallback}");
         }
-        let dataset = Dataset::load(&self.data, &model.manifest().input)?;
-        let warnings = self.refuse_trained_on(&dataset)?;
+        let dataset = Dataset::load_any(&self.data, &model.manifest().input)?;
+        let mut warnings = self.refuse_trained_on(&dataset)?;
+        warnings.extend(dataset.warnings.iter().cloned());
 
         let predictions = predict(&mut model, &dataset)?;
         let judged: Vec<Judged> = predictions.iter().map(|item| item.judged).collect();

@@ -44,16 +44,15 @@ impl Classes {
         })
     }
 
-    /// The name of a side in a manifest: that of its class, or a common one for several.
-    pub(super) fn side(&self, is_positive: bool) -> Option<String> {
+    /// The name of a side in a manifest: that of its class, or a common one for several or none.
+    pub(super) fn side(&self, is_positive: bool) -> String {
         let (side, common) = match is_positive {
             true => (&self.positive, "positive"),
             false => (&self.negative, "negative"),
         };
-        match side.len() {
-            0 => None,
-            1 => side.keys().next().cloned(),
-            _ => Some(common.to_owned()),
+        match side.first_key_value() {
+            Some((name, _)) if side.len() == 1 => name.clone(),
+            _ => common.to_owned(),
         }
     }
 }

@@ -107,8 +107,23 @@ impl Source {
         format!("the collection {}", name.display())
     }
 
-    /// Finds every file and its class without opening the images.
+    /// Finds every file and its class without opening the images. Both sides must have images.
     pub(crate) fn list(&self) -> Result<Listing, TrainError> {
+        let listing = self.list_any()?;
+        if listing.classes.positive.is_empty() || listing.classes.negative.is_empty() {
+            let names: Vec<&str> = listing.classes.names().collect();
+            return Err(TrainError::data(
+                &self.root,
+                format!("there is only one class: {}", names.join(", ")),
+                "add images of the other class",
+            ));
+        }
+        Ok(listing)
+    }
+
+    /// Like [`Source::list`], where one side may have no images. Without positive images, --negative
+    /// must name the classes, since --positive may be misspelt.
+    pub(crate) fn list_any(&self) -> Result<Listing, TrainError> {
         let mut ignored = Vec::new();
         let mut passed_over = Vec::new();
         let mut files = match self.layout {
@@ -183,10 +198,11 @@ impl Source {
         let has = |wanted: &str| classes.names().any(|name| name == wanted);
         let chosen = self.chosen_positives();
         for wanted in chosen {
-            if !has(wanted) {
+            if !has(wanted) && self.negative.is_empty() {
                 return refuse(
                     format!("there is no class `{wanted}`, only: {}", listed()),
-                    "name the positive classes with --positive",
+                    "name the positive classes with --positive, or, where there are none, the negative \
+                     ones with --negative",
                 );
             }
         }
@@ -213,13 +229,7 @@ impl Source {
                 "name it in one of them",
             );
         }
-        match (classes.side(true), classes.side(false)) {
-            (Some(positive), Some(negative)) => Ok((positive, negative)),
-            _ => refuse(
-                format!("there is only one class: {}", listed()),
-                "add images of the other class",
-            ),
-        }
+        Ok((classes.side(true), classes.side(false)))
     }
 
     /// A warning if several classes are negative only because they are not named.
@@ -652,6 +662,15 @@ mod tests {
         assert!(forgotten.contains("`Pro`, with 1 images"), "{forgotten}");
         let both = failure(&chosen(root.path(), &["Early"], &["Early", "Pre"]));
         assert!(both.contains("both --positive and --negative"), "{both}");
+        let normals = tree(&["normal/1.png", "normal/2.png"]);
+        let unnamed = failure(&chosen(normals.path(), &["blasts"], &[]));
+        assert!(unnamed.contains("no class `blasts`"), "{unnamed}");
+        let named = chosen(normals.path(), &["blasts"], &["normal"]);
+        assert_eq!(
+            named.list_any().unwrap().classes.to_string(),
+            "positive: ; negative: normal 2"
+        );
+        assert!(failure(&named).contains("only one class"));
         let absent = failure(&chosen(root.path(), &["Early"], &["Healthy"]));
         assert!(absent.contains("no class `Healthy`"), "{absent}");
         let alike = tree(&["ALL/1.png", "All/2.png", "ok/3.png"]);
@@ -804,12 +823,12 @@ mod tests {
         assert_eq!(
             rows(&listing),
             [
-                ("Im001_1.jpg".into(), true, None),
-                ("IM034_0.JPEG".into(), false, None)
+                ("IM034_0.JPEG".into(), false, None),
+                ("Im001_1.jpg".into(), true, None)
             ]
         );
-        assert_eq!(listing.files[0].centroids, Some(vec![[12, 34], [1000, 7]]));
-        assert_eq!(listing.files[1].centroids, Some(vec![]));
+        assert_eq!(listing.files[0].centroids, Some(vec![]));
+        assert_eq!(listing.files[1].centroids, Some(vec![[12, 34], [1000, 7]]));
         assert_eq!(listing.ignored, [root.path().join("im/Im2_2.jpg")]);
 
         fs::write(root.path().join("xyc/Im001_1.xyc"), "12 34 5\n").unwrap();

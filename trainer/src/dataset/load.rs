@@ -8,7 +8,7 @@ use smearscope_artifacts::{InputContract, Resampler};
 
 use super::classes::Classes;
 use super::groups::Groups;
-use super::layout::Source;
+use super::layout::{Listing, Source};
 use super::provenance::Provenance;
 use super::read_images::{ImageInfo, Unusable, read_images};
 use super::sample::Sample;
@@ -37,8 +37,23 @@ impl Dataset {
     /// [`TrainError::Data`] if images are missing, unreadable, of one class only, labelled
     /// inconsistently or impossible to group.
     pub(crate) fn load(source: &Source, contract: &InputContract) -> Result<Self, TrainError> {
+        Self::read(source, source.list()?, contract)
+    }
+
+    /// Like [`Dataset::load`], for an evaluation: the images may all be of one class.
+    ///
+    /// # Errors
+    /// Those of [`Dataset::load`].
+    pub(crate) fn load_any(source: &Source, contract: &InputContract) -> Result<Self, TrainError> {
+        Self::read(source, source.list_any()?, contract)
+    }
+
+    fn read(
+        source: &Source,
+        listing: Listing,
+        contract: &InputContract,
+    ) -> Result<Self, TrainError> {
         let root = &source.root;
-        let listing = source.list()?;
         if !listing.passed_over.is_empty() {
             info!(
                 "{} files that are no images are passed over",
@@ -77,6 +92,7 @@ impl Dataset {
             .zip(&groups.of)
             .map(|((image, [input, picture]), &group)| Sample {
                 path: image.file.path,
+                class: image.file.class,
                 sha256: image.sha256,
                 positive: image.file.positive,
                 group,

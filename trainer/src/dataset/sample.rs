@@ -12,6 +12,8 @@ pub(crate) struct Sample {
     pub(crate) path: PathBuf,
     /// Digest of the file, in hexadecimal.
     pub(crate) sha256: String,
+    /// The class as the dataset names it, such as a subtype.
+    pub(crate) class: String,
     pub(crate) positive: bool,
     /// Index of its group.
     pub(crate) group: usize,
@@ -34,6 +36,7 @@ impl Sample {
         Self {
             path: number.to_string().into(),
             sha256: number.to_string(),
+            class: ["negative", "positive"][number as usize % 2].into(),
             positive: number % 2 == 1,
             group: number as usize,
             capture: Capture::default(),

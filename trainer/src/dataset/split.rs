@@ -210,6 +210,7 @@ mod tests {
                 .map(|(number, &(class, group))| Sample {
                     path: format!("data/{number}.png").into(),
                     sha256: number.to_string(),
+                    class: class.to_string(),
                     positive: class == '+',
                     group,
                     capture: Capture::default(),

@@ -85,6 +85,9 @@ pub(crate) fn render_card(
     if let Some(audit) = report.shortcuts {
         shortcuts(&mut card, leaky, audit);
     }
+    if report.classes.len() > 2 {
+        parts(&mut card, leaky, "class", &report.classes);
+    }
     parts(&mut card, leaky, "camera", &report.cameras);
     parts(&mut card, leaky, "group", &report.groups);
     let _ = write!(
@@ -192,7 +195,7 @@ fn parts(card: &mut String, leaky: &str, of: &str, parts: &[Part]) {
     }
     if parts.len() > MAX_ROWS {
         let more = parts.len() - MAX_ROWS;
-        let _ = writeln!(card, "\n{more} more {of}s are in `{REPORT_FILE}`.");
+        let _ = writeln!(card, "\nmore rows by {of}, {more}, are in `{REPORT_FILE}`.");
     }
 }
 

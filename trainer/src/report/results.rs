@@ -28,6 +28,8 @@ pub(crate) struct Report<'a> {
     pub(crate) confusion: Confusion,
     /// The images outside the inconclusive band.
     pub(crate) decided: Confusion,
+    /// The classes as the dataset names them, such as subtypes.
+    pub(crate) classes: Vec<Part>,
     pub(crate) groups: Vec<Part>,
     pub(crate) cameras: Vec<Part>,
     pub(crate) shortcuts: Option<&'a Audit>,
@@ -44,6 +46,7 @@ impl Serialize for Report<'_> {
         map.serialize_entry("manifest", self.manifest)?;
         map.serialize_entry(&key("confusion"), &self.confusion)?;
         map.serialize_entry(&key("decided"), &self.decided)?;
+        map.serialize_entry(&key("classes"), &self.classes)?;
         map.serialize_entry(&key("groups"), &self.groups)?;
         map.serialize_entry(&key("cameras"), &self.cameras)?;
         if let Some(shortcuts) = self.shortcuts {
@@ -60,7 +63,7 @@ impl Serialize for Report<'_> {
     }
 }
 
-/// The figures of the images of one group or camera.
+/// The figures of the images of one class, group or camera.
 #[derive(Debug, Serialize)]
 pub(crate) struct Part {
     pub(crate) name: String,
@@ -140,6 +143,7 @@ impl<'a> Report<'a> {
             leaky,
             confusion: Confusion::of(judged()),
             decided: Confusion::of(judged().filter(|judged| judged.decided)),
+            classes: parts(leaky, predictions, |sample| sample.class.clone()),
             // Groups of near-duplicates mostly hold a single image.
             groups: match dataset.groups.basis {
                 Basis::NearDuplicates => Vec::new(),
@@ -203,6 +207,18 @@ impl fmt::Display for Report<'_> {
             "positive from {threshold:.3} on, no verdict between {low:.3} and {high:.3}, \
              offset {offset:.3}, temperature {temperature:.3}"
         )?;
+        if self.classes.len() > 2 {
+            writeln!(f, "called positive, by class:")?;
+            for part in &self.classes {
+                let Confusion {
+                    true_positives,
+                    false_positives,
+                    ..
+                } = part.confusion;
+                let called = true_positives + false_positives;
+                writeln!(f, "  {:<24}{called} of {}", part.name, part.images)?;
+            }
+        }
         for warning in &evaluation.warnings {
             writeln!(f, "warning: {warning}")?;
         }
