@@ -20,8 +20,8 @@ use crate::records::{Room, Space, Store};
 use crate::report::answer::Answer;
 use crate::system::priority::lower_priority;
 
-/// Source in the record of an image from the network.
-const SOURCE: &str = "sent over HTTP";
+/// Source in the record of an image from the network that has no name.
+pub(crate) const SOURCE: &str = "sent over HTTP";
 /// How long to wait for the records while the appliance writes to them.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Problem if the configuration names no folder for records.
@@ -51,8 +51,8 @@ pub(crate) struct Analysed {
 
 struct Job {
     image: Vec<u8>,
-    /// Whether to record it.
-    store: bool,
+    /// The source to record it with; `None`: it is not recorded.
+    source: Option<String>,
     answer: oneshot::Sender<Result<Analysed, Refusal>>,
     /// Its place in the queue, released when the job is dropped.
     _place: OwnedSemaphorePermit,
@@ -91,17 +91,17 @@ impl Pool {
             .saturating_sub(self.free_places.available_permits())
     }
 
-    /// Queues an image and waits for its result. `store` says whether to record it.
+    /// Queues an image and waits for its result; with a source, records it.
     pub(crate) async fn analyse(
         &self,
         image: Vec<u8>,
-        store: bool,
+        source: Option<String>,
         place: OwnedSemaphorePermit,
     ) -> Result<Analysed, Refusal> {
         let (answer, answered) = oneshot::channel();
         let job = Job {
             image,
-            store,
+            source,
             answer,
             _place: place,
         };
@@ -154,10 +154,9 @@ fn work(config: &Config, jobs: &Mutex<mpsc::Receiver<Job>>) {
                 Some(recorder) => recorder,
                 None => recorder.insert(Recorder::new(load(config)?)),
             };
-            if job.store {
-                answer_and_record(config, recorder, job.image)
-            } else {
-                answer(recorder.analyst_mut(), &job.image)
+            match job.source {
+                Some(source) => answer_and_record(config, recorder, job.image, source),
+                None => answer(recorder.analyst_mut(), &job.image),
             }
         }));
         let result = result.unwrap_or_else(|_| {
@@ -186,6 +185,7 @@ fn answer_and_record(
     config: &Config,
     recorder: &mut Recorder,
     image: Vec<u8>,
+    source: String,
 ) -> Result<Analysed, Refusal> {
     let Some(storage) = &config.storage else {
         return Err(Refusal::NotSaved(NO_RECORDS.into()));
@@ -203,7 +203,7 @@ fn answer_and_record(
             pixels: Pixels::Encoded(image),
             captured_at: start,
             earlier: None,
-            source: SOURCE.into(),
+            source,
         },
         capture: Duration::ZERO,
         slide: Slide::unnumbered(),

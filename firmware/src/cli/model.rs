@@ -173,15 +173,10 @@ fn list(models: Models<'_>, json: bool, out: &mut impl Write) -> Result<()> {
         } else {
             let mark = if model.in_use { '*' } else { ' ' };
             let state = match &model.state {
-                ModelState::Usable {
-                    name,
-                    version,
-                    demo,
-                    signed,
-                    ..
-                } => {
-                    let signed = if *signed { ", signed" } else { "" };
-                    let demo = if *demo { ", demo" } else { "" };
+                ModelState::Usable(usable) => {
+                    let signed = if usable.signed { ", signed" } else { "" };
+                    let demo = if usable.demo { ", demo" } else { "" };
+                    let (name, version) = (&usable.name, &usable.version);
                     format!("{name} {version}{signed}{demo}, {}", model.folder)
                 }
                 ModelState::Unusable { problem } => format!("UNUSABLE: {problem}"),

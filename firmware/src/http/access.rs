@@ -2,8 +2,8 @@
 //!
 //! - The header `Host` must be an address or a name of this machine, which defeats DNS rebinding.
 //! - Cross-site requests from browsers are refused, whatever they ask for.
-//! - Requests on loopback need no token unless they came through a proxy. All others do, except for health checks
-//!   and the page's files.
+//! - Requests on loopback need no token unless they came through a proxy. All others do, except for health checks,
+//!   the page's files and the OpenAPI document.
 //! - After too many wrong tokens, an address must wait.
 
 use std::collections::HashMap;
@@ -19,9 +19,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::config::http::HttpSettings;
-use crate::http::page;
 use crate::http::problem::Problem;
 use crate::http::tokens::{Role, Tokens};
+use crate::http::{openapi, page};
 
 /// Wrong tokens that an address may send in a burst.
 const MAX_FAILURES: f64 = 10.0;
@@ -63,7 +63,7 @@ impl Access {
         let host = self.host(request)?;
         same_origin(headers, request.method(), &host)?;
         let path = request.uri().path();
-        if path.starts_with("/v1/health/") || page::has(path) {
+        if path.starts_with("/v1/health/") || page::has(path) || path == openapi::PATH {
             return Ok(());
         }
         if path == "/Inference" && self.inference_from.contains(&peer) {
@@ -321,7 +321,9 @@ mod tests {
         let access = access(true, Some(tokens.clone()));
         let check =
             |line: &str, token: &str| status(&access, PEER, line, &[("authorization", token)]);
-        assert_eq!(status(&access, PEER, "GET /v1/health/live", &[]), 200);
+        for open in ["/v1/health/live", "/v1/openapi.json"] {
+            assert_eq!(status(&access, PEER, &format!("GET {open}"), &[]), 200);
+        }
         assert_eq!(status(&access, PEER, "GET /v1/device", &[]), 401);
         assert_eq!(check("GET /v1/device", &viewer), 200);
         assert_eq!(check("POST /v1/classify", &viewer), 200);

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::analysis::pool::{Analysed, Pool, Refusal};
+use crate::analysis::pool::{Analysed, Pool, Refusal, SOURCE};
+use crate::http::binary::Binary;
 use crate::http::problem::Problem;
 use crate::http::problem_responses::{
     BadRequest, BodyTimeout, BodyTooLarge, DiskFull, TooManyRequests, Unavailable, Unprocessable,
@@ -17,13 +18,17 @@ use crate::http::problem_responses::{
 };
 use crate::http::upload::{self, Kind};
 use crate::report::answer::Answer;
+use crate::system::sanitize::printable;
+
+/// Longest file name, in characters.
+const MAX_NAME: usize = 1000;
 
 /// A form with an image.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes the form in the OpenAPI document")]
 struct ImageForm {
     /// JPEG, PNG, TIFF or BMP.
-    #[schema(value_type = String, format = Binary, content_media_type = "application/octet-stream")]
+    #[schema(value_type = Binary, inline)]
     file: Vec<u8>,
 }
 
@@ -36,6 +41,24 @@ pub(crate) struct ClassifyQuery {
     #[serde(default)]
     #[param(required = false, value_type = bool)]
     store: bool,
+    /// The image's file name, to be recorded as its source with `store`; by default "sent over HTTP".
+    #[param(required = false, min_length = 1, max_length = 1000)]
+    name: Option<String>,
+}
+
+impl ClassifyQuery {
+    /// The source to record the image with; `None` if it is not to be recorded.
+    fn source(self) -> Result<Option<String>, Problem> {
+        let is_valid = |name: &String| (1..=MAX_NAME).contains(&name.chars().count());
+        if !self.name.as_ref().is_none_or(is_valid) {
+            let detail = format!("name: must have from 1 to {MAX_NAME} characters");
+            return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
+        }
+        let name = self.name.as_deref().map(printable);
+        Ok(self
+            .store
+            .then(|| name.map_or_else(|| SOURCE.into(), Into::into)))
+    }
 }
 
 /// The answer, and its record.
@@ -54,8 +77,8 @@ pub(crate) struct Classified {
 /// with number 0, which is not published over MQTT.
 #[utoipa::path(post, path = "/v1/classify", tag = "classify", params(ClassifyQuery),
     request_body(content(
-        (Vec<u8> = "application/octet-stream"), (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"),
-        (Vec<u8> = "image/tiff"), (Vec<u8> = "image/bmp"), (ImageForm = "multipart/form-data"),
+        (inline(Binary) = "application/octet-stream"), (inline(Binary) = "image/jpeg"), (inline(Binary) = "image/png"),
+        (inline(Binary) = "image/tiff"), (inline(Binary) = "image/bmp"), (ImageForm = "multipart/form-data"),
     ), description = "JPEG, PNG, TIFF or BMP, detected from the contents."),
     responses(
         (status = 200, description = "The verdict.", body = Classified),
@@ -74,16 +97,16 @@ pub(crate) async fn classify(
              as the field `file` of multipart/form-data",
         ));
     }
-    let Analysed { answer, record } = analyse(&pool, request, kind, query.store).await?;
+    let Analysed { answer, record } = analyse(&pool, request, kind, query.source()?).await?;
     Ok(Json(Classified { answer, record }))
 }
 
-/// Takes a place in the queue, reads the image and analyses it.
+/// Takes a place in the queue, reads the image and analyses it; with a source, records it.
 pub(crate) async fn analyse(
     pool: &Pool,
     request: Request,
     kind: Kind,
-    store: bool,
+    source: Option<String>,
 ) -> Result<Analysed, Problem> {
     let Some(place) = pool.place() else {
         let detail = "the queue is full (http.queue); try again";
@@ -93,7 +116,7 @@ pub(crate) async fn analyse(
         Kind::Form => upload::form(request).await?,
         Kind::Image | Kind::Other => upload::raw(request).await?,
     };
-    let analysed = pool.analyse(image, store, place).await;
+    let analysed = pool.analyse(image, source, place).await;
     analysed.map_err(|refusal| match refusal {
         Refusal::Image(error) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
         Refusal::Model(problem) => {

@@ -27,6 +27,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::config::Config;
+use crate::http::binary::Binary;
 use crate::http::blocking::blocking;
 use crate::http::problem::Problem;
 use crate::http::problem_responses::{BadRequest, DiskFull, NotFound, TooManyRequests};
@@ -132,7 +133,7 @@ pub(crate) struct ExportQuery {
 #[utoipa::path(get, path = "/v1/records/export", tag = "records", params(ExportQuery), responses(
     (status = 200, description = "The fields. `Damaged-Images` counts images that no longer match their records and \
         are missing from the archive.", content(
-        (String = "text/csv"), (String = "application/x-ndjson"), (Vec<u8> = "application/zip"),
+        (inline(Binary) = "text/csv"), (inline(Binary) = "application/x-ndjson"), (inline(Binary) = "application/zip"),
     ), headers(("Damaged-Images" = u64, description = "Number of images that are missing from the archive."))),
     BadRequest, NotFound, TooManyRequests, DiskFull,
 ))]

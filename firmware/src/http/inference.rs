@@ -11,7 +11,9 @@ use smearscope_artifacts::Verdict;
 use utoipa::ToSchema;
 
 use crate::analysis::pool::Pool;
+use crate::http::binary::Binary;
 use crate::http::classify::analyse;
+use crate::http::problem::Details;
 use crate::http::upload::Kind;
 use crate::report::answer::Answer;
 
@@ -33,15 +35,19 @@ pub(crate) struct Inference {
 
 /// Classifies an image for HIAS, sent raw (with any content type) or as the field `file` of a form.
 #[utoipa::path(post, path = "/Inference", tag = "classify",
-    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "JPEG, PNG, TIFF or BMP."),
+    request_body(content = inline(Binary), content_type = "application/octet-stream", description = "JPEG, PNG, TIFF or BMP."),
     responses(
         (status = 200, description = "The verdict.", body = Inference),
+        (status = 400, description = "The image cannot be read, or the header `Host` cannot be parsed.",
+            content((Inference = "application/json"), (Details = "application/problem+json"))),
+        (status = 429, description = "The queue is full, or there were too many wrong tokens; try again later.",
+            content((Inference = "application/json"), (Details = "application/problem+json"))),
         (status = "4XX", description = "The image cannot be classified; `Message` says why.", body = Inference),
         (status = "5XX", description = "The request failed; `Message` says why.", body = Inference),
 ))]
 pub(crate) async fn inference(State(pool): State<Arc<Pool>>, request: Request) -> Response {
     let kind = Kind::of(&request);
-    match analyse(&pool, request, kind, false).await {
+    match analyse(&pool, request, kind, None).await {
         Ok(analysed) => (StatusCode::OK, Json(Inference::from(&analysed.answer))).into_response(),
         Err(problem) => {
             let (status, headers, message) = problem.into_parts();

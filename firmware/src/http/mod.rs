@@ -13,11 +13,12 @@
 //! - `metrics`: metrics for Prometheus
 //! - `records`, `notes`, `export`: recorded slides and fields
 //! - `classify`, `inference`, `upload`: uploaded images
-//! - `openapi`: the OpenAPI document
+//! - `openapi`, `binary`: the OpenAPI document
 //! - `page`: the web page's files
 //! - `blocking`: file and database work outside the event loop
 
 mod access;
+mod binary;
 mod blocking;
 mod button;
 mod classify;

@@ -1,10 +1,22 @@
 //! The OpenAPI 3.1 document, generated from the handlers.
 
-use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::{IntoResponses, Modify, OpenApi as _};
 
 use crate::http::problem::Details;
-use crate::http::problem_responses;
+use crate::http::problem_responses::{
+    self, BadRequest, Forbidden, Misdirected, TooManyRequests, Unauthorized,
+};
+
+/// The path of the document. It contains nothing about the appliance, so it needs no token.
+pub(crate) const PATH: &str = "/v1/openapi.json";
+
+/// The name of the security scheme.
+const TOKEN: &str = "token";
+/// The tag of the routes that never need a token.
+const OPEN: &str = "health";
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -14,6 +26,7 @@ use crate::http::problem_responses;
             diagnosis or treatment."
     ),
     components(schemas(Details)),
+    modifiers(&Token),
     tags(
         (name = "health", description = "Liveness and readiness."),
         (name = "device", description = "The appliance: state, models, configuration, log."),
@@ -30,17 +43,61 @@ pub(crate) fn about() -> OpenApi {
     About::openapi()
 }
 
-/// Adds the default response to every operation: any of them may fail in a way that it does not list.
+/// Describes the token.
+struct Token;
+
+impl Modify for Token {
+    fn modify(&self, document: &mut OpenApi) {
+        let mut scheme = Http::new(HttpAuthScheme::Bearer);
+        scheme.description = Some(
+            "A token of `smearscope token new`. Those of the role viewer allow GET and /v1/classify without `store`, \
+             those of the role operator everything. Not needed on loopback, unless `http.access` is \"token\"."
+                .into(),
+        );
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme(TOKEN, SecurityScheme::Http(scheme));
+    }
+}
+
+/// Adds to every operation what all have in common: the token and the answers of the layers around the handlers.
 pub(crate) fn complete(mut document: OpenApi) -> OpenApi {
-    let failed = problem_responses::problem("The request failed; `detail` says why.");
     for path in document.paths.paths.values_mut() {
         let operations = [&mut path.get, &mut path.post];
         for operation in operations.into_iter().flatten() {
-            let responses = &mut operation.responses.responses;
-            responses
-                .entry("default".into())
-                .or_insert_with(|| failed.clone());
+            complete_operation(operation);
         }
     }
     document
+}
+
+fn complete_operation(operation: &mut Operation) {
+    let is_open = operation
+        .tags
+        .iter()
+        .flatten()
+        .any(|tag| tag.as_str() == OPEN);
+    let mut common = [
+        BadRequest::responses(),
+        Forbidden::responses(),
+        Misdirected::responses(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect::<Vec<_>>();
+    if !is_open {
+        common.extend(Unauthorized::responses());
+        common.extend(TooManyRequests::responses());
+        // The empty requirement: on loopback, no token is needed.
+        operation.security = Some(vec![
+            SecurityRequirement::default(),
+            SecurityRequirement::new::<_, [&str; 0], &str>(TOKEN, []),
+        ]);
+    }
+    // Any operation may fail in a way that it does not list.
+    let failed = problem_responses::problem("The request failed; `detail` says why.");
+    common.push(("default".into(), failed));
+    for (status, response) in common {
+        let responses = &mut operation.responses.responses;
+        responses.entry(status).or_insert(response);
+    }
 }

@@ -33,15 +33,18 @@ macro_rules! problems {
 }
 
 problems! {
-    BadRequest = 400 "The id, the query or the body cannot be parsed.",
+    BadRequest = 400 "The id, the query, the body or the header `Host` cannot be parsed.",
+    Unauthorized = 401 "A token is needed, or this one is unknown.",
+    Forbidden = 403 "The token's role does not allow this, or a page of another site asked.",
     NotFound = 404 "No such record, or the appliance keeps no records.",
     BodyTimeout = 408 "The body arrived too slowly.",
     Busy = 409 "The appliance is busy or cannot do this now.",
     Gone = 410 "Retention removed the image.",
     BodyTooLarge = 413 "The body is larger than `http.body_mib` allows.",
     UnsupportedMediaType = 415 "The body has the wrong media type.",
+    Misdirected = 421 "`Host` is not a name of the appliance; see `http.names`.",
     Unprocessable = 422 "The image or the note is invalid.",
-    TooManyRequests = 429 "Too many requests of this kind at once; try again later.",
+    TooManyRequests = 429 "Too many requests of this kind at once, or too many wrong tokens; try again later.",
     Unavailable = 503 "Not possible now; try again later.",
     Late = 504 "The appliance did not finish in time.",
     DiskFull = 507 "There is not enough free disk space.",

@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use crate::analysis::pool::NO_RECORDS;
 use crate::config::Config;
+use crate::http::binary::Binary;
 use crate::http::blocking::blocking;
 use crate::http::headers::Immutable;
 use crate::http::problem::Problem;
@@ -100,7 +101,7 @@ pub(crate) async fn slides(
     Query(query): Query<SlidesQuery>,
 ) -> Result<Json<Slides>, Problem> {
     let limit = limit(query.limit)?;
-    let page = page(query.cursor, limit);
+    let page = page(query.cursor, limit)?;
     let filter = filter(query.since, query.until, query.verdict)?;
     let read = move |archive: &Archive| Ok(archive.slides_on(&page, &filter)?);
     let mut slides = read_records(&config, read).await?;
@@ -121,7 +122,7 @@ pub(crate) async fn slide(
     Query(query): Query<FieldsQuery>,
 ) -> Result<Json<SlideWithFields>, Problem> {
     let limit = limit(query.limit)?;
-    let page = page(query.cursor, limit);
+    let page = page(query.cursor, limit)?;
     let read = move |archive: &Archive| {
         let filter = Filter {
             slide: Some(id),
@@ -164,7 +165,7 @@ pub(crate) async fn field(
     params(("id" = String, Path, format = "uuid", description = "The field's id.")),
     responses(
         (status = 200, description = "The image; the ETag is its SHA-256.", content(
-            (Vec<u8> = "image/jpeg"), (Vec<u8> = "image/png"), (Vec<u8> = "image/tiff"), (Vec<u8> = "image/bmp"),
+            (inline(Binary) = "image/jpeg"), (inline(Binary) = "image/png"), (inline(Binary) = "image/tiff"), (inline(Binary) = "image/bmp"),
         )),
         BadRequest, NotFound, Gone,
 ))]
@@ -179,7 +180,7 @@ pub(crate) async fn image(
 #[utoipa::path(get, path = "/v1/fields/{id}/overlay", tag = "records",
     params(("id" = String, Path, format = "uuid", description = "The field's id.")),
     responses(
-        (status = 200, description = "The overlay; the ETag is its SHA-256.", body = Vec<u8>, content_type = "image/png"),
+        (status = 200, description = "The overlay; the ETag is its SHA-256.", body = inline(Binary), content_type = "image/png"),
         BadRequest, NotFound, Gone,
 ))]
 pub(crate) async fn overlay(
@@ -322,11 +323,16 @@ fn limit(asked: Option<u32>) -> Result<u32, Problem> {
 }
 
 /// The page with one item more than asked for, which shows whether there is a next page.
-fn page(cursor: Option<i64>, limit: u32) -> Page {
-    Page {
+fn page(cursor: Option<i64>, limit: u32) -> Result<Page, Problem> {
+    if let Some(cursor) = cursor.filter(|cursor| *cursor < 0) {
+        return Err(bad_request(format!(
+            "cursor = {cursor}: must be `next` of the previous page"
+        )));
+    }
+    Ok(Page {
         cursor,
         limit: Some(limit + 1),
-    }
+    })
 }
 
 /// Removes the extra item and returns the cursor of the next page.

@@ -25,7 +25,7 @@ pub(crate) fn router(context: Context, settings: &HttpSettings) -> Router {
     let document = Json(document);
     router
         .merge(page::routes())
-        .route("/v1/openapi.json", axum::routing::get(async || document))
+        .route(openapi::PATH, axum::routing::get(async || document))
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::wrong_method)
         // The last layer is the outermost.

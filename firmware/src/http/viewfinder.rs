@@ -24,6 +24,7 @@ use crate::analysis::analyst::picture;
 use crate::analysis::quality::{Downscaler, QualityGate};
 use crate::appliance::handle::ApplianceHandle;
 use crate::config::Config;
+use crate::http::binary::Binary;
 use crate::http::blocking::blocking;
 use crate::http::problem::Problem;
 use crate::http::problem_responses::Unavailable;
@@ -165,7 +166,7 @@ fn measure_and_shrink(pixels: Pixels, limits: &Limits) -> Result<(Bytes, HeaderV
 
 /// The current camera picture, at most 800 pixels on its longer side. It is neither classified nor recorded.
 #[utoipa::path(get, path = "/v1/camera/snapshot", tag = "bench", responses(
-    (status = 200, description = "The picture.", body = Vec<u8>, content_type = "image/jpeg",
+    (status = 200, description = "The picture.", body = inline(Binary), content_type = "image/jpeg",
         headers(("smearscope-quality" = String, description = "The quality gate's measurements, JSON as in a finding."))),
     Unavailable,
 ))]
@@ -183,7 +184,7 @@ pub(crate) async fn snapshot(
 /// The live picture as Motion JPEG, which browsers and players can show, until the camera fails.
 #[utoipa::path(get, path = "/v1/camera/preview", tag = "bench", responses(
     (status = 200, description = "JPEG pictures like those of `/v1/camera/snapshot`, at most five per second; each part has the header `smearscope-quality`.",
-        body = String, content_type = "multipart/x-mixed-replace"),
+        body = inline(Binary), content_type = "multipart/x-mixed-replace"),
     Unavailable,
 ))]
 pub(crate) async fn preview(

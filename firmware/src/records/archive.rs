@@ -27,10 +27,10 @@ pub struct Record {
     /// Its hash in the chain.
     pub hash: String,
     /// When its images were first exported (RFC 3339, UTC); null if never.
-    #[schema(required)]
+    #[schema(required, format = DateTime)]
     pub exported_at: Option<String>,
     /// When its images were removed; null if they were not.
-    #[schema(required)]
+    #[schema(required, format = DateTime)]
     pub images_removed_at: Option<String>,
     /// The field.
     #[serde(flatten)]

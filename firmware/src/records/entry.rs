@@ -21,6 +21,7 @@ pub struct SlideEntry {
     /// The number on the screen, which starts at 1 when the appliance starts; 0 for uploaded images.
     pub number: u32,
     /// When its first field was captured (RFC 3339, UTC).
+    #[schema(format = DateTime)]
     pub started_at: String,
 }
 
@@ -36,6 +37,7 @@ pub struct FieldEntry {
     /// Number of the field within the slide, from 1.
     pub number: u32,
     /// When it was captured (RFC 3339, UTC), by the appliance's clock.
+    #[schema(format = DateTime)]
     pub captured_at: String,
     /// The device or file that delivered the image.
     pub source: String,
@@ -184,6 +186,7 @@ pub struct NoteEntry {
     #[schema(value_type = String, format = "uuid")]
     pub slide: Uuid,
     /// When it was written (RFC 3339, UTC), by the appliance's clock.
+    #[schema(format = DateTime)]
     pub written_at: String,
     /// The text.
     pub text: String,

@@ -20,6 +20,7 @@ pub(crate) struct SlideRecord {
     #[serde(flatten)]
     slide: SlideEntry,
     /// When its last field was captured.
+    #[schema(format = DateTime)]
     last_captured_at: String,
     /// Summary of the slide including that field.
     standing: SlideSummaryEntry,

@@ -6,7 +6,9 @@ use anyhow::Result;
 use serde::Serialize;
 use smearscope_artifacts::{Evaluation, Manifest};
 use smearscope_hardware::with_causes;
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::models::{ModelError, ModelId, ModelLocation, ModelStore, Models};
 
@@ -25,20 +27,55 @@ pub(crate) struct Listed {
 }
 
 /// Whether a model can be used.
-#[derive(Serialize, ToSchema)]
+#[derive(Serialize)]
 #[serde(untagged)]
 pub(crate) enum ModelState {
     /// Its files and its signature are verified.
-    Usable {
-        name: String,
-        version: String,
-        demo: bool,
-        signed: bool,
-        manifest_sha256: String,
-        card: Box<ModelCard>,
-    },
+    Usable(Box<UsableModel>),
     /// It failed verification.
     Unusable { problem: String },
+}
+
+/// A model whose files and signature are verified.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct UsableModel {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its version.
+    pub(crate) version: String,
+    /// Whether it is a demonstration model, whose verdicts are meaningless.
+    pub(crate) demo: bool,
+    /// Whether it has a signature of a trusted key.
+    pub(crate) signed: bool,
+    /// SHA-256 of its manifest.
+    manifest_sha256: String,
+    /// What it is, and its evaluation.
+    card: ModelCard,
+}
+
+/// In the OpenAPI document, a state has the properties of all states, none of which is required: generators of clients
+/// cannot flatten alternatives into an object.
+impl PartialSchema for ModelState {
+    fn schema() -> RefOr<Schema> {
+        let problem = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some(
+                "Why it cannot be used; it then has only this, its role and its folder.",
+            ));
+        let mut schema = UsableModel::schema();
+        if let RefOr::T(Schema::Object(object)) = &mut schema {
+            object.required.clear();
+            object.properties.insert("problem".into(), problem.into());
+            object.description = Some("Whether a model can be used.".into());
+        }
+        schema
+    }
+}
+
+impl ToSchema for ModelState {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        UsableModel::schemas(schemas);
+    }
 }
 
 /// A model's card: what it is, and its evaluation.
@@ -78,14 +115,14 @@ impl From<&Manifest> for ModelCard {
 impl Listed {
     fn new(models: Models<'_>, role: &'static str, in_use: bool, folder: ModelLocation) -> Self {
         let state = match models.open(&folder) {
-            Ok(files) => ModelState::Usable {
+            Ok(files) => ModelState::Usable(Box::new(UsableModel {
                 name: files.manifest().name.clone(),
                 version: files.manifest().version.to_string(),
                 demo: files.manifest().demo,
                 signed: files.is_signed(),
                 manifest_sha256: files.manifest_sha256().into(),
-                card: Box::new(ModelCard::from(files.manifest())),
-            },
+                card: ModelCard::from(files.manifest()),
+            })),
             Err(error) => ModelState::Unusable {
                 problem: with_causes(&error),
             },

@@ -26,6 +26,7 @@ static LAST: Mutex<VecDeque<Line>> = Mutex::new(VecDeque::new());
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Line {
     /// Time at which it was written, in the format of records.
+    #[schema(format = DateTime)]
     at: String,
     /// Severity: `error`, `warn`, `info`, `debug` or `trace`.
     level: &'static str,

@@ -289,7 +289,12 @@ fn an_image_is_kept_where_that_is_wanted_and_the_bench_is_left_alone() {
     );
 
     let kept = served
-        .send("POST", "/v1/classify?store=true", &kind, &field)
+        .send(
+            "POST",
+            "/v1/classify?store=true&name=a%2FIm1_0.jpg",
+            &kind,
+            &field,
+        )
         .json();
     let id = kept["record"].as_str().unwrap();
     for key in ["verdict", "probability", "quality", "model"] {
@@ -298,7 +303,7 @@ fn an_image_is_kept_where_that_is_wanted_and_the_bench_is_left_alone() {
     let record = served.get(&format!("/v1/fields/{id}")).json();
     assert_eq!(record["verdict"], kept["verdict"]);
     assert_eq!(record["probability"], kept["probability"]);
-    assert_eq!(record["source"], "sent over HTTP");
+    assert_eq!(record["source"], "a/Im1_0.jpg");
     assert_eq!(
         served.get(&format!("/v1/fields/{id}/image")).body,
         field,
@@ -323,6 +328,8 @@ fn an_image_is_kept_where_that_is_wanted_and_the_bench_is_left_alone() {
 
     let wrong = served.send("POST", "/v1/classify?store=maybe", &kind, &field);
     assert!(wrong.problem(400).contains("store"), "{wrong:?}");
+    let nameless = served.send("POST", "/v1/classify?store=true&name=", &kind, &field);
+    assert!(nameless.problem(400).contains("name"), "{nameless:?}");
     let broken = served.send("POST", "/v1/classify?store=true", &kind, &field[..999]);
     assert_eq!(broken.status, 422, "{broken:?}");
     let count = served.get("/v1/slides").json()["slides"]
