@@ -14,7 +14,18 @@ const main = document.getElementById("main");
 const demo = document.getElementById("demo");
 const footer = document.getElementById("model");
 const lost = document.getElementById("lost");
+const ended = document.getElementById("ended");
 let ending = new AbortController();
+
+/// A token in the address, as the QR code on the appliance's screen has it. Takes it out of the address and the history.
+async function useLinkedToken() {
+  const [, linked] = /^#([A-Z2-7]{32})$/.exec(location.hash) ?? [];
+  if (!linked) return;
+  history.replaceState(null, "", "#/live");
+  await login(linked).catch(() => {
+    // Then the page asks for another one.
+  });
+}
 
 function route() {
   const [name, ...rest] = location.hash.replace(/^#\/?/, "").split("/");
@@ -52,7 +63,8 @@ async function loadModel() {
 
 function showConnection() {
   const wasHidden = lost.hidden;
-  lost.hidden = bench.connected || bench.locked;
+  lost.hidden = bench.connected || bench.locked || bench.isOff;
+  ended.hidden = !bench.isOff;
   const text = lost.hidden ? "" : `Not connected: ${bench.problem}. Trying again …`;
   if (lost.textContent !== text) lost.textContent = text;
   // The dialog may show a slide that is no longer on the bench.
@@ -94,10 +106,12 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault();
   main.focus();
 });
-addEventListener("hashchange", () => {
+addEventListener("hashchange", async () => {
+  await useLinkedToken();
   route();
   main.focus();
 });
 bench.addEventListener("change", showConnection);
+await useLinkedToken();
 route();
 bench.run();

@@ -3,8 +3,8 @@
 import { access, request } from "./api.js";
 import { sleep } from "./dom.js";
 
-/// The appliance sends something at least every 15 s; after this long without anything, the connection is lost.
-const SILENCE = 40_000;
+/// The appliance sends something at least every 2 s; after this many milliseconds without anything, the connection is lost.
+export const SILENCE = 5_000;
 const PAUSE = { first: 500, longest: 15_000 };
 const FAULTS = 50;
 
@@ -142,6 +142,11 @@ class Bench extends EventTarget {
       this.#isNotifying = false;
       this.dispatchEvent(new Event("change"));
     });
+  }
+
+  /// Whether the connection ended because the appliance was switched off.
+  get isOff() {
+    return !this.connected && this.state?.name === "off";
   }
 
   /// The findings of the slide under the microscope.

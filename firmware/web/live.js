@@ -19,6 +19,15 @@ const TITLES = {
   off: "Switched off",
 };
 
+/// Why there is no verdict, by state.
+const WHY = {
+  capturing: "Hold the slide still.",
+  analysing: "The model is analysing the picture.",
+  fault: "No verdict because of a fault.",
+  off: "The appliance is switched off.",
+  starting: "The model is being checked.",
+};
+
 const COLOURS = ["red", "amber", "green"];
 const OFF = { red: "off", amber: "off", green: "off" };
 /// Milliseconds between two live pictures.
@@ -148,14 +157,14 @@ export function live(main, signal) {
     picture.classList.toggle("old", !state?.waiting);
     capture.textContent = busy || ["capturing", "analysing"].includes(state?.name) ? "Working …" : "Capture";
     if (!connected || !state) {
-      fill(status, lamps(OFF), el("span", {}, state ? "Not connected" : "Connecting"));
-      message.textContent = state ? "The current state is unknown." : "Loading …";
+      fill(status, lamps(OFF), el("span", {}, bench.isOff ? TITLES.off : state ? "Not connected" : "Connecting"));
+      message.textContent = bench.isOff ? "" : state ? "The current state is unknown." : "Loading …";
       fill(verdict, el("p", { class: "none" }, "No verdict shown while disconnected."));
       fill(figures, el("p", { class: "none" }, "Not shown while disconnected."));
       fill(fields, el("li", { class: "none" }, "Not shown while disconnected."));
       slide.textContent = "Fields of this slide";
       listed = null;
-      say(state ? "Connection lost." : "");
+      say(bench.isOff ? WHY.off : state ? "Connection lost." : "");
       return;
     }
     fill(status, lamps(state.lamps), el("span", {}, TITLES[state.name] ?? state.name));
@@ -167,15 +176,8 @@ export function live(main, signal) {
       fill(verdict, verdictCard(shown, subject));
       say([subject.closed && `Slide ${subject.closed.number} closed:`, shown.verdict, shown.probability !== null && `probability ${percent(shown.probability)}`, shown.reason, shown.hint].filter(Boolean).join(", "));
     } else {
-      const why = {
-        capturing: "Hold the slide still.",
-        analysing: "The model is analysing the picture.",
-        fault: "No verdict because of a fault.",
-        off: "The appliance is switched off.",
-        starting: "The model is being checked.",
-      };
-      fill(verdict, el("p", { class: "none" }, why[state.name] ?? "No verdict shown. Press Capture or the button of the appliance."));
-      say(state.name === "fault" ? `Fault: ${state.message}` : why[state.name] ?? "");
+      fill(verdict, el("p", { class: "none" }, WHY[state.name] ?? "No verdict shown. Press Capture or the button of the appliance."));
+      say(state.name === "fault" ? `Fault: ${state.message}` : WHY[state.name] ?? "");
     }
 
     const { current } = bench;
@@ -235,10 +237,10 @@ async function preview(box, meters, warning, signal) {
   let url = null;
   showText("Waiting for the live picture …");
   while (!signal.aborted) {
-    if (!bench.connected) {
-      showText("No live picture: not connected.");
-    } else if (bench.state?.name === "off") {
+    if (bench.state?.name === "off") {
       showText("No live picture: the appliance is switched off.");
+    } else if (!bench.connected) {
+      showText("No live picture: not connected.");
     } else if (!document.hidden) {
       try {
         // The camera may be busy with a capture.

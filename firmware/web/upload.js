@@ -1,15 +1,14 @@
-// Uploaded images: one request at a time, results, and the agreement with labels in file names.
+// The upload view: chosen images, results, and the agreement with labels in file names.
 
-import { Problem, Unreachable, post } from "./api.js";
-import { count, download, el, fill, percent, sleep } from "./dom.js";
+import { count, download, el, fill, percent } from "./dom.js";
+import { uploads } from "./uploads.js";
 import { badge } from "./verdict.js";
 
 /// Image files in a folder, as `smearscope classify` selects them.
 const IMAGE = /\.(jpe?g|png|bmp|tiff?)$/i;
-/// Attempts while the appliance does not answer.
-const RETRIES = 3;
-/// Time-out of a request in milliseconds.
-const TIMEOUT = 180_000;
+
+/// Rows of a page of the table: browsers lay out a whole table after each change.
+const PAGE = 200;
 
 /// The label in a file name that ends in `_1` (ALL) or `_0` (healthy), like those of ALL-IDB; null without one.
 export function label(name) {
@@ -27,18 +26,29 @@ export function outcome(name, verdict) {
 }
 
 /// Counts over the finished files.
-export function summary(items) {
-  const counts = { Positive: 0, Negative: 0, Inconclusive: 0, errors: 0, TP: 0, FP: 0, TN: 0, FN: 0, unsure: 0, labelled: 0 };
-  for (const { name, result, error } of items) {
-    if (error) counts.errors += 1;
-    if (!result) continue;
-    counts[result.verdict] += 1;
-    if (label(name) === null) continue;
-    counts.labelled += 1;
-    const kind = outcome(name, result.verdict);
-    counts[kind || "unsure"] += 1;
+class Counts {
+  finished = 0;
+  errors = 0;
+  labelled = 0;
+  unsure = 0;
+  Positive = 0;
+  Negative = 0;
+  Inconclusive = 0;
+  TP = 0;
+  FP = 0;
+  TN = 0;
+  FN = 0;
+
+  /// Counts a finished file.
+  add({ name, result, error }) {
+    this.finished += 1;
+    if (error) this.errors += 1;
+    if (!result) return;
+    this[result.verdict] += 1;
+    if (label(name) === null) return;
+    this.labelled += 1;
+    this[outcome(name, result.verdict) || "unsure"] += 1;
   }
-  return counts;
 }
 
 /// A share with its 95 % interval (Wilson).
@@ -93,62 +103,6 @@ async function dropped(transfer) {
   return found.sort((one, other) => (one.name < other.name ? -1 : 1));
 }
 
-// Kept while other views are open.
-const items = [];
-const changes = new EventTarget();
-let isRunning = false;
-let stopping = null;
-
-const notify = () => changes.dispatchEvent(new Event("change"));
-
-function add(files, isKept) {
-  items.push(...files.map(({ name, file }) => ({ name, file, isKept, word: "waiting" })));
-  notify();
-  run();
-}
-
-/// Uploads one file at a time, so that the appliance has capacity left for captures.
-async function run() {
-  if (isRunning) return;
-  isRunning = true;
-  stopping = new AbortController();
-  const { signal } = stopping;
-  for (let item; !signal.aborted && (item = items.find(({ result, error }) => !result && !error)); ) await analyse(item, signal);
-  items.filter(({ result, error }) => !result && !error).forEach((item) => (item.word = "stopped"));
-  isRunning = false;
-  notify();
-}
-
-async function analyse(item, signal) {
-  for (let missed = 0; ; ) {
-    item.word = "analysing …";
-    notify();
-    try {
-      item.result = await post(item.isKept ? "/v1/classify?store=true" : "/v1/classify", {
-        body: item.file,
-        headers: { "Content-Type": "application/octet-stream" },
-        signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT)]),
-      });
-      item.word = "done";
-      return;
-    } catch (error) {
-      if (signal.aborted) return;
-      const isBusy = error instanceof Problem && (error.status === 429 || (error.status === 503 && error.retryAfter && missed++ < RETRIES));
-      const isAway = error instanceof Unreachable && missed++ < RETRIES;
-      if (error.status === 401) return stopping.abort();
-      if (!isBusy && !isAway) {
-        item.error = error.message ?? String(error);
-        item.word = "failed";
-        return;
-      }
-      const seconds = error.retryAfter ?? 2;
-      item.word = `retrying in ${seconds} s: ${error.message}`;
-      notify();
-      await sleep(seconds * 1000);
-    }
-  }
-}
-
 /// The view; `signal` ends it.
 export function upload(main, signal) {
   const files = el("input", { type: "file", multiple: true, accept: ".jpg,.jpeg,.png,.bmp,.tif,.tiff,image/*", id: "files", class: "unseen" });
@@ -160,19 +114,20 @@ export function upload(main, signal) {
     el("p", {}, "Drop images or a folder here, or"),
     el("p", { class: "buttons" }, files, el("label", { for: "files", class: "button primary" }, "Choose images"), folder, el("label", { for: "folder", class: "button" }, "Choose a folder")),
     el("p", { class: "small" }, "JPEG, PNG, TIFF or BMP. File names that end in _1 (leukemia) or _0 (healthy), like Im001_1.jpg, are compared with the verdict. Uploaded images do not count towards the slide under the microscope and are stored only if you choose so."),
-    el("p", { class: "check" }, keep, el("label", { for: "keep" }, "Store images and verdicts in the records, without their file names")),
+    el("p", { class: "check" }, keep, el("label", { for: "keep" }, "Store images and verdicts in the records, with their file names")),
   );
-  const progress = el("progress", { max: 1, value: 0, "aria-label": "Files done" });
+  const bar = el("progress", { max: 1, value: 0, "aria-label": "Files done" });
   const done = el("p", { role: "status", class: "small" });
   const buttons = el("p", { class: "buttons" });
   const sums = el("div", {});
+  const pages = el("p", { class: "buttons" });
   // Explicit roles: narrow screens show rows as cards, and browsers then drop the implicit table roles.
   const body = el("tbody", { role: "rowgroup" });
   const results = el(
     "section",
     { class: "card", "aria-labelledby": "results-title" },
     el("h2", { id: "results-title" }, "Results"),
-    progress,
+    bar,
     done,
     buttons,
     sums,
@@ -186,16 +141,17 @@ export function upload(main, signal) {
         body,
       ),
     ),
+    pages,
   );
   fill(main, el("h1", {}, "Upload"), zone, results);
 
   files.addEventListener("change", () => {
-    add([...files.files].map((file) => ({ name: file.name, file })), keep.checked);
+    uploads.add([...files.files].map((file) => ({ name: file.name, file })), keep.checked);
     files.value = "";
   });
   folder.addEventListener("change", () => {
     const chosen = [...folder.files].filter((file) => IMAGE.test(file.name));
-    add(chosen.map((file) => ({ name: file.webkitRelativePath || file.name, file })), keep.checked);
+    uploads.add(chosen.map((file) => ({ name: file.webkitRelativePath || file.name, file })), keep.checked);
     folder.value = "";
   });
   for (const kind of ["dragenter", "dragover"]) {
@@ -208,67 +164,125 @@ export function upload(main, signal) {
   zone.addEventListener("drop", async (event) => {
     event.preventDefault();
     zone.classList.remove("over");
-    add(await dropped(event.dataTransfer), keep.checked);
+    uploads.add(await dropped(event.dataTransfer), keep.checked);
   });
 
   const button = (text, onclick) => el("button", { type: "button", onclick }, text);
-  const stop = button("Stop", () => stopping.abort());
-  const retry = button("Retry failed files", () => {
-    items.forEach((item) => {
-      delete item.error;
-      if (!item.result) item.word = "waiting";
-    });
-    run();
-  });
-  const save = button("Download CSV", () => download("smearscope-results.csv", "text/csv;charset=utf-8", csv(items)));
-  const clear = button("Clear", () => {
-    items.length = 0;
-    notify();
-  });
+  const stop = button("Stop", () => uploads.stop());
+  const retry = button("Retry failed files", () => uploads.retry());
+  const save = button("Download CSV", () => download("smearscope-results.csv", "text/csv;charset=utf-8", csv(uploads.items)));
+  const clear = button("Clear", () => uploads.clear());
   fill(buttons, stop, retry, save, clear);
 
-  function show() {
+  let counts = new Counts();
+  let lost = 0;
+  /// The index of the first row of the page of the table, and whether the page follows the uploads.
+  let first = 0;
+  let isFollowing = true;
+  const rows = new Map();
+  const isFinished = ({ result, error }) => result || error;
+  const pageOf = (index) => index - (index % PAGE);
+
+  const append = (items) => {
+    items.forEach((item) => rows.set(item, row(item)));
+    body.append(...items.map((item) => rows.get(item)));
+    const { length } = uploads.items;
+    pages.hidden = length <= PAGE;
+    pages.children[1].textContent = `Files ${first + 1} to ${Math.min(first + PAGE, length)} of ${length}`;
+    pages.firstChild.disabled = first === 0;
+    pages.lastChild.disabled = first + PAGE >= length;
+  };
+  const drawPage = (index) => {
+    first = index;
+    rows.clear();
+    fill(body);
+    append(uploads.items.slice(first, first + PAGE));
+  };
+  /// Draws everything.
+  const reset = () => {
+    counts = new Counts();
+    uploads.items.filter(isFinished).forEach((item) => counts.add(item));
+    ({ lost } = uploads);
+    isFollowing = true;
+    drawPage(0);
+    progress();
+  };
+  const add = (items) => {
+    append(items.filter(({ index }) => pageOf(index) === first));
+    progress();
+  };
+  /// Draws one item: the work must not grow with the number of the others.
+  const change = (item) => {
+    if (isFollowing && pageOf(item.index) !== first) drawPage(pageOf(item.index));
+    else if (rows.has(item)) {
+      const drawn = row(item);
+      rows.get(item).replaceWith(drawn);
+      rows.set(item, drawn);
+    }
+    if (isFinished(item)) counts.add(item);
+  };
+  const turn = (by) => {
+    isFollowing = false;
+    drawPage(first + by);
+  };
+  fill(pages, button("Earlier", () => turn(-PAGE)), el("span", {}), button("Later", () => turn(PAGE)));
+  const progress = () => {
+    const { isRunning, pause, items } = uploads;
     results.hidden = items.length === 0;
-    const finished = items.filter(({ result, error }) => result || error).length;
-    progress.max = Math.max(items.length, 1);
-    progress.value = finished;
-    done.textContent = isRunning ? `${finished} of ${count(items.length, "file")} done` : `${finished} of ${count(items.length, "file")} done; ${finished < items.length ? "stopped" : "finished"}.`;
-    const hasMore = items.some(({ result }) => !result);
+    bar.max = Math.max(items.length, 1);
+    bar.value = counts.finished;
+    done.textContent = progressText(counts.finished, lost);
     stop.hidden = !isRunning;
-    retry.hidden = isRunning || !hasMore;
-    save.hidden = finished === 0;
+    retry.hidden = isRunning || counts.finished - counts.errors === items.length - lost;
+    save.hidden = counts.finished === 0;
     clear.hidden = isRunning;
-    const sum = summary(items);
-    const box = (value, name, kind = "") => el("div", { class: `sum ${kind}` }, el("strong", {}, String(value)), el("span", {}, name));
-    fill(
-      sums,
-      el("div", { class: "sums", id: "sums" }, box(sum.Positive, "positive"), box(sum.Negative, "negative"), box(sum.Inconclusive, "inconclusive"), box(sum.errors, "errors")),
-      sum.labelled > 0 && [
-        el("h3", {}, `${count(sum.labelled, "labelled image")}`),
-        el("div", { class: "sums", id: "labelled" }, box(sum.TP, "TP"), box(sum.FP, "FP", sum.FP > 0 ? "wrong" : ""), box(sum.TN, "TN"), box(sum.FN, "FN", sum.FN > 0 ? "wrong" : ""), box(sum.unsure, "inconclusive")),
-        el("p", { class: "small" }, `Sensitivity ${share(sum.TP, sum.TP + sum.FN)}; specificity ${share(sum.TN, sum.TN + sum.FP)}. Conclusive verdicts only, with 95 % intervals; ${sum.unsure} inconclusive.`),
-      ],
-    );
-    fill(
-      body,
-      items.map(({ name, result, error, word }) => {
-        const isIll = label(name);
-        const kind = result ? outcome(name, result.verdict) : "";
-        const why = error ?? (result ? [result.reason, result.hint].filter(Boolean).join(": ") : "");
-        const cell = (content, kinds = "") => el("td", { role: "cell", class: content === "–" ? `${kinds} empty` : kinds }, content);
-        return el(
-          "tr",
-          { role: "row" },
-          el("th", { scope: "row", role: "rowheader" }, name),
-          cell(isIll === null ? "–" : isIll ? "ALL (1)" : "healthy (0)", "what"),
-          cell(result ? badge(result.verdict) : error ? el("span", { class: "problem" }, "✗ error") : word, "said"),
-          cell(result ? percent(result.probability) : "–", "figure-cell"),
-          cell(kind || "–", ["FP", "FN"].includes(kind) ? "right wrong" : "right"),
-          cell(why || "–", "why"),
-        );
-      }),
-    );
-  }
-  changes.addEventListener("change", show, { signal });
-  show();
+    done.classList.toggle("problem", pause !== "");
+    fill(sums, totals(counts));
+  };
+  uploads.addEventListener("reset", reset, { signal });
+  uploads.addEventListener("add", ({ detail }) => add(detail), { signal });
+  uploads.addEventListener("item", ({ detail }) => change(detail), { signal });
+  uploads.addEventListener("progress", progress, { signal });
+  reset();
+}
+
+/// What the uploads are doing.
+function progressText(finished, lost) {
+  const { isRunning, pause, items } = uploads;
+  const soFar = `${finished} of ${count(items.length, "file")} done`;
+  if (pause) return `${soFar}. Paused: ${pause}. Trying again …`;
+  if (isRunning) return soFar;
+  if (lost > 0) return `${soFar}; ${lost} not sent when the page was closed: choose the same images or their folder again, to go on.`;
+  return `${soFar}; ${finished < items.length ? "stopped" : "finished"}.`;
+}
+
+/// The counts as boxes.
+function totals(sum) {
+  const box = (value, name, kind = "") => el("div", { class: `sum ${kind}` }, el("strong", {}, String(value)), el("span", {}, name));
+  return [
+    el("div", { class: "sums", id: "sums" }, box(sum.Positive, "positive"), box(sum.Negative, "negative"), box(sum.Inconclusive, "inconclusive"), box(sum.errors, "errors")),
+    sum.labelled > 0 && [
+      el("h3", {}, `${count(sum.labelled, "labelled image")}`),
+      el("div", { class: "sums", id: "labelled" }, box(sum.TP, "TP"), box(sum.FP, "FP", sum.FP > 0 ? "wrong" : ""), box(sum.TN, "TN"), box(sum.FN, "FN", sum.FN > 0 ? "wrong" : ""), box(sum.unsure, "inconclusive")),
+      el("p", { class: "small" }, `Sensitivity ${share(sum.TP, sum.TP + sum.FN)}; specificity ${share(sum.TN, sum.TN + sum.FP)}. Conclusive verdicts only, with 95 % intervals; ${sum.unsure} inconclusive.`),
+    ],
+  ];
+}
+
+/// A row of the table.
+function row({ name, result, error, word }) {
+  const isIll = label(name);
+  const kind = result ? outcome(name, result.verdict) : "";
+  const why = error ?? (result ? [result.reason, result.hint].filter(Boolean).join(": ") : "");
+  const cell = (content, kinds = "") => el("td", { role: "cell", class: content === "–" ? `${kinds} empty` : kinds }, content);
+  return el(
+    "tr",
+    { role: "row" },
+    el("th", { scope: "row", role: "rowheader" }, name),
+    cell(isIll === null ? "–" : isIll ? "ALL (1)" : "healthy (0)", "what"),
+    cell(result ? badge(result.verdict) : error ? el("span", { class: "problem" }, "✗ error") : word, "said"),
+    cell(result ? percent(result.probability) : "–", "figure-cell"),
+    cell(kind || "–", ["FP", "FN"].includes(kind) ? "right wrong" : "right"),
+    cell(why || "–", "why"),
+  );
 }

@@ -28,8 +28,9 @@ use crate::system::shutdown::Shutdown;
 const BUFFERED: usize = 256;
 /// Clients that may listen at a time.
 const MAX_LISTENERS: usize = 16;
-/// How often a comment is sent, so that proxies do not close a silent connection.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How often a comment is sent when there is no event, so that clients notice that the appliance does not answer. The page
+/// waits 5 s.
+const KEEP_ALIVE: Duration = Duration::from_secs(2);
 
 /// A buffered event.
 #[derive(Debug, Clone)]

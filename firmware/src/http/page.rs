@@ -52,6 +52,7 @@ const FILES: &[File] = files! {
     SCRIPT "/page/slides.js" = "slides.js",
     SCRIPT "/page/theme.js" = "theme.js",
     SCRIPT "/page/upload.js" = "upload.js",
+    SCRIPT "/page/uploads.js" = "uploads.js",
     SCRIPT "/page/verdict.js" = "verdict.js",
 };
 

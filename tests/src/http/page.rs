@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use rustix::process::Signal;
+use serde_json::{Value, json};
 use smearscope_artifacts::testing::micrographs;
 
 use crate::support::browser::Browser;
@@ -153,7 +154,12 @@ fn what_the_button_does_the_page_does_and_no_verdict_outlives_the_connection() {
     browser.click("#confirm-off");
     let url = served.url.clone();
     assert_eq!(served.ended().and_then(|status| status.code()), Some(0));
-    browser.until("document.querySelector('#lost').innerText.startsWith('Not connected')");
+    browser.until("!document.querySelector('#ended').hidden");
+    assert!(
+        browser.run("return document.querySelector('#lost').hidden") == true,
+        "it was wanted"
+    );
+    assert_eq!(browser.text(".status"), "Switched off");
     assert_eq!(
         browser.run("return document.querySelectorAll('main .badge').length"),
         0
@@ -278,6 +284,119 @@ fn uploaded_images_get_the_verdicts_of_the_command_line_and_are_counted_by_their
 }
 
 #[test]
+fn the_work_for_an_uploaded_image_does_not_grow_with_the_number_of_images() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let served = Served::start("");
+    browser.open(&format!("{}/#/upload", served.url));
+    browser.until("document.querySelector('#files')");
+    // The page's own work: the answers are made up, and nothing is sent.
+    browser.run(
+        "const answer = JSON.stringify({ verdict: 'Positive', probability: 0.9, reason: null, hint: null });
+         window.fetch = async () => new Response(answer);
+         window.drawn = 0;
+         new MutationObserver((changes) => changes.forEach(({ addedNodes }) => (window.drawn += addedNodes.length)))
+             .observe(document.querySelector('tbody'), { childList: true });
+         const files = new DataTransfer();
+         for (let n = 0; n < 300; n += 1) files.items.add(new File(['x'], `${n}_1.jpg`));
+         const input = document.querySelector('#files');
+         input.files = files.files;
+         input.dispatchEvent(new Event('change'));",
+    );
+    browser.until("document.querySelector('main [role=status]').innerText === '300 of 300 files done; finished.'");
+    // A row is drawn when its page is turned to, while the image is analysed, and with its verdict.
+    let drawn = browser.run("return window.drawn");
+    assert!((600..=900).contains(&drawn.as_u64().unwrap()), "{drawn}");
+    assert_eq!(browser.text("tbody tr:first-child th"), "200_1.jpg");
+    browser.run("[...document.querySelectorAll('main button')].find(({ innerText }) => innerText === 'Earlier').click()");
+    assert_eq!(
+        browser.run("return document.querySelectorAll('tbody .badge').length"),
+        200
+    );
+    assert!(browser.text("main").contains("Sensitivity 300 of 300"));
+    browser.check(&served.url, &[]);
+}
+
+#[test]
+fn uploads_go_on_after_an_outage_and_after_the_page_was_loaded_again() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let said = |start: &str| {
+        browser.until(&format!(
+            "document.querySelector('main [role=status]')?.innerText.startsWith({start:?})"
+        ));
+    };
+    let verdicts = || browser.run("return document.querySelectorAll('tbody .badge').length");
+    let served = Served::start("").ready();
+    let url = served.url.clone();
+    let view = format!("{url}/#/upload");
+    browser.open(&view);
+    browser.until("document.querySelector('#files')");
+    served.end();
+    let images = demo_fields();
+    browser.choose("#files", &images[..2]);
+    said("0 of 2 files done. Paused: the appliance does not answer.");
+    let address = url.strip_prefix("http://").unwrap();
+    let served = Served::start(&format!("listen = {address:?}\n")).ready();
+    said("2 of 2 files done; finished.");
+
+    // The page is closed while an image is being sent.
+    browser.run("window.fetch = () => new Promise(() => {})");
+    browser.choose("#files", &images[2..3]);
+    browser.until("document.querySelector('tbody').innerText.includes('analysing')");
+    browser.open("about:blank");
+    browser.open(&view);
+    said("2 of 3 files done; 1 not sent");
+    assert_eq!(verdicts(), 2);
+    assert!(
+        browser
+            .text("tbody tr:last-child")
+            .contains("choose this image again")
+    );
+    browser.click("#keep");
+    browser.choose("#files", &images[..3]);
+    said("3 of 3 files done; finished.");
+    assert_eq!(verdicts(), 3);
+    let slides = served.get("/v1/slides").json();
+    assert_eq!(slides["slides"], json!([]), "as chosen at first");
+
+    // A stored image keeps its name.
+    browser.choose("#files", &images[3..4]);
+    said("4 of 4 files done; finished.");
+    let slide = served.get("/v1/slides").json()["slides"][0]["id"].clone();
+    let slide = served.get(&format!("/v1/slides/{}", slide.as_str().unwrap()));
+    let name = images[3].file_name().unwrap().to_str().unwrap();
+    assert_eq!(slide.json()["fields"][0]["source"], name);
+    browser.check(&url, &["ERR_", "503"]);
+}
+
+#[test]
+fn an_appliance_that_hangs_is_noticed_within_seconds() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let served = Served::start("").ready();
+    browser.open(&served.url);
+    browser.until(CONNECTED);
+    browser.click("#capture");
+    browser.until("document.querySelector('.verdict .badge')");
+    let silence = browser.run("return (async () => (await import('/page/bench.js')).SILENCE)()");
+    assert_eq!(silence, 5_000);
+    served.signal(Signal::STOP);
+    browser.until("!document.querySelector('#lost').hidden");
+    assert_eq!(
+        browser.run("return document.querySelectorAll('main .badge').length"),
+        0
+    );
+    served.signal(Signal::CONT);
+    browser.until(CONNECTED);
+    browser.until("document.querySelector('.verdict .badge')");
+    browser.check(&served.url, &["ERR_", "503"]);
+}
+
+#[test]
 fn labels_are_read_as_the_command_line_reads_them() {
     let Some(browser) = Browser::start() else {
         return;
@@ -337,6 +456,16 @@ fn a_token_opens_the_page_is_kept_in_the_tab_and_allows_what_its_role_does() {
     browser.until(CONNECTED);
     browser.click("#capture");
     browser.until("document.querySelector('.verdict .badge')");
+
+    // The QR code on the screen is such a link; its token does not stay in the address.
+    browser.run("sessionStorage.clear()");
+    browser.open("about:blank");
+    browser.open(&format!("{}/#{}", served.url, operator.replace('-', "")));
+    browser.until(CONNECTED);
+    assert_eq!(
+        browser.run("return location.href"),
+        format!("{}/#/live", served.url)
+    );
     browser.check(&served.url, &["401", "403"]);
 }
 

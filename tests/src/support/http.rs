@@ -8,6 +8,7 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -202,6 +203,12 @@ impl Served {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// Sends a signal to the appliance.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let process = Pid::from_child(&self.child);
+        rustix::process::kill_process(process, signal).unwrap();
     }
 
     /// Ends the appliance and returns the rest of its log.
