@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::appliance::handle::ApplianceHandle;
 use crate::appliance::notice::Notice;
+use crate::appliance::web_address::WebAddress;
 use crate::config::Config;
 use crate::http;
 use crate::mqtt;
@@ -24,6 +25,7 @@ const BLOCKING_THREADS: usize = 4;
 pub(crate) struct Network {
     thread: Option<NetworkThread>,
     notice: Notice,
+    address: Option<WebAddress>,
 }
 
 struct NetworkThread {
@@ -45,10 +47,14 @@ pub(crate) fn start(config: &Config, handle: &ApplianceHandle) -> Result<Network
             .inspect_err(|error| log::error!("the HTTP API is not available: {error:#}"))
             .ok()
     });
+    let address = server
+        .as_ref()
+        .and_then(|_| WebAddress::of(config.http.as_ref()?));
     if server.is_none() && config.mqtt.is_none() && config.hias.is_none() {
         return Ok(Network {
             thread: None,
             notice,
+            address,
         });
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -79,6 +85,7 @@ pub(crate) fn start(config: &Config, handle: &ApplianceHandle) -> Result<Network
     Ok(Network {
         thread: Some(NetworkThread { trigger, ended }),
         notice,
+        address,
     })
 }
 
@@ -86,6 +93,11 @@ impl Network {
     /// Takes what the screen must show the operator once, such as a new token.
     pub(crate) fn notice(&mut self) -> Notice {
         std::mem::take(&mut self.notice)
+    }
+
+    /// Where other machines find the web page, if they can.
+    pub(crate) fn address(&self) -> Option<WebAddress> {
+        self.address.clone()
     }
 
     /// Shuts down the server and the clients, and waits for them up to [`SHUTDOWN_LIMIT`].

@@ -24,6 +24,7 @@ use crate::appliance::readiness::Readiness;
 use crate::appliance::screens::View;
 use crate::appliance::self_test::SelfTest;
 use crate::appliance::state::{Capture, Event, Fault, State};
+use crate::appliance::web_address::WebAddress;
 use crate::config::timing::Timing;
 use crate::models::ModelError;
 use crate::records::RecordsError;
@@ -236,7 +237,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
             self.loaded.as_ref(),
             &self.slide,
             &self.readiness,
-            &self.link.notice,
+            (&self.link.notice, None),
             Duration::ZERO,
         ));
     }
@@ -475,12 +476,13 @@ impl<R: FnMut(&Report)> Appliance<R> {
                     self.panel.redraw();
                 }
                 let (loaded, notice) = (self.loaded.as_ref(), &self.link.notice);
+                let address = self.link.address.as_ref().map(WebAddress::url);
                 let view = view(
                     state,
                     loaded,
                     &self.slide,
                     &self.readiness,
-                    notice,
+                    (notice, address.as_deref()),
                     began.elapsed(),
                 );
                 self.panel.show(&view);
@@ -542,7 +544,7 @@ fn view<'a>(
     loaded: Option<&'a Loaded>,
     slide: &Slide,
     readiness: &Readiness,
-    notice: &'a Notice,
+    (notice, address): (&'a Notice, Option<&'a str>),
     since: Duration,
 ) -> View<'a> {
     View {
@@ -554,6 +556,7 @@ fn view<'a>(
         clock: checks::time_of_day(&jiff::Zoned::now()),
         since,
         notice,
+        address,
     }
 }
 

@@ -15,6 +15,7 @@ use crate::appliance::camera::CameraThread;
 use crate::appliance::notice::Notice;
 use crate::appliance::self_test::SelfTest;
 use crate::appliance::state::{Fault, State};
+use crate::appliance::web_address::WebAddress;
 
 /// Number of events that are kept for a slow receiver.
 const EVENT_CAPACITY: usize = 64;
@@ -91,6 +92,8 @@ pub struct ApplianceLink {
     camera: Arc<OnceLock<CameraThread>>,
     /// Shown to the operator until the first press.
     pub(crate) notice: Notice,
+    /// Where other machines find the web page, if they can.
+    pub(crate) address: Option<WebAddress>,
 }
 
 /// Creates both ends for an appliance that has not started.
@@ -121,6 +124,7 @@ pub fn connect() -> (ApplianceHandle, ApplianceLink) {
         button,
         camera,
         notice: Notice::default(),
+        address: None,
     };
     (handle, link)
 }

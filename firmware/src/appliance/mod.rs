@@ -9,6 +9,7 @@
 //! - `camera`: the thread of the camera
 //! - `front_panel`: drives OLED and LEDs
 //! - `readiness`: whether board and disk allow captures
+//! - `web_address`: where other machines find the web page
 
 pub(crate) mod camera;
 pub mod checks;
@@ -22,3 +23,4 @@ mod readiness;
 pub mod screens;
 pub mod self_test;
 pub mod state;
+pub(crate) mod web_address;

@@ -9,10 +9,13 @@ use embedded_graphics::pixelcolor::BinaryColor;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::{PrimitiveStyle, Rectangle};
 use embedded_graphics::text::{Alignment, Baseline, Text, TextStyleBuilder};
+use qrcode::{Color, EcLevel, QrCode};
 use smearscope_hardware::{Canvas, ScreenSize};
 
 /// Height of the footer in pixels.
 const FOOTER: i32 = 9;
+/// Width of a module of a QR code in pixels.
+const MODULE: u32 = 2;
 
 /// Time after which text that does not fit scrolls by one line.
 pub(super) const STEP: Duration = Duration::from_millis(1500);
@@ -54,6 +57,54 @@ impl Page {
     pub(super) fn small(&mut self, title: &str, lines: &[String]) {
         let top = self.title(title);
         self.lines(lines, top, &FONT_5X8);
+    }
+
+    /// Draws a QR code, and a short title and lines beside it. Returns `false`, and draws nothing, if a phone could not read
+    /// the code: each of its modules needs two pixels.
+    pub(super) fn code(&mut self, text: &str, title: &str, lines: &[String]) -> bool {
+        let Ok(code) = QrCode::with_error_correction_level(text, EcLevel::L) else {
+            return false;
+        };
+        let (width, side) = (code.width() as u32, self.size.height());
+        let Some(margin) = side.checked_sub(MODULE * width).map(|space| space / 2) else {
+            return false;
+        };
+        if margin < MODULE {
+            return false;
+        }
+        let square = |x: u32, y: u32, side: u32, colour| {
+            Rectangle::new(Point::new(x as i32, y as i32), Size::new_equal(side))
+                .into_styled(PrimitiveStyle::with_fill(colour))
+        };
+        // Light on dark: the margin belongs to the code.
+        self.draw(&square(0, 0, side, BinaryColor::On));
+        for (place, module) in (0..).zip(code.to_colors()) {
+            if module == Color::Dark {
+                let (x, y) = (place % width, place / width);
+                let at = |place| margin + MODULE * place;
+                self.draw(&square(at(x), at(y), MODULE, BinaryColor::Off));
+            }
+        }
+        let left = side as i32;
+        let middle = (left + Canvas::WIDTH as i32) / 2;
+        let font = &FONT_5X8;
+        let columns = (Canvas::WIDTH - side) / font.character_size.width;
+        self.text_at(
+            title,
+            Point::new(middle, 4),
+            MonoTextStyle::new(&FONT_8X13_BOLD, BinaryColor::On),
+        );
+        let lines = lines
+            .iter()
+            .flat_map(|line| wrapped(line, columns as usize));
+        for (line, top) in lines.zip((22..).step_by(9)) {
+            self.text_at(
+                &line,
+                Point::new(middle, top),
+                MonoTextStyle::new(font, BinaryColor::On),
+            );
+        }
+        true
     }
 
     /// Draws the title. Returns the row below it.
@@ -128,11 +179,15 @@ impl Page {
 
     /// Draws a centred line.
     fn text(&mut self, text: &str, top: i32, style: MonoTextStyle<'static, BinaryColor>) {
+        self.text_at(text, Point::new(Canvas::WIDTH as i32 / 2, top), style);
+    }
+
+    /// Draws a line whose top has its middle at a point.
+    fn text_at(&mut self, text: &str, at: Point, style: MonoTextStyle<'static, BinaryColor>) {
         let layout = TextStyleBuilder::new()
             .alignment(Alignment::Center)
             .baseline(Baseline::Top)
             .build();
-        let at = Point::new(Canvas::WIDTH as i32 / 2, top);
         self.draw(&Text::with_text_style(text, at, style, layout));
     }
 

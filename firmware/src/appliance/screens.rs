@@ -10,7 +10,7 @@ use smearscope_hardware::{Canvas, ScreenSize};
 use crate::analysis::finding::{Finding, SaveOutcome};
 use crate::analysis::identity::Identity;
 use crate::analysis::slide::SlideSummary;
-use crate::appliance::notice::Notice;
+use crate::appliance::notice::{Notice, NoticePage};
 use crate::appliance::page_layout::Page;
 use crate::appliance::state::State;
 
@@ -19,6 +19,9 @@ const RESEARCH_LINE: &str = "RESEARCH USE ONLY";
 const DISK_LOW: &str = "DISK LOW, EXPORT RECORDS";
 /// Prefix of the slide's number if a verdict is shown again.
 const AGAIN: &str = "again: ";
+/// For how long an appliance that is ready shows so, and then the address of the web page.
+const READY_TIME: Duration = Duration::from_secs(20);
+const ADDRESS_TIME: Duration = Duration::from_secs(10);
 
 /// Everything that the screen shows.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +42,8 @@ pub struct View<'a> {
     pub since: Duration,
     /// Pages to show instead of the state `Ready`.
     pub notice: &'a Notice,
+    /// The web page, if other machines can open it.
+    pub address: Option<&'a str>,
 }
 
 impl View<'_> {
@@ -86,9 +91,11 @@ impl View<'_> {
 
     /// Draws the state `Ready`.
     fn ready(&self, page: &mut Page) {
-        if let Some((title, text)) = self.notice.page(self.since) {
-            page.small(title, slice::from_ref(text));
-            return;
+        match self.notice.page(self.since, self.address.is_some()) {
+            Some(NoticePage::Text(title, text)) => return page.small(title, &[text.into()]),
+            Some(NoticePage::Address(token)) => return self.address(page, "SCAN ME", token),
+            None if self.shows_address() => return self.address(page, "READY", None),
+            None => {}
         }
         let mut lines = vec![self.slide_line()];
         if let Some(identity) = self.identity {
@@ -100,6 +107,28 @@ impl View<'_> {
         }
     }
 
+    /// Whether it is the turn of the web page's address.
+    fn shows_address(&self) -> bool {
+        let turn = READY_TIME + ADDRESS_TIME;
+        let since = self.since.as_millis() % turn.as_millis();
+        self.address.is_some() && !self.is_disk_low && since >= READY_TIME.as_millis()
+    }
+
+    /// Draws the address of the web page, as a QR code, too, if there is room for one.
+    fn address(&self, page: &mut Page, title: &str, token: Option<&str>) {
+        let url = self.address.unwrap_or_default();
+        // QR codes hold more upper-case letters, and the case of a scheme and a host does not matter. A browser does not
+        // send what is behind the `#`.
+        let code = match token {
+            Some(token) => format!("{}/#{token}", url.to_ascii_uppercase()),
+            None => url.to_ascii_uppercase(),
+        };
+        let lines = [url.replace("://", ":// ")];
+        if !page.code(&code, title, &lines) {
+            page.small(title, &[url.into()]);
+        }
+    }
+
     /// Number and fields of the slide.
     fn slide_line(&self) -> String {
         format!("slide {}, {}", self.slide, fields(self.fields))
@@ -108,7 +137,7 @@ impl View<'_> {
     /// The text of the footer, if there is one.
     fn footer(&self) -> Option<&'static str> {
         match self.state {
-            State::Ready if !self.notice.is_empty() => None,
+            State::Ready if !self.notice.is_empty() || self.shows_address() => None,
             State::Fault(_) | State::Off | State::SelfTest(_) => None,
             State::Ready if self.is_disk_low => Some(DISK_LOW),
             _ => self.identity.map(|identity| {
@@ -284,6 +313,7 @@ mod tests {
             clock: Some(jiff::civil::time(14, 5, 0, 0)),
             since,
             notice: &Notice::default(),
+            address: None,
         };
         view.picture(size)
     }
@@ -410,6 +440,7 @@ mod tests {
                 clock: None,
                 since: Duration::ZERO,
                 notice: &Notice::default(),
+                address: None,
             };
             view.picture(ScreenSize::Rows64)
         };

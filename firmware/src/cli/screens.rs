@@ -28,8 +28,12 @@ const SCALE: u32 = 4;
 const DISK_LOW: &str = "ready-disk-low";
 /// The examples of notices.
 const TOKEN: &str = "api-token";
+/// The examples of the web page's address: with a token, and alone.
+const TOKEN_CODE: &str = "page-token";
+const ADDRESS: &str = "page-address";
+const EXAMPLE_URL: &str = "https://192.168.178.123:8080";
 const CERTIFICATE: &str = "tls-fingerprint";
-const EXAMPLE_TOKEN: &str = "ABCD EFGH IJKL MNOP QRST UVWX YZ23 4567";
+const EXAMPLE_TOKEN: &str = "ABCD-EFGH-IJKL-MNOP-QRST-UVWX-YZ23-4567";
 const EXAMPLE_FINGERPRINT: &str =
     "0123 4567 89AB CDEF 0123 4567 89AB CDEF 0123 4567 89AB CDEF 0123 4567 89AB CDEF";
 const MARGIN: u32 = 24;
@@ -65,10 +69,11 @@ fn write_all(folder: &Path) -> Result<()> {
     for (name, state) in examples() {
         let mut notice = Notice::default();
         match name {
-            TOKEN => notice.add("API TOKEN", EXAMPLE_TOKEN.into()),
+            TOKEN | TOKEN_CODE => notice.add_token(EXAMPLE_TOKEN),
             CERTIFICATE => notice.add("TLS SHA-256", EXAMPLE_FINGERPRINT.into()),
             _ => {}
         }
+        let is_address = [TOKEN_CODE, ADDRESS].contains(&name);
         let view = View {
             state: &state,
             identity: (state != State::Starting).then_some(&identity),
@@ -76,8 +81,9 @@ fn write_all(folder: &Path) -> Result<()> {
             fields: 2,
             is_disk_low: name == DISK_LOW,
             clock: Some(jiff::civil::time(14, 5, 0, 0)),
-            since: Duration::ZERO,
+            since: Duration::from_secs(if is_address { 20 } else { 0 }),
             notice: &notice,
+            address: is_address.then_some(EXAMPLE_URL),
         };
         for (size, suffix) in [(ScreenSize::Rows64, ""), (ScreenSize::Rows32, "-32")] {
             let picture = panel(&view.picture(size), led_patterns(&state));
@@ -113,7 +119,7 @@ fn finding(judgement: Judgement, probability: Option<f32>) -> Finding {
     }
 }
 
-fn examples() -> [(&'static str, State); 20] {
+fn examples() -> [(&'static str, State); 22] {
     let verdict = |verdict, probability| State::Verdict(finding(verdict, probability));
     let inconclusive = |reason, probability| verdict(Judgement::inconclusive(reason), probability);
     [
@@ -145,6 +151,8 @@ fn examples() -> [(&'static str, State); 20] {
         (DISK_LOW, State::Ready),
         (TOKEN, State::Ready),
         (CERTIFICATE, State::Ready),
+        (TOKEN_CODE, State::Ready),
+        (ADDRESS, State::Ready),
         ("capturing", State::Capturing(Instant::now())),
         ("analysing", State::Analysing),
         ("positive", verdict(Judgement::POSITIVE, Some(0.973))),

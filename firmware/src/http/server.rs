@@ -66,7 +66,7 @@ impl Server {
         {
             let token = tokens.create(Role::Operator)?;
             log::info!("the screen shows the first token; `smearscope token new` creates more");
-            notice.add("API TOKEN", token.to_string().replace('-', " "));
+            notice.add_token(&token.to_string());
         }
         let names = access::names(&settings);
         let identity = match &settings.tls {
