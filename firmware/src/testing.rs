@@ -11,7 +11,7 @@ pub use crate::analysis::slide::{Slide, SlideSummary};
 pub use crate::analysis::verdict::{Judgement, Reason};
 pub use crate::appliance::checks::Check;
 pub use crate::appliance::event_loop::{self, ApplianceError, End, Equipped};
-pub use crate::appliance::handle::{ApplianceEvent, ApplianceHandle, connect};
+pub use crate::appliance::handle::{ApplianceEvent, ApplianceHandle, ApplianceLink, connect};
 pub use crate::appliance::notice::Notice;
 pub use crate::appliance::screens::View;
 pub use crate::appliance::self_test::SelfTest;

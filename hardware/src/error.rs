@@ -17,6 +17,16 @@ pub enum HardwareError {
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
+    /// The configured board is not this machine, or not part of this program. Trying again cannot help.
+    #[error("board = {board:?} does not work here: {problem}; {remedy}")]
+    NoSuchBoard {
+        /// The board's name in the configuration.
+        board: &'static str,
+        /// Why there is none.
+        problem: String,
+        /// What the operator can do.
+        remedy: &'static str,
+    },
     /// The part was open and stopped answering.
     #[error("no answer from the {part}; {remedy}")]
     Lost {

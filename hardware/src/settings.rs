@@ -172,6 +172,22 @@ impl Setting {
             None => (self.accepted)(),
         }
     }
+
+    /// What a value must be, in words that follow "must be".
+    pub fn requirement(&self) -> String {
+        let accepted = (self.accepted)();
+        let kind = match &*accepted {
+            "text" | "path" => "a text in quotes",
+            "number" => "a number without quotes",
+            "whole number" => "a whole number without quotes",
+            "list of texts" => "a list of texts in square brackets",
+            other => other,
+        };
+        match &self.rule {
+            Some(rule) => format!("{kind}: {rule}"),
+            None => kind.to_owned(),
+        }
+    }
 }
 
 /// Which numbers are valid.

@@ -56,6 +56,33 @@ pub(crate) fn read_from(
     Ok(bytes.to_vec())
 }
 
+/// Reads a text that a person wrote, such as a configuration, a list or a password file, of at most `max_bytes`. A byte
+/// order mark, which editors of Windows write, is left out.
+///
+/// # Errors
+/// The system's error; [`ErrorKind::InvalidData`] if it is not UTF-8, [`ErrorKind::FileTooLarge`] if it exceeds the limit.
+pub fn read_text(path: &Path, max_bytes: u64) -> Result<String, Error> {
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(max_bytes + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > max_bytes {
+        return Err(too_large(max_bytes));
+    }
+    match str::from_utf8(&bytes) {
+        Ok(text) => Ok(without_byte_order_mark(text).to_owned()),
+        Err(_) => Err(Error::new(
+            ErrorKind::InvalidData,
+            "it is not UTF-8 text; save it as UTF-8",
+        )),
+    }
+}
+
+/// The text without the byte order mark that editors of Windows write at its beginning.
+pub(crate) fn without_byte_order_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
 fn require_regular(metadata: &std::fs::Metadata) -> Result<(), Error> {
     if metadata.is_file() {
         Ok(())
@@ -80,4 +107,32 @@ pub fn sha256(bytes: &[u8]) -> String {
         }
     }
     sha256
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(bytes: &[u8]) -> Result<String, Error> {
+        let file = tempfile::NamedTempFile::new()?;
+        std::fs::write(&file, bytes)?;
+        read_text(file.path(), 16)
+    }
+
+    #[test]
+    fn a_text_is_read_without_its_byte_order_mark() {
+        assert_eq!(read(b"\xef\xbb\xbfsecret\r\n").unwrap(), "secret\r\n");
+        assert_eq!(read(b"secret").unwrap(), "secret");
+    }
+
+    #[test]
+    fn what_is_no_text_or_too_long_is_refused() {
+        // Windows calls UTF-16 "Unicode".
+        let error = read(b"\xff\xfes\0e\0").unwrap_err();
+        assert_eq!(error.to_string(), "it is not UTF-8 text; save it as UTF-8");
+        assert_eq!(
+            read(&[b'x'; 17]).unwrap_err().kind(),
+            ErrorKind::FileTooLarge
+        );
+    }
 }

@@ -42,7 +42,7 @@ pub use engine::classifier::{Classifier, EngineInfo, Inference};
 pub use engine::config::{EngineChoice, EngineConfig};
 pub use engine::failover::GoldenResult;
 pub use error::ArtifactError;
-pub use files::sha256;
+pub use files::{read_text, sha256};
 pub use judgement::decision::{Decision, DecisionRule};
 pub use judgement::domain::{Descriptor, Domain, FEATURES};
 pub use judgement::evidence::{EvidenceMap, ImagePosition};
@@ -52,4 +52,4 @@ pub use manifest::schema::{Evaluation, FileEntry, Files, GoldenSample, Labels, M
 pub use model::{Model, Prepared};
 pub use model_files::ModelFiles;
 pub use signature::{InvalidPublicKey, PublicKey};
-pub use suggestion::did_you_mean;
+pub use suggestion::most_similar;

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use minisign_verify::{Error, Signature};
 
 use crate::error::ArtifactError;
-use crate::files::{MANIFEST_FILE, ReadFile};
+use crate::files::{MANIFEST_FILE, ReadFile, without_byte_order_mark};
 
 /// Largest signature file, in bytes; a signature is four short lines.
 const MAX_SIGNATURE: u64 = 4 << 10;
@@ -30,7 +30,8 @@ impl FromStr for PublicKey {
 
     /// Parses the key alone, which is the second line of `minisign.pub`.
     fn from_str(text: &str) -> Result<Self, InvalidPublicKey> {
-        match minisign_verify::PublicKey::from_base64(text.trim()) {
+        let key = without_byte_order_mark(text).trim();
+        match minisign_verify::PublicKey::from_base64(key) {
             Ok(key) => Ok(Self(key)),
             Err(_) => Err(InvalidPublicKey { text: text.into() }),
         }

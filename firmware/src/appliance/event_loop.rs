@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,9 @@ use crate::system::worker::{Heartbeat, Worker, WorkerPanicked};
 
 /// How often the screen is updated with scrolling text and the time of day.
 const TICK: Duration = Duration::from_millis(500);
+
+/// Title of the page about a check of the configuration.
+pub(crate) const SETTINGS_TITLE: &str = "SETTINGS";
 
 /// Share of the analysis deadline after which no record is committed; the rest is for delivering the result.
 const COMMIT_SHARE: f32 = 0.9;
@@ -73,7 +77,7 @@ pub enum End {
     Operator,
     /// The service manager or Ctrl-C stopped it.
     Supervisor,
-    /// The program reloads: it restarts with another configuration.
+    /// The program restarts: with another configuration, or after it was switched off.
     Reload,
 }
 
@@ -149,6 +153,9 @@ pub async fn run(
             appliance.self_test = Some(self_test.clone());
             systemd::ready();
         }
+        if let Event::ConfigurationChecked(check) = &event {
+            appliance.add_configuration_check(check.clone());
+        }
         let is_capture = matches!(state, State::Capturing(_) | State::Analysing);
         // The board logs missing parts itself.
         let is_logged = !matches!(event, Event::PartsMissing(_));
@@ -174,6 +181,10 @@ pub async fn run(
     {
         log::warn!("the records did not close in time; the next start recovers them");
     }
+    if end == End::Operator && appliance.link.rests_when_off {
+        log::info!("switched off; a press starts the appliance again");
+        end = rest(&mut appliance.link, shutdown.as_mut(), timing).await;
+    }
     if end == End::Reload {
         // The new configuration may name another model, so a failure to load this one is ignored.
         systemd::reloading();
@@ -183,16 +194,39 @@ pub async fn run(
     failure.map_or(Ok(end), Err)
 }
 
+/// Waits, switched off, for a press that starts the appliance again. The service manager's watchdog is fed meanwhile.
+async fn rest(
+    link: &mut ApplianceLink,
+    mut shutdown: Pin<&mut impl Future<Output = End>>,
+    timing: Timing,
+) -> End {
+    let watchdog = systemd::feed_watchdog(&[], watchdog_timeout(timing));
+    tokio::pin!(watchdog);
+    loop {
+        tokio::select! {
+            biased;
+            cause = &mut shutdown => return cause,
+            event = link.presses.next() => {
+                if matches!(event, ButtonEvent::Press(_)) {
+                    return End::Reload;
+                }
+            }
+            never = &mut watchdog => match never {},
+        }
+    }
+}
+
 /// Feeds the service manager's watchdog once camera and model have a heartbeat.
 async fn watchdog(heartbeats: oneshot::Receiver<[Heartbeat; 2]>, timing: Timing) -> Infallible {
     match heartbeats.await {
-        Ok(heartbeats) => {
-            // Longer deadlines need no change of the unit file.
-            let timeout = (timing.capture + timing.analysis) * 2;
-            systemd::feed_watchdog(&heartbeats, timeout).await
-        }
+        Ok(heartbeats) => systemd::feed_watchdog(&heartbeats, watchdog_timeout(timing)).await,
         Err(_) => std::future::pending().await,
     }
+}
+
+/// The shortest timeout of the watchdog, so that longer deadlines need no change of the unit file.
+fn watchdog_timeout(timing: Timing) -> Duration {
+    (timing.capture + timing.analysis) * 2
 }
 
 struct Appliance<R> {
@@ -286,6 +320,16 @@ impl<R: FnMut(&Report)> Appliance<R> {
             (State::Analysing, Some(capture)) => self.analyse(*capture).await,
             (State::Analysing, None) => failed("there is nothing to analyse; press again", false),
             _ => self.wait(state).await,
+        }
+    }
+
+    /// Adds a check of the configuration to the self-test and to the pages for the operator.
+    fn add_configuration_check(&mut self, check: Check) {
+        self.link
+            .notice
+            .replace(SETTINGS_TITLE, check.detail.clone());
+        if let Some(self_test) = &mut self.self_test {
+            self_test.replace(check);
         }
     }
 
@@ -468,6 +512,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
                     () = &mut interval, if next_picture.is_some() => {
                         return Event::Press(Instant::now());
                     }
+                    Some(check) = self.link.configuration_checks.recv() => return Event::ConfigurationChecked(check),
                     () = &mut hold, if is_passing => return Event::HoldOver,
                     () = sleep(TICK.min(self.timing.refresh)) => {}
                 }

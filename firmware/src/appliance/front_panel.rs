@@ -1,9 +1,13 @@
 //! Drives OLED and LEDs of the bench. A failure of one stops neither the other nor the appliance.
 
-use smearscope_hardware::{Canvas, LedPatterns, Screen, StatusLeds, with_causes};
+use std::time::Duration;
+
+use smearscope_hardware::{Board, Canvas, LedPatterns, Screen, StatusLeds, with_causes};
 
 use crate::appliance::leds::led_patterns;
+use crate::appliance::notice::Notice;
 use crate::appliance::screens::View;
+use crate::appliance::state::{Fault, State};
 
 /// The OLED and the LEDs. It sends them nothing that they show already.
 pub(crate) struct FrontPanel {
@@ -48,4 +52,22 @@ impl FrontPanel {
             log::debug!("{}", with_causes(&error));
         }
     }
+}
+
+/// Shows a fault that prevents the appliance from starting. It stays on the screen after the program has ended.
+pub(crate) fn show_fault(board: Board, message: &str) {
+    let state = State::Fault(Fault {
+        message: message.into(),
+        is_final: true,
+    });
+    FrontPanel::new(board.leds, board.screen).show(&View {
+        state: &state,
+        identity: None,
+        slide: 1,
+        fields: 0,
+        is_disk_low: false,
+        clock: None,
+        since: Duration::ZERO,
+        notice: &Notice::default(),
+    });
 }

@@ -5,13 +5,14 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use smearscope_hardware::{PressReceiver, PressSender, press_queue};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::analysis::finding::Finding;
 use crate::analysis::identity::Identity;
 use crate::analysis::slide::SlideSummary;
 use crate::analysis::stage_times::StageTimes;
 use crate::appliance::camera::CameraThread;
+use crate::appliance::checks::Check;
 use crate::appliance::notice::Notice;
 use crate::appliance::self_test::SelfTest;
 use crate::appliance::state::{Fault, State};
@@ -80,6 +81,7 @@ pub struct ApplianceHandle {
     status: watch::Receiver<Status>,
     events: broadcast::Sender<ApplianceEvent>,
     button: PressSender,
+    configuration_checks: mpsc::UnboundedSender<Check>,
     camera: Arc<OnceLock<CameraThread>>,
 }
 
@@ -89,11 +91,15 @@ pub struct ApplianceLink {
     pub(crate) events: broadcast::Sender<ApplianceEvent>,
     pub(crate) presses: PressReceiver,
     pub(crate) button: PressSender,
+    /// Checks of the configuration after the self-test.
+    pub(crate) configuration_checks: mpsc::UnboundedReceiver<Check>,
     camera: Arc<OnceLock<CameraThread>>,
     /// Shown to the operator until the first press.
     pub(crate) notice: Notice,
     /// Where other machines find the web page, if they can.
     pub(crate) address: Option<WebAddress>,
+    /// Whether a press starts the appliance again after it was switched off; else the program ends.
+    pub rests_when_off: bool,
 }
 
 /// Creates both ends for an appliance that has not started.
@@ -110,11 +116,13 @@ pub fn connect() -> (ApplianceHandle, ApplianceLink) {
         unsaved: 0,
         can_repeat: false,
     });
+    let (checks_sender, configuration_checks) = mpsc::unbounded_channel();
     let camera = Arc::default();
     let handle = ApplianceHandle {
         status,
         events: events.clone(),
         button: button.clone(),
+        configuration_checks: checks_sender,
         camera: Arc::clone(&camera),
     };
     let link = ApplianceLink {
@@ -122,9 +130,11 @@ pub fn connect() -> (ApplianceHandle, ApplianceLink) {
         events,
         presses,
         button,
+        configuration_checks,
         camera,
         notice: Notice::default(),
         address: None,
+        rests_when_off: false,
     };
     (handle, link)
 }
@@ -143,6 +153,12 @@ impl ApplianceHandle {
     /// A virtual button. It is refused in the same states as the button of the bench.
     pub fn button(&self) -> &PressSender {
         &self.button
+    }
+
+    /// Adds a check of the configuration to the self-test, and shows it to the operator until the next press.
+    pub fn add_configuration_check(&self, check: Check) {
+        // An error means that the appliance has ended.
+        let _ = self.configuration_checks.send(check);
     }
 
     /// The bench's camera; `None` until the appliance starts. Its users must yield to the bench.

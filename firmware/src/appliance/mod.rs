@@ -14,7 +14,7 @@
 pub(crate) mod camera;
 pub mod checks;
 pub mod event_loop;
-mod front_panel;
+pub(crate) mod front_panel;
 pub mod handle;
 pub(crate) mod leds;
 pub mod notice;

@@ -34,6 +34,12 @@ impl Notice {
         self.token = Some(token.replace('-', ""));
     }
 
+    /// Adds a page, in place of an earlier one with this title.
+    pub(crate) fn replace(&mut self, title: &'static str, text: String) {
+        self.0.retain(|(earlier, _)| *earlier != title);
+        self.add(title, text);
+    }
+
     /// Whether there are no pages.
     pub(crate) fn is_empty(&self) -> bool {
         self.pages.is_empty()

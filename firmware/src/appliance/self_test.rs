@@ -21,6 +21,12 @@ impl SelfTest {
             .all(|check| check.passed || !check.is_required())
     }
 
+    /// Adds a check, in place of earlier ones of the same part.
+    pub(crate) fn replace(&mut self, check: Check) {
+        self.checks.retain(|earlier| earlier.part != check.part);
+        self.checks.push(check);
+    }
+
     /// Lines for a small screen: failures first; checks that passed without details share the last line.
     pub fn lines(&self) -> Vec<String> {
         let (passed, failed): (Vec<_>, Vec<_>) = self.checks.iter().partition(|check| check.passed);

@@ -6,6 +6,7 @@ use smearscope_hardware::Frame;
 
 use crate::analysis::finding::{Finding, Shown};
 use crate::analysis::slide::SlideSummary;
+use crate::appliance::checks::Check;
 use crate::appliance::self_test::SelfTest;
 
 /// What the appliance is doing.
@@ -92,6 +93,8 @@ pub enum Event {
     Analysed(Finding),
     /// The current work failed.
     Failed(Fault),
+    /// The configuration was checked after the self-test. The state stays.
+    ConfigurationChecked(Check),
     /// The display time of the current state is over.
     HoldOver,
     /// The appliance is switched off.
@@ -202,7 +205,6 @@ pub(crate) mod tests {
     use crate::analysis::finding::SaveOutcome;
     use crate::analysis::quality::Quality;
     use crate::analysis::verdict::Judgement;
-    use crate::appliance::checks::Check;
 
     /// A finding on the second field of a slide.
     pub(crate) fn finding(judgement: Judgement, probability: Option<f32>) -> Finding {

@@ -1,26 +1,41 @@
 //! Arguments that several commands share. Each one overrides a setting of the configuration.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
 use smearscope_artifacts::EngineChoice;
 
 use crate::cli::exit::Failure;
 use crate::config::{BoardKind, Config, PanelKind, Raw};
 
-/// The configuration and the engine.
+/// The configuration file.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct ConfigArgs {
+pub(crate) struct FileArgs {
     /// Configuration [default: /etc/smearscope/config.toml, if it exists].
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
+}
+
+/// The configuration and the engine.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ConfigArgs {
+    #[command(flatten)]
+    file: FileArgs,
     /// Engine that runs the model.
     #[arg(long, global = true)]
     engine: Option<EngineChoice>,
     /// OpenVINO device; repeat the option to name several in order of preference.
     #[arg(long = "device", value_name = "NAME", global = true)]
     devices: Vec<String>,
+}
+
+/// The folder of everything that is stored.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct StateArgs {
+    /// Folder for records, images, tokens and models [default: storage.state of the configuration].
+    #[arg(long, value_name = "DIR", global = true)]
+    state: Option<PathBuf>,
 }
 
 /// The configuration, the engine and the model.
@@ -45,64 +60,100 @@ pub(crate) struct BoardArgs {
     /// How the simulated bench shows display, LEDs and button.
     #[arg(long)]
     panel: Option<PanelKind>,
-    /// Folder for records and images [default: storage.state of the configuration].
-    #[arg(long, value_name = "DIR")]
-    state: Option<PathBuf>,
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+impl FileArgs {
+    /// The file that is named, if one is.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+
+    /// The settings of the file and the environment.
+    pub(crate) fn read(&self) -> Result<Raw, Failure> {
+        Raw::read(self.path()).map_err(Failure::configuration)
+    }
+}
+
+impl StateArgs {
+    /// The folder that is named, if one is.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        self.state.as_deref()
+    }
+
+    /// The settings with this folder.
+    pub(crate) fn apply(&self, mut raw: Raw) -> Raw {
+        if let Some(state) = &self.state {
+            raw.storage.state.clone_from(state);
+        }
+        raw
+    }
 }
 
 impl ConfigArgs {
-    /// The configuration with these settings, validated.
-    pub(crate) fn validated(self) -> Result<Config, Failure> {
-        self.read()
-            .and_then(Raw::validate)
-            .map_err(Failure::configuration)
+    /// The settings of the file and the environment, with these.
+    pub(crate) fn read(&self) -> Result<Raw, Failure> {
+        self.file.read().map(|raw| self.apply(raw))
     }
 
-    fn read(self) -> Result<Raw> {
-        let mut raw = Raw::read(self.config.as_deref())?;
+    fn apply(&self, mut raw: Raw) -> Raw {
         if let Some(engine) = self.engine {
             raw.model.engine = engine;
         }
         if !self.devices.is_empty() {
-            raw.model.devices = self.devices;
+            raw.model.devices.clone_from(&self.devices);
         }
-        Ok(raw)
+        raw
     }
 }
 
 impl ModelArgs {
-    /// The configuration with these settings, validated.
-    pub(crate) fn validated(self) -> Result<Config, Failure> {
-        self.read()
-            .and_then(Raw::validate)
-            .map_err(Failure::configuration)
+    /// The file that is named, if one is.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.config.file.path()
     }
 
-    fn read(self) -> Result<Raw> {
-        let mut raw = self.config.read()?;
-        if let Some(model) = self.model {
-            raw.model.folder = model;
+    /// The configuration with these settings, validated.
+    pub(crate) fn validated(&self) -> Result<Config, Failure> {
+        self.read()?.validate().map_err(Failure::configuration)
+    }
+
+    /// The settings of the file and the environment, with these.
+    pub(crate) fn read(&self) -> Result<Raw, Failure> {
+        self.config.file.read().map(|raw| self.apply(raw))
+    }
+
+    /// The settings with these.
+    pub(crate) fn apply(&self, raw: Raw) -> Raw {
+        let mut raw = self.config.apply(raw);
+        if let Some(model) = &self.model {
+            raw.model.folder.clone_from(model);
         }
-        Ok(raw)
+        raw
     }
 }
 
 impl BoardArgs {
-    /// The configuration with these settings and those of `model`, validated.
-    pub(crate) fn validated(self, model: ModelArgs) -> Result<Config> {
-        let mut raw = model.read()?;
+    /// The settings with these.
+    pub(crate) fn apply(&self, raw: Raw) -> Raw {
+        let mut raw = self.state.apply(raw);
         if let Some(board) = self.board {
             raw.board = board;
         }
-        if let Some(fields) = self.fields {
-            raw.sim.fields = fields;
+        if let Some(fields) = &self.fields {
+            raw.sim.fields.clone_from(fields);
         }
         if let Some(panel) = self.panel {
             raw.sim.panel = panel;
         }
-        if let Some(state) = self.state {
-            raw.storage.state = state;
-        }
-        raw.validate()
+        raw
     }
+}
+
+/// What a setting names that is needed and may be empty: here the folder of [`StateArgs`].
+pub(crate) fn stored<T>(setting: Option<T>) -> Result<T, Failure> {
+    setting
+        .context("nothing is stored because storage.state is empty; set it, or name a folder with --state")
+        .map_err(Failure::configuration)
 }

@@ -45,11 +45,10 @@ fn simulated(config: &Config, panel: Panel) -> Result<Board, HardwareError> {
 }
 
 #[cfg(not(all(feature = "pi", feature = "linux", target_os = "linux")))]
-fn left_out(feature: &str) -> HardwareError {
-    HardwareError::Open {
-        part: "board",
-        at: "this program".into(),
-        remedy: format!("the program was built without the feature `{feature}`; add `--board sim`"),
-        source: None,
+fn left_out(feature: &'static str) -> HardwareError {
+    HardwareError::NoSuchBoard {
+        board: feature,
+        problem: format!("the program was built without the feature `{feature}`"),
+        remedy: "add `--board sim`",
     }
 }

@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use image::RgbImage;
 use indicatif::{ProgressBar, ProgressStyle};
+use log::LevelFilter;
 use serde::Serialize;
 use smearscope_artifacts::{Verdict, is_image_path};
 use walkdir::WalkDir;
@@ -57,12 +58,13 @@ pub(crate) struct ClassifyArgs {
 
 impl ClassifyArgs {
     pub(crate) fn run(self) -> Result<Exit, Failure> {
-        logging::start_for_command();
         if let Some(url) = &self.url {
+            logging::start_for_command(LevelFilter::Info);
             let mut remote = Remote::new(url, self.certificate.as_deref())?;
             return Ok(classify(&mut remote, &self.paths, self.json)?);
         }
         let config = self.model.validated()?;
+        logging::start_for_command(config.log);
         config.engine.set_stick_library_path();
         let model = Models::new(&config)
             .load_current()

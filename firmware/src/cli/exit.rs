@@ -57,21 +57,33 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let exit = if error.is::<ModelError>() {
-            Exit::Model
-        } else if error.is::<HardwareError>() {
-            Exit::Hardware
+        let exit = if let Some(error) = error.downcast_ref() {
+            match error {
+                // As for records and tokens.
+                ModelError::NoStore => Exit::Configuration,
+                _ => Exit::Model,
+            }
+        } else if let Some(error) = error.downcast_ref() {
+            hardware_exit(error)
         } else if let Some(error) = error.downcast_ref::<RecordsError>() {
             records_exit(error)
         } else {
             match error.downcast_ref() {
                 Some(ApplianceError::Model(_)) => Exit::Model,
-                Some(ApplianceError::Hardware(_)) => Exit::Hardware,
+                Some(ApplianceError::Hardware(error)) => hardware_exit(error),
                 Some(ApplianceError::Records(error)) => records_exit(error),
                 Some(ApplianceError::Thread(_)) | None => Exit::Failure,
             }
         };
         Self { exit, error }
+    }
+}
+
+/// A board that this machine or program does not have never works, however often it is tried.
+fn hardware_exit(error: &HardwareError) -> Exit {
+    match error {
+        HardwareError::NoSuchBoard { .. } => Exit::Configuration,
+        _ => Exit::Hardware,
     }
 }
 

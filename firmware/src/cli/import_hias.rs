@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use serde_json::Value;
+use smearscope_artifacts::read_text;
 use toml_edit::{DocumentMut, Item, Table, TableLike, value};
 
+use crate::cli::exit::Failure;
 use crate::config::secret::Secret;
 use crate::config::{DEFAULT_PATH, Raw};
 
@@ -20,22 +22,20 @@ use crate::config::{DEFAULT_PATH, Raw};
 #[command(
     after_help = "Reads iotJumpWay{host, port, location, zone, entity, name, un, up} and, if present, \
     server{ip, port}; all other keys are ignored. The rest of the configuration is kept, with its comments. If \
-    anything is missing or invalid, the file is not changed. Each changed setting is printed, the password \
+    anything is missing or invalid, the file is not changed; a file that does not exist is created. Each changed setting is printed, the password \
     hidden."
 )]
 pub(crate) struct ImportHiasArgs {
     /// The agent's credentials.json.
     #[arg(value_name = "CREDENTIALS")]
     credentials: PathBuf,
-    /// Configuration to change; created if it does not exist [default: /etc/smearscope/config.toml].
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
 }
 
 impl ImportHiasArgs {
-    pub(crate) fn run(self, out: &mut impl Write) -> Result<()> {
-        let config = self.config.as_deref().unwrap_or(Path::new(DEFAULT_PATH));
-        import(&self.credentials, config, out)
+    /// Changes the named configuration, or the default one; creates it if it does not exist.
+    pub(crate) fn run(&self, config: Option<&Path>, out: &mut impl Write) -> Result<(), Failure> {
+        let config = config.unwrap_or(Path::new(DEFAULT_PATH));
+        import(&self.credentials, config, out).map_err(Failure::configuration)
     }
 }
 
@@ -113,12 +113,7 @@ fn import(credentials: &Path, config: &Path, out: &mut impl Write) -> Result<()>
 }
 
 fn read(credentials: &Path) -> Result<Value> {
-    let size = credentials.metadata().context("it cannot be read")?.len();
-    ensure!(
-        size <= MAX_BYTES,
-        "{size} bytes are too large for credentials"
-    );
-    let text = fs::read_to_string(credentials).context("it cannot be read")?;
+    let text = read_text(credentials, MAX_BYTES).context("it cannot be read")?;
     serde_json::from_str(&text).context("it is not valid JSON")
 }
 

@@ -17,6 +17,7 @@ mod remote;
 mod run;
 mod screens;
 mod selftest;
+mod service_start;
 mod token;
 
 use std::io::Write;
@@ -38,8 +39,7 @@ use crate::cli::selftest::SelftestArgs;
 use crate::cli::token::TokenArgs;
 use crate::system::sanitize::printable_lines;
 
-/// What to try first. Without arguments, clap prints the short help, which ends with it, on standard error, and
-/// exits with code 2 as for any other incomplete command line.
+/// What to try first. The short help ends with it; it is what the program prints without arguments.
 const FIRST_STEPS: &str = "\
 First steps:
   smearscope selftest --board sim            Check model and engine; the board is simulated
@@ -55,7 +55,7 @@ First steps:
 #[command(version, after_help = FIRST_STEPS, after_long_help = format!("{FIRST_STEPS}\n\n{}", exit::HELP))]
 pub struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -75,7 +75,11 @@ enum Command {
 impl Cli {
     /// Runs the command and reports errors on standard error.
     pub fn run(self) -> Exit {
-        match self.command.run() {
+        let result = match self.command {
+            Some(command) => command.run(),
+            None => print_help().map_err(Failure::from),
+        };
+        match result {
             Ok(exit) => exit,
             // The reader closed the pipe because it needs no more output.
             Err(failure) if is_broken_pipe(&failure.error) => Exit::Success,
@@ -87,6 +91,11 @@ impl Cli {
             }
         }
     }
+}
+
+fn print_help() -> anyhow::Result<Exit> {
+    Cli::command().print_help()?;
+    Ok(Exit::Success)
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use smearscope_artifacts::{Manifest, Model, ModelFiles};
 
 use crate::analysis::identity::DEMO_NOTICE;
-use crate::cli::args::ConfigArgs;
+use crate::cli::args::{ConfigArgs, StateArgs};
 use crate::cli::exit::{Exit, Failure};
 use crate::config::Config;
 use crate::models::{ModelError, ModelLocation, Models};
@@ -24,6 +24,8 @@ pub(crate) struct ModelCommandArgs {
     command: ModelCommand,
     #[command(flatten)]
     config: ConfigArgs,
+    #[command(flatten)]
+    state: StateArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -73,8 +75,9 @@ enum ModelCommand {
 
 impl ModelCommandArgs {
     pub(crate) fn run(self) -> Result<Exit, Failure> {
-        logging::start_for_command();
-        let config = self.config.validated()?;
+        let raw = self.state.apply(self.config.read()?);
+        let config = raw.validate().map_err(Failure::configuration)?;
+        logging::start_for_command(config.log);
         config.engine.set_stick_library_path();
         self.command.run(&config, &mut std::io::stdout().lock())?;
         Ok(Exit::Success)

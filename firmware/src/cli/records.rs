@@ -1,14 +1,15 @@
 //! `smearscope records`: lists, shows, verifies and exports records.
 
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use smearscope_artifacts::Verdict;
 use uuid::Uuid;
 
+use crate::cli::args::{FileArgs, StateArgs, stored};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::plural::counted;
 use crate::config::Raw;
@@ -23,12 +24,10 @@ use crate::system::time::{time, utc};
 pub(crate) struct RecordsArgs {
     #[command(subcommand)]
     command: RecordsCommand,
-    /// Configuration [default: /etc/smearscope/config.toml, if it exists].
-    #[arg(long, value_name = "FILE", global = true)]
-    config: Option<PathBuf>,
-    /// Folder of the records [default: storage.state of the configuration].
-    #[arg(long, value_name = "DIR", global = true)]
-    state: Option<PathBuf>,
+    #[command(flatten)]
+    file: FileArgs,
+    #[command(flatten)]
+    state: StateArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -50,6 +49,7 @@ enum RecordsCommand {
     /// Show all that is recorded of a field, or of every field of a slide.
     Show {
         /// The id of the field or slide.
+        #[arg(value_parser = id)]
         id: Uuid,
         /// Print JSON, one object per line.
         #[arg(long)]
@@ -99,7 +99,7 @@ struct FilterArgs {
     #[arg(long, value_name = "TIME", value_parser = time)]
     until: Option<Timestamp>,
     /// Fields of this slide.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = id)]
     slide: Option<Uuid>,
     /// Fields with this verdict.
     #[arg(long)]
@@ -118,6 +118,12 @@ impl FilterArgs {
     }
 }
 
+/// Parses the id of a field or slide.
+fn id(text: &str) -> Result<Uuid, &'static str> {
+    text.parse()
+        .map_err(|_| "not the id of a field or slide; `smearscope records list` shows the ids")
+}
+
 /// Parses a SHA-256.
 fn hash(text: &str) -> Result<String, &'static str> {
     let is_hash = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -128,26 +134,15 @@ fn hash(text: &str) -> Result<String, &'static str> {
 
 impl RecordsArgs {
     pub(crate) fn run(self) -> Result<Exit, Failure> {
-        let storage =
-            storage(self.config.as_deref(), self.state).map_err(Failure::configuration)?;
-        Ok(self.command.run(&storage)?)
+        // A named folder is read on any machine, whatever its configuration is.
+        let raw = match (self.file.path(), self.state.folder()) {
+            (None, Some(_)) => Raw::default(),
+            _ => self.file.read()?,
+        };
+        let config = self.state.apply(raw).validate();
+        let config = config.map_err(Failure::configuration)?;
+        Ok(self.command.run(&stored(config.storage)?)?)
     }
-}
-
-/// Where the records are: in the folder `state`, whatever the configuration of this machine is, or in that of the
-/// configuration.
-fn storage(config: Option<&Path>, state: Option<PathBuf>) -> Result<StorageConfig> {
-    let mut raw = if state.is_some() && config.is_none() {
-        Raw::default()
-    } else {
-        Raw::read(config)?
-    };
-    if let Some(folder) = state {
-        raw.storage.state = folder;
-    }
-    raw.validate()?
-        .storage
-        .context("nothing is recorded because storage.state is empty; name a folder with --state")
 }
 
 impl RecordsCommand {

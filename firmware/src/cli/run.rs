@@ -1,11 +1,16 @@
 //! `smearscope run`: runs the appliance on its board until it is switched off.
 
+use std::ffi::OsStr;
 use std::io::{IsTerminal, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use log::Level;
+use smearscope_hardware::config::Wired;
 use smearscope_hardware::sim::{LogLines, Panel};
 
 use crate::analysis::analyst::Analyst;
@@ -13,19 +18,21 @@ use crate::analysis::finding::{Finding, SaveOutcome};
 use crate::analysis::identity::DEMO_NOTICE;
 use crate::analysis::recorder::Recorder;
 use crate::appliance::checks::{self, Check};
-use crate::appliance::event_loop::{self, ApplianceError, End, Equipped};
-use crate::appliance::handle::{Report, connect};
+use crate::appliance::event_loop::{self, ApplianceError, End, Equipped, SETTINGS_TITLE};
+use crate::appliance::handle::{ApplianceHandle, Report, connect};
 use crate::cli::args::{BoardArgs, ModelArgs};
 use crate::cli::board;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::plural::counted;
+use crate::cli::service_start::{self, Startup};
+use crate::config::service::Service;
 use crate::config::storage::StorageConfig;
-use crate::config::{BoardKind, Config, PanelKind};
+use crate::config::{BoardKind, Config, PanelKind, Raw};
 use crate::models::Models;
 use crate::network;
 use crate::records::{LazyStore, Space};
-use crate::system::logging;
 use crate::system::sanitize::printable;
+use crate::system::{hang_up, logging};
 
 /// Run the appliance: press the button, read the verdict.
 #[derive(Debug, Args)]
@@ -41,20 +48,49 @@ pub(crate) struct RunArgs {
     model: ModelArgs,
     #[command(flatten)]
     board: BoardArgs,
+    /// Run as the service: a configuration that is missing or has no settings is refused, and the last good one is kept
+    /// [default: whether systemd set STATE_DIRECTORY].
+    #[arg(long)]
+    service: bool,
 }
 
 impl RunArgs {
     pub(crate) fn run(self) -> Result<Exit, Failure> {
-        let read = || self.board.clone().validated(self.model.clone());
-        let config = read().map_err(Failure::configuration)?;
-        config.engine.set_stick_library_path();
-        run(&config, read)?;
+        hang_up::hold();
+        let service = Service::detect(self.service);
+        let file = self.model.path();
+        let apply = |raw| self.board.apply(self.model.apply(raw)).validate();
+        let startup = match &service {
+            Some(service) => service_start::choose(service, file, apply)?,
+            None => {
+                let config = Raw::read(file).and_then(apply);
+                Startup::of(config.map_err(Failure::configuration)?)
+            }
+        };
+        let reread = || {
+            let raw = match &service {
+                Some(service) => service.read(file)?.strict()?,
+                None => Raw::read(file)?,
+            };
+            let config = apply(raw)?;
+            config.check_machine()?;
+            Ok(config)
+        };
+        startup.config.engine.set_stick_library_path();
+        run(startup, reread)?;
         Ok(Exit::Success)
     }
 }
 
 /// Runs the appliance. `reread` reads the configuration again, for a reload.
-fn run(config: &Config, reread: impl Fn() -> Result<Config>) -> Result<()> {
+fn run(startup: Startup, reread: impl Fn() -> Result<Config>) -> Result<()> {
+    let Startup {
+        config,
+        check,
+        is_service,
+        keep,
+    } = startup;
+    let config = &config;
     let panel = panel(config.sim.panel);
     let mut is_drawn = false;
     match &panel {
@@ -64,17 +100,42 @@ fn run(config: &Config, reread: impl Fn() -> Result<Config>) -> Result<()> {
         }
         _ => logging::start(config.log),
     }
+    if let Some(check) = &check {
+        let level = if check.passed {
+            Level::Warn
+        } else {
+            Level::Error
+        };
+        log::log!(level, "{}", check.detail);
+    }
+    for warning in config.warnings() {
+        log::warn!("{warning}");
+    }
+    if let Err(error) = config.check_machine() {
+        log::warn!("{error:#}");
+    }
     let board = board::build(config, panel)?;
 
     let loaded = config.clone();
+    let own_check = check.clone();
     let load = move || {
         let ready = Models::new(&loaded).load_or_roll_back()?;
         let analyst = Analyst::new(ready.model, loaded.limits);
         let rollback = ready.rollback.map(|line| Check::failed("model", line));
         let surroundings = checks::surroundings(&loaded);
+        let recorder = recorder(analyst, loaded.storage)?;
+        if let Some((service, text)) = keep
+            && let Err(error) = service.keep(&text)
+        {
+            log::warn!(
+                "the configuration cannot be kept as {}: {error}",
+                service.last_good().display()
+            );
+        }
+        let checks = own_check.into_iter().chain(rollback).chain(surroundings);
         Ok(Equipped {
-            recorder: recorder(analyst, loaded.storage)?,
-            checks: rollback.into_iter().chain(surroundings).collect(),
+            recorder,
+            checks: checks.collect(),
         })
     };
     let report = |report: &Report| {
@@ -96,8 +157,16 @@ fn run(config: &Config, reread: impl Fn() -> Result<Config>) -> Result<()> {
     let mut network = network::start(config, &handle)?;
     link.notice = network.notice();
     link.address = network.address();
+    if let Some(check) = check {
+        link.notice.replace(SETTINGS_TITLE, check.detail);
+    }
+    // Otherwise a button that switched off could not switch on again: nobody restarts a service that ended as it should.
+    link.rests_when_off = is_service
+        && config.switch_off.is_empty()
+        && config.board != BoardKind::Sim
+        && config.equipment.button == Wired::Gpio;
     let result = runtime.block_on(async {
-        let shutdown = end_signal(reread)?;
+        let shutdown = end_signal(reread, handle)?;
         event_loop::run(board, load, config.timing, link, report, shutdown)
             .await
             .map_err(anyhow::Error::from)
@@ -112,14 +181,31 @@ fn run(config: &Config, reread: impl Fn() -> Result<Config>) -> Result<()> {
     }
 }
 
-/// Replaces this process by the same program with the same arguments. The service manager sees no exit, and no
+/// Replaces this process by the installed program, with the same arguments. The service manager sees no exit, and no
 /// state of the old configuration remains.
 fn restart() -> Result<()> {
-    let program = std::env::current_exe().context("the path of the program is unknown")?;
+    let running = std::env::current_exe().context("the path of the program is unknown")?;
+    let program = installed(running);
+    // A SIGHUP before the new program handles it must not end it.
+    hang_up::hold();
     let error = Command::new(&program)
         .args(std::env::args_os().skip(1))
         .exec();
     Err(error).with_context(|| format!("{} cannot be started again", program.display()))
+}
+
+/// The program that is now at the path of the running one. Linux marks the path of a running program that was replaced,
+/// for example by an upgrade. If there is none, the running one.
+fn installed(running: PathBuf) -> PathBuf {
+    let replaced = running.as_os_str().as_bytes().strip_suffix(b" (deleted)");
+    let Some(path) = replaced.map(|path| Path::new(OsStr::from_bytes(path))) else {
+        return running;
+    };
+    if path.is_file() {
+        path.to_owned()
+    } else {
+        "/proc/self/exe".into()
+    }
 }
 
 /// The recorder, with the store that the configuration names, if any.
@@ -200,11 +286,15 @@ fn verdict_line(report: &Report) -> String {
 
 /// Waits for Ctrl-C, for SIGTERM, with which systemd stops a service, or for SIGHUP, with which it reloads one if
 /// the configuration is valid. With a terminal, SIGHUP means that the terminal was closed.
-fn end_signal(reread: impl Fn() -> Result<Config>) -> Result<impl Future<Output = End>> {
+fn end_signal(
+    reread: impl Fn() -> Result<Config>,
+    handle: ApplianceHandle,
+) -> Result<impl Future<Output = End>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt()).context("Ctrl-C cannot be caught")?;
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be caught")?;
     let mut hang_up = signal(SignalKind::hangup()).context("SIGHUP cannot be caught")?;
+    hang_up::release();
     let has_terminal = std::io::stdin().is_terminal();
     Ok(async move {
         loop {
@@ -223,11 +313,31 @@ fn end_signal(reread: impl Fn() -> Result<Config>) -> Result<impl Future<Output 
                         log::info!("the configuration is valid; restarting with it");
                         return End::Reload;
                     }
-                    Err(error) => log::error!(
-                        "{error:#}; the old configuration stays in use until this is corrected"
-                    ),
+                    Err(error) => {
+                        let message = format!(
+                            "{error:#}; the old configuration stays in use until this is corrected"
+                        );
+                        log::error!("{message}");
+                        handle.add_configuration_check(Check::failed(service_start::PART, message));
+                    }
                 },
             }
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replaced_program_is_found_at_its_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("smearscope");
+        let marked: PathBuf = format!("{} (deleted)", path.display()).into();
+        assert_eq!(installed(path.clone()), path);
+        assert_eq!(installed(marked.clone()), Path::new("/proc/self/exe"));
+        std::fs::write(&path, "").unwrap();
+        assert_eq!(installed(marked), path);
+    }
 }

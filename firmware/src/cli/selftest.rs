@@ -36,9 +36,9 @@ pub(crate) struct SelftestArgs {
 
 impl SelftestArgs {
     pub(crate) fn run(self) -> Result<Exit, Failure> {
-        logging::start_for_command();
-        let config = self.board.validated(self.model);
-        let config = config.map_err(Failure::configuration)?;
+        let raw = self.board.apply(self.model.read()?);
+        let config = raw.validate().map_err(Failure::configuration)?;
+        logging::start_for_command(config.log);
         config.engine.set_stick_library_path();
         Ok(selftest(&config, self.json)?)
     }

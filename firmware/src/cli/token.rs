@@ -2,12 +2,11 @@
 
 use std::io::Write;
 
-use anyhow::{Result, bail};
+use anyhow::bail;
 use clap::{Args, Subcommand};
 
-use crate::cli::args::ConfigArgs;
+use crate::cli::args::{ConfigArgs, StateArgs, stored};
 use crate::cli::exit::{Exit, Failure};
-use crate::config::Config;
 use crate::http::tokens::{Role, Tokens};
 use crate::system::logging;
 
@@ -18,6 +17,8 @@ pub(crate) struct TokenArgs {
     command: TokenCommand,
     #[command(flatten)]
     config: ConfigArgs,
+    #[command(flatten)]
+    state: StateArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -39,19 +40,17 @@ enum TokenCommand {
 
 impl TokenArgs {
     pub(crate) fn run(self) -> Result<Exit, Failure> {
-        logging::start_for_command();
-        let config = self.config.validated()?;
-        self.command.run(&config, &mut std::io::stdout().lock())?;
+        let raw = self.state.apply(self.config.read()?);
+        let config = raw.validate().map_err(Failure::configuration)?;
+        logging::start_for_command(config.log);
+        let tokens = Tokens::of(stored(config.state())?);
+        self.command.run(&tokens, &mut std::io::stdout().lock())?;
         Ok(Exit::Success)
     }
 }
 
 impl TokenCommand {
-    fn run(&self, config: &Config, out: &mut impl Write) -> Result<()> {
-        let Some(state) = config.state() else {
-            bail!("tokens cannot be stored because storage.state is empty; set it to a folder");
-        };
-        let tokens = Tokens::of(state);
+    fn run(&self, tokens: &Tokens, out: &mut impl Write) -> anyhow::Result<()> {
         match self {
             Self::New { role } => writeln!(out, "{}", tokens.create(*role)?)?,
             Self::List => {

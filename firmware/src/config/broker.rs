@@ -4,12 +4,15 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use smearscope_artifacts::read_text;
 use smearscope_hardware::settings::InvalidValue;
 
 use crate::config::secret::Secret;
 
 /// Longest password, in bytes.
 const MAX_PASSWORD: usize = 1024;
+/// Largest file with a password, in bytes; only its first line is used.
+const MAX_FILE: u64 = 64 << 10;
 /// Longest name in a topic, in bytes. A whole topic may have 65,535.
 pub(crate) const MAX_NAME: usize = 128;
 
@@ -101,7 +104,7 @@ fn password(section: &str, password: Secret, file: &Path) -> Result<Secret> {
         password.is_empty(),
         "{section}.password and {section}.password_file are both set; remove one"
     );
-    let text = std::fs::read_to_string(file).with_context(|| {
+    let text = read_text(file, MAX_FILE).with_context(|| {
         format!(
             "{section}.password_file = {} cannot be read; check that it exists and that this user may read it",
             file.display()

@@ -3,75 +3,81 @@
 use std::ffi::OsString;
 
 use anyhow::{Result, anyhow};
-use serde::de::DeserializeOwned;
-use smearscope_artifacts::did_you_mean;
+use smearscope_hardware::settings::{Section, Settings};
 use toml::{Table, Value};
+
+use crate::config::file::Raw;
+use crate::config::known::{Known, mistake, section};
 
 const PREFIX: &str = "SMEARSCOPE__";
 const SEPARATOR: &str = "__";
 
-/// Reads a `T` from a table whose values are overridden by `environment`. A value that is no TOML is a text.
-///
-/// # Errors
-/// Names the variable, and suggests a correction of misspelled names.
-pub(crate) fn override_table<T: DeserializeOwned>(
-    mut table: Table,
-    environment: impl Iterator<Item = (OsString, OsString)>,
-) -> Result<T> {
-    let mut settings: Vec<_> = environment
-        .filter(|(name, _)| name.to_string_lossy().starts_with(PREFIX))
-        .collect();
-    // With several errors, the same one is always reported.
-    settings.sort();
-    for (name, value) in settings {
-        let name = name.to_string_lossy();
-        let path = name[PREFIX.len()..].to_lowercase();
-        table = with::<T>(&table, &path, &value.to_string_lossy()).map_err(|error| {
-            let hint = did_you_mean(error.message())
-                .map(|known| format!("; did you mean `{known}`?"))
-                .unwrap_or_default();
-            anyhow!("{name} in the environment: {}{hint}", error.message())
-        })?;
-    }
-    Ok(table.try_into()?)
-}
-
-/// The table with a value at a path, from which a `T` can be read. A text that looks like TOML is a text if only
-/// that is valid.
-fn with<T: DeserializeOwned>(
-    table: &Table,
-    path: &str,
-    value: &str,
-) -> Result<Table, toml::de::Error> {
-    let read = |value: Value| {
-        let changed = insert(table, path, value)?;
-        T::deserialize(changed.clone())?;
-        Ok(changed)
-    };
-    let text = || read(Value::String(value.to_owned()));
-    match value.parse().ok().map(read) {
-        Some(Ok(changed)) => Ok(changed),
-        Some(Err(error)) => text().map_err(|_| error),
-        None => text(),
+impl Known {
+    /// The settings, overridden by `environment`. A value that is no TOML is a text.
+    ///
+    /// # Errors
+    /// Names the variable whose value is wrong.
+    pub(super) fn overridden(
+        mut self,
+        environment: impl Iterator<Item = (OsString, OsString)>,
+    ) -> Result<Self> {
+        let mut settings: Vec<_> = environment
+            .filter(|(name, _)| name.to_string_lossy().starts_with(PREFIX))
+            .collect();
+        // With several errors, the same one is always reported.
+        settings.sort();
+        for (name, value) in settings {
+            let name = name.to_string_lossy();
+            let path = name[PREFIX.len()..].to_lowercase();
+            let (section, key) = place(&path);
+            let value = value_of(section, &key, &value.to_string_lossy());
+            match mistake(section, &key, &value) {
+                None => insert(&mut self.table, section, key, value),
+                Some(mistake) => {
+                    let message = format!("{name} in the environment: {}", mistake.message);
+                    if !mistake.is_unknown {
+                        return Err(anyhow!(message));
+                    }
+                    self.unknown.push(message);
+                }
+            }
+        }
+        Ok(self)
     }
 }
 
-/// The table with a value at a path of keys.
-fn insert(table: &Table, path: &str, value: Value) -> Result<Table, toml::de::Error> {
-    let mut changed = table.clone();
-    let mut keys: Vec<_> = path.split(SEPARATOR).collect();
-    let last = keys.pop().unwrap_or_default();
-    let mut inner = &mut changed;
-    for key in keys {
-        let entry = inner
-            .entry(key)
-            .or_insert_with(|| Value::Table(Table::new()));
-        inner = entry
-            .as_table_mut()
-            .ok_or_else(|| serde::de::Error::custom(format!("`{key}` is not a section")))?;
+/// The section and the key that a variable names. The key of an unknown section contains its name.
+fn place(path: &str) -> (&'static Section, String) {
+    match path.split_once(SEPARATOR) {
+        Some((name, key)) => match section(name) {
+            Some(section) => (section, key.to_owned()),
+            None => (Raw::SECTION, name.to_owned()),
+        },
+        None => (Raw::SECTION, path.to_owned()),
     }
-    inner.insert(last.into(), value);
-    Ok(changed)
+}
+
+/// The value of a variable. A text that looks like TOML is a text if only that is valid.
+fn value_of(section: &Section, key: &str, text: &str) -> Value {
+    let is_valid = |value: &Value| mistake(section, key, value).is_none();
+    let as_text = Value::String(text.to_owned());
+    match text.parse() {
+        Ok(value) if is_valid(&value) || !is_valid(&as_text) => value,
+        _ => as_text,
+    }
+}
+
+fn insert(table: &mut Table, section: &Section, key: String, value: Value) {
+    if section.name.is_empty() {
+        table.insert(key, value);
+        return;
+    }
+    let inner = table
+        .entry(section.name)
+        .or_insert_with(|| Value::Table(Table::new()));
+    if let Value::Table(inner) = inner {
+        inner.insert(key, value);
+    }
 }
 
 #[cfg(test)]
@@ -83,7 +89,7 @@ mod tests {
         let environment = settings
             .iter()
             .map(|(name, value)| (name.into(), value.into()));
-        override_table(file.parse()?, environment)
+        Known::parse(file)?.overridden(environment)?.strict()
     }
 
     fn read(settings: &[(&str, &str)]) -> Result<Raw> {
@@ -139,15 +145,19 @@ mod tests {
             (
                 "SMEARSCOPE__MODEL__ENGINE",
                 "fast",
-                "unknown variant `fast`",
+                "model.engine = \"fast\" is not valid: must be \"auto\"",
             ),
-            ("SMEARSCOPE__MODEL__THREADS", "many", "invalid type"),
+            (
+                "SMEARSCOPE__MODEL__THREADS",
+                "many",
+                "must be a whole number without quotes",
+            ),
             (
                 "SMEARSCOPE__MODEL__THREADS__X",
                 "1",
-                "`threads` is not a section",
+                "`model.threads__x` is not a setting",
             ),
-            ("SMEARSCOPE__", "1", "unknown field"),
+            ("SMEARSCOPE__", "1", "is not a setting"),
         ] {
             let error = read(&[(name, value)]).unwrap_err().to_string();
             assert!(error.starts_with(name), "{error}");

@@ -2,15 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
-use smearscope_artifacts::did_you_mean;
+use anyhow::Result;
 use smearscope_hardware::config::{CameraConfig, Display, LinuxLines, OledConfig, PiPins, Wired};
-use toml::Table;
 
 use crate::config::board::BoardKind;
-use crate::config::env;
 use crate::config::hias::RawHias;
 use crate::config::http::RawHttp;
+use crate::config::known::Known;
 use crate::config::limits::RawLimits;
 use crate::config::log::RawLog;
 use crate::config::model::RawModel;
@@ -21,8 +19,6 @@ use crate::config::timing::RawTiming;
 
 /// The configuration file that is read if no other is named.
 pub const DEFAULT_PATH: &str = "/etc/smearscope/config.toml";
-/// Largest configuration file, in bytes.
-const MAX_BYTES: u64 = 1 << 20;
 
 smearscope_hardware::settings! {
     /// The parts of the appliance.
@@ -36,7 +32,8 @@ smearscope_hardware::settings! {
         /// The push-button; "gpio": on the pin in the section of the board.
         button: Wired = Wired::default();
         /// Program and arguments that switch the machine off after the button was held for 8 s, such as
-        /// `["systemctl", "poweroff"]`, which the package permits; empty: only smearscope ends.
+        /// `["systemctl", "poweroff"]`, which the package permits; empty: only smearscope ends; as a service, it starts again at
+        /// the next press.
         switch_off: Vec<String> = Vec::new();
     }
     with sections {
@@ -70,26 +67,33 @@ impl Raw {
     /// # Errors
     /// Names the file, the line and the key, or the variable, and suggests a correction of misspelled names.
     pub fn read(named: Option<&Path>) -> Result<Self> {
-        let table = match existing_file(named) {
-            Some(path) => Self::read_file(&path)?,
-            None => Table::new(),
+        let known = match existing_file(named) {
+            Some(path) => Known::read(&path)?.0,
+            None => Known::default(),
         };
-        env::override_table(table, std::env::vars_os())
+        known.overridden(std::env::vars_os())?.strict()
     }
 
-    fn read_file(path: &Path) -> Result<Table> {
-        let unreadable = || format!("{} cannot be read", path.display());
-        let size = path.metadata().with_context(unreadable)?.len();
-        if size > MAX_BYTES {
-            bail!(
-                "{} has {size} bytes; a configuration has at most {MAX_BYTES}",
-                path.display()
-            );
+    /// The defaults, overridden by those variables of the environment that are valid.
+    pub(crate) fn from_environment() -> Self {
+        let known = Known::default().overridden(std::env::vars_os());
+        known.and_then(Known::raw).unwrap_or_default()
+    }
+
+    /// The parts of the bench and their settings; all others are the defaults.
+    pub(crate) fn bench(self) -> Self {
+        Self {
+            board: self.board,
+            display: self.display,
+            leds: self.leds,
+            button: self.button,
+            sim: self.sim,
+            camera: self.camera,
+            oled: self.oled,
+            pi: self.pi,
+            linux: self.linux,
+            ..Self::default()
         }
-        let text = std::fs::read_to_string(path).with_context(unreadable)?;
-        // Errors here name the line, which a table does not know.
-        Self::parse(&text).with_context(|| path.display().to_string())?;
-        text.parse().with_context(|| path.display().to_string())
     }
 
     /// Parses the text of a configuration.
@@ -97,16 +101,7 @@ impl Raw {
     /// # Errors
     /// Names the line and the key, and suggests a correction of misspelled names.
     pub fn parse(text: &str) -> Result<Self> {
-        toml::from_str(text).map_err(|error| {
-            let line = error
-                .span()
-                .and_then(|span| text.get(..span.start))
-                .map_or(1, |before| before.matches('\n').count() + 1);
-            let hint = did_you_mean(error.message())
-                .map(|known| format!("; did you mean `{known}`?"))
-                .unwrap_or_default();
-            anyhow::anyhow!("line {line}: {}{hint}", error.message())
-        })
+        Known::parse(text)?.strict()
     }
 }
 
@@ -115,6 +110,7 @@ mod tests {
     use smearscope_hardware::settings::{Section, Settings};
 
     use super::*;
+    use crate::config::secret::is_secret_key;
 
     #[test]
     fn unknown_keys_name_line_and_suggestion() {
@@ -143,18 +139,14 @@ mod tests {
         assert_eq!(shown["hias"]["password"], "");
     }
 
-    /// Keys whose name says that their value is secret. The path of a file is not secret.
+    /// Keys whose name says that their value is secret.
     fn secret_keys(section: &Section) -> Vec<String> {
-        let is_secret = |key: &str| {
-            ["password", "secret", "token"].map(|word| key.contains(word)) != [false; 3]
-                && !key.ends_with("_file")
-        };
         let prefix = match section.name {
             "" => String::new(),
             name => format!("{name}."),
         };
         let keys = section.settings.iter().map(|setting| setting.key);
-        let own = keys.filter(|key| is_secret(key));
+        let own = keys.filter(|key| is_secret_key(key));
         own.map(|key| format!("{prefix}{key}"))
             .chain(section.sections.iter().flat_map(|inner| secret_keys(inner)))
             .collect()
@@ -184,6 +176,6 @@ mod tests {
         assert_eq!(raw.camera.device.path(), Path::new("/dev/video2"));
         std::fs::write(&path, " ".repeat(2 << 20)).unwrap();
         let large = Raw::read(Some(&path)).unwrap_err();
-        assert!(format!("{large:#}").contains("at most 1048576"));
+        assert!(format!("{large:#}").contains("larger than the 1048576 bytes allowed"));
     }
 }

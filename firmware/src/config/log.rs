@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 smearscope_hardware::settings! {
     /// The log on standard error.
     pub struct RawLog in "log" {
-        /// Least severe messages to log; the environment variable `RUST_LOG` overrides it.
+        /// Least severe messages to log; with "info", commands other than `run` log warnings and errors only. The
+        /// environment variable `RUST_LOG` overrides it.
         level: LogLevel = LogLevel::Info;
     }
 }

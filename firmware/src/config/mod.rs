@@ -3,6 +3,8 @@
 //! | file | subject |
 //! |---|---|
 //! | `file` | the file: its root, its sections, reading it |
+//! | `known` | which settings of a file are known, and what is wrong with the others |
+//! | `service` | the configuration of the service, and the last good one |
 //! | `env` | overrides by environment variables |
 //! | `document` | what is generated from the declarations: `config show`, the table in the README, the fuzzer's seed |
 //! | `validated` | the checked configuration |
@@ -19,14 +21,17 @@ mod env;
 mod file;
 pub mod hias;
 pub mod http;
+mod known;
 pub mod limits;
 pub mod log;
 pub mod model;
 pub mod mqtt;
 mod path;
 pub mod secret;
+pub(crate) mod service;
 pub mod sim;
 pub mod storage;
+mod switch_off;
 pub mod timing;
 mod validated;
 

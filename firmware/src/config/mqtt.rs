@@ -227,6 +227,10 @@ mod tests {
         let mqtt = parsed(&text).unwrap().unwrap();
         assert!(!format!("{mqtt:?}").contains("hunter2"));
         assert_eq!(mqtt.broker.login.unwrap().1.reveal(), "hunter2");
+        // As Notepad saves it.
+        std::fs::write(&file, "\u{feff}hunter3\r\n").unwrap();
+        let login = parsed(&text).unwrap().unwrap().broker.login;
+        assert_eq!(login.unwrap().1.reveal(), "hunter3");
         std::fs::write(&file, "\n").unwrap();
         assert!(parsed(&text).is_err());
     }

@@ -7,6 +7,12 @@ use serde::{Deserialize, Serialize, Serializer};
 /// Replaces a secret wherever it would be shown.
 const PLACEHOLDER: &str = "(hidden)";
 
+/// Whether the value of a setting with this key is secret. The path of a file is not.
+pub(super) fn is_secret_key(key: &str) -> bool {
+    ["password", "secret", "token"].map(|word| key.contains(word)) != [false; 3]
+        && !key.ends_with("_file")
+}
+
 /// A text that can be read from a configuration and is never written or shown. An empty one is shown as empty.
 #[derive(Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(transparent)]

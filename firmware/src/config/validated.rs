@@ -16,6 +16,7 @@ use crate::config::http::HttpSettings;
 use crate::config::mqtt::Mqtt;
 use crate::config::sim::RawSim;
 use crate::config::storage::StorageConfig;
+use crate::config::switch_off;
 use crate::config::timing::Timing;
 
 /// The configuration as the appliance uses it: every value is valid.
@@ -61,6 +62,31 @@ impl Config {
     /// Folder for everything that outlasts a restart; `None`: nothing is stored.
     pub fn state(&self) -> Option<&Path> {
         self.storage.as_ref().map(|storage| &*storage.state)
+    }
+
+    /// Checks what depends on the machine and may be mended without a change of the configuration, so that it does not
+    /// prevent a start.
+    ///
+    /// # Errors
+    /// Names the key, the value and what is valid.
+    pub fn check_machine(&self) -> Result<()> {
+        switch_off::check(&self.switch_off, std::env::var_os("PATH"))
+    }
+
+    /// What is valid and dangerous.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if let Some(http) = &self.http
+            && http.tls.is_none()
+            && !http.listen.ip().is_loopback()
+        {
+            warnings.push(format!(
+                "http.tls = \"off\" with http.listen = \"{}\": tokens, images and verdicts cross the network unencrypted; \
+                 set http.tls = \"auto\", or listen on 127.0.0.1 behind a proxy that adds TLS",
+                http.listen
+            ));
+        }
+        warnings
     }
 }
 
@@ -212,6 +238,18 @@ mod tests {
         assert!(error("[oled]\naddress = 3").contains("oled.address = 3"));
         let endless = "button = \"none\"\n[timing]\ninterval_s = 60";
         assert!(error(endless).contains("timing.slide_fields"));
+    }
+
+    #[test]
+    fn a_server_for_other_machines_without_tls_is_warned_about() {
+        let warnings = |listen: &str| {
+            let text = format!(
+                "[storage]\nstate = \"/state\"\n[http]\nlisten = \"{listen}\"\ntls = \"off\"\n"
+            );
+            Raw::parse(&text).unwrap().validate().unwrap().warnings()
+        };
+        assert_eq!(warnings("127.0.0.1:80"), Vec::<String>::new());
+        assert!(warnings("0.0.0.0:80")[0].starts_with("http.tls = \"off\" with http.listen"));
     }
 
     #[test]

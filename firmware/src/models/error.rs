@@ -17,7 +17,9 @@ pub enum ModelError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The appliance has no state folder to install models in.
-    #[error("models cannot be installed because storage.state is empty; set it to a folder")]
+    #[error(
+        "models cannot be installed because storage.state is empty; set it, or name a folder with --state"
+    )]
     NoStore,
     /// The current model and the previous one both failed.
     #[error(

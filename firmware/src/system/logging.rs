@@ -111,9 +111,13 @@ pub(crate) fn start_in_panel(level: LevelFilter, lines: &LogLines) {
     install(builder);
 }
 
-/// Starts the log of a short command: warnings and errors only.
-pub(crate) fn start_for_command() {
-    builder(LevelFilter::Warn).format_timestamp(None).init();
+/// Starts the log of a short command. By default it has warnings and errors only.
+pub(crate) fn start_for_command(level: LevelFilter) {
+    let level = match level {
+        LevelFilter::Info => LevelFilter::Warn,
+        level => level,
+    };
+    builder(level).format_timestamp(None).init();
 }
 
 /// Installs the logger.

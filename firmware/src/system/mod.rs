@@ -1,6 +1,7 @@
-//! The operating system: service manager, threads, log, time, disk, host metrics and sanitising of text.
+//! The operating system: service manager, signals, threads, log, time, disk, host metrics and sanitising of text.
 
 pub(crate) mod disk;
+pub(crate) mod hang_up;
 pub(crate) mod host_metrics;
 pub(crate) mod logging;
 pub(crate) mod priority;

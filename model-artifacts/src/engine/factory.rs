@@ -7,7 +7,7 @@ use super::kind::EngineKind;
 #[cfg(feature = "ncs2")]
 use super::ncs2::{network::Ncs2, search_path, usb};
 #[cfg(feature = "openvino")]
-use super::openvino::network::OpenVino;
+use super::openvino::{library, network::OpenVino};
 use crate::error::ArtifactError;
 use crate::model_files::ModelFiles;
 
@@ -34,6 +34,13 @@ pub(super) fn candidates(config: &EngineConfig) -> Vec<EngineKind> {
     }
     candidates.extend([EngineKind::OpenVino, EngineKind::Embedded]);
     candidates.retain(|kind| kind.is_built_in());
+    // Whoever names a library or devices is told why they cannot be used.
+    #[cfg(feature = "openvino")]
+    if config.devices.iter().all(|device| device == "CPU")
+        && !library::is_named_or_installed(config.library.as_deref())
+    {
+        candidates.retain(|kind| *kind != EngineKind::OpenVino);
+    }
     candidates
 }
 

@@ -74,9 +74,13 @@ impl Manager {
     }
 
     fn start_with(&self, set_up: impl FnOnce(&mut Command)) -> Service<'_> {
+        self.start_program(&built("smearscope"), set_up)
+    }
+
+    fn start_program(&self, program: &Path, set_up: impl FnOnce(&mut Command)) -> Service<'_> {
         let stderr = File::create(self.path("stderr")).unwrap();
         let metadata = stderr.metadata().unwrap();
-        let mut command = Command::new(built("smearscope"));
+        let mut command = Command::new(program);
         command
             .args(["run", "--config"])
             .arg(self.path("config.toml"))
@@ -261,6 +265,110 @@ fn a_hang_up_applies_a_right_configuration_and_refuses_a_wrong_one() {
     service.press();
     assert!(service.verdict().contains("smear-other"));
     assert!(service.end().success());
+}
+
+#[test]
+fn hang_ups_at_any_moment_do_not_end_the_service() {
+    let manager = Manager::new(&demo_model());
+    let mut service = manager.start();
+    manager.told_until("STATUS=ready");
+    // Also between the replacement of the process and the moment at which the new one handles the signal.
+    std::thread::scope(|scope| {
+        let (enough, is_enough) = mpsc::channel::<()>();
+        let service = &service;
+        scope.spawn(move || {
+            while is_enough.try_recv() == Err(mpsc::TryRecvError::Empty) {
+                service.signal(Signal::HUP);
+                std::thread::yield_now();
+            }
+        });
+        for _ in 0..5 {
+            manager.told_until("RELOADING=1");
+        }
+        drop(enough);
+    });
+    manager.told_until("STATUS=ready");
+    service.press();
+    assert!(service.verdict().contains("on embedded"));
+    assert!(service.end().success());
+}
+
+#[test]
+fn a_hang_up_starts_the_program_that_an_upgrade_installed() {
+    let manager = Manager::new(&demo_model());
+    // Links need no copy of a large file, and need its file system.
+    let folder = tempfile::tempdir_in(built("smearscope").parent().unwrap()).unwrap();
+    let program = folder.path().join("smearscope");
+    fs::hard_link(built("smearscope"), &program).unwrap();
+    let service = manager.start_program(&program, |_| {});
+    manager.told_until("STATUS=ready");
+    fs::remove_file(&program).unwrap();
+    fs::hard_link(built("smearscope"), &program).unwrap();
+    service.signal(Signal::HUP);
+    manager.told_until("RELOADING=1");
+    manager.told_until("STATUS=ready");
+    let running = fs::read_link(format!("/proc/{}/exe", service.child.id())).unwrap();
+    assert_eq!(running, program);
+    assert!(service.end().success());
+}
+
+#[test]
+fn a_service_starts_with_what_it_knows_and_else_with_the_last_good_configuration() {
+    let manager = Manager::new(&demo_model());
+    let state = manager.path("state");
+    let start = || {
+        manager.start_with(|command| {
+            command.env("STATE_DIRECTORY", &state);
+        })
+    };
+    manager.configure("colour = 1\n[model]\nengine = \"embedded\"\n");
+    let service = start();
+    manager.told_until("STATUS=ready");
+    assert!(service.end().success());
+    let log = manager.log().join("\n");
+    assert!(log.contains("line 2: `colour` is not a setting"), "{log}");
+
+    fs::write(manager.path("config.toml"), "").unwrap();
+    let mut service = start();
+    manager.told_until("STATUS=ready");
+    service.press();
+    let verdict = service.verdict();
+    assert!(verdict.contains("saved as"), "{verdict}");
+    assert!(service.end().success());
+    let log = manager.log().join("\n");
+    assert!(log.contains("config.toml has no settings"), "{log}");
+    assert!(
+        log.contains("started with the last good configuration"),
+        "{log}"
+    );
+}
+
+#[test]
+fn a_service_without_any_good_configuration_refuses_and_shows_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let [config, state] = ["config.toml", "state"].map(|name| folder.path().join(name));
+    for text in ["", "[timing]\nhold_s = -1\n"] {
+        fs::write(&config, text).unwrap();
+        let output = smearscope(["run", "--config"])
+            .arg(&config)
+            .env("STATE_DIRECTORY", &state)
+            .env("SMEARSCOPE__BOARD", "sim")
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(3), "{output:?}");
+        // The LEDs and the screen of the simulated bench.
+        let shown = String::from_utf8_lossy(&output.stdout);
+        assert!(shown.contains("leds: red=blink"), "{shown}");
+        assert!(shown.contains('┌'), "{shown}");
+        assert!(!state.exists(), "nothing is recorded");
+    }
+    for (text, code) in [("", 3), ("board = \"sim\"\n", 0)] {
+        fs::write(&config, text).unwrap();
+        smearscope(["config", "check", "--service", "--config"])
+            .arg(&config)
+            .assert()
+            .code(code);
+    }
 }
 
 #[test]

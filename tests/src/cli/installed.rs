@@ -75,9 +75,9 @@ fn a_configured_key_refuses_the_built_in_model() {
 fn without_arguments_it_prints_the_first_steps() {
     smearscope([""; 0])
         .assert()
-        .code(2)
-        .stderr(predicate::str::contains("First steps:"))
-        .stderr(predicate::str::contains("selftest --board sim"));
+        .success()
+        .stdout(predicate::str::contains("First steps:"))
+        .stdout(predicate::str::contains("selftest --board sim"));
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Test images that are held out by name.
 
 use std::collections::HashSet;
-use std::fs;
 use std::path::{Path, PathBuf};
+
+use smearscope_artifacts::read_text;
 
 use super::load::Dataset;
 use crate::error::TrainError;
@@ -15,6 +16,9 @@ pub(crate) enum Holdout {
     /// The 20 images of ALL-IDB1 that the reference project held out.
     Reference,
 }
+
+/// Largest list of names, in bytes.
+const MAX_LIST: u64 = 64 << 20;
 
 /// The test images of "Acute Lymphoblastic Leukemia oneAPI Classifier".
 const REFERENCE_HOLDOUT: [&str; 20] = [
@@ -118,7 +122,7 @@ impl Dataset {
 }
 
 fn read_names(path: &Path) -> Result<Vec<String>, TrainError> {
-    let text = fs::read_to_string(path).map_err(|error| {
+    let text = read_text(path, MAX_LIST).map_err(|error| {
         TrainError::data(
             path,
             format!("it cannot be read: {error}"),

@@ -23,15 +23,20 @@ const BREATH_STEP: Duration = Duration::from_millis(30);
 const BLINK_HERTZ: f64 = 2.0;
 const BLINK_DUTY_CYCLE: f64 = 0.5;
 
+/// What to do on a machine that is not a Raspberry Pi.
+const NO_PI: &str = "add `--board sim` for the simulated bench, or set `board = \"linux\"` for the GPIO of another board";
+
 /// Checks that this machine is a Raspberry Pi.
 ///
 /// # Errors
-/// [`HardwareError::Open`] if it is not, because retrying cannot help.
+/// [`HardwareError::NoSuchBoard`] if it is not, because retrying cannot help.
 pub(super) fn check_model() -> Result<(), HardwareError> {
     match Gpio::new() {
-        Err(error @ rppal::gpio::Error::UnknownModel) => {
-            Err(open_error("GPIO header", "this machine", error))
-        }
+        Err(rppal::gpio::Error::UnknownModel) => Err(HardwareError::NoSuchBoard {
+            board: "pi",
+            problem: "this machine is not a Raspberry Pi".into(),
+            remedy: NO_PI,
+        }),
         _ => Ok(()),
     }
 }
@@ -55,16 +60,10 @@ fn pin(part: &'static str, number: u8) -> Result<rppal::gpio::Pin, HardwareError
 
 fn open_error(part: &'static str, at: &str, error: rppal::gpio::Error) -> HardwareError {
     let remedy = match error {
-        rppal::gpio::Error::UnknownModel => {
-            "this machine is not a Raspberry Pi; add `--board sim` for the simulated bench, or set `board = \"linux\"` \
-             for the GPIO of another board"
-                .into()
-        }
+        rppal::gpio::Error::UnknownModel => NO_PI.into(),
         rppal::gpio::Error::PermissionDenied(_) => permissions::GPIO_MEMORY.remedy(),
-        _ => {
-            "check the pin numbers in the configuration and that no other program uses the pins"
-                .into()
-        }
+        _ => "check the pin numbers in the configuration and that no other program uses the pins"
+            .into(),
     };
     HardwareError::Open {
         part,

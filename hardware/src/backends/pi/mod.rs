@@ -10,7 +10,7 @@ use crate::error::HardwareError;
 /// faults and reopened automatically.
 ///
 /// # Errors
-/// [`HardwareError::Open`] if button or LEDs are configured and the machine is not a Raspberry Pi.
+/// [`HardwareError::NoSuchBoard`] if button or LEDs are configured and the machine is not a Raspberry Pi.
 pub fn board(equipment: &Equipment, pins: &PiPins) -> Result<Board, HardwareError> {
     if Wired::Gpio == equipment.button || Wired::Gpio == equipment.leds {
         gpio::check_model()?;

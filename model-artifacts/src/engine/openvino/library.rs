@@ -23,16 +23,27 @@ const REMEDY: &str = "run scripts/setup, or name an installed libopenvino_c in t
 /// The library that this process loaded; it cannot be unloaded.
 static LOADED: Mutex<Option<PathBuf>> = Mutex::new(None);
 
+/// Whether a library is named, by the configuration or the environment, or is in a usual folder.
+pub(in crate::engine) fn is_named_or_installed(configured: Option<&Path>) -> bool {
+    named(configured).is_some()
+        || usual_folders()
+            .iter()
+            .any(|folder| newest(folder).is_some())
+}
+
+fn named(configured: Option<&Path>) -> Option<PathBuf> {
+    configured
+        .map(Path::to_owned)
+        .or_else(|| std::env::var_os(VARIABLE).map(PathBuf::from))
+}
+
 /// Loads the library at `configured`, or else from the first usual folder that contains it.
 ///
 /// # Errors
 /// [`ArtifactError::Engine`] if it is missing, if it is not OpenVINO's C library for this processor, or if
 /// this process already loaded another one.
 pub(super) fn load(configured: Option<&Path>) -> Result<(), ArtifactError> {
-    let named = configured
-        .map(Path::to_owned)
-        .or_else(|| std::env::var_os(VARIABLE).map(PathBuf::from));
-    let library = match named {
+    let library = match named(configured) {
         Some(path) => resolve(&path)
             .ok_or_else(|| unusable(format!("there is no {FILE_PREFIX} at {}", path.display())))?,
         None => usual_folders()

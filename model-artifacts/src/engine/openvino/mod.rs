@@ -1,4 +1,4 @@
 //! The engine `openvino`: OpenVINO's runtime, from a library that is loaded when the program runs.
 
-mod library;
+pub(super) mod library;
 pub(super) mod network;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use smearscope::testing::{End, Judgement, State, Timing};
-use smearscope_hardware::{ButtonEvent, LedPattern, LedPatterns};
+use smearscope::testing::{End, Equipped, Judgement, State, Timing};
+use smearscope_hardware::{ButtonEvent, LedPattern, LedPatterns, mock};
 
 use super::expected::{expected, picture};
-use super::fixture::{NEGATIVE, READY, RED, Running, TIMING, deliver};
+use super::fixture::{NEGATIVE, READY, RED, Running, TIMING, deliver, unrecorded};
 use crate::support::demo_model;
 
 #[test]
@@ -76,4 +76,25 @@ fn a_hold_switches_off_after_a_warning() {
     assert!(running.bench.button.send(ButtonEvent::ShutdownCancelled));
     leds.wait_until("ready", |shown| *shown == READY);
     assert_eq!(running.end().1.unwrap(), End::Operator);
+}
+
+#[test]
+fn a_press_starts_an_appliance_that_rests_when_it_is_off() {
+    let (board, bench) = mock::board();
+    let load = || {
+        Ok(Equipped {
+            recorder: unrecorded(&demo_model())?,
+            checks: Vec::new(),
+        })
+    };
+    let running = Running::start_linked(board, bench, TIMING, load, |link| {
+        link.rests_when_off = true;
+    });
+    let (button, leds) = (&running.bench.button, &running.bench.leds);
+    leds.wait_until("ready", |shown| *shown == READY);
+    assert!(button.shutdown());
+    leds.wait_until("off", |shown| *shown == LedPatterns::default());
+    assert!(button.press_long(), "only a press starts it");
+    assert!(button.press());
+    assert_eq!(running.thread.join().unwrap().unwrap(), End::Reload);
 }

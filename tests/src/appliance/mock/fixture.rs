@@ -6,9 +6,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use smearscope::testing::{
-    Analyst, ApplianceError, ApplianceHandle, Archive, End, Equipped, Filter, Finding, Judgement,
-    LazyStore, ModelError, Record, Recorder, RecordsError, Retention, Space, Timing, connect,
-    event_loop,
+    Analyst, ApplianceError, ApplianceHandle, ApplianceLink, Archive, End, Equipped, Filter,
+    Finding, Judgement, LazyStore, ModelError, Record, Recorder, RecordsError, Retention, Space,
+    Timing, connect, event_loop,
 };
 use smearscope_artifacts::decode::Limits;
 use smearscope_artifacts::{ArtifactError, EngineChoice, EngineConfig, Model};
@@ -127,7 +127,19 @@ impl Running {
         timing: Timing,
         load: impl FnOnce() -> Result<Equipped, ApplianceError> + Send + 'static,
     ) -> Self {
-        let (handle, inside) = connect();
+        Self::start_linked(board, bench, timing, load, |_| {})
+    }
+
+    /// Starts after `set_up`.
+    pub(crate) fn start_linked(
+        board: Board,
+        bench: Bench,
+        timing: Timing,
+        load: impl FnOnce() -> Result<Equipped, ApplianceError> + Send + 'static,
+        set_up: impl FnOnce(&mut ApplianceLink),
+    ) -> Self {
+        let (handle, mut inside) = connect();
+        set_up(&mut inside);
         let findings = Arc::<Mutex<Vec<Finding>>>::default();
         let thread = std::thread::spawn({
             let findings = Arc::clone(&findings);

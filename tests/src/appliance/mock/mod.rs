@@ -1,6 +1,7 @@
 //! The appliance's real loop, model and display driver on scripted hardware.
 
 mod button;
+mod configuration;
 pub(crate) mod expected;
 pub(crate) mod fixture;
 mod frames;

@@ -1,0 +1,116 @@
+//! With which configuration the service starts: its own, or the last good one. Without either it says so on the screen.
+
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::{Result, anyhow};
+use smearscope_hardware::sim::Panel;
+use smearscope_hardware::with_causes;
+
+use crate::appliance::checks::Check;
+use crate::appliance::front_panel;
+use crate::cli::board;
+use crate::cli::exit::Failure;
+use crate::config::service::Service;
+use crate::config::{Config, Raw};
+use crate::system::systemd;
+
+/// The part that a check of the configuration names.
+pub(super) const PART: &str = "config";
+
+/// A configuration to start with.
+pub(super) struct Startup {
+    /// The configuration.
+    pub(super) config: Config,
+    /// What the operator must know about it.
+    pub(super) check: Option<Check>,
+    /// Whether it is that of the service.
+    pub(super) is_service: bool,
+    /// The text to keep as last good configuration once model and records are loaded.
+    pub(super) keep: Option<(Service, String)>,
+}
+
+impl Startup {
+    /// A start with nothing to say about the configuration, of which no copy is kept.
+    pub(super) fn of(config: Config) -> Self {
+        Self {
+            config,
+            check: None,
+            is_service: false,
+            keep: None,
+        }
+    }
+}
+
+/// Chooses the configuration of the service: the one in `file` or, if that cannot be used, the last good one. `apply`
+/// adds the arguments and validates.
+///
+/// # Errors
+/// If neither can be used. The screen says so.
+pub(super) fn choose(
+    service: &Service,
+    file: Option<&Path>,
+    apply: impl Fn(Raw) -> Result<Config>,
+) -> Result<Startup, Failure> {
+    let (error, bench) = match service.read(file) {
+        Ok(read) => match apply(read.raw.clone()) {
+            Ok(config) => {
+                let ignored = read.unknown.join("; ");
+                let check = Check::passed(PART, format!("ignored: {ignored}")).detailed();
+                return Ok(Startup {
+                    config,
+                    check: Some(check).filter(|_| !ignored.is_empty()),
+                    is_service: true,
+                    keep: Some((service.clone(), read.text)),
+                });
+            }
+            Err(error) => (error, Some(read.raw.bench())),
+        },
+        Err(error) => (error, None),
+    };
+    let last_good = service.last_good();
+    let last = service.read_last_good();
+    let last = last.and_then(|last| last.map(|last| apply(last.raw)).transpose());
+    let error = match last {
+        Ok(Some(config)) => {
+            let text = format!(
+                "{error:#}; started with the last good configuration, {}",
+                last_good.display()
+            );
+            return Ok(Startup {
+                check: Some(Check::failed(PART, text)),
+                is_service: true,
+                ..Startup::of(config)
+            });
+        }
+        Ok(None) => error,
+        Err(cause) => anyhow!(
+            "{error:#}; nor can the last good configuration, {}, be used: {cause:#}",
+            last_good.display()
+        ),
+    };
+    let benches = bench.into_iter().chain([Raw::from_environment().bench()]);
+    show(
+        &format!("{error:#}"),
+        benches.filter_map(|bench| apply(bench).ok()).next(),
+    );
+    Err(Failure::configuration(error))
+}
+
+/// Shows on the screen of a bench why the service does not start, and tells the service manager.
+fn show(message: &str, bench: Option<Config>) {
+    systemd::status(message);
+    let Some(config) = bench else {
+        return;
+    };
+    match board::build(&config, Panel::Lines) {
+        Ok(board) => front_panel::show_fault(board, message),
+        Err(error) => {
+            let text = with_causes(&error);
+            let _ = writeln!(
+                std::io::stderr(),
+                "the screen cannot show the error: {text}"
+            );
+        }
+    }
+}
