@@ -89,10 +89,10 @@ pub(super) fn choose(
             last_good.display()
         ),
     };
-    let benches = bench.into_iter().chain([Raw::from_environment().bench()]);
+    let mut benches = bench.into_iter().chain([Raw::from_environment().bench()]);
     show(
         &format!("{error:#}"),
-        benches.filter_map(|bench| apply(bench).ok()).next(),
+        benches.find_map(|bench| apply(bench).ok()),
     );
     Err(Failure::configuration(error))
 }

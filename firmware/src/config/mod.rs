@@ -2,7 +2,8 @@
 //!
 //! | file | subject |
 //! |---|---|
-//! | `file` | the file: its root, its sections, reading it |
+//! | `file` | the file: its root and its sections |
+//! | `read` | reading it |
 //! | `known` | which settings of a file are known, and what is wrong with the others |
 //! | `service` | the configuration of the service, and the last good one |
 //! | `env` | overrides by environment variables |
@@ -27,6 +28,7 @@ pub mod log;
 pub mod model;
 pub mod mqtt;
 mod path;
+mod read;
 pub mod secret;
 pub(crate) mod service;
 pub mod sim;

@@ -143,3 +143,21 @@ fn what_the_model_sees_is_painted_with_a_ring_around_the_strongest_cell() {
     });
     assert!(white.count() >= 90, "a quarter of the ring, in a corner");
 }
+
+#[test]
+fn the_log_level_of_the_configuration_applies() {
+    let logged = |level: &str| {
+        let output = smearscope(["classify", "hardware/fields/field01_1.jpg"])
+            .env("SMEARSCOPE__LOG__LEVEL", level)
+            // An engine that is named and not there is warned about.
+            .env("SMEARSCOPE__MODEL__LIBRARY", "/no/libopenvino_c.so")
+            .env_remove("RUST_LOG")
+            .output()
+            .unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let warned = logged("info");
+    assert!(warned.contains("/no/libopenvino_c.so"), "{warned}");
+    assert_eq!(logged("error"), "");
+}
