@@ -270,15 +270,15 @@ fn a_hang_up_applies_a_right_configuration_and_refuses_a_wrong_one() {
 #[test]
 fn hang_ups_at_any_moment_do_not_end_the_service() {
     let manager = Manager::new(&demo_model());
-    let mut service = manager.start();
+    let service = start_patiently(&manager);
     manager.told_until("STATUS=ready");
+    let process = Pid::from_child(&service.child);
     // Also between the replacement of the process and the moment at which the new one handles the signal.
     std::thread::scope(|scope| {
         let (enough, is_enough) = mpsc::channel::<()>();
-        let service = &service;
         scope.spawn(move || {
             while is_enough.try_recv() == Err(mpsc::TryRecvError::Empty) {
-                service.signal(Signal::HUP);
+                kill_process(process, Signal::HUP).unwrap();
                 std::thread::yield_now();
             }
         });
@@ -288,8 +288,6 @@ fn hang_ups_at_any_moment_do_not_end_the_service() {
         drop(enough);
     });
     manager.told_until("STATUS=ready");
-    service.press();
-    assert!(service.verdict().contains("on embedded"));
     assert!(service.end().success());
 }
 
@@ -308,7 +306,7 @@ fn a_hang_up_starts_the_program_that_an_upgrade_installed() {
     manager.told_until("RELOADING=1");
     manager.told_until("STATUS=ready");
     let running = fs::read_link(format!("/proc/{}/exe", service.child.id())).unwrap();
-    assert_eq!(running, program);
+    assert_eq!(running, program.canonicalize().unwrap());
     assert!(service.end().success());
 }
 
@@ -318,7 +316,9 @@ fn a_service_starts_with_what_it_knows_and_else_with_the_last_good_configuration
     let state = manager.path("state");
     let start = || {
         manager.start_with(|command| {
-            command.env("STATE_DIRECTORY", &state);
+            command
+                .env("STATE_DIRECTORY", &state)
+                .env("SMEARSCOPE__TIMING__CAPTURE_S", "10");
         })
     };
     manager.configure("colour = 1\n[model]\nengine = \"embedded\"\n");
