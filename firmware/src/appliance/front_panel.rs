@@ -69,5 +69,6 @@ pub(crate) fn show_fault(board: Board, message: &str) {
         clock: None,
         since: Duration::ZERO,
         notice: &Notice::default(),
+        address: None,
     });
 }

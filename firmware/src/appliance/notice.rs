@@ -36,7 +36,7 @@ impl Notice {
 
     /// Adds a page, in place of an earlier one with this title.
     pub(crate) fn replace(&mut self, title: &'static str, text: String) {
-        self.0.retain(|(earlier, _)| *earlier != title);
+        self.pages.retain(|(earlier, _)| *earlier != title);
         self.add(title, text);
     }
 
