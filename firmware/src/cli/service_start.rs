@@ -74,7 +74,7 @@ pub(super) fn choose(
     let error = match last {
         Ok(Some(config)) => {
             let text = format!(
-                "{error:#}; started with the last good configuration, {}",
+                "started with the last good configuration, {}: {error:#}",
                 last_good.display()
             );
             return Ok(Startup {

@@ -330,7 +330,8 @@ fn a_service_starts_with_what_it_knows_and_else_with_the_last_good_configuration
 
     fs::write(manager.path("config.toml"), "").unwrap();
     let mut service = start();
-    manager.told_until("STATUS=ready");
+    // It has failed, and stays on the screen for a minute, or until a press.
+    manager.told_until("STATUS=showing the self-test");
     service.press();
     let verdict = service.verdict();
     assert!(verdict.contains("saved as"), "{verdict}");
