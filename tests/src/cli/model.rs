@@ -196,7 +196,7 @@ fn what_may_not_be_used_is_refused_and_changes_nothing() {
     let stateless = smearscope(["model", "install"])
         .arg(damaged.path())
         .assert()
-        .code(4);
+        .code(3);
     assert!(stderr(&stateless).contains("storage.state is empty"));
     // A rollback verifies its model, too.
     appliance.install(model("2.0.0").path()).success();

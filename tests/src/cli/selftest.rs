@@ -30,6 +30,12 @@ fn a_machine_without_the_board_is_told_how_to_simulate_it() {
         .code(1)
         .stdout(predicate::str::is_match("board +FAILED .*--board sim").unwrap())
         .stdout(predicate::str::is_match("model +ok ").unwrap());
+    // No restart makes this machine a Raspberry Pi.
+    smearscope(["run", "--config"])
+        .arg(&config)
+        .assert()
+        .code(3)
+        .stderr(predicate::str::contains("board = \"pi\" does not work here"));
 }
 
 #[test]
