@@ -35,7 +35,9 @@ fn a_machine_without_the_board_is_told_how_to_simulate_it() {
         .arg(&config)
         .assert()
         .code(3)
-        .stderr(predicate::str::contains("board = \"pi\" does not work here"));
+        .stderr(predicate::str::contains(
+            "board = \"pi\" does not work here",
+        ));
 }
 
 #[test]
