@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use smearscope_artifacts::is_image_path;
+use smearscope_artifacts::{all_idb_label, is_image_path};
 use walkdir::WalkDir;
 
 use super::provenance::Provenance;
@@ -228,7 +228,7 @@ impl Source {
         }
         let mut files = Vec::new();
         for path in paths.into_iter().filter(|path| is_image_path(path)) {
-            match all_idb_label(&stem(&path)).filter(|_| has_extension(&path, extension)) {
+            match all_idb_label(&path).filter(|_| has_extension(&path, extension)) {
                 Some(positive) => files.push(Listed {
                     class: if positive { "leukemia" } else { "healthy" }.into(),
                     positive,
@@ -278,17 +278,6 @@ impl Source {
             ));
         }
         Ok(files)
-    }
-}
-
-/// The label in an ALL-IDB name: digits between `Im` and `_0` or `_1`.
-fn all_idb_label(stem: &str) -> Option<bool> {
-    let (number, label) = stem.strip_prefix("Im")?.split_once('_')?;
-    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    match label {
-        "0" if is_number => Some(false),
-        "1" if is_number => Some(true),
-        _ => None,
     }
 }
 
