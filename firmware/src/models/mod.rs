@@ -202,8 +202,8 @@ impl<'a> Models<'a> {
             match self.load(&location) {
                 Ok(model) => {
                     let Manifest { name, version, .. } = model.manifest();
-                    let rollback = format!("{problem}; using the shipped model {name} {version}");
-                    log::error!("model {rollback}");
+                    let rollback = format!("using the shipped model {name} {version}: {problem}");
+                    log::error!("{rollback}");
                     return Ok(LoadedModel {
                         model,
                         rollback: Some(rollback),

@@ -9,7 +9,7 @@ use turbojpeg::{Result, ScalingFactor};
 use super::limits::Limits;
 use super::padding::without_padding;
 use super::picture::Picture;
-use super::refusal::{DAMAGED, SAVE_OTHERWISE, refuse, refuse_cmyk, refuse_variant};
+use super::refusal::{DAMAGED, SAVE_OTHERWISE, refuse, refuse_cmyk};
 use crate::error::ArtifactError;
 use crate::image::contract::InputContract;
 
@@ -37,13 +37,15 @@ pub(super) fn decode(
     limits: &Limits,
     contract: Option<&InputContract>,
 ) -> std::result::Result<Picture, ArtifactError> {
+    let damaged = |error: Error| refuse(error.to_string(), DAMAGED);
+
     let file = File::first_of(bytes).map_err(|problem| refuse(problem, DAMAGED))?;
     if let Some(frame) = &file.frame {
         frame.check()?;
     }
-    let mut decompressor = Decompressor::new().map_err(unusable)?;
-    decompressor.set_scan_limit(MAX_SCANS).map_err(unusable)?;
-    let header = decompressor.read_header(file.bytes).map_err(unusable)?;
+    let mut decompressor = Decompressor::new().map_err(damaged)?;
+    decompressor.set_scan_limit(MAX_SCANS).map_err(damaged)?;
+    let header = decompressor.read_header(file.bytes).map_err(damaged)?;
     limits.check_pixels(header.width as u64, header.height as u64)?;
     if matches!(header.colorspace, Colorspace::CMYK | Colorspace::YCCK) {
         return Err(refuse_cmyk());
@@ -67,7 +69,7 @@ pub(super) fn decode(
         image => image,
     };
     let image = image
-        .map_err(unusable)?
+        .map_err(damaged)?
         .ok_or_else(|| refuse("the decoder returned too few pixels", DAMAGED))?;
 
     let orientation = file
@@ -102,15 +104,6 @@ fn decompress(
         },
     )?;
     Ok(RgbImage::from_raw(width as u32, height as u32, pixels))
-}
-
-/// Tells a variant that the decoder does not support from a damaged file.
-fn unusable(error: Error) -> ArtifactError {
-    let problem = error.to_string();
-    if problem.contains("Unsupported") {
-        return refuse_variant(&problem);
-    }
-    refuse(problem, DAMAGED)
 }
 
 /// Whether the decoder found bytes before a marker that it did not need.

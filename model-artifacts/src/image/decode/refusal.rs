@@ -29,7 +29,7 @@ pub(super) fn refuse_cmyk() -> ArtifactError {
 }
 
 /// Refuses an intact file of a supported format in a variant that is not supported.
-pub(super) fn refuse_variant(problem: &str) -> ArtifactError {
+fn refuse_variant(problem: &str) -> ArtifactError {
     refuse(
         format!("this variant of the format is not supported ({problem})"),
         SAVE_OTHERWISE,
