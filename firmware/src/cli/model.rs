@@ -68,6 +68,9 @@ enum ModelCommand {
         /// The model's folder.
         #[arg(value_name = "DIR")]
         folder: PathBuf,
+        /// Allow a version that is older than the one in use.
+        #[arg(long)]
+        downgrade: bool,
     },
     /// Use the previous model again from the next start.
     Rollback,
@@ -91,13 +94,12 @@ impl ModelCommand {
     /// [`ModelError`] if a model or the store cannot be used; else those of `out`.
     fn run(self, config: &Config, out: &mut impl Write) -> Result<()> {
         let models = Models::new(config);
-        let named_or_current = |folder: Option<PathBuf>| {
-            folder.map_or_else(|| models.location(), |folder| Ok(folder.into()))
-        };
+        let named_or_current =
+            |folder: Option<PathBuf>| folder.map_or_else(|| models.location(), ModelLocation::from);
         match self {
             Self::List { json } => list(models, json, out)?,
             Self::Show { folder, json } => {
-                let location = named_or_current(folder)?;
+                let location = named_or_current(folder);
                 let files = models.open(&location).map_err(ModelError::from)?;
                 if json {
                     let shown = Shown {
@@ -112,12 +114,16 @@ impl ModelCommand {
                 }
             }
             Self::Verify { folder } => {
-                let location = named_or_current(folder)?;
+                let location = named_or_current(folder);
                 let model = models.load(&location).map_err(ModelError::from)?;
                 writeln!(out, "{}", verified(&model))?;
             }
-            Self::Install { folder } => {
+            Self::Install { folder, downgrade } => {
                 let store = models.store().ok_or(ModelError::NoStore)?;
+                if !downgrade {
+                    let files = models.open(&folder.clone().into());
+                    models.require_no_downgrade(files.map_err(ModelError::from)?.manifest())?;
+                }
                 let mut passed = String::new();
                 let key = config.public_key.as_ref();
                 store
@@ -170,7 +176,7 @@ fn verified(model: &Model) -> String {
 }
 
 fn list(models: Models<'_>, json: bool, out: &mut impl Write) -> Result<()> {
-    for model in &listed(models)? {
+    for model in &listed(models) {
         if json {
             writeln!(out, "{}", serde_json::to_string(model)?)?;
         } else {

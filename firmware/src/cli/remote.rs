@@ -30,6 +30,12 @@ const ANSWER: Duration = Duration::from_mins(5);
 /// Longest pause before a busy appliance is asked again, in seconds.
 const LONGEST_WAIT: u64 = 60;
 
+/// The largest file that is sent; the appliance has its own limits, which it names when it refuses one.
+const LIMITS: Limits = Limits {
+    max_bytes: 1 << 30,
+    max_pixels: u64::MAX,
+};
+
 /// An appliance that classifies images over HTTP.
 pub(crate) struct Remote {
     agent: Agent,
@@ -169,7 +175,7 @@ impl Judge for Remote {
     type Answer = RemoteAnswer;
 
     fn judge(&mut self, image: &Path, _: &mut Vec<String>) -> Result<RemoteAnswer, JudgeError> {
-        let bytes = decode::read_bytes(image, &Limits::default());
+        let bytes = decode::read_bytes(image, &LIMITS);
         let bytes = bytes.map_err(|error| JudgeError::Image(error.to_string()))?;
         self.answer(&bytes)
     }

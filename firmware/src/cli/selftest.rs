@@ -70,7 +70,11 @@ fn selftest(config: &Config, json: bool) -> Result<Exit> {
 
 /// Checks the model in use, without falling back to the previous one.
 fn model(config: &Config) -> Vec<Check> {
-    match Models::new(config).load_current() {
+    let models = Models::new(config);
+    if let Some(error) = models.store_problem() {
+        return vec![Check::of("model", Err(error.into()))];
+    }
+    match models.load_current() {
         Ok(model) => checks::model(&model),
         Err(error) => vec![Check::of("model", Err(error.into()))],
     }

@@ -190,8 +190,9 @@ fn a_batch_is_classified_by_a_running_appliance_as_it_is_here() {
     let token = served.token("viewer");
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("letter.jpg"), "a letter").unwrap();
+    labelled_fields(folder.path());
     let classify = |args: &[&str], token: &str| {
-        let output = smearscope(["classify", "hardware/fields"])
+        let output = smearscope(["classify"])
             .arg(folder.path())
             .args(args)
             .env("SMEARSCOPE_TOKEN", token)
