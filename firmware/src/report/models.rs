@@ -9,6 +9,7 @@ use smearscope_hardware::with_causes;
 use utoipa::ToSchema;
 
 use crate::models::{ModelError, ModelId, ModelLocation, ModelStore, Models};
+use crate::records::SlideRuleEntry;
 
 /// A model in the list.
 #[derive(Serialize, ToSchema)]
@@ -56,9 +57,26 @@ pub(crate) struct ModelCard {
     positive: String,
     /// The name of the negative class.
     negative: String,
+    /// How probabilities become verdicts.
+    decision: DecisionCard,
+    /// How the fields of a slide are combined.
+    slide: SlideRuleEntry,
     /// The evaluation: data set, protocol and figures.
     #[schema(value_type = Object)]
     evaluation: Evaluation,
+}
+
+/// How a model's probabilities become verdicts.
+#[derive(Serialize, ToSchema)]
+struct DecisionCard {
+    /// Probability from which on a verdict outside the inconclusive band is positive.
+    threshold: f32,
+    /// The inconclusive band: a probability strictly between these two decides nothing.
+    inconclusive_band: [f32; 2],
+    /// Divides the network's logit margin before it becomes a probability.
+    temperature: f32,
+    /// Whether that changes the network's own probabilities.
+    calibrated: bool,
 }
 
 impl From<&Manifest> for ModelCard {
@@ -70,6 +88,13 @@ impl From<&Manifest> for ModelCard {
             license: manifest.license.clone(),
             positive: manifest.labels.positive.clone(),
             negative: manifest.labels.negative.clone(),
+            decision: DecisionCard {
+                threshold: manifest.decision.threshold,
+                inconclusive_band: manifest.decision.inconclusive,
+                temperature: manifest.decision.temperature,
+                calibrated: manifest.decision.is_calibrated(),
+            },
+            slide: manifest.slide.into(),
             evaluation: manifest.evaluation.clone(),
         }
     }

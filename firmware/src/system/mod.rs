@@ -1,8 +1,10 @@
 //! The operating system: service manager, threads, log, time, disk, host metrics and sanitising of text.
 
+pub(crate) mod clock;
 pub(crate) mod disk;
 pub(crate) mod host_metrics;
 pub(crate) mod logging;
+pub(crate) mod mounts;
 pub(crate) mod priority;
 pub(crate) mod sanitize;
 pub(crate) mod shutdown;

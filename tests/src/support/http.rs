@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::programs::{built, smearscope};
+use super::programs::{VOLATILE, built, smearscope};
 use super::project::root;
 
 /// A failed test must end.
@@ -119,6 +119,7 @@ impl Served {
             .args(["run", "--panel", "lines", "--config"])
             .arg(&config)
             .current_dir(root())
+            .envs([VOLATILE])
             .env_remove("RUST_LOG")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -9,6 +9,7 @@ use smearscope::analysis::slide::Slide;
 use smearscope::appliance::notice::Notice;
 use smearscope::appliance::screens::View;
 use smearscope::appliance::state::State;
+use smearscope_artifacts::DecisionRule;
 use smearscope_hardware::{Canvas, ScreenSize};
 
 use super::fixture::{field, load};
@@ -38,6 +39,13 @@ pub(crate) fn expected(label: &str) -> (Finding, Identity) {
     (finding, identity)
 }
 
+/// How the demo model's probabilities become verdicts.
+fn decision() -> DecisionRule {
+    let manifest = std::fs::read_to_string(demo_model().join("manifest.toml")).unwrap();
+    let manifest: toml::Table = manifest.parse().unwrap();
+    manifest["decision"].clone().try_into().unwrap()
+}
+
 /// The picture of a state with `fields` fields on the first slide.
 pub(crate) fn picture(
     state: &State,
@@ -48,6 +56,7 @@ pub(crate) fn picture(
     let view = View {
         state,
         identity: Some(identity),
+        decision: Some(decision()),
         slide: 1,
         fields,
         is_disk_low: false,
