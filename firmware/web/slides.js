@@ -199,8 +199,8 @@ async function one(main, signal, id) {
     fill(
       box,
       last && [
-        el("div", { class: "line" }, badge(last.verdict), el("span", {}, [last.reason, tally(last)].filter(Boolean).join(" · "))),
-        probability(last.probability, fields.at(-1).threshold, last.verdict),
+        el("div", { class: "line" }, badge(last.verdict), el("span", {}, [last.reason, tally(last), slide.closed_because === "restart" && "closed when the appliance started again"].filter(Boolean).join(" · "))),
+        probability(last.probability, fields.at(-1)),
       ],
       exports(slide),
       el("h2", {}, "Fields and running slide verdict"),

@@ -70,11 +70,11 @@ function cell(value) {
 
 /// The results as CSV.
 export function csv(items) {
-  const head = ["file", "label", "verdict", "probability", "threshold", "outcome", "reason", "hint", "model", "demo", "engine", "device", "elapsed_ms", "error"];
+  const head = ["file", "label", "verdict", "probability", "threshold", "inconclusive_from", "inconclusive_to", "outcome", "reason", "hint", "model", "demo", "engine", "device", "elapsed_ms", "error"];
   const rows = items.filter(({ result, error }) => result || error).map(({ name, result, error }) => {
     const isIll = label(name);
-    const { verdict, probability, threshold, reason, hint, model, demo, engine, device, elapsed_ms: elapsed } = result ?? {};
-    return [name, isIll === null ? "" : Number(isIll), verdict, probability, threshold, result ? outcome(name, verdict) : "", reason, hint, model, demo, engine, device, elapsed, error];
+    const { verdict, probability, threshold, inconclusive_band: band, reason, hint, model, demo, engine, device, elapsed_ms: elapsed } = result ?? {};
+    return [name, isIll === null ? "" : Number(isIll), verdict, probability, threshold, band?.[0], band?.[1], result ? outcome(name, verdict) : "", reason, hint, model, demo, engine, device, elapsed, error];
   });
   return [head, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
 }

@@ -16,7 +16,7 @@ use crate::analysis::recorder::{CapturedField, Recorder};
 use crate::analysis::slide::Slide;
 use crate::config::Config;
 use crate::models::Models;
-use crate::records::{Room, Space, Store};
+use crate::records::{Room, Space, Store, check_place};
 use crate::report::answer::Answer;
 use crate::system::priority::lower_priority;
 
@@ -190,6 +190,7 @@ fn answer_and_record(
     let Some(storage) = &config.storage else {
         return Err(Refusal::NotSaved(NO_RECORDS.into()));
     };
+    check_place(storage).map_err(|error| Refusal::NotSaved(with_causes(&error)))?;
     let space = Space::of(storage.state.clone(), storage.min_free, storage.reserve);
     if let Room::None(problem) = space.room() {
         return Err(Refusal::DiskFull(problem));

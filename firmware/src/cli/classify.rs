@@ -32,7 +32,7 @@ use crate::system::sanitize::printable;
 #[command(
     after_help = "Example: smearscope classify --json slides/ | jq .verdict\n\n\
     With --json, each line is an object. An image has path, verdict, reason, hint, probability, threshold, \
-    strongest, quality, engine, device, model, demo and elapsed_ms; an image or folder that could not be \
+    inconclusive_band, calibrated, strongest, quality, engine, device, model, demo and elapsed_ms; an image or folder that could not be \
     analysed has path and error; a file that is passed over has path and passed_over, with the reason; the last line has \
     the key `summary`. Images that are named ImNNN_0 (healthy) or ImNNN_1 (ALL), as in ALL-IDB, are counted as true and \
     false positives and negatives."
@@ -252,8 +252,13 @@ impl Judge for Local<'_> {
     fn by(&self) -> String {
         let (manifest, engine) = (self.analyst.manifest(), self.analyst.engine());
         format!(
-            "{} {} on {} {}, {}",
-            manifest.name, manifest.version, engine.engine, engine.version, engine.device
+            "{} {} on {} {}, {}; {}",
+            manifest.name,
+            manifest.version,
+            engine.engine,
+            engine.version,
+            engine.device,
+            manifest.decision.words()
         )
     }
 

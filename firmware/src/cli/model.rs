@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use smearscope_artifacts::{Manifest, Model, ModelFiles};
+use smearscope_artifacts::{DecisionRule, Manifest, Model, ModelFiles};
 
 use crate::analysis::identity::DEMO_NOTICE;
 use crate::cli::args::{ConfigArgs, StateArgs};
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::plural::counted;
 use crate::config::Config;
 use crate::models::{ModelError, ModelLocation, Models};
 use crate::report::models::{ModelState, listed};
@@ -196,6 +197,15 @@ fn list(models: Models<'_>, json: bool, out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
+/// Whether probabilities are calibrated, in words.
+fn calibration(decision: &DecisionRule) -> String {
+    if decision.is_calibrated() {
+        format!("temperature {}", decision.temperature)
+    } else {
+        "none: probabilities are the network's own (temperature 1)".into()
+    }
+}
+
 #[derive(Serialize)]
 struct Shown<'a> {
     folder: &'a ModelLocation,
@@ -225,6 +235,16 @@ fn show(folder: &ModelLocation, files: &ModelFiles, out: &mut impl Write) -> Res
         ("trained on", manifest.trained_on.clone()),
         ("use", manifest.intended_use.clone()),
         ("licence", manifest.license.clone()),
+        ("verdict", manifest.decision.words()),
+        ("calibration", calibration(&manifest.decision)),
+        (
+            "slide",
+            format!(
+                "from {}, correlation {}",
+                counted(manifest.slide.min_fields, "field"),
+                manifest.slide.correlation
+            ),
+        ),
         ("evaluated on", evaluation.dataset.clone()),
         ("protocol", evaluation.protocol.clone()),
         (

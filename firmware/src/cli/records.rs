@@ -230,8 +230,10 @@ fn line(record: &Record, mut out: impl Write) -> Result<()> {
         .images_removed_at
         .as_ref()
         .map_or("", |_| "  (images removed)");
+    let clock = field.clock.filter(|clock| clock.is_wrong());
+    let clock = clock.map_or_else(String::new, |clock| format!("  ({})", clock.words()));
     let line = format!(
-        "{}  {}  {:12}  p = {probability:5}  slide {}  {}{removed}",
+        "{}  {}  {:12}  p = {probability:5}  slide {}  {}{clock}{removed}",
         field.captured_at, field.id, field.verdict, field.slide, field.source,
     );
     writeln!(out, "{}", printable(&line))?;

@@ -11,8 +11,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use smearscope_artifacts::Verdict;
 use smearscope_artifacts::decode::{self, Limits};
+use smearscope_artifacts::{DecisionRule, Verdict};
 use smearscope_hardware::with_causes;
 use ureq::http::StatusCode;
 use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE, EXPECT, RETRY_AFTER};
@@ -46,13 +46,34 @@ pub(crate) struct Remote {
     last: Option<By>,
 }
 
-/// The model and engine that gave an answer.
+/// The model and engine that gave an answer, and the model's limits.
 #[derive(Debug, Clone, Deserialize)]
 struct By {
     model: String,
     engine: String,
     device: String,
     demo: bool,
+    threshold: f32,
+    /// Earlier versions do not send it.
+    inconclusive_band: Option<[f32; 2]>,
+}
+
+impl By {
+    /// The probabilities that decide, as far as they are known.
+    fn limits(&self) -> String {
+        let threshold = self.threshold;
+        match self.inconclusive_band {
+            None => format!("positive from {threshold:.3} outside the model's inconclusive band"),
+            Some(inconclusive) => DecisionRule {
+                threshold,
+                inconclusive,
+                // The probabilities are calibrated already.
+                offset: 0.0,
+                temperature: 1.0,
+            }
+            .words(),
+        }
+    }
 }
 
 /// An appliance's answer.
@@ -191,12 +212,10 @@ impl Judge for Remote {
 
     fn by(&self) -> String {
         match &self.last {
-            Some(By {
-                model,
-                engine,
-                device,
-                ..
-            }) => format!("{model} on {engine}, {device}"),
+            Some(by) => {
+                let (model, engine, device) = (&by.model, &by.engine, &by.device);
+                format!("{model} on {engine}, {device}; {}", by.limits())
+            }
             None => "no image was classified".into(),
         }
     }
@@ -233,6 +252,24 @@ fn wrong(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_limits_are_those_of_the_appliance() {
+        let limits = |more: &str| {
+            let json = format!(
+                r#"{{"model": "m", "engine": "e", "device": "d", "demo": true, "threshold": 0.3{more}}}"#
+            );
+            serde_json::from_str::<By>(&json).unwrap().limits()
+        };
+        assert_eq!(
+            limits(r#", "inconclusive_band": [0.131, 0.913]"#),
+            "positive from 0.913, negative up to 0.131, inconclusive between"
+        );
+        assert_eq!(
+            limits(""),
+            "positive from 0.300 outside the model's inconclusive band"
+        );
+    }
 
     #[test]
     fn addresses_without_a_server_are_refused() {

@@ -12,6 +12,7 @@ use clap::Args;
 use log::Level;
 use smearscope_hardware::config::Wired;
 use smearscope_hardware::sim::{LogLines, Panel};
+use smearscope_hardware::with_causes;
 
 use crate::analysis::analyst::Analyst;
 use crate::analysis::finding::{Finding, SaveOutcome};
@@ -30,7 +31,7 @@ use crate::config::storage::StorageConfig;
 use crate::config::{BoardKind, Config, PanelKind, Raw};
 use crate::models::Models;
 use crate::network;
-use crate::records::{LazyStore, Space};
+use crate::records::{LazyStore, Space, check_place};
 use crate::system::sanitize::printable;
 use crate::system::{hang_up, logging};
 
@@ -213,6 +214,11 @@ fn recorder(analyst: Analyst, storage: Option<StorageConfig>) -> Result<Recorder
     let Some(storage) = storage else {
         return Ok(Recorder::new(analyst));
     };
+    match check_place(&storage) {
+        Ok(None) => {}
+        Ok(Some(warning)) => log::warn!("{warning}"),
+        Err(error) => return Ok(Recorder::refusing(analyst, with_causes(&error))),
+    }
     let space = Space::of(storage.state.clone(), storage.min_free, storage.reserve);
     let records = LazyStore::open(storage.state, storage.retention, space)?;
     Ok(Recorder::recording(analyst, records))
@@ -253,9 +259,9 @@ fn verdict_line(report: &Report) -> String {
     let probability = |probability: Option<f32>| {
         probability.map_or_else(String::new, |probability| format!(" p={probability:.3}"))
     };
-    let threshold = field.probability.map_or_else(String::new, |_| {
-        format!(" (threshold {:.2})", report.threshold)
-    });
+    let limits = field
+        .probability
+        .map_or_else(String::new, |_| format!(" ({})", report.decision.words()));
     let reason = field.explanation().map_or_else(String::new, |reason| {
         let hint = field.judgement.reason().map_or("", |reason| reason.hint());
         format!(" ({reason}: {hint})")
@@ -271,7 +277,7 @@ fn verdict_line(report: &Report) -> String {
         SaveOutcome::Unwanted => String::new(),
     };
     format!(
-        "verdict: {}{}{threshold}{reason} · {} · slide {}: {}{} of {}{saved} · {notice} · {} on {}",
+        "verdict: {}{}{limits}{reason} · {} · slide {}: {}{} of {}{saved} · {notice} · {} on {}",
         field.judgement.verdict().as_str(),
         probability(field.probability),
         report.source,

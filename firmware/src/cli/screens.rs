@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use clap::Args;
 use image::{Rgb, RgbImage};
+use smearscope_artifacts::DecisionRule;
 use smearscope_hardware::{Canvas, LedPattern, LedPatterns, ScreenSize};
 
 use crate::analysis::analyst::Analysis;
@@ -66,6 +67,13 @@ fn write_all(folder: &Path) -> Result<()> {
         engine: "openvino CPU".into(),
         is_demo: true,
     };
+    // That of the shipped model.
+    let decision = DecisionRule {
+        threshold: 0.3,
+        inconclusive: [0.131, 0.913],
+        offset: 0.0,
+        temperature: 1.0,
+    };
     for (name, state) in examples() {
         let mut notice = Notice::default();
         match name {
@@ -77,6 +85,7 @@ fn write_all(folder: &Path) -> Result<()> {
         let view = View {
             state: &state,
             identity: (state != State::Starting).then_some(&identity),
+            decision: Some(decision),
             slide: 3,
             fields: 2,
             is_disk_low: name == DISK_LOW,

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, named_params};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -11,7 +12,7 @@ use crate::records::chain::{self, Kind};
 use crate::records::entry::FieldEntry;
 use crate::records::error::RecordsError;
 use crate::records::filter::{Filter, Page};
-use crate::records::{ballast, schema};
+use crate::records::{ballast, schema, store};
 
 /// The records in a state folder, open for reading.
 pub struct Archive {
@@ -182,6 +183,14 @@ impl Archive {
             Ok(result) => result.map(Ok),
             Err(error) => Ok(Err(error)),
         }
+    }
+
+    /// The latest time of a field; `None` without fields.
+    ///
+    /// # Errors
+    /// Errors of the database.
+    pub(crate) fn newest(&self) -> Result<Option<Timestamp>, RecordsError> {
+        store::newest(&self.connection).map_err(RecordsError::database(&self.folder))
     }
 
     /// The number of fields that a destination has not received yet; `None` for an unknown destination.

@@ -18,6 +18,7 @@ pub(super) enum Kind {
     Export,
     Removal,
     Note,
+    Closing,
 }
 
 impl Kind {
@@ -29,6 +30,7 @@ impl Kind {
             Self::Export => "export",
             Self::Removal => "removal",
             Self::Note => "note",
+            Self::Closing => "closing",
         }
     }
 
@@ -40,6 +42,7 @@ impl Kind {
             Self::Export,
             Self::Removal,
             Self::Note,
+            Self::Closing,
         ]
         .into_iter()
         .find(|kind| kind.name() == name)
@@ -56,6 +59,9 @@ impl Kind {
                 "INSERT INTO removals (seq, body, previous, hash) VALUES (?1, ?2, ?3, ?4)"
             }
             Self::Note => "INSERT INTO notes (seq, body, previous, hash) VALUES (?1, ?2, ?3, ?4)",
+            Self::Closing => {
+                "INSERT INTO closings (seq, body, previous, hash) VALUES (?1, ?2, ?3, ?4)"
+            }
         }
     }
 }

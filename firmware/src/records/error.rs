@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
+use uuid::Uuid;
 
 use crate::records::layout::database;
 use crate::system::disk::DiskUsage;
@@ -49,6 +50,45 @@ pub enum RecordsError {
         log: PathBuf,
         /// SQLite's error.
         source: rusqlite::Error,
+    },
+    /// A power cut empties the folder.
+    #[error(
+        "a power cut empties {}: {reason}; set storage.state to a folder on a disk, or, if records may be lost, \
+         storage.volatile = true",
+        folder.display()
+    )]
+    Volatile {
+        /// The state folder.
+        folder: PathBuf,
+        /// How that is known.
+        reason: String,
+    },
+    /// The disk of the folder is not mounted.
+    #[error(
+        "{} is not on its disk: /etc/fstab mounts one at {}, but none is mounted; connect and mount it, then restart \
+         smearscope",
+        folder.display(),
+        mount.display()
+    )]
+    NotMounted {
+        /// The state folder.
+        folder: PathBuf,
+        /// Where a disk should be mounted.
+        mount: PathBuf,
+    },
+    /// The folder is not the expected one.
+    #[error(
+        "{} has the identity {found}, but storage.identity is {expected}; mount the disk with the records, then restart \
+         smearscope, or correct the setting",
+        folder.display()
+    )]
+    OtherIdentity {
+        /// The state folder.
+        folder: PathBuf,
+        /// The configured identity.
+        expected: Uuid,
+        /// The folder's identity, or `none`.
+        found: String,
     },
     /// Another appliance writes to the folder.
     #[error("{} is in use by another smearscope; stop it, or set another folder in storage.state", folder.display())]

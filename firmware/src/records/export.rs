@@ -21,6 +21,7 @@ use crate::records::entry::{ExportEntry, FieldEntry, ImageEntry};
 use crate::records::error::RecordsError;
 use crate::records::filter::Filter;
 use crate::records::{ballast, schema};
+use crate::system::clock::ClockState;
 use crate::system::disk::DiskUsage;
 use crate::system::sanitize::cell;
 use crate::system::time::utc;
@@ -100,6 +101,13 @@ struct Row<'a> {
     exported_at: Option<Cow<'a, str>>,
     images_removed_at: Option<Cow<'a, str>>,
     hash: Cow<'a, str>,
+    // Later columns come last, for programs that count columns.
+    clock: Option<ClockState>,
+    inconclusive_from: Option<f32>,
+    inconclusive_to: Option<f32>,
+    calibrated: Option<bool>,
+    slide_min_fields: Option<u32>,
+    slide_correlation: Option<f32>,
 }
 
 impl<'a> Row<'a> {
@@ -109,12 +117,16 @@ impl<'a> Row<'a> {
             slide,
             number,
             captured_at,
+            clock,
             source,
             verdict,
             reason,
             probability,
             log_odds,
             threshold,
+            inconclusive_band,
+            calibrated,
+            slide_rule,
             quality,
             standing,
             model,
@@ -159,6 +171,12 @@ impl<'a> Row<'a> {
             exported_at: record.exported_at.as_deref().map(cell),
             images_removed_at: record.images_removed_at.as_deref().map(cell),
             hash: cell(&record.hash),
+            clock: *clock,
+            inconclusive_from: inconclusive_band.map(|[low, _]| low),
+            inconclusive_to: inconclusive_band.map(|[_, high]| high),
+            calibrated: *calibrated,
+            slide_min_fields: slide_rule.map(|rule| rule.min_fields),
+            slide_correlation: slide_rule.map(|rule| rule.correlation),
         }
     }
 }

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 /// Lock file of the appliance that writes the records.
 pub(super) const LOCK: &str = "records.lock";
+/// The folder's identity, by which it is told from another one.
+pub(super) const IDENTITY: &str = "records.identity";
 /// Placeholder that reserves disk space for the database.
 pub(super) const BALLAST: &str = "records.ballast";
 /// Folder of the images, with a folder per slide.

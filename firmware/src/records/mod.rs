@@ -4,7 +4,8 @@
 //!
 //! | path | content |
 //! |---|---|
-//! | `records.sqlite` | the rows: slides, fields, exports, removals of images (`schema-1.sql`), delivery cursors (`schema-2.sql`), notes (`schema-3.sql`) |
+//! | `records.sqlite` | the rows: slides, fields, exports, removals of images (`schema-1.sql`), delivery cursors (`schema-2.sql`), notes (`schema-3.sql`), closings of slides (`schema-4.sql`) |
+//! | `records.identity` | a UUID, by which the folder is told from another one |
 //! | `records.lock` | locked by the appliance that writes here |
 //! | `records.ballast` | an 8 MiB placeholder; deleting it gives the database space on a full disk |
 //! | `images/<slide>/<field>.jpg` | the field's image as the camera delivered it; `<field>-evidence.png` is its evidence overlay |
@@ -21,7 +22,7 @@
 //! <hash of the previous row, 64 hexadecimal digits; zeros for the first row>\n<kind>\n<number>\n<body>
 //! ```
 //!
-//! where the kind is `slide`, `field`, `export`, `removal` or `note`, and the body is the row's JSON, byte for byte as
+//! where the kind is `slide`, `field`, `export`, `removal`, `note` or `closing`, and the body is the row's JSON, byte for byte as
 //! stored. The body of a field contains the paths and SHA-256 of its images.
 //!
 //! The chain reveals that a row or an image was changed, replaced or deleted, unless all later hashes were recomputed. It
@@ -43,6 +44,7 @@ mod lazy_store;
 mod notes;
 mod outbox;
 mod periodic_task;
+mod place;
 mod removal;
 mod retention;
 mod schema;
@@ -56,8 +58,8 @@ mod testing;
 
 pub use archive::{Archive, Record};
 pub use entry::{
-    ElapsedEntry, EngineEntry, FieldEntry, ImageEntry, ModelEntry, NoteEntry, SlideEntry,
-    SlideSummaryEntry,
+    ClosingReason, ElapsedEntry, EngineEntry, FieldEntry, ImageEntry, ModelEntry, NoteEntry,
+    SlideEntry, SlideRuleEntry, SlideSummaryEntry,
 };
 pub use error::RecordsError;
 pub(crate) use export::Exported;
@@ -66,6 +68,7 @@ pub(crate) use filter::Page;
 pub use lazy_store::LazyStore;
 pub(crate) use notes::checked_note;
 pub use outbox::Outbox;
+pub use place::{check_place, identity};
 pub(crate) use slides::SlideRecord;
 pub use space::{Room, Space};
 pub use store::{FieldImages, Images, Store};

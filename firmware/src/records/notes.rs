@@ -49,16 +49,7 @@ impl Archive {
     /// Errors of the database, and [`RecordsError::Mismatch`] for a row that is not a valid note.
     pub(crate) fn notes(&self, slide: Uuid) -> Result<Vec<NoteEntry>, RecordsError> {
         let failed = RecordsError::database(self.folder());
-        // Read-only records keep the format of an earlier version, which has no notes.
-        let has_notes: bool = self
-            .connection()
-            .query_row(
-                "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'notes')",
-                [],
-                |row| row.get(0),
-            )
-            .map_err(&failed)?;
-        if !has_notes {
+        if !schema::has_table(self.connection(), "notes").map_err(&failed)? {
             return Ok(Vec::new());
         }
         let mut statement = self

@@ -12,10 +12,11 @@ use crate::records::error::RecordsError;
 use crate::records::layout::database;
 
 /// Migrations from each format to the next, starting with an empty database. `user_version` is the number applied.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("schema-1.sql"),
     include_str!("schema-2.sql"),
     include_str!("schema-3.sql"),
+    include_str!("schema-4.sql"),
 ];
 
 /// Oldest format that can be read without migration, as on read-only storage.
@@ -162,6 +163,15 @@ pub(super) fn open_for_delivery(folder: &Path) -> Result<Connection, RecordsErro
     Ok(connection)
 }
 
+/// Whether a database has a table. Read-only records keep the format of an earlier version, which has fewer.
+pub(super) fn has_table(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
+    connection.query_row(
+        "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1)",
+        [name],
+        |row| row.get(0),
+    )
+}
+
 /// Verifies every page of a database, because queries may still succeed on a truncated one, and its tables, views and
 /// triggers, because a changed view could show other rows to the verification than to readers.
 ///
@@ -237,7 +247,7 @@ mod tests {
         };
         assert_eq!(pragma("journal_mode").unwrap(), "wal".to_owned().into());
         assert_eq!(pragma("synchronous").unwrap(), 2.into());
-        assert_eq!(pragma("user_version").unwrap(), 3.into());
+        assert_eq!(pragma("user_version").unwrap(), 4.into());
         let orphan = r#"{"field": "unknown", "exported_at": "now"}"#;
         let error = connection
             .execute(
@@ -268,8 +278,8 @@ mod tests {
                 matches!(
                     error,
                     RecordsError::Newer {
-                        found: 4,
-                        known: 3,
+                        found: 5,
+                        known: 4,
                         ..
                     }
                 ),

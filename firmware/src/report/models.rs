@@ -7,7 +7,8 @@ use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::models::{ModelId, ModelLocation, Models, Roles};
+use crate::models::{ModelError, ModelId, ModelLocation, Models, Roles};
+use crate::records::SlideRuleEntry;
 
 /// A model in the list.
 #[derive(Serialize, ToSchema)]
@@ -90,9 +91,26 @@ pub(crate) struct ModelCard {
     positive: String,
     /// The name of the negative class.
     negative: String,
+    /// How probabilities become verdicts.
+    decision: DecisionCard,
+    /// How the fields of a slide are combined.
+    slide: SlideRuleEntry,
     /// The evaluation: data set, protocol and figures.
     #[schema(value_type = Object)]
     evaluation: Evaluation,
+}
+
+/// How a model's probabilities become verdicts.
+#[derive(Serialize, ToSchema)]
+struct DecisionCard {
+    /// Probability from which on a verdict outside the inconclusive band is positive.
+    threshold: f32,
+    /// The inconclusive band: a probability strictly between these two decides nothing.
+    inconclusive_band: [f32; 2],
+    /// Divides the network's logit margin before it becomes a probability.
+    temperature: f32,
+    /// Whether that changes the network's own probabilities.
+    calibrated: bool,
 }
 
 impl From<&Manifest> for ModelCard {
@@ -104,6 +122,13 @@ impl From<&Manifest> for ModelCard {
             license: manifest.license.clone(),
             positive: manifest.labels.positive.clone(),
             negative: manifest.labels.negative.clone(),
+            decision: DecisionCard {
+                threshold: manifest.decision.threshold,
+                inconclusive_band: manifest.decision.inconclusive,
+                temperature: manifest.decision.temperature,
+                calibrated: manifest.decision.is_calibrated(),
+            },
+            slide: manifest.slide.into(),
             evaluation: manifest.evaluation.clone(),
         }
     }

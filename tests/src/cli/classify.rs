@@ -141,6 +141,8 @@ fn a_script_reads_every_promised_key() {
         "verdict",
         "probability",
         "threshold",
+        "inconclusive_band",
+        "calibrated",
         "quality",
         "engine",
         "device",

@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::programs::{built, smearscope};
+use super::programs::{VOLATILE, built, smearscope};
 use super::project::root;
 
 /// A failed test must end.
@@ -120,6 +120,7 @@ impl Served {
             .args(["run", "--panel", "lines", "--config"])
             .arg(&config)
             .current_dir(root())
+            .envs([VOLATILE])
             .env_remove("RUST_LOG")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -125,6 +125,7 @@ fn a_verdict_names_the_engine_that_gave_it_after_another_was_lost() {
     let view = View {
         state: &State::Ready,
         identity: None,
+        decision: None,
         slide: 1,
         fields: 2,
         is_disk_low: false,
