@@ -70,5 +70,6 @@ pub(crate) fn show_fault(board: Board, message: &str) {
         since: Duration::ZERO,
         notice: &Notice::default(),
         address: None,
+        decision: None,
     });
 }

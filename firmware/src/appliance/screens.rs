@@ -502,6 +502,7 @@ mod tests {
             clock: None,
             since: Duration::ZERO,
             notice: &notice,
+            address: None,
         };
         let state = State::Ready;
         let line = |decision, judgement| view(&state, decision).band_line(judgement);

@@ -21,7 +21,7 @@ use std::path::Path;
 use smearscope_artifacts::{ArtifactError, Manifest, Model, ModelFiles};
 use smearscope_hardware::with_causes;
 
-pub use error::ModelError;
+pub use error::{ModelError, StoreError};
 pub use location::ModelLocation;
 pub use roles::{ModelId, Roles};
 pub use store::ModelStore;

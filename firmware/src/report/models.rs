@@ -7,7 +7,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::models::{ModelError, ModelId, ModelLocation, Models, Roles};
+use crate::models::{ModelId, ModelLocation, Models, Roles};
 use crate::records::SlideRuleEntry;
 
 /// A model in the list.
