@@ -57,6 +57,7 @@ pub(crate) fn picture(
         clock: Some(clock),
         since: Duration::ZERO,
         notice: &Notice::default(),
+        address: None,
     };
     view.picture(ScreenSize::Rows64)
 }
