@@ -18,6 +18,7 @@ use crate::appliance::handle::{Report, connect};
 use crate::cli::args::{BoardArgs, ModelArgs};
 use crate::cli::board;
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::farewell::Farewell;
 use crate::cli::plural::counted;
 use crate::config::storage::StorageConfig;
 use crate::config::{BoardKind, Config, PanelKind};
@@ -77,11 +78,13 @@ fn run(config: &Config, reread: impl Fn() -> Result<Config>) -> Result<()> {
             checks: rollback.into_iter().chain(surroundings).collect(),
         })
     };
+    let mut farewell = Farewell::default();
     let report = |report: &Report| {
         let line = verdict_line(report);
         let line = printable(&line);
         if is_drawn {
             log::info!("{line}");
+            farewell.add(line.into_owned());
         } else {
             // The reader may be gone; the appliance continues.
             let _ = writeln!(std::io::stdout(), "{line}");
@@ -104,6 +107,8 @@ fn run(config: &Config, reread: impl Fn() -> Result<Config>) -> Result<()> {
     // Do not wait for a stalled driver.
     runtime.shutdown_background();
     network.end();
+    // The board has left the terminal, or the terminal is gone.
+    let _ = farewell.print(config, std::io::stdout());
     match result? {
         End::Operator => switch_off(&config.switch_off),
         End::Supervisor => Ok(()),

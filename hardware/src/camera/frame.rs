@@ -9,11 +9,11 @@ pub enum Pixels {
     Encoded(Vec<u8>),
     /// Interleaved 8-bit RGB, `3 × width × height` bytes, top row first.
     Rgb8 {
-        /// Pixels per row.
+        /// Pixels per row, at least 1.
         width: u32,
-        /// Number of rows.
+        /// Number of rows, at least 1.
         height: u32,
-        /// The samples.
+        /// Red, green and blue of each pixel in turn, without padding between rows.
         data: Vec<u8>,
     },
 }
@@ -21,7 +21,7 @@ pub enum Pixels {
 /// A picture with its time and origin.
 #[derive(Debug, Clone)]
 pub struct Frame {
-    /// The picture.
+    /// The picture, which may still be an encoded image: decode it before use.
     pub pixels: Pixels,
     /// Time of the exposure, as far as the driver tells. A frame older than the press that requested it is
     /// stale and must not be analysed.

@@ -4,4 +4,6 @@ mod mock;
 mod ncs2;
 mod sim_panel;
 mod systemd;
+mod terminal;
+mod usb_camera;
 mod virtual_bench;

@@ -26,12 +26,10 @@ const BLINK_DUTY_CYCLE: f64 = 0.5;
 /// Checks that this machine is a Raspberry Pi.
 ///
 /// # Errors
-/// [`HardwareError::Open`] if it is not, because retrying cannot help.
+/// [`HardwareError::NotRaspberryPi`] if it is not, because retrying cannot help.
 pub(super) fn check_model() -> Result<(), HardwareError> {
     match Gpio::new() {
-        Err(error @ rppal::gpio::Error::UnknownModel) => {
-            Err(open_error("GPIO header", "this machine", error))
-        }
+        Err(rppal::gpio::Error::UnknownModel) => Err(HardwareError::NotRaspberryPi),
         _ => Ok(()),
     }
 }
@@ -55,16 +53,10 @@ fn pin(part: &'static str, number: u8) -> Result<rppal::gpio::Pin, HardwareError
 
 fn open_error(part: &'static str, at: &str, error: rppal::gpio::Error) -> HardwareError {
     let remedy = match error {
-        rppal::gpio::Error::UnknownModel => {
-            "this machine is not a Raspberry Pi; add `--board sim` for the simulated bench, or set `board = \"linux\"` \
-             for the GPIO of another board"
-                .into()
-        }
+        rppal::gpio::Error::UnknownModel => return HardwareError::NotRaspberryPi,
         rppal::gpio::Error::PermissionDenied(_) => permissions::GPIO_MEMORY.remedy(),
-        _ => {
-            "check the pin numbers in the configuration and that no other program uses the pins"
-                .into()
-        }
+        _ => "check the pin numbers in the configuration and that no other program uses the pins"
+            .into(),
     };
     HardwareError::Open {
         part,

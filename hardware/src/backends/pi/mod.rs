@@ -10,7 +10,7 @@ use crate::error::HardwareError;
 /// faults and reopened automatically.
 ///
 /// # Errors
-/// [`HardwareError::Open`] if button or LEDs are configured and the machine is not a Raspberry Pi.
+/// [`HardwareError::NotRaspberryPi`] if button or LEDs are configured and the machine is not a Raspberry Pi.
 pub fn board(equipment: &Equipment, pins: &PiPins) -> Result<Board, HardwareError> {
     if Wired::Gpio == equipment.button || Wired::Gpio == equipment.leds {
         gpio::check_model()?;
@@ -24,6 +24,11 @@ pub fn board(equipment: &Equipment, pins: &PiPins) -> Result<Board, HardwareErro
         }),
         (gpio::describe_leds(pins), move || gpio::open_leds(&leds)),
     ))
+}
+
+/// Whether this machine is a Raspberry Pi.
+pub fn is_raspberry_pi() -> bool {
+    gpio::check_model().is_ok()
 }
 
 #[cfg(test)]

@@ -1,36 +1,31 @@
 //! The driver for USB microscope cameras (UVC), through V4L2.
 
 mod controls;
+mod device;
 mod modes;
 mod settling;
+mod yuyv;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use nokhwa::NokhwaError;
-use nokhwa::utils::{
-    CameraFormat, CameraIndex, FrameFormat, RequestedFormat, RequestedFormatType,
-    buf_yuyv422_to_rgb,
-};
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
 use crate::board::faults::Faults;
-use crate::board::permissions;
 use crate::camera::frame::{Frame, Pixels};
 use crate::config::CameraConfig;
 use crate::error::HardwareError;
 use crate::ports::Camera;
+use device::{BUFFERS, OpenCamera, RawFrame};
+use modes::{MJPEG, YUYV};
 use settling::{Exposure, ExposureMonitor};
 
-/// Formats that [`pixels`] decodes.
-const FORMATS: [FrameFormat; 2] = [FrameFormat::MJPEG, FrameFormat::YUYV];
 /// Frames to drop at the start of a stream: cameras may damage the first one.
 const UNRELIABLE_FRAMES: u32 = 1;
-/// Number of buffers that nokhwa's V4L2 backend gives to the driver.
-const BUFFERS: usize = 4;
 /// A frame that arrives faster than this was already waiting in a buffer.
 const BUFFERED_WITHIN: Duration = Duration::from_millis(1);
 
@@ -39,7 +34,7 @@ pub(crate) struct UsbCamera {
     config: CameraConfig,
     device: PathBuf,
     /// The open stream of a preview.
-    stream: Option<nokhwa::Camera>,
+    stream: Option<OpenCamera>,
 }
 
 impl UsbCamera {
@@ -48,7 +43,7 @@ impl UsbCamera {
         let device = config.device.path();
         faults.add_probe("camera", {
             let device = device.clone();
-            move || index_of(&device).map(drop)
+            move || device_file(&device).map(drop)
         });
         Self {
             config,
@@ -57,78 +52,19 @@ impl UsbCamera {
         }
     }
 
-    fn lost(&self, error: NokhwaError) -> HardwareError {
-        HardwareError::Lost {
-            part: "camera",
-            remedy: format!(
-                "check its USB cable and that no other program uses it, or {} ({})",
-                permissions::CAMERA.remedy(),
-                self.device.display()
-            ),
-            source: Some(error.into()),
-        }
-    }
-
-    /// Opens the camera in the best mode that it accepts.
-    fn open(&self) -> Result<nokhwa::Camera, HardwareError> {
-        let index = CameraIndex::Index(index_of(&self.device)?);
-        // The modes are known only after opening the camera in one of them.
-        let any = RequestedFormat::with_formats(RequestedFormatType::None, &FORMATS);
-        let mut camera = nokhwa::Camera::new(index, any).map_err(|error| self.lost(error))?;
-        let offered = camera
-            .compatible_camera_formats()
-            .map_err(|error| self.lost(error))?;
-        let mut rejection = None;
-        // Drivers list frame rates, such as 7.5, that they do not accept as listed.
-        for mode in modes::ranked(&offered, &self.config)? {
-            match set_mode(&mut camera, mode) {
-                Ok(()) => {
-                    log::debug!("camera in mode {mode}");
-                    return Ok(camera);
-                }
-                Err(error) => rejection = Some(error),
-            }
-        }
-        Err(self.lost(rejection.unwrap_or(NokhwaError::UnitializedError)))
-    }
-
     /// Opens the camera with the configured settings, starts a stream and drops its first `frames`.
-    ///
-    /// nokhwa returns whole buffers without the length of the frame in them: in a reused buffer, the rest of an
-    /// older frame would complete a truncated one. The kernel clears new buffers, so a frame for analysis comes
-    /// from a new stream that has not reused any.
-    fn stream(&self, frames: u32) -> Result<nokhwa::Camera, HardwareError> {
-        let mut camera = self.open()?;
-        self.apply_controls(&mut camera)?;
-        self.restart(&mut camera, frames)?;
+    fn stream(&self, frames: u32) -> Result<OpenCamera, HardwareError> {
+        let mut camera = OpenCamera::open(&device_file(&self.device)?, &self.config)?;
+        camera.restart(frames)?;
         Ok(camera)
     }
 
-    fn apply_controls(&self, camera: &mut nokhwa::Camera) -> Result<(), HardwareError> {
-        let offered = camera.camera_controls().map_err(|error| self.lost(error))?;
-        for (control, values) in controls::steps(&offered, &self.config)? {
-            let mut rejection = None;
-            for value in values {
-                rejection = camera.set_camera_control(control, value).err();
-                if rejection.is_none() {
-                    break;
-                }
-            }
-            if let Some(error) = rejection {
-                return Err(self.lost(error));
-            }
-        }
-        Ok(())
-    }
-
     /// Drops frames until the exposure has settled.
-    fn settle(&self, camera: &mut nokhwa::Camera) -> Result<(), HardwareError> {
+    fn settle(&self, camera: &mut OpenCamera) -> Result<(), HardwareError> {
         let mut monitor = ExposureMonitor::new(self.config.settle_frames);
         loop {
-            let format = camera.camera_format();
-            let buffer = camera.frame_raw().map_err(|error| self.lost(error))?;
             // A damaged frame counts as a dark one.
-            let luma = mean_luma(format.format(), &buffer).unwrap_or(0.0);
+            let luma = mean_luma(&camera.next_frame()?).unwrap_or(0.0);
             match monitor.frame(luma) {
                 Exposure::Changing => {}
                 Exposure::Settled => return Ok(()),
@@ -141,63 +77,69 @@ impl UsbCamera {
         }
     }
 
-    /// Starts a new stream and drops its first frames.
-    fn restart(&self, camera: &mut nokhwa::Camera, frames: u32) -> Result<(), HardwareError> {
-        let mut start = || {
-            camera.stop_stream()?;
-            camera.open_stream()?;
-            for _ in 0..frames {
-                camera.frame_raw()?;
-            }
-            Ok(())
-        };
-        start().map_err(|error| self.lost(error))
-    }
-}
-
-impl Camera for UsbCamera {
-    fn capture(&mut self) -> Result<Frame, HardwareError> {
-        self.stop_preview();
+    fn take(&mut self) -> Result<Frame, HardwareError> {
+        self.stream = None;
         let mut camera = self.stream(self.config.warm_up_frames)?;
         if self.config.settle_frames > 0 {
             self.settle(&mut camera)?;
         }
-        self.restart(&mut camera, UNRELIABLE_FRAMES)?;
-        let mut take = || {
-            let format = camera.camera_format();
-            let buffer = camera.frame_raw().map_err(|error| self.lost(error))?;
-            pixels(format.format(), format.width(), format.height(), &buffer)
-        };
-        let earlier = take()?;
+        // The buffers of the old stream hold frames from before.
+        camera.restart(UNRELIABLE_FRAMES)?;
+        let earlier = pixels(&camera.next_frame()?)?;
         let captured_at = Instant::now();
         Ok(Frame {
-            pixels: take()?,
+            pixels: pixels(&camera.next_frame()?)?,
             captured_at,
             earlier: Some(earlier),
             source: self.device.display().to_string(),
         })
     }
 
-    fn preview(&mut self) -> Result<Pixels, HardwareError> {
+    fn glance(&mut self) -> Result<Pixels, HardwareError> {
         // Put back below, but only if the camera answers.
         let mut camera = match self.stream.take() {
             Some(camera) => camera,
             None => self.stream(UNRELIABLE_FRAMES)?,
         };
-        let format = camera.camera_format();
         // The buffers may still hold frames from the time of the last preview.
         for _ in 0..BUFFERS {
             let requested = Instant::now();
-            camera.frame_raw().map_err(|error| self.lost(error))?;
+            camera.next_frame()?;
             if requested.elapsed() >= BUFFERED_WITHIN {
                 break;
             }
         }
-        let buffer = camera.frame_raw().map_err(|error| self.lost(error))?;
-        let preview = pixels(format.format(), format.width(), format.height(), &buffer);
-        drop(buffer);
+        let preview = pixels(&camera.next_frame()?);
         self.stream = Some(camera);
         preview
+    }
+
+    /// Does `work`, in which v4l 0.14 panics if the driver answers with a number that it has no name for.
+    fn guarded<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, HardwareError>,
+    ) -> Result<T, HardwareError> {
+        catch_unwind(AssertUnwindSafe(|| work(self))).unwrap_or_else(|_| {
+            Err(HardwareError::Lost {
+                part: "camera",
+                remedy: format!(
+                    "its driver gave an answer that this program does not understand; unplug it and plug it in, or use \
+                     another camera ({})",
+                    self.device.display()
+                ),
+                source: None,
+            })
+        })
+    }
+}
+
+impl Camera for UsbCamera {
+    fn capture(&mut self) -> Result<Frame, HardwareError> {
+        self.guarded(Self::take)
+    }
+
+    fn preview(&mut self) -> Result<Pixels, HardwareError> {
+        self.guarded(Self::glance)
     }
 
     fn stop_preview(&mut self) {
@@ -209,18 +151,8 @@ impl Camera for UsbCamera {
     }
 }
 
-fn set_mode(camera: &mut nokhwa::Camera, mode: CameraFormat) -> Result<(), NokhwaError> {
-    if camera.camera_format() == mode {
-        return Ok(());
-    }
-    let exactly = RequestedFormatType::Exact(mode);
-    camera
-        .set_camera_requset(RequestedFormat::with_formats(exactly, &FORMATS))
-        .map(drop)
-}
-
-/// N of `/dev/videoN`, also through a link such as those in `/dev/v4l/by-id`.
-fn index_of(device: &Path) -> Result<u32, HardwareError> {
+/// The device file `/dev/videoN`, also through a link such as those in `/dev/v4l/by-id`.
+fn device_file(device: &Path) -> Result<PathBuf, HardwareError> {
     let unusable = |remedy: &str, source: Option<std::io::Error>| HardwareError::Open {
         part: "camera",
         at: device.display().to_string(),
@@ -233,48 +165,63 @@ fn index_of(device: &Path) -> Result<u32, HardwareError> {
             Some(error),
         )
     })?;
-    resolved
+    let number = resolved
         .to_str()
-        .and_then(|path| path.strip_prefix("/dev/video"))
-        .and_then(|number| number.parse().ok())
-        .ok_or_else(|| unusable("set camera.device to /dev/videoN or a link to it", None))
+        .and_then(|path| path.strip_prefix("/dev/video"));
+    if number.is_some_and(|number| number.parse::<u32>().is_ok()) {
+        Ok(resolved)
+    } else {
+        Err(unusable(
+            "set camera.device to /dev/videoN or a link to it",
+            None,
+        ))
+    }
 }
 
 /// Keeps JPEG as it is and converts raw frames to RGB.
-fn pixels(
-    format: FrameFormat,
-    width: u32,
-    height: u32,
-    bytes: &[u8],
-) -> Result<Pixels, HardwareError> {
-    let damaged = |reason: String| HardwareError::DamagedFrame { reason };
-    match format {
-        FrameFormat::MJPEG => {
-            let jpeg = whole_jpeg(bytes)
-                .ok_or_else(|| damaged("it does not begin and end like a JPEG".into()))?;
+fn pixels(frame: &RawFrame<'_>) -> Result<Pixels, HardwareError> {
+    let damaged = |reason: &str| HardwareError::DamagedFrame {
+        reason: reason.into(),
+    };
+    if frame.is_damaged {
+        return Err(damaged("its driver reports an error in the transfer"));
+    }
+    let (width, height) = (frame.mode.width, frame.mode.height);
+    match frame.mode.format {
+        MJPEG => {
+            let jpeg = whole_jpeg(frame.bytes)
+                .ok_or_else(|| damaged("it does not begin and end like a JPEG"))?;
             Ok(Pixels::Encoded(jpeg.to_vec()))
         }
-        FrameFormat::YUYV => {
+        YUYV => {
+            let rows: Vec<_> = raw_rows(frame).collect();
             // The kernel clears buffers, so a row of zeros was never written: black has a luma of 16 and a
             // chroma of 128 (ITU-R BT.601).
-            let mut rows = bytes.chunks((width as usize * 2).max(1));
-            if rows.any(|row| row.iter().all(|byte| *byte == 0)) {
-                return Err(damaged("some rows are missing".into()));
+            let is_written = |row: &&[u8]| row.iter().any(|byte| *byte != 0);
+            if rows.len() != height as usize || !rows.iter().all(is_written) {
+                return Err(damaged("some rows are missing"));
             }
-            let mut data = vec![0; width as usize * height as usize * 3];
-            buf_yuyv422_to_rgb(bytes, &mut data, false)
-                .map_err(|error| damaged(error.to_string()))?;
             Ok(Pixels::Rgb8 {
                 width,
                 height,
-                data,
+                data: yuyv::to_rgb(rows.into_iter()),
             })
         }
-        other => Err(damaged(format!(
-            "{} bytes in the unexpected format {other} for {width}x{height} pixels",
-            bytes.len()
+        _ => Err(damaged(&format!(
+            "{} bytes in the unexpected mode {}",
+            frame.bytes.len(),
+            frame.mode
         ))),
     }
+}
+
+/// The complete rows of a raw frame, without padding.
+fn raw_rows<'a>(frame: &RawFrame<'a>) -> impl Iterator<Item = &'a [u8]> {
+    let row = frame.mode.width as usize * 2;
+    let stride = (frame.stride as usize).max(row).max(1);
+    let rows = frame.bytes.chunks(stride);
+    rows.filter_map(move |bytes| bytes.get(..row))
+        .take(frame.mode.height as usize)
 }
 
 /// The JPEG from its start-of-image to its end-of-image marker, without the zeros that pad the buffer;
@@ -286,43 +233,85 @@ fn whole_jpeg(bytes: &[u8]) -> Option<&[u8]> {
 }
 
 /// Mean luma of a frame, 0.0 to 255.0; `None` if it is damaged.
-fn mean_luma(format: FrameFormat, bytes: &[u8]) -> Option<f32> {
-    let decoded;
-    let lumas: &[u8] = match format {
-        FrameFormat::MJPEG => {
-            let options = DecoderOptions::default().jpeg_set_out_colorspace(ColorSpace::Luma);
-            let jpeg = ZCursor::new(whole_jpeg(bytes)?);
-            decoded = JpegDecoder::new_with_options(jpeg, options).decode().ok()?;
-            &decoded
-        }
-        _ => bytes,
+fn mean_luma(frame: &RawFrame<'_>) -> Option<f32> {
+    let (sum, count) = if frame.mode.format == MJPEG {
+        let options = DecoderOptions::default().jpeg_set_out_colorspace(ColorSpace::Luma);
+        let jpeg = ZCursor::new(whole_jpeg(frame.bytes)?);
+        let decoded = JpegDecoder::new_with_options(jpeg, options).decode().ok()?;
+        sum_of(decoded.iter())
+    } else {
+        // Every second byte is chroma.
+        sum_of(raw_rows(frame).flat_map(|row| row.iter().step_by(2)))
     };
-    // In raw frames, every second byte is chroma.
-    let step = if format == FrameFormat::MJPEG { 1 } else { 2 };
-    let sum: u64 = lumas
-        .iter()
-        .step_by(step)
-        .map(|luma| u64::from(*luma))
-        .sum();
-    let count = lumas.len() / step;
     (count > 0).then(|| sum as f32 / count as f32)
+}
+
+fn sum_of<'a>(lumas: impl Iterator<Item = &'a u8>) -> (u64, u64) {
+    lumas.fold((0, 0), |(sum, count), luma| {
+        (sum + u64::from(*luma), count + 1)
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use super::modes::{FourCc, Interval, Mode};
     use super::*;
     use crate::config::CameraDevice;
+
+    fn frame(format: FourCc, width: u32, height: u32, bytes: &[u8]) -> RawFrame<'_> {
+        RawFrame {
+            mode: Mode {
+                format,
+                width,
+                height,
+                interval: Interval::UNKNOWN,
+            },
+            stride: if format == YUYV { width * 2 } else { 0 },
+            bytes,
+            is_damaged: false,
+        }
+    }
+
+    fn taken(
+        format: FourCc,
+        width: u32,
+        height: u32,
+        bytes: &[u8],
+    ) -> Result<Pixels, HardwareError> {
+        pixels(&frame(format, width, height, bytes))
+    }
+
+    #[test]
+    fn a_panic_of_the_driver_is_an_error_that_says_so() {
+        let mut camera = UsbCamera::new(CameraConfig::default(), &Faults::default());
+        let error = camera.guarded::<()>(|_| panic!("unknown")).unwrap_err();
+        assert!(error.to_string().contains("does not understand"), "{error}");
+    }
+
+    #[test]
+    fn rows_with_padding_are_cut_and_errors_of_the_transfer_refused() {
+        let padded = [235, 128, 16, 128, 9, 9, 16, 128, 235, 128, 9, 9];
+        let mut raw = frame(YUYV, 2, 2, &padded);
+        raw.stride = 6;
+        let Pixels::Rgb8 { data, .. } = pixels(&raw).unwrap() else {
+            panic!("raw pixels");
+        };
+        assert_eq!(data, [255, 255, 255, 0, 0, 0, 0, 0, 0, 255, 255, 255]);
+        assert_eq!(mean_luma(&raw), Some(125.5));
+        raw.is_damaged = true;
+        assert!(pixels(&raw).is_err());
+    }
 
     #[test]
     fn only_complete_mjpeg_frames_are_accepted() {
         let whole = [0xff, 0xd8, 1, 2, 0xff, 0xd9, 0, 0, 0];
         assert_eq!(
-            pixels(FrameFormat::MJPEG, 2, 1, &whole).unwrap(),
+            taken(MJPEG, 2, 1, &whole).unwrap(),
             Pixels::Encoded(whole[..6].to_vec())
         );
         let residue = [0xff, 0xd8, 0xff, 0xd9, 0, 7];
         for cut in [&whole[..4], &[], &[0; 9], &whole[1..], &residue] {
-            assert!(pixels(FrameFormat::MJPEG, 2, 1, cut).is_err(), "{cut:?}");
+            assert!(taken(MJPEG, 2, 1, cut).is_err(), "{cut:?}");
         }
     }
 
@@ -330,7 +319,7 @@ mod tests {
     fn yuyv_becomes_rgb_by_bt_601() {
         // ITU-R BT.601, limited range: white, black, and 75 % red (colour bars of EBU Tech 3280).
         let frame = [235, 128, 16, 128, 65, 100, 65, 212];
-        let Pixels::Rgb8 { data, .. } = pixels(FrameFormat::YUYV, 4, 1, &frame).unwrap() else {
+        let Pixels::Rgb8 { data, .. } = taken(YUYV, 4, 1, &frame).unwrap() else {
             panic!("raw pixels");
         };
         let expected = [255, 255, 255, 0, 0, 0, 191, 0, 0, 191, 0, 0];
@@ -343,19 +332,16 @@ mod tests {
     fn a_frame_without_its_last_rows_is_damaged() {
         let row = [235, 128, 16, 128];
         let whole = [row, row].concat();
-        assert!(pixels(FrameFormat::YUYV, 2, 2, &whole).is_ok());
+        assert!(taken(YUYV, 2, 2, &whole).is_ok());
         let cut = [row, [0; 4]].concat();
-        assert!(pixels(FrameFormat::YUYV, 2, 2, &cut).is_err());
+        assert!(taken(YUYV, 2, 2, &cut).is_err());
     }
 
     #[test]
     fn frames_of_the_wrong_size_are_damaged() {
-        assert!(pixels(FrameFormat::YUYV, 4, 1, &[0; 7]).is_err());
-        assert!(pixels(FrameFormat::YUYV, 4, 2, &[0; 8]).is_err());
-        assert!(
-            pixels(FrameFormat::NV12, 2, 2, &[0; 6]).is_err(),
-            "not negotiated"
-        );
+        assert!(taken(YUYV, 4, 1, &[0; 7]).is_err());
+        assert!(taken(YUYV, 4, 2, &[0; 8]).is_err());
+        assert!(taken(*b"NV12", 2, 2, &[0; 6]).is_err(), "not negotiated");
     }
 
     #[test]
@@ -368,11 +354,11 @@ mod tests {
             0.299 * red + 0.587 * green + 0.114 * blue
         });
         let expected = lumas.sum::<f64>() / f64::from(image.width() * image.height());
-        let luma = f64::from(mean_luma(FrameFormat::MJPEG, jpeg).unwrap());
+        let luma = f64::from(mean_luma(&frame(MJPEG, 1, 1, jpeg)).unwrap());
         assert!((luma - expected).abs() < 0.5, "{luma}, expected {expected}");
-        assert_eq!(mean_luma(FrameFormat::MJPEG, &jpeg[..99]), None);
-        assert_eq!(mean_luma(FrameFormat::YUYV, &[10, 0, 30, 255]), Some(20.0));
-        assert_eq!(mean_luma(FrameFormat::YUYV, &[]), None);
+        assert_eq!(mean_luma(&frame(MJPEG, 1, 1, &jpeg[..99])), None);
+        assert_eq!(mean_luma(&frame(YUYV, 2, 1, &[10, 0, 30, 255])), Some(20.0));
+        assert_eq!(mean_luma(&frame(YUYV, 2, 1, &[])), None);
     }
 
     #[test]
@@ -390,8 +376,8 @@ mod tests {
 
     #[test]
     fn the_error_of_a_missing_camera_names_its_device() {
-        let error = index_of(Path::new("/dev/v4l/by-id/absent")).unwrap_err();
+        let error = device_file(Path::new("/dev/v4l/by-id/absent")).unwrap_err();
         assert!(error.to_string().contains("/dev/v4l/by-id/absent"));
-        assert!(index_of(Path::new("/dev/null")).is_err());
+        assert!(device_file(Path::new("/dev/null")).is_err());
     }
 }
