@@ -34,7 +34,7 @@ use crate::system::sanitize::printable;
     after_help = "Example: smearscope run --board sim --fields ~/micrographs\n\n\
     On the simulated bench, the space bar is the button and q switches off. Without a terminal, it reads \
     commands from standard input, one per line: `press`, `long` (next slide), `double` (last verdict again), \
-    `quit`. Each verdict is printed as a line that starts with `verdict:`. If the model cannot be used, the \
+    `quit`. If that is empty from the start, it runs without a button. Each verdict is printed as a line that starts with `verdict:`. If the model cannot be used, the \
     screen says so, nothing is analysed, and the exit code is 4."
 )]
 pub(crate) struct RunArgs {

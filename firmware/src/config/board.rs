@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum BoardKind {
-    /// `pi`; `selftest` tests the simulated bench on any other machine.
+    /// As `pi`, but `selftest` tests the simulated bench on any other machine.
     Auto,
     /// A Raspberry Pi with camera, button, LEDs and OLED.
     Pi,
