@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal, kill_process};
@@ -26,11 +26,14 @@ struct Panel {
     /// The terminal as its user sees it.
     terminal: File,
     seen: String,
+    started: Instant,
 }
 
 impl Panel {
     fn start(folder: &Path) -> Self {
-        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        // Not inherited: the program would keep its own terminal open.
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+        let terminal = openpt(flags).unwrap();
         grantpt(&terminal).unwrap();
         unlockpt(&terminal).unwrap();
         let size = Winsize {
@@ -60,11 +63,13 @@ impl Panel {
             child,
             terminal: terminal.into(),
             seen: String::new(),
+            started: Instant::now(),
         }
     }
 
     /// Reads the next output; `false` once the program has closed the terminal.
     fn read(&mut self) -> bool {
+        assert!(self.started.elapsed() < PATIENCE, "{:?}", self.seen);
         let mut buffer = [0; 4096];
         let length = self.terminal.read(&mut buffer).unwrap_or(0);
         self.seen

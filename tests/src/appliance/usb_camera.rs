@@ -32,7 +32,7 @@ fn fake_camera(folder: &Path) -> Option<PathBuf> {
 fn camera_check(folder: &Path, library: &Path, more: &[&str]) -> Value {
     let config = folder.join("config.toml");
     let text = "board = \"linux\"\nbutton = \"none\"\nleds = \"none\"\ndisplay = \"none\"\n\
-        [timing]\ninterval_s = 60\n[camera]\ndevice = \"/dev/video99\"\n[model]\nengine = \"embedded\"\n";
+        [timing]\ninterval_s = 60\nslide_fields = 3\n[camera]\ndevice = \"/dev/video99\"\n[model]\nengine = \"embedded\"\n";
     std::fs::write(&config, text).unwrap();
     let output = smearscope(["selftest", "--json", "--config"])
         .arg(&config)
