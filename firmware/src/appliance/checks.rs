@@ -107,8 +107,10 @@ pub fn model(model: &Model) -> Vec<Check> {
         Check::passed("model", verified),
         Check::passed("engine", running),
     ];
+    // Each begins with the name of the engine or device that failed.
     let fallbacks = engine.fallbacks.iter();
-    checks.extend(fallbacks.map(|reason| Check::passed("engine", format!("instead: {reason}"))));
+    checks
+        .extend(fallbacks.map(|reason| Check::passed("engine", format!("used because {reason}"))));
     checks.extend(model.golden().iter().map(|golden| {
         Check::passed(
             "golden",

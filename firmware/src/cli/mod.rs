@@ -7,6 +7,7 @@ mod completions;
 mod config;
 mod demo_fields;
 mod exit;
+mod farewell;
 mod image_files;
 pub(crate) mod import_hias;
 mod judge;

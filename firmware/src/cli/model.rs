@@ -171,7 +171,7 @@ fn verified(model: &Model) -> String {
         manifest.name, manifest.version, engine.engine, engine.device
     );
     for reason in &engine.fallbacks {
-        text.extend(["\ninstead: ", reason]);
+        text.extend(["\nused because ", reason]);
     }
     text
 }

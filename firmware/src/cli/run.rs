@@ -24,6 +24,7 @@ use crate::appliance::handle::{ApplianceHandle, Report, connect};
 use crate::cli::args::{BoardArgs, ModelArgs};
 use crate::cli::board;
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::farewell::Farewell;
 use crate::cli::plural::counted;
 use crate::cli::service_start::{self, Startup};
 use crate::config::service::Service;
@@ -41,7 +42,7 @@ use crate::system::{hang_up, logging};
     after_help = "Example: smearscope run --board sim --fields ~/micrographs\n\n\
     On the simulated bench, the space bar is the button and q switches off. Without a terminal, it reads \
     commands from standard input, one per line: `press`, `long` (next slide), `double` (last verdict again), \
-    `quit`. Each verdict is printed as a line that starts with `verdict:`. If the model cannot be used, the \
+    `quit`. If that is empty from the start, it runs without a button. Each verdict is printed as a line that starts with `verdict:`. If the model cannot be used, the \
     screen says so, nothing is analysed, and the exit code is 4."
 )]
 pub(crate) struct RunArgs {
@@ -139,11 +140,13 @@ fn run(startup: Startup, reread: impl Fn() -> Result<Config>) -> Result<()> {
             checks: checks.collect(),
         })
     };
+    let mut farewell = Farewell::default();
     let report = |report: &Report| {
         let line = verdict_line(report);
         let line = printable(&line);
         if is_drawn {
             log::info!("{line}");
+            farewell.add(line.into_owned());
         } else {
             // The reader may be gone; the appliance continues.
             let _ = writeln!(std::io::stdout(), "{line}");
@@ -175,6 +178,8 @@ fn run(startup: Startup, reread: impl Fn() -> Result<Config>) -> Result<()> {
     // Do not wait for a stalled driver.
     runtime.shutdown_background();
     network.end();
+    // The board has left the terminal, or the terminal is gone.
+    let _ = farewell.print(config, std::io::stdout());
     match result? {
         End::Operator => switch_off(&config.switch_off),
         End::Supervisor => Ok(()),

@@ -13,14 +13,14 @@ pub struct Permission {
     pub group: &'static str,
 }
 
-/// `/dev/videoN`: the camera.
+/// `/dev/videoN`, the camera: group `video`.
 pub const CAMERA: Permission = Permission {
     part: "camera",
     rule: r#"SUBSYSTEM=="video4linux", KERNEL=="video[0-9]*""#,
     group: "video",
 };
 
-/// `/dev/i2c-N`: the OLED.
+/// `/dev/i2c-N`, the OLED's bus: group `i2c`.
 pub const I2C: Permission = Permission {
     part: "OLED",
     rule: r#"SUBSYSTEM=="i2c-dev", KERNEL=="i2c-[0-9]*""#,
