@@ -17,6 +17,7 @@ mod remote;
 mod run;
 mod screens;
 mod selftest;
+mod tls;
 mod token;
 
 use std::io::Write;
@@ -35,6 +36,7 @@ use crate::cli::records::RecordsArgs;
 use crate::cli::run::RunArgs;
 use crate::cli::screens::ScreensArgs;
 use crate::cli::selftest::SelftestArgs;
+use crate::cli::tls::TlsArgs;
 use crate::cli::token::TokenArgs;
 use crate::system::sanitize::printable_lines;
 
@@ -66,6 +68,7 @@ enum Command {
     Model(ModelCommandArgs),
     Records(RecordsArgs),
     Token(TokenArgs),
+    Tls(TlsArgs),
     Config(ConfigCommandArgs),
     Screens(ScreensArgs),
     Completions(CompletionsArgs),
@@ -104,6 +107,7 @@ impl Command {
             Self::Model(args) => args.run(),
             Self::Records(args) => args.run(),
             Self::Token(args) => args.run(),
+            Self::Tls(args) => args.run(),
             Self::Config(args) => args.run(),
             Self::Screens(args) => Ok(args.run()?),
             Self::Completions(args) => Ok(args.run(Cli::command())?),

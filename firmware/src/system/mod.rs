@@ -1,4 +1,5 @@
-//! The operating system: service manager, threads, log, time, disk, host metrics and sanitising of text.
+//! The operating system: service manager, threads, log, time, disk, host metrics, owners of connections and sanitising
+//! of text.
 
 pub(crate) mod disk;
 pub(crate) mod host_metrics;
@@ -6,6 +7,7 @@ pub(crate) mod logging;
 pub(crate) mod priority;
 pub(crate) mod sanitize;
 pub(crate) mod shutdown;
+pub(crate) mod socket_owner;
 pub(crate) mod systemd;
 pub mod time;
 pub(crate) mod worker;
