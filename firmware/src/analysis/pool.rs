@@ -80,7 +80,12 @@ impl Pool {
         }
     }
 
-    /// Reserves a place for an image, before its body is read; `None` if the queue is full.
+    /// Whether the queue has no place for another image.
+    pub(crate) fn is_full(&self) -> bool {
+        self.free_places.available_permits() == 0
+    }
+
+    /// Reserves a place for an image; `None` if the queue is full.
     pub(crate) fn place(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.free_places).try_acquire_owned().ok()
     }

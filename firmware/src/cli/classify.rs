@@ -50,7 +50,7 @@ pub(crate) struct ClassifyArgs {
     /// Let the appliance at this address classify the images, with its own model. The environment variable `SMEARSCOPE_TOKEN` holds the token.
     #[arg(long, value_name = "URL", conflicts_with_all = ["overlays", "model", "engine"])]
     url: Option<String>,
-    /// Certificate of that appliance in PEM, such as its tls.pem [default: the certificates that the system trusts].
+    /// Certificate of that appliance in PEM, from its `smearscope tls export` [default: the certificates that the system trusts].
     #[arg(long, value_name = "FILE", requires = "url")]
     certificate: Option<PathBuf>,
     #[command(flatten)]

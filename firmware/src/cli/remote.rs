@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
+use rustls::CertificateError;
 use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -156,10 +157,13 @@ impl Remote {
     fn answer(&mut self, image: &[u8]) -> Result<RemoteAnswer, JudgeError> {
         let unreachable = |error: ureq::Error| {
             let problem = with_causes(&error);
-            JudgeError::All(anyhow!(
-                "{} does not answer ({problem}); check that an appliance listens there",
-                self.url
-            ))
+            JudgeError::All(match certificate_error(&error) {
+                Some(cause) => anyhow!("{}: {} ({problem})", self.url, distrusted(cause)),
+                None => anyhow!(
+                    "{} does not answer ({problem}); check that an appliance listens there",
+                    self.url
+                ),
+            })
         };
         let mut response = self.send(image).map_err(unreachable)?;
         let body = response.body_mut().read_to_vec().map_err(unreachable)?;
@@ -232,7 +236,7 @@ fn trusted(certificate: Option<&Path>) -> Result<RootCerts> {
             .and_then(Iterator::collect)
             .with_context(|| {
                 format!(
-                    "{} is not a certificate in PEM; copy tls.pem from the appliance",
+                    "{} is not a certificate in PEM; `smearscope tls export` on the appliance prints its own",
                     path.display()
                 )
             })?,
@@ -243,6 +247,40 @@ fn trusted(certificate: Option<&Path>) -> Result<RootCerts> {
         .map(|certificate| Certificate::from_der(certificate).to_owned())
         .collect();
     Ok(RootCerts::new_with_certs(&certificates))
+}
+
+/// Why the server's certificate was refused, if that is what failed.
+fn certificate_error(error: &ureq::Error) -> Option<&CertificateError> {
+    let error = match error {
+        ureq::Error::Rustls(error) => error,
+        ureq::Error::Io(error) => error.get_ref()?.downcast_ref()?,
+        _ => return None,
+    };
+    match error {
+        rustls::Error::InvalidCertificate(error) => Some(error),
+        _ => None,
+    }
+}
+
+/// What a refused certificate means, and what to do.
+fn distrusted(error: &CertificateError) -> &'static str {
+    match error {
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "the appliance's certificate does not name the host in --url; use one of its names, which `smearscope tls \
+             show` prints there, or add the host to http.names there and restart it"
+        }
+        CertificateError::Expired
+        | CertificateError::ExpiredContext { .. }
+        | CertificateError::NotValidYet
+        | CertificateError::NotValidYetContext { .. } => {
+            "the appliance's certificate is not valid today; check the clocks of both machines, and restart the \
+             appliance, which renews it"
+        }
+        _ => {
+            "the appliance's certificate is not trusted; name its certificate with --certificate (`smearscope tls export` \
+             prints it there), and compare its SHA-256 with the one on its screen"
+        }
+    }
 }
 
 fn wrong(url: &str) -> String {
@@ -269,6 +307,19 @@ mod tests {
             limits(""),
             "positive from 0.300 outside the model's inconclusive band"
         );
+    }
+
+    #[test]
+    fn a_refused_certificate_is_told_with_its_remedy() {
+        let refused = |error| {
+            let error = rustls::Error::InvalidCertificate(error);
+            let error = ureq::Error::Io(std::io::Error::other(error));
+            certificate_error(&error).map(distrusted).unwrap()
+        };
+        assert!(refused(CertificateError::NotValidForName).contains("http.names"));
+        assert!(refused(CertificateError::Expired).contains("clocks"));
+        assert!(refused(CertificateError::UnknownIssuer).contains("smearscope tls export"));
+        assert!(certificate_error(&ureq::Error::HostNotFound).is_none());
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The operating system: service manager, signals, threads, log, time, disk, host metrics and sanitising of text.
+//! The operating system: service manager, signals, threads, log, time, disk, host metrics, owners of connections and
+//! sanitising of text.
 
 pub(crate) mod clock;
 pub(crate) mod disk;
@@ -9,6 +10,7 @@ pub(crate) mod mounts;
 pub(crate) mod priority;
 pub(crate) mod sanitize;
 pub(crate) mod shutdown;
+pub(crate) mod socket_owner;
 pub(crate) mod systemd;
 pub mod time;
 pub(crate) mod worker;
