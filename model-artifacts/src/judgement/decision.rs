@@ -31,7 +31,7 @@ pub struct DecisionRule {
 pub struct Decision {
     /// Calibrated probability of the positive class, 0 to 1; NaN if there is none.
     pub probability: f32,
-    /// The verdict.
+    /// The verdict; Inconclusive inside the inconclusive band and without a probability.
     pub verdict: Verdict,
 }
 
