@@ -166,7 +166,17 @@ pub async fn run(
             });
         }
     }
-    appliance.show(&state);
+    appliance.panel.show(&View {
+        is_computer_going_off: appliance.link.switches_computer_off && end == End::Operator,
+        ..view(
+            &state,
+            appliance.loaded.as_ref(),
+            &appliance.slide,
+            &appliance.readiness,
+            &appliance.link.notice,
+            Duration::ZERO,
+        )
+    });
     appliance.publish(&state);
     if let Some(loaded) = appliance.loaded.take()
         && timeout(CLOSE_TIMEOUT, loaded.worker.end()).await.is_err()
@@ -554,6 +564,7 @@ fn view<'a>(
         clock: checks::time_of_day(&jiff::Zoned::now()),
         since,
         notice,
+        is_computer_going_off: false,
     }
 }
 

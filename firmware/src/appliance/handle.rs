@@ -91,6 +91,8 @@ pub struct ApplianceLink {
     camera: Arc<OnceLock<CameraThread>>,
     /// Shown to the operator until the first press.
     pub(crate) notice: Notice,
+    /// Whether the computer is switched off after the operator switched the appliance off.
+    pub(crate) switches_computer_off: bool,
 }
 
 /// Creates both ends for an appliance that has not started.
@@ -121,6 +123,7 @@ pub fn connect() -> (ApplianceHandle, ApplianceLink) {
         button,
         camera,
         notice: Notice::default(),
+        switches_computer_off: false,
     };
     (handle, link)
 }

@@ -39,6 +39,8 @@ pub struct View<'a> {
     pub since: Duration,
     /// Pages to show instead of the state `Ready`.
     pub notice: &'a Notice,
+    /// Whether the computer switches itself off after the state `Off`.
+    pub is_computer_going_off: bool,
 }
 
 impl View<'_> {
@@ -74,7 +76,11 @@ impl View<'_> {
             }
             State::Fault(fault) => page.small("FAULT", slice::from_ref(&fault.message)),
             State::Off => {
-                let wait = "unplug only when the computer's light is out";
+                let wait = if self.is_computer_going_off {
+                    "unplug only when the computer's light is out"
+                } else {
+                    "the computer is on; shut it down before unplugging"
+                };
                 page.large("OFF", None, &[wait.into()]);
             }
         }
@@ -284,6 +290,7 @@ mod tests {
             clock: Some(jiff::civil::time(14, 5, 0, 0)),
             since,
             notice: &Notice::default(),
+            is_computer_going_off: true,
         };
         view.picture(size)
     }
@@ -410,6 +417,7 @@ mod tests {
                 clock: None,
                 since: Duration::ZERO,
                 notice: &Notice::default(),
+                is_computer_going_off: false,
             };
             view.picture(ScreenSize::Rows64)
         };

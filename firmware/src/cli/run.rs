@@ -95,6 +95,7 @@ fn run(config: &Config, reread: impl Fn() -> Result<Config>) -> Result<()> {
     let (handle, mut link) = connect();
     let mut network = network::start(config, &handle)?;
     link.notice = network.notice();
+    link.switches_computer_off = !config.switch_off.is_empty();
     let result = runtime.block_on(async {
         let shutdown = end_signal(reread)?;
         event_loop::run(board, load, config.timing, link, report, shutdown)

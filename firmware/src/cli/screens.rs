@@ -26,6 +26,8 @@ use crate::cli::exit::Exit;
 const SCALE: u32 = 4;
 /// The example of a disk that is almost full.
 const DISK_LOW: &str = "ready-disk-low";
+/// The example of a computer that goes off, too.
+const OFF: &str = "off";
 /// The examples of notices.
 const TOKEN: &str = "api-token";
 const CERTIFICATE: &str = "tls-fingerprint";
@@ -78,6 +80,7 @@ fn write_all(folder: &Path) -> Result<()> {
             clock: Some(jiff::civil::time(14, 5, 0, 0)),
             since: Duration::ZERO,
             notice: &notice,
+            is_computer_going_off: name == OFF,
         };
         for (size, suffix) in [(ScreenSize::Rows64, ""), (ScreenSize::Rows32, "-32")] {
             let picture = panel(&view.picture(size), led_patterns(&state));
@@ -195,7 +198,7 @@ fn examples() -> [(&'static str, State); 20] {
                 is_final: false,
             }),
         ),
-        ("off", State::Off),
+        (OFF, State::Off),
     ]
 }
 

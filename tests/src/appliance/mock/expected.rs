@@ -54,6 +54,7 @@ pub(crate) fn picture(
         clock: Some(clock),
         since: Duration::ZERO,
         notice: &Notice::default(),
+        is_computer_going_off: false,
     };
     view.picture(ScreenSize::Rows64)
 }
