@@ -54,19 +54,6 @@ pub enum HardwareError {
         /// What the part offers instead.
         offers: String,
     },
-    /// The part answers, but refused a request.
-    #[error("the {part} refused {request}; {remedy}")]
-    Refused {
-        /// `camera`, `OLED`, `button` or `LEDs`.
-        part: &'static str,
-        /// What was asked of it, as in "the mode MJPG 640x480".
-        request: String,
-        /// What the operator can do.
-        remedy: String,
-        /// The driver's error, if there was one.
-        #[source]
-        source: Option<Box<dyn std::error::Error + Send + Sync>>,
-    },
     /// The camera's automatic exposure did not settle.
     #[error(
         "the camera's exposure did not settle within {frames} frames; steady the light and press again, \

@@ -176,7 +176,17 @@ pub async fn run(
             });
         }
     }
-    appliance.show(&state);
+    appliance.panel.show(&View {
+        is_computer_going_off: appliance.link.switches_computer_off && end == End::Operator,
+        ..view(
+            &state,
+            appliance.loaded.as_ref(),
+            &appliance.slide,
+            &appliance.readiness,
+            (&appliance.link.notice, None),
+            Duration::ZERO,
+        )
+    });
     appliance.publish(&state);
     if let Some(loaded) = appliance.loaded.take()
         && timeout(CLOSE_TIMEOUT, loaded.worker.end()).await.is_err()
@@ -617,6 +627,7 @@ fn view<'a>(
         since,
         notice,
         address,
+        is_computer_going_off: false,
     }
 }
 

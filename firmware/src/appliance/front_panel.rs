@@ -71,5 +71,6 @@ pub(crate) fn show_fault(board: Board, message: &str) {
         notice: &Notice::default(),
         address: None,
         decision: None,
+        is_computer_going_off: false,
     });
 }

@@ -103,6 +103,8 @@ pub struct ApplianceLink {
     pub(crate) address: Option<WebAddress>,
     /// Whether a press starts the appliance again after it was switched off; else the program ends.
     pub rests_when_off: bool,
+    /// Whether the computer is switched off after the operator switched the appliance off.
+    pub(crate) switches_computer_off: bool,
 }
 
 /// Creates both ends for an appliance that has not started.
@@ -139,6 +141,7 @@ pub fn connect() -> (ApplianceHandle, ApplianceLink) {
         notice: Notice::default(),
         address: None,
         rests_when_off: false,
+        switches_computer_off: false,
     };
     (handle, link)
 }

@@ -47,6 +47,8 @@ pub struct View<'a> {
     pub notice: &'a Notice,
     /// The web page, if other machines can open it.
     pub address: Option<&'a str>,
+    /// Whether the computer switches itself off after the state `Off`.
+    pub is_computer_going_off: bool,
 }
 
 impl View<'_> {
@@ -82,7 +84,11 @@ impl View<'_> {
             }
             State::Fault(fault) => page.small("FAULT", slice::from_ref(&fault.message)),
             State::Off => {
-                let wait = "unplug only when the computer's light is out";
+                let wait = if self.is_computer_going_off {
+                    "unplug only when the computer's light is out"
+                } else {
+                    "the computer is on; shut it down before unplugging"
+                };
                 page.large("OFF", None, &[wait.into()]);
             }
         }
@@ -334,6 +340,7 @@ mod tests {
             since,
             notice: &Notice::default(),
             address: None,
+            is_computer_going_off: true,
         };
         view.picture(size)
     }
@@ -462,6 +469,7 @@ mod tests {
                 since: Duration::ZERO,
                 notice: &Notice::default(),
                 address: None,
+                is_computer_going_off: false,
             };
             view.picture(ScreenSize::Rows64)
         };
@@ -503,6 +511,7 @@ mod tests {
             since: Duration::ZERO,
             notice: &notice,
             address: None,
+            is_computer_going_off: false,
         };
         let state = State::Ready;
         let line = |decision, judgement| view(&state, decision).band_line(judgement);

@@ -169,6 +169,7 @@ fn run(startup: Startup, reread: impl Fn() -> Result<Config>) -> Result<()> {
         && config.switch_off.is_empty()
         && config.board != BoardKind::Sim
         && config.equipment.button == Wired::Gpio;
+    link.switches_computer_off = !config.switch_off.is_empty();
     let result = runtime.block_on(async {
         let shutdown = end_signal(reread, handle)?;
         event_loop::run(board, load, config.timing, link, report, shutdown)

@@ -27,6 +27,8 @@ use crate::cli::exit::Exit;
 const SCALE: u32 = 4;
 /// The example of a disk that is almost full.
 const DISK_LOW: &str = "ready-disk-low";
+/// The example of a computer that goes off, too.
+const OFF: &str = "off";
 /// The examples of notices.
 const TOKEN: &str = "api-token";
 /// The examples of the web page's address: with a token, and alone.
@@ -93,6 +95,7 @@ fn write_all(folder: &Path) -> Result<()> {
             since: Duration::from_secs(if is_address { 20 } else { 0 }),
             notice: &notice,
             address: is_address.then_some(EXAMPLE_URL),
+            is_computer_going_off: name == OFF,
         };
         for (size, suffix) in [(ScreenSize::Rows64, ""), (ScreenSize::Rows32, "-32")] {
             let picture = panel(&view.picture(size), led_patterns(&state));
@@ -212,7 +215,7 @@ fn examples() -> [(&'static str, State); 22] {
                 is_final: false,
             }),
         ),
-        ("off", State::Off),
+        (OFF, State::Off),
     ]
 }
 

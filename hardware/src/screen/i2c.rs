@@ -45,10 +45,12 @@ fn open(
     let bus = I2cdev::new(config.bus_path()).map_err(|error| HardwareError::Open {
         part: "OLED",
         at: place.into(),
-        remedy: format!(
-            "enable I2C (raspi-config on a Raspberry Pi), correct oled.bus, or {}",
-            permissions::I2C.remedy()
-        ),
+        remedy: permissions::refused_by_policy(&config.bus_path()).unwrap_or_else(|| {
+            format!(
+                "enable I2C (raspi-config on a Raspberry Pi), correct oled.bus, or {}",
+                permissions::I2C.remedy()
+            )
+        }),
         source: Some(error.into()),
     })?;
     Ok(OledScreen::new(bus, setup(config, size), place))

@@ -16,6 +16,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use ureq::tls::TlsConfig;
 
 use super::programs::{VOLATILE, built, smearscope};
 use super::project::{demo_fields, root};
@@ -81,18 +82,39 @@ impl Served {
 
     /// Starts with more lines of the section `[storage]` and more sections.
     pub(crate) fn start_with(http: &str, more: &str, fields: &Path) -> Self {
-        let mut served = Self::spawn(http, more, fields);
+        let mut served = Self::spawn(http, more, fields, Command::spawn);
         let line = served.logged("listening on ");
         served.url = line.rsplit_once(' ').unwrap().1.to_owned();
         served
     }
 
-    /// Starts without reading the log.
-    pub(crate) fn start_unread(http: &str) -> Self {
-        Self::spawn(http, "", &root().join("hardware/fields"))
+    /// Waits until it listens on all addresses, with its own certificate, which this client does not verify.
+    pub(crate) fn serve_others(&mut self) {
+        let line = self.logged("listening on https://0.0.0.0:");
+        let (_, port) = line.rsplit_once(':').unwrap();
+        self.url = format!("https://127.0.0.1:{port}");
     }
 
-    fn spawn(http: &str, more: &str, fields: &Path) -> Self {
+    /// Starts without reading the log.
+    pub(crate) fn start_unread(http: &str) -> Self {
+        Self::spawn(http, "", &root().join("hardware/fields"), Command::spawn)
+    }
+
+    /// Starts as `spawn` does it, without reading the log.
+    pub(crate) fn start_by(
+        spawn: impl FnOnce(&mut Command) -> std::io::Result<Child>,
+        http: &str,
+        more: &str,
+    ) -> Self {
+        Self::spawn(http, more, &root().join("hardware/fields"), spawn)
+    }
+
+    fn spawn(
+        http: &str,
+        more: &str,
+        fields: &Path,
+        spawn: impl FnOnce(&mut Command) -> std::io::Result<Child>,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state");
         fs::create_dir(&state).unwrap();
@@ -121,7 +143,8 @@ impl Served {
         }
         let config = folder.path().join("config.toml");
         fs::write(&config, text).unwrap();
-        let mut child = Command::new(built("smearscope"))
+        let mut command = Command::new(built("smearscope"));
+        command
             .args(["run", "--panel", "lines", "--config"])
             .arg(&config)
             .current_dir(root())
@@ -129,9 +152,8 @@ impl Served {
             .env_remove("RUST_LOG")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .stderr(Stdio::piped());
+        let mut child = spawn(&mut command).unwrap();
         let mut stdout = child.stdout.take().unwrap();
         std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
         let stderr = BufReader::new(child.stderr.take().unwrap());
@@ -372,12 +394,17 @@ pub(crate) fn over_tls(
     })
 }
 
-/// A client that returns error statuses as responses.
+/// A client that returns error statuses as responses and accepts any certificate.
 pub(crate) fn agent() -> ureq::Agent {
+    let tls = TlsConfig::builder()
+        .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
+        .disable_verification(true)
+        .build();
     ureq::Agent::config_builder()
         .http_status_as_error(false)
         .allow_non_standard_methods(true)
         .timeout_global(Some(PATIENCE))
+        .tls_config(tls)
         .build()
         .into()
 }

@@ -60,11 +60,13 @@ impl UsbCamera {
     fn lost(&self, error: NokhwaError) -> HardwareError {
         HardwareError::Lost {
             part: "camera",
-            remedy: format!(
-                "check its USB cable and that no other program uses it, or {} ({})",
-                permissions::CAMERA.remedy(),
-                self.device.display()
-            ),
+            remedy: permissions::refused_by_policy(&self.device).unwrap_or_else(|| {
+                format!(
+                    "check its USB cable and that no other program uses it, or {} ({})",
+                    permissions::CAMERA.remedy(),
+                    self.device.display()
+                )
+            }),
             source: Some(error.into()),
         }
     }

@@ -58,6 +58,7 @@ pub(crate) fn picture(
         since: Duration::ZERO,
         notice: &Notice::default(),
         address: None,
+        is_computer_going_off: false,
     };
     view.picture(ScreenSize::Rows64)
 }

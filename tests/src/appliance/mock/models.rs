@@ -133,6 +133,7 @@ fn a_verdict_names_the_engine_that_gave_it_after_another_was_lost() {
         since: Duration::ZERO,
         notice: &notice,
         address: None,
+        is_computer_going_off: false,
     };
     let glass = view.picture(ScreenSize::Rows64);
     screen.wait_until("what happened", |shown| *shown == glass);
