@@ -15,8 +15,8 @@ use crate::analysis::quality::Quality;
 use crate::analysis::slide::{Slide, SlideSummary};
 use crate::analysis::stage_times::StageTimes;
 use crate::records::{
-    ElapsedEntry, EngineEntry, FieldEntry, FieldImages, Images, LazyStore, ModelEntry, SlideEntry,
-    Space, Store,
+    ElapsedEntry, EngineEntry, FieldEntry, FieldImages, Images, LazyStore, ModelEntry,
+    RecordsError, SlideEntry, Space, Store,
 };
 use crate::system::time::utc;
 
@@ -182,6 +182,7 @@ impl Recorder {
                 .then_some(outcome)
                 .ok_or(AnalysisError::TooLate)
         };
+        let space = self.space().cloned();
         let store = match &mut self.records {
             Records::None => return outcome(SaveOutcome::Unwanted),
             Records::Own(store) => store.store(),
@@ -191,8 +192,11 @@ impl Recorder {
             log::error!("{} is not saved: the records are not open", field.source);
             return outcome(SaveOutcome::NotSaved);
         };
-        let not_saved = |error| {
-            log::error!("{} is not saved: {}", field.source, with_causes(&error));
+        let not_saved = |error: &RecordsError| {
+            log::error!("{} is not saved: {}", field.source, with_causes(error));
+            if let Some(space) = &space {
+                space.note_failure(error);
+            }
             SaveOutcome::NotSaved
         };
         let field_images = FieldImages {
@@ -202,7 +206,7 @@ impl Recorder {
         };
         let images = match store.write_images(field.slide.id, field.id, &field_images) {
             Ok(images) => images,
-            Err(error) if token.take() => return Ok(not_saved(error)),
+            Err(error) if token.take() => return Ok(not_saved(&error)),
             Err(_) => return Err(AnalysisError::TooLate),
         };
         if !token.take() {
@@ -212,7 +216,7 @@ impl Recorder {
         let entry = field.entry(&self.analyst, frame, summary, images);
         Ok(match store.commit(&field.slide, &entry, field.until) {
             Ok(()) => SaveOutcome::Saved(field.id),
-            Err(error) => not_saved(error),
+            Err(error) => not_saved(&error),
         })
     }
 }

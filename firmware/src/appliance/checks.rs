@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -12,6 +13,7 @@ use smearscope_artifacts::Model;
 use utoipa::ToSchema;
 
 use crate::config::Config;
+use crate::records::Condition;
 use crate::system::disk::DiskUsage;
 
 /// The year of the first release: an earlier date means that the clock is not set.
@@ -30,6 +32,8 @@ pub struct Check {
     is_required: bool,
     #[serde(skip)]
     is_detailed: bool,
+    #[serde(skip)]
+    notice: Option<&'static str>,
 }
 
 impl Check {
@@ -41,6 +45,7 @@ impl Check {
             detail: detail.into(),
             is_required: true,
             is_detailed: false,
+            notice: None,
         }
     }
 
@@ -67,6 +72,20 @@ impl Check {
             is_detailed: true,
             ..self
         }
+    }
+
+    /// This check with its detail as a notice of this title until the first press.
+    #[must_use]
+    pub fn noticed(self, title: &'static str) -> Self {
+        Self {
+            notice: Some(title),
+            ..self
+        }
+    }
+
+    /// The title of its notice, if it has one.
+    pub(crate) fn notice(&self) -> Option<&'static str> {
+        self.notice
     }
 
     /// Whether a failure fails the self-test.
@@ -121,6 +140,15 @@ pub fn model(model: &Model) -> Vec<Check> {
     checks
 }
 
+/// Failed checks for what is known to be wrong with the records, which are open by now.
+pub fn records(config: &Config) -> Vec<Check> {
+    let condition = config.state().map(Condition::of).unwrap_or_default();
+    let warnings = condition.warnings().into_iter();
+    warnings
+        .map(|warning| Check::failed("records", warning).noticed("RECORDS"))
+        .collect()
+}
+
 /// The checks of storage, if records are kept, and of the clock.
 pub fn surroundings(config: &Config) -> Vec<Check> {
     let storage = config
@@ -137,7 +165,10 @@ pub fn surroundings(config: &Config) -> Vec<Check> {
 /// large enough to keep `min_free` bytes free.
 fn check_storage(folder: &Path, min_free: u64, reserve: u64) -> Check {
     let write = || -> Result<String> {
-        fs::create_dir_all(folder)?;
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
         let mut file = tempfile::tempfile_in(folder)?;
         file.write_all(b"self-test")?;
         file.sync_all()?;

@@ -72,9 +72,12 @@ fn run(config: &Config, reread: impl Fn() -> Result<Config>) -> Result<()> {
         let analyst = Analyst::new(ready.model, loaded.limits);
         let rollback = ready.rollback.map(|line| Check::failed("model", line));
         let surroundings = checks::surroundings(&loaded);
+        let recorder = recorder(analyst, loaded.storage.clone())?;
+        let records = checks::records(&loaded);
+        let checks = rollback.into_iter().chain(surroundings).chain(records);
         Ok(Equipped {
-            recorder: recorder(analyst, loaded.storage)?,
-            checks: rollback.into_iter().chain(surroundings).collect(),
+            recorder,
+            checks: checks.collect(),
         })
     };
     let report = |report: &Report| {
