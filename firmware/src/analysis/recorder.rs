@@ -16,7 +16,7 @@ use crate::analysis::slide::{Slide, SlideSummary};
 use crate::analysis::stage_times::StageTimes;
 use crate::records::{
     ClosingReason, ElapsedEntry, EngineEntry, FieldEntry, FieldImages, Images, LazyStore,
-    ModelEntry, SlideEntry, Space, Store,
+    ModelEntry, RecordsError, SlideEntry, Space, Store,
 };
 use crate::system::clock::ClockState;
 use crate::system::time::utc;
@@ -231,6 +231,7 @@ impl Recorder {
                 .then_some(outcome)
                 .ok_or(AnalysisError::TooLate)
         };
+        let space = self.space().cloned();
         let store = match &mut self.records {
             Records::None => return outcome(SaveOutcome::Unwanted),
             Records::Refused(reason) => Err(&**reason),
@@ -244,8 +245,11 @@ impl Recorder {
                 return outcome(SaveOutcome::NotSaved);
             }
         };
-        let not_saved = |error| {
-            log::error!("{} is not saved: {}", field.source, with_causes(&error));
+        let not_saved = |error: &RecordsError| {
+            log::error!("{} is not saved: {}", field.source, with_causes(error));
+            if let Some(space) = &space {
+                space.note_failure(error);
+            }
             SaveOutcome::NotSaved
         };
         let field_images = FieldImages {
@@ -255,7 +259,7 @@ impl Recorder {
         };
         let images = match store.write_images(field.slide.id, field.id, &field_images) {
             Ok(images) => images,
-            Err(error) if token.take() => return Ok(not_saved(error)),
+            Err(error) if token.take() => return Ok(not_saved(&error)),
             Err(_) => return Err(AnalysisError::TooLate),
         };
         if !token.take() {
@@ -269,7 +273,7 @@ impl Recorder {
         let entry = field.entry(&self.analyst, frame, summary, images, clock);
         Ok(match store.commit(&field.slide, &entry, field.until) {
             Ok(()) => SaveOutcome::Saved(field.id),
-            Err(error) => not_saved(error),
+            Err(error) => not_saved(&error),
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -14,7 +15,7 @@ use utoipa::ToSchema;
 
 use crate::config::Config;
 use crate::config::storage::StorageConfig;
-use crate::records::{Archive, check_place, identity};
+use crate::records::{Archive, Condition, check_place, identity};
 use crate::system::clock::{self, ClockState};
 use crate::system::disk::DiskUsage;
 use crate::system::time::utc;
@@ -32,6 +33,8 @@ pub struct Check {
     is_required: bool,
     #[serde(skip)]
     is_detailed: bool,
+    #[serde(skip)]
+    notice: Option<&'static str>,
 }
 
 impl Check {
@@ -43,6 +46,7 @@ impl Check {
             detail: detail.into(),
             is_required: true,
             is_detailed: false,
+            notice: None,
         }
     }
 
@@ -69,6 +73,20 @@ impl Check {
             is_detailed: true,
             ..self
         }
+    }
+
+    /// This check with its detail as a notice of this title until the first press.
+    #[must_use]
+    pub fn noticed(self, title: &'static str) -> Self {
+        Self {
+            notice: Some(title),
+            ..self
+        }
+    }
+
+    /// The title of its notice, if it has one.
+    pub(crate) fn notice(&self) -> Option<&'static str> {
+        self.notice
     }
 
     /// Whether a failure fails the self-test.
@@ -125,6 +143,15 @@ pub fn model(model: &Model) -> Vec<Check> {
     checks
 }
 
+/// Failed checks for what is known to be wrong with the records, which are open by now.
+pub fn records(config: &Config) -> Vec<Check> {
+    let condition = config.state().map(Condition::of).unwrap_or_default();
+    let warnings = condition.warnings().into_iter();
+    warnings
+        .map(|warning| Check::failed("records", warning).noticed("RECORDS"))
+        .collect()
+}
+
 /// The checks of storage, if records are kept, and of the clock.
 pub fn surroundings(config: &Config) -> Vec<Check> {
     let storage = config.storage.as_ref();
@@ -163,7 +190,10 @@ fn check_storage(storage: &StorageConfig) -> Check {
 /// large enough to keep `min_free` bytes free.
 fn check_folder(folder: &Path, min_free: u64, reserve: u64) -> Check {
     let write = || -> Result<String> {
-        fs::create_dir_all(folder)?;
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
         let mut file = tempfile::tempfile_in(folder)?;
         file.write_all(b"self-test")?;
         file.sync_all()?;

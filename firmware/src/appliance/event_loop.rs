@@ -384,6 +384,11 @@ impl<R: FnMut(&Report)> Appliance<R> {
                 "the model's manifest has no training domain; pictures unlike its training images are not refused"
             );
         }
+        for check in &checks {
+            if let Some(title) = check.notice() {
+                self.link.notice.add(title, check.detail.clone());
+            }
+        }
         let faults = self.readiness.faults();
         let self_test = self_test(&identity, samples, has_domain, faults, checks);
         let (decision, slide) = (manifest.decision, manifest.slide);

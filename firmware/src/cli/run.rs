@@ -125,7 +125,7 @@ fn run(startup: Startup, reread: impl Fn() -> Result<Config>) -> Result<()> {
         let analyst = Analyst::new(ready.model, loaded.limits);
         let rollback = ready.rollback.map(|line| Check::failed("model", line));
         let surroundings = checks::surroundings(&loaded);
-        let recorder = recorder(analyst, loaded.storage)?;
+        let recorder = recorder(analyst, loaded.storage.clone())?;
         if let Some((service, text)) = keep
             && let Err(error) = service.keep(&text)
         {
@@ -134,7 +134,12 @@ fn run(startup: Startup, reread: impl Fn() -> Result<Config>) -> Result<()> {
                 service.last_good().display()
             );
         }
-        let checks = own_check.into_iter().chain(rollback).chain(surroundings);
+        let records = checks::records(&loaded);
+        let checks = own_check
+            .into_iter()
+            .chain(rollback)
+            .chain(surroundings)
+            .chain(records);
         Ok(Equipped {
             recorder,
             checks: checks.collect(),

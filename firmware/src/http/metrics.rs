@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -24,7 +25,7 @@ use crate::appliance::state;
 use crate::config::Config;
 use crate::http::blocking::blocking;
 use crate::http::problem::Problem;
-use crate::records::Archive;
+use crate::records::{Archive, Condition};
 use crate::system::disk::DiskUsage;
 use crate::system::host_metrics;
 use crate::system::shutdown::Shutdown;
@@ -67,6 +68,7 @@ struct Gauges {
     disk: Option<DiskUsage>,
     /// Recorded verdicts that the broker does not have yet.
     undelivered: Option<u64>,
+    records: Condition,
 }
 
 impl Metrics {
@@ -210,6 +212,28 @@ impl Metrics {
                 undelivered as f64,
             );
         }
+        if let Some(result) = &gauges.records.verification {
+            gauge(
+                "records_damaged",
+                "Damages that the last recorded verification of the records found",
+                None,
+                result.damaged as f64,
+            );
+            if let Ok(time) = result.verified_at.parse::<Timestamp>() {
+                gauge(
+                    "records_verified_timestamp",
+                    "When the last recorded verification of the records ended",
+                    Some(Unit::Seconds),
+                    time.as_second() as f64,
+                );
+            }
+        }
+        gauge(
+            "records_losses",
+            "Losses of rows that an operator has not dealt with yet",
+            None,
+            gauges.records.losses.len() as f64,
+        );
         let mut text = String::new();
         encode(&mut text, &registry)?;
         Ok(text)
@@ -282,6 +306,7 @@ pub(crate) async fn metrics(
         celsius: host_metrics::temperature(),
         disk: config.state().and_then(|folder| DiskUsage::of(folder).ok()),
         undelivered: undelivered(&config),
+        records: config.state().map(Condition::of).unwrap_or_default(),
     };
     let gauges = blocking(read).await?;
     let text = metrics.encode(gauges);
@@ -365,7 +390,8 @@ mod tests {
             asked: None,
         });
         let (handle, _inside) = connect();
-        let gauges = |celsius| Gauges {
+        let gauges = |celsius| {
+            Gauges {
             status: handle.status().borrow().clone(),
             queue: 3,
             celsius,
@@ -377,6 +403,15 @@ mod tests {
                 is_read_only: false,
             }),
             undelivered: None,
+            records: Condition {
+                losses: Vec::new(),
+                verification: serde_json::from_value(serde_json::json!({
+                    "verified_at": "2026-05-01T12:00:00.000Z", "rows": 9, "images": 8, "orphans": 0, "damaged": 2,
+                    "first_damages": ["row 3 (field) has changed since it was written"],
+                }))
+                .unwrap(),
+            },
+        }
         };
         let text = metrics.encode(gauges(Some(41.5))).unwrap();
         for line in [
@@ -390,6 +425,9 @@ mod tests {
             "smearscope_queue_images 3.0",
             "smearscope_temperature_celsius 41.5",
             "smearscope_disk_free_bytes 5.0",
+            "smearscope_records_damaged 2.0",
+            "smearscope_records_verified_timestamp_seconds 1777636800.0",
+            "smearscope_records_losses 0.0",
             concat!(
                 "smearscope_build_info{version=\"",
                 env!("CARGO_PKG_VERSION"),

@@ -7,11 +7,15 @@ use rusqlite::ErrorCode;
 use uuid::Uuid;
 
 use crate::records::layout::database;
-use crate::system::disk::DiskUsage;
+use crate::system::disk::{DiskUsage, accepts_files};
 
 /// Remedy for errors of the disk.
 pub(super) const CHECK_DISK: &str =
     "check that the disk works and has free space, and that this user may write to it";
+
+/// Remedy for records of another user.
+pub(super) const AS_SERVICE: &str =
+    "run this as the user of the service, for example with `sudo -u smearscope`, or with `sudo`";
 
 /// Free bytes below which not even a small file can be written.
 const MIN_FREE: u64 = 1 << 20;
@@ -36,18 +40,6 @@ pub enum RecordsError {
     Database {
         /// The database.
         path: PathBuf,
-        /// SQLite's error.
-        source: rusqlite::Error,
-    },
-    /// The database on read-only storage has a write-ahead log, which would have to be applied first.
-    #[error(
-        "{} holds rows that are not in the database yet, and the folder is read-only; copy the folder to a place that this \
-         user may write to, and read the copy",
-        log.display()
-    )]
-    UnappliedLog {
-        /// The database's write-ahead log.
-        log: PathBuf,
         /// SQLite's error.
         source: rusqlite::Error,
     },
@@ -108,7 +100,7 @@ pub enum RecordsError {
     },
     /// Records or images differ from what was written.
     #[error(
-        "{problem}; to start new records, move records.sqlite*, images and incoming out of the folder, and keep them for \
+        "{problem}; to start new records, move records.*, images and incoming out of the folder, and keep them for \
          an investigation"
     )]
     Mismatch {
@@ -130,6 +122,32 @@ pub enum RecordsError {
         free: u64,
         /// Space in MiB that must stay free.
         min_free: u64,
+    },
+    /// The disk of an export has too little space.
+    #[error(
+        "{} cannot be written: no space is left on its disk ({free} MiB free, about {size} MiB needed); no incomplete file \
+         remains; remove other files, choose a file on another disk, or export less at once (--since, --until, --slide)",
+        path.display()
+    )]
+    ExportFull {
+        /// The export's file.
+        path: PathBuf,
+        /// Its approximate size in MiB.
+        size: u64,
+        /// Free space in MiB.
+        free: u64,
+    },
+    /// The file system of an export limits the size of a file.
+    #[error(
+        "{} cannot be written: it would be larger than a file may be there (on FAT32, 4 GiB); no incomplete file remains; \
+         format the disk with exFAT or ext4, or export less at once (--since, --until, --slide)",
+        path.display()
+    )]
+    ExportTooLarge {
+        /// The export's file.
+        path: PathBuf,
+        /// The operating system's error.
+        source: io::Error,
     },
     /// There is no record with this id.
     #[error("{} has no slide or field {id}; `smearscope records list` lists them", folder.display())]
@@ -169,6 +187,21 @@ impl RecordsError {
         }
     }
 
+    /// Whether the cause is a file system that accepts no writes.
+    pub(super) fn is_read_only(&self) -> bool {
+        match self {
+            Self::File { source, .. } => source.kind() == io::ErrorKind::ReadOnlyFilesystem,
+            Self::Database { path, source } => match source.sqlite_error_code() {
+                Some(ErrorCode::ReadOnly) => true,
+                Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => {
+                    path.parent().is_some_and(|folder| !accepts_files(folder))
+                }
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
     /// For `map_err`: an error of a file or folder.
     pub(super) fn file(
         path: &Path,
@@ -187,9 +220,12 @@ impl RecordsError {
     pub(super) fn database(folder: &Path) -> impl Fn(rusqlite::Error) -> Self + use<> {
         let path = database(folder);
         move |source| match source.sqlite_error_code() {
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Mismatch {
-                problem: format!("{} is damaged ({source})", path.display()),
-            },
+            // Statements are fixed, so only damaged text or a damaged schema makes one invalid.
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown) => {
+                Self::Mismatch {
+                    problem: format!("{} is damaged ({source})", path.display()),
+                }
+            }
             _ => Self::Database {
                 path: path.clone(),
                 source,

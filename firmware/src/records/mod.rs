@@ -7,14 +7,22 @@
 //! | `records.sqlite` | the rows: slides, fields, exports, removals of images (`schema-1.sql`), delivery cursors (`schema-2.sql`), notes (`schema-3.sql`), closings of slides (`schema-4.sql`) |
 //! | `records.identity` | a UUID, by which the folder is told from another one |
 //! | `records.lock` | locked by the appliance that writes here |
+//! | `records.head` | number and hash of the last row, to notice when the end of the database is lost |
+//! | `records.loss` | rows that were lost, one JSON object per line; only after a loss |
+//! | `records.verified` | the result of the last `smearscope records verify --record-result` |
 //! | `records.ballast` | an 8 MiB placeholder; deleting it gives the database space on a full disk |
 //! | `images/<slide>/<field>.jpg` | the field's image as the camera delivered it; `<field>-evidence.png` is its evidence overlay |
 //! | `incoming/` | images being written |
 //!
 //! **Write order.** An image is written to `incoming`, synced and renamed, and its folder is synced. Only then is the row
 //! that names it committed, with `synchronous=FULL`. A committed row therefore has complete images, even after a power
-//! cut. A power cut may leave an image without a row; its verdict was never shown as saved. Such an image is not deleted
-//! automatically, because its row may be in a database that an operator moved away.
+//! cut. Then the row's number and hash are synced in `records.head`, and only then is the field reported as saved.
+//! Afterwards, retention moves the row from the log into the database: a single damaged bit in the log would lose all that
+//! follows it. If the head names a row that the database does not have, rows were lost: that is told, and recording goes
+//! on.
+//!
+//! A power cut may leave an image without a row; its verdict was never shown as saved. Retention deletes it an hour later,
+//! unless it may be the evidence of a lost row (see `orphans`).
 //!
 //! **Hash chain.** Rows are numbered from 1 across all tables. The hash of a row is the SHA-256 of
 //!
@@ -34,16 +42,22 @@
 mod archive;
 mod ballast;
 mod chain;
+mod condition;
 mod entry;
 mod error;
 pub(crate) mod export;
 mod files;
 mod filter;
+pub(crate) mod first_error;
+mod head;
 mod layout;
 mod lazy_store;
+mod loss;
 mod notes;
+mod orphans;
 mod outbox;
 mod periodic_task;
+mod permissions;
 mod place;
 mod removal;
 mod retention;
@@ -57,6 +71,7 @@ mod verify;
 mod testing;
 
 pub use archive::{Archive, Record};
+pub(crate) use condition::Condition;
 pub use entry::{
     ClosingReason, ElapsedEntry, EngineEntry, FieldEntry, ImageEntry, ModelEntry, NoteEntry,
     SlideEntry, SlideRuleEntry, SlideSummaryEntry,
@@ -72,3 +87,4 @@ pub use place::{check_place, identity};
 pub(crate) use slides::SlideRecord;
 pub use space::{Room, Space};
 pub use store::{FieldImages, Images, Store};
+pub use verify::Verified;

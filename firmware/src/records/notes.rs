@@ -80,8 +80,13 @@ impl Archive {
         };
         ballast::with_room(self.folder(), || {
             let mut connection = schema::open_for_writing(self.folder())?;
-            chain::append_all(&mut connection, Kind::Note, std::slice::from_ref(&note))
-                .map_err(RecordsError::database(self.folder()))
+            chain::append_all(
+                &mut connection,
+                self.folder(),
+                Kind::Note,
+                std::slice::from_ref(&note),
+            )
+            .map_err(RecordsError::database(self.folder()))
         })?;
         Ok(note)
     }
@@ -117,12 +122,12 @@ mod tests {
             .collect();
         assert_eq!(texts, ["first", "second\nof two lines"]);
         assert_eq!(records.archive().notes(Uuid::nil()).unwrap(), []);
-        let before = records.archive().verify(None).unwrap().rows;
+        let before = records.verified().rows;
         records
             .archive()
             .annotate(Uuid::nil(), "on an unknown slide")
             .unwrap_err();
-        assert_eq!(records.archive().verify(None).unwrap().rows, before);
+        assert_eq!(records.verified().rows, before);
         records.tamper("UPDATE notes SET body = replace(body, 'first', 'other')");
         let problem = records.problem();
         assert!(

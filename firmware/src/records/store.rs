@@ -2,7 +2,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Cursor};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -16,8 +16,10 @@ use crate::records::chain::{self, Kind};
 use crate::records::entry::{ClosingEntry, ClosingReason, FieldEntry, ImageEntry, SlideEntry};
 use crate::records::error::{CHECK_DISK, RecordsError};
 use crate::records::files::{Files, RealFiles};
+use crate::records::head::Head;
 use crate::records::layout::{IMAGES, INCOMING, LOCK, database};
-use crate::records::{place, removal, schema};
+use crate::records::periodic_task::Waker;
+use crate::records::{loss, permissions, place, removal, schema};
 use crate::system::time::utc;
 
 /// The records in a state folder, open for adding fields.
@@ -31,6 +33,8 @@ pub struct Store {
     /// The slide whose folder exists and is synced.
     synced_slide: Option<Uuid>,
     files: Box<dyn Files>,
+    /// Woken after each commit, to move the row from the log into the database.
+    retention: Option<Waker>,
     /// Held while open, so that no other appliance writes here; `None` if opened with [`Store::open_shared`].
     _lock: Option<File>,
 }
@@ -75,6 +79,7 @@ impl Store {
     /// [`RecordsError::File`] until the appliance has created the records, and as [`Store::open`].
     pub fn open_shared(folder: PathBuf) -> Result<Self, RecordsError> {
         let identity = identity(&folder)?;
+        permissions::narrow(&folder);
         let connection = schema::open_for_writing(&folder)?;
         Ok(Self {
             newest: newest(&connection).map_err(RecordsError::database(&folder))?,
@@ -83,6 +88,7 @@ impl Store {
             identity,
             synced_slide: None,
             files: Box::new(RealFiles),
+            retention: None,
             _lock: None,
         })
     }
@@ -94,6 +100,7 @@ impl Store {
                 .create_folder(&path)
                 .map_err(RecordsError::file(&path, "created", CHECK_DISK))?;
         }
+        permissions::narrow(&folder);
         let lock = lock(&folder)?;
         refuse_images_without_database(&folder)?;
         let mut connection = schema::open_for_writing(&folder)?;
@@ -104,6 +111,7 @@ impl Store {
             .map_err(RecordsError::file(&folder, "synced", CHECK_DISK))?;
         schema::check(&connection, &folder)?;
         check_head(&connection).map_err(&failed)??;
+        loss::check(&connection, &folder)?;
         discard_incoming(&folder.join(INCOMING))?;
         removal::finish(&connection, &folder)?;
         close_open_slide(&mut connection).map_err(&failed)?;
@@ -115,8 +123,14 @@ impl Store {
             identity,
             synced_slide: None,
             files,
+            retention: None,
             _lock: Some(lock),
         })
+    }
+
+    /// Wakes retention after each commit.
+    pub(super) fn wake(&mut self, retention: Waker) {
+        self.retention = Some(retention);
     }
 
     /// The state folder.
@@ -196,14 +210,19 @@ impl Store {
             let transaction = self
                 .connection
                 .transaction_with_behavior(TransactionBehavior::Immediate)?;
-            append(&transaction, slide, field)?;
-            Ok(transaction)
+            let head = append(&transaction, slide, field)?;
+            Ok((transaction, head))
         });
         match transaction {
-            Ok(transaction) => {
+            Ok((transaction, head)) => {
                 transaction.commit().map_err(failed)?;
                 self.newest = self.newest.max(field.captured_at.parse().ok());
-                check_identity(&self.folder, self.identity)
+                check_identity(&self.folder, self.identity)?;
+                head.save(&self.folder);
+                if let Some(retention) = &self.retention {
+                    retention.wake();
+                }
+                Ok(())
             }
             Err(error) => {
                 discard_images(&*self.files, &self.folder, field.images());
@@ -267,6 +286,7 @@ fn lock(folder: &Path) -> Result<File, RecordsError> {
         .create(true)
         .truncate(false)
         .write(true)
+        .mode(0o600)
         .open(&path)
         .map_err(RecordsError::file(&path, "created", CHECK_DISK))?;
     match lock.try_lock() {
@@ -302,7 +322,7 @@ fn append(
     transaction: &Transaction<'_>,
     slide: &SlideEntry,
     field: &FieldEntry,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<Head> {
     let is_known: bool = transaction.query_row(
         "SELECT EXISTS (SELECT 1 FROM slides WHERE id = ?1)",
         [slide.id.to_string()],
@@ -523,12 +543,12 @@ mod tests {
             assert_eq!(first.is_err(), step < steps, "step {step}");
             if let Err(error) = first {
                 assert!(error.to_string().contains("cannot be written"), "{error}");
-                assert_eq!(records.archive().verify(None).unwrap().rows, 0);
-                assert_eq!(records.archive().verify(None).unwrap().unrecorded, 0);
+                let verified = records.verified();
+                assert_eq!((verified.rows, verified.orphans.len()), (0, 0));
                 assert_eq!(records.path().join(INCOMING).read_dir().unwrap().count(), 0);
                 records.put(1).unwrap();
             }
-            let verified = records.archive().verify(None).unwrap();
+            let verified = records.verified();
             assert_eq!((verified.rows, verified.images), (2, 2), "step {step}");
         }
     }
@@ -548,9 +568,9 @@ mod tests {
             .execute_batch("DROP TRIGGER full")
             .unwrap();
         records.put(3).unwrap();
-        let verified = records.archive().verify(None).unwrap();
+        let verified = records.verified();
         assert_eq!(
-            (verified.rows, verified.images, verified.unrecorded),
+            (verified.rows, verified.images, verified.orphans.len()),
             (3, 4, 0)
         );
     }
@@ -560,8 +580,8 @@ mod tests {
         let mut records = Records::new();
         records.put(1).unwrap();
         records.put_and_discard();
-        let verified = records.archive().verify(None).unwrap();
-        assert_eq!((verified.rows, verified.unrecorded), (2, 0));
+        let verified = records.verified();
+        assert_eq!((verified.rows, verified.orphans.len()), (2, 0));
     }
 
     #[test]
@@ -604,8 +624,8 @@ mod tests {
         assert!(error.to_string().contains("was replaced"), "{error}");
         std::fs::rename(&aside, &path).unwrap();
         records.put(2).unwrap();
-        let verified = records.archive().verify(None).unwrap();
-        assert_eq!((verified.rows, verified.unrecorded), (3, 0));
+        let verified = records.verified();
+        assert_eq!((verified.rows, verified.orphans.len()), (3, 0));
     }
 
     #[test]
@@ -638,10 +658,22 @@ mod tests {
             "/../tests/fixtures/0.1.0"
         ));
         let head = std::fs::read_to_string(old.join("head")).unwrap();
-        let verify = |records: &Records| records.archive().verify(Some(head.trim())).unwrap().rows;
+        let verify = |records: &Records| {
+            records
+                .archive()
+                .verify(Some(head.trim()), &mut |_, _| ())
+                .unwrap()
+                .rows
+        };
         let state = copy_of(&old.join("state"));
         let archive = Archive::open(state.path()).unwrap();
-        assert_eq!(archive.verify(Some(head.trim())).unwrap().rows, 8);
+        assert_eq!(
+            archive
+                .verify(Some(head.trim()), &mut |_, _| ())
+                .unwrap()
+                .rows,
+            8
+        );
         let slides = archive.slides_on(&Page::default(), &ALL).unwrap();
         assert_eq!(slides.len(), 2, "without a table of closings");
         drop(archive);
@@ -713,7 +745,10 @@ mod tests {
             records = records.reopened();
             let closed = [ClosingReason::Restart, ClosingReason::Operator];
             assert_eq!(records.closings(), closed.map(Some));
-            assert_eq!(records.archive().verify(None).unwrap().rows, 6);
+            assert_eq!(
+                records.archive().verify(None, &mut |_, _| ()).unwrap().rows,
+                6
+            );
         }
         records.tamper("UPDATE closings SET body = replace(body, 'restart', 'operator')");
         let problem = records.problem();

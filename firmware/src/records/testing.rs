@@ -21,6 +21,7 @@ use crate::records::filter::{Filter, Page};
 use crate::records::layout::database;
 use crate::records::slides::SlideRecord;
 use crate::records::store::{FieldImages, Images, Store};
+use crate::records::verify::Verified;
 use crate::system::clock::ClockState;
 
 /// A store in a temporary state folder.
@@ -37,6 +38,11 @@ impl Records {
 
     pub(super) fn with_files(files: impl Files + 'static) -> Self {
         Self::in_folder(tempfile::tempdir().unwrap(), files)
+    }
+
+    /// Opens the records in a folder, with a new slide.
+    pub(super) fn open(folder: TempDir) -> Self {
+        Self::in_folder(folder, RealFiles)
     }
 
     pub(super) fn in_folder(folder: TempDir, files: impl Files + 'static) -> Self {
@@ -76,6 +82,13 @@ impl Records {
             number: self.slide.number + 1,
             started_at: day(on_day),
         };
+    }
+
+    /// Writes the images of a field as if the power had failed before its row was committed, and returns their paths.
+    pub(super) fn put_without_row(&mut self) -> Vec<PathBuf> {
+        let images = self.write_images(Uuid::now_v7()).unwrap();
+        let images = std::iter::once(images.image).chain(images.overlay);
+        images.map(|image| self.path().join(image.path)).collect()
     }
 
     /// Writes the images of a field and discards them.
@@ -121,6 +134,22 @@ impl Records {
             folder,
             slide,
         }
+    }
+
+    /// A copy of the folder as a power cut would leave it.
+    pub(super) fn copied(&self) -> TempDir {
+        let copy = tempfile::tempdir().unwrap();
+        for entry in WalkDir::new(self.path()).into_iter().map(Result::unwrap) {
+            let to = copy
+                .path()
+                .join(entry.path().strip_prefix(self.path()).unwrap());
+            if entry.file_type().is_dir() {
+                std::fs::create_dir_all(to).unwrap();
+            } else if !entry.path().to_string_lossy().ends_with("-shm") {
+                std::fs::copy(entry.path(), to).unwrap();
+            }
+        }
+        copy
     }
 
     /// Closes the store.
@@ -182,9 +211,19 @@ impl Records {
         }
     }
 
-    /// The problem that the verification finds.
+    /// The result of a verification that finds no damage.
+    pub(super) fn verified(&self) -> Verified {
+        let verified = self.archive().verify(None, &mut |_, _| ()).unwrap();
+        assert_eq!(verified.damages, []);
+        verified
+    }
+
+    /// The problems that a verification finds, one per line.
     pub(super) fn problem(&self) -> String {
-        self.archive().verify(None).unwrap_err().to_string()
+        let verified = self.archive().verify(None, &mut |_, _| ()).unwrap();
+        let damages = verified.damages.into_iter();
+        let problems: Vec<_> = damages.map(|damage| damage.problem).collect();
+        problems.join("\n")
     }
 }
 

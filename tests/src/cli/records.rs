@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use predicates::prelude::PredicateBooleanExt;
-use predicates::str::{contains, is_empty, starts_with};
+use predicates::str::{contains, starts_with};
 use serde_json::Value;
 use smearscope_artifacts::{DecisionRule, SlideRule};
 
@@ -251,27 +251,49 @@ fn what_was_changed_is_named() {
     records(state, &["verify", "--expect-head", &"1234".repeat(16)])
         .assert()
         .code(MISMATCH)
-        .stderr(contains("no row has the hash 1234"));
+        .stderr(contains("damaged: no row has the hash 1234").and(contains("1 damage found")));
     records(state, &["verify", "--expect-head", "1234"])
         .assert()
         .code(2)
         .stderr(contains("64 hexadecimal digits"));
 
-    let damaged = image(state, &list(state, &[])[1]);
-    let name = damaged.file_name().unwrap().to_str().unwrap().to_owned();
-    let mut bytes = std::fs::read(&damaged).unwrap();
+    let all = list(state, &[]);
+    let (changed, missing) = (image(state, &all[1]), image(state, &all[0]));
+    let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+    let mut bytes = std::fs::read(&changed).unwrap();
     bytes[1000] ^= 1;
-    std::fs::write(&damaged, bytes).unwrap();
+    std::fs::write(&changed, bytes).unwrap();
+    std::fs::rename(&missing, missing.with_file_name("moved.jpg")).unwrap();
     records(state, &["verify"])
         .assert()
         .code(MISMATCH)
-        .stdout(is_empty())
-        .stderr(contains(&name).and(contains("has changed since it was written")));
-    std::fs::remove_file(&damaged).unwrap();
-    records(state, &["verify"])
-        .assert()
-        .code(MISMATCH)
-        .stderr(contains(&name).and(contains("is missing")));
+        .stdout(
+            contains("7 rows and 6 images are unchanged")
+                .and(contains(
+                    "image files without a record: 1\nwithout a record: images/",
+                ))
+                .and(contains("head").not()),
+        )
+        .stderr(
+            contains(format!("{} of field", name(&changed)))
+                .and(contains("has changed since it was written"))
+                .and(contains(name(&missing)))
+                .and(contains("is missing"))
+                .and(contains("2 damages found")),
+        );
+    let output = records(state, &["verify", "--json", "--record-result"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(MISMATCH));
+    let verified: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(verified["damages"][1]["part"], "image");
+    assert_eq!(verified["rows"], 7);
+    let result = std::fs::read(state.join("records.verified")).unwrap();
+    let result: Value = serde_json::from_slice(&result).unwrap();
+    assert_eq!(
+        (&result["damaged"], &result["orphans"]),
+        (&2.into(), &1.into())
+    );
 }
 
 /// Changes bytes of a field's row in the database, and of stale copies of it, as a failing disk does.
@@ -586,10 +608,75 @@ fn a_copy_on_a_medium_that_cannot_be_written_to_is_read() {
         .assert()
         .success()
         .stderr(contains("with all their images: 3").and(contains("not marked as exported")));
-    records(&open, &["list"])
+    // The log is applied to a copy elsewhere.
+    assert_eq!(list(&open, &[]), all);
+    records(&open, &["export", "--format", "zip", "--out"])
+        .arg(out.path().join("open.zip"))
         .assert()
-        .code(RECORDS)
-        .stderr(contains("open/records.sqlite-wal holds rows").and(contains("copy the folder")));
+        .success()
+        .stderr(contains("with all their images: 3"));
+    assert!(!open.join("records.sqlite-shm").exists());
+}
+
+#[test]
+fn an_export_to_a_full_disk_says_so_and_leaves_nothing() {
+    let test = "an_export_to_a_full_disk_says_so_and_leaves_nothing";
+    if enter(module_path!(), test) != Place::Inside {
+        return;
+    }
+    let state = recorded();
+    let stick = SmallDisk::of_mib(8);
+    stick.fill();
+    for format in ["csv", "json", "zip"] {
+        let to = stick.path().join("out");
+        records(state.path(), &["export", "--format", format, "--out"])
+            .arg(&to)
+            .assert()
+            .code(RECORDS)
+            .stderr(
+                contains("out cannot be written: no space is left on its disk (0 MiB free, about")
+                    .and(contains("os error").not())
+                    .and(contains("ZipWriter").not()),
+            );
+        assert_eq!(stick.path().read_dir().unwrap().count(), 1, "{format}");
+    }
+    assert!(list(state.path(), &[])[0]["exported_at"].is_null());
+}
+
+#[test]
+fn records_are_for_their_owner_whatever_the_umask() {
+    let state = tempfile::tempdir().unwrap();
+    let state = state.path().join("state");
+    let run = run(&state);
+    let mut shell = assert_cmd::Command::new("sh");
+    shell
+        .args(["-c", "umask 022; exec \"$0\" \"$@\""])
+        .arg(run.get_program())
+        .args(run.get_args())
+        .envs(
+            run.get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        )
+        .current_dir(root())
+        .write_stdin("press\n")
+        .assert()
+        .success();
+    let mut find = std::process::Command::new("find");
+    let found = find
+        .arg(&state)
+        .args(["-printf", "%y %m %p\\n"])
+        .output()
+        .unwrap();
+    let found = String::from_utf8(found.stdout).unwrap();
+    let mut files = 0;
+    for line in found.lines() {
+        assert!(
+            line.starts_with("d 700 ") || line.starts_with("f 600 "),
+            "{line}"
+        );
+        files += usize::from(line.starts_with('f'));
+    }
+    assert!(files >= 5, "{files} files");
 }
 
 #[test]
