@@ -411,8 +411,8 @@ mod tests {
         let verifier = verifier.build().unwrap();
         for name in ["bench", "192.0.2.8"] {
             let name = ServerName::try_from(name).unwrap();
-            let verified = verifier.verify_server_cert(&new, &[], &name, &[], UnixTime::now());
-            assert!(verified.is_ok(), "{name:?}: {verified:?}");
+            let result = verifier.verify_server_cert(&new, &[], &name, &[], UnixTime::now());
+            assert!(result.is_ok(), "{name:?}: {result:?}");
         }
     }
 

@@ -277,7 +277,18 @@ fn to_text(open_metrics: &str) -> String {
                 "info" => ("_info", "gauge"),
                 _ => ("", kind),
             };
-            text += &format!("# HELP {name}{ending} {help}\n# TYPE {name}{ending} {kind}\n");
+            let name = format!("{name}{ending}");
+            text.extend([
+                "# HELP ",
+                &name,
+                " ",
+                help,
+                "\n# TYPE ",
+                &name,
+                " ",
+                kind,
+                "\n",
+            ]);
         } else if !line.starts_with('#') {
             text.extend([line, "\n"]);
         }

@@ -164,6 +164,9 @@ impl RecordsError {
     pub(super) fn problem(self) -> String {
         match self {
             Self::Mismatch { problem } => problem,
+            Self::Database { path, source } => {
+                format!("{} cannot be read ({source})", path.display())
+            }
             error => error.to_string(),
         }
     }
