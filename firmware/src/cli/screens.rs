@@ -131,7 +131,7 @@ fn finding(judgement: Judgement, probability: Option<f32>) -> Finding {
     }
 }
 
-fn examples() -> [(&'static str, State); 22] {
+fn examples() -> [(&'static str, State); 23] {
     let verdict = |verdict, probability| State::Verdict(finding(verdict, probability));
     let inconclusive = |reason, probability| verdict(Judgement::inconclusive(reason), probability);
     [
@@ -216,6 +216,7 @@ fn examples() -> [(&'static str, State); 22] {
             }),
         ),
         (OFF, State::Off),
+        ("off-computer-on", State::Off),
     ]
 }
 
