@@ -134,7 +134,7 @@ impl View<'_> {
         };
         let lines = [url.replace("://", ":// ")];
         if !page.code(&code, title, &lines) {
-            page.small(title, &[url.into()]);
+            page.small(title, &lines);
         }
     }
 

@@ -28,7 +28,7 @@ const MAX_NAME: usize = 1000;
 #[expect(dead_code, reason = "describes the form in the OpenAPI document")]
 struct ImageForm {
     /// JPEG, PNG, TIFF or BMP.
-    #[schema(value_type = Binary, inline)]
+    #[schema(value_type = String, format = Binary, content_media_type = "application/octet-stream")]
     file: Vec<u8>,
 }
 
