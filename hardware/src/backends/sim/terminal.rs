@@ -345,7 +345,7 @@ mod tests {
     fn lines_break_at_spaces_and_long_words_anywhere() {
         assert_eq!(wrapped("one two three", 8), ["one two ", "three"]);
         assert_eq!(wrapped("one two", 7), ["one two"]);
-        assert_eq!(wrapped("one two three", 3), ["one", "two", "thr", "ee"]);
+        assert_eq!(wrapped("one two seven", 3), ["one", "two", "sev", "en"]);
         assert_eq!(wrapped("血液像 12", 4), ["血液", "像 ", "12"]);
         assert_eq!(wrapped("", 4), [""]);
         assert_eq!(wrapped("ab", 0), ["a", "b"]);
