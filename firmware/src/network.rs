@@ -14,6 +14,7 @@ use crate::appliance::web_address::WebAddress;
 use crate::config::Config;
 use crate::http;
 use crate::mqtt;
+use crate::system::priority::lower_network_priority;
 use crate::system::shutdown::{Shutdown, ShutdownTrigger};
 
 /// How long a shutdown waits for the server and the clients.
@@ -76,6 +77,8 @@ pub(crate) fn start(config: &Config, handle: &ApplianceHandle) -> Result<Network
     thread::Builder::new()
         .name("network".into())
         .spawn(move || {
+            // The threads for blocking work are started from this one.
+            lower_network_priority();
             runtime.block_on(join(tasks));
             runtime.shutdown_background();
             // Fails only if `end` no longer waits.

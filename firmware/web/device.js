@@ -2,8 +2,8 @@
 
 import { forgetToken, get, hasToken } from "./api.js";
 import { bench } from "./bench.js";
-import { bytes, el, fill, moment, sleep } from "./dom.js";
-import { facts } from "./verdict.js";
+import { bytes, count, el, fill, moment, sleep } from "./dom.js";
+import { facts, limits } from "./verdict.js";
 
 const EVERY = 10_000;
 /// A Raspberry Pi throttles above this temperature.
@@ -59,7 +59,7 @@ function models(running, list) {
 }
 
 /// The model card.
-function card({ architecture, trained_on, intended_use, license, positive, negative, evaluation }) {
+function card({ architecture, trained_on, intended_use, license, positive, negative, decision, slide, evaluation }) {
   const { dataset, protocol, positives, negatives, figures, intervals = {}, warnings = [] } = evaluation;
   const three = (value) => value.toFixed(3);
   const figure = ([name, value]) => `${name.replaceAll("_", " ")} ${three(value)}${intervals[name] ? ` (${intervals[name].map(three).join(" to ")})` : ""}`;
@@ -73,6 +73,9 @@ function card({ architecture, trained_on, intended_use, license, positive, negat
       facts({
         "Intended use": intended_use,
         "Trained on": trained_on,
+        Verdict: limits(decision),
+        Calibration: decision.calibrated ? `temperature ${decision.temperature}` : "none: probabilities are the network's own",
+        Slides: `from ${count(slide.min_fields, "field")}, correlation ${slide.correlation}`,
         Classes: `${positive} (positive), ${negative} (negative)`,
         Network: architecture,
         License: license,

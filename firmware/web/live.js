@@ -50,7 +50,7 @@ function verdictCard({ verdict, reason, hint, probability: value }, { finding, c
     isUnsaved && el("p", { class: "problem" }, "NOT SAVED: this field does not count."),
     closed && el("p", { class: "place" }, `Slide ${closed.number} closed · ${tally(closed)}`),
     finding && el("p", { class: "place" }, isRefused ? `This field was refused; slide ${finding.slide.number} has ${count(finding.slide.fields, "field")}` : `Slide ${finding.slide.number} · ${count(finding.slide.fields, "field")}`),
-    probability(value, finding?.threshold, verdict),
+    probability(value, finding),
     reason && el("p", { class: "reason" }, reason, hint && el("strong", {}, ` — ${hint}`)),
     finding && !isRefused && (isUnsaved || finding.slide.fields > 1) && el("p", { class: "small" }, `Last field: ${finding.verdict}, p(ALL) ${percent(finding.probability)}`),
     finding && el("p", { class: "small" }, [moment(recordedAt(finding.record) ?? NaN), finding.model, finding.engine].filter(Boolean).join(" · ")),

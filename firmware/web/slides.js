@@ -5,10 +5,10 @@ import { bench } from "./bench.js";
 import { count, download, el, fill, moment, percent } from "./dom.js";
 import { badge, openField, probability, tally } from "./verdict.js";
 
-/// Why there is nothing to show.
+/// Why there is nothing to show. The appliance says whether it keeps no records or has no such slide.
 const absent = (error) =>
   error.status === 404
-    ? el("p", { class: "none" }, "No records are available here. On the appliance, smearscope records list shows them.")
+    ? el("p", { class: "none" }, `${error.message}.`)
     : el("p", { class: "problem" }, `Cannot load the records: ${error.message}.`);
 
 /// The filter, kept while other views are open.
@@ -199,8 +199,8 @@ async function one(main, signal, id) {
     fill(
       box,
       last && [
-        el("div", { class: "line" }, badge(last.verdict), el("span", {}, [last.reason, tally(last)].filter(Boolean).join(" · "))),
-        probability(last.probability, fields.at(-1).threshold, last.verdict),
+        el("div", { class: "line" }, badge(last.verdict), el("span", {}, [last.reason, tally(last), slide.closed_because === "restart" && "closed when the appliance started again"].filter(Boolean).join(" · "))),
+        probability(last.probability, fields.at(-1)),
       ],
       exports(slide),
       el("h2", {}, "Fields and running slide verdict"),

@@ -4,16 +4,16 @@ import { count, download, el, fill, percent } from "./dom.js";
 import { uploads } from "./uploads.js";
 import { badge } from "./verdict.js";
 
-/// Image files in a folder, as `smearscope classify` selects them.
-const IMAGE = /\.(jpe?g|png|bmp|tiff?)$/i;
+/// Extensions of image files in a folder, as `smearscope classify` selects them.
+const EXTENSIONS = ["jpg", "jpeg", "jpe", "jfif", "png", "bmp", "dib", "tif", "tiff"];
+const IMAGE = new RegExp(`\\.(${EXTENSIONS.join("|")})$`, "i");
 
 /// Rows of a page of the table: browsers lay out a whole table after each change.
 const PAGE = 200;
 
-/// The label in a file name that ends in `_1` (ALL) or `_0` (healthy), like those of ALL-IDB; null without one.
+/// The label in a file name of ALL-IDB: `Im001_1.jpg` is ALL, `Im035_0.jpg` healthy; null in all others.
 export function label(name) {
-  const stem = name.replace(/(.)\.[^.]*$/, "$1");
-  const end = stem.includes("_") ? stem.slice(stem.lastIndexOf("_") + 1) : "";
+  const [, end] = /(?:^|\/)im\d+_([01])(?:\.[^./]*)?$/i.exec(name) ?? [];
   return { 1: true, 0: false }[end] ?? null;
 }
 
@@ -70,11 +70,11 @@ function cell(value) {
 
 /// The results as CSV.
 export function csv(items) {
-  const head = ["file", "label", "verdict", "probability", "threshold", "outcome", "reason", "hint", "model", "demo", "engine", "device", "elapsed_ms", "error"];
+  const head = ["file", "label", "verdict", "probability", "threshold", "inconclusive_from", "inconclusive_to", "outcome", "reason", "hint", "model", "demo", "engine", "device", "elapsed_ms", "error"];
   const rows = items.filter(({ result, error }) => result || error).map(({ name, result, error }) => {
     const isIll = label(name);
-    const { verdict, probability, threshold, reason, hint, model, demo, engine, device, elapsed_ms: elapsed } = result ?? {};
-    return [name, isIll === null ? "" : Number(isIll), verdict, probability, threshold, result ? outcome(name, verdict) : "", reason, hint, model, demo, engine, device, elapsed, error];
+    const { verdict, probability, threshold, inconclusive_band: band, reason, hint, model, demo, engine, device, elapsed_ms: elapsed } = result ?? {};
+    return [name, isIll === null ? "" : Number(isIll), verdict, probability, threshold, band?.[0], band?.[1], result ? outcome(name, verdict) : "", reason, hint, model, demo, engine, device, elapsed, error];
   });
   return [head, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
 }
@@ -105,7 +105,7 @@ async function dropped(transfer) {
 
 /// The view; `signal` ends it.
 export function upload(main, signal) {
-  const files = el("input", { type: "file", multiple: true, accept: ".jpg,.jpeg,.png,.bmp,.tif,.tiff,image/*", id: "files", class: "unseen" });
+  const files = el("input", { type: "file", multiple: true, accept: `${EXTENSIONS.map((extension) => `.${extension}`)},image/*`, id: "files", class: "unseen" });
   const folder = el("input", { type: "file", webkitdirectory: true, id: "folder", class: "unseen" });
   const keep = el("input", { type: "checkbox", id: "keep" });
   const zone = el(
@@ -113,7 +113,7 @@ export function upload(main, signal) {
     { class: "card drop" },
     el("p", {}, "Drop images or a folder here, or"),
     el("p", { class: "buttons" }, files, el("label", { for: "files", class: "button primary" }, "Choose images"), folder, el("label", { for: "folder", class: "button" }, "Choose a folder")),
-    el("p", { class: "small" }, "JPEG, PNG, TIFF or BMP. File names that end in _1 (leukemia) or _0 (healthy), like Im001_1.jpg, are compared with the verdict. Uploaded images do not count towards the slide under the microscope and are stored only if you choose so."),
+    el("p", { class: "small" }, "JPEG, PNG, TIFF or BMP. Files named like those of ALL-IDB, Im001_1.jpg (leukemia) or Im035_0.jpg (healthy), are compared with the verdict. Uploaded images do not count towards the slide under the microscope and are stored only if you choose so."),
     el("p", { class: "check" }, keep, el("label", { for: "keep" }, "Store images and verdicts in the records, with their file names")),
   );
   const bar = el("progress", { max: 1, value: 0, "aria-label": "Files done" });

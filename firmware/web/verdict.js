@@ -82,6 +82,13 @@ function meter(name, figure) {
   );
 }
 
+/// What was known about the clock of a record, if its time may be wrong.
+const CLOCK = {
+  unsynchronized: "not synchronized with a time server",
+  behind_records: "was behind the newest record: the time is wrong",
+  not_set: "was not set: the time is wrong",
+};
+
 /// The quality figures of a picture.
 export function quality(figures) {
   const order = Object.keys(FIGURES);
@@ -91,22 +98,26 @@ export function quality(figures) {
   return el("ul", { class: "figures" }, names.map((name) => meter(name, figures[name])));
 }
 
-/// A probability on its scale, with the threshold.
-export function probability(value, threshold, verdict) {
+/// The limits that decide, in words: those of the inconclusive band, or the threshold where the band is empty. Records of
+/// earlier versions have no band, so what decided is not known.
+export function limits({ threshold, inconclusive_band: band }) {
+  if (!band) return null;
+  const [low, high] = band;
+  return low < high ? `positive from ${percent(high)}, negative up to ${percent(low)}, inconclusive between` : `positive from ${percent(threshold)}, negative below`;
+}
+
+/// A probability on its scale with the limits that decide; `of` is a finding, an answer or a record, if one is known.
+export function probability(value, of) {
   if (value === null || value === undefined) return null;
-  const hasThreshold = threshold !== undefined && threshold !== null;
-  const scale = el("span", { class: "meter wide", "aria-hidden": "true" }, el("span", { class: "level" }), el("span", { class: "limit" }));
+  const scale = el("span", { class: "meter wide", "aria-hidden": "true" }, el("span", { class: "level" }));
   scale.children[0].style.width = `${value * 100}%`;
-  if (hasThreshold) scale.children[1].style.left = `${threshold * 100}%`;
-  else scale.children[1].remove();
-  const meaning = verdict === "Inconclusive" ? "too uncertain for a verdict" : "";
-  return el(
-    "div",
-    { class: "probability" },
-    el("span", {}, el("span", { class: "p" }, `p(ALL) ${percent(value)}`), " calibrated"),
-    scale,
-    hasThreshold && el("small", {}, [`positive from ${percent(threshold)}`, meaning].filter(Boolean).join("; ")),
-  );
+  for (const end of new Set(of?.inconclusive_band ?? [])) {
+    const mark = el("span", { class: "limit" });
+    mark.style.left = `${end * 100}%`;
+    scale.append(mark);
+  }
+  const calibration = { true: " calibrated", false: " not calibrated" }[of?.calibrated] ?? "";
+  return el("div", { class: "probability" }, el("span", {}, el("span", { class: "p" }, `p(ALL) ${percent(value)}`), calibration), scale, of && el("small", {}, limits(of)));
 }
 
 /// The image of a recorded field, with a slider for the evidence overlay.
@@ -155,7 +166,7 @@ export function openField(title, field) {
   fill(
     document.getElementById("field-body"),
     el("div", { class: "line" }, badge(field.verdict), field.reason && el("span", {}, field.reason, field.hint ? `: ${field.hint}` : "")),
-    probability(field.probability, field.threshold, field.verdict),
+    probability(field.probability, field),
     picture,
     el("h3", {}, "Quality"),
     quality(field.quality),
@@ -164,6 +175,7 @@ export function openField(title, field) {
       { class: "facts" },
       facts({
         Captured: moment(field.captured_at ?? recordedAt(record) ?? NaN),
+        Clock: CLOCK[field.clock],
         Source: field.source,
         Model: model && `${model}${(field.demo ?? field.model?.demo) ? " (demo: means nothing for patients)" : ""}`,
         Engine: engine,

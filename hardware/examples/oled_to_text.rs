@@ -8,7 +8,7 @@ use embedded_graphics::pixelcolor::BinaryColor;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::{Circle, PrimitiveStyle};
 use embedded_graphics::text::Text;
-use smearscope_hardware::screen::ssd1306::{OledSetup, Ssd1306Screen};
+use smearscope_hardware::screen::oled::{OledScreen, OledSetup};
 use smearscope_hardware::screen::text_art::braille;
 use smearscope_hardware::screen::virtual_ssd1306::VirtualSsd1306;
 use smearscope_hardware::{Canvas, Screen, ScreenSize};
@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     draw(&mut canvas)?;
 
     let (bus, display) = VirtualSsd1306::new(0x3c, size);
-    let mut screen = Ssd1306Screen::new(bus, OledSetup::new(0x3c, size), "virtual bus");
+    let mut screen = OledScreen::new(bus, OledSetup::new(0x3c, size), "virtual bus");
     screen.show(&canvas)?;
 
     let mut stdout = io::stdout().lock();

@@ -10,29 +10,29 @@ use crate::settings::{InvalidValue, Settings};
 /// The parts of a bench, and the settings of those that every board connects in the same way.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Equipment {
-    /// The display.
+    /// Size of the display, or that there is none.
     pub display: Display,
-    /// The three LEDs.
+    /// Whether the LEDs are connected; their pins are in the section of the board.
     pub leds: Wired,
-    /// The push-button.
+    /// Whether the button is connected; its pin is in the section of the board.
     pub button: Wired,
-    /// Settings of the display.
+    /// How the display is connected and driven. Unused without a display.
     pub oled: OledConfig,
-    /// Settings of the camera.
+    /// Which camera is used, its mode and its controls.
     pub camera: CameraConfig,
 }
 
-/// Type of display.
+/// Size of the display in pixels; [`OledController`] tells the chip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Display {
-    /// SSD1306 of 128×64 pixels.
+    /// 128 columns and 64 rows, 0.96 or 1.3 inches.
     #[default]
     #[serde(rename = "128x64")]
     Rows64,
-    /// SSD1306 of 128×32 pixels.
+    /// 128 columns and 32 rows, 0.91 inches.
     #[serde(rename = "128x32")]
     Rows32,
-    /// Not fitted.
+    /// The bench lacks the part: nothing is opened, and its absence is not a fault.
     #[serde(rename = "none")]
     None,
 }
@@ -55,13 +55,15 @@ pub enum Wired {
     /// Connected to the pins in the section of the board.
     #[default]
     Gpio,
-    /// Not fitted.
+    /// The bench lacks the part: nothing is opened, and its absence is not a fault.
     None,
 }
 
 crate::settings! {
     /// OLED display of a real bench, on any board.
     pub struct OledConfig in "oled" {
+        /// Chip on the module; "sh1106" if "ssd1306" shows the picture shifted, with noise at an edge.
+        controller: OledController = OledController::Ssd1306;
         /// Number of the I2C bus: N of `/dev/i2c-N`.
         bus: u8 = 1;
         /// 7-bit I2C address: 60 (`0x3C`), on some modules 61 (`0x3D`).
@@ -75,6 +77,18 @@ crate::settings! {
         /// Seconds after which the picture shifts by one pixel, to prevent burn-in; 0: never.
         shift_every_s: u32 = 120;
     }
+}
+
+/// Chip that drives an OLED.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OledController {
+    /// On most modules of 0.91 and 0.96 inches.
+    #[default]
+    Ssd1306,
+    /// On most modules of 1.3 inches, also on those sold as SSD1306. It acknowledges the commands of an SSD1306 but
+    /// shows the picture shifted.
+    Sh1106,
 }
 
 impl OledConfig {
@@ -137,7 +151,7 @@ impl CameraConfig {
     }
 }
 
-/// Address of a camera.
+/// Address of a camera. Whether it exists is checked when it is opened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
     untagged,
@@ -173,7 +187,7 @@ pub enum PixelFormat {
     /// The format with the highest frame rate at the largest size.
     #[default]
     Auto,
-    /// Compressed as JPEG.
+    /// Compressed as JPEG, the `MJPG` of V4L2. It needs the least of the USB bus.
     Mjpeg,
     /// Raw, two bytes per pixel.
     Yuyv,
@@ -189,7 +203,7 @@ pub enum ControlSetting {
     Manual(i64),
 }
 
-/// The word `auto`.
+/// The word `auto` in the place of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Auto {

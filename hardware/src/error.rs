@@ -13,7 +13,7 @@ pub enum HardwareError {
         at: String,
         /// What the operator can do.
         remedy: String,
-        /// The driver's error.
+        /// The driver's error, if there was one.
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
@@ -30,24 +30,24 @@ pub enum HardwareError {
     /// The part was open and stopped answering.
     #[error("no answer from the {part}; {remedy}")]
     Lost {
-        /// Name of the part.
+        /// `camera`, `OLED`, `button` or `LEDs`.
         part: &'static str,
         /// What the operator can do.
         remedy: String,
-        /// The driver's error.
+        /// The driver's error, if there was one.
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
     /// The part failed a moment ago, that failure was reported, and the next attempt is not due yet.
     #[error("the {part} is not connected; it is retried automatically")]
     RetryPending {
-        /// Name of the part.
+        /// `camera`, `OLED`, `button` or `LEDs`.
         part: &'static str,
     },
     /// The part works, but does not support what the configuration asks for.
     #[error("the {part} does not support {wanted}; it offers {offers}")]
     Unsupported {
-        /// Name of the part.
+        /// `camera`, `OLED`, `button` or `LEDs`.
         part: &'static str,
         /// What the configuration asks for.
         wanted: String,
@@ -60,7 +60,7 @@ pub enum HardwareError {
          or set camera.exposure to a fixed value"
     )]
     ExposureNotSettled {
-        /// Frames that were allowed.
+        /// `camera.settle_frames`.
         frames: u32,
     },
     /// The camera delivered bytes that are not a complete frame.
@@ -74,7 +74,7 @@ pub enum HardwareError {
     /// The folder of the simulated camera holds no images.
     #[error("{folder} holds no images; put JPEG or PNG files there or name another folder", folder = .folder.display())]
     NoImages {
-        /// The folder.
+        /// Its path as configured.
         folder: std::path::PathBuf,
     },
 }

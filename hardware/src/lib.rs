@@ -5,8 +5,8 @@
 //!
 //! | backend | for |
 //! |---|---|
-//! | `pi` | a Raspberry Pi: rppal, `linux-embedded-hal`, nokhwa |
-//! | `linux` | other boards: GPIO character device, `linux-embedded-hal`, nokhwa |
+//! | `pi` | a Raspberry Pi: rppal, `linux-embedded-hal`, V4L2 |
+//! | `linux` | other boards: GPIO character device, `linux-embedded-hal`, V4L2 |
 //! | [`sim`] | a desktop: a folder of images, a terminal panel or plain lines |
 //! | `mock` | tests: scripted camera and button, recorded LEDs and screen (feature `test-support`) |
 //!

@@ -36,7 +36,7 @@ pub trait Camera: Send {
     fn describe(&self) -> String;
 }
 
-/// The push-button.
+/// The push-button. A board without one has [`NotFitted`](crate::NotFitted), which is never pressed.
 pub trait Button: Send {
     /// Starts to send recognised gestures into `presses`, until the button is dropped. Called once.
     ///
@@ -57,7 +57,7 @@ pub trait Button: Send {
     fn describe(&self) -> String;
 }
 
-/// The three status LEDs.
+/// The three status LEDs: red, amber and green.
 pub trait StatusLeds: Send {
     /// Shows `patterns` until the next call.
     ///
@@ -70,7 +70,7 @@ pub trait StatusLeds: Send {
     fn describe(&self) -> String;
 }
 
-/// The monochrome screen.
+/// The monochrome screen. It keeps a picture until the next one.
 pub trait Screen: Send {
     /// Shows `picture` until the next call. A picture larger than the screen is cut off at the right and
     /// at the bottom.

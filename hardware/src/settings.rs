@@ -143,7 +143,7 @@ pub trait Settings {
 pub struct Section {
     /// Name as in `[name]`; empty for the root of the file.
     pub name: &'static str,
-    /// What the section configures.
+    /// What the section configures: its documentation comment.
     pub doc: &'static str,
     /// The settings in the order of the file.
     pub settings: &'static [Setting],
@@ -151,12 +151,12 @@ pub struct Section {
     pub sections: &'static [&'static Section],
 }
 
-/// Description of a setting.
+/// Description of a setting, from which tables, comments and range checks are generated.
 #[derive(Debug)]
 pub struct Setting {
-    /// Key within its section.
+    /// Key within its section, such as `bus` for `oled.bus`.
     pub key: &'static str,
-    /// What the setting does.
+    /// What the setting does: its documentation comment.
     pub doc: &'static str,
     /// Which numbers are valid; `None`: every value of the type.
     pub rule: Option<Rule>,
@@ -190,21 +190,21 @@ impl Setting {
     }
 }
 
-/// Which numbers are valid.
+/// Which numbers are valid. A number that is not is reported as [`InvalidValue`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Rule {
-    /// Numbers of a range.
+    /// Numbers from `min` to `max`, both included.
     Range {
-        /// Smallest number.
+        /// Smallest valid number, apart from 0 if `or_zero` is set.
         min: f64,
-        /// Largest number.
+        /// Largest valid number.
         max: f64,
         /// Whether 0 is valid as well.
         or_zero: bool,
-        /// Unit; may be empty.
+        /// Unit for messages, such as `seconds`; empty if the number has none.
         unit: &'static str,
     },
-    /// Certain numbers.
+    /// These numbers and no others.
     OneOf(&'static [f64]),
 }
 
@@ -293,7 +293,7 @@ small_numbers!(u8, u16, u32);
 pub struct InvalidValue {
     /// The key with its section.
     pub key: String,
-    /// The value.
+    /// The value as it was written.
     pub value: String,
     /// What the value must be.
     pub requirement: String,

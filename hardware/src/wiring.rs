@@ -7,11 +7,11 @@ use crate::config::PiPins;
 /// Function of a pin of the 40-pin header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HeaderPin {
-    /// 3.3 V supply.
+    /// 3.3 V supply, header pins 1 and 17.
     Volts3,
-    /// 5 V supply.
+    /// 5 V supply, header pins 2 and 4. No GPIO line tolerates it.
     Volts5,
-    /// Ground.
+    /// Ground, 0 V: eight pins of the header.
     Ground,
     /// A GPIO line, by its BCM number.
     Gpio(u8),

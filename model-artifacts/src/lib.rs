@@ -31,9 +31,10 @@ mod suggestion;
 pub mod testing;
 mod validation;
 
+pub use crate::image::all_idb::all_idb_label;
 pub use crate::image::contract::{ChannelOrder, InputContract, Layout, ResizeFilter};
 pub use crate::image::decode;
-pub use crate::image::extensions::is_image_path;
+pub use crate::image::extensions::{IMAGE_EXTENSIONS, is_image_path};
 pub use crate::image::preprocess::Preprocessor;
 pub use crate::image::resample::Resampler;
 pub use crate::image::tensor::Tensor;

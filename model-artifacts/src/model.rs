@@ -122,7 +122,7 @@ impl Model {
         }
     }
 
-    /// The manifest.
+    /// The validated manifest: what the model is, its input, rules and figures.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }

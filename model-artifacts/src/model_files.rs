@@ -126,7 +126,7 @@ impl ModelFiles {
         })
     }
 
-    /// The manifest.
+    /// The validated manifest, whose checksums the files match.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }

@@ -32,7 +32,7 @@ form = classify.sync(
 )
 archive = export.sync(client=client, format_=ExportFormat.ZIP)
 assert isinstance(archive, File), archive
-[slide] = slides.sync(client=client).slides
+slide = slides.sync(client=client).slides[0]
 assert isinstance(slide.started_at, datetime.datetime), slide
 note = annotate.sync(slide.id, client=client, body=Note(text="seen"))
 refused = slides.sync(client=stranger)

@@ -16,7 +16,7 @@ use crate::analysis::recorder::{CapturedField, Recorder};
 use crate::analysis::slide::Slide;
 use crate::config::Config;
 use crate::models::Models;
-use crate::records::{Room, Space, Store};
+use crate::records::{Room, Space, Store, check_place};
 use crate::report::answer::Answer;
 use crate::system::priority::lower_priority;
 
@@ -80,7 +80,12 @@ impl Pool {
         }
     }
 
-    /// Reserves a place for an image, before its body is read; `None` if the queue is full.
+    /// Whether the queue has no place for another image.
+    pub(crate) fn is_full(&self) -> bool {
+        self.free_places.available_permits() == 0
+    }
+
+    /// Reserves a place for an image; `None` if the queue is full.
     pub(crate) fn place(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.free_places).try_acquire_owned().ok()
     }
@@ -190,6 +195,7 @@ fn answer_and_record(
     let Some(storage) = &config.storage else {
         return Err(Refusal::NotSaved(NO_RECORDS.into()));
     };
+    check_place(storage).map_err(|error| Refusal::NotSaved(with_causes(&error)))?;
     let space = Space::of(storage.state.clone(), storage.min_free, storage.reserve);
     if let Room::None(problem) = space.room() {
         return Err(Refusal::DiskFull(problem));

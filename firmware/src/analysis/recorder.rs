@@ -15,9 +15,10 @@ use crate::analysis::quality::Quality;
 use crate::analysis::slide::{Slide, SlideSummary};
 use crate::analysis::stage_times::StageTimes;
 use crate::records::{
-    ElapsedEntry, EngineEntry, FieldEntry, FieldImages, Images, LazyStore, ModelEntry, SlideEntry,
-    Space, Store,
+    ClosingReason, ElapsedEntry, EngineEntry, FieldEntry, FieldImages, Images, LazyStore,
+    ModelEntry, RecordsError, SlideEntry, Space, Store,
 };
+use crate::system::clock::ClockState;
 use crate::system::time::utc;
 
 /// An analyst, and the records to which it adds its findings.
@@ -30,6 +31,8 @@ pub struct Recorder {
 enum Records {
     /// No records are kept.
     None,
+    /// Nothing may be recorded, for this reason.
+    Refused(String),
     /// The appliance's records.
     Own(LazyStore),
     /// Records shared with the appliance that writes to them.
@@ -81,6 +84,14 @@ impl Recorder {
         }
     }
 
+    /// Creates a recorder that saves nothing, for this reason, although records are wanted.
+    pub fn refusing(analyst: Analyst, reason: String) -> Self {
+        Self {
+            analyst,
+            records: Records::Refused(reason),
+        }
+    }
+
     /// Records the following frames, with evidence overlays, to records shared with a running appliance. `None` ends
     /// that.
     pub fn record_to(&mut self, store: Option<Store>) {
@@ -102,7 +113,45 @@ impl Recorder {
     pub fn space(&self) -> Option<&Space> {
         match &self.records {
             Records::Own(store) => Some(store.space()),
-            Records::None | Records::Shared(_) => None,
+            Records::None | Records::Refused(_) | Records::Shared(_) => None,
+        }
+    }
+
+    /// Why nothing is saved, whatever the disk space; `None` if it is or is not wanted.
+    pub fn refusal(&self) -> Option<&str> {
+        match &self.records {
+            Records::Refused(reason) => Some(reason),
+            Records::None | Records::Own(_) | Records::Shared(_) => None,
+        }
+    }
+
+    /// The number for the next slide: after those of the records, if they are open.
+    pub fn next_slide_number(&mut self) -> u32 {
+        let Some(store) = self.store() else { return 1 };
+        store.next_slide_number().unwrap_or_else(|error| {
+            log::error!("slides count from 1: {}", with_causes(&error));
+            1
+        })
+    }
+
+    /// Records that a slide is closed. A failure is logged: the slide has its verdict all the same.
+    pub fn close_slide(&mut self, slide: Uuid, reason: ClosingReason) {
+        if let Some(store) = self.store()
+            && let Err(error) = store.close_slide(slide, reason)
+        {
+            log::error!(
+                "the end of the slide is not recorded: {}",
+                with_causes(&error)
+            );
+        }
+    }
+
+    /// The records, if they are kept and open.
+    fn store(&mut self) -> Option<&mut Store> {
+        match &mut self.records {
+            Records::None | Records::Refused(_) => None,
+            Records::Own(store) => store.store(),
+            Records::Shared(store) => Some(store),
         }
     }
 
@@ -182,17 +231,25 @@ impl Recorder {
                 .then_some(outcome)
                 .ok_or(AnalysisError::TooLate)
         };
+        let space = self.space().cloned();
         let store = match &mut self.records {
             Records::None => return outcome(SaveOutcome::Unwanted),
-            Records::Own(store) => store.store(),
-            Records::Shared(store) => Some(store),
+            Records::Refused(reason) => Err(&**reason),
+            Records::Own(store) => store.store().ok_or("the records are not open"),
+            Records::Shared(store) => Ok(store),
         };
-        let Some(store) = store else {
-            log::error!("{} is not saved: the records are not open", field.source);
-            return outcome(SaveOutcome::NotSaved);
+        let store = match store {
+            Ok(store) => store,
+            Err(reason) => {
+                log::error!("{} is not saved: {reason}", field.source);
+                return outcome(SaveOutcome::NotSaved);
+            }
         };
-        let not_saved = |error| {
-            log::error!("{} is not saved: {}", field.source, with_causes(&error));
+        let not_saved = |error: &RecordsError| {
+            log::error!("{} is not saved: {}", field.source, with_causes(error));
+            if let Some(space) = &space {
+                space.note_failure(error);
+            }
             SaveOutcome::NotSaved
         };
         let field_images = FieldImages {
@@ -202,17 +259,21 @@ impl Recorder {
         };
         let images = match store.write_images(field.slide.id, field.id, &field_images) {
             Ok(images) => images,
-            Err(error) if token.take() => return Ok(not_saved(error)),
+            Err(error) if token.take() => return Ok(not_saved(&error)),
             Err(_) => return Err(AnalysisError::TooLate),
         };
         if !token.take() {
             store.discard(&images);
             return Err(AnalysisError::TooLate);
         }
-        let entry = field.entry(&self.analyst, frame, summary, images);
+        let clock = ClockState::at(field.captured_at, store.newest());
+        if clock.is_wrong() {
+            log::warn!("{}: {}", field.source, clock.words());
+        }
+        let entry = field.entry(&self.analyst, frame, summary, images, clock);
         Ok(match store.commit(&field.slide, &entry, field.until) {
             Ok(()) => SaveOutcome::Saved(field.id),
-            Err(error) => not_saved(error),
+            Err(error) => not_saved(&error),
         })
     }
 }
@@ -236,6 +297,7 @@ impl Field {
         frame: &AnalysedFrame,
         summary: &SlideSummary,
         images: Images,
+        clock: ClockState,
     ) -> FieldEntry {
         let (manifest, engine) = (analyst.manifest(), analyst.engine());
         let analysis = &frame.analysis;
@@ -245,12 +307,16 @@ impl Field {
             slide: self.slide.id,
             number: self.number,
             captured_at: utc(self.captured_at),
+            clock: Some(clock),
             source: self.source.clone(),
             verdict: analysis.judgement.verdict(),
             reason: analysis.explanation(),
             probability: analysis.probability,
             log_odds: analysis.log_odds,
             threshold: manifest.decision.threshold,
+            inconclusive_band: Some(manifest.decision.inconclusive),
+            calibrated: Some(manifest.decision.is_calibrated()),
+            slide_rule: Some(manifest.slide.into()),
             quality: quality(&analysis.quality),
             standing: summary.into(),
             model: ModelEntry {

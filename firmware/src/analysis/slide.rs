@@ -38,7 +38,7 @@ pub struct SlideSummary {
 }
 
 impl Slide {
-    /// The first slide after the start.
+    /// The first slide of an appliance without earlier records.
     pub fn first() -> Self {
         Self::numbered(1)
     }
@@ -54,7 +54,8 @@ impl Slide {
         Self::numbered(self.number.saturating_add(1))
     }
 
-    fn numbered(number: u32) -> Self {
+    /// An untouched slide with this number.
+    pub fn numbered(number: u32) -> Self {
         Self {
             id: Uuid::now_v7(),
             number,

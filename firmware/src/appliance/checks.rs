@@ -2,20 +2,23 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use jiff::Zoned;
 use jiff::civil::Time;
+use jiff::{Timestamp, Zoned};
 use serde::Serialize;
 use smearscope_artifacts::Model;
+use smearscope_hardware::with_causes;
 use utoipa::ToSchema;
 
 use crate::config::Config;
+use crate::config::storage::StorageConfig;
+use crate::records::{Archive, Condition, check_place, identity};
+use crate::system::clock::{self, ClockState};
 use crate::system::disk::DiskUsage;
-
-/// The year of the first release: an earlier date means that the clock is not set.
-const FIRST_YEAR: i16 = 2026;
+use crate::system::time::utc;
 
 /// The result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -30,6 +33,8 @@ pub struct Check {
     is_required: bool,
     #[serde(skip)]
     is_detailed: bool,
+    #[serde(skip)]
+    notice: Option<&'static str>,
 }
 
 impl Check {
@@ -41,6 +46,7 @@ impl Check {
             detail: detail.into(),
             is_required: true,
             is_detailed: false,
+            notice: None,
         }
     }
 
@@ -67,6 +73,20 @@ impl Check {
             is_detailed: true,
             ..self
         }
+    }
+
+    /// This check with its detail as a notice of this title until the first press.
+    #[must_use]
+    pub fn noticed(self, title: &'static str) -> Self {
+        Self {
+            notice: Some(title),
+            ..self
+        }
+    }
+
+    /// The title of its notice, if it has one.
+    pub(crate) fn notice(&self) -> Option<&'static str> {
+        self.notice
     }
 
     /// Whether a failure fails the self-test.
@@ -105,8 +125,10 @@ pub fn model(model: &Model) -> Vec<Check> {
         Check::passed("model", verified),
         Check::passed("engine", running),
     ];
+    // Each begins with the name of the engine or device that failed.
     let fallbacks = engine.fallbacks.iter();
-    checks.extend(fallbacks.map(|reason| Check::passed("engine", format!("instead: {reason}"))));
+    checks
+        .extend(fallbacks.map(|reason| Check::passed("engine", format!("used because {reason}"))));
     checks.extend(model.golden().iter().map(|golden| {
         Check::passed(
             "golden",
@@ -121,23 +143,57 @@ pub fn model(model: &Model) -> Vec<Check> {
     checks
 }
 
+/// Failed checks for what is known to be wrong with the records, which are open by now.
+pub fn records(config: &Config) -> Vec<Check> {
+    let condition = config.state().map(Condition::of).unwrap_or_default();
+    let warnings = condition.warnings().into_iter();
+    warnings
+        .map(|warning| Check::failed("records", warning).noticed("RECORDS"))
+        .collect()
+}
+
 /// The checks of storage, if records are kept, and of the clock.
 pub fn surroundings(config: &Config) -> Vec<Check> {
-    let storage = config
-        .storage
-        .as_ref()
-        .map(|storage| check_storage(&storage.state, storage.min_free, storage.reserve));
-    storage
-        .into_iter()
-        .chain([check_clock(&Zoned::now())])
-        .collect()
+    let storage = config.storage.as_ref();
+    // Without readable records, the storage check or the start says why.
+    let newest = storage.and_then(|storage| Archive::open(&storage.state).ok()?.newest().ok()?);
+    let now = Zoned::now();
+    let state = ClockState::at(now.timestamp(), newest);
+    let checks = storage.map(check_storage).into_iter();
+    checks.chain([check_clock(&now, state, newest)]).collect()
+}
+
+/// Checks that records may be kept in the state folder and that it can be used.
+fn check_storage(storage: &StorageConfig) -> Check {
+    let warning = match check_place(storage) {
+        Ok(warning) => warning,
+        Err(error) => {
+            return Check::failed("storage", format!("NOT SAVED: {}", with_causes(&error)));
+        }
+    };
+    let mut check = check_folder(&storage.state, storage.min_free, storage.reserve);
+    if check.passed
+        && let Ok(Some(identity)) = identity(&storage.state)
+    {
+        check.detail = format!("{}, identity {identity}", check.detail);
+    }
+    match warning {
+        Some(warning) if check.passed => Check {
+            detail: format!("{warning}; {}", check.detail),
+            ..check.detailed()
+        },
+        _ => check,
+    }
 }
 
 /// Checks that `folder` can be written to, that `reserve` bytes are free, as captures require, and that the disk is
 /// large enough to keep `min_free` bytes free.
-fn check_storage(folder: &Path, min_free: u64, reserve: u64) -> Check {
+fn check_folder(folder: &Path, min_free: u64, reserve: u64) -> Check {
     let write = || -> Result<String> {
-        fs::create_dir_all(folder)?;
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
         let mut file = tempfile::tempfile_in(folder)?;
         file.write_all(b"self-test")?;
         file.sync_all()?;
@@ -158,36 +214,105 @@ fn check_storage(folder: &Path, min_free: u64, reserve: u64) -> Check {
     Check::of("storage", result)
 }
 
-/// Checks that the clock is set.
-fn check_clock(now: &Zoned) -> Check {
+/// Checks that the clock is set and not behind the newest record. A clock that no time server set may be right.
+fn check_clock(now: &Zoned, state: ClockState, newest: Option<Timestamp>) -> Check {
+    const REMEDY: &str = "connect the network, or set the clock with `timedatectl`";
     let shown = now.strftime("%Y-%m-%d %H:%M %Z").to_string();
-    match time_of_day(now) {
-        Some(_) => Check::passed("clock", shown),
-        None => Check::failed(
+    let later = newest.filter(|newest| clock::is_behind(now.timestamp(), *newest));
+    match (state, later.map(utc)) {
+        (ClockState::NotSet, _) => Check::failed("clock", format!("{shown} is wrong; {REMEDY}")),
+        (ClockState::Synchronized, Some(newest)) => Check::passed(
             "clock",
-            format!("{shown} is wrong; connect the network, or set the clock with `timedatectl`"),
+            format!("{shown}, synchronized; the time of the newest record, {newest}, was wrong"),
+        ),
+        (ClockState::Synchronized, None) => {
+            Check::passed("clock", format!("{shown}, synchronized"))
+        }
+        (_, Some(newest)) => Check::failed(
+            "clock",
+            format!("{shown} is before the newest record, {newest}; {REMEDY}"),
+        ),
+        (_, None) => Check::passed(
+            "clock",
+            format!("{shown}, not synchronized with a time server"),
         ),
     }
 }
 
-/// The time of day; `None` if the clock is not set. A Pi without a network starts in the past.
+/// The time of day; `None` if the clock is not set.
 pub fn time_of_day(now: &Zoned) -> Option<Time> {
-    (now.year() >= FIRST_YEAR).then(|| now.time())
+    clock::is_set(now.timestamp()).then(|| now.time())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Raw;
 
     #[test]
-    fn a_clock_that_is_not_set_fails() {
-        let at = |text: &str| check_clock(&text.parse::<Zoned>().unwrap());
-        assert!(at("2026-07-01T12:00[UTC]").passed);
-        let check = at("1970-01-01T00:02[UTC]");
-        assert!(!check.passed);
-        assert_eq!(
-            check.detail,
-            "1970-01-01 00:02 UTC is wrong; connect the network, or set the clock with `timedatectl`"
+    fn a_clock_that_is_not_set_or_behind_the_records_fails() {
+        let check = |now: &str, state, newest: Option<&str>| {
+            let newest = newest.map(|time| time.parse().unwrap());
+            let check = check_clock(&now.parse().unwrap(), state, newest);
+            (check.passed, check.detail)
+        };
+        let (now, later) = ("2026-07-01T12:00[UTC]", Some("2026-07-01T13:00:00Z"));
+        for (found, passed, detail) in [
+            (
+                check("1970-01-01T00:02[UTC]", ClockState::NotSet, later),
+                false,
+                "1970-01-01 00:02 UTC is wrong; connect the network, or set the clock with `timedatectl`",
+            ),
+            (
+                check(now, ClockState::Unsynchronized, None),
+                true,
+                "2026-07-01 12:00 UTC, not synchronized with a time server",
+            ),
+            (
+                check(now, ClockState::BehindRecords, later),
+                false,
+                "2026-07-01 12:00 UTC is before the newest record, 2026-07-01T13:00:00.000Z; connect the network, or set \
+                 the clock with `timedatectl`",
+            ),
+            (
+                check(now, ClockState::Synchronized, Some("2026-07-01T11:00:00Z")),
+                true,
+                "2026-07-01 12:00 UTC, synchronized",
+            ),
+            (
+                check(now, ClockState::Synchronized, later),
+                true,
+                "2026-07-01 12:00 UTC, synchronized; the time of the newest record, 2026-07-01T13:00:00.000Z, was wrong",
+            ),
+        ] {
+            assert_eq!(found, (passed, detail.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_folder_that_may_not_hold_records_fails() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut raw = Raw::default();
+        raw.storage.state = folder.path().into();
+        raw.storage.volatile = true;
+        (raw.storage.min_free_mib, raw.storage.reserve_mib) = (1, 1);
+        let check = |raw: &Raw| check_storage(&raw.clone().validate().unwrap().storage.unwrap());
+        assert!(check(&raw).passed);
+        raw.storage.identity = "9f2e7a50-0c1d-4a3b-8c4d-5e6f70819203".into();
+        let failed = check(&raw);
+        assert!(!failed.passed);
+        assert!(
+            failed.detail.starts_with("NOT SAVED: "),
+            "{}",
+            failed.detail
+        );
+        let id = raw.storage.identity.clone();
+        std::fs::write(folder.path().join("records.identity"), &id).unwrap();
+        let passed = check(&raw);
+        assert!(
+            passed.detail.ends_with(&format!("identity {id}")),
+            "{}",
+            passed.detail
         );
     }
 
@@ -195,15 +320,15 @@ mod tests {
     fn the_storage_check_writes_and_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state");
-        let check = check_storage(&state, 1, 1);
+        let check = check_folder(&state, 1, 1);
         assert!(check.passed, "{}", check.detail);
         assert!(check.detail.ends_with("MiB free"), "{}", check.detail);
         assert_eq!(state.read_dir().unwrap().count(), 0);
-        let check = check_storage(&state, 1, u64::MAX);
+        let check = check_folder(&state, 1, u64::MAX);
         assert!(check.detail.contains("MiB are free; free some space"));
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();
-        let check = check_storage(&file, 1, 1);
+        let check = check_folder(&file, 1, 1);
         assert!(!check.passed);
         assert!(check.detail.contains("file cannot be written to"));
     }

@@ -28,7 +28,8 @@ use crate::appliance::state::{Capture, Event, Fault, State};
 use crate::appliance::web_address::WebAddress;
 use crate::config::timing::Timing;
 use crate::models::ModelError;
-use crate::records::RecordsError;
+use crate::records::{ClosingReason, RecordsError};
+use crate::system::clock::JumpDetector;
 use crate::system::systemd;
 use crate::system::worker::{Heartbeat, Worker, WorkerPanicked};
 
@@ -108,6 +109,7 @@ pub async fn run(
         next_picture: timing.interval.map(|interval| Instant::now() + interval),
         readiness: Readiness::new(board.faults),
         missing: None,
+        clock: JumpDetector::default(),
         button: board.button,
         link,
         self_test: None,
@@ -174,7 +176,17 @@ pub async fn run(
             });
         }
     }
-    appliance.show(&state);
+    appliance.panel.show(&View {
+        is_computer_going_off: appliance.link.switches_computer_off && end == End::Operator,
+        ..view(
+            &state,
+            appliance.loaded.as_ref(),
+            &appliance.slide,
+            &appliance.readiness,
+            (&appliance.link.notice, None),
+            Duration::ZERO,
+        )
+    });
     appliance.publish(&state);
     if let Some(loaded) = appliance.loaded.take()
         && timeout(CLOSE_TIMEOUT, loaded.worker.end()).await.is_err()
@@ -235,6 +247,7 @@ struct Appliance<R> {
     readiness: Readiness,
     /// The fault shown last for missing parts.
     missing: Option<Fault>,
+    clock: JumpDetector,
     /// Dropping it would end the watch for presses.
     button: Box<dyn Button>,
     link: ApplianceLink,
@@ -288,6 +301,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
             refused: self.slide.photographed() - self.slide.judged(),
             unsaved: self.slide.unsaved(),
             can_repeat: self.last.is_some(),
+            not_saved: self.readiness.not_saved().map(str::to_owned),
         });
     }
 
@@ -345,7 +359,10 @@ impl<R: FnMut(&Report)> Appliance<R> {
             })
         };
         let load = load.ok_or_else(|| broken("the model is loaded a second time"))?;
-        let Equipped { recorder, checks } = tokio::task::spawn_blocking(load)
+        let Equipped {
+            mut recorder,
+            checks,
+        } = tokio::task::spawn_blocking(load)
             .await
             .map_err(|error| broken(&error.to_string()))??;
         let analyst = recorder.analyst();
@@ -367,10 +384,17 @@ impl<R: FnMut(&Report)> Appliance<R> {
                 "the model's manifest has no training domain; pictures unlike its training images are not refused"
             );
         }
+        for check in &checks {
+            if let Some(title) = check.notice() {
+                self.link.notice.add(title, check.detail.clone());
+            }
+        }
         let faults = self.readiness.faults();
         let self_test = self_test(&identity, samples, has_domain, faults, checks);
         let (decision, slide) = (manifest.decision, manifest.slide);
-        self.readiness.watch(recorder.space().cloned());
+        self.readiness
+            .watch(recorder.space().cloned(), recorder.refusal());
+        self.slide = Slide::numbered(recorder.next_slide_number());
         let worker =
             Worker::start("model", recorder).map_err(|error| broken(&error.to_string()))?;
         if let Some(sender) = self.heartbeats.take() {
@@ -395,7 +419,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
             .map(|interval| Instant::now() + interval);
         let is_full = |max| self.slide.photographed() >= max;
         if self.timing.slide_fields.is_some_and(is_full) {
-            self.close_slide();
+            self.close_slide(ClosingReason::Full);
         }
         self.readiness.check_room();
         if let Some(message) = self.readiness.no_room() {
@@ -463,7 +487,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
             source,
             finding: finding.clone(),
             times,
-            threshold: loaded.decision.threshold,
+            decision: loaded.decision,
             identity: loaded.identity.clone(),
         });
         (self.report)(&report);
@@ -496,6 +520,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
             let pressed = self.link.presses.next();
             tokio::pin!(hold, interval, pressed);
             loop {
+                self.clock.check();
                 let missing = self.readiness.obstacles();
                 if *state == State::Ready && !missing.is_empty() {
                     let fault = Fault::of_parts(&missing);
@@ -537,13 +562,17 @@ impl<R: FnMut(&Report)> Appliance<R> {
     }
 
     /// Closes the slide and starts the next. Returns the summary of the closed one, or `None` if it had no fields.
-    fn close_slide(&mut self) -> Option<SlideSummary> {
+    fn close_slide(&mut self, reason: ClosingReason) -> Option<SlideSummary> {
         let loaded = self.loaded.as_ref()?;
         if self.slide.is_untouched() {
             return None;
         }
         let summary = self.slide.summary(loaded.slide, &loaded.decision);
         log::info!("slide {} closed", summary.slide);
+        let id = self.slide.id();
+        loaded
+            .worker
+            .tell(move |recorder| recorder.close_slide(id, reason));
         self.link.send(ApplianceEvent::SlideClosed(summary));
         self.slide = self.slide.next();
         self.last = Some(State::SlideClosed(summary));
@@ -554,7 +583,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
     fn button_event(&mut self, event: ButtonEvent) -> Event {
         match event {
             ButtonEvent::Press(at) => Event::Press(at),
-            ButtonEvent::NextSlide => match self.close_slide() {
+            ButtonEvent::NextSlide => match self.close_slide(ClosingReason::Operator) {
                 Some(summary) => Event::SlideClosed(summary),
                 // The current slide has no fields, so it serves as the next one.
                 None => Event::HoldOver,
@@ -595,6 +624,7 @@ fn view<'a>(
     View {
         state,
         identity: loaded.map(|loaded| &loaded.identity),
+        decision: loaded.map(|loaded| loaded.decision),
         slide: slide.number(),
         fields: slide.judged(),
         is_disk_low: readiness.is_disk_low(),
@@ -602,6 +632,7 @@ fn view<'a>(
         since,
         notice,
         address,
+        is_computer_going_off: false,
     }
 }
 

@@ -70,5 +70,7 @@ pub(crate) fn show_fault(board: Board, message: &str) {
         since: Duration::ZERO,
         notice: &Notice::default(),
         address: None,
+        decision: None,
+        is_computer_going_off: false,
     });
 }

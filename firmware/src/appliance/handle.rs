@@ -4,6 +4,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use smearscope_artifacts::DecisionRule;
 use smearscope_hardware::{PressReceiver, PressSender, press_queue};
 use tokio::sync::{broadcast, mpsc, watch};
 
@@ -40,6 +41,8 @@ pub struct Status {
     pub unsaved: u32,
     /// Whether there is a verdict on a field or a slide that can be shown again.
     pub can_repeat: bool,
+    /// Why captures are not saved, although records are wanted and there is room; `None` if they are.
+    pub not_saved: Option<String>,
 }
 
 /// A finished analysis.
@@ -53,8 +56,8 @@ pub struct Report {
     pub finding: Finding,
     /// How long each stage took.
     pub times: StageTimes,
-    /// Probability from which the verdict is positive.
-    pub threshold: f32,
+    /// How probabilities become verdicts.
+    pub decision: DecisionRule,
     /// The model and the engine that gave the result.
     pub identity: Identity,
 }
@@ -100,6 +103,8 @@ pub struct ApplianceLink {
     pub(crate) address: Option<WebAddress>,
     /// Whether a press starts the appliance again after it was switched off; else the program ends.
     pub rests_when_off: bool,
+    /// Whether the computer is switched off after the operator switched the appliance off.
+    pub(crate) switches_computer_off: bool,
 }
 
 /// Creates both ends for an appliance that has not started.
@@ -115,6 +120,7 @@ pub fn connect() -> (ApplianceHandle, ApplianceLink) {
         refused: 0,
         unsaved: 0,
         can_repeat: false,
+        not_saved: None,
     });
     let (checks_sender, configuration_checks) = mpsc::unbounded_channel();
     let camera = Arc::default();
@@ -135,6 +141,7 @@ pub fn connect() -> (ApplianceHandle, ApplianceLink) {
         notice: Notice::default(),
         address: None,
         rests_when_off: false,
+        switches_computer_off: false,
     };
     (handle, link)
 }
@@ -194,7 +201,12 @@ pub(crate) mod tests {
             source: "field.jpg".into(),
             finding: finding(Judgement::POSITIVE, Some(0.9)),
             times: StageTimes::default(),
-            threshold: 0.5,
+            decision: DecisionRule {
+                threshold: 0.5,
+                inconclusive: [0.25, 0.75],
+                offset: 0.0,
+                temperature: 1.0,
+            },
             identity: Identity {
                 model: "smear 1.0.0".into(),
                 engine: "embedded CPU".into(),

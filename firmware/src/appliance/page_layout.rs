@@ -43,11 +43,17 @@ impl Page {
         }
     }
 
-    /// Draws a title, a bar filled to a probability if the screen is high enough, and lines in the larger font.
-    pub(super) fn large(&mut self, title: &str, bar: Option<f32>, lines: &[String]) {
+    /// Draws a title, a bar if the screen is high enough, and lines in the larger font. The bar is filled to a
+    /// probability, with marks at the ends of the inconclusive band.
+    pub(super) fn large(
+        &mut self,
+        title: &str,
+        bar: Option<(f32, Option<[f32; 2]>)>,
+        lines: &[String],
+    ) {
         let top = self.title(title);
         let top = match (self.size, bar) {
-            (ScreenSize::Rows64, Some(probability)) => self.bar(probability, top),
+            (ScreenSize::Rows64, Some((probability, band))) => self.bar(probability, band, top),
             _ => top,
         };
         self.lines(lines, top, &FONT_6X10);
@@ -136,16 +142,23 @@ impl Page {
         }
     }
 
-    /// Draws a frame for the range 0 to 1, filled up to the probability. Returns the row below it.
-    fn bar(&mut self, probability: f32, top: i32) -> i32 {
+    /// Draws a frame for the range 0 to 1, filled up to the probability, and marks below it at the ends of the band.
+    /// Returns the row below them.
+    fn bar(&mut self, probability: f32, band: Option<[f32; 2]>, top: i32) -> i32 {
         let frame = Rectangle::new(Point::new(8, top), Size::new(112, 9));
         let inner = frame.offset(-2);
-        let filled = (probability.clamp(0.0, 1.0) * inner.size.width as f32).round() as u32;
+        let columns = |part: f32| (part.clamp(0.0, 1.0) * inner.size.width as f32).round() as u32;
+        let filled = columns(probability);
         self.draw(&frame.into_styled(PrimitiveStyle::with_stroke(BinaryColor::On, 1)));
         self.draw(
             &Rectangle::new(inner.top_left, Size::new(filled, inner.size.height))
                 .into_styled(PrimitiveStyle::with_fill(BinaryColor::On)),
         );
+        for end in band.into_iter().flatten() {
+            let x = inner.top_left.x + columns(end) as i32;
+            let mark = Rectangle::new(Point::new(x, top + 9), Size::new(1, 2));
+            self.draw(&mark.into_styled(PrimitiveStyle::with_fill(BinaryColor::On)));
+        }
         top + 11
     }
 

@@ -10,6 +10,8 @@ use crate::records::{Room, Space};
 pub(crate) struct Readiness {
     faults: Faults,
     space: Option<Space>,
+    /// Why captures are not saved, although they are possible.
+    not_saved: Option<String>,
     /// The disk space at the last check.
     room: Option<Room>,
 }
@@ -20,21 +22,25 @@ impl Readiness {
         Self {
             faults,
             space: None,
+            not_saved: None,
             room: None,
         }
     }
 
-    /// Watches the disk space for records, too.
-    pub(crate) fn watch(&mut self, space: Option<Space>) {
+    /// Watches the disk space for records, too. With a reason why nothing is saved, that is an obstacle, although it
+    /// prevents no capture.
+    pub(crate) fn watch(&mut self, space: Option<Space>, refusal: Option<&str>) {
         self.space = space;
+        self.not_saved = refusal.map(|reason| format!("NOT SAVED: {reason}"));
         self.check_room();
     }
 
-    /// Messages to the operator about what prevents captures now; empty if nothing does.
+    /// Messages to the operator about what prevents captures or saving them now; empty if nothing does.
     pub(crate) fn obstacles(&mut self) -> Vec<String> {
         self.check_room();
         let mut messages = self.faults.check();
         messages.extend(self.no_room().map(str::to_owned));
+        messages.extend(self.not_saved.clone());
         messages
     }
 
@@ -65,6 +71,11 @@ impl Readiness {
         }
     }
 
+    /// Why captures are not saved, although there may be disk space; `None` if they are or are not to be.
+    pub(crate) fn not_saved(&self) -> Option<&str> {
+        self.not_saved.as_deref()
+    }
+
     /// Whether the disk is low, so that the operator should export records.
     pub(crate) fn is_disk_low(&self) -> bool {
         matches!(self.room, Some(Room::Low(_)))
@@ -83,14 +94,11 @@ mod tests {
         let mut readiness = Readiness::new(Faults::default());
         assert_eq!(readiness.obstacles(), Vec::<String>::new());
         let free = Arc::new(AtomicU64::new(3 << 20));
-        readiness.watch(Some(Space::probed(
-            {
-                let free = Arc::clone(&free);
-                move || Ok(free.load(Ordering::Relaxed))
-            },
-            4 << 20,
-            2 << 20,
-        )));
+        let probe = {
+            let free = Arc::clone(&free);
+            move || Ok(free.load(Ordering::Relaxed))
+        };
+        readiness.watch(Some(Space::probed(probe, 4 << 20, 2 << 20)), None);
         assert!(readiness.is_disk_low());
         free.store(1 << 20, Ordering::Relaxed);
         assert_eq!(readiness.obstacles().len(), 1);
@@ -104,5 +112,15 @@ mod tests {
         free.store(4 << 20, Ordering::Relaxed);
         assert_eq!(readiness.obstacles(), Vec::<String>::new());
         assert!(!readiness.is_disk_low());
+    }
+
+    #[test]
+    fn records_that_are_refused_are_an_obstacle_but_prevent_no_capture() {
+        let mut readiness = Readiness::new(Faults::default());
+        readiness.watch(None, Some("a power cut empties /state"));
+        let expected = ["NOT SAVED: a power cut empties /state"];
+        assert_eq!(readiness.obstacles(), expected);
+        assert_eq!(readiness.not_saved(), Some(expected[0]));
+        assert_eq!(readiness.no_room(), None);
     }
 }

@@ -4,12 +4,13 @@ use std::slice;
 use std::time::Duration;
 
 use jiff::civil::Time;
-use smearscope_artifacts::Verdict;
+use smearscope_artifacts::{DecisionRule, Verdict};
 use smearscope_hardware::{Canvas, ScreenSize};
 
 use crate::analysis::finding::{Finding, SaveOutcome};
 use crate::analysis::identity::Identity;
 use crate::analysis::slide::SlideSummary;
+use crate::analysis::verdict::{Judgement, Reason};
 use crate::appliance::notice::{Notice, NoticePage};
 use crate::appliance::page_layout::Page;
 use crate::appliance::state::State;
@@ -30,6 +31,8 @@ pub struct View<'a> {
     pub state: &'a State,
     /// The model; `None` until it is loaded.
     pub identity: Option<&'a Identity>,
+    /// How probabilities become verdicts; `None` until the model is loaded.
+    pub decision: Option<DecisionRule>,
     /// Number of the slide under the microscope.
     pub slide: u32,
     /// Fields of this slide that the model judged.
@@ -44,6 +47,8 @@ pub struct View<'a> {
     pub notice: &'a Notice,
     /// The web page, if other machines can open it.
     pub address: Option<&'a str>,
+    /// Whether the computer switches itself off after the state `Off`.
+    pub is_computer_going_off: bool,
 }
 
 impl View<'_> {
@@ -66,11 +71,11 @@ impl View<'_> {
                 page.large("CAPTURING", None, &["hold the slide still".into()]);
             }
             State::Analysing => page.large("ANALYSING", None, &[self.slide_line()]),
-            State::Verdict(finding) => verdict(&mut page, finding, ""),
-            State::SlideClosed(summary) => closed(&mut page, summary, ""),
+            State::Verdict(finding) => self.verdict(&mut page, finding, ""),
+            State::SlideClosed(summary) => self.closed(&mut page, summary, ""),
             State::Again(last) => match &**last {
-                State::Verdict(finding) => verdict(&mut page, finding, AGAIN),
-                State::SlideClosed(summary) => closed(&mut page, summary, AGAIN),
+                State::Verdict(finding) => self.verdict(&mut page, finding, AGAIN),
+                State::SlideClosed(summary) => self.closed(&mut page, summary, AGAIN),
                 _ => {}
             },
             State::SwitchingOff { .. } => {
@@ -79,7 +84,11 @@ impl View<'_> {
             }
             State::Fault(fault) => page.small("FAULT", slice::from_ref(&fault.message)),
             State::Off => {
-                let wait = "unplug only when the computer's light is out";
+                let wait = if self.is_computer_going_off {
+                    "unplug only when the computer's light is out"
+                } else {
+                    "the computer is on; shut it down before unplugging"
+                };
                 page.large("OFF", None, &[wait.into()]);
             }
         }
@@ -125,8 +134,75 @@ impl View<'_> {
         };
         let lines = [url.replace("://", ":// ")];
         if !page.code(&code, title, &lines) {
-            page.small(title, &[url.into()]);
+            page.small(title, &lines);
         }
+    }
+
+    /// Draws the verdict after a capture.
+    fn verdict(&self, page: &mut Page, finding: &Finding, again: &str) {
+        let (field, slide) = (&finding.field, &finding.slide);
+        let shown = finding.shown();
+        let slide_line = format!("{again}slide {}, {}", slide.slide, fields(slide.fields));
+        if finding.saved == SaveOutcome::NotSaved {
+            // The verdict of the slide does not include this field, so it is not shown.
+            let mut lines = vec!["does not count".into(), "check disk, take it again".into()];
+            lines.extend(
+                field
+                    .probability
+                    .map(|p| format!("this field {}", percent(p))),
+            );
+            lines.push(slide_line);
+            page.large("NOT SAVED", None, &lines);
+            return;
+        }
+        let mut lines = Vec::new();
+        if let Some(reason) = shown.judgement.reason() {
+            lines.extend([reason.to_string(), reason.hint().to_owned()]);
+            lines.extend(shown.probability.map(probability_line));
+            lines.extend(self.band_line(shown.judgement));
+            lines.push(slide_line);
+            page.large("INCONCLUSIVE", None, &lines);
+            return;
+        }
+        lines.extend(shown.probability.map(probability_line));
+        lines.push(slide_line);
+        if slide.fields > 1 {
+            // The probability above is that of the slide.
+            lines.extend(
+                field
+                    .probability
+                    .map(|p| format!("last field {}", percent(p))),
+            );
+        }
+        let band = self.decision.map(|decision| decision.inconclusive);
+        let bar = shown.probability.map(|probability| (probability, band));
+        page.large(title(shown.judgement.verdict()), bar, &lines);
+    }
+
+    /// Draws the verdict on a closed slide.
+    fn closed(&self, page: &mut Page, summary: &SlideSummary, again: &str) {
+        let mut lines = vec![format!("{again}slide {} closed", summary.slide)];
+        if let Some(reason) = summary.judgement.reason() {
+            lines.push(reason.to_string());
+        }
+        lines.extend(summary.probability.map(probability_line));
+        lines.extend(self.band_line(summary.judgement));
+        lines.push(format!(
+            "{}, {} refused",
+            fields(summary.fields),
+            summary.refused
+        ));
+        if summary.unsaved > 0 {
+            lines.push(format!("{} NOT SAVED", summary.unsaved));
+        }
+        page.large(title(summary.judgement.verdict()), None, &lines);
+    }
+
+    /// The inconclusive band, if it is why a verdict is inconclusive.
+    fn band_line(&self, judgement: Judgement) -> Option<String> {
+        let [low, high] = self.decision?.inconclusive;
+        (judgement.reason() == Some(Reason::Undecided))
+            .then(|| format!("undecided {:.1}-{:.1} %", low * 100.0, high * 100.0))
     }
 
     /// Number and fields of the slide.
@@ -154,62 +230,6 @@ impl View<'_> {
 /// A number of fields in words.
 fn fields(count: u32) -> String {
     format!("{count} field{}", if count == 1 { "" } else { "s" })
-}
-
-/// Draws the verdict after a capture.
-fn verdict(page: &mut Page, finding: &Finding, again: &str) {
-    let (field, slide) = (&finding.field, &finding.slide);
-    let shown = finding.shown();
-    let slide_line = format!("{again}slide {}, {}", slide.slide, fields(slide.fields));
-    if finding.saved == SaveOutcome::NotSaved {
-        // The verdict of the slide does not include this field, so it is not shown.
-        let mut lines = vec!["does not count".into(), "check disk, take it again".into()];
-        lines.extend(
-            field
-                .probability
-                .map(|p| format!("this field {}", percent(p))),
-        );
-        lines.push(slide_line);
-        page.large("NOT SAVED", None, &lines);
-        return;
-    }
-    let mut lines = Vec::new();
-    if let Some(reason) = shown.judgement.reason() {
-        lines.extend([reason.to_string(), reason.hint().to_owned()]);
-        lines.extend(shown.probability.map(probability_line));
-        lines.push(slide_line);
-        page.large("INCONCLUSIVE", None, &lines);
-        return;
-    }
-    lines.extend(shown.probability.map(probability_line));
-    lines.push(slide_line);
-    if slide.fields > 1 {
-        // The probability above is that of the slide.
-        lines.extend(
-            field
-                .probability
-                .map(|p| format!("last field {}", percent(p))),
-        );
-    }
-    page.large(title(shown.judgement.verdict()), shown.probability, &lines);
-}
-
-/// Draws the verdict on a closed slide.
-fn closed(page: &mut Page, summary: &SlideSummary, again: &str) {
-    let mut lines = vec![format!("{again}slide {} closed", summary.slide)];
-    if let Some(reason) = summary.judgement.reason() {
-        lines.push(reason.to_string());
-    }
-    lines.extend(summary.probability.map(probability_line));
-    lines.push(format!(
-        "{}, {} refused",
-        fields(summary.fields),
-        summary.refused
-    ));
-    if summary.unsaved > 0 {
-        lines.push(format!("{} NOT SAVED", summary.unsaved));
-    }
-    page.large(title(summary.judgement.verdict()), None, &lines);
 }
 
 /// The verdict as a title.
@@ -244,7 +264,6 @@ mod tests {
 
     use super::*;
     use crate::analysis::quality::Problem;
-    use crate::analysis::verdict::{Judgement, Reason};
     use crate::appliance::checks::Check;
     use crate::appliance::leds::led_patterns;
     use crate::appliance::page_layout::STEP;
@@ -252,6 +271,12 @@ mod tests {
     use crate::appliance::state::Fault;
     use crate::appliance::state::tests::finding;
 
+    const DECISION: DecisionRule = DecisionRule {
+        threshold: 0.3,
+        inconclusive: [0.25, 0.5],
+        offset: 0.0,
+        temperature: 1.0,
+    };
     const SIZES: [ScreenSize; 2] = [ScreenSize::Rows64, ScreenSize::Rows32];
 
     fn verdict(judgement: Judgement) -> State {
@@ -307,6 +332,7 @@ mod tests {
         let view = View {
             state,
             identity,
+            decision: Some(DECISION),
             slide: 3,
             fields: 2,
             is_disk_low: false,
@@ -314,6 +340,7 @@ mod tests {
             since,
             notice: &Notice::default(),
             address: None,
+            is_computer_going_off: true,
         };
         view.picture(size)
     }
@@ -434,6 +461,7 @@ mod tests {
             let view = View {
                 state,
                 identity: Some(&identity),
+                decision: None,
                 slide: 1,
                 fields: 0,
                 is_disk_low,
@@ -441,6 +469,7 @@ mod tests {
                 since: Duration::ZERO,
                 notice: &Notice::default(),
                 address: None,
+                is_computer_going_off: false,
             };
             view.picture(ScreenSize::Rows64)
         };
@@ -466,6 +495,42 @@ mod tests {
         let canvas = picture(&State::Verdict(found), None);
         let lit = (10..118).filter(|x| canvas.is_lit(*x, 26)).count();
         assert_eq!(lit, 81, "three quarters of 108");
+    }
+
+    #[test]
+    fn the_band_that_decided_is_shown() {
+        let notice = Notice::default();
+        let view = |state, decision| View {
+            state,
+            identity: None,
+            decision,
+            slide: 1,
+            fields: 1,
+            is_disk_low: false,
+            clock: None,
+            since: Duration::ZERO,
+            notice: &notice,
+            address: None,
+            is_computer_going_off: false,
+        };
+        let state = State::Ready;
+        let line = |decision, judgement| view(&state, decision).band_line(judgement);
+        let undecided = Judgement::inconclusive(Reason::Undecided);
+        let expected = "undecided 25.0-50.0 %";
+        assert_eq!(line(Some(DECISION), undecided).as_deref(), Some(expected));
+        assert!(expected.len() <= 21, "one line of the screen");
+        let too_few = Judgement::inconclusive(Reason::TooFewFields(1));
+        assert_eq!(line(Some(DECISION), too_few), None);
+        assert_eq!(line(Some(DECISION), Judgement::POSITIVE), None);
+        assert_eq!(line(None, undecided), None);
+
+        // Below the bar, from column 10 to 117, the band's ends are marked.
+        let positive = verdict(Judgement::POSITIVE);
+        let canvas = view(&positive, Some(DECISION)).picture(ScreenSize::Rows64);
+        let marked: Vec<_> = (0..128).filter(|x| canvas.is_lit(*x, 31)).collect();
+        assert_eq!(marked, [37, 64]);
+        let canvas = view(&positive, None).picture(ScreenSize::Rows64);
+        assert!((0..128).all(|x| !canvas.is_lit(x, 31)));
     }
 
     #[test]

@@ -15,17 +15,28 @@ pub(crate) fn build(config: &Config, panel: Panel) -> Result<Board, HardwareErro
     match config.board {
         BoardKind::Sim => simulated(config, panel),
         #[cfg(all(feature = "pi", target_os = "linux"))]
-        BoardKind::Pi => smearscope_hardware::pi::board(&config.equipment, &config.pi),
+        BoardKind::Auto | BoardKind::Pi => {
+            smearscope_hardware::pi::board(&config.equipment, &config.pi)
+        }
         #[cfg(all(feature = "linux", target_os = "linux"))]
         BoardKind::Linux => Ok(smearscope_hardware::linux::board(
             &config.equipment,
             &config.linux,
         )),
         #[cfg(not(all(feature = "pi", target_os = "linux")))]
-        BoardKind::Pi => Err(left_out("pi")),
+        BoardKind::Auto | BoardKind::Pi => Err(left_out("pi")),
         #[cfg(not(all(feature = "linux", target_os = "linux")))]
         BoardKind::Linux => Err(left_out("linux")),
     }
+}
+
+/// Whether no board is configured and this machine is not the Raspberry Pi that `run` would need.
+pub(crate) fn is_desktop(config: &Config) -> bool {
+    #[cfg(all(feature = "pi", target_os = "linux"))]
+    let is_pi = smearscope_hardware::pi::is_raspberry_pi();
+    #[cfg(not(all(feature = "pi", target_os = "linux")))]
+    let is_pi = false;
+    config.board == BoardKind::Auto && !is_pi
 }
 
 /// The simulated bench. Outside the source tree, where the default folder of images is missing, its camera plays

@@ -12,13 +12,13 @@ use image::RgbImage;
 use indicatif::{ProgressBar, ProgressStyle};
 use log::LevelFilter;
 use serde::Serialize;
-use smearscope_artifacts::{Verdict, is_image_path};
-use walkdir::WalkDir;
+use smearscope_artifacts::{Verdict, all_idb_label};
 
 use crate::analysis::analyst::Analyst;
 use crate::analysis::identity::DEMO_NOTICE;
 use crate::cli::args::ModelArgs;
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::image_files::{ImageFiles, Omitted};
 use crate::cli::judge::{Judge, JudgeError};
 use crate::cli::plural::counted;
 use crate::cli::remote::Remote;
@@ -32,9 +32,10 @@ use crate::system::sanitize::printable;
 #[command(
     after_help = "Example: smearscope classify --json slides/ | jq .verdict\n\n\
     With --json, each line is an object. An image has path, verdict, reason, hint, probability, threshold, \
-    strongest, quality, engine, device, model, demo and elapsed_ms; an image or folder that could not be \
-    analysed has path and error; the last line has the key `summary`. Images whose names end in _0 (healthy) or \
-    _1 (ALL), as in ALL-IDB, are counted as true and false positives and negatives."
+    inconclusive_band, calibrated, strongest, quality, engine, device, model, demo and elapsed_ms; an image or folder that could not be \
+    analysed has path and error; a file that is passed over has path and passed_over, with the reason; the last line has \
+    the key `summary`. Images that are named ImNNN_0 (healthy) or ImNNN_1 (ALL), as in ALL-IDB, are counted as true and \
+    false positives and negatives."
 )]
 pub(crate) struct ClassifyArgs {
     /// Images, or folders to search for them.
@@ -49,7 +50,7 @@ pub(crate) struct ClassifyArgs {
     /// Let the appliance at this address classify the images, with its own model. The environment variable `SMEARSCOPE_TOKEN` holds the token.
     #[arg(long, value_name = "URL", conflicts_with_all = ["overlays", "model", "engine"])]
     url: Option<String>,
-    /// Certificate of that appliance in PEM, such as its tls.pem [default: the certificates that the system trusts].
+    /// Certificate of that appliance in PEM, from its `smearscope tls export` [default: the certificates that the system trusts].
     #[arg(long, value_name = "FILE", requires = "url")]
     certificate: Option<PathBuf>,
     #[command(flatten)]
@@ -65,6 +66,8 @@ impl ClassifyArgs {
         }
         let config = self.model.validated()?;
         logging::start_for_command(config.log);
+        // Before the model is loaded and images are classified, which takes long.
+        let overlays = self.overlays.as_deref().map(Overlays::create).transpose()?;
         config.engine.set_stick_library_path();
         let model = Models::new(&config)
             .load_current()
@@ -72,8 +75,7 @@ impl ClassifyArgs {
         for fallback in &model.engine().fallbacks {
             log::warn!("{fallback}");
         }
-        let analyst = Analyst::new(model, config.limits);
-        let mut local = Local::new(analyst, self.overlays.as_deref());
+        let mut local = Local::new(Analyst::new(model, config.limits), overlays);
         Ok(classify(&mut local, &self.paths, self.json)?)
     }
 }
@@ -94,6 +96,13 @@ struct ErrorLine<'a> {
     error: String,
 }
 
+/// A file that is passed over, as JSON.
+#[derive(Serialize)]
+struct OmittedLine<'a> {
+    path: Cow<'a, str>,
+    passed_over: &'static str,
+}
+
 /// How many images have which result.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 struct Summary {
@@ -101,6 +110,8 @@ struct Summary {
     negative: usize,
     inconclusive: usize,
     errors: usize,
+    /// Files that are not classified.
+    passed_over: usize,
     /// Verdicts compared with the labels in the file names.
     #[serde(skip_serializing_if = "Labelled::is_empty")]
     labelled: Labelled,
@@ -142,12 +153,12 @@ impl Summary {
             ),
             Verdict::Inconclusive => {
                 self.inconclusive += 1;
-                labelled.inconclusive += usize::from(label(path).is_some());
+                labelled.inconclusive += usize::from(all_idb_label(path).is_some());
                 return;
             }
         };
         *all += 1;
-        match label(path) {
+        match all_idb_label(path) {
             Some(true) => *positive += 1,
             Some(false) => *negative += 1,
             None => {}
@@ -155,19 +166,13 @@ impl Summary {
     }
 }
 
-/// The label of an image whose name ends in `_1` (ALL, true) or `_0` (healthy, false), as in ALL-IDB.
-fn label(path: &Path) -> Option<bool> {
-    let stem = path.file_stem()?.to_str()?;
-    match stem.rsplit_once('_')?.1 {
-        "1" => Some(true),
-        "0" => Some(false),
-        _ => None,
-    }
-}
-
 /// Classifies images one after the other. An image that fails does not stop the rest.
 fn classify<J: Judge>(judge: &mut J, paths: &[PathBuf], json: bool) -> Result<Exit> {
-    let (images, unsearchable) = find(paths);
+    let ImageFiles {
+        images,
+        omitted,
+        unsearchable,
+    } = ImageFiles::find(paths);
     let bar = progress(images.len());
     let mut printer = Printer { bar: &bar, json };
     let mut summary = Summary::default();
@@ -175,6 +180,10 @@ fn classify<J: Judge>(judge: &mut J, paths: &[PathBuf], json: bool) -> Result<Ex
         summary.errors += 1;
         printer.failure(path, error)
     };
+    for file in &omitted {
+        printer.omitted(file)?;
+    }
+    summary.passed_over = omitted.len();
     for (path, error) in unsearchable {
         fail(&mut printer, &mut summary, &path, error)?;
     }
@@ -214,12 +223,9 @@ struct Local<'a> {
 }
 
 impl<'a> Local<'a> {
-    fn new(mut analyst: Analyst, overlays: Option<&'a Path>) -> Self {
+    fn new(mut analyst: Analyst, overlays: Option<Overlays<'a>>) -> Self {
         analyst.paint_overlays(overlays.is_some());
-        Self {
-            analyst,
-            overlays: overlays.map(Overlays::new),
-        }
+        Self { analyst, overlays }
     }
 }
 
@@ -246,8 +252,13 @@ impl Judge for Local<'_> {
     fn by(&self) -> String {
         let (manifest, engine) = (self.analyst.manifest(), self.analyst.engine());
         format!(
-            "{} {} on {} {}, {}",
-            manifest.name, manifest.version, engine.engine, engine.version, engine.device
+            "{} {} on {} {}, {}; {}",
+            manifest.name,
+            manifest.version,
+            engine.engine,
+            engine.version,
+            engine.device,
+            manifest.decision.words()
         )
     }
 
@@ -264,11 +275,20 @@ struct Overlays<'a> {
 }
 
 impl<'a> Overlays<'a> {
-    fn new(folder: &'a Path) -> Self {
-        Self {
+    /// Creates the folder, if it is missing, and checks that it can be written to.
+    fn create(folder: &'a Path) -> Result<Self> {
+        std::fs::create_dir_all(folder)
+            .and_then(|()| tempfile::tempfile_in(folder))
+            .with_context(|| {
+                format!(
+                    "--overlays: no files can be created in {}; name a folder that you may write to",
+                    folder.display()
+                )
+            })?;
+        Ok(Self {
             folder,
             taken: HashSet::new(),
-        }
+        })
     }
 
     /// Saves `NAME-evidence.png`, or `NAME-2-evidence.png` if an earlier image had that name.
@@ -279,8 +299,6 @@ impl<'a> Overlays<'a> {
             .chain(numbered)
             .find(|name| !self.taken.contains(name))
             .context("too many images have the same name")?;
-        std::fs::create_dir_all(self.folder)
-            .with_context(|| format!("{} cannot be created", self.folder.display()))?;
         let path = self.folder.join(format!("{name}-evidence.png"));
         overlay
             .save(&path)
@@ -288,38 +306,6 @@ impl<'a> Overlays<'a> {
         self.taken.insert(name);
         Ok(())
     }
-}
-
-/// The images at `paths` and in its folders, and what cannot be searched.
-fn find(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<(PathBuf, String)>) {
-    let (mut images, mut failures) = (Vec::new(), Vec::new());
-    for path in paths {
-        if !path.is_dir() {
-            images.push(path.clone());
-            continue;
-        }
-        let before = images.len() + failures.len();
-        for entry in WalkDir::new(path).sort_by_file_name() {
-            match entry {
-                Ok(entry) if entry.file_type().is_file() && is_image_path(entry.path()) => {
-                    images.push(entry.into_path());
-                }
-                Ok(_) => {}
-                Err(error) => {
-                    let place = error.path().unwrap_or(path).to_owned();
-                    failures.push((place, error.to_string()));
-                }
-            }
-        }
-        if images.len() + failures.len() == before {
-            let problem = format!(
-                "{} holds no images; name a folder with images",
-                path.display()
-            );
-            failures.push((path.clone(), problem));
-        }
-    }
-    (images, failures)
 }
 
 /// A progress bar, which indicatif draws on terminals only.
@@ -372,16 +358,32 @@ impl Printer<'_> {
         self.line(&printable(&line))
     }
 
+    fn omitted(&mut self, file: &Omitted) -> Result<()> {
+        let path = file.path.to_string_lossy();
+        let reason = file.reason.as_str();
+        if self.json {
+            return self.object(&OmittedLine {
+                path,
+                passed_over: reason,
+            });
+        }
+        self.line(&printable(&format!(
+            "{:12}             {path}: {reason}",
+            "passed over"
+        )))
+    }
+
     fn summary(&mut self, by: &str, is_demo: bool, summary: &Summary) -> Result<()> {
         if self.json {
             return self.object(&serde_json::json!({ "summary": summary }));
         }
         self.line(&format!(
-            "{} positive, {} negative, {} inconclusive, {}; {by}",
+            "{} positive, {} negative, {} inconclusive, {}, {} passed over; {by}",
             summary.positive,
             summary.negative,
             summary.inconclusive,
             counted(summary.errors, "error"),
+            summary.passed_over,
         ))?;
         let labelled = &summary.labelled;
         if !labelled.is_empty() {
@@ -420,7 +422,7 @@ mod tests {
     fn images_of_one_name_do_not_overwrite_each_other() {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("new");
-        let mut overlays = Overlays::new(&out);
+        let mut overlays = Overlays::create(&out).unwrap();
         for (path, red) in [("a/f.jpg", 1), ("b/f.jpg", 2), ("f.png", 3)] {
             let overlay = RgbImage::from_pixel(2, 2, image::Rgb([red, 0, 0]));
             overlays.save(Path::new(path), &overlay).unwrap();
@@ -432,12 +434,16 @@ mod tests {
     }
 
     #[test]
-    fn labels_are_read_as_all_idb_writes_them() {
-        assert_eq!(label(Path::new("x/Im006_1.jpg")), Some(true));
-        assert_eq!(label(Path::new("Im035_0.jpg")), Some(false));
-        for name in ["Im035.jpg", "Im_035.jpg", "1.jpg", "a_1.tar.gz"] {
-            assert_eq!(label(Path::new(name)), None, "{name}");
+    fn a_folder_for_overlays_is_checked_before_the_work() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        for wrong in [&file, &file.join("below")] {
+            let error = Overlays::create(wrong).err().unwrap().to_string();
+            assert!(error.contains(wrong.to_str().unwrap()), "{error}");
         }
+        Overlays::create(&folder.path().join("new")).unwrap();
+        assert_eq!(folder.path().join("new").read_dir().unwrap().count(), 0);
     }
 
     #[test]
@@ -445,14 +451,14 @@ mod tests {
         let mut summary = Summary::default();
         let undecided = Verdict::Inconclusive;
         for (name, verdict) in [
-            ("a_1.jpg", Verdict::Positive),
-            ("b_0.jpg", Verdict::Positive),
-            ("c_0.jpg", Verdict::Negative),
-            ("d_1.jpg", Verdict::Negative),
-            ("e_1.jpg", Verdict::Negative),
-            ("f_1.jpg", undecided),
-            ("g.jpg", Verdict::Positive),
-            ("h.jpg", undecided),
+            ("Im001_1.jpg", Verdict::Positive),
+            ("Im002_0.jpg", Verdict::Positive),
+            ("Im003_0.jpg", Verdict::Negative),
+            ("Im004_1.jpg", Verdict::Negative),
+            ("Im005_1.jpg", Verdict::Negative),
+            ("Im006_1.jpg", undecided),
+            ("capture_1.jpg", Verdict::Positive),
+            ("capture_2.jpg", undecided),
         ] {
             summary.count(Path::new(name), verdict);
         }
@@ -461,6 +467,7 @@ mod tests {
             negative: 3,
             inconclusive: 2,
             errors: 0,
+            passed_over: 0,
             labelled: Labelled {
                 true_positive: 1,
                 false_positive: 1,

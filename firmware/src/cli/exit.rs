@@ -24,7 +24,7 @@ pub enum Exit {
     Hardware = 5,
     /// The records cannot be used.
     Records = 6,
-    /// Records or images changed since they were written.
+    /// Records or images are damaged, missing or changed since they were written.
     Mismatch = 7,
 }
 
@@ -37,7 +37,7 @@ impl From<Exit> for ExitCode {
 /// The exit codes as `--help` lists them.
 pub(crate) const HELP: &str = "Exit codes: 0 success, 1 failure, 2 wrong command line, \
                                3 invalid configuration, 4 unusable model or engine, 5 unusable hardware, \
-                               6 unusable records, 7 records that changed since they were written.";
+                               6 unusable records, 7 records that are damaged or changed.";
 
 /// An error with its exit code.
 pub(crate) struct Failure {

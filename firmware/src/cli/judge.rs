@@ -24,7 +24,7 @@ pub(crate) trait Judge {
     /// The part of an answer that is printed for people; JSON has all of it.
     fn said(answer: &Self::Answer) -> Said<'_>;
 
-    /// Model, engine and device, as far as they are known.
+    /// Model, engine, device and the probabilities that decide, as far as they are known.
     fn by(&self) -> String;
 
     /// Whether the model is a demonstration model, whose verdicts mean nothing.

@@ -7,6 +7,8 @@ mod completions;
 mod config;
 mod demo_fields;
 mod exit;
+mod farewell;
+mod image_files;
 pub(crate) mod import_hias;
 mod judge;
 mod man;
@@ -18,6 +20,7 @@ mod run;
 mod screens;
 mod selftest;
 mod service_start;
+mod tls;
 mod token;
 
 use std::io::Write;
@@ -36,6 +39,7 @@ use crate::cli::records::RecordsArgs;
 use crate::cli::run::RunArgs;
 use crate::cli::screens::ScreensArgs;
 use crate::cli::selftest::SelftestArgs;
+use crate::cli::tls::TlsArgs;
 use crate::cli::token::TokenArgs;
 use crate::system::sanitize::printable_lines;
 
@@ -66,6 +70,7 @@ enum Command {
     Model(ModelCommandArgs),
     Records(RecordsArgs),
     Token(TokenArgs),
+    Tls(TlsArgs),
     Config(ConfigCommandArgs),
     Screens(ScreensArgs),
     Completions(CompletionsArgs),
@@ -113,6 +118,7 @@ impl Command {
             Self::Model(args) => args.run(),
             Self::Records(args) => args.run(),
             Self::Token(args) => args.run(),
+            Self::Tls(args) => args.run(),
             Self::Config(args) => args.run(),
             Self::Screens(args) => Ok(args.run()?),
             Self::Completions(args) => Ok(args.run(Cli::command())?),

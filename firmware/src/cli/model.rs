@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use smearscope_artifacts::{Manifest, Model, ModelFiles};
+use smearscope_artifacts::{DecisionRule, Manifest, Model, ModelFiles};
 
 use crate::analysis::identity::DEMO_NOTICE;
 use crate::cli::args::{ConfigArgs, StateArgs};
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::plural::counted;
 use crate::config::Config;
 use crate::models::{ModelError, ModelLocation, Models};
 use crate::report::models::{ModelState, listed};
@@ -68,6 +69,9 @@ enum ModelCommand {
         /// The model's folder.
         #[arg(value_name = "DIR")]
         folder: PathBuf,
+        /// Allow a version that is older than the one in use.
+        #[arg(long)]
+        downgrade: bool,
     },
     /// Use the previous model again from the next start.
     Rollback,
@@ -91,13 +95,12 @@ impl ModelCommand {
     /// [`ModelError`] if a model or the store cannot be used; else those of `out`.
     fn run(self, config: &Config, out: &mut impl Write) -> Result<()> {
         let models = Models::new(config);
-        let named_or_current = |folder: Option<PathBuf>| {
-            folder.map_or_else(|| models.location(), |folder| Ok(folder.into()))
-        };
+        let named_or_current =
+            |folder: Option<PathBuf>| folder.map_or_else(|| models.location(), ModelLocation::from);
         match self {
             Self::List { json } => list(models, json, out)?,
             Self::Show { folder, json } => {
-                let location = named_or_current(folder)?;
+                let location = named_or_current(folder);
                 let files = models.open(&location).map_err(ModelError::from)?;
                 if json {
                     let shown = Shown {
@@ -112,12 +115,16 @@ impl ModelCommand {
                 }
             }
             Self::Verify { folder } => {
-                let location = named_or_current(folder)?;
+                let location = named_or_current(folder);
                 let model = models.load(&location).map_err(ModelError::from)?;
                 writeln!(out, "{}", verified(&model))?;
             }
-            Self::Install { folder } => {
+            Self::Install { folder, downgrade } => {
                 let store = models.store().ok_or(ModelError::NoStore)?;
+                if !downgrade {
+                    let files = models.open(&folder.clone().into());
+                    models.require_no_downgrade(files.map_err(ModelError::from)?.manifest())?;
+                }
                 let mut passed = String::new();
                 let key = config.public_key.as_ref();
                 store
@@ -164,13 +171,13 @@ fn verified(model: &Model) -> String {
         manifest.name, manifest.version, engine.engine, engine.device
     );
     for reason in &engine.fallbacks {
-        text.extend(["\ninstead: ", reason]);
+        text.extend(["\nused because ", reason]);
     }
     text
 }
 
 fn list(models: Models<'_>, json: bool, out: &mut impl Write) -> Result<()> {
-    for model in &listed(models)? {
+    for model in &listed(models) {
         if json {
             writeln!(out, "{}", serde_json::to_string(model)?)?;
         } else {
@@ -188,6 +195,15 @@ fn list(models: Models<'_>, json: bool, out: &mut impl Write) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether probabilities are calibrated, in words.
+fn calibration(decision: &DecisionRule) -> String {
+    if decision.is_calibrated() {
+        format!("temperature {}", decision.temperature)
+    } else {
+        "none: probabilities are the network's own (temperature 1)".into()
+    }
 }
 
 #[derive(Serialize)]
@@ -219,6 +235,16 @@ fn show(folder: &ModelLocation, files: &ModelFiles, out: &mut impl Write) -> Res
         ("trained on", manifest.trained_on.clone()),
         ("use", manifest.intended_use.clone()),
         ("licence", manifest.license.clone()),
+        ("verdict", manifest.decision.words()),
+        ("calibration", calibration(&manifest.decision)),
+        (
+            "slide",
+            format!(
+                "from {}, correlation {}",
+                counted(manifest.slide.min_fields, "field"),
+                manifest.slide.correlation
+            ),
+        ),
         ("evaluated on", evaluation.dataset.clone()),
         ("protocol", evaluation.protocol.clone()),
         (

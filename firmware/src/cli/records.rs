@@ -1,21 +1,23 @@
 //! `smearscope records`: lists, shows, verifies and exports records.
 
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use smearscope_artifacts::Verdict;
 use uuid::Uuid;
 
+use crate::analysis::identity::DEMO_NOTICE;
 use crate::cli::args::{FileArgs, StateArgs, stored};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::plural::counted;
 use crate::config::Raw;
 use crate::config::storage::StorageConfig;
-use crate::records::export::{self, Format};
-use crate::records::{Archive, Filter, Record, RecordsError};
+use crate::records::export::Format;
+use crate::records::{Archive, Filter, Record, RecordsError, Verified};
 use crate::system::sanitize::printable;
 use crate::system::time::{time, utc};
 
@@ -55,9 +57,11 @@ enum RecordsCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Verify that no row and no image changed since it was written; exit code 7 if one did.
+    /// Verify that no row and no image is damaged, changed or missing; exit code 7 if one is.
     #[command(
-        after_help = "Rows about images that retention removed are trusted: a program with write access could add such \
+        after_help = "Every row and every file is checked; standard error lists all that are damaged. Image files without a \
+        record, which a power cut can leave, are listed but no damage.\n\n\
+        Rows about images that retention removed are trusted: a program with write access could add such \
         rows to hide the removal of other images. Compare the number of removed images with what you expect, \
         above all that of fields that were never exported.\n\n\
         The last line is the head, the hash of the last row. Store it elsewhere: a program with write access \
@@ -68,6 +72,12 @@ enum RecordsCommand {
         /// Require that the chain contains a row with this hash: an earlier head.
         #[arg(long, value_name = "HASH", value_parser = hash)]
         expect_head: Option<String>,
+        /// Record the result in the state folder, for the API, the metrics and the screen.
+        #[arg(long)]
+        record_result: bool,
+        /// Print the result as a JSON object.
+        #[arg(long)]
+        json: bool,
     },
     /// Export records; zip includes images and marks them as exported.
     #[command(
@@ -147,11 +157,11 @@ impl RecordsArgs {
 
 impl RecordsCommand {
     fn run(self, storage: &StorageConfig) -> Result<Exit> {
-        let archive = Archive::open(&storage.state)?;
         let mut stdout = BufWriter::new(io::stdout().lock());
+        let archive = || Archive::open(&storage.state);
         let exit = match self {
             Self::List { filter, json } => {
-                let filter = filter.filter();
+                let (archive, filter) = (archive()?, filter.filter());
                 let unreadable = if json {
                     archive.write_json(&filter, &mut stdout)?
                 } else {
@@ -159,45 +169,32 @@ impl RecordsCommand {
                 };
                 report(&unreadable)?
             }
-            Self::Show { id, json } => show(&archive, id, json, &mut stdout)?,
-            Self::Verify { expect_head } => {
-                let verified = archive.verify(expect_head.as_deref())?;
-                writeln!(
-                    stdout,
-                    "{} and {} are unchanged",
-                    counted(verified.rows, "row"),
-                    counted(verified.images, "image")
-                )?;
-                writeln!(
-                    stdout,
-                    "retention removed {} of {}; image files without a record: {}",
-                    counted(verified.removed_images, "image"),
-                    counted(verified.removed, "field"),
-                    verified.unrecorded
-                )?;
-                if let Some(last) = verified.last_removal {
-                    writeln!(
-                        stdout,
-                        "never exported of these: {}; last removal: {last}",
-                        counted(verified.removed_unexported, "field")
-                    )?;
+            Self::Show { id, json } => show(&archive()?, id, json, &mut stdout)?,
+            Self::Verify {
+                expect_head,
+                record_result,
+                json,
+            } => {
+                let verified = verify(&storage.state, expect_head.as_deref())?;
+                if json {
+                    writeln!(stdout, "{}", serde_json::to_string(&verified)?)?;
+                } else {
+                    print(&verified, &mut stdout)?;
                 }
-                writeln!(stdout, "head {}", verified.head)?;
-                Exit::Success
+                stdout.flush()?;
+                if record_result {
+                    verified.record(&storage.state)?;
+                }
+                report_damages(&verified)?
             }
             Self::Export {
                 filter,
                 format,
                 out,
             } => {
-                let filter = filter.filter();
+                let (archive, filter) = (archive()?, filter.filter());
                 if let Some(path) = &out {
-                    archive.refuse_without_room(
-                        &filter,
-                        path,
-                        format == Format::Zip,
-                        storage.min_free,
-                    )?;
+                    archive.refuse_without_room(&filter, path, format, storage.min_free)?;
                 }
                 export(&archive, &filter, format, out, &mut stdout)?
             }
@@ -220,6 +217,68 @@ fn report(problems: &[String]) -> Result<Exit> {
     })
 }
 
+/// Verifies the records, with a progress bar on terminals.
+fn verify(state: &Path, expected_head: Option<&str>) -> Result<Verified> {
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len}, {eta} left")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = ProgressBar::new(0).with_style(style);
+    let verified = Verified::of(state, expected_head, &mut |done, all| {
+        bar.set_length(all);
+        bar.set_position(done);
+    });
+    bar.finish_and_clear();
+    Ok(verified?)
+}
+
+fn print(verified: &Verified, mut out: impl Write) -> Result<()> {
+    writeln!(
+        out,
+        "{} and {} are unchanged",
+        counted(verified.rows, "row"),
+        counted(verified.images, "image")
+    )?;
+    writeln!(
+        out,
+        "retention removed {} of {}; image files without a record: {}",
+        counted(verified.removed_images, "image"),
+        counted(verified.removed, "field"),
+        verified.orphans.len()
+    )?;
+    for orphan in &verified.orphans {
+        writeln!(out, "without a record: {}", printable(orphan))?;
+    }
+    if let Some(last) = &verified.last_removal {
+        writeln!(
+            out,
+            "never exported of these: {}; last removal: {last}",
+            counted(verified.removed_unexported, "field")
+        )?;
+    }
+    // The head of a damaged chain proves nothing.
+    if verified.damages.is_empty() {
+        writeln!(out, "head {}", verified.head)?;
+    }
+    Ok(())
+}
+
+/// Reports damages on standard error.
+fn report_damages(verified: &Verified) -> Result<Exit> {
+    let mut stderr = io::stderr();
+    for damage in &verified.damages {
+        writeln!(stderr, "damaged: {}", printable(&damage.problem))?;
+    }
+    if verified.damages.is_empty() {
+        return Ok(Exit::Success);
+    }
+    writeln!(
+        stderr,
+        "{} found; copy the state folder before anything else, and keep the copy for an investigation; `smearscope records \
+         list` and `export` read what is not damaged",
+        counted(verified.damages.len() as u64, "damage")
+    )?;
+    Ok(Exit::Mismatch)
+}
+
 /// Writes a line such as `2026-05-01T08:00:00.000Z  0197…  Positive      p = 0.973  slide 3  field01.jpg`.
 fn line(record: &Record, mut out: impl Write) -> Result<()> {
     let field = &record.field;
@@ -230,8 +289,15 @@ fn line(record: &Record, mut out: impl Write) -> Result<()> {
         .images_removed_at
         .as_ref()
         .map_or("", |_| "  (images removed)");
+    let clock = field.clock.filter(|clock| clock.is_wrong());
+    let clock = clock.map_or_else(String::new, |clock| format!("  ({})", clock.words()));
+    let demo = if field.model.demo {
+        format!("  ({DEMO_NOTICE})")
+    } else {
+        String::new()
+    };
     let line = format!(
-        "{}  {}  {:12}  p = {probability:5}  slide {}  {}{removed}",
+        "{}  {}  {:12}  p = {probability:5}  slide {}  {}{clock}{removed}{demo}",
         field.captured_at, field.id, field.verdict, field.slide, field.source,
     );
     writeln!(out, "{}", printable(&line))?;
@@ -296,36 +362,26 @@ fn export(
     out: Option<PathBuf>,
     stdout: impl Write,
 ) -> Result<Exit> {
-    let exported = match (format, out) {
-        (Format::Csv, None) => return report(&archive.write_csv(filter, stdout)?),
-        (Format::Json, None) => return report(&archive.write_json(filter, stdout)?),
-        (Format::Zip, None) => anyhow::bail!("a ZIP archive needs a file; name one with --out"),
-        (Format::Csv, Some(path)) => {
-            return report(&export::to_file(&path, |file| {
-                archive.write_csv(filter, BufWriter::new(file))
-            })?);
-        }
-        (Format::Json, Some(path)) => {
-            return report(&export::to_file(&path, |file| {
-                archive.write_json(filter, BufWriter::new(file))
-            })?);
-        }
-        (Format::Zip, Some(path)) => {
-            let exported = archive.export_zip(filter, &path)?;
-            writeln!(
-                io::stderr(),
-                "{}: {}, with all their images: {}",
-                printable(&path.to_string_lossy()),
-                counted(exported.fields, "field"),
-                exported.whole.len()
-            )?;
-            if exported.is_unmarked {
-                let note =
-                    "the fields are not marked as exported because the records cannot be written";
-                writeln!(io::stderr(), "{note}")?;
-            }
-            exported
-        }
+    let Some(path) = out else {
+        return match format {
+            Format::Csv => report(&archive.write_csv(filter, stdout)?),
+            Format::Json => report(&archive.write_json(filter, stdout)?),
+            Format::Zip => anyhow::bail!("a ZIP archive needs a file; name one with --out"),
+        };
     };
+    let exported = archive.export(filter, format, &path)?;
+    if format == Format::Zip {
+        writeln!(
+            io::stderr(),
+            "{}: {}, with all their images: {}",
+            printable(&path.to_string_lossy()),
+            counted(exported.fields, "field"),
+            exported.whole.len()
+        )?;
+    }
+    if exported.is_unmarked {
+        let note = "the fields are not marked as exported because the records cannot be written";
+        writeln!(io::stderr(), "{note}")?;
+    }
     report(&[exported.unreadable, exported.damaged].concat())
 }

@@ -6,13 +6,14 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
+use rustls::CertificateError;
 use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use smearscope_artifacts::Verdict;
 use smearscope_artifacts::decode::{self, Limits};
+use smearscope_artifacts::{DecisionRule, Verdict};
 use smearscope_hardware::with_causes;
 use ureq::http::StatusCode;
 use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE, EXPECT, RETRY_AFTER};
@@ -30,6 +31,12 @@ const ANSWER: Duration = Duration::from_mins(5);
 /// Longest pause before a busy appliance is asked again, in seconds.
 const LONGEST_WAIT: u64 = 60;
 
+/// The largest file that is sent; the appliance has its own limits, which it names when it refuses one.
+const LIMITS: Limits = Limits {
+    max_bytes: 1 << 30,
+    max_pixels: u64::MAX,
+};
+
 /// An appliance that classifies images over HTTP.
 pub(crate) struct Remote {
     agent: Agent,
@@ -40,13 +47,34 @@ pub(crate) struct Remote {
     last: Option<By>,
 }
 
-/// The model and engine that gave an answer.
+/// The model and engine that gave an answer, and the model's limits.
 #[derive(Debug, Clone, Deserialize)]
 struct By {
     model: String,
     engine: String,
     device: String,
     demo: bool,
+    threshold: f32,
+    /// Earlier versions do not send it.
+    inconclusive_band: Option<[f32; 2]>,
+}
+
+impl By {
+    /// The probabilities that decide, as far as they are known.
+    fn limits(&self) -> String {
+        let threshold = self.threshold;
+        match self.inconclusive_band {
+            None => format!("positive from {threshold:.3} outside the model's inconclusive band"),
+            Some(inconclusive) => DecisionRule {
+                threshold,
+                inconclusive,
+                // The probabilities are calibrated already.
+                offset: 0.0,
+                temperature: 1.0,
+            }
+            .words(),
+        }
+    }
 }
 
 /// An appliance's answer.
@@ -129,10 +157,13 @@ impl Remote {
     fn answer(&mut self, image: &[u8]) -> Result<RemoteAnswer, JudgeError> {
         let unreachable = |error: ureq::Error| {
             let problem = with_causes(&error);
-            JudgeError::All(anyhow!(
-                "{} does not answer ({problem}); check that an appliance listens there",
-                self.url
-            ))
+            JudgeError::All(match certificate_error(&error) {
+                Some(cause) => anyhow!("{}: {} ({problem})", self.url, distrusted(cause)),
+                None => anyhow!(
+                    "{} does not answer ({problem}); check that an appliance listens there",
+                    self.url
+                ),
+            })
         };
         let mut response = self.send(image).map_err(unreachable)?;
         let body = response.body_mut().read_to_vec().map_err(unreachable)?;
@@ -169,7 +200,7 @@ impl Judge for Remote {
     type Answer = RemoteAnswer;
 
     fn judge(&mut self, image: &Path, _: &mut Vec<String>) -> Result<RemoteAnswer, JudgeError> {
-        let bytes = decode::read_bytes(image, &Limits::default());
+        let bytes = decode::read_bytes(image, &LIMITS);
         let bytes = bytes.map_err(|error| JudgeError::Image(error.to_string()))?;
         self.answer(&bytes)
     }
@@ -185,12 +216,10 @@ impl Judge for Remote {
 
     fn by(&self) -> String {
         match &self.last {
-            Some(By {
-                model,
-                engine,
-                device,
-                ..
-            }) => format!("{model} on {engine}, {device}"),
+            Some(by) => {
+                let (model, engine, device) = (&by.model, &by.engine, &by.device);
+                format!("{model} on {engine}, {device}; {}", by.limits())
+            }
             None => "no image was classified".into(),
         }
     }
@@ -207,7 +236,7 @@ fn trusted(certificate: Option<&Path>) -> Result<RootCerts> {
             .and_then(Iterator::collect)
             .with_context(|| {
                 format!(
-                    "{} is not a certificate in PEM; copy tls.pem from the appliance",
+                    "{} is not a certificate in PEM; `smearscope tls export` on the appliance prints its own",
                     path.display()
                 )
             })?,
@@ -220,6 +249,40 @@ fn trusted(certificate: Option<&Path>) -> Result<RootCerts> {
     Ok(RootCerts::new_with_certs(&certificates))
 }
 
+/// Why the server's certificate was refused, if that is what failed.
+fn certificate_error(error: &ureq::Error) -> Option<&CertificateError> {
+    let error = match error {
+        ureq::Error::Rustls(error) => error,
+        ureq::Error::Io(error) => error.get_ref()?.downcast_ref()?,
+        _ => return None,
+    };
+    match error {
+        rustls::Error::InvalidCertificate(error) => Some(error),
+        _ => None,
+    }
+}
+
+/// What a refused certificate means, and what to do.
+fn distrusted(error: &CertificateError) -> &'static str {
+    match error {
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "the appliance's certificate does not name the host in --url; use one of its names, which `smearscope tls \
+             show` prints there, or add the host to http.names there and restart it"
+        }
+        CertificateError::Expired
+        | CertificateError::ExpiredContext { .. }
+        | CertificateError::NotValidYet
+        | CertificateError::NotValidYetContext { .. } => {
+            "the appliance's certificate is not valid today; check the clocks of both machines, and restart the \
+             appliance, which renews it"
+        }
+        _ => {
+            "the appliance's certificate is not trusted; name its certificate with --certificate (`smearscope tls export` \
+             prints it there), and compare its SHA-256 with the one on its screen"
+        }
+    }
+}
+
 fn wrong(url: &str) -> String {
     format!("--url {url} is not the address of an appliance; use one like http://localhost:8080")
 }
@@ -227,6 +290,37 @@ fn wrong(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_limits_are_those_of_the_appliance() {
+        let limits = |more: &str| {
+            let json = format!(
+                r#"{{"model": "m", "engine": "e", "device": "d", "demo": true, "threshold": 0.3{more}}}"#
+            );
+            serde_json::from_str::<By>(&json).unwrap().limits()
+        };
+        assert_eq!(
+            limits(r#", "inconclusive_band": [0.131, 0.913]"#),
+            "positive from 0.913, negative up to 0.131, inconclusive between"
+        );
+        assert_eq!(
+            limits(""),
+            "positive from 0.300 outside the model's inconclusive band"
+        );
+    }
+
+    #[test]
+    fn a_refused_certificate_is_told_with_its_remedy() {
+        let refused = |error| {
+            let error = rustls::Error::InvalidCertificate(error);
+            let error = ureq::Error::Io(std::io::Error::other(error));
+            certificate_error(&error).map(distrusted).unwrap()
+        };
+        assert!(refused(CertificateError::NotValidForName).contains("http.names"));
+        assert!(refused(CertificateError::Expired).contains("clocks"));
+        assert!(refused(CertificateError::UnknownIssuer).contains("smearscope tls export"));
+        assert!(certificate_error(&ureq::Error::HostNotFound).is_none());
+    }
 
     #[test]
     fn addresses_without_a_server_are_refused() {

@@ -12,6 +12,7 @@ use clap::Args;
 use log::Level;
 use smearscope_hardware::config::Wired;
 use smearscope_hardware::sim::{LogLines, Panel};
+use smearscope_hardware::with_causes;
 
 use crate::analysis::analyst::Analyst;
 use crate::analysis::finding::{Finding, SaveOutcome};
@@ -23,6 +24,7 @@ use crate::appliance::handle::{ApplianceHandle, Report, connect};
 use crate::cli::args::{BoardArgs, ModelArgs};
 use crate::cli::board;
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::farewell::Farewell;
 use crate::cli::plural::counted;
 use crate::cli::service_start::{self, Startup};
 use crate::config::service::Service;
@@ -30,7 +32,7 @@ use crate::config::storage::StorageConfig;
 use crate::config::{BoardKind, Config, PanelKind, Raw};
 use crate::models::Models;
 use crate::network;
-use crate::records::{LazyStore, Space};
+use crate::records::{LazyStore, Space, check_place};
 use crate::system::sanitize::printable;
 use crate::system::{hang_up, logging};
 
@@ -40,7 +42,7 @@ use crate::system::{hang_up, logging};
     after_help = "Example: smearscope run --board sim --fields ~/micrographs\n\n\
     On the simulated bench, the space bar is the button and q switches off. Without a terminal, it reads \
     commands from standard input, one per line: `press`, `long` (next slide), `double` (last verdict again), \
-    `quit`. Each verdict is printed as a line that starts with `verdict:`. If the model cannot be used, the \
+    `quit`. If that is empty from the start, it runs without a button. Each verdict is printed as a line that starts with `verdict:`. If the model cannot be used, the \
     screen says so, nothing is analysed, and the exit code is 4."
 )]
 pub(crate) struct RunArgs {
@@ -123,7 +125,7 @@ fn run(startup: Startup, reread: impl Fn() -> Result<Config>) -> Result<()> {
         let analyst = Analyst::new(ready.model, loaded.limits);
         let rollback = ready.rollback.map(|line| Check::failed("model", line));
         let surroundings = checks::surroundings(&loaded);
-        let recorder = recorder(analyst, loaded.storage)?;
+        let recorder = recorder(analyst, loaded.storage.clone())?;
         if let Some((service, text)) = keep
             && let Err(error) = service.keep(&text)
         {
@@ -132,17 +134,24 @@ fn run(startup: Startup, reread: impl Fn() -> Result<Config>) -> Result<()> {
                 service.last_good().display()
             );
         }
-        let checks = own_check.into_iter().chain(rollback).chain(surroundings);
+        let records = checks::records(&loaded);
+        let checks = own_check
+            .into_iter()
+            .chain(rollback)
+            .chain(surroundings)
+            .chain(records);
         Ok(Equipped {
             recorder,
             checks: checks.collect(),
         })
     };
+    let mut farewell = Farewell::default();
     let report = |report: &Report| {
         let line = verdict_line(report);
         let line = printable(&line);
         if is_drawn {
             log::info!("{line}");
+            farewell.add(line.into_owned());
         } else {
             // The reader may be gone; the appliance continues.
             let _ = writeln!(std::io::stdout(), "{line}");
@@ -165,6 +174,7 @@ fn run(startup: Startup, reread: impl Fn() -> Result<Config>) -> Result<()> {
         && config.switch_off.is_empty()
         && config.board != BoardKind::Sim
         && config.equipment.button == Wired::Gpio;
+    link.switches_computer_off = !config.switch_off.is_empty();
     let result = runtime.block_on(async {
         let shutdown = end_signal(reread, handle)?;
         event_loop::run(board, load, config.timing, link, report, shutdown)
@@ -174,6 +184,8 @@ fn run(startup: Startup, reread: impl Fn() -> Result<Config>) -> Result<()> {
     // Do not wait for a stalled driver.
     runtime.shutdown_background();
     network.end();
+    // The board has left the terminal, or the terminal is gone.
+    let _ = farewell.print(config, std::io::stdout());
     match result? {
         End::Operator => switch_off(&config.switch_off),
         End::Supervisor => Ok(()),
@@ -213,6 +225,11 @@ fn recorder(analyst: Analyst, storage: Option<StorageConfig>) -> Result<Recorder
     let Some(storage) = storage else {
         return Ok(Recorder::new(analyst));
     };
+    match check_place(&storage) {
+        Ok(None) => {}
+        Ok(Some(warning)) => log::warn!("{warning}"),
+        Err(error) => return Ok(Recorder::refusing(analyst, with_causes(&error))),
+    }
     let space = Space::of(storage.state.clone(), storage.min_free, storage.reserve);
     let records = LazyStore::open(storage.state, storage.retention, space)?;
     Ok(Recorder::recording(analyst, records))
@@ -253,9 +270,9 @@ fn verdict_line(report: &Report) -> String {
     let probability = |probability: Option<f32>| {
         probability.map_or_else(String::new, |probability| format!(" p={probability:.3}"))
     };
-    let threshold = field.probability.map_or_else(String::new, |_| {
-        format!(" (threshold {:.2})", report.threshold)
-    });
+    let limits = field
+        .probability
+        .map_or_else(String::new, |_| format!(" ({})", report.decision.words()));
     let reason = field.explanation().map_or_else(String::new, |reason| {
         let hint = field.judgement.reason().map_or("", |reason| reason.hint());
         format!(" ({reason}: {hint})")
@@ -271,7 +288,7 @@ fn verdict_line(report: &Report) -> String {
         SaveOutcome::Unwanted => String::new(),
     };
     format!(
-        "verdict: {}{}{threshold}{reason} · {} · slide {}: {}{} of {}{saved} · {notice} · {} on {}",
+        "verdict: {}{}{limits}{reason} · {} · slide {}: {}{} of {}{saved} · {notice} · {} on {}",
         field.judgement.verdict().as_str(),
         probability(field.probability),
         report.source,

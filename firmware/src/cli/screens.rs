@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use clap::Args;
 use image::{Rgb, RgbImage};
+use smearscope_artifacts::DecisionRule;
 use smearscope_hardware::{Canvas, LedPattern, LedPatterns, ScreenSize};
 
 use crate::analysis::analyst::Analysis;
@@ -26,6 +27,8 @@ use crate::cli::exit::Exit;
 const SCALE: u32 = 4;
 /// The example of a disk that is almost full.
 const DISK_LOW: &str = "ready-disk-low";
+/// The example of a computer that goes off, too.
+const OFF: &str = "off";
 /// The examples of notices.
 const TOKEN: &str = "api-token";
 /// The examples of the web page's address: with a token, and alone.
@@ -66,6 +69,13 @@ fn write_all(folder: &Path) -> Result<()> {
         engine: "openvino CPU".into(),
         is_demo: true,
     };
+    // That of the shipped model.
+    let decision = DecisionRule {
+        threshold: 0.3,
+        inconclusive: [0.131, 0.913],
+        offset: 0.0,
+        temperature: 1.0,
+    };
     for (name, state) in examples() {
         let mut notice = Notice::default();
         match name {
@@ -77,6 +87,7 @@ fn write_all(folder: &Path) -> Result<()> {
         let view = View {
             state: &state,
             identity: (state != State::Starting).then_some(&identity),
+            decision: Some(decision),
             slide: 3,
             fields: 2,
             is_disk_low: name == DISK_LOW,
@@ -84,6 +95,7 @@ fn write_all(folder: &Path) -> Result<()> {
             since: Duration::from_secs(if is_address { 20 } else { 0 }),
             notice: &notice,
             address: is_address.then_some(EXAMPLE_URL),
+            is_computer_going_off: name == OFF,
         };
         for (size, suffix) in [(ScreenSize::Rows64, ""), (ScreenSize::Rows32, "-32")] {
             let picture = panel(&view.picture(size), led_patterns(&state));
@@ -119,7 +131,7 @@ fn finding(judgement: Judgement, probability: Option<f32>) -> Finding {
     }
 }
 
-fn examples() -> [(&'static str, State); 22] {
+fn examples() -> [(&'static str, State); 23] {
     let verdict = |verdict, probability| State::Verdict(finding(verdict, probability));
     let inconclusive = |reason, probability| verdict(Judgement::inconclusive(reason), probability);
     [
@@ -203,7 +215,8 @@ fn examples() -> [(&'static str, State); 22] {
                 is_final: false,
             }),
         ),
-        ("off", State::Off),
+        (OFF, State::Off),
+        ("off-computer-on", State::Off),
     ]
 }
 

@@ -14,16 +14,18 @@ use crate::appliance::self_test::SelfTest;
 use crate::cli::args::{BoardArgs, ModelArgs};
 use crate::cli::board;
 use crate::cli::exit::{Exit, Failure};
-use crate::config::Config;
+use crate::config::{BoardKind, Config};
 use crate::models::Models;
 use crate::system::logging;
+
+/// Which board was tested if none is configured and this is not a Raspberry Pi.
+const NO_PI: &str = "simulated: no board is configured, and this is not a Raspberry Pi";
 
 /// Check model, engine and board, and report what works.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: smearscope selftest --board sim\n\n\
-    Without --board, the board of the configuration is tested: a Raspberry Pi by default. On another \
-    machine that check fails, because no hardware was tested; --board sim tests the simulated bench instead. \
-    The exit code is 1 if a check fails.")]
+    Without --board, the board of the configuration is tested. If it names none, a Raspberry Pi tests itself, and any \
+    other machine the simulated bench. The exit code is 1 if a check fails.")]
 pub(crate) struct SelftestArgs {
     /// Print JSON.
     #[arg(long)]
@@ -37,15 +39,22 @@ pub(crate) struct SelftestArgs {
 impl SelftestArgs {
     pub(crate) fn run(self) -> Result<Exit, Failure> {
         let raw = self.board.apply(self.model.read()?);
-        let config = raw.validate().map_err(Failure::configuration)?;
+        let mut config = raw.validate().map_err(Failure::configuration)?;
         logging::start_for_command(config.log);
+        let is_desktop = board::is_desktop(&config);
+        if is_desktop {
+            config.board = BoardKind::Sim;
+        }
         config.engine.set_stick_library_path();
-        Ok(selftest(&config, self.json)?)
+        Ok(selftest(&config, is_desktop, self.json)?)
     }
 }
 
-fn selftest(config: &Config, json: bool) -> Result<Exit> {
+fn selftest(config: &Config, is_desktop: bool, json: bool) -> Result<Exit> {
     let mut checks = model(config);
+    if is_desktop {
+        checks.push(Check::passed("board", NO_PI));
+    }
     match board::build(config, Panel::Lines) {
         Ok(board) => checks.extend(parts(board, config)),
         Err(error) => checks.push(Check::of("board", Err(error.into()))),
@@ -70,7 +79,11 @@ fn selftest(config: &Config, json: bool) -> Result<Exit> {
 
 /// Checks the model in use, without falling back to the previous one.
 fn model(config: &Config) -> Vec<Check> {
-    match Models::new(config).load_current() {
+    let models = Models::new(config);
+    if let Some(error) = models.store_problem() {
+        return vec![Check::of("model", Err(error.into()))];
+    }
+    match models.load_current() {
         Ok(model) => checks::model(&model),
         Err(error) => vec![Check::of("model", Err(error.into()))],
     }

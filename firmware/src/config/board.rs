@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum BoardKind {
+    /// As `pi`, but `selftest` tests the simulated bench on any other machine.
+    Auto,
     /// A Raspberry Pi with camera, button, LEDs and OLED.
     Pi,
     /// Another Linux board with the same parts, through its GPIO character device.
@@ -17,7 +19,7 @@ pub enum BoardKind {
 impl Default for BoardKind {
     fn default() -> Self {
         if cfg!(all(feature = "pi", target_os = "linux")) {
-            Self::Pi
+            Self::Auto
         } else {
             Self::Sim
         }

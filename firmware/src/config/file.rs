@@ -21,9 +21,10 @@ pub const DEFAULT_PATH: &str = "/etc/smearscope/config.toml";
 smearscope_hardware::settings! {
     /// The parts of the appliance.
     pub struct Raw in "" {
-        /// Board; "pi": a Raspberry Pi; "linux": another board; "sim": a simulated bench.
+        /// Board; "auto": as "pi", but `selftest` tests "sim" on any other machine; "pi": a Raspberry Pi; "linux": another
+        /// board; "sim": a simulated bench.
         board: BoardKind = BoardKind::default();
-        /// SSD1306 display.
+        /// OLED display; `oled.controller` names its chip.
         display: Display = Display::default();
         /// The three LEDs; "gpio": on the pins in the section of the board.
         leds: Wired = Wired::default();

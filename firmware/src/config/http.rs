@@ -15,11 +15,12 @@ smearscope_hardware::settings! {
         listen: String = "127.0.0.1:8080".into();
         /// Names of this machine, in addition to its addresses, "localhost" and its host name.
         names: Vec<String> = Vec::new();
-        /// When a token is required; "auto": if other machines can connect; "token": always. See `smearscope token`.
+        /// When a token is required; "auto": for requests from other machines or through a proxy; "token": always. See
+        /// `smearscope token`.
         access: AccessKind = AccessKind::Auto;
         /// Addresses of reverse proxies whose requests to `/Inference` (for HIAS) need no token.
         inference_from: Vec<String> = Vec::new();
-        /// TLS; "auto": on if other machines can connect.
+        /// TLS; "auto": on if other machines can connect; "off": never, because something else encrypts.
         tls: TlsKind = TlsKind::Auto;
         /// Certificate chain in PEM; empty: generate a self-signed certificate.
         certificate: PathBuf = PathBuf::new();
@@ -29,6 +30,9 @@ smearscope_hardware::settings! {
         header_s: f64 = 10.0, valid(0.1..=600.0, "seconds");
         /// Time limit for the body of a request, from the end of its headers.
         body_s: f64 = 60.0, valid(0.1..=600.0, "seconds");
+        /// Time limit for progress: a client is disconnected if for so long it takes no part of its answer, or sends less
+        /// than 16 KiB of a body.
+        stall_s: f64 = 20.0, valid(0.1..=600.0, "seconds");
         /// Largest body of a request, in MiB.
         body_mib: u64 = 32, valid(1..=1024, "MiB");
         /// Images from the network that are analysed at the same time; each needs the memory of a model.
@@ -91,6 +95,8 @@ pub struct HttpSettings {
     pub header: Duration,
     /// Time limit for the body of a request, from the end of its headers.
     pub body: Duration,
+    /// Time limit for progress of an answer or a body.
+    pub stall: Duration,
     /// Largest body of a request, in bytes.
     pub max_body: usize,
     /// Images that are analysed at the same time.
@@ -160,6 +166,7 @@ impl RawHttp {
             tls,
             header: Duration::from_secs_f64(self.header_s),
             body: Duration::from_secs_f64(self.body_s),
+            stall: Duration::from_secs_f64(self.stall_s),
             max_body: (self.body_mib as usize) << 20,
             analyses: self.analyses,
             queue: self.queue,
@@ -201,6 +208,7 @@ mod tests {
         );
         assert!(error(|raw| raw.header_s = 0.0).contains("http.header_s = 0"));
         assert!(error(|raw| raw.body_s = f64::NAN).contains("http.body_s"));
+        assert!(error(|raw| raw.stall_s = 0.0).contains("http.stall_s = 0"));
         assert!(error(|raw| raw.analyses = 0).contains("http.analyses = 0"));
         assert!(error(|raw| raw.queue = 100).contains("http.queue = 100"));
         assert!(error(|raw| raw.body_mib = 0).contains("http.body_mib = 0"));

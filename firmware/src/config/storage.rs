@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use smearscope_hardware::settings::{InvalidValue, Settings};
+use uuid::Uuid;
 
 use crate::config::path::non_empty;
 
@@ -13,6 +14,11 @@ smearscope_hardware::settings! {
         /// Folder for records, images, evidence and installed models, such as `/var/lib/smearscope`; empty: nothing
         /// is stored.
         state: PathBuf = PathBuf::new();
+        /// Identity of the folder that must be at `storage.state`, as `smearscope selftest` shows it. With any other
+        /// folder, such as the empty one below a disk that is not mounted, nothing counts as saved. Empty: any folder.
+        identity: String = String::new();
+        /// Accept a folder that a power cut empties, such as one in memory. Otherwise nothing there counts as saved.
+        volatile: bool = false;
         /// Days after which exported images are deleted; their records stay. 0: never.
         keep_days: u32 = 0, valid(0..=36_500, "days");
         /// Free space, in MiB, below which the oldest exported images are deleted; if that is not enough, the
@@ -30,6 +36,10 @@ smearscope_hardware::settings! {
 pub struct StorageConfig {
     /// Folder for records and images.
     pub state: PathBuf,
+    /// Identity that the folder must have; `None`: any.
+    pub identity: Option<Uuid>,
+    /// Whether records may be lost at a power cut.
+    pub volatile: bool,
     /// How long images are kept.
     pub retention: Retention,
     /// Free bytes below which exported images are deleted and the operator is warned.
@@ -61,8 +71,17 @@ impl RawStorage {
             let error = InvalidValue::new("storage.min_free_mib", self.min_free_mib, requirement);
             return Err(error.into());
         }
+        let identity = match self.identity.trim() {
+            "" => None,
+            text => Some(text.parse().map_err(|_| {
+                let requirement = "must be an identity as `smearscope selftest` shows it, or empty";
+                InvalidValue::new("storage.identity", text, requirement)
+            })?),
+        };
         Ok(non_empty(self.state).map(|state| StorageConfig {
             state,
+            identity,
+            volatile: self.volatile,
             retention: Retention {
                 keep_days: Some(self.keep_days).filter(|days| *days > 0),
                 may_remove_unexported: self.remove_unexported,

@@ -224,6 +224,10 @@ mod tests {
                 "[storage]\nmin_free_mib = 100",
                 "storage.min_free_mib = 100 is not valid: must be at least storage.reserve_mib",
             ),
+            (
+                "[storage]\nidentity = \"the blue stick\"",
+                "storage.identity = the blue stick is not valid",
+            ),
             ("[model]\ndevices = [\"\"]", "model.devices"),
         ] {
             let message = error(text);
@@ -259,6 +263,8 @@ mod tests {
             .unwrap();
         let expected = StorageConfig {
             state: "/state".into(),
+            identity: None,
+            volatile: false,
             retention: Retention {
                 keep_days: Some(30),
                 may_remove_unexported: false,

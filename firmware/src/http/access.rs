@@ -2,7 +2,8 @@
 //!
 //! - The header `Host` must be an address or a name of this machine, which defeats DNS rebinding.
 //! - Cross-site requests from browsers are refused, whatever they ask for.
-//! - Requests on loopback need no token unless they came through a proxy. All others do, except for health checks,
+//! - Requests on loopback need no token if a person's program or this one's user sends them to `localhost`, not through
+//!   a proxy. All others do, except for health checks,
 //!   the page's files and the OpenAPI document.
 //! - After too many wrong tokens, an address must wait.
 
@@ -12,13 +13,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use axum::extract::{Extension, Request, State};
-use axum::http::header::{AUTHORIZATION, FORWARDED, HOST, ORIGIN, WWW_AUTHENTICATE};
+use axum::http::header::{AUTHORIZATION, FORWARDED, HOST, ORIGIN, VIA, WWW_AUTHENTICATE};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::config::http::HttpSettings;
+use crate::http::peer::Peer;
 use crate::http::problem::Problem;
 use crate::http::tokens::{Role, Tokens};
 use crate::http::{openapi, page};
@@ -42,9 +44,14 @@ pub(crate) struct Access {
     failures: Mutex<HashMap<IpAddr, (f64, Instant)>>,
 }
 
-/// The client's address.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer(pub(crate) IpAddr);
+/// Why a request is allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Grant {
+    /// Everybody may ask for this.
+    Public,
+    /// The sender has permission.
+    Sender,
+}
 
 impl Access {
     pub(crate) fn new(settings: &HttpSettings, names: Vec<String>, tokens: Option<Tokens>) -> Self {
@@ -58,19 +65,23 @@ impl Access {
     }
 
     /// Decides whether a request is allowed.
-    fn check(&self, peer: IpAddr, request: &Request) -> Result<(), Problem> {
+    fn check(&self, peer: &Peer, request: &Request) -> Result<Grant, Problem> {
         let headers = request.headers();
         let host = self.host(request)?;
         same_origin(headers, request.method(), &host)?;
         let path = request.uri().path();
         if path.starts_with("/v1/health/") || page::has(path) || path == openapi::PATH {
-            return Ok(());
+            return Ok(Grant::Public);
         }
-        if path == "/Inference" && self.inference_from.contains(&peer) {
-            return Ok(());
+        if path == "/Inference" && self.inference_from.contains(&peer.address()) {
+            return Ok(Grant::Sender);
         }
-        if !self.needs_token && !is_forwarded(headers) {
-            return Ok(());
+        let mut why = String::new();
+        if !self.needs_token {
+            match distrust(peer, headers, &host) {
+                None => return Ok(Grant::Sender),
+                Some(reason) => why = reason + "; ",
+            }
         }
         let needed = match *request.method() {
             Method::GET | Method::HEAD | Method::OPTIONS => Role::Viewer,
@@ -79,8 +90,8 @@ impl Access {
             _ if path == "/Inference" => Role::Viewer,
             _ => Role::Operator,
         };
-        match self.role(peer, headers)? {
-            role if role >= needed => Ok(()),
+        match self.role(peer.address(), headers, &why)? {
+            role if role >= needed => Ok(Grant::Sender),
             _ => Err(Problem::new(
                 StatusCode::FORBIDDEN,
                 "this token may only view; use an operator token",
@@ -116,9 +127,9 @@ impl Access {
         ))
     }
 
-    /// The role of the request's token.
-    fn role(&self, peer: IpAddr, headers: &HeaderMap) -> Result<Role, Problem> {
-        let unknown = |detail: &str| {
+    /// The role of the request's token; `why` says why it needs one, where that is not plain.
+    fn role(&self, peer: IpAddr, headers: &HeaderMap, why: &str) -> Result<Role, Problem> {
+        let unknown = |detail: String| {
             Err(Problem::new(StatusCode::UNAUTHORIZED, detail).with(
                 WWW_AUTHENTICATE,
                 HeaderValue::from_static("Bearer realm=\"smearscope\""),
@@ -129,9 +140,9 @@ impl Access {
             scheme.eq_ignore_ascii_case("bearer").then_some(token)
         });
         let Some(token) = token else {
-            return unknown(
-                "send a token as `Authorization: Bearer TOKEN`; `smearscope token new` creates one",
-            );
+            return unknown(format!(
+                "{why}send a token as `Authorization: Bearer TOKEN`; `smearscope token new` creates one"
+            ));
         };
         if let Some(seconds) = self.must_wait(peer) {
             let detail = "too many wrong tokens from this address; wait";
@@ -147,7 +158,7 @@ impl Access {
             self.count_failure(peer);
         }
         role.map_or_else(
-            || unknown("unknown token; `smearscope token new` creates one"),
+            || unknown("unknown token; `smearscope token new` creates one".into()),
             Ok,
         )
     }
@@ -190,15 +201,25 @@ pub(crate) fn names(settings: &HttpSettings) -> Vec<String> {
     names
 }
 
-/// Whether the request came through a proxy, so that its sender is unknown.
-fn is_forwarded(headers: &HeaderMap) -> bool {
-    [
-        FORWARDED,
-        HeaderName::from_static("x-forwarded-for"),
-        HeaderName::from_static("x-real-ip"),
-    ]
-    .iter()
-    .any(|name| headers.contains_key(name))
+/// Why a request on loopback needs a token: it may come from another machine, through a proxy.
+fn distrust(peer: &Peer, headers: &HeaderMap, host: &Authority) -> Option<String> {
+    if let Some(name) = headers.keys().find(|name| {
+        [FORWARDED.as_str(), VIA.as_str(), "x-real-ip"].contains(&name.as_str())
+            || name.as_str().starts_with("x-forwarded-")
+    }) {
+        return Some(format!("the request came through a proxy (header {name})"));
+    }
+    let name = host.host().trim_matches(['[', ']']);
+    let is_here = match name.parse::<IpAddr>() {
+        Ok(address) => address.to_canonical().is_loopback(),
+        Err(_) => name.eq_ignore_ascii_case("localhost"),
+    };
+    if !is_here {
+        return Some(format!(
+            "the request is addressed to {name}, not to localhost"
+        ));
+    }
+    peer.distrust().map(str::to_owned)
 }
 
 /// Refuses requests from pages of other sites. Other programs send neither `Origin` nor `Sec-Fetch-Site`.
@@ -227,12 +248,16 @@ fn same_origin(headers: &HeaderMap, method: &Method, host: &Authority) -> Result
 /// Middleware that refuses requests without permission.
 pub(crate) async fn guard(
     State(access): State<Arc<Access>>,
-    Extension(Peer(peer)): Extension<Peer>,
+    Extension(peer): Extension<Peer>,
     request: Request,
     next: Next,
 ) -> Response {
-    match access.check(peer, &request) {
-        Ok(()) => next.run(request).await,
+    match access.check(&peer, &request) {
+        Ok(Grant::Public) => next.run(request).await,
+        Ok(Grant::Sender) => {
+            peer.keep();
+            next.run(request).await
+        }
         Err(problem) => problem.into_response(),
     }
 }
@@ -256,17 +281,26 @@ mod tests {
     }
 
     fn status(access: &Access, peer: IpAddr, line: &str, headers: &[(&str, &str)]) -> u16 {
+        let result = check(access, &Peer::fake(peer, None), line, headers);
+        result.map_or_else(|problem| problem.into_parts().0.as_u16(), |_| 200)
+    }
+
+    fn check(
+        access: &Access,
+        peer: &Peer,
+        line: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Grant, Problem> {
         let (method, path) = line.split_once(' ').unwrap();
         let mut request = Request::builder().method(method).uri(path);
         if !headers.iter().any(|(name, _)| *name == "host") {
-            request = request.header("host", "bench.local:8080");
+            request = request.header("host", "localhost:8080");
         }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let request = request.body(Body::empty()).unwrap();
-        let result = access.check(peer, &request);
-        result.map_or_else(|problem| problem.into_parts().0.as_u16(), |()| 200)
+        access.check(peer, &request)
     }
 
     #[test]
@@ -275,7 +309,7 @@ mod tests {
         let check = |line: &str, headers: &[(&str, &str)]| status(&access, PEER, line, headers);
         assert_eq!(check("GET /v1/device", &[]), 200);
         assert_eq!(check("POST /v1/captures", &[]), 200);
-        for host in ["127.0.0.1", "[::1]:8080", "LOCALHOST", "192.168.1.7:80"] {
+        for host in ["127.0.0.1", "[::1]:8080", "LOCALHOST", "127.0.0.1:80"] {
             assert_eq!(check("GET /v1/device", &[("host", host)]), 200, "{host}");
         }
         for host in ["evil.example", "localhost.evil.example:8080"] {
@@ -285,22 +319,16 @@ mod tests {
         for (line, headers, expected) in [
             (
                 "POST /v1/captures",
-                ("origin", "http://bench.local:8080"),
+                ("origin", "http://localhost:8080"),
                 200,
             ),
-            (
-                "POST /v1/captures",
-                ("origin", "http://bench.local:81"),
-                403,
-            ),
+            ("POST /v1/captures", ("origin", "http://localhost:81"), 403),
             ("POST /v1/captures", ("origin", "null"), 403),
             ("GET /v1/device", ("origin", "https://evil.example"), 403),
             ("POST /v1/captures", ("sec-fetch-site", "cross-site"), 403),
             ("POST /v1/captures", ("sec-fetch-site", "same-site"), 403),
             ("POST /v1/captures", ("sec-fetch-site", "same-origin"), 200),
             ("GET /v1/device", ("sec-fetch-site", "cross-site"), 403),
-            ("GET /v1/device", ("x-forwarded-for", "192.0.2.3"), 401),
-            ("GET /v1/device", ("forwarded", "for=192.0.2.3"), 401),
         ] {
             assert_eq!(check(line, &[headers]), expected, "{line} {headers:?}");
         }
@@ -310,6 +338,46 @@ mod tests {
         ];
         assert_eq!(check("GET /v1/device", &link), 200);
         assert_eq!(check("POST /v1/captures", &link), 403);
+    }
+
+    #[test]
+    fn on_loopback_what_may_come_through_a_proxy_needs_a_token() {
+        let access = access(false, None);
+        let service = Some("the connection is that of a service");
+        for (distrust, header, reason) in [
+            (
+                None,
+                ("x-forwarded-for", "192.0.2.3"),
+                "header x-forwarded-for",
+            ),
+            (
+                None,
+                ("x-forwarded-host", "bench"),
+                "header x-forwarded-host",
+            ),
+            (None, ("x-real-ip", "192.0.2.3"), "header x-real-ip"),
+            (None, ("forwarded", "for=192.0.2.3"), "header forwarded"),
+            (None, ("via", "1.1 proxy"), "header via"),
+            (
+                None,
+                ("host", "bench.local:8080"),
+                "addressed to bench.local",
+            ),
+            (None, ("host", "192.168.1.7:80"), "addressed to 192.168.1.7"),
+            (None, ("host", "[2001:db8::1]"), "addressed to 2001:db8::1"),
+            (service, ("accept", "*/*"), "that of a service"),
+        ] {
+            let peer = Peer::fake(PEER, distrust);
+            let refusal = |line| check(&access, &peer, line, &[header]).unwrap_err();
+            let (status, _, detail) = refusal("POST /v1/captures").into_parts();
+            assert_eq!(status, StatusCode::UNAUTHORIZED);
+            assert!(detail.contains(reason), "{detail}");
+            assert!(detail.contains("smearscope token new"), "{detail}");
+            let public = check(&access, &peer, "GET /v1/health/live", &[header]);
+            assert_eq!(public.unwrap(), Grant::Public);
+        }
+        let local = check(&access, &Peer::fake(PEER, None), "GET /v1/device", &[]);
+        assert_eq!(local.unwrap(), Grant::Sender);
     }
 
     #[test]

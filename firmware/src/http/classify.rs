@@ -16,7 +16,7 @@ use crate::http::problem_responses::{
     BadRequest, BodyTimeout, BodyTooLarge, DiskFull, TooManyRequests, Unavailable, Unprocessable,
     UnsupportedMediaType,
 };
-use crate::http::upload::{self, Kind};
+use crate::http::upload::{self, Kind, Uploads};
 use crate::report::answer::Answer;
 use crate::system::sanitize::printable;
 
@@ -28,7 +28,7 @@ const MAX_NAME: usize = 1000;
 #[expect(dead_code, reason = "describes the form in the OpenAPI document")]
 struct ImageForm {
     /// JPEG, PNG, TIFF or BMP.
-    #[schema(value_type = Binary, inline)]
+    #[schema(value_type = String, format = Binary, content_media_type = "application/octet-stream")]
     file: Vec<u8>,
 }
 
@@ -86,6 +86,7 @@ pub(crate) struct Classified {
 ))]
 pub(crate) async fn classify(
     State(pool): State<Arc<Pool>>,
+    State(uploads): State<Uploads>,
     Query(query): Query<ClassifyQuery>,
     request: Request,
 ) -> Result<Json<Classified>, Problem> {
@@ -97,25 +98,33 @@ pub(crate) async fn classify(
              as the field `file` of multipart/form-data",
         ));
     }
-    let Analysed { answer, record } = analyse(&pool, request, kind, query.source()?).await?;
+    let Analysed { answer, record } =
+        analyse(&pool, &uploads, request, kind, query.source()?).await?;
     Ok(Json(Classified { answer, record }))
 }
 
-/// Takes a place in the queue, reads the image and analyses it; with a source, records it.
+/// Reads the image, takes a place in the queue and analyses it. An image takes its place only once it has arrived, so
+/// that a slow client holds none; if the queue is full before that, the image is not read.
 pub(crate) async fn analyse(
     pool: &Pool,
+    uploads: &Uploads,
     request: Request,
     kind: Kind,
     source: Option<String>,
 ) -> Result<Analysed, Problem> {
-    let Some(place) = pool.place() else {
+    let full = || {
         let detail = "the queue is full (http.queue); try again";
-        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(1));
+        Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(1)
     };
-    let image = match kind {
-        Kind::Form => upload::form(request).await?,
-        Kind::Image | Kind::Other => upload::raw(request).await?,
+    if pool.is_full() {
+        return Err(full());
+    }
+    let mut upload = match kind {
+        Kind::Form => upload::form(request, uploads).await?,
+        Kind::Image | Kind::Other => upload::raw(request, uploads).await?,
     };
+    let place = pool.place().ok_or_else(full)?;
+    let image = std::mem::take(&mut upload.bytes);
     let analysed = pool.analyse(image, source, place).await;
     analysed.map_err(|refusal| match refusal {
         Refusal::Image(error) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),

@@ -13,6 +13,7 @@ use crate::http::access::Access;
 use crate::http::events::Hub;
 use crate::http::export::Exports;
 use crate::http::metrics::Metrics;
+use crate::http::upload::Uploads;
 use crate::http::viewfinder::Viewfinder;
 use crate::system::shutdown::Shutdown;
 
@@ -38,6 +39,7 @@ context! {
     handle: ApplianceHandle,
     hub: Arc<Hub>,
     pool: Arc<Pool>,
+    uploads: Uploads,
     exports: Arc<Exports>,
     metrics: Arc<Metrics>,
     access: Arc<Access>,

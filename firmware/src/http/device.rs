@@ -14,6 +14,7 @@ use crate::appliance::self_test::SelfTest;
 use crate::config::Config;
 use crate::http::blocking::blocking;
 use crate::http::problem::Problem;
+use crate::records::Condition;
 use crate::report::state::State;
 use crate::system::disk::DiskUsage;
 use crate::system::host_metrics;
@@ -37,6 +38,9 @@ pub(crate) struct Device {
     /// Disk space for records; null if no records are kept.
     #[schema(required)]
     disk: Option<Disk>,
+    /// What is known to be wrong with the records; null if no records are kept.
+    #[schema(required)]
+    records: Option<Condition>,
 }
 
 /// The running model.
@@ -70,9 +74,13 @@ pub(crate) async fn device(
     let status = handle.status().borrow().clone();
     let measure = move || {
         let usage = |folder: &Path| DiskUsage::of(folder).ok();
-        (host_metrics::temperature(), config.state().and_then(usage))
+        (
+            host_metrics::temperature(),
+            config.state().and_then(usage),
+            config.state().map(Condition::of),
+        )
     };
-    let (temperature_c, disk) = blocking(measure).await?;
+    let (temperature_c, disk, records) = blocking(measure).await?;
     Ok(Json(Device {
         version: env!("CARGO_PKG_VERSION"),
         state: State::from(&status),
@@ -87,6 +95,7 @@ pub(crate) async fn device(
             free_bytes: disk.free,
             total_bytes: disk.total,
         }),
+        records,
     }))
 }
 

@@ -33,6 +33,7 @@ use crate::http::problem::Problem;
 use crate::http::problem_responses::{BadRequest, DiskFull, NotFound, TooManyRequests};
 use crate::http::records::{filter, folder};
 use crate::records::export::Format;
+use crate::records::first_error::FirstError;
 use crate::records::{Archive, Exported, Filter};
 use crate::system::disk::DiskUsage;
 use crate::system::priority::lower_priority;
@@ -201,11 +202,16 @@ impl Job {
     fn run(&self, is_wanted: &dyn Fn() -> bool) -> Result<ExportFile, Problem> {
         let failed = |error: anyhow::Error| Problem::internal(&format!("export: {error:#}"));
         let archive = Archive::open(&self.folder)?;
-        let file = tempfile::tempfile_in(&self.folder).map_err(|error| failed(error.into()))?;
+        let (folder, file) = self.file().map_err(|error| failed(error.into()))?;
         let mut writer = GuardedFile {
             file,
-            folder: &self.folder,
-            min_free: self.min_free,
+            // Temporary files may fill their own disk.
+            min_free: if folder == self.folder {
+                self.min_free
+            } else {
+                0
+            },
+            folder: &folder,
             unchecked: STEP,
             is_full: false,
             is_wanted,
@@ -234,13 +240,23 @@ impl Job {
         })
     }
 
+    /// An unnamed file on the disk of the records or, if that accepts no files any more, in the folder for temporary files.
+    fn file(&self) -> io::Result<(PathBuf, File)> {
+        match tempfile::tempfile_in(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                Ok((std::env::temp_dir(), tempfile::tempfile()?))
+            }
+            file => Ok((self.folder.clone(), file?)),
+        }
+    }
+
     fn write(&self, archive: &Archive, file: &mut GuardedFile<'_>) -> anyhow::Result<Exported> {
         let rows = |unreadable| Exported {
             unreadable,
             ..Exported::default()
         };
         let exported = match self.format {
-            Format::Zip => archive.write_zip(&self.filter, file)?,
+            Format::Zip => archive.write_zip(&self.filter, &mut FirstError::new(file))?,
             Format::Csv => rows(archive.write_csv(&self.filter, BufWriter::new(file))?),
             Format::Json => rows(archive.write_json(&self.filter, BufWriter::new(file))?),
         };

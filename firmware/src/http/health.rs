@@ -29,7 +29,7 @@ pub(crate) async fn live() -> Json<Health> {
     OK
 }
 
-/// Readiness: the model passed its checks, and no fault prevents captures.
+/// Readiness: the model passed its checks, and no fault prevents captures or saving them.
 #[utoipa::path(get, path = "/v1/health/ready", tag = "health", responses(
     (status = 200, description = "The appliance is ready.", body = Health),
     Unavailable,
@@ -40,7 +40,10 @@ pub(crate) async fn ready(State(handle): State<ApplianceHandle>) -> Result<Json<
         state::State::Fault(fault) => fault.message.clone(),
         state::State::Starting => "the model is being checked; wait".into(),
         state::State::Off => "the appliance is switched off".into(),
-        _ => return Ok(OK),
+        _ => match status.not_saved {
+            Some(reason) => reason,
+            None => return Ok(OK),
+        },
     };
     Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, reason).retry_after(5))
 }

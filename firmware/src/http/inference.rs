@@ -14,7 +14,7 @@ use crate::analysis::pool::Pool;
 use crate::http::binary::Binary;
 use crate::http::classify::analyse;
 use crate::http::problem::Details;
-use crate::http::upload::Kind;
+use crate::http::upload::{Kind, Uploads};
 use crate::report::answer::Answer;
 
 /// The answer that HIAS expects.
@@ -45,9 +45,13 @@ pub(crate) struct Inference {
         (status = "4XX", description = "The image cannot be classified; `Message` says why.", body = Inference),
         (status = "5XX", description = "The request failed; `Message` says why.", body = Inference),
 ))]
-pub(crate) async fn inference(State(pool): State<Arc<Pool>>, request: Request) -> Response {
+pub(crate) async fn inference(
+    State(pool): State<Arc<Pool>>,
+    State(uploads): State<Uploads>,
+    request: Request,
+) -> Response {
     let kind = Kind::of(&request);
-    match analyse(&pool, request, kind, None).await {
+    match analyse(&pool, &uploads, request, kind, None).await {
         Ok(analysed) => (StatusCode::OK, Json(Inference::from(&analysed.answer))).into_response(),
         Err(problem) => {
             let (status, headers, message) = problem.into_parts();

@@ -1,12 +1,14 @@
-//! Metrics for Prometheus, in the `OpenMetrics` text format.
+//! Metrics for Prometheus, in its text format or, for clients that ask for it, in `OpenMetrics`.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::HeaderMap;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -23,12 +25,13 @@ use crate::appliance::state;
 use crate::config::Config;
 use crate::http::blocking::blocking;
 use crate::http::problem::Problem;
-use crate::records::Archive;
+use crate::records::{Archive, Condition};
 use crate::system::disk::DiskUsage;
 use crate::system::host_metrics;
 use crate::system::shutdown::Shutdown;
 
-const KIND: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 type Label = [(&'static str, &'static str); 1];
 
@@ -65,6 +68,7 @@ struct Gauges {
     disk: Option<DiskUsage>,
     /// Recorded verdicts that the broker does not have yet.
     undelivered: Option<u64>,
+    records: Condition,
 }
 
 impl Metrics {
@@ -208,17 +212,98 @@ impl Metrics {
                 undelivered as f64,
             );
         }
+        if let Some(result) = &gauges.records.verification {
+            gauge(
+                "records_damaged",
+                "Damages that the last recorded verification of the records found",
+                None,
+                result.damaged as f64,
+            );
+            if let Ok(time) = result.verified_at.parse::<Timestamp>() {
+                gauge(
+                    "records_verified_timestamp",
+                    "When the last recorded verification of the records ended",
+                    Some(Unit::Seconds),
+                    time.as_second() as f64,
+                );
+            }
+        }
+        gauge(
+            "records_losses",
+            "Losses of rows that an operator has not dealt with yet",
+            None,
+            gauges.records.losses.len() as f64,
+        );
         let mut text = String::new();
         encode(&mut text, &registry)?;
         Ok(text)
     }
 }
 
+/// Whether a client prefers `OpenMetrics` to the text format.
+fn wants_open_metrics(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(ACCEPT).iter();
+    let ranges: Vec<&str> = accepted
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .collect();
+    let weight = |kind: &str| {
+        let weights = ranges.iter().filter_map(|range| {
+            let mut parts = range.split(';').map(str::trim);
+            let is_this = parts.next()?.eq_ignore_ascii_case(kind);
+            let weight = parts.find_map(|part| part.strip_prefix("q="));
+            is_this.then(|| weight.map_or(1.0, |weight| weight.parse().unwrap_or(0.0)))
+        });
+        weights.fold(0.0, f64::max)
+    };
+    let open_metrics = weight("application/openmetrics-text");
+    open_metrics > 0.0 && open_metrics >= weight("text/plain")
+}
+
+/// Turns `OpenMetrics` into the text format 0.0.4, in which a metric has the name of its samples, there is no type
+/// `info`, and units and the end are not marked.
+fn to_text(open_metrics: &str) -> String {
+    let mut text = String::new();
+    let mut help = "";
+    for line in open_metrics.lines() {
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            help = rest.split_once(' ').map_or("", |(_, help)| help);
+        } else if let Some((name, kind)) = line
+            .strip_prefix("# TYPE ")
+            .and_then(|rest| rest.split_once(' '))
+        {
+            let (ending, kind) = match kind {
+                "counter" => ("_total", kind),
+                "info" => ("_info", "gauge"),
+                _ => ("", kind),
+            };
+            let name = format!("{name}{ending}");
+            text.extend([
+                "# HELP ",
+                &name,
+                " ",
+                help,
+                "\n# TYPE ",
+                &name,
+                " ",
+                kind,
+                "\n",
+            ]);
+        } else if !line.starts_with('#') {
+            text.extend([line, "\n"]);
+        }
+    }
+    text
+}
+
 /// Metrics for Prometheus: verdicts, stage durations, faults, temperature, disk, undelivered verdicts.
 #[utoipa::path(get, path = "/metrics", tag = "metrics", responses(
-    (status = 200, description = "Metrics.", body = String, content_type = "application/openmetrics-text"),
+    (status = 200, description = "Metrics, in the format that the header `Accept` asks for.", content(
+        (String = "text/plain"), (String = "application/openmetrics-text"),
+    )),
 ))]
 pub(crate) async fn metrics(
+    headers: HeaderMap,
     State(handle): State<ApplianceHandle>,
     State(pool): State<Arc<Pool>>,
     State(config): State<Arc<Config>>,
@@ -232,11 +317,17 @@ pub(crate) async fn metrics(
         celsius: host_metrics::temperature(),
         disk: config.state().and_then(|folder| DiskUsage::of(folder).ok()),
         undelivered: undelivered(&config),
+        records: config.state().map(Condition::of).unwrap_or_default(),
     };
     let gauges = blocking(read).await?;
     let text = metrics.encode(gauges);
     let text = text.map_err(|error| Problem::internal(&format!("metrics: {error}")))?;
-    Ok(([(CONTENT_TYPE, KIND)], text).into_response())
+    Ok(if wants_open_metrics(&headers) {
+        ([(CONTENT_TYPE, OPEN_METRICS)], text)
+    } else {
+        ([(CONTENT_TYPE, TEXT)], to_text(&text))
+    }
+    .into_response())
 }
 
 /// Verdicts that the broker does not have yet; `None` if that is unknown, for example before the first record.
@@ -252,6 +343,40 @@ mod tests {
     use crate::appliance::handle::connect;
     use crate::appliance::handle::tests::report;
     use crate::appliance::state::Fault;
+
+    #[test]
+    fn open_metrics_are_for_those_who_ask_for_them() {
+        let wants = |accept: &'static str| {
+            let headers = HeaderMap::from_iter([(ACCEPT, accept.parse().unwrap())]);
+            wants_open_metrics(&headers)
+        };
+        let prometheus = "application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;version=0.0.1;\
+                          q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.1";
+        assert!(wants(prometheus));
+        assert!(wants("application/openmetrics-text"));
+        for other in [
+            "*/*",
+            "text/plain",
+            "application/openmetrics-text;q=0",
+            "text/plain, application/openmetrics-text;q=0.5",
+        ] {
+            assert!(!wants(other), "{other}");
+        }
+        assert!(!wants_open_metrics(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn the_text_format_names_metrics_like_their_samples() {
+        let open_metrics = "# HELP a_faults Faults.\n# TYPE a_faults counter\na_faults_total 2\n\
+                            # HELP a_stage_seconds Time.\n# TYPE a_stage_seconds histogram\n# UNIT a_stage_seconds seconds\n\
+                            a_stage_seconds_sum 1.5\n# HELP a_build Version.\n# TYPE a_build info\na_build_info{v=\"1\"} 1\n# EOF\n";
+        assert_eq!(
+            to_text(open_metrics),
+            "# HELP a_faults_total Faults.\n# TYPE a_faults_total counter\na_faults_total 2\n\
+             # HELP a_stage_seconds Time.\n# TYPE a_stage_seconds histogram\na_stage_seconds_sum 1.5\n\
+             # HELP a_build_info Version.\n# TYPE a_build_info gauge\na_build_info{v=\"1\"} 1\n"
+        );
+    }
 
     #[test]
     fn events_are_counted_and_unknown_gauges_left_out() {
@@ -276,7 +401,8 @@ mod tests {
             asked: None,
         });
         let (handle, _inside) = connect();
-        let gauges = |celsius| Gauges {
+        let gauges = |celsius| {
+            Gauges {
             status: handle.status().borrow().clone(),
             queue: 3,
             celsius,
@@ -288,6 +414,15 @@ mod tests {
                 is_read_only: false,
             }),
             undelivered: None,
+            records: Condition {
+                losses: Vec::new(),
+                verification: serde_json::from_value(serde_json::json!({
+                    "verified_at": "2026-05-01T12:00:00.000Z", "rows": 9, "images": 8, "orphans": 0, "damaged": 2,
+                    "first_damages": ["row 3 (field) has changed since it was written"],
+                }))
+                .unwrap(),
+            },
+        }
         };
         let text = metrics.encode(gauges(Some(41.5))).unwrap();
         for line in [
@@ -301,6 +436,9 @@ mod tests {
             "smearscope_queue_images 3.0",
             "smearscope_temperature_celsius 41.5",
             "smearscope_disk_free_bytes 5.0",
+            "smearscope_records_damaged 2.0",
+            "smearscope_records_verified_timestamp_seconds 1777636800.0",
+            "smearscope_records_losses 0.0",
             concat!(
                 "smearscope_build_info{version=\"",
                 env!("CARGO_PKG_VERSION"),

@@ -1,9 +1,10 @@
 //! The HTTP API and the web page.
 //!
-//! - `server`: listens and serves connections
+//! - `server`: listens and serves connections; `connections`: how many; `pace`: how slow they may be
+//! - `peer`: the client of a connection
 //! - `router`: routes, limits, time-outs and the layers that every request passes
 //! - `context`: what handlers can ask for as axum state
-//! - `access`, `tokens`: authentication and authorization; `tls`: the certificate
+//! - `access`, `tokens`: authentication and authorization; `tls`, `certificate`: encryption
 //! - `headers`: security and cache headers of responses
 //! - `problem`, `problem_responses`: errors as RFC 9457 problem details, and their descriptions
 //! - `health`, `device`, `models`, `log_tail`: the appliance and its state
@@ -21,7 +22,9 @@ mod access;
 mod binary;
 mod blocking;
 mod button;
+pub(crate) mod certificate;
 mod classify;
+mod connections;
 mod context;
 mod device;
 mod events;
@@ -34,7 +37,9 @@ mod metrics;
 mod models;
 mod notes;
 mod openapi;
+mod pace;
 mod page;
+mod peer;
 mod problem;
 mod problem_responses;
 mod records;

@@ -20,7 +20,6 @@ pub(crate) async fn models(
 ) -> Result<Json<Vec<Listed>>, Problem> {
     // Reads files and computes their checksums.
     blocking(move || listed(Models::new(&config)))
-        .await?
+        .await
         .map(Json)
-        .map_err(|error| Problem::internal(&format!("{error:#}")))
 }

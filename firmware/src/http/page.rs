@@ -90,3 +90,17 @@ impl File {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use smearscope_artifacts::IMAGE_EXTENSIONS;
+
+    #[test]
+    fn the_page_takes_the_images_that_the_command_line_takes() {
+        let list = format!("const EXTENSIONS = {IMAGE_EXTENSIONS:?};");
+        assert!(
+            include_str!("../../web/upload.js").contains(&list),
+            "{list}"
+        );
+    }
+}

@@ -1,9 +1,11 @@
 //! Routes, and the layers that every request passes: limits, time-outs, access control, error format.
 
+use std::future::ready;
 use std::sync::Arc;
 
-use axum::extract::DefaultBodyLimit;
-use axum::middleware::{from_fn_with_state, map_response};
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::StatusCode;
+use axum::middleware::{from_fn_with_state, map_request, map_response};
 use axum::{Json, Router};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
@@ -14,15 +16,17 @@ use utoipa_axum::routes;
 
 use crate::config::http::HttpSettings;
 use crate::http::context::Context;
+use crate::http::problem::Problem;
 use crate::http::{
     access, button, classify, device, events, export, headers, health, inference, log_tail,
-    metrics, models, notes, openapi, page, problem, records, viewfinder,
+    metrics, models, notes, openapi, pace, page, problem, records, viewfinder,
 };
 
 /// All routes with their layers.
 pub(crate) fn router(context: Context, settings: &HttpSettings) -> Router {
     let (router, document) = documented();
     let document = Json(document);
+    let stall = settings.stall;
     router
         .merge(page::routes())
         .route(openapi::PATH, axum::routing::get(async || document))
@@ -32,6 +36,9 @@ pub(crate) fn router(context: Context, settings: &HttpSettings) -> Router {
         .layer(DefaultBodyLimit::disable())
         .layer(RequestBodyLimitLayer::new(settings.max_body))
         .layer(RequestBodyDeadlineLayer::new(settings.body))
+        .layer(map_request(move |request: Request| {
+            ready(request.map(|body| pace::paced(body, stall)))
+        }))
         .layer(from_fn_with_state(
             Arc::clone(&context.access),
             access::guard,
@@ -40,6 +47,22 @@ pub(crate) fn router(context: Context, settings: &HttpSettings) -> Router {
         .layer(map_response(problem::from_plain_text))
         .layer(map_response(headers::add))
         .with_state(context)
+}
+
+/// The routes for connections that there is otherwise no room for: health checks.
+pub(crate) fn reserve(context: &Context) -> Router {
+    let full = async || {
+        let detail = "too many connections; try again";
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(1)
+    };
+    let (health, _) = OpenApiRouter::new()
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .split_for_parts();
+    health
+        .fallback(full)
+        .layer(map_response(headers::add))
+        .with_state(context.clone())
 }
 
 /// The routes that the OpenAPI document describes, and the document.

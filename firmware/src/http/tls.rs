@@ -2,102 +2,152 @@
 //!
 //! The screen shows the fingerprint of a self-signed certificate, so that users can compare it.
 
-use std::fs;
-use std::io::{ErrorKind, Write};
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use data_encoding::HEXUPPER;
-use sha2::{Digest, Sha256};
+use jiff::Timestamp;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::config::http::Tls;
+use crate::http::certificate::{self, Contents, Machine, SelfSigned};
 
-/// Certificate and key in one file, so that they always match.
-const FILE: &str = "tls.pem";
-/// Digits in a group of the fingerprint.
-const GROUP: usize = 4;
+/// Pause after a renewal that failed.
+const RETRY: Duration = Duration::from_mins(1);
 
 /// The certificate of the server.
 pub(crate) struct TlsIdentity {
-    pub(crate) acceptor: TlsAcceptor,
-    /// SHA-256 of the certificate, in groups of digits.
-    pub(crate) fingerprint: String,
-    /// Whether it was just created.
+    loaded: Loaded,
+    /// Whether it was just created or renewed.
     pub(crate) is_new: bool,
+    /// `None`: it is the operator's own.
+    renewal: Option<Renewal>,
+}
+
+struct Loaded {
+    acceptor: TlsAcceptor,
+    fingerprint: String,
+}
+
+struct Renewal {
+    files: SelfSigned,
+    machine: Machine,
+    contents: Contents,
+    /// Not before this, if a renewal failed.
+    retry: Option<Instant>,
 }
 
 impl TlsIdentity {
-    /// Reads the certificate that `tls` names, or the self-signed one in `state`; creates that if it does not exist.
+    /// Reads the certificate that `tls` names, or the self-signed one in `state`; creates that if it does not exist, and
+    /// renews it if it does not fit this machine with these names.
     pub(crate) fn open(tls: &Tls, state: Option<&Path>, names: &[String]) -> Result<Self> {
-        let (certificate, key, is_new) = match tls {
-            Tls::Own { certificate, key } => (certificate.clone(), key.clone(), false),
+        match tls {
+            Tls::Own { certificate, key } => Ok(Self {
+                loaded: Loaded::read(certificate, key)?,
+                is_new: false,
+                renewal: None,
+            }),
             Tls::SelfSigned => {
                 let state =
                     state.context("there is no folder for the certificate; set storage.state")?;
-                let path = state.join(FILE);
-                let is_new = !path.exists();
-                if is_new {
-                    create(&path, names)
-                        .with_context(|| format!("cannot create {}", path.display()))?;
+                let files = SelfSigned::of(state);
+                let machine = Machine::this(names);
+                let reason = files.prepare(&machine, Timestamp::now())?;
+                if let Some(reason) = &reason {
+                    log::info!("a new certificate was created ({reason})");
                 }
-                (path.clone(), path, is_new)
+                let (loaded, contents) = load(&files)?;
+                Ok(Self {
+                    loaded,
+                    is_new: reason.is_some(),
+                    renewal: Some(Renewal {
+                        files,
+                        machine,
+                        contents,
+                        retry: None,
+                    }),
+                })
             }
-        };
-        let unusable = |path: &Path| {
-            format!(
-                "{} has no certificate and key in PEM format",
-                path.display()
-            )
-        };
-        let chain = CertificateDer::pem_file_iter(&certificate)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .with_context(|| unusable(&certificate))?;
-        let secret = PrivateKeyDer::from_pem_file(&key).with_context(|| unusable(&key))?;
-        let first = chain.first().with_context(|| unusable(&certificate))?;
-        let fingerprint = grouped(&HEXUPPER.encode(&Sha256::digest(first)));
+        }
+    }
+
+    /// SHA-256 of the certificate, in groups of digits.
+    pub(crate) fn fingerprint(&self) -> &str {
+        &self.loaded.fingerprint
+    }
+
+    /// What accepts a connection to this address of the machine. A self-signed certificate that lacks the address or
+    /// ends soon is renewed before.
+    pub(crate) fn acceptor(&mut self, address: IpAddr) -> TlsAcceptor {
+        if let Some(renewal) = &mut self.renewal {
+            match renewal.renew(address) {
+                Ok(None) => {}
+                Ok(Some(loaded)) => self.loaded = loaded,
+                Err(error) => log::warn!("the certificate cannot be renewed: {error:#}"),
+            }
+        }
+        self.loaded.acceptor.clone()
+    }
+}
+
+impl Renewal {
+    fn renew(&mut self, address: IpAddr) -> Result<Option<Loaded>> {
+        self.machine.add(address);
+        let now = Timestamp::now();
+        if self.contents.why_renew(&self.machine, now).is_none()
+            || self.retry.is_some_and(|retry| Instant::now() < retry)
+        {
+            return Ok(None);
+        }
+        self.retry = Some(Instant::now() + RETRY);
+        let reason = self.files.prepare(&self.machine, now)?;
+        let (loaded, contents) = load(&self.files)?;
+        log::warn!(
+            "the certificate was renewed ({}); programs that have a copy may need the new one (`smearscope tls \
+             export`), SHA-256 {}",
+            reason.unwrap_or_default(),
+            loaded.fingerprint
+        );
+        self.contents = contents;
+        self.retry = None;
+        Ok(Some(loaded))
+    }
+}
+
+fn load(files: &SelfSigned) -> Result<(Loaded, Contents)> {
+    let loaded = Loaded::read(&files.certificate(), &files.key())?;
+    let contents = Contents::of(&certificate::chain(&files.certificate())?[0])?;
+    Ok((loaded, contents))
+}
+
+impl Loaded {
+    fn read(certificate: &Path, key: &Path) -> Result<Self> {
+        let chain = certificate::chain(certificate)?;
+        let fingerprint = certificate::fingerprint(&chain[0]);
+        let secret = PrivateKeyDer::from_pem_file(key)
+            .with_context(|| format!("{} is not a private key in PEM format", key.display()))?;
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_single_cert(chain, secret)
-            .with_context(|| unusable(&certificate))?;
+            .with_context(|| {
+                format!(
+                    "{} is not the certificate of the key in {}",
+                    certificate.display(),
+                    key.display()
+                )
+            })?;
         Ok(Self {
             acceptor: TlsAcceptor::from(Arc::new(config)),
             fingerprint,
-            is_new,
         })
     }
-}
-
-/// Creates a self-signed certificate.
-fn create(path: &Path, names: &[String]) -> Result<()> {
-    let created = rcgen::generate_simple_self_signed(names.to_vec())?;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    match fs::create_dir_all(folder) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error.into()),
-        _ => {}
-    }
-    // `tempfile` creates files that only the owner can read.
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(created.cert.pem().as_bytes())?;
-    file.write_all(created.signing_key.serialize_pem().as_bytes())?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    Ok(())
-}
-
-/// Inserts spaces, so that a person can compare the digits.
-fn grouped(digits: &str) -> String {
-    let groups: Vec<&str> = (0..digits.len())
-        .step_by(GROUP)
-        .filter_map(|start| digits.get(start..start + GROUP))
-        .collect();
-    groups.join(" ")
 }
 
 #[cfg(test)]
@@ -105,18 +155,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_certificate_is_created_once_and_reused() {
+    fn a_certificate_is_created_once_reused_and_renewed_for_an_address_that_is_used() {
         let folder = tempfile::tempdir().unwrap();
         let names = ["bench.local".to_owned()];
         let open = || TlsIdentity::open(&Tls::SelfSigned, Some(folder.path()), &names);
         let first = open().unwrap();
         assert!(first.is_new);
-        assert_eq!(first.fingerprint.len(), 64 + 15);
-        let again = open().unwrap();
+        assert_eq!(first.fingerprint().len(), 64 + 15);
+        let mut again = open().unwrap();
         assert!(!again.is_new);
-        assert_eq!(again.fingerprint, first.fingerprint);
-        fs::write(folder.path().join(FILE), "damaged").unwrap();
+        assert_eq!(again.fingerprint(), first.fingerprint());
+        again.acceptor("127.0.0.1".parse().unwrap());
+        assert_eq!(again.fingerprint(), first.fingerprint());
+        let used = "2001:db8::7".parse().unwrap();
+        again.acceptor(used);
+        assert_ne!(again.fingerprint(), first.fingerprint());
+        let renewed = open().unwrap();
+        assert!(!renewed.is_new);
+        assert_eq!(renewed.fingerprint(), again.fingerprint());
+        let files = SelfSigned::of(folder.path());
+        std::fs::write(files.certificate(), "damaged").unwrap();
         let error = format!("{:#}", open().err().unwrap());
-        assert!(error.contains(FILE), "{error}");
+        assert!(
+            error.contains("certificate.pem") && error.contains("remove it"),
+            "{error}"
+        );
     }
 }

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -135,13 +136,11 @@ impl Tokens {
             serde_json::to_writer_pretty(&mut file, entries)?;
             file.flush()?;
             file.as_file().sync_all()?;
-            if let Ok(old) = self.path.metadata() {
-                // Root may create a token in a file that belongs to the service's user.
-                use std::os::unix::fs::MetadataExt;
-                std::os::unix::fs::fchown(file.as_file(), Some(old.uid()), Some(old.gid()))?;
-            } else if let Ok(folder) = folder.metadata() {
-                use std::os::unix::fs::MetadataExt;
-                std::os::unix::fs::fchown(file.as_file(), Some(folder.uid()), Some(folder.gid()))?;
+            // Root may create a token for the service's user. The service must not call fchown: its system-call filter
+            // refuses that even where nothing would change.
+            let owner = self.path.metadata().or_else(|_| folder.metadata())?;
+            if owner.uid() != file.as_file().metadata()?.uid() {
+                fchown(file.as_file(), Some(owner.uid()), Some(owner.gid()))?;
             }
             file.persist(&self.path)?;
             Ok(())

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use semver::Version;
 use smearscope_artifacts::ArtifactError;
 
 use crate::models::roles::ModelId;
@@ -21,6 +22,18 @@ pub enum ModelError {
         "models cannot be installed because storage.state is empty; set it, or name a folder with --state"
     )]
     NoStore,
+    /// The model to be installed is older than the one in use.
+    #[error(
+        "{name} {offered} is older than {name} {current}, which is in use; add --downgrade to install it"
+    )]
+    Older {
+        /// The name of both.
+        name: String,
+        /// The version in use.
+        current: Version,
+        /// The version to be installed.
+        offered: Version,
+    },
     /// The current model and the previous one both failed.
     #[error(
         "{current} failed: {problem}; {previous} failed too; install a model",

@@ -21,7 +21,7 @@ use std::path::Path;
 use smearscope_artifacts::{ArtifactError, Manifest, Model, ModelFiles};
 use smearscope_hardware::with_causes;
 
-pub use error::ModelError;
+pub use error::{ModelError, StoreError};
 pub use location::ModelLocation;
 pub use roles::{ModelId, Roles};
 pub use store::ModelStore;
@@ -33,7 +33,7 @@ use crate::config::Config;
 pub struct LoadedModel {
     /// The model.
     pub model: Model,
-    /// If the current model failed and this is the previous one: what happened, for the operator.
+    /// If this is not the current model: what happened, for the operator.
     pub rollback: Option<String>,
 }
 
@@ -60,16 +60,25 @@ impl<'a> Models<'a> {
         Some(ModelStore::new(state.join("models")))
     }
 
-    /// Where the model in use is.
-    ///
-    /// # Errors
-    /// [`ModelError::Store`].
-    pub fn location(self) -> Result<ModelLocation, ModelError> {
-        Ok(match (&self.config.model, self.store()) {
+    /// Where the model in use is: the current one of the store or, if the store cannot be read, the shipped one.
+    pub fn location(self) -> ModelLocation {
+        match (&self.config.model, self.store()) {
             (Some(folder), _) => ModelLocation::Folder(folder.clone()),
-            (None, Some(store)) => self.location_of(&store.roles()?.current),
+            (None, Some(store)) => match store.roles() {
+                Ok(roles) => self.location_of(&roles.current),
+                Err(error) => {
+                    log::warn!("{}; using the shipped model", with_causes(&error));
+                    shipped::find()
+                }
+            },
             (None, None) => shipped::find(),
-        })
+        }
+    }
+
+    /// Why it is not known which of the installed models is in use; the shipped model is then used.
+    pub fn store_problem(self) -> Option<StoreError> {
+        let store = self.store().filter(|_| self.config.model.is_none())?;
+        store.roles().err()
     }
 
     /// Where a model is.
@@ -105,11 +114,33 @@ impl<'a> Models<'a> {
     /// # Errors
     /// [`ModelError`].
     pub fn load_current(self) -> Result<Model, ModelError> {
-        Ok(self.load(&self.location()?)?)
+        Ok(self.load(&self.location())?)
     }
 
-    /// Loads the model in use. If it fails, rolls back to the previous model, also for later starts. A model that
-    /// the configuration names has no previous one.
+    /// Refuses a model that is older than the model in use of the same name.
+    ///
+    /// # Errors
+    /// [`ModelError::Older`].
+    pub fn require_no_downgrade(self, offered: &Manifest) -> Result<(), ModelError> {
+        // A model that cannot be read is to be replaced, whatever its version.
+        let Ok(files) = self.open(&self.location()) else {
+            return Ok(());
+        };
+        let Manifest { name, version, .. } = files.manifest();
+        if *name == offered.name && offered.version < *version {
+            return Err(ModelError::Older {
+                name: name.clone(),
+                current: version.clone(),
+                offered: offered.version.clone(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Loads the model in use. If it fails, rolls back to the previous model, also for later starts. If that one fails,
+    /// too, or the store cannot be read, loads the shipped model, which is then looked for again at each start. A model
+    /// that the configuration names has none to fall back to. Every model must have the signature that the
+    /// configuration demands.
     ///
     /// # Errors
     /// [`ModelError`] if no model works.
@@ -120,7 +151,10 @@ impl<'a> Models<'a> {
                 rollback: None,
             });
         };
-        let Roles { current, previous } = store.roles()?;
+        let Roles { current, previous } = match store.roles() {
+            Ok(roles) => roles,
+            Err(error) => return self.load_shipped_instead(error.into()),
+        };
         let load = |id: &ModelId| Ok::<_, ModelError>(self.load(&self.location_of(id))?);
         let (error, previous) = match (load(&current), previous) {
             (Ok(model), _) => {
@@ -129,16 +163,21 @@ impl<'a> Models<'a> {
                     rollback: None,
                 });
             }
-            (Err(error), None) => return Err(error),
+            (Err(error), None) => return self.load_shipped_instead(error),
             (Err(error), Some(previous)) => (error, previous),
         };
         let problem = with_causes(&error);
         log::error!("model {} failed: {problem}", current.label());
-        let model = load(&previous).map_err(|error| ModelError::BothFailed {
-            ids: Box::new([current.clone(), previous]),
-            problem,
-            source: error.into(),
-        })?;
+        let model = match load(&previous) {
+            Ok(model) => model,
+            Err(error) => {
+                return self.load_shipped_instead(ModelError::BothFailed {
+                    ids: Box::new([current, previous]),
+                    problem,
+                    source: error.into(),
+                });
+            }
+        };
         if let Err(error) = store.swap() {
             // The previous model works all the same; the next start rolls back again.
             log::error!("{}", with_causes(&error));
@@ -150,5 +189,31 @@ impl<'a> Models<'a> {
             model,
             rollback: Some(rollback),
         })
+    }
+
+    /// Loads the shipped model, or else the copy in the program, because no installed model can be used.
+    ///
+    /// # Errors
+    /// `failure`, if neither can be used.
+    fn load_shipped_instead(self, failure: ModelError) -> Result<LoadedModel, ModelError> {
+        let problem = with_causes(&failure);
+        log::error!("{problem}");
+        for location in [shipped::find(), ModelLocation::BuiltIn] {
+            match self.load(&location) {
+                Ok(model) => {
+                    let Manifest { name, version, .. } = model.manifest();
+                    let rollback = format!("using the shipped model {name} {version}: {problem}");
+                    log::error!("{rollback}");
+                    return Ok(LoadedModel {
+                        model,
+                        rollback: Some(rollback),
+                    });
+                }
+                Err(error) => {
+                    log::error!("the shipped model ({location}): {}", with_causes(&error));
+                }
+            }
+        }
+        Err(failure)
     }
 }

@@ -59,6 +59,11 @@ impl ModelStore {
             })
     }
 
+    /// The store's folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The folder of an installed model.
     pub fn folder_of(&self, name: &str) -> PathBuf {
         self.folder.join(name)

@@ -26,6 +26,8 @@ struct VerdictPayload {
     reason: Option<String>,
     probability: Option<f32>,
     threshold: f32,
+    /// A probability strictly between these two decides nothing; none for a record of an earlier version.
+    inconclusive_band: Option<[f32; 2]>,
     /// Whether the field was recorded; none if the appliance keeps no records. A field that could not be
     /// recorded does not count for the slide.
     saved: Option<bool>,
@@ -96,6 +98,7 @@ pub(crate) fn recorded_verdict(seq: i64, field: &FieldEntry) -> Vec<u8> {
         reason: field.reason.clone(),
         probability: field.probability,
         threshold: field.threshold,
+        inconclusive_band: field.inconclusive_band,
         saved: Some(true),
         slide: SlidePayload {
             id: Some(field.slide),
@@ -125,7 +128,8 @@ pub(crate) fn live_verdict(report: &Report) -> Vec<u8> {
         verdict: field.judgement.verdict(),
         reason: field.explanation(),
         probability: field.probability,
-        threshold: report.threshold,
+        threshold: report.decision.threshold,
+        inconclusive_band: Some(report.decision.inconclusive),
         saved,
         slide: SlidePayload::new(&report.finding.slide, false),
         model: report.identity.model.clone(),
@@ -201,6 +205,7 @@ pub(crate) mod tests {
                 .unwrap()
                 .contains("\"probability\":0.9,")
         );
+        assert_eq!(value["inconclusive_band"], json!([0.25, 0.75]));
         assert_eq!(value["notice"], "demo model, not for diagnosis");
         assert_eq!(
             value["slide"],

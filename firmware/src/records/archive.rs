@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, named_params};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -11,12 +12,13 @@ use crate::records::chain::{self, Kind};
 use crate::records::entry::FieldEntry;
 use crate::records::error::RecordsError;
 use crate::records::filter::{Filter, Page};
-use crate::records::{ballast, schema};
+use crate::records::schema::Readable;
+use crate::records::{ballast, schema, store};
 
 /// The records in a state folder, open for reading.
 pub struct Archive {
     folder: PathBuf,
-    connection: Connection,
+    database: Readable,
 }
 
 /// A recorded field, and whether its images were exported or removed.
@@ -59,7 +61,7 @@ impl Archive {
         Ok(Self {
             folder: folder.into(),
             // The first connection to a database writes a shared-memory file, even for reading.
-            connection: ballast::with_room(folder, || schema::open_for_reading(folder))?,
+            database: ballast::with_room(folder, || schema::open_for_reading(folder))?,
         })
     }
 
@@ -69,7 +71,7 @@ impl Archive {
     }
 
     pub(super) fn connection(&self) -> &Connection {
-        &self.connection
+        &self.database.connection
     }
 
     /// Calls `each` with every field that `filter` selects, in the order of recording, from one snapshot.
@@ -144,7 +146,7 @@ impl Archive {
 
     /// The first field after row `seq`.
     fn next_field(&self, seq: i64) -> rusqlite::Result<Option<i64>> {
-        self.connection
+        self.connection()
             .query_row("SELECT min(seq) FROM fields WHERE seq > ?1", [seq], |row| {
                 row.get(0)
             })
@@ -160,7 +162,7 @@ impl Archive {
         mut each: impl FnMut(i64, Result<Record, RecordsError>) -> Result<(), E>,
     ) -> Result<rusqlite::Result<()>, E> {
         let mut scan = || {
-            let mut statement = self.connection.prepare(QUERY)?;
+            let mut statement = self.connection().prepare(QUERY)?;
             let mut rows = statement.query(named_params! {
                 ":since": filter.since,
                 ":until": filter.until,
@@ -184,9 +186,17 @@ impl Archive {
         }
     }
 
+    /// The latest time of a field; `None` without fields.
+    ///
+    /// # Errors
+    /// Errors of the database.
+    pub(crate) fn newest(&self) -> Result<Option<Timestamp>, RecordsError> {
+        store::newest(self.connection()).map_err(RecordsError::database(&self.folder))
+    }
+
     /// The number of fields that a destination has not received yet; `None` for an unknown destination.
     pub(crate) fn undelivered(&self, destination: &str) -> Result<Option<u64>, RecordsError> {
-        self.connection
+        self.connection()
             .query_row(
                 "SELECT count(fields.seq) FROM deliveries LEFT JOIN fields ON fields.seq > deliveries.seq
                  WHERE destination = ?1 GROUP BY destination",
@@ -199,7 +209,7 @@ impl Archive {
 
     /// Whether the images of a field were exported.
     pub(crate) fn is_exported(&self, field: Uuid) -> Result<bool, RecordsError> {
-        self.connection
+        self.connection()
             .query_row(
                 "SELECT EXISTS (SELECT 1 FROM exports WHERE field = ?1)",
                 [field.to_string()],
@@ -211,7 +221,13 @@ impl Archive {
     /// Whether the images of a field are removed by now.
     pub(crate) fn is_removed(&self, field: &Uuid) -> Result<bool, RecordsError> {
         // On a new connection, because this one may be reading an older snapshot.
-        schema::open_for_reading(&self.folder)?
+        let fresh = (!self.database.is_frozen)
+            .then(|| schema::open_for_reading(&self.folder))
+            .transpose()?;
+        fresh
+            .as_ref()
+            .unwrap_or(&self.database)
+            .connection
             .query_row(
                 "SELECT EXISTS (SELECT 1 FROM removals WHERE field = ?1)",
                 [field.to_string()],

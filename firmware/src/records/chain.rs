@@ -1,11 +1,14 @@
 //! The hash chain over the rows of all tables.
 
+use std::path::Path;
+
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use smearscope_artifacts::sha256;
 
 use crate::records::error::RecordsError;
+use crate::records::head::Head;
 
 /// The previous hash of the first row.
 pub(super) const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -18,44 +21,45 @@ pub(super) enum Kind {
     Export,
     Removal,
     Note,
+    Closing,
 }
 
 impl Kind {
+    pub(super) const ALL: [Self; 6] = [
+        Self::Slide,
+        Self::Field,
+        Self::Export,
+        Self::Removal,
+        Self::Note,
+        Self::Closing,
+    ];
+
     /// Its name in the hashed text and in the view `chain`.
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Slide => "slide",
             Self::Field => "field",
             Self::Export => "export",
             Self::Removal => "removal",
             Self::Note => "note",
+            Self::Closing => "closing",
         }
     }
 
     /// The kind with this name.
     pub(super) fn named(name: &str) -> Option<Self> {
-        [
-            Self::Slide,
-            Self::Field,
-            Self::Export,
-            Self::Removal,
-            Self::Note,
-        ]
-        .into_iter()
-        .find(|kind| kind.name() == name)
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    fn insert_statement(self) -> &'static str {
+    /// The table of its rows.
+    pub(super) fn table(self) -> &'static str {
         match self {
-            Self::Slide => "INSERT INTO slides (seq, body, previous, hash) VALUES (?1, ?2, ?3, ?4)",
-            Self::Field => "INSERT INTO fields (seq, body, previous, hash) VALUES (?1, ?2, ?3, ?4)",
-            Self::Export => {
-                "INSERT INTO exports (seq, body, previous, hash) VALUES (?1, ?2, ?3, ?4)"
-            }
-            Self::Removal => {
-                "INSERT INTO removals (seq, body, previous, hash) VALUES (?1, ?2, ?3, ?4)"
-            }
-            Self::Note => "INSERT INTO notes (seq, body, previous, hash) VALUES (?1, ?2, ?3, ?4)",
+            Self::Slide => "slides",
+            Self::Field => "fields",
+            Self::Export => "exports",
+            Self::Removal => "removals",
+            Self::Note => "notes",
+            Self::Closing => "closings",
         }
     }
 }
@@ -85,23 +89,46 @@ impl Link {
 
     /// Verifies that this row follows `before` and is unchanged; returns the problem, if any.
     pub(super) fn problem(&self, before: Option<&Self>) -> Option<String> {
-        let (seq, previous) = before.map_or((0, GENESIS), |before| (before.seq, &before.hash));
-        let Self {
-            seq: found, kind, ..
-        } = self;
-        if *found != seq + 1 {
+        let seq = before.map_or(0, |before| before.seq);
+        let found = self.seq;
+        if found != seq + 1 {
             return Some(format!(
                 "row {} is missing: row {found} follows row {seq}",
                 seq + 1
             ));
         }
-        if self.previous != previous {
-            return Some(format!(
-                "row {found} ({kind}) does not match the hash of the previous row"
-            ));
+        self.mismatch(before).or_else(|| self.change())
+    }
+
+    /// What is wrong with this row alone.
+    pub(super) fn change(&self) -> Option<String> {
+        let Self { seq, kind, .. } = self;
+        (self.hash != self.computed())
+            .then(|| format!("row {seq} ({kind}) has changed since it was written"))
+    }
+
+    /// Whether this row does not continue the chain after `before`. If the hash of `before` was damaged, its content still
+    /// has the right one. Without `before`, only the first row can be verified.
+    pub(super) fn mismatch(&self, before: Option<&Self>) -> Option<String> {
+        let Self { seq, kind, .. } = self;
+        let matches = match before {
+            Some(before) => self.previous == before.hash || self.previous == before.computed(),
+            None => *seq > 1 || self.previous == GENESIS,
+        };
+        (!matches)
+            .then(|| format!("row {seq} ({kind}) does not match the hash of the previous row"))
+    }
+
+    fn computed(&self) -> String {
+        hash(&self.previous, &self.kind, self.seq, &self.body)
+    }
+
+    /// Its number and hash.
+    pub(super) fn head(self) -> Head {
+        Head {
+            seq: self.seq,
+            hash: self.hash,
         }
-        (self.hash != hash(&self.previous, kind, *found, &self.body))
-            .then(|| format!("row {found} ({kind}) has changed since it was written"))
     }
 }
 
@@ -125,25 +152,31 @@ pub(super) fn head_hash(connection: &Connection) -> rusqlite::Result<String> {
     Ok(head(connection)?.map_or_else(|| GENESIS.into(), |head| head.hash))
 }
 
-/// Appends rows of one kind in one transaction.
+/// Appends rows of one kind in one transaction to the records in `folder`.
 pub(super) fn append_all(
     connection: &mut Connection,
+    folder: &Path,
     kind: Kind,
     bodies: &[impl Serialize],
 ) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut head = None;
     for body in bodies {
-        append(&transaction, kind, body)?;
+        head = Some(append(&transaction, kind, body)?);
     }
-    transaction.commit()
+    transaction.commit()?;
+    if let Some(head) = head {
+        head.save(folder);
+    }
+    Ok(())
 }
 
-/// Appends a row. The transaction must be immediate, so that no other connection appends at the same time.
+/// Appends a row and returns the new head, to be saved after the commit. The transaction must be immediate, so that no other connection appends at the same time.
 pub(super) fn append(
     transaction: &Transaction<'_>,
     kind: Kind,
     body: &impl Serialize,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<Head> {
     let body = serde_json::to_string(body)
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
     let (seq, previous) =
@@ -151,9 +184,12 @@ pub(super) fn append(
     let seq = seq + 1;
     let hash = hash(&previous, kind.name(), seq, &body);
     transaction
-        .prepare(kind.insert_statement())?
+        .prepare(&format!(
+            "INSERT INTO {} (seq, body, previous, hash) VALUES (?1, ?2, ?3, ?4)",
+            kind.table()
+        ))?
         .execute(params![seq, body, previous, hash])?;
-    Ok(())
+    Ok(Head { seq, hash })
 }
 
 /// Parses the body of a row.

@@ -3,7 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use smearscope_artifacts::Verdict;
+use smearscope_artifacts::{SlideRule, Verdict};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -11,6 +11,7 @@ use crate::analysis::slide::SlideSummary;
 use crate::records::error::RecordsError;
 use crate::records::layout::IMAGES;
 use crate::report::picture::Figure;
+use crate::system::clock::ClockState;
 
 /// A slide, recorded with its first field.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -18,7 +19,7 @@ pub struct SlideEntry {
     /// Its UUID, version 7.
     #[schema(value_type = String, format = "uuid")]
     pub id: Uuid,
-    /// The number on the screen, which starts at 1 when the appliance starts; 0 for uploaded images.
+    /// The number on the screen, which goes on after a restart; 0 for uploaded images.
     pub number: u32,
     /// When its first field was captured (RFC 3339, UTC).
     #[schema(format = DateTime)]
@@ -39,6 +40,10 @@ pub struct FieldEntry {
     /// When it was captured (RFC 3339, UTC), by the appliance's clock.
     #[schema(format = DateTime)]
     pub captured_at: String,
+    /// What was known about that clock; null in rows of earlier versions.
+    #[serde(default)]
+    #[schema(required)]
+    pub clock: Option<ClockState>,
     /// The device or file that delivered the image.
     pub source: String,
     /// The verdict.
@@ -52,8 +57,21 @@ pub struct FieldEntry {
     /// Calibrated log-odds of the positive class; null if the model was not run.
     #[schema(required)]
     pub log_odds: Option<f32>,
-    /// Lowest probability of a positive verdict.
+    /// Lowest probability of a positive verdict outside the inconclusive band.
     pub threshold: f32,
+    /// The inconclusive band: a probability strictly between these two decides nothing, for a field or a slide. Null in
+    /// rows of earlier versions.
+    #[serde(default)]
+    #[schema(required)]
+    pub inconclusive_band: Option<[f32; 2]>,
+    /// Whether the model's probabilities are calibrated, not the network's own; null in rows of earlier versions.
+    #[serde(default)]
+    #[schema(required)]
+    pub calibrated: Option<bool>,
+    /// How the log-odds of the slide's fields were combined; null in rows of earlier versions.
+    #[serde(default)]
+    #[schema(required)]
+    pub slide_rule: Option<SlideRuleEntry>,
     /// Measurements of the quality gate: the value of each, its limit, and whether it passed.
     #[schema(value_type = std::collections::BTreeMap<String, Figure>)]
     pub quality: serde_json::Value,
@@ -70,6 +88,26 @@ pub struct FieldEntry {
     /// The image with the evidence drawn on it; null if the model gives none.
     #[schema(required)]
     pub overlay: Option<ImageEntry>,
+}
+
+/// How the log-odds of a slide's fields are combined: their mean, each capped at 99:1, times the effective number of
+/// independent fields, n / (1 + (n - 1) correlation).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = SlideRule)]
+pub struct SlideRuleEntry {
+    /// Smallest number of fields for a verdict.
+    pub min_fields: u32,
+    /// Correlation of the log-odds of fields of a slide.
+    pub correlation: f32,
+}
+
+impl From<SlideRule> for SlideRuleEntry {
+    fn from(rule: SlideRule) -> Self {
+        Self {
+            min_fields: rule.min_fields,
+            correlation: rule.correlation,
+        }
+    }
 }
 
 /// Verdict and counts of a slide, as they are recorded and as the network gets them.
@@ -190,6 +228,26 @@ pub struct NoteEntry {
     pub written_at: String,
     /// The text.
     pub text: String,
+}
+
+/// The end of a slide.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ClosingEntry {
+    pub(super) slide: Uuid,
+    pub(super) closed_at: String,
+    pub(super) reason: ClosingReason,
+}
+
+/// Why a slide was closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ClosingReason {
+    /// The operator closed it, or switched the appliance off.
+    Operator,
+    /// It had as many fields as a slide may have (`timing.slide_fields`).
+    Full,
+    /// The program ended while it was open, for example by a power cut; it was closed at the next start.
+    Restart,
 }
 
 impl ImageEntry {

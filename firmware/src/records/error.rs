@@ -4,13 +4,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
+use uuid::Uuid;
 
 use crate::records::layout::database;
-use crate::system::disk::DiskUsage;
+use crate::system::disk::{DiskUsage, accepts_files};
 
 /// Remedy for errors of the disk.
 pub(super) const CHECK_DISK: &str =
     "check that the disk works and has free space, and that this user may write to it";
+
+/// Remedy for records of another user.
+pub(super) const AS_SERVICE: &str =
+    "run this as the user of the service, for example with `sudo -u smearscope`, or with `sudo`";
 
 /// Free bytes below which not even a small file can be written.
 const MIN_FREE: u64 = 1 << 20;
@@ -38,17 +43,44 @@ pub enum RecordsError {
         /// SQLite's error.
         source: rusqlite::Error,
     },
-    /// The database on read-only storage has a write-ahead log, which would have to be applied first.
+    /// A power cut empties the folder.
     #[error(
-        "{} holds rows that are not in the database yet, and the folder is read-only; copy the folder to a place that this \
-         user may write to, and read the copy",
-        log.display()
+        "a power cut empties {}: {reason}; set storage.state to a folder on a disk, or, if records may be lost, \
+         storage.volatile = true",
+        folder.display()
     )]
-    UnappliedLog {
-        /// The database's write-ahead log.
-        log: PathBuf,
-        /// SQLite's error.
-        source: rusqlite::Error,
+    Volatile {
+        /// The state folder.
+        folder: PathBuf,
+        /// How that is known.
+        reason: String,
+    },
+    /// The disk of the folder is not mounted.
+    #[error(
+        "{} is not on its disk: /etc/fstab mounts one at {}, but none is mounted; connect and mount it, then restart \
+         smearscope",
+        folder.display(),
+        mount.display()
+    )]
+    NotMounted {
+        /// The state folder.
+        folder: PathBuf,
+        /// Where a disk should be mounted.
+        mount: PathBuf,
+    },
+    /// The folder is not the expected one.
+    #[error(
+        "{} has the identity {found}, but storage.identity is {expected}; mount the disk with the records, then restart \
+         smearscope, or correct the setting",
+        folder.display()
+    )]
+    OtherIdentity {
+        /// The state folder.
+        folder: PathBuf,
+        /// The configured identity.
+        expected: Uuid,
+        /// The folder's identity, or `none`.
+        found: String,
     },
     /// Another appliance writes to the folder.
     #[error("{} is in use by another smearscope; stop it, or set another folder in storage.state", folder.display())]
@@ -68,7 +100,7 @@ pub enum RecordsError {
     },
     /// Records or images differ from what was written.
     #[error(
-        "{problem}; to start new records, move records.sqlite*, images and incoming out of the folder, and keep them for \
+        "{problem}; to start new records, move records.*, images and incoming out of the folder, and keep them for \
          an investigation"
     )]
     Mismatch {
@@ -91,6 +123,32 @@ pub enum RecordsError {
         /// Space in MiB that must stay free.
         min_free: u64,
     },
+    /// The disk of an export has too little space.
+    #[error(
+        "{} cannot be written: no space is left on its disk ({free} MiB free, about {size} MiB needed); no incomplete file \
+         remains; remove other files, choose a file on another disk, or export less at once (--since, --until, --slide)",
+        path.display()
+    )]
+    ExportFull {
+        /// The export's file.
+        path: PathBuf,
+        /// Its approximate size in MiB.
+        size: u64,
+        /// Free space in MiB.
+        free: u64,
+    },
+    /// The file system of an export limits the size of a file.
+    #[error(
+        "{} cannot be written: it would be larger than a file may be there (on FAT32, 4 GiB); no incomplete file remains; \
+         format the disk with exFAT or ext4, or export less at once (--since, --until, --slide)",
+        path.display()
+    )]
+    ExportTooLarge {
+        /// The export's file.
+        path: PathBuf,
+        /// The operating system's error.
+        source: io::Error,
+    },
     /// There is no record with this id.
     #[error("{} has no slide or field {id}; `smearscope records list` lists them", folder.display())]
     Unknown {
@@ -106,6 +164,9 @@ impl RecordsError {
     pub(super) fn problem(self) -> String {
         match self {
             Self::Mismatch { problem } => problem,
+            Self::Database { path, source } => {
+                format!("{} cannot be read ({source})", path.display())
+            }
             error => error.to_string(),
         }
     }
@@ -122,6 +183,21 @@ impl RecordsError {
                 // SQLite reports no cause if it cannot extend the shared-memory file or create a file.
                 Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => {
                     path.parent().is_some_and(is_disk_full)
+                }
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
+    /// Whether the cause is a file system that accepts no writes.
+    pub(super) fn is_read_only(&self) -> bool {
+        match self {
+            Self::File { source, .. } => source.kind() == io::ErrorKind::ReadOnlyFilesystem,
+            Self::Database { path, source } => match source.sqlite_error_code() {
+                Some(ErrorCode::ReadOnly) => true,
+                Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => {
+                    path.parent().is_some_and(|folder| !accepts_files(folder))
                 }
                 _ => false,
             },
@@ -147,9 +223,12 @@ impl RecordsError {
     pub(super) fn database(folder: &Path) -> impl Fn(rusqlite::Error) -> Self + use<> {
         let path = database(folder);
         move |source| match source.sqlite_error_code() {
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Mismatch {
-                problem: format!("{} is damaged ({source})", path.display()),
-            },
+            // Statements are fixed, so only damaged text or a damaged schema makes one invalid.
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown) => {
+                Self::Mismatch {
+                    problem: format!("{} is damaged ({source})", path.display()),
+                }
+            }
             _ => Self::Database {
                 path: path.clone(),
                 source,

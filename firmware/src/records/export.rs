@@ -2,25 +2,28 @@
 
 use std::borrow::Cow;
 use std::fs::{self, File};
-use std::io::{self, Seek, Write};
+use std::io::{self, BufWriter, Seek, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use smearscope_artifacts::{Verdict, sha256};
 use tempfile::NamedTempFile;
 use utoipa::ToSchema;
 use uuid::Uuid;
 use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, ZipWriter};
+use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use crate::records::archive::{Archive, Record};
 use crate::records::chain::{self, Kind};
 use crate::records::entry::{ExportEntry, FieldEntry, ImageEntry};
 use crate::records::error::RecordsError;
 use crate::records::filter::Filter;
+use crate::records::first_error::FirstError;
 use crate::records::{ballast, schema};
+use crate::system::clock::ClockState;
 use crate::system::disk::DiskUsage;
 use crate::system::sanitize::cell;
 use crate::system::time::utc;
@@ -100,6 +103,13 @@ struct Row<'a> {
     exported_at: Option<Cow<'a, str>>,
     images_removed_at: Option<Cow<'a, str>>,
     hash: Cow<'a, str>,
+    // Later columns come last, for programs that count columns.
+    clock: Option<ClockState>,
+    inconclusive_from: Option<f32>,
+    inconclusive_to: Option<f32>,
+    calibrated: Option<bool>,
+    slide_min_fields: Option<u32>,
+    slide_correlation: Option<f32>,
 }
 
 impl<'a> Row<'a> {
@@ -109,12 +119,16 @@ impl<'a> Row<'a> {
             slide,
             number,
             captured_at,
+            clock,
             source,
             verdict,
             reason,
             probability,
             log_odds,
             threshold,
+            inconclusive_band,
+            calibrated,
+            slide_rule,
             quality,
             standing,
             model,
@@ -159,29 +173,42 @@ impl<'a> Row<'a> {
             exported_at: record.exported_at.as_deref().map(cell),
             images_removed_at: record.images_removed_at.as_deref().map(cell),
             hash: cell(&record.hash),
+            clock: *clock,
+            inconclusive_from: inconclusive_band.map(|[low, _]| low),
+            inconclusive_to: inconclusive_band.map(|[_, high]| high),
+            calibrated: *calibrated,
+            slide_min_fields: slide_rule.map(|rule| rule.min_fields),
+            slide_correlation: slide_rule.map(|rule| rule.correlation),
         }
     }
 }
 
-/// Writes a file that only this user can access. It gets its name once it is complete and synced.
-pub(crate) fn to_file<T>(
+/// Writes a file that only this user can access. It gets its name once it is complete and synced; after an error, nothing
+/// remains.
+fn to_file<T>(
     path: &Path,
-    write: impl FnOnce(&File) -> anyhow::Result<T>,
-) -> anyhow::Result<T> {
+    write: impl FnOnce(&mut FirstError<&File>) -> anyhow::Result<T>,
+) -> Result<T, (Option<io::ErrorKind>, anyhow::Error)> {
     let folder = folder_of(path);
     let remedy = "check that the disk has free space and that this user may write there";
-    let failed = || RecordsError::file(path, "written", remedy);
+    let failed = |error: io::Error| {
+        let kind = error.kind();
+        let error = RecordsError::file(path, "written", remedy)(error);
+        (Some(kind), error.into())
+    };
     if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
-        let error = io::Error::other("it exists and is not a regular file");
-        return Err(failed()(error).into());
+        return Err(failed(io::Error::other(
+            "it exists and is not a regular file",
+        )));
     }
-    let file = NamedTempFile::new_in(folder).map_err(failed())?;
-    let result = write(file.as_file())?;
-    file.as_file().sync_all().map_err(failed())?;
-    file.persist(path).map_err(|error| failed()(error.error))?;
+    let file = NamedTempFile::new_in(folder).map_err(failed)?;
+    let mut out = FirstError::new(file.as_file());
+    let result = write(&mut out).map_err(|error| (out.error(), error))?;
+    file.as_file().sync_all().map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
     File::open(folder)
         .and_then(|folder| folder.sync_all())
-        .map_err(failed())?;
+        .map_err(failed)?;
     Ok(result)
 }
 
@@ -191,6 +218,21 @@ fn folder_of(path: &Path) -> &Path {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     }
+}
+
+/// A time as ZIP archives have it: local time, from 1980 to 2107. Times beyond are 1980.
+fn dos_time(time: Timestamp) -> DateTime {
+    let local = time.to_zoned(TimeZone::system()).datetime();
+    let part = |value: i8| value.unsigned_abs();
+    DateTime::from_date_and_time(
+        local.year().try_into().unwrap_or_default(),
+        part(local.month()),
+        part(local.day()),
+        part(local.hour()),
+        part(local.minute()),
+        part(local.second()),
+    )
+    .unwrap_or_default()
 }
 
 impl Archive {
@@ -222,15 +264,72 @@ impl Archive {
         Ok(unreadable)
     }
 
-    /// Writes a ZIP archive as [`to_file`] does, then marks its fields as exported unless the records are read-only.
-    pub(crate) fn export_zip(&self, filter: &Filter, path: &Path) -> anyhow::Result<Exported> {
-        let mut exported = to_file(path, |file| self.write_zip(filter, file))?;
-        if schema::is_read_only(self.folder()) {
-            exported.is_unmarked = true;
-        } else {
-            self.mark_exported(&exported.new)?;
+    /// Writes the selected fields to a file that only this user can access. It gets its name once it is complete and
+    /// synced; after an error, nothing remains.
+    ///
+    /// # Errors
+    /// [`RecordsError::ExportFull`] and [`RecordsError::ExportTooLarge`] if the disk has no space for it, and others of
+    /// reading and writing.
+    pub(crate) fn export(
+        &self,
+        filter: &Filter,
+        format: Format,
+        path: &Path,
+    ) -> anyhow::Result<Exported> {
+        let rows = |unreadable| Exported {
+            unreadable,
+            ..Exported::default()
+        };
+        let written = to_file(path, |file| {
+            Ok(match format {
+                Format::Csv => rows(self.write_csv(filter, BufWriter::new(file))?),
+                Format::Json => rows(self.write_json(filter, BufWriter::new(file))?),
+                Format::Zip => self.write_zip(filter, file)?,
+            })
+        });
+        let mut exported = written.map_err(|(kind, error)| match kind {
+            Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
+                self.export_full(filter, format, path).into()
+            }
+            Some(kind @ io::ErrorKind::FileTooLarge) => RecordsError::ExportTooLarge {
+                path: path.into(),
+                source: kind.into(),
+            }
+            .into(),
+            _ => error,
+        })?;
+        match self.mark_exported(&exported.new) {
+            Err(_) if schema::is_read_only(self.folder()) => exported.is_unmarked = true,
+            result => result?,
         }
         Ok(exported)
+    }
+
+    fn export_full(&self, filter: &Filter, format: Format, path: &Path) -> RecordsError {
+        RecordsError::ExportFull {
+            path: path.into(),
+            size: self.export_size(filter, format).unwrap_or(0).div_ceil(MIB),
+            free: DiskUsage::of(folder_of(path)).map_or(0, |disk| disk.free) / MIB,
+        }
+    }
+
+    /// Upper estimate of the size of an export in bytes.
+    fn export_size(&self, filter: &Filter, format: Format) -> Result<u64, RecordsError> {
+        let mut size = 0;
+        self.readable(filter, |record| {
+            size += FIELD_TEXT;
+            if format == Format::Zip && record.images_removed_at.is_none() {
+                for image in record.field.images() {
+                    // A missing image needs no space.
+                    size += image
+                        .file(self.folder())?
+                        .metadata()
+                        .map_or(0, |found| found.len());
+                }
+            }
+            Ok::<_, RecordsError>(())
+        })?;
+        Ok(size)
     }
 
     /// Refuses an export to the disk of the records that would leave less than `min_free` bytes there, which would make
@@ -242,7 +341,7 @@ impl Archive {
         &self,
         filter: &Filter,
         path: &Path,
-        has_images: bool,
+        format: Format,
         min_free: u64,
     ) -> Result<(), RecordsError> {
         let metadata = |folder: &Path| {
@@ -255,20 +354,7 @@ impl Archive {
         if metadata(folder)?.dev() != metadata(self.folder())?.dev() {
             return Ok(());
         }
-        let mut size = 0;
-        self.readable(filter, |record| {
-            size += FIELD_TEXT;
-            if has_images && record.images_removed_at.is_none() {
-                for image in record.field.images() {
-                    // A missing image needs no space.
-                    size += image
-                        .file(self.folder())?
-                        .metadata()
-                        .map_or(0, |found| found.len());
-                }
-            }
-            Ok::<_, RecordsError>(())
-        })?;
+        let size = self.export_size(filter, format)?;
         let remedy = "check that the disk works";
         let disk = DiskUsage::of(folder).map_err(RecordsError::file(folder, "read", remedy))?;
         if disk.free >= min_free.saturating_add(size) {
@@ -287,9 +373,11 @@ impl Archive {
     pub(crate) fn write_zip(
         &self,
         filter: &Filter,
-        file: impl Write + Seek,
+        file: &mut FirstError<impl Write + Seek>,
     ) -> anyhow::Result<Exported> {
-        let text = SimpleFileOptions::default().large_file(true);
+        let text = SimpleFileOptions::default()
+            .large_file(true)
+            .last_modified_time(dos_time(Timestamp::now()));
         // Images are compressed already.
         let stored = text.compression_method(CompressionMethod::Stored);
         let mut zip = ZipWriter::new(file);
@@ -309,6 +397,11 @@ impl Archive {
                 return Ok(());
             }
             let mut is_whole = true;
+            let captured_at = field
+                .captured_at
+                .parse()
+                .unwrap_or_else(|_| Timestamp::now());
+            let stored = stored.last_modified_time(dos_time(captured_at));
             for image in field.images() {
                 match self.image(image) {
                     Ok(bytes) => {
@@ -365,7 +458,8 @@ impl Archive {
                 .collect();
             // On a full disk, these rows are what allows retention to remove images.
             ballast::with_room(self.folder(), || {
-                chain::append_all(&mut connection, Kind::Export, &entries).map_err(&failed)
+                chain::append_all(&mut connection, self.folder(), Kind::Export, &entries)
+                    .map_err(&failed)
             })?;
         }
         Ok(())
@@ -420,10 +514,10 @@ mod tests {
         let (records, ids) = Records::of_days(2);
         let out = tempfile::tempdir().unwrap();
         let path = out.path().join("out.zip");
-        let head = records.archive().verify(None).unwrap().head;
+        let head = records.verified().head;
         let exported = records
             .archive()
-            .export_zip(&Filter::default(), &path)
+            .export(&Filter::default(), Format::Zip, &path)
             .unwrap();
         assert_eq!((exported.fields, &exported.whole), (2, &ids));
         let mut zip = zip::ZipArchive::new(File::open(&path).unwrap()).unwrap();
@@ -450,6 +544,19 @@ mod tests {
         let table = String::from_utf8(read("records.csv")).unwrap();
         assert_eq!(table.lines().count(), 3);
         assert_eq!(zip.len(), 3 + 4);
+        let mut year = |index| {
+            let file = zip.by_index(index).unwrap();
+            let name = file.name().unwrap().into_owned();
+            (name, file.last_modified().unwrap().year())
+        };
+        let now = Timestamp::now().to_zoned(TimeZone::system());
+        assert_eq!(year(0), ("records.csv".into(), now.year().unsigned_abs()));
+        let image = records.fields(&Filter::default())[0]
+            .field
+            .image
+            .path
+            .clone();
+        assert_eq!(year(3), (image, 2026));
         assert_eq!(
             out.path().read_dir().unwrap().count(),
             1,
@@ -457,7 +564,10 @@ mod tests {
         );
         let exported = records.fields(&Filter::default());
         assert!(exported.iter().all(|record| record.exported_at.is_some()));
-        records.archive().verify(Some(&head)).unwrap();
+        records
+            .archive()
+            .verify(Some(&head), &mut |_, _| ())
+            .unwrap();
     }
 
     #[test]
@@ -469,7 +579,7 @@ mod tests {
         let path = out.path().join("out.zip");
         let exported = records
             .archive()
-            .export_zip(&Filter::default(), &path)
+            .export(&Filter::default(), Format::Zip, &path)
             .unwrap();
         assert_eq!((exported.fields, exported.whole), (2, vec![ids[1]]));
         assert_eq!(exported.damaged.len(), 1);
@@ -505,12 +615,19 @@ mod tests {
     }
 
     #[test]
+    fn times_that_an_archive_cannot_have_are_replaced() {
+        let noon = "2026-05-01T12:00:00Z".parse().unwrap();
+        assert_eq!((dos_time(noon).year(), dos_time(noon).month()), (2026, 5));
+        assert_eq!(dos_time(Timestamp::UNIX_EPOCH), DateTime::default());
+    }
+
+    #[test]
     fn a_failed_archive_is_reported_and_marks_nothing() {
         let (records, _) = Records::of_days(1);
         let path = records.path().join("absent/out.zip");
         let error = records
             .archive()
-            .export_zip(&Filter::default(), &path)
+            .export(&Filter::default(), Format::Zip, &path)
             .unwrap_err();
         assert!(
             error

@@ -2,8 +2,10 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::Path;
+
+use tempfile::NamedTempFile;
 
 /// File operations.
 pub(super) trait Files: Send {
@@ -54,6 +56,22 @@ impl Files for RealFiles {
             result => result,
         }
     }
+}
+
+/// Replaces a small file by one with these bytes that only its owner can access; after a power cut, either the old or the
+/// new file exists. A new file belongs to the owner of the folder, also if an administrator's command creates it.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    // `tempfile` creates files with mode 0600.
+    let mut file = NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    let (owner, found) = (folder.metadata()?, file.as_file().metadata()?);
+    if owner.uid() != found.uid() {
+        fchown(file.as_file(), Some(owner.uid()), Some(owner.gid()))?;
+    }
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    RealFiles.sync_folder(folder)
 }
 
 #[cfg(test)]

@@ -82,8 +82,9 @@ impl LazyStore {
 impl Opened {
     fn new(folder: &Path, retention: Retention, space: &Space) -> Result<Self, RecordsError> {
         ballast::with_room(folder, || {
-            let store = Store::open(folder.into())?;
+            let mut store = Store::open(folder.into())?;
             let retention_task = RetentionTask::start(store.folder(), retention, space.clone())?;
+            store.wake(retention_task.waker());
             Ok(Self {
                 store,
                 _retention_task: retention_task,

@@ -4,16 +4,25 @@
 //!
 //! | path | content |
 //! |---|---|
-//! | `records.sqlite` | the rows: slides, fields, exports, removals of images (`schema-1.sql`), delivery cursors (`schema-2.sql`), notes (`schema-3.sql`) |
+//! | `records.sqlite` | the rows: slides, fields, exports, removals of images (`schema-1.sql`), delivery cursors (`schema-2.sql`), notes (`schema-3.sql`), closings of slides (`schema-4.sql`) |
+//! | `records.identity` | a UUID, by which the folder is told from another one |
 //! | `records.lock` | locked by the appliance that writes here |
+//! | `records.head` | number and hash of the last row, to notice when the end of the database is lost |
+//! | `records.loss` | rows that were lost, one JSON object per line; only after a loss |
+//! | `records.verified` | the result of the last `smearscope records verify --record-result` |
 //! | `records.ballast` | an 8 MiB placeholder; deleting it gives the database space on a full disk |
 //! | `images/<slide>/<field>.jpg` | the field's image as the camera delivered it; `<field>-evidence.png` is its evidence overlay |
 //! | `incoming/` | images being written |
 //!
 //! **Write order.** An image is written to `incoming`, synced and renamed, and its folder is synced. Only then is the row
 //! that names it committed, with `synchronous=FULL`. A committed row therefore has complete images, even after a power
-//! cut. A power cut may leave an image without a row; its verdict was never shown as saved. Such an image is not deleted
-//! automatically, because its row may be in a database that an operator moved away.
+//! cut. Then the row's number and hash are synced in `records.head`, and only then is the field reported as saved.
+//! Afterwards, retention moves the row from the log into the database: a single damaged bit in the log would lose all that
+//! follows it. If the head names a row that the database does not have, rows were lost: that is told, and recording goes
+//! on.
+//!
+//! A power cut may leave an image without a row; its verdict was never shown as saved. Retention deletes it an hour later,
+//! unless it may be the evidence of a lost row (see `orphans`).
 //!
 //! **Hash chain.** Rows are numbered from 1 across all tables. The hash of a row is the SHA-256 of
 //!
@@ -21,7 +30,7 @@
 //! <hash of the previous row, 64 hexadecimal digits; zeros for the first row>\n<kind>\n<number>\n<body>
 //! ```
 //!
-//! where the kind is `slide`, `field`, `export`, `removal` or `note`, and the body is the row's JSON, byte for byte as
+//! where the kind is `slide`, `field`, `export`, `removal`, `note` or `closing`, and the body is the row's JSON, byte for byte as
 //! stored. The body of a field contains the paths and SHA-256 of its images.
 //!
 //! The chain reveals that a row or an image was changed, replaced or deleted, unless all later hashes were recomputed. It
@@ -33,16 +42,23 @@
 mod archive;
 mod ballast;
 mod chain;
+mod condition;
 mod entry;
 mod error;
 pub(crate) mod export;
 mod files;
 mod filter;
+pub(crate) mod first_error;
+mod head;
 mod layout;
 mod lazy_store;
+mod loss;
 mod notes;
+mod orphans;
 mod outbox;
 mod periodic_task;
+mod permissions;
+mod place;
 mod removal;
 mod retention;
 mod schema;
@@ -55,9 +71,10 @@ mod verify;
 mod testing;
 
 pub use archive::{Archive, Record};
+pub(crate) use condition::Condition;
 pub use entry::{
-    ElapsedEntry, EngineEntry, FieldEntry, ImageEntry, ModelEntry, NoteEntry, SlideEntry,
-    SlideSummaryEntry,
+    ClosingReason, ElapsedEntry, EngineEntry, FieldEntry, ImageEntry, ModelEntry, NoteEntry,
+    SlideEntry, SlideRuleEntry, SlideSummaryEntry,
 };
 pub use error::RecordsError;
 pub(crate) use export::Exported;
@@ -66,6 +83,8 @@ pub(crate) use filter::Page;
 pub use lazy_store::LazyStore;
 pub(crate) use notes::checked_note;
 pub use outbox::Outbox;
+pub use place::{check_place, identity};
 pub(crate) use slides::SlideRecord;
 pub use space::{Room, Space};
 pub use store::{FieldImages, Images, Store};
+pub use verify::Verified;

@@ -49,16 +49,7 @@ impl Archive {
     /// Errors of the database, and [`RecordsError::Mismatch`] for a row that is not a valid note.
     pub(crate) fn notes(&self, slide: Uuid) -> Result<Vec<NoteEntry>, RecordsError> {
         let failed = RecordsError::database(self.folder());
-        // Read-only records keep the format of an earlier version, which has no notes.
-        let has_notes: bool = self
-            .connection()
-            .query_row(
-                "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'notes')",
-                [],
-                |row| row.get(0),
-            )
-            .map_err(&failed)?;
-        if !has_notes {
+        if !schema::has_table(self.connection(), "notes").map_err(&failed)? {
             return Ok(Vec::new());
         }
         let mut statement = self
@@ -89,8 +80,13 @@ impl Archive {
         };
         ballast::with_room(self.folder(), || {
             let mut connection = schema::open_for_writing(self.folder())?;
-            chain::append_all(&mut connection, Kind::Note, std::slice::from_ref(&note))
-                .map_err(RecordsError::database(self.folder()))
+            chain::append_all(
+                &mut connection,
+                self.folder(),
+                Kind::Note,
+                std::slice::from_ref(&note),
+            )
+            .map_err(RecordsError::database(self.folder()))
         })?;
         Ok(note)
     }
@@ -126,12 +122,12 @@ mod tests {
             .collect();
         assert_eq!(texts, ["first", "second\nof two lines"]);
         assert_eq!(records.archive().notes(Uuid::nil()).unwrap(), []);
-        let before = records.archive().verify(None).unwrap().rows;
+        let before = records.verified().rows;
         records
             .archive()
             .annotate(Uuid::nil(), "on an unknown slide")
             .unwrap_err();
-        assert_eq!(records.archive().verify(None).unwrap().rows, before);
+        assert_eq!(records.verified().rows, before);
         records.tamper("UPDATE notes SET body = replace(body, 'first', 'other')");
         let problem = records.problem();
         assert!(

@@ -11,9 +11,24 @@ use std::time::Duration;
 /// Dropping it waits for the thread to end: the last connection to the database checkpoints its log when it closes,
 /// which must happen before the process exits.
 pub(super) struct PeriodicTask {
-    /// Dropped to end the thread.
-    alive: Option<mpsc::Sender<()>>,
+    signals: mpsc::Sender<Signal>,
     thread: Option<JoinHandle<()>>,
+}
+
+enum Signal {
+    Run,
+    End,
+}
+
+/// Lets a task work before its period is over.
+pub(super) struct Waker(mpsc::Sender<Signal>);
+
+impl Waker {
+    /// Wakes the task, unless it has ended.
+    pub(super) fn wake(&self) {
+        // An error means that the task has ended.
+        let _ = self.0.send(Signal::Run);
+    }
 }
 
 impl PeriodicTask {
@@ -26,24 +41,31 @@ impl PeriodicTask {
         period: Duration,
         mut work: impl FnMut() -> ControlFlow<()> + Send + 'static,
     ) -> io::Result<Self> {
-        let (alive, ended) = mpsc::channel();
+        let (signals, received) = mpsc::channel();
         let thread = thread::Builder::new().name(name.into()).spawn(move || {
             while work().is_continue() {
-                if ended.recv_timeout(period) == Err(RecvTimeoutError::Disconnected) {
-                    return;
+                match received.recv_timeout(period) {
+                    Ok(Signal::Run) | Err(RecvTimeoutError::Timeout) => {}
+                    Ok(Signal::End) | Err(RecvTimeoutError::Disconnected) => return,
                 }
             }
         })?;
         Ok(Self {
-            alive: Some(alive),
+            signals,
             thread: Some(thread),
         })
+    }
+
+    /// Wakes the task before its period is over.
+    pub(super) fn waker(&self) -> Waker {
+        Waker(self.signals.clone())
     }
 }
 
 impl Drop for PeriodicTask {
     fn drop(&mut self) {
-        self.alive = None;
+        // An error means that the thread has ended.
+        let _ = self.signals.send(Signal::End);
         if let Some(thread) = self.thread.take() {
             // An error means that the thread panicked; the panic is already in the log.
             let _ = thread.join();

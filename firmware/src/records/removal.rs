@@ -27,8 +27,13 @@ pub(super) fn remove_images(
         reason,
     };
     ballast::with_room(folder, || {
-        chain::append_all(connection, Kind::Removal, std::slice::from_ref(&removal))
-            .map_err(RecordsError::database(folder))
+        chain::append_all(
+            connection,
+            folder,
+            Kind::Removal,
+            std::slice::from_ref(&removal),
+        )
+        .map_err(RecordsError::database(folder))
     })?;
     delete_images(folder, field)
 }

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, params};
@@ -11,21 +11,23 @@ use crate::config::storage::Retention;
 use crate::records::chain::{self, Kind};
 use crate::records::entry::RemovalReason;
 use crate::records::error::RecordsError;
-use crate::records::periodic_task::PeriodicTask;
+use crate::records::periodic_task::{PeriodicTask, Waker};
 use crate::records::removal::remove_images;
 use crate::records::space::Space;
-use crate::records::{ballast, schema};
+use crate::records::{ballast, orphans, permissions, schema};
 use crate::system::time::utc;
 
 /// Interval between checks.
 const PERIOD: Duration = Duration::from_mins(1);
+/// Interval between looks at all image files.
+const INSPECTION_PERIOD: Duration = Duration::from_hours(24);
 /// Fields per query.
 const BATCH: u32 = 16;
 
 /// Removes images periodically on a separate thread until it is dropped.
 pub(super) struct RetentionTask {
     /// Dropping it ends the thread.
-    _task: PeriodicTask,
+    task: PeriodicTask,
 }
 
 impl RetentionTask {
@@ -43,27 +45,39 @@ impl RetentionTask {
             folder: folder.to_owned(),
             retention,
             space,
+            next_inspection: Instant::now(),
         };
         let task = PeriodicTask::start("retention", PERIOD, move || {
+            cleaner.checkpoint();
             if let Err(error) = cleaner.clean(Timestamp::now()) {
                 let error = anyhow::Error::from(error);
                 log::error!("retention cannot remove images: {error:#}");
             }
             cleaner.restore_ballast();
+            cleaner.inspect();
             ControlFlow::Continue(())
         });
         Ok(Self {
-            _task: task.map_err(RecordsError::file(folder, "opened", "free some memory"))?,
+            task: task.map_err(RecordsError::file(folder, "opened", "free some memory"))?,
         })
     }
 }
 
-/// Removes images according to the retention settings.
+impl RetentionTask {
+    /// Wakes the task, so that it moves what was committed from the log into the database.
+    pub(super) fn waker(&self) -> Waker {
+        self.task.waker()
+    }
+}
+
+/// Removes images according to the retention settings, and keeps the database's log short.
 struct Cleaner {
     connection: Connection,
     folder: PathBuf,
     retention: Retention,
     space: Space,
+    /// When all image files are looked at again.
+    next_inspection: Instant,
 }
 
 /// Fields with images captured before ?1, oldest first; unexported ones only if ?2.
@@ -105,6 +119,36 @@ impl Cleaner {
             log::info!("retention removed the images of {removed} fields; their records remain");
         }
         Ok(removed)
+    }
+
+    /// Moves what was committed from the log into the database, and empties the log: a single damaged bit in the log loses all
+    /// that follows it. It waits for nobody, because a recording must not wait for it; while an export reads, the log grows.
+    fn checkpoint(&mut self) {
+        let checkpoint = || -> rusqlite::Result<()> {
+            self.connection.busy_timeout(Duration::ZERO)?;
+            let result = self
+                .connection
+                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+            self.connection.busy_timeout(schema::BUSY_TIMEOUT)?;
+            result
+        };
+        if let Err(error) = checkpoint() {
+            log::warn!("the log of the records cannot be moved into the database: {error}");
+        }
+    }
+
+    /// Looks at all image files at intervals.
+    fn inspect(&mut self) {
+        let now = Instant::now();
+        if now < self.next_inspection {
+            return;
+        }
+        self.next_inspection = now + INSPECTION_PERIOD;
+        permissions::narrow_images(&self.folder);
+        if let Err(error) = orphans::remove(&self.connection, &self.folder, Timestamp::now()) {
+            let error = anyhow::Error::from(error);
+            log::warn!("images without a row are not looked for: {error:#}");
+        }
     }
 
     /// Reserves space for the database if the appliance can spare it.
@@ -164,6 +208,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::records::export::Format;
     use crate::records::filter::Filter;
     use crate::records::removal;
     use crate::records::testing::{Records, day};
@@ -193,6 +238,7 @@ mod tests {
                 folder: self.records.path().into(),
                 retention,
                 space: Space::probed(probe, wanted, 0),
+                next_inspection: Instant::now(),
             }
         }
 
@@ -202,10 +248,10 @@ mod tests {
                 ..Filter::default()
             };
             let out = tempfile::tempdir().unwrap();
-            let exported = self
-                .records
-                .archive()
-                .export_zip(&filter, &out.path().join("out.zip"));
+            let exported =
+                self.records
+                    .archive()
+                    .export(&filter, Format::Zip, &out.path().join("out.zip"));
             assert_eq!(exported.unwrap().whole, [self.ids[index]]);
         }
 
@@ -215,9 +261,9 @@ mod tests {
             let removed: Vec<_> = (0..self.ids.len()).filter(is_removed).collect();
             let all = self.records.fields(&Filter::default());
             assert_eq!(all.len(), self.ids.len(), "records remain");
-            let verified = self.records.archive().verify(None).unwrap();
+            let verified = self.records.verified();
             assert_eq!(verified.removed, removed.len() as u64);
-            assert_eq!(verified.unrecorded, 0);
+            assert_eq!(verified.orphans, Vec::<String>::new());
             removed
         }
     }
@@ -291,7 +337,7 @@ mod tests {
         let now = at("2026-02-01T12:00:00Z");
         assert_eq!(scene.cleaner(retention, 5).clean(now).unwrap(), 2);
         assert_eq!(scene.removed(), [0, 1, 2, 3]);
-        let verified = scene.records.archive().verify(None).unwrap();
+        let verified = scene.records.verified();
         assert_eq!(
             (verified.removed_images, verified.removed_unexported),
             (8, 3)
@@ -320,7 +366,11 @@ mod tests {
             std::fs::write(path, bytes).unwrap();
         }
         let folder = scene.records.path().to_owned();
-        removal::finish(&schema::open_for_reading(&folder).unwrap(), &folder).unwrap();
+        removal::finish(
+            &schema::open_for_reading(&folder).unwrap().connection,
+            &folder,
+        )
+        .unwrap();
         assert_eq!(scene.removed(), [0]);
         scene.ids.push(scene.records.put(9).unwrap());
         assert_eq!(scene.removed(), [0], "recording continues");

@@ -1,14 +1,18 @@
 //! Recorded slides with their summaries.
 
-use rusqlite::named_params;
+use rusqlite::{OptionalExtension, Row, named_params};
 use serde::Serialize;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::records::archive::Archive;
 use crate::records::chain::{self, Kind};
-use crate::records::entry::{FieldEntry, SlideEntry, SlideSummaryEntry};
+use crate::records::entry::{
+    ClosingEntry, ClosingReason, FieldEntry, SlideEntry, SlideSummaryEntry,
+};
 use crate::records::error::RecordsError;
 use crate::records::filter::{Filter, Page};
+use crate::records::schema;
 
 /// A recorded slide with its summary.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -22,10 +26,23 @@ pub(crate) struct SlideRecord {
     /// When its last field was captured.
     #[schema(format = DateTime)]
     last_captured_at: String,
+    /// When it was closed; null if it is open or an uploaded image, and for slides of earlier versions.
+    #[schema(required)]
+    closed_at: Option<String>,
+    /// Why it was closed; null like `closed_at`.
+    #[schema(required)]
+    closed_because: Option<ClosingReason>,
     /// Summary of the slide including that field.
     standing: SlideSummaryEntry,
     /// Whether the model is a demonstration model, whose verdicts have no diagnostic meaning.
     demo: bool,
+}
+
+#[cfg(test)]
+impl SlideRecord {
+    pub(super) fn closed_because(&self) -> Option<ClosingReason> {
+        self.closed_because
+    }
 }
 
 /// The inner join loses no slide, because each is committed together with its first field.
@@ -76,17 +93,40 @@ impl Archive {
                 ))
             };
             let (seq, hash, body, last_seq, last_body) = columns().map_err(&failed)?;
+            let slide: SlideEntry = chain::parse(Kind::Slide, seq, &body)?;
+            let closing = self.closing(slide.id)?;
             let last: FieldEntry = chain::parse(Kind::Field, last_seq, &last_body)?;
             slides.push(SlideRecord {
                 seq,
                 hash,
-                slide: chain::parse(Kind::Slide, seq, &body)?,
+                slide,
                 last_captured_at: last.captured_at,
+                closed_because: closing.as_ref().map(|closing| closing.reason),
+                closed_at: closing.map(|closing| closing.closed_at),
                 standing: last.standing,
                 demo: last.model.demo,
             });
         }
         Ok(slides)
+    }
+
+    /// How a slide was closed, if it was.
+    fn closing(&self, slide: Uuid) -> Result<Option<ClosingEntry>, RecordsError> {
+        let failed = RecordsError::database(self.folder());
+        if !schema::has_table(self.connection(), "closings").map_err(&failed)? {
+            return Ok(None);
+        }
+        let closing = self
+            .connection()
+            .prepare("SELECT seq, body FROM closings WHERE slide = ?1")
+            .and_then(|mut statement| {
+                let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?));
+                statement.query_row([slide.to_string()], read).optional()
+            })
+            .map_err(&failed)?;
+        closing
+            .map(|(seq, body)| chain::parse(Kind::Closing, seq, &body))
+            .transpose()
     }
 }
 

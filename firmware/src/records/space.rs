@@ -2,9 +2,11 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::system::disk::DiskUsage;
+use crate::records::error::RecordsError;
+use crate::system::disk::{DiskUsage, accepts_files};
 
 type Probe = dyn Fn() -> io::Result<DiskUsage> + Send + Sync;
 
@@ -21,6 +23,8 @@ pub struct Space {
     min_free: u64,
     /// Free bytes below which nothing is captured.
     reserve: u64,
+    /// Whether the file system refused a write, so that it must be asked whether it accepts files.
+    is_suspect: Arc<AtomicBool>,
     /// Why nothing can be recorded, regardless of free space.
     blocked: Arc<Mutex<Option<String>>>,
 }
@@ -39,18 +43,26 @@ pub enum Room {
 impl Space {
     /// The space of the file system that holds `folder`: low below `min_free` free bytes, full below `reserve`.
     pub fn of(folder: PathBuf, min_free: u64, reserve: u64) -> Self {
+        let is_suspect = Arc::new(AtomicBool::new(false));
+        let suspected = Arc::clone(&is_suspect);
         let probe = move || {
             let disk = DiskUsage::of(&folder)?;
-            if disk.is_read_only {
+            // Not every file system that stopped writing after an error is mounted read-only.
+            let suspect = suspected.load(Ordering::Relaxed);
+            if disk.is_read_only || suspect && !accepts_files(&folder) {
                 return Err(io::ErrorKind::ReadOnlyFilesystem.into());
             }
+            suspected.store(false, Ordering::Relaxed);
             let has_files = disk.free_files.is_none_or(|free| free >= MIN_FREE_FILES);
             Ok(DiskUsage {
                 free: if has_files { disk.free } else { 0 },
                 ..disk
             })
         };
-        Self::with_probe(Arc::new(probe), min_free, reserve)
+        Self {
+            is_suspect,
+            ..Self::with_probe(Arc::new(probe), min_free, reserve)
+        }
     }
 
     /// Like [`Space::of`], with the free bytes that `probe` returns.
@@ -77,7 +89,16 @@ impl Space {
             probe,
             min_free,
             reserve,
+            is_suspect: Arc::default(),
             blocked: Arc::default(),
+        }
+    }
+
+    /// After a field was not recorded because the file system accepts no more writes, reports no room until it accepts
+    /// files again.
+    pub fn note_failure(&self, error: &RecordsError) {
+        if error.is_read_only() {
+            self.is_suspect.store(true, Ordering::Relaxed);
         }
     }
 
@@ -111,6 +132,9 @@ impl Space {
             )),
             Ok(free) if free < self.min_free => Room::Low(free / MIB),
             Ok(free) => Room::Enough(free / MIB),
+            Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => Room::None(
+                "the disk of the records is read-only; export records, then check the disk".into(),
+            ),
             Err(error) => Room::None(format!("no records; check the disk: {error}")),
         }
     }
@@ -128,6 +152,8 @@ impl Space {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
@@ -155,6 +181,27 @@ mod tests {
         assert!(
             matches!(missing.room(), Room::None(message) if message.contains("check the disk"))
         );
+    }
+
+    #[test]
+    fn a_disk_that_refused_a_write_has_no_room_until_it_accepts_files() {
+        // No files can be created there, though it is not mounted read-only.
+        let refusing = Space::of("/proc/self".into(), 0, 0);
+        assert_eq!(refusing.room(), Room::Enough(0));
+        let failure =
+            |kind: io::ErrorKind| RecordsError::file(Path::new("x"), "written", "")(kind.into());
+        refusing.note_failure(&failure(io::ErrorKind::StorageFull));
+        assert_eq!(refusing.room(), Room::Enough(0));
+        let read_only = failure(io::ErrorKind::ReadOnlyFilesystem);
+        refusing.clone().note_failure(&read_only);
+        let Room::None(message) = refusing.room() else {
+            panic!("room on a disk that refuses files");
+        };
+        assert!(message.contains("is read-only; export"), "{message}");
+        let folder = tempfile::tempdir().unwrap();
+        let repaired = Space::of(folder.path().into(), 0, 0);
+        repaired.note_failure(&read_only);
+        assert!(matches!(repaired.room(), Room::Enough(_)));
     }
 
     #[test]

@@ -2,21 +2,25 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Cursor};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use image::{ImageFormat, RgbImage};
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 use smearscope_artifacts::sha256;
 use uuid::Uuid;
 
 use crate::records::chain::{self, Kind};
-use crate::records::entry::{FieldEntry, ImageEntry, SlideEntry};
+use crate::records::entry::{ClosingEntry, ClosingReason, FieldEntry, ImageEntry, SlideEntry};
 use crate::records::error::{CHECK_DISK, RecordsError};
 use crate::records::files::{Files, RealFiles};
+use crate::records::head::Head;
 use crate::records::layout::{IMAGES, INCOMING, LOCK, database};
-use crate::records::{removal, schema};
+use crate::records::periodic_task::Waker;
+use crate::records::{loss, permissions, place, removal, schema};
+use crate::system::time::utc;
 
 /// The records in a state folder, open for adding fields.
 pub struct Store {
@@ -24,9 +28,13 @@ pub struct Store {
     connection: Connection,
     /// Device and inode of the database.
     identity: (u64, u64),
+    /// The latest time of a field.
+    newest: Option<Timestamp>,
     /// The slide whose folder exists and is synced.
     synced_slide: Option<Uuid>,
     files: Box<dyn Files>,
+    /// Woken after each commit, to move the row from the log into the database.
+    retention: Option<Waker>,
     /// Held while open, so that no other appliance writes here; `None` if opened with [`Store::open_shared`].
     _lock: Option<File>,
 }
@@ -71,12 +79,16 @@ impl Store {
     /// [`RecordsError::File`] until the appliance has created the records, and as [`Store::open`].
     pub fn open_shared(folder: PathBuf) -> Result<Self, RecordsError> {
         let identity = identity(&folder)?;
+        permissions::narrow(&folder);
+        let connection = schema::open_for_writing(&folder)?;
         Ok(Self {
-            connection: schema::open_for_writing(&folder)?,
+            newest: newest(&connection).map_err(RecordsError::database(&folder))?,
+            connection,
             folder,
             identity,
             synced_slide: None,
             files: Box::new(RealFiles),
+            retention: None,
             _lock: None,
         })
     }
@@ -88,31 +100,70 @@ impl Store {
                 .create_folder(&path)
                 .map_err(RecordsError::file(&path, "created", CHECK_DISK))?;
         }
+        permissions::narrow(&folder);
         let lock = lock(&folder)?;
         refuse_images_without_database(&folder)?;
-        let connection = schema::open_for_writing(&folder)?;
+        let mut connection = schema::open_for_writing(&folder)?;
         let failed = RecordsError::database(&folder);
+        place::ensure_identity(&folder)?;
         RealFiles
             .sync_folder(&folder)
             .map_err(RecordsError::file(&folder, "synced", CHECK_DISK))?;
         schema::check(&connection, &folder)?;
-        check_head(&connection).map_err(failed)??;
+        check_head(&connection).map_err(&failed)??;
+        loss::check(&connection, &folder)?;
         discard_incoming(&folder.join(INCOMING))?;
         removal::finish(&connection, &folder)?;
+        close_open_slide(&mut connection).map_err(&failed)?;
         let identity = identity(&folder)?;
         Ok(Self {
+            newest: newest(&connection).map_err(&failed)?,
             folder,
             connection,
             identity,
             synced_slide: None,
             files,
+            retention: None,
             _lock: Some(lock),
         })
+    }
+
+    /// Wakes retention after each commit.
+    pub(super) fn wake(&mut self, retention: Waker) {
+        self.retention = Some(retention);
     }
 
     /// The state folder.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The latest time of a field, by the clock of its capture.
+    pub fn newest(&self) -> Option<Timestamp> {
+        self.newest
+    }
+
+    /// The number after those of all slides.
+    ///
+    /// # Errors
+    /// [`RecordsError::Database`].
+    pub fn next_slide_number(&self) -> Result<u32, RecordsError> {
+        self.connection
+            .query_row("SELECT max(number) FROM slides", [], |row| {
+                row.get::<_, Option<u32>>(0)
+            })
+            .map(|last| last.unwrap_or_default().saturating_add(1))
+            .map_err(RecordsError::database(&self.folder))
+    }
+
+    /// Records that a slide is closed. A slide without a recorded field is not recorded either.
+    ///
+    /// # Errors
+    /// [`RecordsError::Database`].
+    pub fn close_slide(&mut self, slide: Uuid, reason: ClosingReason) -> Result<(), RecordsError> {
+        let failed = RecordsError::database(&self.folder);
+        close(&mut self.connection, slide, reason).map_err(failed)?;
+        check_identity(&self.folder, self.identity)
     }
 
     /// Writes and syncs a field's images, for a later [`Store::commit`] of its row.
@@ -159,13 +210,19 @@ impl Store {
             let transaction = self
                 .connection
                 .transaction_with_behavior(TransactionBehavior::Immediate)?;
-            append(&transaction, slide, field)?;
-            Ok(transaction)
+            let head = append(&transaction, slide, field)?;
+            Ok((transaction, head))
         });
         match transaction {
-            Ok(transaction) => {
+            Ok((transaction, head)) => {
                 transaction.commit().map_err(failed)?;
-                check_identity(&self.folder, self.identity)
+                self.newest = self.newest.max(field.captured_at.parse().ok());
+                check_identity(&self.folder, self.identity)?;
+                head.save(&self.folder);
+                if let Some(retention) = &self.retention {
+                    retention.wake();
+                }
+                Ok(())
             }
             Err(error) => {
                 discard_images(&*self.files, &self.folder, field.images());
@@ -229,6 +286,7 @@ fn lock(folder: &Path) -> Result<File, RecordsError> {
         .create(true)
         .truncate(false)
         .write(true)
+        .mode(0o600)
         .open(&path)
         .map_err(RecordsError::file(&path, "created", CHECK_DISK))?;
     match lock.try_lock() {
@@ -264,7 +322,7 @@ fn append(
     transaction: &Transaction<'_>,
     slide: &SlideEntry,
     field: &FieldEntry,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<Head> {
     let is_known: bool = transaction.query_row(
         "SELECT EXISTS (SELECT 1 FROM slides WHERE id = ?1)",
         [slide.id.to_string()],
@@ -274,6 +332,56 @@ fn append(
         chain::append(transaction, Kind::Slide, slide)?;
     }
     chain::append(transaction, Kind::Field, field)
+}
+
+/// The latest time of a field. A time that is none, which only a forged row has, is ignored.
+pub(super) fn newest(connection: &Connection) -> rusqlite::Result<Option<Timestamp>> {
+    let newest: Option<String> =
+        connection.query_row("SELECT max(captured_at) FROM fields", [], |row| row.get(0))?;
+    Ok(newest.and_then(|newest| newest.parse().ok()))
+}
+
+/// Closes the slide that was open when the program ended, for example by a power cut: its next field would be the first
+/// of another slide. Of earlier slides, versions that recorded no closings may have left none.
+fn close_open_slide(connection: &mut Connection) -> rusqlite::Result<()> {
+    let last = connection.query_row(
+        "SELECT id, number FROM slides WHERE number > 0 ORDER BY seq DESC LIMIT 1",
+        [],
+        |row| Ok((row.get::<_, String>(0)?, row.get::<_, u32>(1)?)),
+    );
+    let Some((id, number)) = last.optional()? else {
+        return Ok(());
+    };
+    let Ok(id) = id.parse() else { return Ok(()) };
+    if close(connection, id, ClosingReason::Restart)? {
+        log::warn!("slide {number} was open when the program ended; it is now closed");
+    }
+    Ok(())
+}
+
+/// Appends the row of a slide's end if it is recorded and open. Returns whether it was.
+fn close(
+    connection: &mut Connection,
+    slide: Uuid,
+    reason: ClosingReason,
+) -> rusqlite::Result<bool> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let is_open: bool = transaction.query_row(
+        "SELECT EXISTS (SELECT 1 FROM slides WHERE id = ?1)
+            AND NOT EXISTS (SELECT 1 FROM closings WHERE slide = ?1)",
+        [slide.to_string()],
+        |row| row.get(0),
+    )?;
+    if is_open {
+        let closing = ClosingEntry {
+            slide,
+            closed_at: utc(Timestamp::now()),
+            reason,
+        };
+        chain::append(&transaction, Kind::Closing, &closing)?;
+        transaction.commit()?;
+    }
+    Ok(is_open)
 }
 
 /// Deletes images that were being written when the power failed; their fields were not reported as saved. A file that
@@ -369,9 +477,11 @@ fn png(image: &RgbImage) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::records::archive::Archive;
     use crate::records::files::tests::ScriptedFiles;
-    use crate::records::filter::Filter;
-    use crate::records::testing::{Records, day};
+    use crate::records::filter::{Filter, Page};
+    use crate::records::testing::{Records, copy_of, day};
+    use crate::system::clock::ClockState;
 
     const ALL: Filter = Filter {
         since: None,
@@ -433,12 +543,12 @@ mod tests {
             assert_eq!(first.is_err(), step < steps, "step {step}");
             if let Err(error) = first {
                 assert!(error.to_string().contains("cannot be written"), "{error}");
-                assert_eq!(records.archive().verify(None).unwrap().rows, 0);
-                assert_eq!(records.archive().verify(None).unwrap().unrecorded, 0);
+                let verified = records.verified();
+                assert_eq!((verified.rows, verified.orphans.len()), (0, 0));
                 assert_eq!(records.path().join(INCOMING).read_dir().unwrap().count(), 0);
                 records.put(1).unwrap();
             }
-            let verified = records.archive().verify(None).unwrap();
+            let verified = records.verified();
             assert_eq!((verified.rows, verified.images), (2, 2), "step {step}");
         }
     }
@@ -458,9 +568,9 @@ mod tests {
             .execute_batch("DROP TRIGGER full")
             .unwrap();
         records.put(3).unwrap();
-        let verified = records.archive().verify(None).unwrap();
+        let verified = records.verified();
         assert_eq!(
-            (verified.rows, verified.images, verified.unrecorded),
+            (verified.rows, verified.images, verified.orphans.len()),
             (3, 4, 0)
         );
     }
@@ -470,8 +580,8 @@ mod tests {
         let mut records = Records::new();
         records.put(1).unwrap();
         records.put_and_discard();
-        let verified = records.archive().verify(None).unwrap();
-        assert_eq!((verified.rows, verified.unrecorded), (2, 0));
+        let verified = records.verified();
+        assert_eq!((verified.rows, verified.orphans.len()), (2, 0));
     }
 
     #[test]
@@ -514,8 +624,8 @@ mod tests {
         assert!(error.to_string().contains("was replaced"), "{error}");
         std::fs::rename(&aside, &path).unwrap();
         records.put(2).unwrap();
-        let verified = records.archive().verify(None).unwrap();
-        assert_eq!((verified.rows, verified.unrecorded), (3, 0));
+        let verified = records.verified();
+        assert_eq!((verified.rows, verified.orphans.len()), (3, 0));
     }
 
     #[test]
@@ -538,6 +648,113 @@ mod tests {
                 .to_string()
                 .contains("row 3 (field) has changed since it was written"),
             "{error}"
+        );
+    }
+
+    #[test]
+    fn records_of_an_earlier_version_go_on() {
+        let old = Path::new(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../tests/fixtures/0.1.0"
+        ));
+        let head = std::fs::read_to_string(old.join("head")).unwrap();
+        let verify = |records: &Records| {
+            records
+                .archive()
+                .verify(Some(head.trim()), &mut |_, _| ())
+                .unwrap()
+                .rows
+        };
+        let state = copy_of(&old.join("state"));
+        let archive = Archive::open(state.path()).unwrap();
+        assert_eq!(
+            archive
+                .verify(Some(head.trim()), &mut |_, _| ())
+                .unwrap()
+                .rows,
+            8
+        );
+        let slides = archive.slides_on(&Page::default(), &ALL).unwrap();
+        assert_eq!(slides.len(), 2, "without a table of closings");
+        drop(archive);
+
+        let mut records = Records::in_folder(state, RealFiles);
+        // The slide that was the last is closed.
+        assert_eq!(verify(&records), 9);
+        assert_eq!(records.closings(), [Some(ClosingReason::Restart), None]);
+        assert_eq!(records.store.next_slide_number().unwrap(), 3);
+        for record in records.fields(&ALL) {
+            let field = record.field;
+            assert_eq!((field.clock, field.inconclusive_band), (None, None));
+            assert_eq!((field.calibrated, field.slide_rule), (None, None));
+        }
+        records.next_slide(2);
+        records.put(2).unwrap();
+        assert_eq!(verify(&records), 11);
+        let last = records.fields(&ALL).pop().unwrap().field;
+        assert_eq!(last.inconclusive_band, Some([0.25, 0.75]));
+        assert_eq!(last.clock, Some(ClockState::Synchronized));
+    }
+
+    #[test]
+    fn slide_numbers_go_on_after_a_restart() {
+        let mut records = Records::new();
+        assert_eq!(records.store.next_slide_number().unwrap(), 1);
+        records.put(1).unwrap();
+        records.next_slide(2);
+        records.put(2).unwrap();
+        assert_eq!(records.store.next_slide_number().unwrap(), 3);
+        let folder = records.close();
+        let store = Store::open(folder.path().into()).unwrap();
+        assert_eq!(store.next_slide_number().unwrap(), 3);
+        assert_eq!(store.newest().map(utc), Some(day(2)));
+    }
+
+    #[test]
+    fn the_newest_time_stays_after_an_earlier_one() {
+        let mut records = Records::new();
+        assert_eq!(records.store.newest(), None);
+        for number in [3, 2] {
+            records.put(number).unwrap();
+            assert_eq!(records.store.newest().map(utc), Some(day(3)));
+        }
+    }
+
+    #[test]
+    fn a_slide_that_was_open_is_closed_at_the_next_start() {
+        let mut records = Records::new();
+        records.put(1).unwrap();
+        let first = records.slide_id();
+        records
+            .store
+            .close_slide(first, ClosingReason::Operator)
+            .unwrap();
+        records.next_slide(2);
+        records
+            .store
+            .close_slide(records.slide_id(), ClosingReason::Operator)
+            .unwrap();
+        assert_eq!(records.closings(), [Some(ClosingReason::Operator)]);
+        records.put(2).unwrap();
+        assert_eq!(
+            records.closings(),
+            [None, Some(ClosingReason::Operator)],
+            "newest first; a slide without a field is not recorded"
+        );
+        for _ in 0..2 {
+            records = records.reopened();
+            let closed = [ClosingReason::Restart, ClosingReason::Operator];
+            assert_eq!(records.closings(), closed.map(Some));
+            assert_eq!(
+                records.archive().verify(None, &mut |_, _| ()).unwrap().rows,
+                6
+            );
+        }
+        records.tamper("UPDATE closings SET body = replace(body, 'restart', 'operator')");
+        let problem = records.problem();
+        assert!(
+            problem.contains("row 6 (closing) has changed since it was written"),
+            "{problem}"
         );
     }
 

@@ -8,16 +8,21 @@ use rusqlite::Connection;
 use smearscope_artifacts::Verdict;
 use tempfile::TempDir;
 use uuid::Uuid;
+use walkdir::WalkDir;
 
 use crate::records::archive::{Archive, Record};
 use crate::records::entry::{
-    ElapsedEntry, EngineEntry, FieldEntry, ModelEntry, SlideEntry, SlideSummaryEntry,
+    ClosingReason, ElapsedEntry, EngineEntry, FieldEntry, ModelEntry, SlideEntry, SlideRuleEntry,
+    SlideSummaryEntry,
 };
 use crate::records::error::RecordsError;
 use crate::records::files::{Files, RealFiles};
-use crate::records::filter::Filter;
+use crate::records::filter::{Filter, Page};
 use crate::records::layout::database;
+use crate::records::slides::SlideRecord;
 use crate::records::store::{FieldImages, Images, Store};
+use crate::records::verify::Verified;
+use crate::system::clock::ClockState;
 
 /// A store in a temporary state folder.
 pub(super) struct Records {
@@ -32,7 +37,15 @@ impl Records {
     }
 
     pub(super) fn with_files(files: impl Files + 'static) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::in_folder(tempfile::tempdir().unwrap(), files)
+    }
+
+    /// Opens the records in a folder, with a new slide.
+    pub(super) fn open(folder: TempDir) -> Self {
+        Self::in_folder(folder, RealFiles)
+    }
+
+    pub(super) fn in_folder(folder: TempDir, files: impl Files + 'static) -> Self {
         let store = Store::open_with(folder.path().into(), Box::new(files)).unwrap();
         Self {
             store,
@@ -71,6 +84,13 @@ impl Records {
         };
     }
 
+    /// Writes the images of a field as if the power had failed before its row was committed, and returns their paths.
+    pub(super) fn put_without_row(&mut self) -> Vec<PathBuf> {
+        let images = self.write_images(Uuid::now_v7()).unwrap();
+        let images = std::iter::once(images.image).chain(images.overlay);
+        images.map(|image| self.path().join(image.path)).collect()
+    }
+
     /// Writes the images of a field and discards them.
     pub(super) fn put_and_discard(&mut self) {
         let images = self.write_images(Uuid::now_v7()).unwrap();
@@ -85,6 +105,51 @@ impl Records {
             overlay: Some(&image),
         };
         self.store.write_images(self.slide.id, id, &images)
+    }
+
+    /// The id of the slide that fields are recorded to.
+    pub(super) fn slide_id(&self) -> Uuid {
+        self.slide.id
+    }
+
+    /// Why the recorded slides were closed, newest first.
+    pub(super) fn closings(&self) -> Vec<Option<ClosingReason>> {
+        let slides = self
+            .archive()
+            .slides_on(&Page::default(), &Filter::default())
+            .unwrap();
+        slides.iter().map(SlideRecord::closed_because).collect()
+    }
+
+    /// Closes the store and opens it again, as at a restart.
+    pub(super) fn reopened(self) -> Self {
+        let Self {
+            store,
+            folder,
+            slide,
+        } = self;
+        drop(store);
+        Self {
+            store: Store::open(folder.path().into()).unwrap(),
+            folder,
+            slide,
+        }
+    }
+
+    /// A copy of the folder as a power cut would leave it.
+    pub(super) fn copied(&self) -> TempDir {
+        let copy = tempfile::tempdir().unwrap();
+        for entry in WalkDir::new(self.path()).into_iter().map(Result::unwrap) {
+            let to = copy
+                .path()
+                .join(entry.path().strip_prefix(self.path()).unwrap());
+            if entry.file_type().is_dir() {
+                std::fs::create_dir_all(to).unwrap();
+            } else if !entry.path().to_string_lossy().ends_with("-shm") {
+                std::fs::copy(entry.path(), to).unwrap();
+            }
+        }
+        copy
     }
 
     /// Closes the store.
@@ -146,10 +211,37 @@ impl Records {
         }
     }
 
-    /// The problem that the verification finds.
-    pub(super) fn problem(&self) -> String {
-        self.archive().verify(None).unwrap_err().to_string()
+    /// The result of a verification that finds no damage.
+    pub(super) fn verified(&self) -> Verified {
+        let verified = self.archive().verify(None, &mut |_, _| ()).unwrap();
+        assert_eq!(verified.damages, []);
+        verified
     }
+
+    /// The problems that a verification finds, one per line.
+    pub(super) fn problem(&self) -> String {
+        let verified = self.archive().verify(None, &mut |_, _| ()).unwrap();
+        let damages = verified.damages.into_iter();
+        let problems: Vec<_> = damages.map(|damage| damage.problem).collect();
+        problems.join("\n")
+    }
+}
+
+/// A copy of a state folder.
+pub(super) fn copy_of(state: &Path) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for entry in WalkDir::new(state).min_depth(1) {
+        let entry = entry.unwrap();
+        let copy = folder
+            .path()
+            .join(entry.path().strip_prefix(state).unwrap());
+        if entry.file_type().is_dir() {
+            std::fs::create_dir(copy).unwrap();
+        } else {
+            std::fs::copy(entry.path(), copy).unwrap();
+        }
+    }
+    folder
 }
 
 /// Noon of a day in January 2026.
@@ -163,6 +255,7 @@ fn entry(id: Uuid, slide: Uuid, number: u8, images: Images) -> FieldEntry {
         slide,
         number: number.into(),
         captured_at: day(number),
+        clock: Some(ClockState::Synchronized),
         source: format!("field{number}.jpg"),
         verdict: if number % 2 == 1 {
             Verdict::Positive
@@ -173,6 +266,12 @@ fn entry(id: Uuid, slide: Uuid, number: u8, images: Images) -> FieldEntry {
         probability: Some(0.25),
         log_odds: Some(-1.1),
         threshold: 0.5,
+        inconclusive_band: Some([0.25, 0.75]),
+        calibrated: Some(false),
+        slide_rule: Some(SlideRuleEntry {
+            min_fields: 1,
+            correlation: 1.0,
+        }),
         quality: serde_json::json!({"focus": {"value": 1.5, "min": 1.22, "passed": true}}),
         standing: SlideSummaryEntry {
             verdict: Verdict::Positive,

@@ -22,8 +22,13 @@ pub(crate) struct Answer {
     /// Calibrated probability of the positive class; null if the model was not run.
     #[schema(required, minimum = 0, maximum = 1)]
     pub(crate) probability: Option<f32>,
-    /// Probability from which on the verdict is positive.
+    /// Probability from which on a verdict outside the inconclusive band is positive.
     threshold: f32,
+    /// The inconclusive band: a probability strictly between these two decides nothing.
+    #[schema(minimum = 0, maximum = 1)]
+    inconclusive_band: [f32; 2],
+    /// Whether the model's probabilities are calibrated, not the network's own.
+    calibrated: bool,
     /// Position of the strongest evidence for the positive class, 0 to 1 from left and top; null without evidence.
     #[schema(required)]
     strongest: Option<ImagePosition>,
@@ -52,6 +57,8 @@ impl Answer {
             hint: analysis.judgement.reason().map(|reason| reason.hint()),
             probability: analysis.probability,
             threshold: manifest.decision.threshold,
+            inconclusive_band: manifest.decision.inconclusive,
+            calibrated: manifest.decision.is_calibrated(),
             strongest: analysis.strongest,
             quality: analysis.quality.clone(),
             engine: engine.engine,

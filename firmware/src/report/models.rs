@@ -1,8 +1,5 @@
 //! The list of an appliance's models, for `smearscope model list` and HTTP.
 
-use std::path::Path;
-
-use anyhow::Result;
 use serde::Serialize;
 use smearscope_artifacts::{Evaluation, Manifest};
 use smearscope_hardware::with_causes;
@@ -10,7 +7,8 @@ use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::models::{ModelError, ModelId, ModelLocation, ModelStore, Models};
+use crate::models::{ModelId, ModelLocation, Models, Roles};
+use crate::records::SlideRuleEntry;
 
 /// A model in the list.
 #[derive(Serialize, ToSchema)]
@@ -93,9 +91,26 @@ pub(crate) struct ModelCard {
     positive: String,
     /// The name of the negative class.
     negative: String,
+    /// How probabilities become verdicts.
+    decision: DecisionCard,
+    /// How the fields of a slide are combined.
+    slide: SlideRuleEntry,
     /// The evaluation: data set, protocol and figures.
     #[schema(value_type = Object)]
     evaluation: Evaluation,
+}
+
+/// How a model's probabilities become verdicts.
+#[derive(Serialize, ToSchema)]
+struct DecisionCard {
+    /// Probability from which on a verdict outside the inconclusive band is positive.
+    threshold: f32,
+    /// The inconclusive band: a probability strictly between these two decides nothing.
+    inconclusive_band: [f32; 2],
+    /// Divides the network's logit margin before it becomes a probability.
+    temperature: f32,
+    /// Whether that changes the network's own probabilities.
+    calibrated: bool,
 }
 
 impl From<&Manifest> for ModelCard {
@@ -107,13 +122,20 @@ impl From<&Manifest> for ModelCard {
             license: manifest.license.clone(),
             positive: manifest.labels.positive.clone(),
             negative: manifest.labels.negative.clone(),
+            decision: DecisionCard {
+                threshold: manifest.decision.threshold,
+                inconclusive_band: manifest.decision.inconclusive,
+                temperature: manifest.decision.temperature,
+                calibrated: manifest.decision.is_calibrated(),
+            },
+            slide: manifest.slide.into(),
             evaluation: manifest.evaluation.clone(),
         }
     }
 }
 
 impl Listed {
-    fn new(models: Models<'_>, role: &'static str, in_use: bool, folder: ModelLocation) -> Self {
+    fn new(models: Models<'_>, role: &'static str, folder: ModelLocation) -> Self {
         let state = match models.open(&folder) {
             Ok(files) => ModelState::Usable(Box::new(UsableModel {
                 name: files.manifest().name.clone(),
@@ -129,7 +151,7 @@ impl Listed {
         };
         Self {
             role,
-            in_use,
+            in_use: false,
             folder,
             state,
         }
@@ -137,26 +159,47 @@ impl Listed {
 }
 
 /// Lists the models that a configuration allows.
-///
-/// # Errors
-/// [`ModelError`] if the store cannot be read.
-pub(crate) fn listed(models: Models<'_>) -> Result<Vec<Listed>> {
-    let configured = models.configured_folder().map(Path::to_owned);
-    let is_configured = configured.is_some();
-    let roles = models.store().as_ref().map(ModelStore::roles).transpose();
-    let roles = roles.map_err(ModelError::from)?.unwrap_or_default();
-    let mut ids = vec![("current", roles.current.clone())];
-    ids.extend(roles.previous.map(|id| ("previous", id)));
-    if ids.iter().all(|(_, id)| *id != ModelId::Shipped) {
-        ids.push(("shipped", ModelId::Shipped));
+pub(crate) fn listed(models: Models<'_>) -> Vec<Listed> {
+    let mut listed = Vec::new();
+    if let Some(folder) = models.configured_folder() {
+        listed.push(Listed::new(models, "named", folder.to_owned().into()));
     }
-    let mut listed: Vec<_> = configured
-        .map(|folder| Listed::new(models, "named", true, folder.into()))
-        .into_iter()
-        .collect();
-    for (role, id) in ids {
-        let in_use = role == "current" && !is_configured;
-        listed.push(Listed::new(models, role, in_use, models.location_of(&id)));
+    let roles = models
+        .store()
+        .map_or_else(|| Ok(Roles::default()), |store| store.roles());
+    let ids = match roles {
+        Ok(Roles { current, previous }) => {
+            let previous = previous.map(|id| ("previous", id));
+            std::iter::once(("current", current))
+                .chain(previous)
+                .collect()
+        }
+        Err(error) => {
+            listed.extend(models.store().map(|store| Listed {
+                role: "current",
+                in_use: false,
+                folder: store.folder().to_owned().into(),
+                state: ModelState::Unusable {
+                    problem: with_causes(&error),
+                },
+            }));
+            Vec::new()
+        }
+    };
+    let is_shipped = ids.iter().any(|(_, id)| *id == ModelId::Shipped);
+    let shipped = (!is_shipped).then_some(("shipped", ModelId::Shipped));
+    for (role, id) in ids.into_iter().chain(shipped) {
+        listed.push(Listed::new(models, role, models.location_of(&id)));
     }
-    Ok(listed)
+    // As at the start of the appliance: a model that the configuration names has none to fall back to.
+    let in_use = if models.configured_folder().is_some() {
+        0
+    } else {
+        let usable = |model: &Listed| matches!(model.state, ModelState::Usable { .. });
+        listed.iter().position(usable).unwrap_or_default()
+    };
+    if let Some(model) = listed.get_mut(in_use) {
+        model.in_use = true;
+    }
+    listed
 }

@@ -44,6 +44,12 @@ impl DiskUsage {
     }
 }
 
+/// Whether a new file can be created in a folder. A file system that stopped writing after an error of its disk is not
+/// always mounted read-only.
+pub(crate) fn accepts_files(folder: &Path) -> bool {
+    tempfile::tempfile_in(folder).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

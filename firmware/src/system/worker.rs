@@ -84,6 +84,15 @@ impl<S: Send + 'static> Worker<S> {
         self.queue(work).await.map_err(|_| WorkerPanicked)
     }
 
+    /// Runs `work` on the state after the jobs queued before it, without reporting a result.
+    pub(crate) fn tell(&self, work: impl FnOnce(&mut S) + Send + 'static) {
+        // As in `queue`. If the worker has ended, the job is dropped.
+        let job = Box::new(move |state: &mut S| {
+            let _ = catch_unwind(AssertUnwindSafe(|| work(state)));
+        });
+        let _ = self.messages.send(Message::Work(job));
+    }
+
     /// Waits until the jobs queued so far have run and the state is dropped.
     pub(crate) async fn end(self) {
         let (sender, ended) = oneshot::channel();

@@ -33,7 +33,7 @@ use crate::error::HardwareError;
 use crate::leds::pattern::LedPatterns;
 use crate::ports::{Button, Camera, Screen, StatusLeds};
 use crate::screen::canvas::{Canvas, ScreenSize};
-use crate::screen::ssd1306::{OledSetup, Ssd1306Screen};
+use crate::screen::oled::{OledScreen, OledSetup};
 use crate::screen::virtual_ssd1306::{VirtualDisplay, VirtualSsd1306};
 
 /// Longest wait for an event. Only a failing test waits that long.
@@ -63,7 +63,7 @@ pub fn board_with(size: ScreenSize) -> (Board, Bench) {
         button: Box::new(bench.button.clone()),
         leds: Box::new(MockLeds(bench.leds.clone())),
         screen: Box::new(MockScreen {
-            oled: Ssd1306Screen::new(
+            oled: OledScreen::new(
                 bus,
                 OledSetup::new(OLED_ADDRESS, size),
                 "virtual bus, address 0x3C",
@@ -428,7 +428,7 @@ impl StatusLeds for MockLeds {
 }
 
 struct MockScreen {
-    oled: Ssd1306Screen<VirtualSsd1306>,
+    oled: OledScreen<VirtualSsd1306>,
     display: VirtualDisplay,
     history: History<Canvas>,
 }

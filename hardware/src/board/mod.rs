@@ -75,13 +75,13 @@ use crate::ports::{Button, Camera, Screen, StatusLeds};
 pub struct Board {
     /// Name of the backend: `pi`, `linux`, `sim`, `mock` or that of your own.
     pub name: &'static str,
-    /// The microscope camera.
+    /// The microscope camera. Its calls may block for ever, so use it on a thread of its own.
     pub camera: Box<dyn Camera>,
-    /// The push-button.
+    /// The push-button; [`NotFitted`](crate::NotFitted) on a bench that captures at intervals.
     pub button: Box<dyn Button>,
-    /// The status LEDs.
+    /// The red, the amber and the green LED, set together.
     pub leds: Box<dyn StatusLeds>,
-    /// The OLED.
+    /// The OLED of 128×64 or 128×32 pixels.
     pub screen: Box<dyn Screen>,
     /// The parts that do not work now.
     pub faults: Faults,

@@ -2,6 +2,9 @@
 //!
 //! `udev/99-smearscope.rules` assigns the files to these groups.
 
+#[cfg(all(feature = "linux", target_os = "linux"))]
+use std::path::Path;
+
 /// One kind of device file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Permission {
@@ -13,14 +16,14 @@ pub struct Permission {
     pub group: &'static str,
 }
 
-/// `/dev/videoN`: the camera.
+/// `/dev/videoN`, the camera: group `video`.
 pub const CAMERA: Permission = Permission {
     part: "camera",
     rule: r#"SUBSYSTEM=="video4linux", KERNEL=="video[0-9]*""#,
     group: "video",
 };
 
-/// `/dev/i2c-N`: the OLED.
+/// `/dev/i2c-N`, the OLED's bus: group `i2c`.
 pub const I2C: Permission = Permission {
     part: "OLED",
     rule: r#"SUBSYSTEM=="i2c-dev", KERNEL=="i2c-[0-9]*""#,
@@ -65,6 +68,27 @@ impl Permission {
     }
 }
 
+/// What to do about a device file that its permissions open to this user and a device policy does not; `None` if that is
+/// not so.
+#[cfg(all(feature = "linux", target_os = "linux"))]
+pub(crate) fn refused_by_policy(device: &Path) -> Option<String> {
+    use rustix::fs::{Access, access};
+    remedy_after(access(device, Access::READ_OK | Access::WRITE_OK), device)
+}
+
+/// Linux checks the permissions first (EACCES), and then the device policy of the control group (EPERM).
+#[cfg(all(feature = "linux", target_os = "linux"))]
+fn remedy_after(access: rustix::io::Result<()>, device: &Path) -> Option<String> {
+    (access == Err(rustix::io::Errno::PERM)).then(|| {
+        format!(
+            "the device policy of this service or container refuses {}, not the file's permissions; restart the \
+             service with `sudo systemctl restart smearscope`, and if that does not help, add the device to DeviceAllow \
+             with `sudo systemctl edit smearscope`",
+            device.display()
+        )
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +103,20 @@ mod tests {
             format!(r#"{rule}, GROUP="{group}", MODE="0660""#)
         });
         assert_eq!(rules, expected);
+    }
+
+    #[cfg(all(feature = "linux", target_os = "linux"))]
+    #[test]
+    fn a_device_policy_is_told_from_permissions() {
+        use rustix::io::Errno;
+        let device = Path::new("/dev/i2c-1");
+        let remedy = remedy_after(Err(Errno::PERM), device).unwrap();
+        for word in ["/dev/i2c-1", "device policy", "DeviceAllow"] {
+            assert!(remedy.contains(word), "{remedy}");
+        }
+        for other in [Ok(()), Err(Errno::ACCESS), Err(Errno::NOENT)] {
+            assert_eq!(remedy_after(other, device), None);
+        }
     }
 
     #[test]

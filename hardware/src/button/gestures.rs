@@ -63,16 +63,16 @@ pub enum ButtonEvent {
 /// A change of the contact, possibly a bounce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Edge {
-    /// Time of the change.
+    /// Time of the change, on the clock of [`Instant`].
     pub at: Instant,
     /// Whether the contact is closed after the change.
     pub is_closed: bool,
 }
 
-/// A recognised gesture.
+/// A recognised gesture with the time at which it began, which decides whether it is accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gesture {
-    /// What it requests.
+    /// What it asks the appliance to do.
     pub event: ButtonEvent,
     /// Time at which the contact first closed.
     pub began: Instant,

@@ -20,10 +20,10 @@ const MIN_BRIGHTNESS: f32 = 0.02;
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum LedPattern {
-    /// Off.
+    /// Dark all the time.
     #[default]
     Off,
-    /// On.
+    /// Lit all the time at full brightness.
     On,
     /// On and off twice per second.
     Blink,

@@ -15,12 +15,12 @@ pub enum ScreenSize {
 }
 
 impl ScreenSize {
-    /// Pixels per row.
+    /// Pixels per row: 128 for all sizes.
     pub const fn width(self) -> u32 {
         Canvas::WIDTH
     }
 
-    /// Rows.
+    /// Number of rows: 64 or 32.
     pub const fn height(self) -> u32 {
         match self {
             Self::Rows64 => 64,
@@ -76,7 +76,7 @@ impl Canvas {
         }
     }
 
-    /// Rows.
+    /// Number of rows: 64 or 32.
     pub fn height(&self) -> u32 {
         self.size.height()
     }
@@ -87,7 +87,7 @@ impl Canvas {
         x < Self::WIDTH && row.is_some_and(|row| row >> x & 1 == 1)
     }
 
-    /// Number of lit pixels.
+    /// Number of lit pixels, for tests and to compare how much light screens give.
     pub fn lit_count(&self) -> u32 {
         self.rows.0.iter().map(|row| row.count_ones()).sum()
     }

@@ -13,7 +13,7 @@ use crate::error::HardwareError;
 use crate::ports::Screen;
 use crate::screen::burn_in::BurnIn;
 use crate::screen::canvas::ScreenSize;
-use crate::screen::ssd1306::{OledSetup, Ssd1306Screen};
+use crate::screen::oled::{OledScreen, OledSetup};
 
 /// The display that `equipment` describes. It is opened on first use.
 pub(crate) fn screen(equipment: &Equipment, faults: &Faults) -> Box<dyn Screen> {
@@ -22,7 +22,7 @@ pub(crate) fn screen(equipment: &Equipment, faults: &Faults) -> Box<dyn Screen> 
     };
     let config = equipment.oled.clone();
     let place = place(&config);
-    let description = Ssd1306Screen::<I2cdev>::description(size, &place);
+    let description = OledScreen::<I2cdev>::description(config.controller, size, &place);
     let screen = Reconnecting::new("OLED", description, faults, move || {
         open(&config, size, &place)
     });
@@ -41,23 +41,26 @@ fn open(
     config: &OledConfig,
     size: ScreenSize,
     place: &str,
-) -> Result<Ssd1306Screen<I2cdev>, HardwareError> {
+) -> Result<OledScreen<I2cdev>, HardwareError> {
     let bus = I2cdev::new(config.bus_path()).map_err(|error| HardwareError::Open {
         part: "OLED",
         at: place.into(),
-        remedy: format!(
-            "enable I2C (raspi-config on a Raspberry Pi), correct oled.bus, or {}",
-            permissions::I2C.remedy()
-        ),
+        remedy: permissions::refused_by_policy(&config.bus_path()).unwrap_or_else(|| {
+            format!(
+                "enable I2C (raspi-config on a Raspberry Pi), correct oled.bus, or {}",
+                permissions::I2C.remedy()
+            )
+        }),
         source: Some(error.into()),
     })?;
-    Ok(Ssd1306Screen::new(bus, setup(config, size), place))
+    Ok(OledScreen::new(bus, setup(config, size), place))
 }
 
 /// The configured settings for a display of `size`.
 fn setup(config: &OledConfig, size: ScreenSize) -> OledSetup {
     let seconds = |s: u32| (s > 0).then(|| Duration::from_secs(s.into()));
     OledSetup {
+        controller: config.controller,
         address: config.address,
         size,
         is_upside_down: config.rotation == 180,

@@ -1,4 +1,4 @@
-//! The monochrome display: a canvas to draw on, the SSD1306 driver and a virtual display for tests.
+//! The monochrome display: a canvas to draw on, the driver of the OLED and a virtual SSD1306 for tests.
 //!
 //! A drawing function takes any [`DrawTarget`](embedded_graphics::draw_target::DrawTarget), so a test can draw
 //! through the real driver and compare what the display shows with ASCII art:
@@ -6,7 +6,7 @@
 //! ```
 //! use embedded_graphics::{pixelcolor::BinaryColor, prelude::*, primitives::{Circle, PrimitiveStyle}};
 //! use smearscope_hardware::mock::assert_art;
-//! use smearscope_hardware::screen::ssd1306::{OledSetup, Ssd1306Screen};
+//! use smearscope_hardware::screen::oled::{OledSetup, OledScreen};
 //! use smearscope_hardware::screen::virtual_ssd1306::VirtualSsd1306;
 //! use smearscope_hardware::{Canvas, Screen, ScreenSize};
 //!
@@ -20,7 +20,7 @@
 //! draw_cell(&mut canvas).unwrap();
 //!
 //! let (bus, display) = VirtualSsd1306::new(0x3c, size);
-//! let mut screen = Ssd1306Screen::new(bus, OledSetup::new(0x3c, size), "virtual bus");
+//! let mut screen = OledScreen::new(bus, OledSetup::new(0x3c, size), "virtual bus");
 //! screen.show(&canvas)?;
 //! assert_art(&display.picture(), 9, 20, "
 //!     ..###..
@@ -36,6 +36,9 @@ pub mod burn_in;
 pub mod canvas;
 #[cfg(all(feature = "linux", target_os = "linux"))]
 pub(crate) mod i2c;
-pub mod ssd1306;
+pub mod oled;
+mod sh1106;
 pub mod text_art;
+#[cfg(test)]
+mod virtual_sh1106;
 pub mod virtual_ssd1306;

@@ -85,7 +85,7 @@ pub struct Inference {
 pub struct EngineInfo {
     /// `ncs2`, `openvino` or `embedded`.
     pub engine: &'static str,
-    /// The engine's version.
+    /// The engine's version, as its library reports it.
     pub version: String,
     /// The device that runs the network, by the engine's name for it, such as `CPU` or `MYRIAD`.
     pub device: String,

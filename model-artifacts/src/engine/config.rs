@@ -15,7 +15,7 @@ pub enum EngineChoice {
     Auto,
     /// The Neural Compute Stick 2, or an error.
     Ncs2,
-    /// OpenVINO, or an error.
+    /// OpenVINO only: an error if its library or its device cannot be used.
     OpenVino,
     /// The engine that is part of the program.
     Embedded,
@@ -24,7 +24,7 @@ pub enum EngineChoice {
 /// How to start an engine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EngineConfig {
-    /// The engine.
+    /// The engine to use, or `auto` for the first that works.
     pub choice: EngineChoice,
     /// The `libopenvino_c` file, or its folder. If `None`, the environment variable
     /// `SMEARSCOPE_OPENVINO` names it, or else it is searched for: first in `.runtime/openvino/libs`

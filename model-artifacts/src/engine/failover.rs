@@ -20,9 +20,9 @@ use crate::model_files::ModelFiles;
 pub struct GoldenResult {
     /// The sample's image, relative to the model folder.
     pub image: PathBuf,
-    /// Probability from the manifest.
+    /// Probability from the manifest, 0 to 1.
     pub expected: f32,
-    /// Probability from the network.
+    /// Probability that the network gave at the start, 0 to 1.
     pub actual: f32,
 }
 

@@ -2,7 +2,7 @@
 
 use crate::error::ArtifactError;
 
-/// An engine.
+/// An engine that can run a network. [`Failover`](super::failover::Failover) tries them in the order of preference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EngineKind {
     Ncs2,

@@ -1,5 +1,6 @@
 //! From the bytes of an image file to a network's input tensor.
 
+pub(crate) mod all_idb;
 pub(crate) mod contract;
 pub mod decode;
 pub(crate) mod extensions;

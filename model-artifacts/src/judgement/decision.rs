@@ -31,7 +31,7 @@ pub struct DecisionRule {
 pub struct Decision {
     /// Calibrated probability of the positive class, 0 to 1; NaN if there is none.
     pub probability: f32,
-    /// The verdict.
+    /// The verdict; Inconclusive inside the inconclusive band and without a probability.
     pub verdict: Verdict,
 }
 
@@ -67,6 +67,21 @@ impl DecisionRule {
         Decision {
             probability,
             verdict,
+        }
+    }
+
+    /// Whether the temperature changes the network's own probabilities.
+    pub fn is_calibrated(&self) -> bool {
+        self.offset != 0.0 || self.temperature.to_bits() != 1.0_f32.to_bits()
+    }
+
+    /// The probabilities that decide, in words.
+    pub fn words(&self) -> String {
+        let [low, high] = self.inconclusive;
+        if low < high {
+            format!("positive from {high:.3}, negative up to {low:.3}, inconclusive between")
+        } else {
+            format!("positive from {:.3}, negative below", self.threshold)
         }
     }
 
@@ -156,6 +171,23 @@ mod tests {
         let rule: DecisionRule = toml::from_str(text).unwrap();
         assert_eq!(rule, RULE);
         assert_eq!(toml::to_string(&rule).unwrap(), text);
+    }
+
+    #[test]
+    fn words_name_what_decides() {
+        assert_eq!(
+            RULE.words(),
+            "positive from 0.750, negative up to 0.250, inconclusive between"
+        );
+        assert!(RULE.is_calibrated());
+        let without_band = DecisionRule {
+            threshold: 0.3,
+            inconclusive: [0.3, 0.3],
+            offset: 0.0,
+            temperature: 1.0,
+        };
+        assert_eq!(without_band.words(), "positive from 0.300, negative below");
+        assert!(!without_band.is_calibrated());
     }
 
     #[test]

@@ -75,7 +75,7 @@ fn mean_step(samples: &[f32], width: usize) -> f32 {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Domain {
-    /// Mean descriptor.
+    /// Mean of the descriptors of the training images, one value per feature.
     pub mean: [f32; FEATURES],
     /// Lower triangle of the Cholesky factor of the descriptors' covariance, row by row:
     /// [`FEATURES`] rows of 1, 2, 3 … values.

@@ -6,9 +6,9 @@ use serde::Serialize;
 /// head: the sum over all positions plus the difference of the head's biases is the margin.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EvidenceMap {
-    /// Number of columns.
+    /// Number of columns: positions of the network's last feature map from left to right.
     pub width: usize,
-    /// Number of rows.
+    /// Number of rows, top row first.
     pub height: usize,
     /// `width × height` values, row by row from the top; positive values are evidence for the positive
     /// class.

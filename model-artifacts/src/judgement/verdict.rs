@@ -22,7 +22,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// All verdicts.
+    /// All verdicts, in the order in which tables list them.
     pub const ALL: [Self; 3] = [Self::Positive, Self::Negative, Self::Inconclusive];
 
     /// `Positive`, `Negative` or `Inconclusive`.

@@ -20,7 +20,7 @@ pub struct Manifest {
     pub format_version: u32,
     /// Short name, `[a-z0-9-]+`.
     pub name: String,
-    /// Version of the model.
+    /// Version of the model, by the rules of semantic versioning.
     pub version: Version,
     /// The network's architecture, by the trainer's name for it.
     pub architecture: String,
@@ -46,9 +46,9 @@ pub struct Manifest {
     /// The range of images that the network was trained on; `None` if it was not measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub domain: Option<Domain>,
-    /// Measured performance.
+    /// Figures that were measured on images the model was not trained on.
     pub evaluation: Evaluation,
-    /// The model's files.
+    /// The files of each engine, with their SHA-256.
     pub files: Files,
     /// Inputs with known outputs, run before the model is used; 1 to 64.
     pub golden: Vec<GoldenSample>,
@@ -103,9 +103,9 @@ pub struct Evaluation {
     pub dataset: String,
     /// How training and evaluation images were separated.
     pub protocol: String,
-    /// Number of positive images.
+    /// Number of evaluated images with lymphoblasts.
     pub positives: u32,
-    /// Number of negative images.
+    /// Number of evaluated images without lymphoblasts.
     pub negatives: u32,
     /// Figures by name (`accuracy`, `sensitivity`, `specificity`, `auroc`, …), each 0 to 1.
     pub figures: BTreeMap<String, f64>,

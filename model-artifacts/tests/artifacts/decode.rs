@@ -5,6 +5,9 @@ use std::path::Path;
 
 use image::{DynamicImage, ExtendedColorType, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
 use smearscope_artifacts::decode::{Limits, decode, read};
+use tiff::encoder::colortype::{Gray8, RGB8};
+use tiff::encoder::{TiffEncoder, TiffKind, colortype::ColorType};
+use tiff::tags::Tag;
 
 /// A picture with enough detail that its JPEG has a scan of some kilobytes.
 fn picture() -> RgbImage {
@@ -102,6 +105,9 @@ fn padding_after_the_end_of_a_jpeg_is_ignored() {
     assert_eq!(accept(&bytes), picture);
     bytes.extend(jpeg());
     assert_eq!(accept(&bytes), picture);
+    for residue in [&[0xFF; 64][..], b"\n", &[7; 15]] {
+        assert_eq!(accept(&[&jpeg(), residue].concat()), picture);
+    }
 }
 
 #[test]
@@ -113,10 +119,96 @@ fn padding_before_the_end_of_a_jpeg_is_ignored_and_hides_no_gap() {
         let bytes = [scan, &vec![0; padding], &[0xFF, 0xD9]].concat();
         assert_eq!(accept(&bytes), accept(&whole), "{padding}");
         let gap = [&scan[..scan.len() - 40], &vec![0; padding], &[0xFF, 0xD9]].concat();
-        assert!(
-            padding > 40 || decode(&gap, &Limits::default()).is_err(),
-            "{padding}"
-        );
+        assert!(decode(&gap, &Limits::default()).is_err(), "{padding}");
+    }
+    // Zeros, then fill bytes.
+    let filled = [scan, &[0, 0, 0xFF, 0xFF, 0xFF, 0xD9]].concat();
+    assert_eq!(accept(&filled), accept(&whole));
+}
+
+/// Header and restart intervals of a JPEG that has an interval for each row of blocks.
+fn restarting() -> (Vec<u8>, Vec<Vec<u8>>) {
+    const ROWS: u32 = 11;
+    let position = |bytes: &[u8], marker: u8| {
+        let mut pairs = bytes.windows(2);
+        pairs.position(|pair| pair == [0xFF, marker]).unwrap()
+    };
+    let mut header = Vec::new();
+    let intervals = (0..ROWS).map(|row| {
+        let strip = image::imageops::crop_imm(&picture(), 0, row * 8, 120, 8).to_image();
+        let bytes = encode(strip, ImageFormat::Jpeg);
+        let scan = position(&bytes, 0xDA);
+        let data = scan + 2 + usize::from(u16::from_be_bytes([bytes[scan + 2], bytes[scan + 3]]));
+        header = bytes[..data].to_vec();
+        let frame = position(&header, 0xC0);
+        header[frame + 5..frame + 7].copy_from_slice(&(ROWS as u16 * 8).to_be_bytes());
+        // The restart interval: 15 blocks.
+        header.splice(scan..scan, [0xFF, 0xDD, 0, 4, 0, 15]);
+        bytes[data..bytes.len() - 2].to_vec()
+    });
+    let intervals = intervals.collect();
+    (header, intervals)
+}
+
+/// Joins them, with `padding` after each interval.
+fn join(header: &[u8], intervals: &[Vec<u8>], padding: impl Fn(usize) -> Vec<u8>) -> Vec<u8> {
+    let mut bytes = header.to_vec();
+    for (index, interval) in intervals.iter().enumerate() {
+        bytes.extend(interval);
+        bytes.extend(padding(index));
+        let is_last = index + 1 == intervals.len();
+        bytes.extend([
+            0xFF,
+            if is_last {
+                0xD9
+            } else {
+                0xD0 + index as u8 % 8
+            },
+        ]);
+    }
+    bytes
+}
+
+#[test]
+fn zeros_before_restart_markers_are_ignored() {
+    // Common USB cameras leave some in every frame.
+    let (mut header, intervals) = restarting();
+    let whole = accept(&join(&header, &intervals, |_| Vec::new()));
+    assert_eq!(whole.dimensions(), (120, 88));
+    let pad = |index: usize| vec![0; index * 7 % 10];
+    let long = |index: usize| vec![0; 40 + index];
+    assert_eq!(accept(&join(&header, &intervals, pad)), whole);
+    assert_eq!(accept(&join(&header, &intervals, long)), whole);
+    // Such cameras often leave out the standard's tables.
+    while let Some(at) = header.windows(2).position(|pair| pair == [0xFF, 0xC4]) {
+        let length = usize::from(u16::from_be_bytes([header[at + 2], header[at + 3]]));
+        header.drain(at..at + 2 + length);
+    }
+    assert_eq!(accept(&join(&header, &intervals, long)), whole);
+}
+
+#[test]
+fn padding_before_restart_markers_hides_no_gap() {
+    let (header, intervals) = restarting();
+    let zeros = |_| vec![0; 60];
+    for index in 0..intervals.len() {
+        let mut cut = intervals.clone();
+        let length = cut[index].len();
+        cut[index].truncate(length - 40);
+        refusal(&join(&header, &cut, zeros));
+        refusal(&join(&header, &cut, |_| Vec::new()));
+        let mut lost = intervals.clone();
+        lost.remove(index);
+        refusal(&join(&header, &lost, zeros));
+        refusal(&join(&header, &lost, |_| Vec::new()));
+        let residue = |at| {
+            if at == index {
+                vec![0x5A; 60]
+            } else {
+                vec![0; 3]
+            }
+        };
+        refusal(&join(&header, &intervals, residue));
     }
 }
 
@@ -194,6 +286,149 @@ fn other_contents_are_refused() {
     refusal(b"\xFF\xD8\xFF\xD9");
     refusal(b"\xFF\xD8\xFF");
     refusal(b"BM");
+    let message = refusal(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic");
+    assert!(
+        message.contains("HEIC files are not supported"),
+        "{message}"
+    );
+    assert!(message.contains("Most Compatible"), "{message}");
+    for (bytes, name) in [
+        (&b"\0\0\0\x1Cftypavif\0\0\0\0"[..], "Avif"),
+        (b"RIFF\0\0\0\0WEBPVP8 ", "WebP"),
+        (b"\0\0\0\x0CjP  \r\n\x87\n", "JPEG 2000"),
+        (b"\xFF\x0A\0\0", "JPEG XL"),
+        (&[&[0; 128][..], b"DICM"].concat(), "DICOM"),
+    ] {
+        let message = refusal(bytes);
+        assert!(
+            message.contains(&format!("{name} files are not supported")),
+            "{message}"
+        );
+        assert!(!message.contains("damaged"), "{message}");
+    }
+}
+
+/// A variant of a JPEG, by a change to the start-of-frame segment, which is given from its marker on.
+fn jpeg_variant(change: impl Fn(&mut [u8])) -> Vec<u8> {
+    let mut bytes = jpeg();
+    let mut pairs = bytes.windows(2);
+    let frame = pairs.position(|pair| pair == [0xFF, 0xC0]).unwrap();
+    change(&mut bytes[frame + 1..]);
+    bytes
+}
+
+#[test]
+fn intact_files_of_an_unsupported_variant_are_not_called_damaged() {
+    let tiff = |tag: u16, value: u16| {
+        let mut bytes = encode(picture(), ImageFormat::Tiff);
+        set_tags(&mut bytes, &[tag], value);
+        bytes
+    };
+    for (bytes, named) in [
+        (jpeg_variant(|frame| frame[3] = 12), "12 bits per sample"),
+        (
+            jpeg_variant(|frame| frame[0] = 0xC3),
+            "lossless compression",
+        ),
+        (jpeg_variant(|frame| frame[0] = 0xC5), "hierarchical coding"),
+        (jpeg_variant(|frame| frame[0] = 0xC9), "arithmetic coding"),
+        // PhotometricInterpretation: a palette, YCbCr; Compression: Zstandard.
+        (tiff(262, 3), "a colour palette"),
+        (tiff(262, 6), "YCbCr colours"),
+        (tiff(259, 50000), "ZSTD"),
+    ] {
+        let message = refusal(&bytes);
+        assert!(message.contains(named), "{message}");
+        assert!(
+            message.contains("save it with 8 bits per channel"),
+            "{message}"
+        );
+        assert!(!message.contains("damaged"), "{message}");
+    }
+}
+
+/// Adds a page to a TIFF, with a value of `NewSubfileType`.
+fn add_page<C: ColorType<Inner = u8>, K: TiffKind>(
+    tiff: &mut TiffEncoder<&mut Cursor<Vec<u8>>, K>,
+    kind: u32,
+    size: (u32, u32),
+    samples: &[u8],
+) {
+    let mut page = tiff.new_image::<C>(size.0, size.1).unwrap();
+    page.encoder().write_tag(Tag::NewSubfileType, kind).unwrap();
+    page.write_data(samples).unwrap();
+}
+
+const SIZE: (u32, u32) = (120, 90);
+
+#[test]
+fn of_a_tiff_with_a_thumbnail_the_full_page_is_decoded() {
+    let thumbnail = image::imageops::thumbnail(&picture(), 40, 30);
+    let mut first = Cursor::new(Vec::new());
+    let mut tiff = TiffEncoder::new(&mut first).unwrap();
+    add_page::<RGB8, _>(&mut tiff, 1, (40, 30), &thumbnail);
+    add_page::<RGB8, _>(&mut tiff, 0, SIZE, &picture());
+    assert_eq!(accept(first.get_ref()), picture());
+
+    let mut last = Cursor::new(Vec::new());
+    let mut tiff = TiffEncoder::new_big(&mut last).unwrap();
+    add_page::<RGB8, _>(&mut tiff, 1, (40, 30), &thumbnail);
+    add_page::<RGB8, _>(&mut tiff, 0, SIZE, &picture());
+    add_page::<Gray8, _>(&mut tiff, 4, SIZE, &[0; 120 * 90]);
+    assert_eq!(accept(last.get_ref()), picture());
+}
+
+#[test]
+fn a_tiff_of_several_images_is_refused_with_its_pages() {
+    let mut fields = Cursor::new(Vec::new());
+    let mut tiff = TiffEncoder::new(&mut fields).unwrap();
+    add_page::<RGB8, _>(&mut tiff, 0, SIZE, &picture());
+    add_page::<RGB8, _>(&mut tiff, 2, (8, 8), &[255; 8 * 8 * 3]);
+    let message = refusal(fields.get_ref());
+    assert!(
+        message.contains("it has 2 pages (120 × 90, 8 × 8); save each page"),
+        "{message}"
+    );
+
+    let mut channels = Cursor::new(Vec::new());
+    let mut tiff = TiffEncoder::new(&mut channels).unwrap();
+    for channel in 0..3 {
+        let samples: Vec<u8> = picture().pixels().map(|pixel| pixel.0[channel]).collect();
+        add_page::<Gray8, _>(&mut tiff, 0, SIZE, &samples);
+    }
+    let message = refusal(channels.get_ref());
+    assert!(message.contains("3 pages of one channel each"), "{message}");
+    assert!(message.contains("save it as one RGB image"), "{message}");
+}
+
+#[test]
+fn big_tiff_is_decoded() {
+    let mut bytes = Cursor::new(Vec::new());
+    let mut tiff = TiffEncoder::new_big(&mut bytes).unwrap();
+    tiff.write_image::<RGB8>(120, 90, &picture()).unwrap();
+    assert_eq!(accept(bytes.get_ref()), picture());
+}
+
+#[test]
+fn samples_on_the_scale_of_a_smaller_camera_are_refused_with_their_range() {
+    let deep = DynamicImage::from(picture()).into_rgb16();
+    for (bits, largest) in [(10, 1023), (12, 4095), (14, 16383)] {
+        let mut scaled = deep.clone();
+        for sample in scaled.iter_mut() {
+            *sample >>= 16 - bits;
+        }
+        scaled.put_pixel(0, 0, Rgb([largest; 3]));
+        let grey = DynamicImage::from(scaled.clone()).into_luma16();
+        for format in [ImageFormat::Png, ImageFormat::Tiff] {
+            for image in [DynamicImage::from(scaled.clone()), grey.clone().into()] {
+                let message = refusal(&encode(image, format));
+                assert!(
+                    message.contains(&format!("{largest} of 65535")),
+                    "{message}"
+                );
+            }
+        }
+    }
 }
 
 /// Headers that claim 60,000 × 60,000 pixels, ten gigabytes of RGB.
@@ -218,15 +453,20 @@ fn bombs() -> [(&'static str, Vec<u8>); 4] {
     bmp[22..26].copy_from_slice(&u32::from(side).to_le_bytes());
 
     let mut tiff = encode(picture(), ImageFormat::Tiff);
+    // ImageWidth, ImageLength, RowsPerStrip.
+    set_tags(&mut tiff, &[256, 257, 278], side);
+    [("jpeg", jpeg), ("png", png), ("bmp", bmp), ("tiff", tiff)]
+}
+
+/// Sets the values of a little-endian TIFF's tags.
+fn set_tags(tiff: &mut [u8], tags: &[u16], value: u16) {
     let directory = u32::from_le_bytes(tiff[4..8].try_into().unwrap()) as usize;
     let count = usize::from(tiff[directory]);
     for entry in tiff[directory + 2..].chunks_exact_mut(12).take(count) {
-        // ImageWidth, ImageLength, RowsPerStrip.
-        if matches!(u16::from_le_bytes([entry[0], entry[1]]), 256 | 257 | 278) {
-            entry[8..10].copy_from_slice(&side.to_le_bytes());
+        if tags.contains(&u16::from_le_bytes([entry[0], entry[1]])) {
+            entry[8..10].copy_from_slice(&value.to_le_bytes());
         }
     }
-    [("jpeg", jpeg), ("png", png), ("bmp", bmp), ("tiff", tiff)]
 }
 
 /// CRC-32 of ISO 3309, bit by bit.

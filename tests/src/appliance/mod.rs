@@ -4,4 +4,5 @@ mod mock;
 mod ncs2;
 mod sim_panel;
 mod systemd;
+mod terminal;
 mod virtual_bench;

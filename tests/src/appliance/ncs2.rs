@@ -230,7 +230,7 @@ fn a_stick_that_is_lost_between_two_presses_is_replaced_and_the_verdict_says_by_
     let state = stick.0.path().join("state");
     let mut child = Command::new(built("smearscope"))
         .current_dir(root())
-        .env(NO_SERVER.0, NO_SERVER.1)
+        .envs([NO_SERVER, VOLATILE])
         .envs(stick.environment())
         .args([
             "run",

@@ -86,7 +86,7 @@ impl Manager {
             .arg(self.path("config.toml"))
             .env("NOTIFY_SOCKET", self.path("notify"))
             .env("WATCHDOG_USEC", WATCHDOG)
-            .env(NO_SERVER.0, NO_SERVER.1)
+            .envs([NO_SERVER, VOLATILE])
             .env(
                 "JOURNAL_STREAM",
                 format!("{}:{}", metadata.dev(), metadata.ino()),

@@ -67,19 +67,67 @@ fn the_shipped_fields_get_the_verdicts_their_names_tell() {
 }
 
 #[test]
-fn a_person_reads_a_line_an_image_and_a_summary() {
-    let fields = demo_fields();
+fn a_person_reads_a_line_for_every_file_and_a_summary() {
+    let folder = tempfile::tempdir().unwrap();
+    let fields = labelled_fields(folder.path());
     let (positive, negative): (Vec<_>, Vec<_>) = fields
         .iter()
         .partition(|path| path.to_str().unwrap().ends_with("_1.jpg"));
-    smearscope(["classify", "hardware/fields"])
+    // Numbers of captures are no labels.
+    for number in 0..2 {
+        let capture = folder.path().join(format!("capture_{number}.jfif"));
+        std::fs::copy(&fields[0], capture).unwrap();
+    }
+    std::fs::write(folder.path().join("notes.txt"), "").unwrap();
+    smearscope(["classify", "--engine", "embedded"])
+        .arg(folder.path())
+        .arg(&fields[0])
         .assert()
         .success()
-        .stdout(predicate::str::contains("field01_1.jpg"))
+        .stdout(predicate::str::contains("Im000_1.jpg"))
+        .stdout(predicate::str::contains("capture_1.jfif"))
         .stdout(predicate::str::contains("not for diagnosis"))
+        .stdout(predicate::str::contains(
+            "notes.txt: its name is not that of an image",
+        ))
+        .stdout(predicate::str::contains("Im000_1.jpg: it was named before"))
+        .stdout(predicate::str::contains(format!(
+            "{} positive",
+            positive.len() + 2
+        )))
+        .stdout(predicate::str::contains("0 errors, 2 passed over;"))
         .stdout(predicate::str::contains(format!("TP {}", positive.len())))
         .stdout(predicate::str::contains(format!("TN {}", negative.len())))
         .stdout(predicate::str::contains("FP 0"));
+}
+
+#[test]
+fn a_script_finds_every_file_and_the_count_of_those_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(&demo_fields()[0], folder.path().join("field.jpe")).unwrap();
+    std::os::unix::fs::symlink("field.jpe", folder.path().join("link.jpg")).unwrap();
+    std::os::unix::fs::symlink("/nowhere/gone.jpg", folder.path().join("broken.jpg")).unwrap();
+    std::fs::write(folder.path().join("notes.txt"), "").unwrap();
+    let output = smearscope(["classify", "--json", "--engine", "embedded"])
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    let lines = json_lines(&output.stdout);
+    let named = |key: &str| -> Vec<&str> {
+        let with_key = lines.iter().filter(|line| line[key].is_string());
+        with_key
+            .map(|line| line["path"].as_str().unwrap().rsplit_once('/').unwrap().1)
+            .collect()
+    };
+    assert_eq!(named("verdict"), ["field.jpe", "link.jpg"]);
+    assert_eq!(named("error"), ["broken.jpg"]);
+    assert_eq!(named("passed_over"), ["notes.txt"]);
+    let summary = &lines.last().unwrap()["summary"];
+    assert_eq!(
+        (&summary["errors"], &summary["passed_over"]),
+        (&1.into(), &1.into())
+    );
+    assert_eq!(output.status.code(), Some(1));
 }
 
 #[test]
@@ -93,6 +141,8 @@ fn a_script_reads_every_promised_key() {
         "verdict",
         "probability",
         "threshold",
+        "inconclusive_band",
+        "calibrated",
         "quality",
         "engine",
         "device",

@@ -271,26 +271,93 @@ fn a_model_that_fails_at_the_start_gives_way_to_the_one_before_it() {
         pairs([("current", "1.0.0"), ("previous", "unusable")])
     );
 
+    // If both fail, the shipped model is used, and looked for again at each start.
     damage(&appliance.folder_of("current"));
-    let run = appliance.run(&["run"]).code(4);
-    assert!(!stdout(&run).contains("verdict:"));
-    for part in ["smear-demo-1.0.0 failed", "smear-demo-2.0.0 failed too"] {
-        assert!(stderr(&run).contains(part), "{}", stderr(&run));
+    for _ in 0..2 {
+        let run = appliance.run(&["run"]).success();
+        let shipped = shipped_version();
+        assert!(stdout(&run).contains(&format!("smear-demo {shipped} on embedded")));
+        for part in [
+            "smear-demo-1.0.0 failed",
+            "smear-demo-2.0.0 failed too",
+            &format!("using the shipped model smear-demo {shipped}"),
+        ] {
+            assert!(stderr(&run).contains(part), "{}", stderr(&run));
+        }
     }
+    let in_use = appliance
+        .list()
+        .into_iter()
+        .find(|model| model["in_use"] == true);
+    assert_eq!(in_use.unwrap()["role"], "shipped");
 }
 
 #[test]
-fn a_damaged_list_of_models_is_a_fault_until_a_model_is_installed() {
+fn without_a_readable_list_of_models_the_shipped_one_is_used() {
     let appliance = Appliance::new();
     appliance.install(model("1.0.0").path()).success();
-    for text in ["current = \"../elsewhere\"", "current = 7", "\0"] {
-        fs::write(appliance.store().join("models.toml"), text).unwrap();
-        let run = appliance.run(&["run"]).code(4);
-        assert!(stderr(&run).contains("models.toml is damaged"));
-        assert!(!stdout(&run).contains("verdict:"));
+    let list = appliance.store().join("models.toml");
+    let shipped = shipped_version();
+    let using = format!("using the shipped model smear-demo {shipped}");
+    let check = |problem: &str| {
+        let run = appliance.run(&["run"]).success();
+        for part in [problem, &using] {
+            assert!(stderr(&run).contains(part), "{}", stderr(&run));
+        }
+        assert!(stdout(&run).contains(&format!("smear-demo {shipped} on embedded")));
+        let listed = appliance.list();
+        assert!(listed[0]["problem"].as_str().unwrap().contains(problem));
+        assert_eq!(
+            (&listed[1]["role"], &listed[1]["in_use"]),
+            (&"shipped".into(), &true.into())
+        );
+    };
+    for text in ["", "current = \"../elsewhere\"", "current = 7", "\0"] {
+        fs::write(&list, text).unwrap();
+        check("models.toml is damaged");
     }
+    let told = appliance.run(&["selftest"]).code(1);
+    assert!(stdout(&told).contains("models.toml is damaged"));
     appliance.install(model("1.0.0").path()).success();
     assert_eq!(appliance.versions()[0].1, "1.0.0");
+
+    // As for a user who may not read the appliance's state folder.
+    fs::remove_file(&list).unwrap();
+    fs::create_dir(&list).unwrap();
+    check("models.toml: reading failed");
+    let classified = appliance
+        .run(&["classify", "hardware/fields/field01_1.jpg"])
+        .success();
+    assert!(stderr(&classified).contains("reading failed"));
+    assert!(stdout(&classified).contains(&format!("smear-demo {shipped}")));
+}
+
+#[test]
+fn an_older_version_is_installed_only_on_request() {
+    let appliance = Appliance::new();
+    appliance.install(model("2.0.0").path()).success();
+    let older = model("2.0.0-rc.1");
+    let refused = appliance.install(older.path()).code(4);
+    assert!(
+        stderr(&refused).contains(
+            "smear-demo 2.0.0-rc.1 is older than smear-demo 2.0.0, which is in use; add --downgrade"
+        ),
+        "{}",
+        stderr(&refused)
+    );
+    assert_eq!(appliance.versions()[0].1, "2.0.0");
+    let folder = older.path().to_str().unwrap();
+    appliance
+        .run(&["model", "install", "--downgrade", folder])
+        .success();
+    assert_eq!(
+        appliance.versions(),
+        pairs([("current", "2.0.0-rc.1"), ("previous", "2.0.0")])
+    );
+    // A model of another name has no order with it.
+    let other = model("0.0.1");
+    edit(other.path(), "name = \"smear-demo\"", "name = \"another\"");
+    appliance.install(other.path()).success();
 }
 
 fn sign(model: &Path, key: &SecretKey) {

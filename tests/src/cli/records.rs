@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use predicates::prelude::PredicateBooleanExt;
-use predicates::str::{contains, is_empty, starts_with};
+use predicates::str::{contains, starts_with};
 use serde_json::Value;
+use smearscope_artifacts::{DecisionRule, SlideRule};
 
 use crate::support::small_disk::{Place, SmallDisk, enter};
 use crate::support::*;
@@ -59,6 +60,31 @@ fn image(state: &Path, record: &Value) -> PathBuf {
     state.join(record["image"]["path"].as_str().unwrap())
 }
 
+/// Checks that the verdict of each field and of its slide follows from what is recorded.
+fn assert_verdicts_follow(all: &[Value]) {
+    let number = |value: &Value| value.as_f64().unwrap() as f32;
+    for record in all {
+        let band = &record["inconclusive_band"];
+        let decision = DecisionRule {
+            threshold: number(&record["threshold"]),
+            inconclusive: [number(&band[0]), number(&band[1])],
+            // The log-odds are calibrated already.
+            offset: 0.0,
+            temperature: 1.0,
+        };
+        let rule: SlideRule = serde_json::from_value(record["slide_rule"].clone()).unwrap();
+        let verdict = |log_odds| decision.decide_log_odds(log_odds).verdict.as_str();
+        assert_eq!(record["verdict"], verdict(number(&record["log_odds"])));
+        let so_far = all.iter().filter(|other| {
+            other["slide"] == record["slide"]
+                && other["number"].as_u64() <= record["number"].as_u64()
+        });
+        let log_odds: Vec<_> = so_far.map(|other| number(&other["log_odds"])).collect();
+        let combined = rule.combine(&log_odds).unwrap();
+        assert_eq!(record["standing"]["verdict"], verdict(combined));
+    }
+}
+
 #[test]
 fn what_was_said_is_recorded_and_found_again() {
     let state = recorded();
@@ -69,6 +95,7 @@ fn what_was_said_is_recorded_and_found_again() {
         .map(|line| line["verdict"].as_str().unwrap())
         .collect();
     assert_eq!(verdicts, ["Positive", "Positive", "Negative"]);
+    assert_verdicts_follow(&all);
     let (first, last) = (&all[0], &all[2]);
     assert_eq!(all[1]["slide"], first["slide"]);
     assert_ne!(last["slide"], first["slide"]);
@@ -209,7 +236,7 @@ fn what_was_changed_is_named() {
         .strip_prefix("head ")
         .unwrap()
         .to_owned();
-    assert!(text.starts_with("5 rows and 6 images"), "{text}");
+    assert!(text.starts_with("6 rows and 6 images"), "{text}");
     assert!(
         text.contains(
             "\nretention removed 0 images of 0 fields; image files without a record: 0\n"
@@ -224,27 +251,49 @@ fn what_was_changed_is_named() {
     records(state, &["verify", "--expect-head", &"1234".repeat(16)])
         .assert()
         .code(MISMATCH)
-        .stderr(contains("no row has the hash 1234"));
+        .stderr(contains("damaged: no row has the hash 1234").and(contains("1 damage found")));
     records(state, &["verify", "--expect-head", "1234"])
         .assert()
         .code(2)
         .stderr(contains("64 hexadecimal digits"));
 
-    let damaged = image(state, &list(state, &[])[1]);
-    let name = damaged.file_name().unwrap().to_str().unwrap().to_owned();
-    let mut bytes = std::fs::read(&damaged).unwrap();
+    let all = list(state, &[]);
+    let (changed, missing) = (image(state, &all[1]), image(state, &all[0]));
+    let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+    let mut bytes = std::fs::read(&changed).unwrap();
     bytes[1000] ^= 1;
-    std::fs::write(&damaged, bytes).unwrap();
+    std::fs::write(&changed, bytes).unwrap();
+    std::fs::rename(&missing, missing.with_file_name("moved.jpg")).unwrap();
     records(state, &["verify"])
         .assert()
         .code(MISMATCH)
-        .stdout(is_empty())
-        .stderr(contains(&name).and(contains("has changed since it was written")));
-    std::fs::remove_file(&damaged).unwrap();
-    records(state, &["verify"])
-        .assert()
-        .code(MISMATCH)
-        .stderr(contains(&name).and(contains("is missing")));
+        .stdout(
+            contains("7 rows and 6 images are unchanged")
+                .and(contains(
+                    "image files without a record: 1\nwithout a record: images/",
+                ))
+                .and(contains("head").not()),
+        )
+        .stderr(
+            contains(format!("{} of field", name(&changed)))
+                .and(contains("has changed since it was written"))
+                .and(contains(name(&missing)))
+                .and(contains("is missing"))
+                .and(contains("2 damages found")),
+        );
+    let output = records(state, &["verify", "--json", "--record-result"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(MISMATCH));
+    let verified: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(verified["damages"][1]["part"], "image");
+    assert_eq!(verified["rows"], 7);
+    let result = std::fs::read(state.join("records.verified")).unwrap();
+    let result: Value = serde_json::from_slice(&result).unwrap();
+    assert_eq!(
+        (&result["damaged"], &result["orphans"]),
+        (&2.into(), &1.into())
+    );
 }
 
 /// Changes bytes of a field's row in the database, and of stale copies of it, as a failing disk does.
@@ -281,7 +330,7 @@ fn rows_that_cannot_be_read_are_named_and_the_others_listed_and_exported() {
     damage(state, &ids[0], "\"slide\":", "\"slide\"?");
     damage(state, &ids[2], "\"threshold\":", "\"threshxxd\":");
     let named = || {
-        contains("row 2 cannot be read: malformed JSON").and(contains("row 5 is not a valid field"))
+        contains("row 2 cannot be read: malformed JSON").and(contains("row 6 is not a valid field"))
     };
     let rest = || contains(&*ids[1]).and(contains(&*ids[2]).not());
     for arguments in [
@@ -353,7 +402,7 @@ struct AtWork {
 impl AtWork {
     fn start(state: &Path, analysis_s: &str) -> Self {
         let mut child = std::process::Command::new(built("smearscope"))
-            .env(NO_SERVER.0, NO_SERVER.1)
+            .envs([NO_SERVER, VOLATILE])
             .env("SMEARSCOPE__TIMING__ANALYSIS_S", analysis_s)
             .current_dir(root())
             .args(["run", "--board", "sim", "--engine", "embedded"])
@@ -552,17 +601,82 @@ fn a_copy_on_a_medium_that_cannot_be_written_to_is_read() {
     records(&closed, &["verify"])
         .assert()
         .success()
-        .stdout(starts_with("5 rows and 6 images"));
+        .stdout(starts_with("6 rows and 6 images"));
     let out = tempfile::tempdir().unwrap();
     records(&closed, &["export", "--format", "zip", "--out"])
         .arg(out.path().join("all.zip"))
         .assert()
         .success()
         .stderr(contains("with all their images: 3").and(contains("not marked as exported")));
-    records(&open, &["list"])
+    // The log is applied to a copy elsewhere.
+    assert_eq!(list(&open, &[]), all);
+    records(&open, &["export", "--format", "zip", "--out"])
+        .arg(out.path().join("open.zip"))
         .assert()
-        .code(RECORDS)
-        .stderr(contains("open/records.sqlite-wal holds rows").and(contains("copy the folder")));
+        .success()
+        .stderr(contains("with all their images: 3"));
+    assert!(!open.join("records.sqlite-shm").exists());
+}
+
+#[test]
+fn an_export_to_a_full_disk_says_so_and_leaves_nothing() {
+    let test = "an_export_to_a_full_disk_says_so_and_leaves_nothing";
+    if enter(module_path!(), test) != Place::Inside {
+        return;
+    }
+    let state = recorded();
+    let stick = SmallDisk::of_mib(8);
+    stick.fill();
+    for format in ["csv", "json", "zip"] {
+        let to = stick.path().join("out");
+        records(state.path(), &["export", "--format", format, "--out"])
+            .arg(&to)
+            .assert()
+            .code(RECORDS)
+            .stderr(
+                contains("out cannot be written: no space is left on its disk (0 MiB free, about")
+                    .and(contains("os error").not())
+                    .and(contains("ZipWriter").not()),
+            );
+        assert_eq!(stick.path().read_dir().unwrap().count(), 1, "{format}");
+    }
+    assert!(list(state.path(), &[])[0]["exported_at"].is_null());
+}
+
+#[test]
+fn records_are_for_their_owner_whatever_the_umask() {
+    let state = tempfile::tempdir().unwrap();
+    let state = state.path().join("state");
+    let run = run(&state);
+    let mut shell = assert_cmd::Command::new("sh");
+    shell
+        .args(["-c", "umask 022; exec \"$0\" \"$@\""])
+        .arg(run.get_program())
+        .args(run.get_args())
+        .envs(
+            run.get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        )
+        .current_dir(root())
+        .write_stdin("press\n")
+        .assert()
+        .success();
+    let mut find = std::process::Command::new("find");
+    let found = find
+        .arg(&state)
+        .args(["-printf", "%y %m %p\\n"])
+        .output()
+        .unwrap();
+    let found = String::from_utf8(found.stdout).unwrap();
+    let mut files = 0;
+    for line in found.lines() {
+        assert!(
+            line.starts_with("d 700 ") || line.starts_with("f 600 "),
+            "{line}"
+        );
+        files += usize::from(line.starts_with('f'));
+    }
+    assert!(files >= 5, "{files} files");
 }
 
 #[test]
@@ -598,4 +712,76 @@ fn an_export_onto_the_disk_of_the_records_leaves_it_room() {
     export("zip", &elsewhere).assert().success();
     std::fs::write(&config, storage(1)).unwrap();
     export("zip", &onto).assert().success();
+}
+
+/// Takes one field with these settings of the section `[storage]`; what is printed about it, and the failures of the
+/// self-test.
+fn one_field(state: &Path, storage: &[(&str, &str)]) -> (String, Vec<String>) {
+    let settings = || {
+        let name = |key: &str| format!("SMEARSCOPE__STORAGE__{key}");
+        storage.iter().map(move |(key, value)| (name(key), *value))
+    };
+    let output = run(state)
+        .envs(settings())
+        .write_stdin("press\n")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let tested = smearscope([
+        "selftest", "--json", "--engine", "embedded", "--board", "sim",
+    ])
+    .args(["--fields", "hardware/fields", "--state"])
+    .arg(state)
+    .envs(settings())
+    .output()
+    .unwrap();
+    let checks = json_lines(&tested.stdout)[0]["checks"].clone();
+    let failed = checks.as_array().unwrap().iter();
+    let failed = failed.filter(|check| check["passed"] == false);
+    let failed = failed.map(|check| check["detail"].as_str().unwrap().to_owned());
+    (String::from_utf8(output.stdout).unwrap(), failed.collect())
+}
+
+#[test]
+fn a_disk_in_memory_saves_nothing_unless_that_is_accepted() {
+    let test = "a_disk_in_memory_saves_nothing_unless_that_is_accepted";
+    if enter(module_path!(), test) != Place::Inside {
+        return;
+    }
+    let disk = SmallDisk::of_mib(256);
+    let state = disk.path().join("state");
+    let room = [("RESERVE_MIB", "1"), ("MIN_FREE_MIB", "1")];
+    let (told, failed) = one_field(&state, &[&room[..], &[("VOLATILE", "false")]].concat());
+    assert!(told.contains("NOT SAVED, does not count"), "{told}");
+    let [problem] = &failed[..] else {
+        panic!("{failed:?}");
+    };
+    assert!(problem.contains("in memory (tmpfs)"), "{problem}");
+    assert!(problem.contains("storage.volatile = true"), "{problem}");
+    assert!(!state.exists());
+    let (told, failed) = one_field(&state, &[&room[..], &[("VOLATILE", "true")]].concat());
+    assert!(told.contains(" · saved as "), "{told}");
+    assert_eq!(failed, [""; 0]);
+    assert_eq!(list(&state, &[]).len(), 1);
+}
+
+#[test]
+fn another_folder_than_the_expected_one_starts_no_records() {
+    let folder = tempfile::tempdir().unwrap();
+    let [state, away] = ["state", "away"].map(|name| folder.path().join(name));
+    let room = [("RESERVE_MIB", "1"), ("MIN_FREE_MIB", "1")];
+    assert!(one_field(&state, &room).0.contains(" · saved as "));
+    let id = std::fs::read_to_string(state.join("records.identity")).unwrap();
+    let expecting = [&room[..], &[("IDENTITY", id.trim())]].concat();
+    // The disk is not mounted: its folder is empty.
+    std::fs::rename(&state, &away).unwrap();
+    std::fs::create_dir(&state).unwrap();
+    let (told, failed) = one_field(&state, &expecting);
+    assert!(told.contains("NOT SAVED, does not count"), "{told}");
+    assert!(failed[0].contains("has the identity none"), "{failed:?}");
+    assert_eq!(state.read_dir().unwrap().count(), 0, "nothing was started");
+    std::fs::remove_dir(&state).unwrap();
+    std::fs::rename(&away, &state).unwrap();
+    assert!(one_field(&state, &expecting).0.contains(" · saved as "));
+    assert_eq!(list(&state, &[]).len(), 2);
 }

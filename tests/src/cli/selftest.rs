@@ -14,11 +14,35 @@ fn a_whole_bench_passes() {
         .stdout(predicate::str::contains("camera"));
 }
 
+/// Whether this is a Raspberry Pi, where the test is skipped.
+fn is_raspberry_pi() -> bool {
+    let model = std::fs::read_to_string("/proc/device-tree/model").unwrap_or_default();
+    let is_pi = model.contains("Raspberry Pi");
+    if is_pi {
+        smearscope_artifacts::testing::skip("this is a Raspberry Pi");
+    }
+    is_pi
+}
+
+#[test]
+fn a_desktop_without_a_configured_board_tests_the_simulated_one_and_says_so() {
+    if is_raspberry_pi() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.toml");
+    std::fs::write(&config, "").unwrap();
+    smearscope(["selftest", "--engine", "embedded", "--config"])
+        .arg(&config)
+        .assert()
+        .success()
+        .stdout(predicate::str::is_match("board +ok +simulated: no board is configured").unwrap())
+        .stdout(predicate::str::contains("FAILED").not());
+}
+
 #[test]
 fn a_machine_without_the_board_is_told_how_to_simulate_it() {
-    let model = std::fs::read_to_string("/proc/device-tree/model").unwrap_or_default();
-    if model.contains("Raspberry Pi") {
-        smearscope_artifacts::testing::skip("this is a Raspberry Pi");
+    if is_raspberry_pi() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();

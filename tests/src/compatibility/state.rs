@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{assert_keeps, fixture, text};
@@ -148,6 +148,12 @@ fn an_appliance_goes_on_from_it() {
     let finding = served.capture(&token).json();
     let metrics = served.send("GET", "/metrics", &[("authorization", &token)], b"");
     let metrics = String::from_utf8(metrics.body).unwrap();
+    assert_eq!(finding["slide"]["number"], 3, "numbers go on");
+    let newest = &get("/v1/slides")["slides"];
+    let of_newest = |key: &str| [&newest[0][key], &newest[1][key]].map(Value::clone);
+    assert_eq!(of_newest("number"), [json!(3), json!(2)]);
+    let closed = [Value::Null, json!("restart")];
+    assert_eq!(of_newest("closed_because"), closed, "slide 2 was open");
     let waiting = metrics
         .lines()
         .find_map(|line| line.strip_prefix("smearscope_mqtt_undelivered_verdicts "));

@@ -26,7 +26,7 @@ const KILLS: u64 = 11;
 /// Starts the appliance with presses in its input.
 fn start(state: &Path) -> Child {
     let mut child = Command::new(built("smearscope"))
-        .env(NO_SERVER.0, NO_SERVER.1)
+        .envs([NO_SERVER, VOLATILE])
         .current_dir(root())
         .args(["run", "--board", "sim", "--engine", "embedded", "--fields"])
         .arg("hardware/fields")

@@ -137,6 +137,8 @@ fn a_capture_is_a_press_and_answers_the_finding() {
         "verdict",
         "probability",
         "threshold",
+        "inconclusive_band",
+        "calibrated",
         "strongest",
         "quality",
     ] {

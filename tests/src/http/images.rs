@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{Cursor, Read, Write};
+use std::path::Path;
 
 use image::ImageFormat;
 
@@ -127,18 +128,28 @@ fn what_is_no_image_is_refused_and_the_reason_named() {
 }
 
 #[test]
-fn a_full_queue_refuses_and_slow_bodies_do_not_hold_it() {
-    let served = Served::start("analyses = 1\nqueue = 0\nbody_s = 4\n");
+fn a_full_queue_refuses() {
+    let served = Served::start("analyses = 1\nqueue = 0\n").ready();
     let field = fs::read(&demo_fields()[0]).unwrap();
-    let mut slow = served.occupy();
-    let send = || served.send("POST", "/v1/classify", &[BYTES], &field);
-    let full = send();
+    let _occupied = served.occupy();
+    let full = served.send("POST", "/v1/classify", &[BYTES], &field);
     assert!(full.problem(429).contains("http.queue"));
     assert_eq!(full.header("retry-after"), "1");
-    let mut answer = String::new();
-    slow.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
-    assert_eq!(send().status, 200);
+}
+
+#[test]
+fn slow_bodies_hold_no_place_in_the_queue_and_are_given_up() {
+    let served = Served::start("analyses = 1\nqueue = 0\nstall_s = 1\n");
+    let field = fs::read(&demo_fields()[0]).unwrap();
+    let slow: Vec<_> = (0..5).map(|_| served.begin_upload()).collect();
+    let image = served.send("POST", "/v1/classify", &[BYTES], &field);
+    assert_eq!(image.status, 200, "{image:?}");
+    for mut slow in slow {
+        let mut answer = String::new();
+        slow.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+        assert!(answer.contains("http.stall_s"), "{answer}");
+    }
 }
 
 #[test]
@@ -190,8 +201,9 @@ fn a_batch_is_classified_by_a_running_appliance_as_it_is_here() {
     let token = served.token("viewer");
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("letter.jpg"), "a letter").unwrap();
+    labelled_fields(folder.path());
     let classify = |args: &[&str], token: &str| {
-        let output = smearscope(["classify", "hardware/fields"])
+        let output = smearscope(["classify"])
             .arg(folder.path())
             .args(args)
             .env("SMEARSCOPE_TOKEN", token)
@@ -255,11 +267,16 @@ fn a_batch_is_classified_by_a_running_appliance_as_it_is_here() {
 #[test]
 fn a_batch_is_sent_over_tls_to_the_appliance_with_the_certificate() {
     let served = Served::start("tls = \"on\"\n");
-    let url = served.url.replace("127.0.0.1", "localhost");
-    let classify = |certificate: &str| {
-        let output = smearscope(["classify", "hardware/fields/field01_1.jpg", "--url", &url])
-            .args(["--certificate", certificate])
-            .output();
+    let classify = |certificate: &Path| {
+        let output = smearscope([
+            "classify",
+            "hardware/fields/field01_1.jpg",
+            "--url",
+            &served.url,
+        ])
+        .arg("--certificate")
+        .arg(certificate)
+        .output();
         let output = output.unwrap();
         (
             output.status.code(),
@@ -267,13 +284,32 @@ fn a_batch_is_sent_over_tls_to_the_appliance_with_the_certificate() {
             String::from_utf8_lossy(&output.stderr).into_owned(),
         )
     };
-    let (code, told, problem) = classify(served.state("tls.pem").to_str().unwrap());
+    let tls = |command: &[&str]| {
+        let output = smearscope(["tls"].iter().chain(command))
+            .arg("--config")
+            .arg(served.config())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("bench.pem");
+    tls(&["export", "--out", copy.to_str().unwrap()]);
+    assert_eq!(fs::read_to_string(&copy).unwrap(), tls(&["export"]));
+    let shown = tls(&["show"]);
+    let names = shown.lines().find(|line| line.starts_with("names:"));
+    assert!(
+        names.is_some_and(|names| names.contains("localhost")),
+        "{shown}"
+    );
+    let (code, told, problem) = classify(&copy);
     assert_eq!(code, Some(0), "{problem}");
     assert!(told.starts_with("Positive"), "{told}");
     let other = Served::start("tls = \"on\"\n");
-    let (code, told, problem) = classify(other.state("tls.pem").to_str().unwrap());
+    let (code, told, problem) = classify(&other.state("tls/certificate.pem"));
     assert_eq!((code, &*told), (Some(1), ""));
-    assert!(problem.contains("does not answer"), "{problem}");
+    assert!(problem.contains("smearscope tls export"), "{problem}");
 }
 
 #[test]

@@ -3,7 +3,9 @@
 mod access;
 mod contract;
 mod device;
+mod floods;
 mod images;
 mod page;
+mod proxy;
 mod records;
 mod viewfinder;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use smearscope_artifacts::all_idb_label;
 use smearscope_artifacts::testing::micrographs;
 
 use crate::support::browser::Browser;
@@ -226,7 +227,7 @@ fn uploaded_images_get_the_verdicts_of_the_command_line_and_are_counted_by_their
     let folder = tempfile::tempdir().unwrap();
     let broken = folder.path().join("=broken_1.jpg");
     std::fs::write(&broken, "no image").unwrap();
-    let mut images = demo_fields();
+    let mut images = labelled_fields(folder.path());
     images.extend(micrographs().into_iter().take(5));
     browser.open(&format!("{}/#/upload", served.url));
     browser.until("document.querySelector('#files')");
@@ -271,11 +272,11 @@ fn uploaded_images_get_the_verdicts_of_the_command_line_and_are_counted_by_their
     browser.click("nav a[href='#/upload']");
     let table = browser.run(
         "return (async () => { const { csv } = await import('/page/upload.js'); \
-         return csv([{ name: '=a_1.png', result: { verdict: 'Negative', probability: 0.25, reason: 'a \"b\", c' } }]); })()",
+         return csv([{ name: '=a/Im001_1.png', result: { verdict: 'Negative', probability: 0.25, reason: 'a \"b\", c' } }]); })()",
     );
     let line = table.as_str().unwrap().lines().nth(1).unwrap().to_owned();
     assert!(
-        line.starts_with("'=a_1.png,1,Negative,0.25,,FN,\"a \"\"b\"\", c\","),
+        line.starts_with("'=a/Im001_1.png,1,Negative,0.25,,FN,\"a \"\"b\"\", c\","),
         "{line}"
     );
     let count = browser.run("return document.querySelectorAll('tbody tr').length");
@@ -403,14 +404,28 @@ fn labels_are_read_as_the_command_line_reads_them() {
     };
     let served = Served::start("");
     browser.open(&format!("{}/#/device", served.url));
-    let labels = browser.run(
-        "return (async () => { const { label } = await import('/page/upload.js'); \
-         return ['Im006_1.jpg', 'Im035_0.jpg', 'Im035.jpg', 'Im_035.jpg', '1.jpg', 'a_1.tar.gz', 'a_1', 'a/b_0.png'].map(label); })()",
-    );
-    assert_eq!(
-        labels,
-        serde_json::json!([true, false, null, null, null, null, true, false])
-    );
+    let names = [
+        "Im006_1.jpg",
+        "Im035_0.jpg",
+        "IM011_1.JPG",
+        "a/Im035_0.png",
+        "Im035_1",
+        "capture_1.jpg",
+        "field01_1.jpg",
+        "Im005__1.jpg",
+        "Im003_1 (1).jpg",
+        "Im004_1_rot90.jpg",
+        "Im004_1.tar.gz",
+        "Im035.jpg",
+        "Im_1.jpg",
+        "1.jpg",
+    ];
+    let labels = browser.run(&format!(
+        "return (async () => {{ const {{ label }} = await import('/page/upload.js'); return {names:?}.map(label); }})()",
+    ));
+    let expected = names.map(|name| all_idb_label(Path::new(name)));
+    assert_eq!(expected.iter().flatten().count(), 5);
+    assert_eq!(labels, serde_json::json!(expected));
     browser.check(&served.url, &[]);
 }
 

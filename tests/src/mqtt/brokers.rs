@@ -90,6 +90,7 @@ impl Setup {
         let mut child = Command::new(built("smearscope"))
             .args(["run", "--config"])
             .arg(self.path("config.toml"))
+            .envs([VOLATILE])
             .env_remove("RUST_LOG")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -478,12 +479,16 @@ fn entry(id: Uuid, slide: Uuid, number: u32, images: Images) -> FieldEntry {
         slide,
         number,
         captured_at: "2026-01-01T12:00:00.000Z".into(),
+        clock: None,
         source: format!("field{number}.jpg"),
         verdict: Verdict::Negative,
         reason: None,
         probability: Some(0.25),
         log_odds: Some(-1.1),
         threshold: 0.5,
+        inconclusive_band: None,
+        calibrated: None,
+        slide_rule: None,
         quality: json!({}),
         standing: SlideSummaryEntry {
             verdict: Verdict::Negative,

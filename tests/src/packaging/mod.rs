@@ -1,3 +1,4 @@
-//! The Debian package.
+//! The Debian package and its service.
 
+mod confined;
 mod debian;

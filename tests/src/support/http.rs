@@ -5,15 +5,21 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::{Mutex, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use ureq::tls::TlsConfig;
 
-use super::programs::{built, smearscope};
-use super::project::root;
+use super::programs::{VOLATILE, built, smearscope};
+use super::project::{demo_fields, root};
 
 /// A failed test must end.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
@@ -76,18 +82,39 @@ impl Served {
 
     /// Starts with more lines of the section `[storage]` and more sections.
     pub(crate) fn start_with(http: &str, more: &str, fields: &Path) -> Self {
-        let mut served = Self::spawn(http, more, fields);
+        let mut served = Self::spawn(http, more, fields, Command::spawn);
         let line = served.logged("listening on ");
         served.url = line.rsplit_once(' ').unwrap().1.to_owned();
         served
     }
 
-    /// Starts without reading the log.
-    pub(crate) fn start_unread(http: &str) -> Self {
-        Self::spawn(http, "", &root().join("hardware/fields"))
+    /// Waits until it listens on all addresses, with its own certificate, which this client does not verify.
+    pub(crate) fn serve_others(&mut self) {
+        let line = self.logged("listening on https://0.0.0.0:");
+        let (_, port) = line.rsplit_once(':').unwrap();
+        self.url = format!("https://127.0.0.1:{port}");
     }
 
-    fn spawn(http: &str, more: &str, fields: &Path) -> Self {
+    /// Starts without reading the log.
+    pub(crate) fn start_unread(http: &str) -> Self {
+        Self::spawn(http, "", &root().join("hardware/fields"), Command::spawn)
+    }
+
+    /// Starts as `spawn` does it, without reading the log.
+    pub(crate) fn start_by(
+        spawn: impl FnOnce(&mut Command) -> std::io::Result<Child>,
+        http: &str,
+        more: &str,
+    ) -> Self {
+        Self::spawn(http, more, &root().join("hardware/fields"), spawn)
+    }
+
+    fn spawn(
+        http: &str,
+        more: &str,
+        fields: &Path,
+        spawn: impl FnOnce(&mut Command) -> std::io::Result<Child>,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state");
         fs::create_dir(&state).unwrap();
@@ -116,16 +143,17 @@ impl Served {
         }
         let config = folder.path().join("config.toml");
         fs::write(&config, text).unwrap();
-        let mut child = Command::new(built("smearscope"))
+        let mut command = Command::new(built("smearscope"));
+        command
             .args(["run", "--panel", "lines", "--config"])
             .arg(&config)
             .current_dir(root())
+            .envs([VOLATILE])
             .env_remove("RUST_LOG")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .stderr(Stdio::piped());
+        let mut child = spawn(&mut command).unwrap();
         let mut stdout = child.stdout.take().unwrap();
         std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
         let stderr = BufReader::new(child.stderr.take().unwrap());
@@ -230,9 +258,20 @@ impl Served {
         stream
     }
 
-    /// Occupies a place in the queue of analyses with a request whose image never arrives. No other request may be
-    /// pending.
-    pub(crate) fn occupy(&self) -> TcpStream {
+    /// Opens a connection from this address of the machine, which takes little of an answer in advance.
+    pub(crate) fn connect_from(&self, address: [u8; 4]) -> TcpStream {
+        on_loop(async {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.set_recv_buffer_size(4096).unwrap();
+            socket.bind((address, 0).into()).unwrap();
+            let server = self.url.strip_prefix("http://").unwrap();
+            let stream = socket.connect(server.parse().unwrap()).await.unwrap();
+            stream.into_std().unwrap()
+        })
+    }
+
+    /// Sends the beginning of an image; the server has asked for the rest, which never comes.
+    pub(crate) fn begin_upload(&self) -> TcpStream {
         let mut stream = self.connect();
         stream
             .write_all(
@@ -240,11 +279,40 @@ impl Served {
                   Expect: 100-continue\r\n\r\n",
             )
             .unwrap();
-        // The server sends this when it asks for the body (RFC 9110, section 10.1.1), after it has taken the place.
+        // The server sends this when it asks for the body (RFC 9110, section 10.1.1).
         let mut said = [0; "HTTP/1.1 100 Continue\r\n\r\n".len()];
         stream.read_exact(&mut said).unwrap();
         assert_eq!(&said, b"HTTP/1.1 100 Continue\r\n\r\n");
+        stream.write_all(b"x").unwrap();
         stream
+    }
+
+    /// Occupies a place in the queue of analyses with an image that cannot be recorded until the result is dropped. No
+    /// other image may be on its way.
+    pub(crate) fn occupy(&self) -> (rusqlite::Connection, TcpStream) {
+        let records = rusqlite::Connection::open(self.state("records.sqlite")).unwrap();
+        records.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let field = fs::read(&demo_fields()[0]).unwrap();
+        let mut stream = self.connect();
+        write!(
+            stream,
+            "POST /v1/classify?store=true HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n",
+            field.len()
+        )
+        .unwrap();
+        stream.write_all(&field).unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        let occupied = b"smearscope_queue_images 1.0";
+        while !self
+            .get("/metrics")
+            .body
+            .windows(occupied.len())
+            .any(|part| part == occupied)
+        {
+            assert!(Instant::now() < deadline, "the queue stays empty");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        (records, stream)
     }
 
     /// Captures a field as soon as the appliance accepts it; `token` is the header `Authorization`.
@@ -291,12 +359,52 @@ impl Served {
     }
 }
 
-/// A client that returns error statuses as responses.
+/// Runs a future to its end.
+fn on_loop<T>(future: impl Future<Output = T>) -> T {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().build().unwrap().block_on(future)
+}
+
+/// Sends a request over TLS to this port of the machine, whose certificate must be valid for `name`, and returns the whole
+/// answer; the request must end the connection.
+pub(crate) fn over_tls(
+    port: u16,
+    certificate: CertificateDer<'static>,
+    name: &'static str,
+    request: &str,
+) -> String {
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    on_loop(async {
+        let stream = tokio::net::TcpStream::connect(("127.0.0.1", port))
+            .await
+            .unwrap();
+        let name = ServerName::try_from(name).unwrap();
+        let connector = TlsConnector::from(Arc::new(config));
+        let mut stream = connector.connect(name, stream).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    })
+}
+
+/// A client that returns error statuses as responses and accepts any certificate.
 pub(crate) fn agent() -> ureq::Agent {
+    let tls = TlsConfig::builder()
+        .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
+        .disable_verification(true)
+        .build();
     ureq::Agent::config_builder()
         .http_status_as_error(false)
         .allow_non_standard_methods(true)
         .timeout_global(Some(PATIENCE))
+        .tls_config(tls)
         .build()
         .into()
 }

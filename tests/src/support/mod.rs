@@ -1,6 +1,7 @@
 //! What tests of several rooms share.
 
 pub(crate) mod browser;
+pub(crate) mod confinement;
 pub(crate) mod datasets;
 pub(crate) mod http;
 pub(crate) mod mosquitto;

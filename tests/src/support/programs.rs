@@ -10,6 +10,8 @@ use super::project::root;
 
 /// The environment variable that disables the HTTP server.
 pub(crate) const NO_SERVER: (&str, &str) = ("SMEARSCOPE__HTTP__LISTEN", "");
+/// The environment variable that accepts state folders in memory, where temporary folders are on some machines.
+pub(crate) const VOLATILE: (&str, &str) = ("SMEARSCOPE__STORAGE__VOLATILE", "true");
 
 /// Builds the workspace's binaries once, so that no test runs an outdated one.
 pub(crate) fn built(name: &str) -> PathBuf {
@@ -51,7 +53,8 @@ pub(crate) fn built(name: &str) -> PathBuf {
 fn command(name: &str) -> Command {
     let mut command = Command::new(built(name));
     // Tests run in parallel, and only one could bind the port.
-    command.current_dir(root()).env(NO_SERVER.0, NO_SERVER.1);
+    let environment = [NO_SERVER, VOLATILE];
+    command.current_dir(root()).envs(environment);
     command
 }
 

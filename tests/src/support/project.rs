@@ -22,6 +22,19 @@ pub(crate) fn demo_fields() -> Vec<PathBuf> {
     jpegs_in(&root().join("hardware/fields"))
 }
 
+/// Copies of the synthetic fields in a folder, sorted, with the names of ALL-IDB, which are labels.
+pub(crate) fn labelled_fields(folder: &Path) -> Vec<PathBuf> {
+    let fields = demo_fields().into_iter().enumerate();
+    let copies = fields.map(|(index, field)| {
+        let name = field.to_string_lossy();
+        let (_, label) = name.rsplit_once('_').expect("label");
+        let copy = folder.join(format!("Im{index:03}_{label}"));
+        std::fs::copy(&field, &copy).expect("copy");
+        copy
+    });
+    copies.collect()
+}
+
 /// A copy of the demo model that a test may damage.
 pub(crate) fn copy_of_demo_model() -> tempfile::TempDir {
     let copy = tempfile::tempdir().expect("temporary folder");

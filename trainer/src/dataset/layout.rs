@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use smearscope_artifacts::is_image_path;
+use smearscope_artifacts::{all_idb_label, is_image_path};
 use walkdir::WalkDir;
 
 use super::classes::Classes;
@@ -360,7 +360,7 @@ impl Source {
         }
         let mut files = Vec::new();
         for path in paths.into_iter().filter(|path| is_image_path(path)) {
-            match all_idb_label(&stem(&path))
+            match all_idb_label(&path)
                 .filter(|_| extensions.iter().any(|known| has_extension(&path, known)))
             {
                 Some(positive) => files.push(Listed {
@@ -464,21 +464,6 @@ fn in_folder(folder: &Path, path: &str) -> PathBuf {
         return folder.join(path.replace('\\', "/"));
     }
     as_written
-}
-
-/// The label in an ALL-IDB name: digits between `Im` and `_0` or `_1`.
-fn all_idb_label(stem: &str) -> Option<bool> {
-    let prefix = stem.get(..2)?;
-    let (number, label) = stem.get(2..)?.split_once('_')?;
-    if !prefix.eq_ignore_ascii_case("im") {
-        return None;
-    }
-    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    match label {
-        "0" if is_number => Some(false),
-        "1" if is_number => Some(true),
-        _ => None,
-    }
 }
 
 /// The subject in a C-NMC name: `UID_11_24_7_all`, for healthy subjects `UID_H11_24_7_hem`.

@@ -53,7 +53,12 @@ fn open_chip(part: &'static str, wanted: &str) -> Result<Chip, HardwareError> {
             .iter()
             .map(|path| path.display().to_string())
             .collect();
-        let remedy = if names.is_empty() {
+        let refused = chips
+            .iter()
+            .find_map(|chip| permissions::refused_by_policy(chip));
+        let remedy = if let Some(refused) = refused {
+            refused
+        } else if names.is_empty() {
             format!(
                 "this machine has no GPIO chip, or its device file is not accessible: {}",
                 permissions::GPIO_CHIP.remedy()
@@ -67,8 +72,11 @@ fn open_chip(part: &'static str, wanted: &str) -> Result<Chip, HardwareError> {
         };
         open_error(part, wanted, &remedy, None)
     })?;
-    Chip::from_path(path)
-        .map_err(|error| open_error(part, wanted, &permissions::GPIO_CHIP.remedy(), Some(error)))
+    Chip::from_path(path).map_err(|error| {
+        let remedy =
+            permissions::refused_by_policy(path).unwrap_or_else(|| permissions::GPIO_CHIP.remedy());
+        open_error(part, wanted, &remedy, Some(error))
+    })
 }
 
 fn find_line(part: &'static str, chip: &Chip, line: &GpioLine) -> Result<Offset, HardwareError> {

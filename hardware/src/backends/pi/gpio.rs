@@ -1,5 +1,6 @@
 //! Button and LEDs on the GPIO header.
 
+use std::path::Path;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
@@ -61,7 +62,10 @@ fn pin(part: &'static str, number: u8) -> Result<rppal::gpio::Pin, HardwareError
 fn open_error(part: &'static str, at: &str, error: rppal::gpio::Error) -> HardwareError {
     let remedy = match error {
         rppal::gpio::Error::UnknownModel => NO_PI.into(),
-        rppal::gpio::Error::PermissionDenied(_) => permissions::GPIO_MEMORY.remedy(),
+        rppal::gpio::Error::PermissionDenied(ref path) => {
+            permissions::refused_by_policy(Path::new(path))
+                .unwrap_or_else(|| permissions::GPIO_MEMORY.remedy())
+        }
         _ => "check the pin numbers in the configuration and that no other program uses the pins"
             .into(),
     };

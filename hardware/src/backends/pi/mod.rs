@@ -26,6 +26,11 @@ pub fn board(equipment: &Equipment, pins: &PiPins) -> Result<Board, HardwareErro
     ))
 }
 
+/// Whether this machine is a Raspberry Pi.
+pub fn is_raspberry_pi() -> bool {
+    gpio::check_model().is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

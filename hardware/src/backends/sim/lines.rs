@@ -1,6 +1,6 @@
 //! The panel as lines, for pipes and logs.
 
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, BufRead, IsTerminal, Read, Write};
 
 use crate::button::gestures::ButtonEvent;
 use crate::button::queue::PressSender;
@@ -16,11 +16,29 @@ const QUOTED: usize = 40;
 const HELP: &str = "press = short press, long = long press (next slide), double = double press (show the last \
      verdict again), each as soon as the bench is ready; quit or the end of the input = switch off";
 
+/// What the end of the input means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AtEnd {
+    /// The commands are over: switch off.
+    SwitchOff,
+    /// There never were any, as under a service manager: the bench runs without a button.
+    KeepRunning,
+}
+
 /// Starts a thread that reads commands from standard input.
 pub(super) fn start(presses: PressSender) -> Result<(), HardwareError> {
     std::thread::Builder::new()
         .name("panel".into())
-        .spawn(move || run_commands(io::stdin().lock(), &presses))
+        .spawn(move || {
+            let stdin = io::stdin();
+            // At a terminal, Ctrl-D ends the input.
+            let at_end_of_nothing = if stdin.is_terminal() {
+                AtEnd::SwitchOff
+            } else {
+                AtEnd::KeepRunning
+            };
+            run_commands(stdin.lock(), at_end_of_nothing, &presses);
+        })
         .map(drop)
         .map_err(|error| HardwareError::Open {
             part: "button",
@@ -30,9 +48,27 @@ pub(super) fn start(presses: PressSender) -> Result<(), HardwareError> {
         })
 }
 
-fn run_commands(mut input: impl BufRead, presses: &PressSender) {
+/// Runs the commands of `input`. `at_end_of_nothing` says what it means if there are none at all.
+fn run_commands(mut input: impl BufRead, at_end_of_nothing: AtEnd, presses: &PressSender) {
     let mut line = Vec::new();
-    while let Ok(true) = read_line(&mut input, &mut line) {
+    let mut at_end = at_end_of_nothing;
+    loop {
+        let end = match read_line(&mut input, &mut line) {
+            Ok(true) => None,
+            Ok(false) => Some("standard input has ended".to_owned()),
+            Err(error) => Some(format!("standard input cannot be read: {error}")),
+        };
+        if let Some(reason) = end {
+            if at_end == AtEnd::KeepRunning {
+                log::info!(
+                    "{reason} without a command; the simulated bench runs without a button (SIGTERM or Ctrl-C ends it)"
+                );
+                return;
+            }
+            log::info!("{reason}; switching off");
+            break;
+        }
+        at_end = AtEnd::SwitchOff;
         let is_running = match line.trim_ascii() {
             b"press" => presses.send_when_ready(ButtonEvent::Press),
             b"long" => presses.send_when_ready(|_| ButtonEvent::NextSlide),
@@ -111,7 +147,8 @@ mod tests {
     async fn events(input: impl Into<Vec<u8>>) -> Vec<ButtonEvent> {
         let (sender, mut receiver) = press_queue();
         let input = input.into();
-        let thread = std::thread::spawn(move || run_commands(&input[..], &sender));
+        let thread =
+            std::thread::spawn(move || run_commands(&input[..], AtEnd::KeepRunning, &sender));
         let mut events = Vec::new();
         while events.last() != Some(&ButtonEvent::Shutdown) {
             events.push(receiver.next().await);
@@ -125,6 +162,16 @@ mod tests {
         let events = events(b"press\n\npress\r\npress").await;
         assert_eq!(events.len(), 4, "{events:?}");
         assert!(matches!(events[2], ButtonEvent::Press(_)));
+    }
+
+    #[tokio::test]
+    async fn an_input_that_is_closed_from_the_start_keeps_the_bench_running_except_at_a_terminal() {
+        let (sender, mut receiver) = press_queue();
+        run_commands(io::empty(), AtEnd::KeepRunning, &sender);
+        sender.send(ButtonEvent::NextSlide);
+        assert_eq!(receiver.next().await, ButtonEvent::NextSlide);
+        run_commands(io::empty(), AtEnd::SwitchOff, &sender);
+        assert_eq!(receiver.next().await, ButtonEvent::Shutdown);
     }
 
     #[tokio::test]

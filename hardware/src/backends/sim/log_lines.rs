@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Number of lines that are kept.
 const MAX_LINES: usize = 50;
 /// Number of bytes that are kept of each line.
-const MAX_LINE_BYTES: usize = 400;
+const MAX_LINE_BYTES: usize = 1000;
 
 /// A log target that keeps the last lines. Clones share them.
 #[derive(Debug, Clone, Default)]

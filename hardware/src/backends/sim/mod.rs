@@ -15,9 +15,9 @@ use crate::board::Board;
 use crate::board::faults::Faults;
 use crate::ports::Camera;
 use crate::screen::canvas::ScreenSize;
-use crate::screen::ssd1306::{OledSetup, Ssd1306Screen};
+use crate::screen::oled::{OledScreen, OledSetup};
 use crate::screen::virtual_ssd1306::VirtualSsd1306;
-use panel::{PanelButton, PanelLeds, PanelScreen};
+use panel::{PanelButton, PanelCamera, PanelLeds, PanelScreen};
 use view::View;
 
 /// Address of the simulated OLED on its simulated bus.
@@ -31,13 +31,16 @@ pub fn board(camera: Box<dyn Camera>, panel: Panel, screen: ScreenSize) -> Board
     let print = matches!(panel, Panel::Lines);
     Board {
         name: "sim",
-        camera,
+        camera: Box::new(PanelCamera {
+            camera,
+            view: view.clone(),
+        }),
         leds: Box::new(PanelLeds {
             view: view.clone(),
             print,
         }),
         screen: Box::new(PanelScreen {
-            oled: Ssd1306Screen::new(
+            oled: OledScreen::new(
                 bus,
                 OledSetup::new(OLED_ADDRESS, screen),
                 "simulated bus, address 0x3C",

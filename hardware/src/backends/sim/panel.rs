@@ -1,4 +1,4 @@
-//! The simulated button, LEDs and screen, for both kinds of panel.
+//! The simulated camera, button, LEDs and screen, for both kinds of panel.
 
 use std::thread::JoinHandle;
 
@@ -6,11 +6,12 @@ use super::log_lines::LogLines;
 use super::view::View;
 use super::{lines, terminal};
 use crate::button::queue::PressSender;
+use crate::camera::frame::{Frame, Pixels};
 use crate::error::HardwareError;
 use crate::leds::pattern::LedPatterns;
-use crate::ports::{Button, Screen, StatusLeds};
+use crate::ports::{Button, Camera, Screen, StatusLeds};
 use crate::screen::canvas::{Canvas, ScreenSize};
-use crate::screen::ssd1306::Ssd1306Screen;
+use crate::screen::oled::OledScreen;
 use crate::screen::virtual_ssd1306::VirtualSsd1306;
 
 /// How OLED, LEDs and button are shown.
@@ -23,6 +24,32 @@ pub enum Panel {
     },
     /// Lines on standard input and output, for pipes: `press`, `long`, `double` and `quit`.
     Lines,
+}
+
+/// A camera whose panel names the picture.
+pub(super) struct PanelCamera {
+    pub(super) camera: Box<dyn Camera>,
+    pub(super) view: View,
+}
+
+impl Camera for PanelCamera {
+    fn capture(&mut self) -> Result<Frame, HardwareError> {
+        let frame = self.camera.capture()?;
+        self.view.set_source(&frame.source);
+        Ok(frame)
+    }
+
+    fn preview(&mut self) -> Result<Pixels, HardwareError> {
+        self.camera.preview()
+    }
+
+    fn stop_preview(&mut self) {
+        self.camera.stop_preview();
+    }
+
+    fn describe(&self) -> String {
+        self.camera.describe()
+    }
 }
 
 pub(super) struct PanelLeds {
@@ -44,7 +71,7 @@ impl StatusLeds for PanelLeds {
 }
 
 pub(super) struct PanelScreen {
-    pub(super) oled: Ssd1306Screen<VirtualSsd1306>,
+    pub(super) oled: OledScreen<VirtualSsd1306>,
     pub(super) view: View,
     pub(super) print: bool,
 }

@@ -8,7 +8,7 @@ use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifier
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Style, Stylize};
 use ratatui::text::{Line, Span, Text};
-use ratatui::widgets::{Block, Paragraph, Wrap};
+use ratatui::widgets::{Block, Clear, Paragraph, Wrap};
 use ratatui::{DefaultTerminal, Frame};
 
 use super::log_lines::LogLines;
@@ -32,7 +32,15 @@ const BRIGHT: f32 = 0.25;
 const FOOT: u16 = 2;
 /// Lines of the log that must fit below a large OLED.
 const LOG: u16 = 4;
-const HELP: &str = " space press · n next slide (long) · r repeat (double) · q switch off ";
+const HELP: &str = " space press · n next slide · r repeat · q switch off · ? keys ";
+/// What `?` shows.
+const KEYS: [&str; 5] = [
+    "space, Enter     short press: take a picture and judge it",
+    "n                long press: close the slide, show its verdict",
+    "r                double press: show the last verdict again",
+    "q, Esc, Ctrl-C   switch off",
+    "?                show or hide these keys",
+];
 
 /// Takes over the terminal and starts a thread that draws the panel until the board is dropped.
 ///
@@ -57,11 +65,14 @@ pub(super) fn start(
             let end = run(terminal, &presses, &view, &log);
             // Not after a panic, which has restored it: a second time would move the cursor onto the message.
             if is_raw_mode().unwrap_or(true) {
-                ratatui::restore();
+                // Fails if the terminal was closed. `ratatui::restore` would print that, and panic if it cannot.
+                let _ = ratatui::try_restore();
             }
             if let Err(error) = end {
+                let message = format!("the terminal panel has ended, switching off: {error}");
+                log::warn!("{message}");
                 // The log was shown in the panel, so print the error where it can still be read.
-                let _ = writeln!(std::io::stderr(), "the terminal panel has ended: {error}");
+                let _ = writeln!(std::io::stderr(), "{message}");
                 presses.shutdown();
             }
         })
@@ -78,6 +89,7 @@ fn run(
     log: &LogLines,
 ) -> std::io::Result<()> {
     let start = Instant::now();
+    let mut shows_keys = false;
     while !view.is_closed() {
         if !is_raw_mode()? {
             return Err(std::io::Error::other(
@@ -85,11 +97,21 @@ fn run(
             ));
         }
         let elapsed = start.elapsed();
-        terminal.draw(|frame| draw(frame, view, log, elapsed))?;
+        // Also fails once the terminal is closed, because the cursor is hidden each time.
+        terminal.draw(|frame| {
+            draw(frame, view, log, elapsed);
+            if shows_keys {
+                draw_keys(frame);
+            }
+        })?;
         if event::poll(TICK)?
             && let Event::Key(key) = event::read()?
         {
-            handle_key(key, presses);
+            if key.kind == KeyEventKind::Press && key.code == KeyCode::Char('?') {
+                shows_keys = !shows_keys;
+            } else {
+                handle_key(key, presses);
+            }
         }
     }
     Ok(())
@@ -153,7 +175,11 @@ fn draw(frame: &mut Frame, view: &View, log: &LogLines, elapsed: Duration) {
 
     let display = Paragraph::new(rows.into_iter().collect::<Text>())
         .style(Style::new().fg(Color::LightCyan).bg(Color::Black))
-        .block(Block::bordered().title(" smearscope, simulated bench "));
+        .block(
+            Block::bordered()
+                .title(" smearscope, simulated bench ")
+                .title_bottom(caption(&view.source())),
+        );
     frame.render_widget(display, centred(oled, width));
 
     let patterns = view.leds();
@@ -167,13 +193,69 @@ fn draw(frame: &mut Frame, view: &View, log: &LogLines, elapsed: Duration) {
     .collect();
     frame.render_widget(leds_line, centred(leds, width));
 
-    let lines = log.last(messages.height.into());
-    let text: Text = lines
-        .into_iter()
-        .map(|line| Line::from(line).dim())
+    let rows = usize::from(messages.height);
+    let lines: Vec<_> = log
+        .last(rows)
+        .iter()
+        .flat_map(|line| wrapped(line, messages.width.into()))
+        .collect();
+    let text: Text = lines[lines.len().saturating_sub(rows)..]
+        .iter()
+        .map(|line| Line::from(line.as_str()).dim())
         .collect();
     frame.render_widget(text, messages);
     frame.render_widget(Line::from(HELP).reversed(), help);
+}
+
+/// Name of the last picture, below the OLED.
+fn caption(source: &str) -> String {
+    if source.is_empty() {
+        String::new()
+    } else {
+        format!(" {source} ")
+    }
+}
+
+/// `text` in rows of at most `width` cells, broken at spaces or, in longer words, anywhere.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let cells = |text: &str| Span::raw(text).width();
+    let mut rows = vec![String::new()];
+    let mut used = 0;
+    for word in text.split_inclusive(' ') {
+        if used > 0 && used + cells(word.trim_end()) > width {
+            rows.push(String::new());
+            used = 0;
+        }
+        for character in word.chars() {
+            let needed = cells(character.encode_utf8(&mut [0; 4]));
+            if used > 0 && used + needed > width {
+                if character == ' ' {
+                    // The space that ends a row.
+                    continue;
+                }
+                rows.push(String::new());
+                used = 0;
+            }
+            if let Some(row) = rows.last_mut() {
+                row.push(character);
+            }
+            used += needed;
+        }
+    }
+    rows
+}
+
+/// The keys, over whatever is drawn.
+fn draw_keys(frame: &mut Frame) {
+    let widest = KEYS.iter().map(|line| Line::raw(*line).width()).max();
+    let width = widest.unwrap_or(0) as u16 + FRAME;
+    let area = frame.area().centered(
+        Constraint::Length(width),
+        Constraint::Length(KEYS.len() as u16 + FRAME),
+    );
+    let keys = Paragraph::new(KEYS.into_iter().collect::<Text>());
+    frame.render_widget(Clear, area);
+    frame.render_widget(keys.block(Block::bordered().title(" keys ")), area);
 }
 
 /// An LED with its name and, for operators who do not see its colour, its pattern.
@@ -213,7 +295,7 @@ mod tests {
     use super::*;
     use crate::ports::Screen;
     use crate::screen::canvas::{Canvas, ScreenSize};
-    use crate::screen::ssd1306::{OledSetup, Ssd1306Screen};
+    use crate::screen::oled::{OledScreen, OledSetup};
     use crate::screen::virtual_ssd1306::VirtualSsd1306;
 
     fn rendered(width: u16, height: u16) -> String {
@@ -226,15 +308,57 @@ mod tests {
         canvas
             .fill_solid(&canvas.bounding_box(), BinaryColor::On)
             .unwrap();
-        Ssd1306Screen::new(bus, OledSetup::new(0x3c, size), "test")
+        OledScreen::new(bus, OledSetup::new(0x3c, size), "test")
             .show(&canvas)
             .unwrap();
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        let (view, log) = (View::new(display), LogLines::default());
+        let (view, mut log) = (View::new(display), LogLines::default());
+        view.set_source("field01_1.jpg");
+        writeln!(log, "{LOG_LINE}").unwrap();
         terminal
             .draw(|frame| draw(frame, &view, &log, Duration::ZERO))
             .unwrap();
         terminal.backend().to_string()
+    }
+
+    /// Longer than the widest of these terminals.
+    const LOG_LINE: &str = "verdict: Positive p=0.990 (threshold 0.30) · field01_1.jpg · slide 1: Positive p=0.990 of \
+        1 field · saved as 01989898-0000-7000-8000-000000000000 · demo model, not for diagnosis · smear-demo 0.2.0 on \
+        embedded CPU";
+
+    #[test]
+    fn the_log_is_wrapped_to_its_end_and_the_picture_named() {
+        for (width, height) in [(80, 24), (140, 45)] {
+            let panel = rendered(width, height);
+            for text in [
+                "verdict: Positive",
+                "not for diagnosis",
+                "embedded CPU",
+                " field01_1.jpg ",
+            ] {
+                assert!(panel.contains(text), "{text}:\n{panel}");
+            }
+        }
+    }
+
+    #[test]
+    fn lines_break_at_spaces_and_long_words_anywhere() {
+        assert_eq!(wrapped("one two three", 8), ["one two ", "three"]);
+        assert_eq!(wrapped("one two", 7), ["one two"]);
+        assert_eq!(wrapped("one two seven", 3), ["one", "two", "sev", "en"]);
+        assert_eq!(wrapped("血液像 12", 4), ["血液", "像 ", "12"]);
+        assert_eq!(wrapped("", 4), [""]);
+        assert_eq!(wrapped("ab", 0), ["a", "b"]);
+    }
+
+    #[test]
+    fn the_keys_fit_the_smallest_terminal() {
+        let mut terminal = Terminal::new(TestBackend::new(SMALL_WIDTH, 20)).unwrap();
+        terminal.draw(draw_keys).unwrap();
+        let panel = terminal.backend().to_string();
+        for line in KEYS {
+            assert!(panel.contains(line), "{line}:\n{panel}");
+        }
     }
 
     #[test]

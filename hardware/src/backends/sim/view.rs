@@ -1,4 +1,4 @@
-//! What the simulated OLED and LEDs show.
+//! What the simulated bench shows.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,11 +7,12 @@ use crate::leds::pattern::LedPatterns;
 use crate::screen::canvas::Canvas;
 use crate::screen::virtual_ssd1306::VirtualDisplay;
 
-/// What OLED and LEDs show. Clones share it.
+/// What OLED and LEDs show, and which picture the camera took. Clones share it.
 #[derive(Clone)]
 pub(super) struct View {
     display: VirtualDisplay,
     leds: Arc<Mutex<LedPatterns>>,
+    source: Arc<Mutex<String>>,
     /// The board was dropped, so nothing changes any more.
     closed: Arc<AtomicBool>,
 }
@@ -21,6 +22,7 @@ impl View {
         Self {
             display,
             leds: Arc::default(),
+            source: Arc::default(),
             closed: Arc::default(),
         }
     }
@@ -30,12 +32,21 @@ impl View {
     }
 
     pub(super) fn leds(&self) -> LedPatterns {
-        *self.lock_leds()
+        *lock(&self.leds)
     }
 
     /// Sets the LEDs; returns whether they changed.
     pub(super) fn set_leds(&self, patterns: LedPatterns) -> bool {
-        std::mem::replace(&mut *self.lock_leds(), patterns) != patterns
+        std::mem::replace(&mut *lock(&self.leds), patterns) != patterns
+    }
+
+    /// File name of the last picture; empty before the first.
+    pub(super) fn source(&self) -> String {
+        lock(&self.source).clone()
+    }
+
+    pub(super) fn set_source(&self, source: &str) {
+        source.clone_into(&mut lock(&self.source));
     }
 
     /// Marks the board as dropped.
@@ -46,8 +57,8 @@ impl View {
     pub(super) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
+}
 
-    fn lock_leds(&self) -> MutexGuard<'_, LedPatterns> {
-        self.leds.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -60,11 +60,13 @@ impl UsbCamera {
     fn lost(&self, error: NokhwaError) -> HardwareError {
         HardwareError::Lost {
             part: "camera",
-            remedy: format!(
-                "check its USB cable and that no other program uses it, or {} ({})",
-                permissions::CAMERA.remedy(),
-                self.device.display()
-            ),
+            remedy: permissions::refused_by_policy(&self.device).unwrap_or_else(|| {
+                format!(
+                    "check its USB cable and that no other program uses it, or {} ({})",
+                    permissions::CAMERA.remedy(),
+                    self.device.display()
+                )
+            }),
             source: Some(error.into()),
         }
     }
@@ -250,7 +252,7 @@ fn pixels(
     let damaged = |reason: String| HardwareError::DamagedFrame { reason };
     match format {
         FrameFormat::MJPEG => {
-            let jpeg = whole_jpeg(bytes)
+            let jpeg = jpeg_in(bytes)
                 .ok_or_else(|| damaged("it does not begin and end like a JPEG".into()))?;
             Ok(Pixels::Encoded(jpeg.to_vec()))
         }
@@ -277,12 +279,13 @@ fn pixels(
     }
 }
 
-/// The JPEG from its start-of-image to its end-of-image marker, without the zeros that pad the buffer;
-/// `None` if a marker is missing.
-fn whole_jpeg(bytes: &[u8]) -> Option<&[u8]> {
-    let last = bytes.iter().rposition(|byte| *byte != 0)?;
-    let jpeg = &bytes[..=last];
-    (jpeg.starts_with(&[0xff, 0xd8]) && jpeg.ends_with(&[0xff, 0xd9])).then_some(jpeg)
+/// The bytes from the start-of-image marker to the last end-of-image marker, without what pads the buffer; `None` if a
+/// marker is missing. Cameras pad with zeros, with 0xFF, or with the rest of an earlier frame. Whether the JPEG is
+/// complete is decided where it is decoded, as for any other file.
+fn jpeg_in(bytes: &[u8]) -> Option<&[u8]> {
+    let (markers, _) = bytes.split_at_checked(2)?;
+    let end = bytes.windows(2).rposition(|pair| pair == [0xff, 0xd9])?;
+    (markers == [0xff, 0xd8]).then(|| &bytes[..end + 2])
 }
 
 /// Mean luma of a frame, 0.0 to 255.0; `None` if it is damaged.
@@ -291,7 +294,7 @@ fn mean_luma(format: FrameFormat, bytes: &[u8]) -> Option<f32> {
     let lumas: &[u8] = match format {
         FrameFormat::MJPEG => {
             let options = DecoderOptions::default().jpeg_set_out_colorspace(ColorSpace::Luma);
-            let jpeg = ZCursor::new(whole_jpeg(bytes)?);
+            let jpeg = ZCursor::new(jpeg_in(bytes)?);
             decoded = JpegDecoder::new_with_options(jpeg, options).decode().ok()?;
             &decoded
         }
@@ -314,14 +317,19 @@ mod tests {
     use crate::config::CameraDevice;
 
     #[test]
-    fn only_complete_mjpeg_frames_are_accepted() {
+    fn mjpeg_frames_end_at_their_last_marker() {
         let whole = [0xff, 0xd8, 1, 2, 0xff, 0xd9, 0, 0, 0];
         assert_eq!(
             pixels(FrameFormat::MJPEG, 2, 1, &whole).unwrap(),
             Pixels::Encoded(whole[..6].to_vec())
         );
-        let residue = [0xff, 0xd8, 0xff, 0xd9, 0, 7];
-        for cut in [&whole[..4], &[], &[0; 9], &whole[1..], &residue] {
+        for padding in [&[0xff; 64][..], b"\n", &[7, 0, 7, 0]] {
+            assert_eq!(
+                pixels(FrameFormat::MJPEG, 2, 1, &[&whole[..6], padding].concat()).unwrap(),
+                Pixels::Encoded(whole[..6].to_vec())
+            );
+        }
+        for cut in [&whole[..4], &[], &[0; 9], &whole[1..]] {
             assert!(pixels(FrameFormat::MJPEG, 2, 1, cut).is_err(), "{cut:?}");
         }
     }
@@ -371,6 +379,11 @@ mod tests {
         let luma = f64::from(mean_luma(FrameFormat::MJPEG, jpeg).unwrap());
         assert!((luma - expected).abs() < 0.5, "{luma}, expected {expected}");
         assert_eq!(mean_luma(FrameFormat::MJPEG, &jpeg[..99]), None);
+        let padded = [&jpeg[..], &[0xff; 64]].concat();
+        assert_eq!(
+            mean_luma(FrameFormat::MJPEG, &padded),
+            mean_luma(FrameFormat::MJPEG, jpeg)
+        );
         assert_eq!(mean_luma(FrameFormat::YUYV, &[10, 0, 30, 255]), Some(20.0));
         assert_eq!(mean_luma(FrameFormat::YUYV, &[]), None);
     }

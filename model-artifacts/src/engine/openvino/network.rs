@@ -159,7 +159,11 @@ fn compile(
     }
     Err(KIND.unusable(
         fallbacks.join("; "),
-        format!("name a device that is present: {}", present.join(", ")),
+        format!(
+            "name a device that is present: {}; for another one, run scripts/setup --all-devices, which also installs \
+             the plugins for GPU and NPU, and install the device's driver",
+            present.join(", ")
+        ),
     ))
 }
 

@@ -7,8 +7,9 @@ use turbojpeg::{Colorspace, DecompressHeader, Decompressor, Error, Image, PixelF
 use turbojpeg::{Result, ScalingFactor};
 
 use super::limits::Limits;
+use super::padding::without_padding;
 use super::picture::Picture;
-use super::refusal::{DAMAGED, refuse, refuse_cmyk};
+use super::refusal::{DAMAGED, SAVE_OTHERWISE, refuse, refuse_cmyk};
 use crate::error::ArtifactError;
 use crate::image::contract::InputContract;
 
@@ -17,6 +18,11 @@ const MAX_SCANS: u32 = 32;
 
 const SOF0: u8 = 0xC0;
 const SOF2: u8 = 0xC2;
+const SOF3: u8 = 0xC3;
+const DHT: u8 = 0xC4;
+const JPG: u8 = 0xC8;
+const SOF15: u8 = 0xCF;
+const DAC: u8 = 0xCC;
 const RST0: u8 = 0xD0;
 const RST7: u8 = 0xD7;
 const SOI: u8 = 0xD8;
@@ -34,18 +40,15 @@ pub(super) fn decode(
     let damaged = |error: Error| refuse(error.to_string(), DAMAGED);
 
     let file = File::first_of(bytes).map_err(|problem| refuse(problem, DAMAGED))?;
+    if let Some(frame) = &file.frame {
+        frame.check()?;
+    }
     let mut decompressor = Decompressor::new().map_err(damaged)?;
     decompressor.set_scan_limit(MAX_SCANS).map_err(damaged)?;
     let header = decompressor.read_header(file.bytes).map_err(damaged)?;
     limits.check_pixels(header.width as u64, header.height as u64)?;
     if matches!(header.colorspace, Colorspace::CMYK | Colorspace::YCCK) {
         return Err(refuse_cmyk());
-    }
-    if header.is_arithmetic || header.is_lossless {
-        return Err(refuse(
-            "arithmetic coding and lossless compression are not supported",
-            "save it as a baseline or progressive JPEG",
-        ));
     }
     if file.lacks_scan {
         return Err(refuse("a scan of the JPEG is missing", DAMAGED));
@@ -56,7 +59,10 @@ pub(super) fn decode(
     });
     let scale = ScalingFactor::new(1, by as usize);
     let image = match decompress(&mut decompressor, file.bytes, header, scale) {
-        Err(error) => match file.without_padding(&error) {
+        Err(error) => match Some(file.bytes)
+            .filter(|_| is_extraneous(&error))
+            .and_then(without_padding)
+        {
             Some(bytes) => decompress(&mut decompressor, &bytes, header, scale),
             None => Err(error),
         },
@@ -100,10 +106,42 @@ fn decompress(
     Ok(RgbImage::from_raw(width as u32, height as u32, pixels))
 }
 
+/// Whether the decoder found bytes before a marker that it did not need.
+fn is_extraneous(error: &Error) -> bool {
+    matches!(error, Error::TurboJpegError(message) if message.contains("extraneous bytes before marker"))
+}
+
+/// How an image is coded.
+struct Frame {
+    /// The start-of-frame marker.
+    marker: u8,
+    /// Bits per sample.
+    precision: u8,
+}
+
+impl Frame {
+    /// Refuses intact images that the decoder does not support (T.81, table B.1).
+    fn check(&self) -> std::result::Result<(), ArtifactError> {
+        let coding = match self.marker {
+            SOF0..=SOF2 if self.precision == 8 => return Ok(()),
+            SOF0..=SOF2 => format!("{} bits per sample", self.precision),
+            SOF3 => "lossless compression".into(),
+            marker if marker < JPG => "hierarchical coding".into(),
+            _ => "arithmetic coding".into(),
+        };
+        Err(refuse(
+            format!("{coding} in a JPEG cannot be read"),
+            SAVE_OTHERWISE,
+        ))
+    }
+}
+
 /// A complete JPEG.
 struct File<'a> {
     /// From the start-of-image to the end-of-image marker.
     bytes: &'a [u8],
+    /// How the image is coded; `None` if a damaged file does not say so.
+    frame: Option<Frame>,
     /// Contents of the EXIF segment, if there is one.
     exif: Option<&'a [u8]>,
     /// Whether the scan of a component is missing, which the decoder would render in grey.
@@ -114,7 +152,7 @@ impl<'a> File<'a> {
     /// The first JPEG in `bytes`, which may contain several, or padding after the end-of-image marker.
     fn first_of(bytes: &'a [u8]) -> std::result::Result<Self, &'static str> {
         const CUT_SHORT: &str = "the JPEG ends before its end-of-image marker";
-        let mut exif = None;
+        let (mut frame, mut exif) = (None, None);
         // Components whose scan with the mean values (DC coefficients) was not found yet.
         let mut missing = Vec::new();
         let mut at = 2;
@@ -136,6 +174,14 @@ impl<'a> File<'a> {
                     let length = bytes.get(at + 1..at + 3).ok_or(CUT_SHORT)?;
                     let end = at + 1 + usize::from(u16::from_be_bytes([length[0], length[1]]));
                     let data = bytes.get(at + 3..end).unwrap_or_default();
+                    if let (SOF0..=SOF15, Some(precision)) = (segment, data.first())
+                        && !matches!(segment, DHT | JPG | DAC)
+                    {
+                        frame = Some(Frame {
+                            marker: segment,
+                            precision: *precision,
+                        });
+                    }
                     match segment {
                         APP1 if exif.is_none() => exif = data.strip_prefix(b"Exif\0\0"),
                         // Precision, height, width, number of components, three bytes per component (T.81, B.2.2).
@@ -161,24 +207,9 @@ impl<'a> File<'a> {
         }
         Ok(Self {
             bytes: &bytes[..=at],
+            frame,
             exif,
             lacks_scan: !missing.is_empty(),
         })
-    }
-
-    /// The file without the padding that common USB cameras insert between the last scan and the
-    /// end-of-image marker; `None` if `error` reports something else.
-    fn without_padding(&self, error: &Error) -> Option<Vec<u8>> {
-        let Error::TurboJpegError(message) = error else {
-            return None;
-        };
-        let count = message
-            .strip_prefix("Corrupt JPEG data: ")?
-            .strip_suffix(" extraneous bytes before marker 0xd9")?
-            .parse::<usize>()
-            .ok()?;
-        let marker = self.bytes.len().checked_sub(2)?;
-        let end = marker.checked_sub(count)?;
-        Some([&self.bytes[..end], &self.bytes[marker..]].concat())
     }
 }

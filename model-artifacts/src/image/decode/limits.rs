@@ -30,7 +30,7 @@ impl Limits {
         if bytes as u64 > self.max_bytes {
             return Err(refuse(
                 format!("the file has {bytes} bytes, {} are allowed", self.max_bytes),
-                "use a smaller file",
+                "use a smaller file, or raise the appliance's limits.file_mib",
             ));
         }
         Ok(())
@@ -47,7 +47,7 @@ impl Limits {
                     "it has {width} × {height} pixels, {} pixels are allowed",
                     self.max_pixels
                 ),
-                "use a smaller image",
+                "use a smaller image, or raise the appliance's limits.megapixels",
             ));
         }
         Ok(())

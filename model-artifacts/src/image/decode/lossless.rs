@@ -1,14 +1,18 @@
 //! PNG, BMP and TIFF.
 
+use std::borrow::Cow;
 use std::io::Cursor;
 
-use image::{
-    DynamicImage, ExtendedColorType, ImageDecoder, ImageError, ImageFormat, ImageReader, RgbImage,
-};
+use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageFormat, ImageReader, RgbImage};
 
 use super::limits::Limits;
-use super::refusal::{DAMAGED, refuse, refuse_cmyk};
+use super::pages;
+use super::refusal::{refuse, refuse_cmyk, unusable};
 use crate::error::ArtifactError;
+
+/// Largest sample of a camera with 14 bits. An image of 16 bits whose samples end here or before is too dark to be
+/// analysed, whether the light is low or the camera has fewer bits.
+const LARGEST_OF_14_BITS: u16 = (1 << 14) - 1;
 
 /// Decodes an image of one of the three formats.
 pub(super) fn decode(
@@ -16,12 +20,15 @@ pub(super) fn decode(
     format: ImageFormat,
     limits: &Limits,
 ) -> Result<RgbImage, ArtifactError> {
-    let unusable = |error: ImageError| refuse(error.to_string(), DAMAGED);
-
+    let bytes = if format == ImageFormat::Tiff {
+        pages::with_image_first(bytes)?
+    } else {
+        Cow::from(bytes)
+    };
     let mut allocation = image::Limits::default();
     // A pixel has at most 8 bytes (16-bit RGBA); the rest is for the decoder's tables.
     allocation.max_alloc = Some(limits.max_pixels.saturating_mul(8).saturating_add(1 << 20));
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    let mut reader = ImageReader::with_format(Cursor::new(&bytes), format);
     reader.limits(allocation);
     let mut decoder = reader.into_decoder().map_err(unusable)?;
 
@@ -46,6 +53,7 @@ pub(super) fn decode(
             "save it without transparency",
         ));
     }
+    check_range(&image)?;
     image.apply_orientation(orientation);
     Ok(image.into_rgb8())
 }
@@ -57,5 +65,29 @@ fn is_opaque(image: &DynamicImage) -> bool {
         DynamicImage::ImageLumaA16(pixels) => pixels.pixels().all(|pixel| pixel.0[1] == u16::MAX),
         DynamicImage::ImageRgba16(pixels) => pixels.pixels().all(|pixel| pixel.0[3] == u16::MAX),
         _ => true,
+    }
+}
+
+/// Refuses an image of 16 bits that uses the scale of a camera with fewer bits, in which white is not 65535.
+fn check_range(image: &DynamicImage) -> Result<(), ArtifactError> {
+    let largest = match image {
+        DynamicImage::ImageLuma16(pixels) => pixels.iter().max().copied(),
+        DynamicImage::ImageRgb16(pixels) => pixels.iter().max().copied(),
+        DynamicImage::ImageLumaA16(pixels) => pixels.pixels().map(|pixel| pixel.0[0]).max(),
+        DynamicImage::ImageRgba16(pixels) => pixels
+            .pixels()
+            .map(|pixel| pixel.0[..3].iter().copied().max().unwrap_or_default())
+            .max(),
+        _ => None,
+    };
+    match largest {
+        Some(largest @ 1..=LARGEST_OF_14_BITS) => Err(refuse(
+            format!(
+                "its largest sample is {largest} of {}, as from a camera with fewer than 16 bits",
+                u16::MAX
+            ),
+            "stretch its range or save it with 8 bits per channel; if the camera has 16 bits, turn up the light",
+        )),
+        _ => Ok(()),
     }
 }

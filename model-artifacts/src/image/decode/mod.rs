@@ -2,16 +2,21 @@
 //!
 //! The format (JPEG, PNG, BMP or TIFF) is recognised by the contents, never by the file's name. Images
 //! are refused if they are truncated, have transparent pixels, or have no defined RGB values (CMYK,
-//! floating point). Grey becomes RGB with equal channels; of 16-bit samples the upper 8 bits are kept.
+//! floating point). So is a TIFF with several pages, except for thumbnails and masks, which are passed over.
+//! Grey becomes RGB with equal channels; of 16-bit samples the upper 8 bits are kept.
 //! The EXIF orientation is applied, as OpenCV and image viewers do, so that the analysed image is the
 //! one that people see.
 
+mod format;
 mod jpeg;
 mod limits;
 mod lossless;
+mod padding;
+mod pages;
 mod picture;
 mod refusal;
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use image::{ImageFormat, RgbImage};
@@ -19,12 +24,11 @@ use image::{ImageFormat, RgbImage};
 pub use limits::Limits;
 pub use picture::Picture;
 
-use self::refusal::refuse;
 use crate::error::ArtifactError;
 use crate::files::read_bounded;
 use crate::image::contract::InputContract;
 
-/// Decodes a JPEG, PNG, BMP or TIFF; of several pages, the first.
+/// Decodes a JPEG, PNG, BMP or TIFF.
 ///
 /// # Errors
 /// [`ArtifactError::Image`] if the bytes are not a complete image within the limits.
@@ -44,19 +48,9 @@ pub fn decode_for(
     limits: &Limits,
 ) -> Result<Picture, ArtifactError> {
     limits.check_bytes(bytes.len())?;
-    match image::guess_format(bytes) {
-        Ok(ImageFormat::Jpeg) => jpeg::decode(bytes, limits, contract),
-        Ok(format @ (ImageFormat::Png | ImageFormat::Bmp | ImageFormat::Tiff)) => {
-            lossless::decode(bytes, format, limits).map(Into::into)
-        }
-        Ok(other) => Err(refuse(
-            format!("{other:?} files are not supported"),
-            "save it as JPEG, PNG, BMP or TIFF",
-        )),
-        Err(_) => Err(refuse(
-            "the contents are not in a known image format",
-            "use a JPEG, PNG, BMP or TIFF",
-        )),
+    match format::recognise(bytes)? {
+        ImageFormat::Jpeg => jpeg::decode(bytes, limits, contract),
+        format => lossless::decode(bytes, format, limits).map(Into::into),
     }
 }
 
@@ -75,14 +69,17 @@ pub fn read(path: &Path, limits: &Limits) -> Result<RgbImage, ArtifactError> {
 pub fn read_bytes(path: &Path, limits: &Limits) -> Result<Vec<u8>, ArtifactError> {
     read_bounded(path, limits.max_bytes).map_err(|source| {
         let remedy = match source.kind() {
-            std::io::ErrorKind::NotFound => "check the path",
-            std::io::ErrorKind::PermissionDenied => "check its permissions",
-            std::io::ErrorKind::FileTooLarge => "use a smaller file",
-            _ => "use an image file",
+            ErrorKind::NotFound => "check the path".into(),
+            ErrorKind::PermissionDenied => "check its permissions".into(),
+            ErrorKind::FileTooLarge => format!(
+                "it is larger than {} bytes: use a smaller file, or raise the appliance's limits.file_mib",
+                limits.max_bytes
+            ),
+            _ => "use an image file".into(),
         };
         ArtifactError::Unreadable {
             path: path.into(),
-            remedy: remedy.into(),
+            remedy,
             source,
         }
     })

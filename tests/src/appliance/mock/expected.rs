@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use smearscope::testing::{Finding, Identity, Notice, SaveOutcome, Slide, State, View};
+use smearscope_artifacts::DecisionRule;
 use smearscope_hardware::{Canvas, ScreenSize};
 
 use super::fixture::{field, load};
@@ -32,6 +33,13 @@ pub(crate) fn expected(label: &str) -> (Finding, Identity) {
     (finding, identity)
 }
 
+/// How the demo model's probabilities become verdicts.
+fn decision() -> DecisionRule {
+    let manifest = std::fs::read_to_string(demo_model().join("manifest.toml")).unwrap();
+    let manifest: toml::Table = manifest.parse().unwrap();
+    manifest["decision"].clone().try_into().unwrap()
+}
+
 /// The picture of a state with `fields` fields on the first slide.
 pub(crate) fn picture(
     state: &State,
@@ -42,12 +50,15 @@ pub(crate) fn picture(
     let view = View {
         state,
         identity: Some(identity),
+        decision: Some(decision()),
         slide: 1,
         fields,
         is_disk_low: false,
         clock: Some(clock),
         since: Duration::ZERO,
         notice: &Notice::default(),
+        address: None,
+        is_computer_going_off: false,
     };
     view.picture(ScreenSize::Rows64)
 }

@@ -125,12 +125,15 @@ fn a_verdict_names_the_engine_that_gave_it_after_another_was_lost() {
     let view = View {
         state: &State::Ready,
         identity: None,
+        decision: None,
         slide: 1,
         fields: 2,
         is_disk_low: false,
         clock: None,
         since: Duration::ZERO,
         notice: &notice,
+        address: None,
+        is_computer_going_off: false,
     };
     let glass = view.picture(ScreenSize::Rows64);
     screen.wait_until("what happened", |shown| *shown == glass);

@@ -2,7 +2,7 @@
 
 use jiff::Span;
 use smearscope::testing::{Judgement, State};
-use smearscope_hardware::screen::ssd1306::{OledSetup, Ssd1306Screen};
+use smearscope_hardware::screen::oled::{OledScreen, OledSetup};
 use smearscope_hardware::screen::virtual_ssd1306::VirtualSsd1306;
 use smearscope_hardware::{HardwareError, LedPatterns, mock};
 
@@ -85,7 +85,7 @@ fn a_display_that_lost_its_power_is_drawn_again() {
     let (mut board, bench) = mock::board();
     let size = board.screen.size();
     let (bus, glass) = VirtualSsd1306::new(0x3c, size);
-    board.screen = Box::new(Ssd1306Screen::new(bus, OledSetup::new(0x3c, size), "test"));
+    board.screen = Box::new(OledScreen::new(bus, OledSetup::new(0x3c, size), "test"));
     let running = Running::start_on(board, bench, TIMING, || unrecorded(&demo_model()));
     let identity = expected("_1").1;
     let wait_until_drawn = || {

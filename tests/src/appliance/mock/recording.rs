@@ -93,8 +93,10 @@ fn a_field_after_its_deadline_is_not_recorded() {
     assert!(matches!(error, AnalysisError::TooLate), "{error}");
     assert!(records(folder.path()).is_empty());
     // It leaves no image files either.
-    let verified = Archive::open(folder.path()).unwrap().verify(None).unwrap();
-    assert_eq!((verified.rows, verified.unrecorded), (0, 0));
+    let archive = Archive::open(folder.path()).unwrap();
+    let verified = archive.verify(None, &mut |_, _| ()).unwrap();
+    assert_eq!((verified.rows, verified.orphans.len()), (0, 0));
+    assert_eq!(verified.damages, []);
     let waited_for = CommitToken::default();
     let guard = waited_for.guard();
     let answer = recorder.examine(captured(waited_for.clone())).unwrap();

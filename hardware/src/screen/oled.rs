@@ -1,4 +1,4 @@
-//! The SSD1306 OLED on any I2C bus.
+//! The OLED on any I2C bus, an SSD1306 or an SH1106.
 
 use std::time::Instant;
 
@@ -8,10 +8,12 @@ use ssd1306::mode::BufferedGraphicsMode;
 use ssd1306::prelude::*;
 use ssd1306::{I2CDisplayInterface, Ssd1306};
 
+use crate::config::OledController;
 use crate::error::HardwareError;
 use crate::ports::Screen;
 use crate::screen::burn_in::BurnIn;
 use crate::screen::canvas::{Canvas, ScreenSize};
+use crate::screen::sh1106::{self, Sh1106};
 
 /// Phase 2 of the pre-charge period (SSD1306 datasheet, section 10.1.17) at normal brightness: the usual
 /// value for common modules.
@@ -22,22 +24,25 @@ const DIM_PRECHARGE: u8 = 1;
 /// Properties and settings of an OLED.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OledSetup {
-    /// 7-bit I2C address.
+    /// The chip on the module.
+    pub controller: OledController,
+    /// 7-bit I2C address: usually `0x3c`, on some modules `0x3d`.
     pub address: u8,
-    /// Size of the panel.
+    /// Size of the panel in pixels. A wrong one interleaves or doubles the rows.
     pub size: ScreenSize,
     /// Whether the module is mounted upside down.
     pub is_upside_down: bool,
     /// Contrast, 0 (dim) to 255.
     pub contrast: u8,
-    /// Protection against burn-in.
+    /// When the display is dimmed and the picture shifted; [`BurnIn::OFF`] for virtual ones.
     pub burn_in: BurnIn,
 }
 
 impl OledSetup {
-    /// An upright display with medium contrast and without burn-in protection.
+    /// An upright SSD1306 with medium contrast and without burn-in protection.
     pub fn new(address: u8, size: ScreenSize) -> Self {
         Self {
+            controller: OledController::Ssd1306,
             address,
             size,
             is_upside_down: false,
@@ -49,17 +54,19 @@ impl OledSetup {
 
 type Driver<I2C, SIZE> = Ssd1306<I2CInterface<I2C>, SIZE, BufferedGraphicsMode<SIZE>>;
 
-/// The driver type depends on the size of the panel. Each holds a whole picture, hence the boxes.
+/// The driver type depends on the controller and, for an SSD1306, on the size of the panel. Those drivers hold a whole
+/// picture, hence the boxes.
 enum AnyDriver<I2C: I2c> {
+    Sh1106(Sh1106<I2C>),
     Rows64(Box<Driver<I2C, DisplaySize128x64>>),
     Rows32(Box<Driver<I2C, DisplaySize128x32>>),
 }
 
-/// An SSD1306, driven by the `ssd1306` crate.
+/// An SSD1306, driven by the `ssd1306` crate, or an SH1106.
 ///
 /// A display that briefly lost power loses its configuration but still acknowledges everything. Each picture
 /// is therefore preceded by a full initialisation, some 30 bytes before the 1,024 of the picture.
-pub struct Ssd1306Screen<I2C: I2c> {
+pub struct OledScreen<I2C: I2c> {
     driver: AnyDriver<I2C>,
     setup: OledSetup,
     place: String,
@@ -67,22 +74,12 @@ pub struct Ssd1306Screen<I2C: I2c> {
     since: Option<(Instant, Instant)>,
 }
 
-impl<I2C: I2c> Ssd1306Screen<I2C> {
+impl<I2C: I2c> OledScreen<I2C> {
     /// A display on `bus`. Messages name it by `place`. Nothing is sent yet.
     pub fn new(bus: I2C, setup: OledSetup, place: impl Into<String>) -> Self {
-        let interface = I2CDisplayInterface::new_custom_address(bus, setup.address);
-        let rotation = if setup.is_upside_down {
-            DisplayRotation::Rotate180
-        } else {
-            DisplayRotation::Rotate0
-        };
-        let driver = match setup.size {
-            ScreenSize::Rows64 => AnyDriver::Rows64(Box::new(
-                Ssd1306::new(interface, DisplaySize128x64, rotation).into_buffered_graphics_mode(),
-            )),
-            ScreenSize::Rows32 => AnyDriver::Rows32(Box::new(
-                Ssd1306::new(interface, DisplaySize128x32, rotation).into_buffered_graphics_mode(),
-            )),
+        let driver = match setup.controller {
+            OledController::Ssd1306 => ssd1306(bus, &setup),
+            OledController::Sh1106 => AnyDriver::Sh1106(Sh1106::new(bus, setup.address)),
         };
         Self {
             driver,
@@ -93,20 +90,35 @@ impl<I2C: I2c> Ssd1306Screen<I2C> {
     }
 
     /// The text of [`Screen::describe`], also for a display that is not connected.
-    pub(crate) fn description(size: ScreenSize, place: &str) -> String {
-        format!("SSD1306 {size}, {place}")
+    pub(crate) fn description(controller: OledController, size: ScreenSize, place: &str) -> String {
+        let name = match controller {
+            OledController::Ssd1306 => "SSD1306",
+            OledController::Sh1106 => "SH1106",
+        };
+        format!("{name} {size}, {place}")
     }
 
     fn show_at(&mut self, now: Instant, picture: &Canvas) -> Result<(), HardwareError> {
         let (first, active) = *self.since.get_or_insert((now, now));
         let burn_in = self.setup.burn_in;
         let shift = burn_in.shift(now.saturating_duration_since(first));
-        let brightness = if burn_in.is_dim(now.saturating_duration_since(active)) {
-            Brightness::custom(DIM_PRECHARGE, 0)
+        let (precharge, contrast) = if burn_in.is_dim(now.saturating_duration_since(active)) {
+            (DIM_PRECHARGE, 0)
         } else {
-            Brightness::custom(PRECHARGE, self.setup.contrast)
+            (PRECHARGE, self.setup.contrast)
         };
+        let brightness = Brightness::custom(precharge, contrast);
         match &mut self.driver {
+            AnyDriver::Sh1106(driver) => {
+                let settings = sh1106::Settings {
+                    size: self.setup.size,
+                    is_upside_down: self.setup.is_upside_down,
+                    contrast,
+                    precharge,
+                };
+                let sent = driver.show(settings, picture, shift);
+                sent.map_err(|error| format!("{error:?}"))
+            }
             AnyDriver::Rows64(driver) => send(driver, picture, shift, brightness),
             AnyDriver::Rows32(driver) => send(driver, picture, shift, brightness),
         }
@@ -121,6 +133,24 @@ impl<I2C: I2c> Ssd1306Screen<I2C> {
         if let Some((_, active)) = &mut self.since {
             *active = now;
         }
+    }
+}
+
+/// The driver of an SSD1306.
+fn ssd1306<I2C: I2c>(bus: I2C, setup: &OledSetup) -> AnyDriver<I2C> {
+    let interface = I2CDisplayInterface::new_custom_address(bus, setup.address);
+    let rotation = if setup.is_upside_down {
+        DisplayRotation::Rotate180
+    } else {
+        DisplayRotation::Rotate0
+    };
+    match setup.size {
+        ScreenSize::Rows64 => AnyDriver::Rows64(Box::new(
+            Ssd1306::new(interface, DisplaySize128x64, rotation).into_buffered_graphics_mode(),
+        )),
+        ScreenSize::Rows32 => AnyDriver::Rows32(Box::new(
+            Ssd1306::new(interface, DisplaySize128x32, rotation).into_buffered_graphics_mode(),
+        )),
     }
 }
 
@@ -144,7 +174,7 @@ fn send<I2C: I2c, SIZE: DisplaySize>(
         .map_err(|error| format!("{error:?}"))
 }
 
-impl<I2C: I2c + Send> Screen for Ssd1306Screen<I2C> {
+impl<I2C: I2c + Send> Screen for OledScreen<I2C> {
     fn show(&mut self, picture: &Canvas) -> Result<(), HardwareError> {
         self.show_at(Instant::now(), picture)
     }
@@ -158,7 +188,7 @@ impl<I2C: I2c + Send> Screen for Ssd1306Screen<I2C> {
     }
 
     fn describe(&self) -> String {
-        Self::description(self.setup.size, &self.place)
+        Self::description(self.setup.controller, self.setup.size, &self.place)
     }
 }
 
@@ -167,16 +197,14 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::screen::virtual_sh1106::VirtualSh1106;
     use crate::screen::virtual_ssd1306::{VirtualDisplay, VirtualSsd1306};
 
     const MINUTE: Duration = Duration::from_mins(1);
 
-    fn oled(setup: OledSetup) -> (Ssd1306Screen<VirtualSsd1306>, VirtualDisplay) {
+    fn oled(setup: OledSetup) -> (OledScreen<VirtualSsd1306>, VirtualDisplay) {
         let (bus, display) = VirtualSsd1306::new(setup.address, setup.size);
-        (
-            Ssd1306Screen::new(bus, setup, "bus 1, address 0x3C"),
-            display,
-        )
+        (OledScreen::new(bus, setup, "bus 1, address 0x3C"), display)
     }
 
     fn picture(points: &[(i32, i32)]) -> Canvas {
@@ -235,7 +263,7 @@ mod tests {
     fn a_display_at_another_address_does_not_answer() {
         let (bus, _display) = VirtualSsd1306::new(0x3d, ScreenSize::Rows64);
         let setup = OledSetup::new(0x3c, ScreenSize::Rows64);
-        let mut screen = Ssd1306Screen::new(bus, setup, "test");
+        let mut screen = OledScreen::new(bus, setup, "test");
         assert!(screen.show(&Canvas::default()).is_err());
     }
 
@@ -309,5 +337,45 @@ mod tests {
             screen.show_at(now, &picture(&[(9, 9)])).unwrap();
             assert_eq!(display.picture(), picture(&[at]));
         }
+    }
+
+    #[test]
+    fn an_sh1106_shows_every_pixel_in_its_place_in_both_orientations() {
+        for (size, is_upside_down) in [
+            (ScreenSize::Rows64, false),
+            (ScreenSize::Rows64, true),
+            (ScreenSize::Rows32, false),
+        ] {
+            let (bus, display) = VirtualSh1106::new(0x3c, size);
+            let setup = OledSetup {
+                controller: OledController::Sh1106,
+                is_upside_down,
+                contrast: 200,
+                ..OledSetup::new(0x3c, size)
+            };
+            let mut screen = OledScreen::new(bus, setup, "test");
+            assert_eq!(screen.describe(), format!("SH1106 {size}, test"));
+            let bottom = size.height() as i32 - 1;
+            let corners = [(0, 0), (127, 0), (0, bottom), (127, bottom), (5, 8)];
+            screen.show(&picture_of(size, &corners)).unwrap();
+            let seen = if is_upside_down {
+                corners.map(|(x, y)| (127 - x, bottom - y))
+            } else {
+                corners
+            };
+            assert_eq!(display.picture(), picture_of(size, &seen));
+            assert_eq!(display.contrast(), 200);
+            screen.show(&picture_of(size, &[(1, 1)])).unwrap();
+            assert_eq!(display.picture().lit_count(), 1, "old pixels are gone");
+        }
+    }
+
+    #[test]
+    fn an_sh1106_that_is_driven_as_an_ssd1306_shows_a_garbled_picture() {
+        let (bus, display) = VirtualSh1106::new(0x3c, ScreenSize::Rows64);
+        let mut screen = OledScreen::new(bus, OledSetup::new(0x3c, ScreenSize::Rows64), "test");
+        screen.show(&picture(&[(64, 30)])).unwrap();
+        assert!(!display.picture().is_lit(64, 30));
+        assert!(display.picture().is_lit(127, 63), "noise remains");
     }
 }

@@ -1,0 +1,90 @@
+//! What the README promises under the service, tried with what the package's unit forbids.
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::process::{Command, Stdio};
+
+use rustix::process::Signal;
+
+use crate::support::confinement::Confinement;
+use crate::support::http::*;
+use crate::support::mosquitto::*;
+
+#[test]
+fn the_confinement_is_that_of_the_unit() {
+    let Some(confinement) = Confinement::of_the_unit() else {
+        return;
+    };
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let owner = file.path().metadata().unwrap().uid().to_string();
+    let said = |program: &str, arguments: &[&str]| {
+        let mut command = Command::new(program);
+        command.args(arguments).arg(file.path());
+        command.stderr(Stdio::piped());
+        let child = confinement.spawn(&mut command).unwrap();
+        let output = child.wait_with_output().unwrap();
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert_eq!(said("chmod", &["0640"]), "");
+    // Even where nothing would change.
+    let refused = said("chown", &[&owner]);
+    assert!(refused.contains("Operation not permitted"), "{refused}");
+}
+
+#[test]
+fn the_service_does_all_that_it_promises() {
+    let Some(confinement) = Confinement::of_the_unit() else {
+        return;
+    };
+    let broker = Mosquitto::start();
+    let verdicts = broker.listener("smearscope/box/verdict");
+    verdicts.wait_for_subscriptions(1);
+    let mqtt = format!(
+        "[mqtt]\nhost = \"localhost\"\nport = {}\nca_file = {:?}\nuser = {USER:?}\n\
+         password = {PASSWORD:?}\ndevice = \"box\"\n",
+        broker.port,
+        broker.ca_file()
+    );
+    let mark = tempfile::tempdir().unwrap();
+    let mark = mark.path().join("off");
+    let spawn = |command: &mut Command| {
+        command.env("SMEARSCOPE__SWITCH_OFF", format!("[\"touch\", {mark:?}]"));
+        // The best engine that is here.
+        command.env("SMEARSCOPE__MODEL__ENGINE", "auto");
+        confinement.spawn(command)
+    };
+    let mut served = Served::start_by(spawn, "listen = \"0.0.0.0:0\"\n", &mqtt);
+    served.serve_others();
+    let tokens = served.state("tokens.json");
+    let mode = tokens.metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "it wrote the first token");
+    let token = format!("Bearer {}", served.token("operator"));
+
+    served.capture(&token);
+    // Only what is recorded is published.
+    verdicts.wait_for("smearscope/box/verdict", 1);
+    for path in [
+        "/v1/health/ready",
+        "/v1/device",
+        "/v1/slides",
+        "/v1/camera/snapshot",
+        "/v1/records/export?format=csv",
+        "/v1/records/export?format=zip",
+        "/v1/log",
+        "/metrics",
+    ] {
+        let answer = served.send("GET", path, &[("authorization", &token)], b"");
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+    }
+    let image = std::fs::read(&crate::support::demo_fields()[0]).unwrap();
+    let path = "/v1/classify?store=true";
+    let classified = served.send("POST", path, &[("authorization", &token)], &image);
+    assert_eq!(classified.status, 200, "{classified:?}");
+
+    served.signal(Signal::HUP);
+    served.serve_others();
+    served.capture(&token);
+    let off = served.send("POST", "/v1/off", &[("authorization", &token)], b"");
+    assert_eq!(off.status, 202, "{off:?}");
+    assert!(served.ended().unwrap().success());
+    assert!(mark.exists(), "it switched the machine off");
+}
