@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 const REQUIRE: &str = "SMEARSCOPE_REQUIRE";
 /// Names a folder of collections of real micrographs, which are not part of the repository.
 const MICROGRAPHS: &str = "SMEARSCOPE_MICROGRAPHS";
+/// Names a folder of everyday photographs, beside those of the Python environment.
+const PHOTOGRAPHS: &str = "SMEARSCOPE_PHOTOGRAPHS";
 
 /// Reports that a test cannot run here, and why. The caller returns from the test afterwards.
 ///
@@ -45,12 +47,45 @@ pub fn micrographs() -> Vec<PathBuf> {
     paths
 }
 
+/// Everyday photographs: those that scikit-learn brings into the Python environment of the repository, and the JPEG and
+/// PNG files in the folder that `SMEARSCOPE_PHOTOGRAPHS` names, sorted by name; if there are none, [skips](skip) and
+/// returns an empty list.
+///
+/// # Panics
+/// As [`skip`].
+pub fn photographs() -> Vec<PathBuf> {
+    let libraries = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.venv/lib");
+    let versions = libraries.read_dir().into_iter().flatten().flatten();
+    let bundled = versions.flat_map(|version| {
+        jpegs_in(&version.path().join("site-packages/sklearn/datasets/images"))
+    });
+    let mut paths: Vec<PathBuf> = bundled.collect();
+    if let Some(folder) = std::env::var_os(PHOTOGRAPHS) {
+        paths.extend(files_in(Path::new(&folder), &["jpg", "png"]));
+    }
+    if paths.is_empty() {
+        skip(format_args!(
+            "there are no photographs in {}; run scripts/setup --python, or set {PHOTOGRAPHS} to a folder of some",
+            libraries.display()
+        ));
+    }
+    paths
+}
+
 /// The `*.jpg` files of a folder, sorted by name; none if the folder cannot be read.
 pub fn jpegs_in(folder: &Path) -> Vec<PathBuf> {
+    files_in(folder, &["jpg"])
+}
+
+/// The files of a folder with one of these extensions, sorted by name; none if the folder cannot be read.
+fn files_in(folder: &Path, extensions: &[&str]) -> Vec<PathBuf> {
     let entries = folder.read_dir().into_iter().flatten().flatten();
     let mut paths: Vec<PathBuf> = entries
         .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "jpg"))
+        .filter(|path| {
+            let extension = path.extension();
+            extension.is_some_and(|found| extensions.iter().any(|wanted| found == *wanted))
+        })
         .collect();
     paths.sort();
     paths

@@ -12,6 +12,8 @@ pub mod analyst;
 pub mod commit;
 pub mod finding;
 pub mod identity;
+#[cfg(test)]
+mod photographs;
 pub(crate) mod pool;
 pub mod quality;
 pub mod recorder;

@@ -49,6 +49,8 @@ pub enum Problem {
     NotASmear,
     /// A smear without white blood cells.
     NoWhiteCells,
+    /// Purple and pink, but not white cells among red cells.
+    NoBloodCells,
     /// No background between the cells.
     TooThick,
     /// The edges of the cells are soft.
@@ -73,6 +75,7 @@ impl Problem {
             Self::ColourCast => "set the white balance",
             Self::NotASmear => "check slide and stain",
             Self::NoWhiteCells => "move to a field with white cells",
+            Self::NoBloodCells => "move to a field with cells; use the stained side",
             Self::TooThick => "move to a thinner area",
             Self::OutOfFocus => "turn the fine focus",
             Self::Moved => "hold the stage still",
@@ -93,6 +96,7 @@ impl fmt::Display for Problem {
             Self::ColourCast => "colour cast",
             Self::NotASmear => "not a stained smear",
             Self::NoWhiteCells => "no white cells",
+            Self::NoBloodCells => "no blood cells seen",
             Self::TooThick => "too many cells",
             Self::OutOfFocus => "out of focus",
             Self::Moved => "the field moved",
@@ -243,6 +247,7 @@ mod tests {
             Moved,
             SameField,
             NoWhiteCells,
+            NoBloodCells,
             Unfamiliar,
         ] {
             assert!(problem.hint().len() <= 2 * 25 + 10, "{problem}");

@@ -5,10 +5,11 @@ use smearscope_artifacts::InputContract;
 use smearscope_artifacts::decode::Picture;
 
 use crate::analysis::quality::blur::blur;
+use crate::analysis::quality::colour::Colours;
 use crate::analysis::quality::downscale::Downscaler;
 use crate::analysis::quality::figure::{Problem, Quality};
 use crate::analysis::quality::luma::{Luma32, grey};
-use crate::analysis::quality::{focus, light, motion, stain};
+use crate::analysis::quality::{blood, focus, light, motion, stain};
 
 /// Longer side of the downscaled picture for light, focus and motion.
 const SIDE: u32 = InputContract::MIN_REDUCED_SIDE / 2;
@@ -58,10 +59,12 @@ impl QualityGate {
         let grey = grey(image);
         let highlights = light::measure(&grey, &mut quality);
         let small = self.colour_downscaler.downscale(image);
-        stain::measure(small, highlights, &mut quality);
+        let colours = Colours::of(small, highlights);
+        stain::measure(&colours, &mut quality);
         let luma: Luma32 = grey.convert();
         let denoised = denoised(&luma);
         focus::measure(&luma, &denoised, &mut quality);
+        blood::measure(&colours, &mut quality);
         if let Some(earlier) = earlier {
             motion::measure(&earlier, &denoised, &mut quality);
         }

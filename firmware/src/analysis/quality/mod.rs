@@ -16,6 +16,9 @@
 //! | `red_cells` (share of red-cell pixels) | 0.055–0.51 | grey pictures: 0 | ≥ 0.01 |
 //! | `nuclei` (share of purple pixels) | 0.023–0.48 | red cells only: 0 | ≥ 0.002 |
 //! | `cast` (strongest ÷ weakest channel of the background) | 1.01–1.33 | blue reduced to a third: 2.97–4.02 | ≤ 1.8 |
+//! | `unstained_dark` (share of dark pixels that absorb another colour more than green) | 0–0.002 | crops of photographs: 0–0.78 | ≤ 0.03 |
+//! | `red_cell_green` (share of green in the optical density of red cells) | 0.350–0.562 | crops of photographs: 0.25–0.48 | ≥ 0.335 |
+//! | `background_spread` (standard deviation of the bright pixels) | 0.065–0.095 | crops of photographs: 0.06–0.53 | ≤ 0.18 |
 //! | `focus` | 1.220–1.742 | blurred with σ = 4 at 640 pixels width: 1.120–1.193 | ≥ 1.2 |
 //! | `motion` (in pixels, between two frames) | | moved by 1.2 % of the field | ≤ 2 |
 //! | `moved` (in pixels, since the previous field) | | the same field, with noise | ≥ 1 |
@@ -26,7 +29,9 @@
 //!
 //! ALL-IDB1 was not available, so it is unknown whether its fields pass.
 
+mod blood;
 mod blur;
+mod colour;
 mod downscale;
 mod figure;
 mod focus;

@@ -1,0 +1,158 @@
+//! Blood: whether a picture that has the colours of a smear shows blood cells, and not something else.
+//!
+//! Photographs of faces, cats and motorcycles have pixels as pink as red cells and as purple as nuclei, and often a
+//! bright part that could be background. Three facts of a stained smear in transmitted light tell them apart:
+//!
+//! - All its dyes, and haemoglobin, absorb green most. Whatever is dark is therefore a nucleus or a thick part of a
+//!   red cell, with less green than red and blue (the optical densities of stains after Ruifrok and Johnston 2001).
+//!   Shadows, metal, hair and foliage are dark in other colours.
+//! - Red cells absorb green more than the mean of the channels. Skin, wood and fur absorb blue most.
+//! - Between the cells there is only the light of the lamp, so the bright part is even.
+
+use crate::analysis::quality::colour::{Colour, Colours};
+use crate::analysis::quality::figure::{Problem, Quality};
+
+/// Share of pixels that are dark without absorbing green most.
+const MAX_UNSTAINED_DARK: f32 = 0.03;
+/// Share of green in the optical density of the median red cell.
+const MIN_RED_CELL_GREEN: f32 = 0.335;
+/// Standard deviation of the bright pixels, relative to the background.
+const MAX_BACKGROUND_SPREAD: f32 = 0.18;
+
+/// Luma below which a pixel is dark.
+const DARK_LUMA: f32 = 0.4;
+/// Weakest light of a channel that has an optical density.
+const MIN_TRANSMISSION: f32 = 1.0 / 255.0;
+
+/// Adds the figures of the blood cells.
+pub(super) fn measure(colours: &Colours, quality: &mut Quality) {
+    let problem = Problem::NoBloodCells;
+    let dark = unstained_dark(colours);
+    quality.require_max("unstained_dark", dark, MAX_UNSTAINED_DARK, problem);
+    let green = red_cell_green(colours);
+    quality.require_min("red_cell_green", green, MIN_RED_CELL_GREEN, problem);
+    let spread = background_spread(colours);
+    quality.require_max("background_spread", spread, MAX_BACKGROUND_SPREAD, problem);
+}
+
+/// Share of the pixels that are dark although another channel is weaker than green.
+fn unstained_dark(colours: &Colours) -> f32 {
+    colours.share(|colour| colour.luma < DARK_LUMA && colour.green > colour.red.min(colour.blue))
+}
+
+/// The part of green in the optical density of the median red cell; a third if it absorbs all channels alike, 0 if
+/// there is no red cell.
+fn red_cell_green(colours: &Colours) -> f32 {
+    let cells = || colours.pixels.iter().filter(|colour| colour.is_red_cell());
+    let densities = [0, 1, 2].map(|channel| {
+        let mut samples: Vec<f32> = cells().map(|cell| cell.channels()[channel]).collect();
+        let middle = samples.len() / 2;
+        let median = (!samples.is_empty())
+            .then(|| *samples.select_nth_unstable_by(middle, f32::total_cmp).1);
+        (1.0 / median.unwrap_or(1.0).clamp(MIN_TRANSMISSION, 1.0)).ln()
+    });
+    densities[1] / densities.iter().sum::<f32>().max(0.01)
+}
+
+/// Standard deviation of the bright pixels in the channel in which it is largest.
+fn background_spread(colours: &Colours) -> f32 {
+    let bright = || colours.pixels.iter().filter(|colour| colour.is_bright);
+    let count = bright().count().max(1) as f32;
+    let deviations = [0, 1, 2].map(|channel| {
+        let sample = |colour: &Colour| colour.channels()[channel];
+        let mean = bright().map(sample).sum::<f32>() / count;
+        let squares = bright().map(|colour| (sample(colour) - mean).powi(2));
+        (squares.sum::<f32>() / count).sqrt()
+    });
+    deviations.into_iter().fold(0.0, f32::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use image::{Rgb, RgbImage};
+
+    use super::*;
+
+    /// Names of the figures that fail.
+    fn failures(pixel: impl Fn(u32, u32) -> [u8; 3]) -> Vec<&'static str> {
+        let image = RgbImage::from_fn(96, 72, |x, y| Rgb(pixel(x, y)));
+        let mut quality = Quality::default();
+        measure(&Colours::of(&image, 220.0), &mut quality);
+        let failed = quality.figures().iter().filter(|figure| !figure.passed());
+        failed.map(|figure| figure.name).collect()
+    }
+
+    fn is_in_disc(x: u32, y: u32, spacing: u32, radius: u32) -> bool {
+        let [x, y] = [x, y].map(|at| (at % spacing).abs_diff(spacing / 2));
+        x * x + y * y < radius * radius
+    }
+
+    const LIGHT: [u8; 3] = [222, 218, 224];
+    const PINK: [u8; 3] = [205, 150, 160];
+    const PURPLE: [u8; 3] = [95, 45, 140];
+
+    /// Red cells, and in some of them the dark disc of a nucleus of this colour.
+    fn smear(nucleus: [u8; 3]) -> impl Fn(u32, u32) -> [u8; 3] {
+        move |x, y| {
+            if is_in_disc(x, y, 48, 8) {
+                nucleus
+            } else if is_in_disc(x, y, 12, 5) {
+                PINK
+            } else {
+                LIGHT
+            }
+        }
+    }
+
+    #[test]
+    fn drawn_smears_pass() {
+        assert_eq!(failures(smear(PURPLE)), [""; 0]);
+        assert_eq!(failures(smear([40, 8, 70])), [""; 0], "dark nuclei");
+        assert_eq!(failures(smear([0; 3])), [""; 0], "nuclei clipped to black");
+    }
+
+    #[test]
+    fn dark_things_of_other_colours_are_not_nuclei() {
+        for (name, colour) in [
+            ("foliage", [40, 70, 30]),
+            ("hair", [60, 45, 35]),
+            ("metal", [60, 62, 66]),
+            ("night sky", [20, 40, 80]),
+        ] {
+            assert_eq!(failures(smear(colour)), ["unstained_dark"], "{name}");
+        }
+    }
+
+    #[test]
+    fn skin_and_wood_are_not_red_cells() {
+        for colour in [[205, 160, 120], [180, 130, 80]] {
+            let picture = |x, y| {
+                if is_in_disc(x, y, 12, 5) {
+                    colour
+                } else {
+                    LIGHT
+                }
+            };
+            assert_eq!(failures(picture), ["red_cell_green"], "{colour:?}");
+        }
+    }
+
+    #[test]
+    fn a_sky_or_a_wall_is_not_a_background() {
+        // From blue to white and yellow, with pink clouds.
+        let picture = |x: u32, y: u32| {
+            if is_in_disc(x, y, 24, 6) {
+                PINK
+            } else {
+                let step = (y * 2) as u8;
+                [110 + step, 190 + step / 4, 255 - step]
+            }
+        };
+        assert_eq!(failures(picture), ["background_spread"]);
+    }
+
+    #[test]
+    fn a_picture_without_red_cells_fails() {
+        assert_eq!(failures(|_, _| LIGHT), ["red_cell_green"]);
+    }
+}
