@@ -274,8 +274,8 @@ mod tests {
         assert_eq!(Loss::known(records.path()).unwrap(), losses, "told once");
         fs::remove_file(records.path().join(LOSS)).unwrap();
         let verified = records.verified();
-        // The first slide, what is left, and another slide with its field.
-        assert_eq!(verified.rows, 1 + left + 2);
+        // The first slide with its end, what is left, and another slide with its field and its end.
+        assert_eq!(verified.rows, 1 + left + 1 + 2 + 1);
         assert_eq!(verified.orphans.len() as i64, 2 * count);
     }
 
@@ -302,7 +302,8 @@ mod tests {
         fs::write(records.path().join(HEAD), earlier).unwrap();
         let records = Records::open(records.close());
         assert_eq!(Loss::known(records.path()).unwrap(), []);
-        assert_eq!(records.verified().rows, 5);
+        // A slide, four fields, and the slide's end at the start.
+        assert_eq!(records.verified().rows, 6);
     }
 
     #[test]

@@ -114,7 +114,7 @@ impl Store {
         loss::check(&connection, &folder)?;
         discard_incoming(&folder.join(INCOMING))?;
         removal::finish(&connection, &folder)?;
-        close_open_slide(&mut connection).map_err(&failed)?;
+        close_open_slide(&mut connection, &folder).map_err(&failed)?;
         let identity = identity(&folder)?;
         Ok(Self {
             newest: newest(&connection).map_err(&failed)?,
@@ -162,7 +162,7 @@ impl Store {
     /// [`RecordsError::Database`].
     pub fn close_slide(&mut self, slide: Uuid, reason: ClosingReason) -> Result<(), RecordsError> {
         let failed = RecordsError::database(&self.folder);
-        close(&mut self.connection, slide, reason).map_err(failed)?;
+        close(&mut self.connection, &self.folder, slide, reason).map_err(failed)?;
         check_identity(&self.folder, self.identity)
     }
 
@@ -343,7 +343,7 @@ pub(super) fn newest(connection: &Connection) -> rusqlite::Result<Option<Timesta
 
 /// Closes the slide that was open when the program ended, for example by a power cut: its next field would be the first
 /// of another slide. Of earlier slides, versions that recorded no closings may have left none.
-fn close_open_slide(connection: &mut Connection) -> rusqlite::Result<()> {
+fn close_open_slide(connection: &mut Connection, folder: &Path) -> rusqlite::Result<()> {
     let last = connection.query_row(
         "SELECT id, number FROM slides WHERE number > 0 ORDER BY seq DESC LIMIT 1",
         [],
@@ -353,7 +353,7 @@ fn close_open_slide(connection: &mut Connection) -> rusqlite::Result<()> {
         return Ok(());
     };
     let Ok(id) = id.parse() else { return Ok(()) };
-    if close(connection, id, ClosingReason::Restart)? {
+    if close(connection, folder, id, ClosingReason::Restart)? {
         log::warn!("slide {number} was open when the program ended; it is now closed");
     }
     Ok(())
@@ -362,6 +362,7 @@ fn close_open_slide(connection: &mut Connection) -> rusqlite::Result<()> {
 /// Appends the row of a slide's end if it is recorded and open. Returns whether it was.
 fn close(
     connection: &mut Connection,
+    folder: &Path,
     slide: Uuid,
     reason: ClosingReason,
 ) -> rusqlite::Result<bool> {
@@ -378,8 +379,9 @@ fn close(
             closed_at: utc(Timestamp::now()),
             reason,
         };
-        chain::append(&transaction, Kind::Closing, &closing)?;
+        let head = chain::append(&transaction, Kind::Closing, &closing)?;
         transaction.commit()?;
+        head.save(folder);
     }
     Ok(is_open)
 }
