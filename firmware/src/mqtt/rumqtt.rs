@@ -7,11 +7,11 @@ use std::sync::Arc;
 use rumqttc::{
     AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, LastWill, MqttOptions,
     Outgoing, Packet, QoS, StateError, SubscribeFilter, SubscribeReasonCode, TlsConfiguration,
-    Transport,
+    TlsError, Transport,
 };
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 use smearscope_hardware::with_causes;
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::task::{JoinError, JoinHandle};
@@ -266,6 +266,9 @@ fn disconnected(error: &ConnectionError) -> BrokerError {
     {
         return BrokerError::TooLong(*size);
     }
+    if let Some(problem) = certificate_error(error) {
+        return BrokerError::Disconnected(distrusted(problem).into());
+    }
     BrokerError::Disconnected(match error {
         ConnectionError::ConnectionRefused(
             ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized,
@@ -275,6 +278,40 @@ fn disconnected(error: &ConnectionError) -> BrokerError {
         }
         error => with_causes(error),
     })
+}
+
+/// Why the broker's certificate was refused, if that is what failed.
+fn certificate_error(error: &ConnectionError) -> Option<&CertificateError> {
+    let error = match error {
+        ConnectionError::Tls(TlsError::TLS(error)) => error,
+        ConnectionError::Tls(TlsError::Io(error)) | ConnectionError::Io(error) => {
+            error.get_ref()?.downcast_ref()?
+        }
+        _ => return None,
+    };
+    match error {
+        rustls::Error::InvalidCertificate(error) => Some(error),
+        _ => None,
+    }
+}
+
+/// What a refused certificate means, and what to do.
+fn distrusted(error: &CertificateError) -> &'static str {
+    match error {
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "the broker's certificate does not name this host; set host to a name in the certificate"
+        }
+        CertificateError::Expired
+        | CertificateError::ExpiredContext { .. }
+        | CertificateError::NotValidYet
+        | CertificateError::NotValidYetContext { .. } => {
+            "the broker's certificate is not valid today; check the clocks of both machines, or renew the certificate"
+        }
+        _ => {
+            "the broker's certificate is not signed by an authority that this machine trusts; set ca_file to the \
+             certificate of its authority (PEM)"
+        }
+    }
 }
 
 fn client_config(trust: &Trust) -> Result<ClientConfig, BrokerError> {
@@ -328,6 +365,18 @@ mod tests {
                 "{error}"
             );
         }
+    }
+
+    #[test]
+    fn a_refused_certificate_is_told_with_its_remedy() {
+        let told = |error: CertificateError| {
+            let error = rustls::Error::InvalidCertificate(error);
+            let error = ConnectionError::Tls(TlsError::Io(std::io::Error::other(error)));
+            disconnected(&error).to_string()
+        };
+        assert!(told(CertificateError::UnknownIssuer).contains("set ca_file"));
+        assert!(told(CertificateError::NotValidForName).contains("set host"));
+        assert!(told(CertificateError::Expired).contains("clocks"));
     }
 
     #[tokio::test]
