@@ -156,7 +156,9 @@ impl Service<'_> {
     }
 
     fn end(mut self) -> ExitStatus {
-        self.stdin = None;
+        if let Some(mut stdin) = self.stdin.take() {
+            stdin.write_all(b"quit\n").unwrap();
+        }
         self.manager.told_until("STOPPING=1");
         self.wait()
     }
