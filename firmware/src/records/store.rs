@@ -114,7 +114,10 @@ impl Store {
         loss::check(&connection, &folder)?;
         discard_incoming(&folder.join(INCOMING))?;
         removal::finish(&connection, &folder)?;
-        close_open_slide(&mut connection, &folder).map_err(&failed)?;
+        // A full disk must not keep the records from being opened.
+        if let Err(error) = close_open_slide(&mut connection, &folder) {
+            log::warn!("the last slide cannot be closed now; the next start tries again: {error}");
+        }
         let identity = identity(&folder)?;
         Ok(Self {
             newest: newest(&connection).map_err(&failed)?,

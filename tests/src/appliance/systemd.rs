@@ -156,9 +156,7 @@ impl Service<'_> {
     }
 
     fn end(mut self) -> ExitStatus {
-        if let Some(mut stdin) = self.stdin.take() {
-            stdin.write_all(b"quit\n").unwrap();
-        }
+        self.stdin = None;
         self.manager.told_until("STOPPING=1");
         self.wait()
     }

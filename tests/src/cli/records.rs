@@ -268,7 +268,7 @@ fn what_was_changed_is_named() {
         .assert()
         .code(MISMATCH)
         .stdout(
-            contains("7 rows and 6 images are unchanged")
+            contains("9 rows and 6 images are unchanged")
                 .and(contains(
                     "image files without a record: 1\nwithout a record: images/",
                 ))
@@ -287,7 +287,7 @@ fn what_was_changed_is_named() {
     assert_eq!(output.status.code(), Some(MISMATCH));
     let verified: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(verified["damages"][1]["part"], "image");
-    assert_eq!(verified["rows"], 7);
+    assert_eq!(verified["rows"], 9);
     let result = std::fs::read(state.join("records.verified")).unwrap();
     let result: Value = serde_json::from_slice(&result).unwrap();
     assert_eq!(

@@ -264,7 +264,7 @@ fn what_happened_is_counted_for_prometheus() {
         assert!(
             metrics
                 .header("content-type")
-                .starts_with("application/openmetrics-text")
+                .starts_with("text/plain; version=0.0.4")
         );
         let text = String::from_utf8(metrics.body).unwrap();
         if text.contains("smearscope_verdicts_total{") || Instant::now() > deadline {

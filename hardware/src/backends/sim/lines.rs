@@ -1,6 +1,6 @@
 //! The panel as lines, for pipes and logs.
 
-use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 
 use crate::button::gestures::ButtonEvent;
 use crate::button::queue::PressSender;
@@ -16,29 +16,11 @@ const QUOTED: usize = 40;
 const HELP: &str = "press = short press, long = long press (next slide), double = double press (show the last \
      verdict again), each as soon as the bench is ready; quit or the end of the input = switch off";
 
-/// What the end of the input means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum AtEnd {
-    /// The commands are over: switch off.
-    SwitchOff,
-    /// There never were any, as under a service manager: the bench runs without a button.
-    KeepRunning,
-}
-
 /// Starts a thread that reads commands from standard input.
 pub(super) fn start(presses: PressSender) -> Result<(), HardwareError> {
     std::thread::Builder::new()
         .name("panel".into())
-        .spawn(move || {
-            let stdin = io::stdin();
-            // At a terminal, Ctrl-D ends the input.
-            let at_end_of_nothing = if stdin.is_terminal() {
-                AtEnd::SwitchOff
-            } else {
-                AtEnd::KeepRunning
-            };
-            run_commands(stdin.lock(), at_end_of_nothing, &presses);
-        })
+        .spawn(move || run_commands(io::stdin().lock(), &presses))
         .map(drop)
         .map_err(|error| HardwareError::Open {
             part: "button",
@@ -48,10 +30,9 @@ pub(super) fn start(presses: PressSender) -> Result<(), HardwareError> {
         })
 }
 
-/// Runs the commands of `input`. `at_end_of_nothing` says what it means if there are none at all.
-fn run_commands(mut input: impl BufRead, at_end_of_nothing: AtEnd, presses: &PressSender) {
+/// Runs the commands of `input`.
+fn run_commands(mut input: impl BufRead, presses: &PressSender) {
     let mut line = Vec::new();
-    let mut at_end = at_end_of_nothing;
     loop {
         let end = match read_line(&mut input, &mut line) {
             Ok(true) => None,
@@ -59,16 +40,9 @@ fn run_commands(mut input: impl BufRead, at_end_of_nothing: AtEnd, presses: &Pre
             Err(error) => Some(format!("standard input cannot be read: {error}")),
         };
         if let Some(reason) = end {
-            if at_end == AtEnd::KeepRunning {
-                log::info!(
-                    "{reason} without a command; the simulated bench runs without a button (SIGTERM or Ctrl-C ends it)"
-                );
-                return;
-            }
             log::info!("{reason}; switching off");
             break;
         }
-        at_end = AtEnd::SwitchOff;
         let is_running = match line.trim_ascii() {
             b"press" => presses.send_when_ready(ButtonEvent::Press),
             b"long" => presses.send_when_ready(|_| ButtonEvent::NextSlide),
@@ -147,8 +121,7 @@ mod tests {
     async fn events(input: impl Into<Vec<u8>>) -> Vec<ButtonEvent> {
         let (sender, mut receiver) = press_queue();
         let input = input.into();
-        let thread =
-            std::thread::spawn(move || run_commands(&input[..], AtEnd::KeepRunning, &sender));
+        let thread = std::thread::spawn(move || run_commands(&input[..], &sender));
         let mut events = Vec::new();
         while events.last() != Some(&ButtonEvent::Shutdown) {
             events.push(receiver.next().await);
@@ -165,13 +138,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_input_that_is_closed_from_the_start_keeps_the_bench_running_except_at_a_terminal() {
-        let (sender, mut receiver) = press_queue();
-        run_commands(io::empty(), AtEnd::KeepRunning, &sender);
-        sender.send(ButtonEvent::NextSlide);
-        assert_eq!(receiver.next().await, ButtonEvent::NextSlide);
-        run_commands(io::empty(), AtEnd::SwitchOff, &sender);
-        assert_eq!(receiver.next().await, ButtonEvent::Shutdown);
+    async fn an_input_without_commands_switches_off() {
+        assert_eq!(events(b"").await, [ButtonEvent::Shutdown]);
     }
 
     #[tokio::test]
