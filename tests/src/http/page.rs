@@ -643,7 +643,9 @@ fn images_are_dropped_chosen_by_the_folder_and_wait_where_others_do() {
          const dataTransfer = new DataTransfer(); dataTransfer.items.add(new File([bytes], 'dropped_1.jpg')); \
          document.querySelector('.drop').dispatchEvent(new DragEvent('drop', {{ dataTransfer, cancelable: true }}))"
     ));
-    browser.until("document.querySelector('main [role=status]')?.innerText.includes('the queue is full')");
+    browser.until(
+        "document.querySelector('main [role=status]')?.innerText.includes('the queue is full')",
+    );
     drop(slow);
     browser.until(
         "document.querySelector('main [role=status]').innerText === '1 of 1 file done; finished.'",
