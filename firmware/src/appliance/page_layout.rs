@@ -92,7 +92,7 @@ impl Page {
             }
         }
         let left = side as i32;
-        let middle = (left + Canvas::WIDTH as i32) / 2;
+        let middle = i32::midpoint(left, Canvas::WIDTH as i32);
         let font = &FONT_5X8;
         let columns = (Canvas::WIDTH - side) / font.character_size.width;
         self.text_at(

@@ -56,6 +56,10 @@ impl Failure {
 }
 
 impl From<Error> for Failure {
+    #[expect(
+        clippy::same_functions_in_if_condition,
+        reason = "each looks for another type"
+    )]
     fn from(error: Error) -> Self {
         let exit = if let Some(error) = error.downcast_ref() {
             match error {

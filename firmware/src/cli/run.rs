@@ -51,7 +51,7 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     board: BoardArgs,
     /// Run as the service: a configuration that is missing or has no settings is refused, and the last good one is kept
-    /// [default: whether systemd set STATE_DIRECTORY].
+    /// [default: whether systemd set `STATE_DIRECTORY`].
     #[arg(long)]
     service: bool,
 }
@@ -62,12 +62,11 @@ impl RunArgs {
         let service = Service::detect(self.service);
         let file = self.model.path();
         let apply = |raw| self.board.apply(self.model.apply(raw)).validate();
-        let startup = match &service {
-            Some(service) => service_start::choose(service, file, apply)?,
-            None => {
-                let config = Raw::read(file).and_then(apply);
-                Startup::of(config.map_err(Failure::configuration)?)
-            }
+        let startup = if let Some(service) = &service {
+            service_start::choose(service, file, apply)?
+        } else {
+            let config = Raw::read(file).and_then(apply);
+            Startup::of(config.map_err(Failure::configuration)?)
         };
         let reread = || {
             let raw = match &service {

@@ -131,6 +131,7 @@ impl Metrics {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "a list of the metrics")]
     fn encode(&self, gauges: Gauges) -> Result<String, std::fmt::Error> {
         let mut registry = Registry::with_prefix("smearscope");
         registry.register(

@@ -190,6 +190,9 @@ mod tests {
         let mut causes = std::iter::successors(error.source(), |cause: &&(dyn Error + 'static)| {
             (*cause).source()
         });
-        assert!(causes.any(|cause| cause.is::<TooSlow>()), "{error:?}");
+        assert!(
+            causes.any(<dyn Error + 'static>::is::<TooSlow>),
+            "{error:?}"
+        );
     }
 }

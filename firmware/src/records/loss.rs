@@ -210,7 +210,7 @@ pub(super) fn check(connection: &Connection, folder: &Path) -> Result<(), Record
             seq: 0,
             hash: chain::GENESIS.into(),
         },
-        |last| last.head(),
+        chain::Link::head,
     );
     let since = utc(Timestamp::now());
     StoredHead { head, since }.create(folder)

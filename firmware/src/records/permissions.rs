@@ -59,7 +59,7 @@ fn try_narrow(path: &Path) -> io::Result<bool> {
         _ => return Ok(false),
     };
     let mode = found.mode() & 0o7777;
-    if mode & STICKY != 0 || mode & 0o077 == 0 {
+    if mode & STICKY != 0 || mode.trailing_zeros() >= 6 {
         return Ok(false);
     }
     fs::set_permissions(path, Permissions::from_mode(mode & mask))?;

@@ -91,7 +91,7 @@ fn kernel_is_synchronized() -> Option<bool> {
         let mut state: libc::timex = std::mem::zeroed();
         (libc::adjtimex(&raw mut state), state)
     };
-    (result >= 0).then(|| result != libc::TIME_ERROR && state.status & libc::STA_UNSYNC == 0)
+    (result >= 0).then_some(result != libc::TIME_ERROR && state.status & libc::STA_UNSYNC == 0)
 }
 
 /// Notices when the clock is set to another time.

@@ -210,15 +210,12 @@ fn unescaped(column: &[u8]) -> PathBuf {
         let escaped = digits
             .and_then(|digits| std::str::from_utf8(digits).ok())
             .and_then(|digits| u8::from_str_radix(digits, 8).ok());
-        match escaped {
-            Some(escaped) => {
-                path.push(escaped);
-                rest = &after[3..];
-            }
-            None => {
-                path.push(byte);
-                rest = after;
-            }
+        if let Some(escaped) = escaped {
+            path.push(escaped);
+            rest = &after[3..];
+        } else {
+            path.push(byte);
+            rest = after;
         }
     }
     OsString::from_vec(path).into()

@@ -21,6 +21,7 @@ pub(super) struct VirtualSh1106(u8, Arc<Mutex<Chip>>);
 #[derive(Clone)]
 pub(super) struct Sh1106Display(Arc<Mutex<Chip>>);
 
+#[expect(clippy::struct_excessive_bools, reason = "registers of the chip")]
 struct Chip {
     size: ScreenSize,
     memory: [[u8; COLUMNS]; PAGES],

@@ -109,6 +109,7 @@ fn walk(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "the life of a package, step by step")]
 fn the_package_is_installed_works_and_goes_without_a_trace() {
     let helpers = [
         ("dpkg", "--version"),

@@ -17,9 +17,10 @@ impl Classes {
     pub(crate) fn count<'a>(images: impl Iterator<Item = (&'a str, bool)>) -> Self {
         let mut classes = Self::default();
         for (name, is_positive) in images {
-            let side = match is_positive {
-                true => &mut classes.positive,
-                false => &mut classes.negative,
+            let side = if is_positive {
+                &mut classes.positive
+            } else {
+                &mut classes.negative
             };
             *side.entry(name.to_owned()).or_default() += 1;
         }
@@ -46,9 +47,10 @@ impl Classes {
 
     /// The name of a side in a manifest: that of its class, or a common one for several or none.
     pub(super) fn side(&self, is_positive: bool) -> String {
-        let (side, common) = match is_positive {
-            true => (&self.positive, "positive"),
-            false => (&self.negative, "negative"),
+        let (side, common) = if is_positive {
+            (&self.positive, "positive")
+        } else {
+            (&self.negative, "negative")
         };
         match side.first_key_value() {
             Some((name, _)) if side.len() == 1 => name.clone(),

@@ -88,7 +88,7 @@ impl Audit {
             .map(|(name, of)| {
                 let mut right = [0; 2];
                 for split in folds.tested() {
-                    let more = correct_guesses(split, of).map_err(failed)?;
+                    let more = correct_guesses(split, of).map_err(|error| failed(&error))?;
                     right = [right[0] + more[0], right[1] + more[1]];
                 }
                 Ok(Shortcut {
@@ -121,7 +121,7 @@ impl Audit {
     }
 }
 
-fn failed(error: Failed) -> TrainError {
+fn failed(error: &Failed) -> TrainError {
     TrainError::Training {
         problem: format!("the shortcut audit failed: {error}"),
         remedy: "report it as a bug".into(),

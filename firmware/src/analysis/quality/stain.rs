@@ -1,6 +1,6 @@
 //! Stain: whether the colours are those of a Romanowsky-stained smear.
 
-use crate::analysis::quality::colour::Colours;
+use crate::analysis::quality::colour::{Colour, Colours};
 use crate::analysis::quality::figure::{Problem, Quality};
 
 const MAX_CAST: f32 = 1.8;
@@ -28,9 +28,9 @@ pub(super) fn measure(colours: &Colours, quality: &mut Quality) {
         Problem::NotASmear,
     );
     quality.require_max("coverage", coverage, MAX_COVERAGE, Problem::TooThick);
-    let red_cells = colours.share(|colour| colour.is_red_cell());
+    let red_cells = colours.share(Colour::is_red_cell);
     quality.require_min("red_cells", red_cells, MIN_RED_CELLS, Problem::NotASmear);
-    let nuclei = colours.share(|colour| colour.is_nucleus());
+    let nuclei = colours.share(Colour::is_nucleus);
     quality.require_min("nuclei", nuclei, MIN_NUCLEI, Problem::NoWhiteCells);
     quality.require_max("cast", brightest / darkest, MAX_CAST, Problem::ColourCast);
 }

@@ -40,7 +40,7 @@ struct Page {
 /// # Errors
 /// [`ArtifactError::Image`] if there are several full pages, of which none may be left out, if the page's
 /// colours are not supported, or if the file is damaged.
-pub(super) fn with_image_first<'a>(bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, ArtifactError> {
+pub(super) fn with_image_first(bytes: &[u8]) -> Result<Cow<'_, [u8]>, ArtifactError> {
     let pages = read(bytes).map_err(unusable_tiff)?;
     let full: Vec<&Page> = pages.iter().filter(|page| !page.is_secondary).collect();
     let image = match full[..] {

@@ -13,7 +13,7 @@ fn a_refused_configuration_is_shown_and_stops_nothing() {
     let refused = |text: &str| {
         running
             .handle
-            .add_configuration_check(Check::failed("config", text))
+            .add_configuration_check(Check::failed("config", text));
     };
     refused("line 1 is wrong");
     refused("line 2 is wrong");
