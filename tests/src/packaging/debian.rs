@@ -325,7 +325,7 @@ fn the_service_starts_again_unless_that_is_useless() {
     assert_eq!(
         reload,
         [
-            "/usr/bin/smearscope config check",
+            "/usr/bin/smearscope config check --service",
             "/bin/kill -HUP $MAINPID"
         ],
         "an invalid configuration fails the reload"
