@@ -276,7 +276,7 @@ fn uploaded_images_get_the_verdicts_of_the_command_line_and_are_counted_by_their
     );
     let line = table.as_str().unwrap().lines().nth(1).unwrap().to_owned();
     assert!(
-        line.starts_with("'=a/Im001_1.png,1,Negative,0.25,,FN,\"a \"\"b\"\", c\","),
+        line.starts_with("'=a/Im001_1.png,1,Negative,0.25,,,,FN,\"a \"\"b\"\", c\","),
         "{line}"
     );
     let count = browser.run("return document.querySelectorAll('tbody tr').length");
@@ -370,7 +370,7 @@ fn uploads_go_on_after_an_outage_and_after_the_page_was_loaded_again() {
     let slide = served.get(&format!("/v1/slides/{}", slide.as_str().unwrap()));
     let name = images[3].file_name().unwrap().to_str().unwrap();
     assert_eq!(slide.json()["fields"][0]["source"], name);
-    browser.check(&url, &["ERR_", "503"]);
+    browser.check(&url, &["beforeunload", "ERR_", "503"]);
 }
 
 #[test]
