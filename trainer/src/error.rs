@@ -49,6 +49,9 @@ pub(crate) enum TrainError {
 fn write_remedy(kind: io::ErrorKind) -> &'static str {
     match kind {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; free space on its disk",
+        io::ErrorKind::FileTooLarge => {
+            "; raise the limit of a file's size (ulimit -f, or its disk's)"
+        }
         io::ErrorKind::PermissionDenied => "; check who may write there",
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => "; check the path",
         io::ErrorKind::ReadOnlyFilesystem => "; choose a folder on another disk",
