@@ -379,6 +379,39 @@ fn of_a_tiff_with_a_thumbnail_the_full_page_is_decoded() {
 }
 
 #[test]
+fn a_smaller_version_without_its_original_is_the_image_unless_there_are_several() {
+    let thumbnail = [255; 40 * 30 * 3];
+    let mut alone = Cursor::new(Vec::new());
+    let mut tiff = TiffEncoder::new(&mut alone).unwrap();
+    add_page::<Gray8, _>(&mut tiff, 4, SIZE, &[0; 120 * 90]);
+    add_page::<RGB8, _>(&mut tiff, 1, SIZE, &picture());
+    assert_eq!(accept(alone.get_ref()), picture());
+
+    let mut several = Cursor::new(Vec::new());
+    let mut tiff = TiffEncoder::new(&mut several).unwrap();
+    add_page::<RGB8, _>(&mut tiff, 1, (40, 30), &thumbnail);
+    add_page::<RGB8, _>(&mut tiff, 1, SIZE, &picture());
+    let error = refusal(several.get_ref());
+    assert!(
+        error.contains("it has 2 pages (40 × 30, 120 × 90)"),
+        "{error}"
+    );
+}
+
+#[test]
+fn pages_in_a_circle_are_refused() {
+    let mut bytes = encode(picture(), ImageFormat::Tiff);
+    let first = u32::from_le_bytes(bytes[4..8].try_into().unwrap()) as usize;
+    let entries = usize::from(u16::from_le_bytes(
+        bytes[first..first + 2].try_into().unwrap(),
+    ));
+    let next = first + 2 + 12 * entries;
+    bytes[next..next + 4].copy_from_slice(&(first as u32).to_le_bytes());
+    let error = refusal(&bytes);
+    assert!(error.contains("cycle"), "{error}");
+}
+
+#[test]
 fn a_tiff_of_several_images_is_refused_with_its_pages() {
     let mut fields = Cursor::new(Vec::new());
     let mut tiff = TiffEncoder::new(&mut fields).unwrap();

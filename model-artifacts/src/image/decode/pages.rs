@@ -4,20 +4,23 @@ use std::borrow::Cow;
 use std::io::Cursor;
 
 use tiff::Directory;
-use tiff::TiffResult;
 use tiff::decoder::Decoder;
 use tiff::tags::{IfdPointer, PhotometricInterpretation, Tag};
+use tiff::{TiffFormatError, TiffResult};
 
 use super::refusal::{SAVE_OTHERWISE, refuse, unusable_tiff};
 use crate::error::ArtifactError;
 
-/// Largest number of pages that is counted. It also ends a loop of pages.
-const MAX_PAGES: usize = 1000;
+/// Largest number of pages that is counted.
+const MAX_PAGES: usize = 64;
+/// Largest number of entries of a directory; ordinary ones have less than fifty. Each takes time to read.
+const MAX_ENTRIES: usize = 4096;
 /// Largest number of pages whose sizes a message names.
 const MAX_NAMED: usize = 4;
 
 /// Bits of `NewSubfileType`: a smaller version of another page, and a mask for one (TIFF 6.0, section 8).
-const REDUCED_OR_MASK: u32 = 1 | 4;
+const REDUCED_BIT: u32 = 1;
+const MASK_BIT: u32 = 4;
 /// The value of the older `SubfileType` for a smaller version of another page.
 const REDUCED: u16 = 2;
 
@@ -29,34 +32,33 @@ struct Page {
     height: u32,
     /// Samples per pixel.
     channels: u16,
-    /// Whether it is a smaller version of another page, such as a thumbnail, or a mask.
-    is_secondary: bool,
+    /// Whether it is a smaller version of another page, such as a thumbnail.
+    is_reduced: bool,
+    /// Whether it is a mask for another page.
+    is_mask: bool,
     photometric: Option<u16>,
 }
 
 /// The file with its only full page as the first one, which is what decoders read. Smaller versions of it and
-/// masks are passed over, as their tags ask for.
+/// masks are passed over, as their tags ask for. A smaller version without another page is the image.
 ///
 /// # Errors
 /// [`ArtifactError::Image`] if there are several full pages, of which none may be left out, if the page's
 /// colours are not supported, or if the file is damaged.
 pub(super) fn with_image_first(bytes: &[u8]) -> Result<Cow<'_, [u8]>, ArtifactError> {
     let pages = read(bytes).map_err(unusable_tiff)?;
-    let full: Vec<&Page> = pages.iter().filter(|page| !page.is_secondary).collect();
-    let image = match full[..] {
-        // Every page says that it is a version of another one: the first is as good as any.
-        [] => 0,
-        [image] => pages
-            .iter()
-            .position(|page| page.directory == image.directory)
-            .unwrap_or_default(),
-        _ => return Err(refuse_several(&full)),
-    };
-    let Some(page) = pages.get(image) else {
-        return Ok(bytes.into());
+    let mut images: Vec<&Page> = pages.iter().filter(|page| !page.is_mask).collect();
+    if images.iter().any(|page| !page.is_reduced) {
+        images.retain(|page| !page.is_reduced);
+    }
+    let page = match images[..] {
+        [] => return Ok(bytes.into()),
+        [page] => page,
+        _ => return Err(refuse_several(&images)),
     };
     check_colours(page)?;
-    Ok(if image == 0 {
+    let is_first = pages.first().map(|first| first.directory) == Some(page.directory);
+    Ok(if is_first {
         bytes.into()
     } else {
         starting_at(bytes, page.directory).into()
@@ -66,9 +68,15 @@ pub(super) fn with_image_first(bytes: &[u8]) -> Result<Cow<'_, [u8]>, ArtifactEr
 fn read(bytes: &[u8]) -> TiffResult<Vec<Page>> {
     let mut decoder = Decoder::new(Cursor::new(bytes))?;
     let mut next = decoder.ifd_pointer();
-    let mut pages = Vec::new();
+    let mut pages: Vec<Page> = Vec::new();
     while let Some(pointer) = next.filter(|_| pages.len() < MAX_PAGES) {
+        if pages.iter().any(|page| page.directory == pointer) {
+            return Err(TiffFormatError::CycleInOffsets.into());
+        }
         let directory = decoder.read_directory(pointer)?;
+        if directory.len() > MAX_ENTRIES {
+            return Err(TiffFormatError::InvalidTag.into());
+        }
         next = directory.next();
         pages.push(Page::read(&mut decoder, pointer, &directory)?);
     }
@@ -93,7 +101,8 @@ impl Page {
                 .find_tag_unsigned(Tag::ImageLength)?
                 .unwrap_or_default(),
             channels: tags.find_tag_unsigned(Tag::SamplesPerPixel)?.unwrap_or(1),
-            is_secondary: kind & REDUCED_OR_MASK != 0 || old_kind == Some(REDUCED),
+            is_reduced: kind & REDUCED_BIT != 0 || old_kind == Some(REDUCED),
+            is_mask: kind & MASK_BIT != 0,
             photometric: tags.find_tag_unsigned(Tag::PhotometricInterpretation)?,
         })
     }
