@@ -42,8 +42,9 @@ use crate::system::{hang_up, logging};
     after_help = "Example: smearscope run --board sim --fields ~/micrographs\n\n\
     On the simulated bench, the space bar is the button and q switches off. Without a terminal, it reads \
     commands from standard input, one per line: `press`, `long` (next slide), `double` (last verdict again), \
-    `quit`. If that is empty from the start, it runs without a button. Each verdict is printed as a line that starts with `verdict:`. If the model cannot be used, the \
-    screen says so, nothing is analysed, and the exit code is 4."
+    `quit`; the end of the input means `quit`, too, unless it was empty from the start: then the bench has no button. Each \
+    verdict is printed as a line that starts with `verdict:`. If the model cannot be used, the screen says so, nothing is \
+    analysed, and the exit code is 4."
 )]
 pub(crate) struct RunArgs {
     #[command(flatten)]
@@ -173,7 +174,13 @@ fn run(startup: Startup, reread: impl Fn() -> Result<Config>) -> Result<()> {
         && config.switch_off.is_empty()
         && config.board != BoardKind::Sim
         && config.equipment.button == Wired::Gpio;
-    link.switches_computer_off = !config.switch_off.is_empty();
+    // A simulated button is no wish to switch off the computer that simulates it.
+    let switch_off_command: &[String] = if config.board == BoardKind::Sim {
+        &[]
+    } else {
+        &config.switch_off
+    };
+    link.switches_computer_off = !switch_off_command.is_empty();
     let result = runtime.block_on(async {
         let shutdown = end_signal(reread, handle)?;
         event_loop::run(board, load, config.timing, link, report, shutdown)
@@ -186,7 +193,7 @@ fn run(startup: Startup, reread: impl Fn() -> Result<Config>) -> Result<()> {
     // The board has left the terminal, or the terminal is gone.
     let _ = farewell.print(config, std::io::stdout());
     match result? {
-        End::Operator => switch_off(&config.switch_off),
+        End::Operator => switch_off(switch_off_command),
         End::Supervisor => Ok(()),
         End::Reload => restart(),
     }

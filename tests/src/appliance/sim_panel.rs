@@ -1,5 +1,10 @@
 //! The simulated bench's panel of lines, driven through a pipe as `scripts/demo` drives it.
 
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use rustix::process::{Pid, Signal};
+
 use crate::support::*;
 
 fn verdict_lines(stdout: &[u8]) -> Vec<String> {
@@ -103,19 +108,22 @@ fn a_folder_without_images_is_named() {
 }
 
 #[test]
-fn a_bench_without_standard_input_says_why_it_switches_off() {
-    let ended = std::process::Command::new(built("smearscope"))
+fn a_bench_without_standard_input_runs_without_a_button() {
+    let mut bench = std::process::Command::new(built("smearscope"))
         .current_dir(root())
         .args(["run", "--board", "sim", "--engine", "embedded"])
         .env(NO_SERVER.0, NO_SERVER.1)
         .env_remove("RUST_LOG")
-        .stdin(std::process::Stdio::null())
-        .output()
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
         .unwrap();
-    assert!(ended.status.success());
-    let log = String::from_utf8(ended.stderr).unwrap();
-    assert!(
-        log.contains("standard input has ended; switching off"),
-        "{log}"
-    );
+    let log = BufReader::new(bench.stderr.take().unwrap());
+    let mut log = log.lines().map_while(Result::ok);
+    assert!(log.any(|line| line.contains("standard input is empty; the bench has no button")));
+    let process = Pid::from_child(&bench);
+    rustix::process::kill_process(process, Signal::TERM).unwrap();
+    assert!(log.any(|line| line.contains("stopping on SIGTERM")));
+    assert!(bench.wait().unwrap().success());
 }

@@ -30,12 +30,17 @@ pub(super) fn start(presses: PressSender) -> Result<(), HardwareError> {
         })
 }
 
-/// Runs the commands of `input`.
+/// Runs the commands of `input`. Its end switches off, unless it is empty from the start, as that of a service is.
 fn run_commands(mut input: impl BufRead, presses: &PressSender) {
     let mut line = Vec::new();
+    let mut is_first = true;
     loop {
         let end = match read_line(&mut input, &mut line) {
             Ok(true) => None,
+            Ok(false) if is_first => {
+                log::info!("standard input is empty; the bench has no button");
+                return;
+            }
             Ok(false) => Some("standard input has ended".to_owned()),
             Err(error) => Some(format!("standard input cannot be read: {error}")),
         };
@@ -43,6 +48,7 @@ fn run_commands(mut input: impl BufRead, presses: &PressSender) {
             log::info!("{reason}; switching off");
             break;
         }
+        is_first = false;
         let is_running = match line.trim_ascii() {
             b"press" => presses.send_when_ready(ButtonEvent::Press),
             b"long" => presses.send_when_ready(|_| ButtonEvent::NextSlide),
@@ -138,8 +144,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_input_without_commands_switches_off() {
-        assert_eq!(events(b"").await, [ButtonEvent::Shutdown]);
+    async fn an_input_that_is_empty_from_the_start_is_no_button() {
+        let (sender, mut receiver) = press_queue();
+        run_commands(&b""[..], &sender);
+        sender.shutdown();
+        assert_eq!(receiver.next().await, ButtonEvent::Shutdown);
+        assert_eq!(events(b"\n").await, [ButtonEvent::Shutdown]);
     }
 
     #[tokio::test]
