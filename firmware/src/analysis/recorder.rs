@@ -125,13 +125,19 @@ impl Recorder {
         }
     }
 
-    /// The number for the next slide: after those of the records, if they are open.
-    pub fn next_slide_number(&mut self) -> u32 {
-        let Some(store) = self.store() else { return 1 };
-        store.next_slide_number().unwrap_or_else(|error| {
-            log::error!("slides count from 1: {}", with_causes(&error));
-            1
-        })
+    /// The number for a slide that follows those of the records, but at least `number`, that of a slide without a recorded
+    /// field. Records that a full disk kept from being opened may be open now.
+    pub fn number_after_records(&mut self, number: u32) -> u32 {
+        let Some(store) = self.store() else {
+            return number;
+        };
+        match store.next_slide_number() {
+            Ok(next) => next.max(number),
+            Err(error) => {
+                log::error!("the slide has number {number}: {}", with_causes(&error));
+                number
+            }
+        }
     }
 
     /// Records that a slide is closed. A failure is logged: the slide has its verdict all the same.
@@ -164,10 +170,13 @@ impl Recorder {
         let CapturedField {
             frame,
             capture,
-            slide: before,
+            slide: mut before,
             until,
             token,
         } = captured;
+        if before.is_numbered() && before.photographed() == 0 {
+            before.renumber(self.number_after_records(before.number()));
+        }
         let captured_at = wall_clock(frame.captured_at);
         let source = frame.source.clone();
         let analysed = self.analyst.analyse_frame(frame, before.id())?;

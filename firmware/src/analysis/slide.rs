@@ -55,7 +55,7 @@ impl Slide {
     }
 
     /// An untouched slide with this number.
-    pub fn numbered(number: u32) -> Self {
+    fn numbered(number: u32) -> Self {
         Self {
             id: Uuid::now_v7(),
             number,
@@ -73,6 +73,16 @@ impl Slide {
     /// Number of the slide, from 1; 0 for an image from the network.
     pub fn number(&self) -> u32 {
         self.number
+    }
+
+    /// Whether it is a slide of the bench.
+    pub fn is_numbered(&self) -> bool {
+        self.number > 0
+    }
+
+    /// Gives a slide without a recorded field another number.
+    pub fn renumber(&mut self, number: u32) {
+        self.number = number;
     }
 
     /// Number of fields that the model judged.

@@ -230,7 +230,10 @@ fn check_clock(now: &Zoned, state: ClockState, newest: Option<Timestamp>) -> Che
         }
         (_, Some(newest)) => Check::failed(
             "clock",
-            format!("{shown} is before the newest record, {newest}; {REMEDY}"),
+            format!(
+                "{shown} is before the newest record, {newest}; {REMEDY}; if it is right, that record's time was wrong, and \
+                 this message ends when the clock passes it or a time server confirms the clock"
+            ),
         ),
         (_, None) => Check::passed(
             "clock",

@@ -196,6 +196,8 @@ pub async fn run(
     }
     if end == End::Operator && appliance.link.rests_when_off {
         log::info!("switched off; a press starts the appliance again");
+        // After a fault at the start, the service manager still waits for it, but not for ever.
+        systemd::ready();
         end = rest(&mut appliance.link, shutdown.as_mut(), timing).await;
     }
     if end == End::Reload {
@@ -395,7 +397,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
         let (decision, slide) = (manifest.decision, manifest.slide);
         self.readiness
             .watch(recorder.space().cloned(), recorder.refusal());
-        self.slide = Slide::numbered(recorder.next_slide_number());
+        self.slide.renumber(recorder.number_after_records(1));
         let worker =
             Worker::start("model", recorder).map_err(|error| broken(&error.to_string()))?;
         if let Some(sender) = self.heartbeats.take() {
