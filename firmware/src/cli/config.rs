@@ -38,6 +38,9 @@ enum ConfigCommand {
         /// Check it as the service reads it, which needs a file with settings.
         #[arg(long)]
         service: bool,
+        /// Accept settings that this version does not know, as the service does when it starts; each is a warning.
+        #[arg(long, requires = "service")]
+        ignore_unknown: bool,
     },
 }
 
@@ -52,9 +55,14 @@ impl ConfigCommandArgs {
                 write(&mut stdout, &text)?;
             }
             ConfigCommand::ImportHias(args) => args.run(named, &mut stdout)?,
-            ConfigCommand::Check { file, service } => {
+            ConfigCommand::Check {
+                file,
+                service,
+                ignore_unknown,
+            } => {
                 let named = file.as_deref().or(named);
-                let line = check(named, *service).map_err(Failure::configuration)?;
+                let line =
+                    check(named, *service, *ignore_unknown).map_err(Failure::configuration)?;
                 write(&mut stdout, &line)?;
             }
         }
@@ -68,18 +76,22 @@ fn write(out: &mut impl Write, text: &str) -> Result<()> {
 }
 
 /// Checks a file, and prints warnings on standard error. Returns a line that says that it is valid.
-fn check(named: Option<&Path>, is_service: bool) -> Result<String> {
+fn check(named: Option<&Path>, is_service: bool, ignores_unknown: bool) -> Result<String> {
+    let mut warnings = Vec::new();
     let (raw, path) = match Service::detect(is_service) {
         Some(service) => {
-            let raw = service.read(named)?.strict()?;
-            (raw, Some(Service::file(named).to_owned()))
+            let mut read = service.read(named)?;
+            if ignores_unknown {
+                warnings.append(&mut read.unknown);
+            }
+            (read.strict()?, Some(Service::file(named).to_owned()))
         }
         None => (Raw::read(named)?, existing_file(named)),
     };
     let sets_nothing = raw == Raw::default();
     let config = raw.validate()?;
     config.check_machine()?;
-    let mut warnings = config.warnings();
+    warnings.extend(config.warnings());
     if let Some(path) = path.as_ref().filter(|_| sets_nothing) {
         warnings.push(format!(
             "{} changes no setting: nothing is recorded, and models need no signature",

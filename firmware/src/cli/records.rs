@@ -14,10 +14,12 @@ use crate::analysis::identity::DEMO_NOTICE;
 use crate::cli::args::{FileArgs, StateArgs, stored};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::plural::counted;
+use crate::cli::service_start;
 use crate::config::Raw;
+use crate::config::service::Service;
 use crate::config::storage::StorageConfig;
 use crate::records::export::Format;
-use crate::records::{Archive, Filter, Record, RecordsError, Verified};
+use crate::records::{Archive, Filter, Record, RecordsError, Verified, exist};
 use crate::system::sanitize::printable;
 use crate::system::time::{time, utc};
 
@@ -147,7 +149,12 @@ impl RecordsArgs {
         // A named folder is read on any machine, whatever its configuration is.
         let raw = match (self.file.path(), self.state.folder()) {
             (None, Some(_)) => Raw::default(),
-            _ => self.file.read()?,
+            (named, _) => match Service::detect(false) {
+                Some(service) => {
+                    service_start::settings(&service, named).map_err(Failure::configuration)?
+                }
+                None => self.file.read()?,
+            },
         };
         let config = self.state.apply(raw).validate();
         let config = config.map_err(Failure::configuration)?;
@@ -159,6 +166,15 @@ impl RecordsCommand {
     fn run(self, storage: &StorageConfig) -> Result<Exit> {
         let mut stdout = BufWriter::new(io::stdout().lock());
         let archive = || Archive::open(&storage.state);
+        if let Self::Verify {
+            record_result: true,
+            ..
+        } = self
+            && !exist(&storage.state)
+        {
+            writeln!(stdout, "{} has no records", storage.state.display())?;
+            return Ok(stdout.flush().map(|()| Exit::Success)?);
+        }
         let exit = match self {
             Self::List { filter, json } => {
                 let (archive, filter) = (archive()?, filter.filter());

@@ -14,7 +14,7 @@ use crate::config::file::Raw;
 use crate::config::secret::{Secret, is_secret_key};
 
 /// Largest configuration file, in bytes.
-const MAX_BYTES: u64 = 1 << 20;
+pub(super) const MAX_BYTES: u64 = 1 << 20;
 
 /// The settings that this version knows, and a message for each that it does not.
 #[derive(Debug, Default)]
@@ -36,6 +36,14 @@ impl Known {
             *message = format!("{}: {message}", path.display());
         }
         Ok((known, text))
+    }
+
+    /// The settings of a text, known and valid or not; none if it is not TOML.
+    pub(super) fn unchecked(text: &str) -> Self {
+        Self {
+            table: text.parse().unwrap_or_default(),
+            unknown: Vec::new(),
+        }
     }
 
     /// Parses the text of a configuration.

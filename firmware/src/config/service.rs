@@ -10,10 +10,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use smearscope_artifacts::read_text;
 
 use crate::config::file::{DEFAULT_PATH, Raw};
-use crate::config::known::Known;
+use crate::config::known::{Known, MAX_BYTES};
 
 /// The copy of the last good configuration, in the state folder.
 const LAST_GOOD: &str = "config.last-good.toml";
@@ -91,7 +92,7 @@ impl Service {
         ensure!(!known.is_empty(), "{shown} has no settings; {REMEDY}");
         let known = known.overridden(std::env::vars_os())?;
         // A file that was cut off looks like one with fewer settings.
-        if let Ok((last, _)) = Known::read(&self.last_good()) {
+        if let Some(last) = self.last_good_settings()? {
             for (section, key, consequence) in [
                 ("storage", "state", "nothing is recorded"),
                 ("model", "public_key", "models need no signature"),
@@ -106,6 +107,22 @@ impl Service {
             }
         }
         self.with_state(known, text)
+    }
+
+    /// The settings that the last good configuration names, whether this version accepts their values or not; `None` if
+    /// there is none.
+    fn last_good_settings(&self) -> Result<Option<Known>> {
+        let path = self.last_good();
+        match read_text(&path, MAX_BYTES) {
+            Ok(text) => Ok(Some(Known::unchecked(&text))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| {
+                format!(
+                    "{} cannot be read, so a setting may be missing unnoticed; run this as the service's user or as root",
+                    path.display()
+                )
+            }),
+        }
     }
 
     /// Reads the last good configuration, overridden by the environment; `None` if there is none.

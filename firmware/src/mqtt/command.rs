@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use smearscope_hardware::ButtonEvent;
 
 use crate::appliance::handle::ApplianceHandle;
+use crate::appliance::state::State;
 
 /// Longest accepted id, in bytes.
 const MAX_ID: usize = 64;
@@ -115,6 +116,10 @@ impl Action {
     /// # Errors
     /// Why the appliance refuses the press.
     pub(crate) fn press(self, handle: &ApplianceHandle) -> Result<(), &'static str> {
+        // It is only switched on again on site.
+        if matches!(&*handle.status().borrow().state, State::Off) {
+            return Err("the appliance is switched off");
+        }
         let is_accepted = match self {
             Self::Capture => handle.button().press(),
             Self::NextSlide => handle.button().send(ButtonEvent::NextSlide),

@@ -235,6 +235,9 @@ pub struct NoteEntry {
 pub(super) struct ClosingEntry {
     pub(super) slide: Uuid,
     pub(super) closed_at: String,
+    /// What was known about that clock; `None` in rows of earlier versions.
+    #[serde(default)]
+    pub(super) clock: Option<ClockState>,
     pub(super) reason: ClosingReason,
 }
 

@@ -3,7 +3,7 @@
 //! After a power cut, SQLite silently drops the rest of its log from the first damaged bit on, so committed rows can vanish
 //! from the end of the database. This file is synced after each commit and before the field is reported as saved. If it
 //! names a row that the database does not have, rows were lost. It may lag behind the database, because the power can fail
-//! between the commit and its sync.
+//! between the commit and its sync, and because a failure to write it does not undo the commit.
 //!
 //! The file has two slots that are written alternately and verified by a checksum, so an interrupted write destroys at most
 //! one of them, and a save needs only one sync.
@@ -107,18 +107,33 @@ impl Head {
     }
 
     fn try_save(self, folder: &Path) -> Result<(), RecordsError> {
-        let Some(StoredHead { since, .. }) = StoredHead::read(folder)? else {
+        let path = folder.join(HEAD);
+        let failed = || RecordsError::file(&path, "written", CHECK_DISK);
+        let create = |head| {
             let since = utc(Timestamp::now());
-            return StoredHead { head: self, since }.create(folder);
+            StoredHead { head, since }.create(folder)
+        };
+        let file = match File::options().write(true).open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return create(self),
+            Err(error) => return Err(failed()(error)),
+        };
+        // Others that commit at the same time may save a later head first.
+        file.lock().map_err(failed())?;
+        let since = match StoredHead::read(folder) {
+            Ok(Some(stored)) if stored.head.seq >= self.seq => return Ok(()),
+            Ok(Some(stored)) => stored.since,
+            Ok(None) => return create(self),
+            Err(error @ RecordsError::Mismatch { .. }) => {
+                log::error!("{}; it is created again", error.problem());
+                return create(self);
+            }
+            Err(error) => return Err(error),
         };
         let stored = StoredHead { head: self, since };
-        let path = folder.join(HEAD);
-        let write = || -> io::Result<()> {
-            let file = File::options().write(true).open(&path)?;
-            file.write_all_at(&stored.encode(), stored.offset() as u64)?;
-            file.sync_data()
-        };
-        write().map_err(RecordsError::file(&path, "written", CHECK_DISK))
+        file.write_all_at(&stored.encode(), stored.offset() as u64)
+            .and_then(|()| file.sync_data())
+            .map_err(failed())
     }
 }
 
@@ -159,6 +174,19 @@ mod tests {
         fs::write(&path, &bytes).unwrap();
         let error = StoredHead::read(folder).unwrap_err().to_string();
         assert!(error.contains("records.head is damaged"), "{error}");
+    }
+
+    #[test]
+    fn a_late_save_does_not_take_the_head_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        for seq in [10, 12, 10, 11] {
+            head(seq).save(folder);
+        }
+        assert_eq!(read(folder), head(12));
+        fs::write(folder.join(HEAD), "damaged while it is in use").unwrap();
+        head(13).save(folder);
+        assert_eq!(read(folder), head(13));
     }
 
     #[test]

@@ -23,3 +23,8 @@ pub(super) const INCOMING: &str = "incoming";
 pub(super) fn database(folder: &Path) -> PathBuf {
     folder.join("records.sqlite")
 }
+
+/// Whether a state folder has records, or had them.
+pub(crate) fn exist(folder: &Path) -> bool {
+    database(folder).exists() || folder.join(HEAD).exists()
+}

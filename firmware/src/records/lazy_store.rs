@@ -10,6 +10,7 @@ use smearscope_hardware::with_causes;
 
 use crate::config::storage::Retention;
 use crate::records::ballast;
+use crate::records::checkpoint::CheckpointTask;
 use crate::records::error::RecordsError;
 use crate::records::periodic_task::PeriodicTask;
 use crate::records::retention::RetentionTask;
@@ -26,11 +27,11 @@ pub struct LazyStore {
     opening: Option<Opening>,
 }
 
-/// Open records with their retention.
+/// Open records with what is done to them at intervals.
 struct Opened {
     store: Store,
-    /// Dropping it ends retention.
-    _retention_task: RetentionTask,
+    /// Dropping these ends their threads.
+    _tasks: (CheckpointTask, RetentionTask),
 }
 
 /// Attempts to open the records.
@@ -83,11 +84,12 @@ impl Opened {
     fn new(folder: &Path, retention: Retention, space: &Space) -> Result<Self, RecordsError> {
         ballast::with_room(folder, || {
             let mut store = Store::open(folder.into())?;
-            let retention_task = RetentionTask::start(store.folder(), retention, space.clone())?;
-            store.wake(retention_task.waker());
+            let checkpoints = CheckpointTask::start(store.folder())?;
+            let retention = RetentionTask::start(store.folder(), retention, space.clone())?;
+            store.wake(checkpoints.waker());
             Ok(Self {
                 store,
-                _retention_task: retention_task,
+                _tasks: (checkpoints, retention),
             })
         })
     }

@@ -21,9 +21,6 @@ use crate::records::layout::{LOSS, database};
 use crate::records::orphans;
 use crate::system::time::utc;
 
-/// A power cut leaves the images of one field without a row; uploads can add another. More are evidence of a loss.
-const MAX_INTERRUPTED: usize = 2;
-
 /// Rows that were lost.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Loss {
@@ -83,13 +80,12 @@ impl Loss {
         let unrecorded = || {
             orphans::find(connection, folder).map_or((0, 0), |(orphans, newest)| {
                 let fields: HashSet<_> = orphans.iter().map(|orphan| orphan.field).collect();
-                let newer = fields.iter().filter(|field| Some(**field) > newest);
-                (newer.count(), fields.len())
+                (orphans::newer(&orphans, newest), fields.len())
             })
         };
         let Some(stored) = stored else {
             let (newer, _) = unrecorded();
-            return Ok((newer > MAX_INTERRUPTED).then(|| {
+            return Ok((newer > orphans::MAX_INTERRUPTED).then(|| {
                 let problem =
                     format!("the end of {database} is missing: images are newer than its last row");
                 Self::new((Some(last + 1), None), newer, &problem)
@@ -328,7 +324,10 @@ mod tests {
 
     #[test]
     fn without_a_head_images_that_are_newer_than_the_last_row_tell_a_loss() {
-        for (interrupted, losses) in [(MAX_INTERRUPTED, 0), (MAX_INTERRUPTED + 1, 1)] {
+        for (interrupted, losses) in [
+            (orphans::MAX_INTERRUPTED, 0),
+            (orphans::MAX_INTERRUPTED + 1, 1),
+        ] {
             let (mut records, _) = Records::of_days(2);
             for _ in 0..interrupted {
                 records.put_without_row();

@@ -17,7 +17,7 @@
 //! **Write order.** An image is written to `incoming`, synced and renamed, and its folder is synced. Only then is the row
 //! that names it committed, with `synchronous=FULL`. A committed row therefore has complete images, even after a power
 //! cut. Then the row's number and hash are synced in `records.head`, and only then is the field reported as saved.
-//! Afterwards, retention moves the row from the log into the database: a single damaged bit in the log would lose all that
+//! Afterwards, a checkpoint moves the row from the log into the database: a single damaged bit in the log would lose all that
 //! follows it. If the head names a row that the database does not have, rows were lost: that is told, and recording goes
 //! on.
 //!
@@ -42,6 +42,7 @@
 mod archive;
 mod ballast;
 mod chain;
+mod checkpoint;
 mod condition;
 mod entry;
 mod error;
@@ -80,6 +81,7 @@ pub use error::RecordsError;
 pub(crate) use export::Exported;
 pub use filter::Filter;
 pub(crate) use filter::Page;
+pub(crate) use layout::exist;
 pub use lazy_store::LazyStore;
 pub(crate) use notes::checked_note;
 pub use outbox::Outbox;

@@ -74,18 +74,31 @@ fn fields(connection: &Connection, folder: &Path) -> Result<HashSet<Uuid>, Recor
     struct Body {
         id: Uuid,
     }
-    let read = || -> rusqlite::Result<Vec<String>> {
-        let mut statement = connection.prepare("SELECT body FROM fields NOT INDEXED")?;
-        statement.query_map([], |row| row.get(0))?.collect()
-    };
-    let bodies = read().map_err(RecordsError::database(folder))?;
-    let ids = bodies.iter().map(|body| {
-        let body: Body = serde_json::from_str(body).map_err(|error| RecordsError::Mismatch {
+    let failed = RecordsError::database(folder);
+    let mut statement = connection
+        .prepare("SELECT body FROM fields NOT INDEXED")
+        .map_err(&failed)?;
+    let mut rows = statement.query([]).map_err(&failed)?;
+    let mut ids = HashSet::new();
+    // One row after the other: all of them may exceed the memory.
+    while let Some(row) = rows.next().map_err(&failed)? {
+        let body: String = row.get(0).map_err(&failed)?;
+        let body: Body = serde_json::from_str(&body).map_err(|error| RecordsError::Mismatch {
             problem: format!("a field is not valid: {error}"),
         })?;
-        Ok(body.id)
-    });
-    ids.collect()
+        ids.insert(body.id);
+    }
+    Ok(ids)
+}
+
+/// A power cut leaves the images of one field without a row; uploads can add another. More are evidence of a loss.
+pub(super) const MAX_INTERRUPTED: usize = 2;
+
+/// The number of fields without a row that are newer than the newest one with a row.
+pub(super) fn newer(orphans: &[Orphan], newest: Option<Uuid>) -> usize {
+    let fields = orphans.iter().map(|orphan| orphan.field);
+    let newer: HashSet<_> = fields.filter(|field| Some(*field) > newest).collect();
+    newer.len()
 }
 
 /// Deletes images that a power cut left without a row, once they are old enough, and returns their number. Nothing is
@@ -121,8 +134,13 @@ pub(super) fn remove(
                 utc(modified) > since && now.duration_since(modified) >= MIN_AGE
             })
     };
+    let (orphans, newest) = find(connection, folder)?;
+    // The end of the database may be missing without a head that tells.
+    if newer(&orphans, newest) > MAX_INTERRUPTED {
+        return Ok(0);
+    }
     let mut removed = 0;
-    for Orphan { path, field } in find(connection, folder)?.0 {
+    for Orphan { path, field } in orphans {
         if !may_go(&path) {
             continue;
         }

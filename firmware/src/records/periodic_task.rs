@@ -48,6 +48,13 @@ impl PeriodicTask {
                     Ok(Signal::Run) | Err(RecvTimeoutError::Timeout) => {}
                     Ok(Signal::End) | Err(RecvTimeoutError::Disconnected) => return,
                 }
+                // One run serves all that woke it, and the end does not wait for it.
+                if received
+                    .try_iter()
+                    .any(|signal| matches!(signal, Signal::End))
+                {
+                    return;
+                }
             }
         })?;
         Ok(Self {

@@ -9,25 +9,30 @@ use walkdir::WalkDir;
 
 use crate::records::layout::{IMAGES, INCOMING};
 
-/// Names of files beside the images begin so: the records, the API's tokens, and its certificate with its key.
-const PREFIXES: [&str; 3] = ["records.", "tokens.", "tls"];
-/// Such as that of `/tmp`, which belongs to everybody.
-const STICKY: u32 = 0o1000;
+/// Names of files beside the images begin so: the records, the API's tokens, its certificate with its key, and the last good
+/// configuration.
+const PREFIXES: [&str; 4] = ["records.", "tokens.", "tls", "config."];
+/// The folder of installed models, which are no secret.
+const MODELS: &str = "models";
 
-/// Narrows the access to a state folder and to the files directly in it that may have been created by an earlier version
-/// or by other programs. Failures are logged.
+/// Narrows the access to a state folder and to what is directly in it and may have been created by an earlier version. A
+/// folder in which there are other things, too, such as a home directory, keeps its mode. Failures are logged.
 pub(super) fn narrow(folder: &Path) {
-    narrow_one(folder);
-    for name in [IMAGES, INCOMING] {
-        narrow_one(&folder.join(name));
-    }
-    let entries = folder.read_dir().into_iter().flatten().flatten();
-    for entry in entries {
+    let mut is_shared = false;
+    for entry in folder.read_dir().into_iter().flatten().flatten() {
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        if PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
+        if name == IMAGES
+            || name == INCOMING
+            || PREFIXES.iter().any(|known| name.starts_with(known))
+        {
             narrow_one(&entry.path());
+        } else {
+            is_shared |= name != MODELS;
         }
+    }
+    if !is_shared {
+        narrow_one(folder);
     }
 }
 
@@ -59,7 +64,7 @@ fn try_narrow(path: &Path) -> io::Result<bool> {
         _ => return Ok(false),
     };
     let mode = found.mode() & 0o7777;
-    if mode & STICKY != 0 || mode.trailing_zeros() >= 6 {
+    if mode.trailing_zeros() >= 6 {
         return Ok(false);
     }
     fs::set_permissions(path, Permissions::from_mode(mode & mask))?;
@@ -88,7 +93,7 @@ mod tests {
         let folder = records.close();
         fs::write(folder.path().join("tokens.json"), "[]").unwrap();
         fs::write(folder.path().join("tls.pem"), "").unwrap();
-        fs::write(folder.path().join("README"), "").unwrap();
+        fs::create_dir(folder.path().join("models")).unwrap();
         for entry in WalkDir::new(folder.path()).into_iter().map(Result::unwrap) {
             let mode = if entry.file_type().is_dir() {
                 0o755
@@ -99,20 +104,23 @@ mod tests {
         }
         let store = Store::open(folder.path().into()).unwrap();
         narrow_images(folder.path());
-        let readme = folder.path().join("README").display().to_string();
-        assert_eq!(
-            open(folder.path()),
-            [readme],
-            "only what belongs to the appliance"
-        );
+        let models = folder.path().join("models").display().to_string();
+        assert_eq!(open(folder.path()), [models], "models are no secret");
         drop(store);
     }
 
     #[test]
-    fn a_folder_that_belongs_to_everybody_stays_so() {
+    fn a_folder_with_other_things_keeps_its_mode() {
         let folder = tempfile::tempdir().unwrap();
-        fs::set_permissions(folder.path(), Permissions::from_mode(0o1777)).unwrap();
-        narrow(folder.path());
-        assert_eq!(folder.path().metadata().unwrap().mode() & 0o7777, 0o1777);
+        let (path, notes) = (folder.path(), folder.path().join("notes.txt"));
+        for name in [notes.clone(), path.join("records.sqlite")] {
+            fs::write(&name, "").unwrap();
+            fs::set_permissions(&name, Permissions::from_mode(0o644)).unwrap();
+        }
+        fs::set_permissions(path, Permissions::from_mode(0o1777)).unwrap();
+        narrow(path);
+        let paths = [path, &notes].map(|path| path.display().to_string());
+        assert_eq!(open(path), paths);
+        assert_eq!(path.metadata().unwrap().mode() & 0o7777, 0o1777);
     }
 }

@@ -11,7 +11,7 @@ use crate::config::storage::Retention;
 use crate::records::chain::{self, Kind};
 use crate::records::entry::RemovalReason;
 use crate::records::error::RecordsError;
-use crate::records::periodic_task::{PeriodicTask, Waker};
+use crate::records::periodic_task::PeriodicTask;
 use crate::records::removal::remove_images;
 use crate::records::space::Space;
 use crate::records::{ballast, orphans, permissions, schema};
@@ -21,13 +21,15 @@ use crate::system::time::utc;
 const PERIOD: Duration = Duration::from_mins(1);
 /// Interval between looks at all image files.
 const INSPECTION_PERIOD: Duration = Duration::from_hours(24);
+/// From the start to the first look at all image files, so that the start has the disk for itself.
+const FIRST_INSPECTION: Duration = Duration::from_mins(10);
 /// Fields per query.
 const BATCH: u32 = 16;
 
 /// Removes images periodically on a separate thread until it is dropped.
 pub(super) struct RetentionTask {
     /// Dropping it ends the thread.
-    task: PeriodicTask,
+    _task: PeriodicTask,
 }
 
 impl RetentionTask {
@@ -45,10 +47,9 @@ impl RetentionTask {
             folder: folder.to_owned(),
             retention,
             space,
-            next_inspection: Instant::now(),
+            next_inspection: Instant::now() + FIRST_INSPECTION,
         };
         let task = PeriodicTask::start("retention", PERIOD, move || {
-            cleaner.checkpoint();
             if let Err(error) = cleaner.clean(Timestamp::now()) {
                 let error = anyhow::Error::from(error);
                 log::error!("retention cannot remove images: {error:#}");
@@ -58,19 +59,12 @@ impl RetentionTask {
             ControlFlow::Continue(())
         });
         Ok(Self {
-            task: task.map_err(RecordsError::file(folder, "opened", "free some memory"))?,
+            _task: task.map_err(RecordsError::file(folder, "opened", "free some memory"))?,
         })
     }
 }
 
-impl RetentionTask {
-    /// Wakes the task, so that it moves what was committed from the log into the database.
-    pub(super) fn waker(&self) -> Waker {
-        self.task.waker()
-    }
-}
-
-/// Removes images according to the retention settings, and keeps the database's log short.
+/// Removes images according to the retention settings.
 struct Cleaner {
     connection: Connection,
     folder: PathBuf,
@@ -119,22 +113,6 @@ impl Cleaner {
             log::info!("retention removed the images of {removed} fields; their records remain");
         }
         Ok(removed)
-    }
-
-    /// Moves what was committed from the log into the database, and empties the log: a single damaged bit in the log loses all
-    /// that follows it. It waits for nobody, because a recording must not wait for it; while an export reads, the log grows.
-    fn checkpoint(&mut self) {
-        let checkpoint = || -> rusqlite::Result<()> {
-            self.connection.busy_timeout(Duration::ZERO)?;
-            let result = self
-                .connection
-                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-            self.connection.busy_timeout(schema::BUSY_TIMEOUT)?;
-            result
-        };
-        if let Err(error) = checkpoint() {
-            log::warn!("the log of the records cannot be moved into the database: {error}");
-        }
     }
 
     /// Looks at all image files at intervals.

@@ -13,6 +13,7 @@ use crate::records::entry::{
 use crate::records::error::RecordsError;
 use crate::records::filter::{Filter, Page};
 use crate::records::schema;
+use crate::system::clock::ClockState;
 
 /// A recorded slide with its summary.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -29,6 +30,9 @@ pub(crate) struct SlideRecord {
     /// When it was closed; null if it is open or an uploaded image, and for slides of earlier versions.
     #[schema(required)]
     closed_at: Option<String>,
+    /// What was known about that clock; null like `closed_at`.
+    #[schema(required)]
+    closed_clock: Option<ClockState>,
     /// Why it was closed; null like `closed_at`.
     #[schema(required)]
     closed_because: Option<ClosingReason>,
@@ -102,6 +106,7 @@ impl Archive {
                 slide,
                 last_captured_at: last.captured_at,
                 closed_because: closing.as_ref().map(|closing| closing.reason),
+                closed_clock: closing.as_ref().and_then(|closing| closing.clock),
                 closed_at: closing.map(|closing| closing.closed_at),
                 standing: last.standing,
                 demo: last.model.demo,

@@ -19,7 +19,8 @@ use crate::records::files::{Files, RealFiles};
 use crate::records::head::Head;
 use crate::records::layout::{IMAGES, INCOMING, LOCK, database};
 use crate::records::periodic_task::Waker;
-use crate::records::{loss, permissions, place, removal, schema};
+use crate::records::{ballast, loss, permissions, place, removal, schema};
+use crate::system::clock::ClockState;
 use crate::system::time::utc;
 
 /// The records in a state folder, open for adding fields.
@@ -34,7 +35,7 @@ pub struct Store {
     synced_slide: Option<Uuid>,
     files: Box<dyn Files>,
     /// Woken after each commit, to move the row from the log into the database.
-    retention: Option<Waker>,
+    checkpoints: Option<Waker>,
     /// Held while open, so that no other appliance writes here; `None` if opened with [`Store::open_shared`].
     _lock: Option<File>,
 }
@@ -88,7 +89,7 @@ impl Store {
             identity,
             synced_slide: None,
             files: Box::new(RealFiles),
-            retention: None,
+            checkpoints: None,
             _lock: None,
         })
     }
@@ -115,8 +116,8 @@ impl Store {
         discard_incoming(&folder.join(INCOMING))?;
         removal::finish(&connection, &folder)?;
         // A full disk must not keep the records from being opened.
-        if let Err(error) = close_open_slide(&mut connection, &folder) {
-            log::warn!("the last slide cannot be closed now; the next start tries again: {error}");
+        if let Err(error) = close_open_slides(&mut connection, &folder) {
+            log::warn!("an open slide cannot be closed now; the next start tries again: {error}");
         }
         let identity = identity(&folder)?;
         Ok(Self {
@@ -126,14 +127,14 @@ impl Store {
             identity,
             synced_slide: None,
             files,
-            retention: None,
+            checkpoints: None,
             _lock: Some(lock),
         })
     }
 
-    /// Wakes retention after each commit.
-    pub(super) fn wake(&mut self, retention: Waker) {
-        self.retention = Some(retention);
+    /// Wakes the checkpoints after each commit.
+    pub(super) fn wake(&mut self, checkpoints: Waker) {
+        self.checkpoints = Some(checkpoints);
     }
 
     /// The state folder.
@@ -165,7 +166,13 @@ impl Store {
     /// [`RecordsError::Database`].
     pub fn close_slide(&mut self, slide: Uuid, reason: ClosingReason) -> Result<(), RecordsError> {
         let failed = RecordsError::database(&self.folder);
-        close(&mut self.connection, &self.folder, slide, reason).map_err(failed)?;
+        let (connection, folder) = (&mut self.connection, &self.folder);
+        ballast::with_room(folder, || {
+            let closed = connection
+                .busy_timeout(schema::BUSY_TIMEOUT)
+                .and_then(|()| close(connection, folder, slide, reason));
+            closed.map_err(&failed)
+        })?;
         check_identity(&self.folder, self.identity)
     }
 
@@ -222,8 +229,8 @@ impl Store {
                 self.newest = self.newest.max(field.captured_at.parse().ok());
                 check_identity(&self.folder, self.identity)?;
                 head.save(&self.folder);
-                if let Some(retention) = &self.retention {
-                    retention.wake();
+                if let Some(checkpoints) = &self.checkpoints {
+                    checkpoints.wake();
                 }
                 Ok(())
             }
@@ -344,20 +351,25 @@ pub(super) fn newest(connection: &Connection) -> rusqlite::Result<Option<Timesta
     Ok(newest.and_then(|newest| newest.parse().ok()))
 }
 
-/// Closes the slide that was open when the program ended, for example by a power cut: its next field would be the first
-/// of another slide. Of earlier slides, versions that recorded no closings may have left none.
-fn close_open_slide(connection: &mut Connection, folder: &Path) -> rusqlite::Result<()> {
-    let last = connection.query_row(
-        "SELECT id, number FROM slides WHERE number > 0 ORDER BY seq DESC LIMIT 1",
-        [],
-        |row| Ok((row.get::<_, String>(0)?, row.get::<_, u32>(1)?)),
-    );
-    let Some((id, number)) = last.optional()? else {
-        return Ok(());
-    };
-    let Ok(id) = id.parse() else { return Ok(()) };
-    if close(connection, folder, id, ClosingReason::Restart)? {
-        log::warn!("slide {number} was open when the program ended; it is now closed");
+/// Closes the slides that were open when the program ended, for example by a power cut: a further field would be the first
+/// of another slide. Of slides before the first closing, only the last one is closed: versions that recorded no closings
+/// wrote the others.
+fn close_open_slides(connection: &mut Connection, folder: &Path) -> rusqlite::Result<()> {
+    let open: Vec<(String, u32)> = connection
+        .prepare(
+            "SELECT id, number FROM slides
+             WHERE number > 0 AND NOT EXISTS (SELECT 1 FROM closings WHERE slide = slides.id)
+               AND (seq > (SELECT min(seq) FROM closings)
+                    OR seq = (SELECT max(seq) FROM slides WHERE number > 0))
+             ORDER BY seq",
+        )?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    for (id, number) in open {
+        let Ok(id) = id.parse() else { continue };
+        if close(connection, folder, id, ClosingReason::Restart)? {
+            log::warn!("slide {number} was open when the program ended; it is now closed");
+        }
     }
     Ok(())
 }
@@ -377,9 +389,11 @@ fn close(
         |row| row.get(0),
     )?;
     if is_open {
+        let now = Timestamp::now();
         let closing = ClosingEntry {
             slide,
-            closed_at: utc(Timestamp::now()),
+            closed_at: utc(now),
+            clock: Some(ClockState::at(now, newest(&transaction)?)),
             reason,
         };
         let head = chain::append(&transaction, Kind::Closing, &closing)?;
@@ -486,7 +500,6 @@ mod tests {
     use crate::records::files::tests::ScriptedFiles;
     use crate::records::filter::{Filter, Page};
     use crate::records::testing::{Records, copy_of, day};
-    use crate::system::clock::ClockState;
 
     const ALL: Filter = Filter {
         since: None,

@@ -196,7 +196,7 @@ impl<'a> Walk<'a> {
         }
         // All rows are read from one snapshot.
         let snapshot = archive.connection().unchecked_transaction();
-        let _snapshot = snapshot.map_err(RecordsError::database(folder))?;
+        let snapshot = snapshot.map_err(RecordsError::database(folder))?;
         for problem in schema::damages(archive.connection(), folder) {
             self.add(DamagedPart::Database, problem);
         }
@@ -220,6 +220,8 @@ impl<'a> Walk<'a> {
             Err(_) if !self.verified.damages.is_empty() => {}
             Err(error) => self.add(DamagedPart::Database, error.problem()),
         }
+        // Images take long: meanwhile the log can be emptied.
+        drop(snapshot);
         self.images()?;
         self.orphans();
         Ok(())
