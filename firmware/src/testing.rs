@@ -15,7 +15,7 @@ pub use crate::appliance::handle::{ApplianceEvent, ApplianceHandle, ApplianceLin
 pub use crate::appliance::notice::Notice;
 pub use crate::appliance::screens::View;
 pub use crate::appliance::self_test::SelfTest;
-pub use crate::appliance::state::{Fault, State};
+pub use crate::appliance::state::{AfterOff, Fault, State};
 pub use crate::config::storage::Retention;
 pub use crate::config::timing::Timing;
 pub use crate::models::ModelError;

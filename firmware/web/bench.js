@@ -6,7 +6,6 @@ import { sleep } from "./dom.js";
 /// The appliance sends something at least every 2 s; after this many milliseconds without anything, the connection is lost.
 export const SILENCE = 5_000;
 const PAUSE = { first: 500, longest: 15_000 };
-const FAULTS = 50;
 
 class Bench extends EventTarget {
   /// Whether the state is current.
@@ -21,8 +20,6 @@ class Bench extends EventTarget {
   /// What the state's verdict is about: a field's finding as `{finding}`, a closed slide as `{closed}`; empty if that was
   /// not received.
   subject = {};
-  /// Faults, newest first.
-  faults = [];
   /// The last event received. An unknown mark makes the appliance send all buffered events.
   #last = { mark: "page", number: 1 };
   /// The subject of the next state with a verdict, which comes after its finding or closed slide.
@@ -129,8 +126,6 @@ class Bench extends EventTarget {
       this.#nextSubject = { finding: data };
     } else if (kind === "slide") {
       this.#nextSubject = { closed: data };
-    } else if (kind === "fault") {
-      this.faults = [{ ...data, at: new Date() }, ...this.faults].slice(0, FAULTS);
     }
   }
 

@@ -1,7 +1,6 @@
 // The device view: health, self-test, models, faults, log, configuration, access.
 
 import { forgetToken, get, hasToken } from "./api.js";
-import { bench } from "./bench.js";
 import { bytes, count, el, fill, moment, sleep } from "./dom.js";
 import { facts, limits } from "./verdict.js";
 
@@ -20,6 +19,7 @@ function health({ version, state, temperature_c: degrees, disk }, ready) {
     { class: "facts" },
     facts({
       Ready: ready === null ? good("yes") : bad(ready),
+      Warnings: state.warnings.length > 0 && el("ul", {}, state.warnings.map((text) => el("li", {}, bad(text)))),
       State: state.message,
       Temperature: degrees === null ? "no sensor" : degrees >= HOT ? bad(`${degrees.toFixed(1)} °C, too hot`) : `${degrees.toFixed(1)} °C`,
       Disk: disk ? el("span", {}, `${bytes(disk.free_bytes)} of ${bytes(disk.total_bytes)} free `, meter) : "no records are kept",
@@ -88,6 +88,18 @@ function card({ architecture, trained_on, intended_use, license, positive, negat
   );
 }
 
+/// The last faults, newest first.
+function faults(list) {
+  if (list.length === 0) return el("p", { class: "none" }, "None.");
+  const times = ({ began_at: began, ended_at: ended, count: number }) =>
+    [ended === null ? `since ${moment(began)}` : `${moment(began)} to ${moment(ended)}`, number > 1 && `${number} times`].filter(Boolean).join(", ");
+  return el(
+    "ul",
+    { class: "log" },
+    list.map((fault) => el("li", {}, el("small", {}, `${fault.part}, ${times(fault)}`), " ", el("span", { class: fault.ended_at === null ? "problem" : "" }, fault.message))),
+  );
+}
+
 /// The last lines of the log, newest first.
 function log(lines) {
   const grave = (level) => (["error", "warn"].includes(level) ? "problem" : "");
@@ -135,16 +147,6 @@ export async function device(main, signal) {
     hasToken() && el("button", { type: "button", onclick: forgetToken }, "Forget the token"),
     el("p", { class: "small" }, "API description: ", el("a", { href: "/v1/openapi.json" }, "/v1/openapi.json")),
   );
-  const faults = () =>
-    fill(
-      parts.faults,
-      bench.faults.length === 0
-        ? el("p", { class: "none" }, "None since this page was opened.")
-        : el("ul", {}, bench.faults.map(({ message, at }) => el("li", {}, `${message} `, el("small", {}, moment(at))))),
-    );
-  bench.addEventListener("change", faults, { signal });
-  faults();
-
   /// Fills parts together, or shows why that failed.
   const show = async (ids, work) => {
     try {
@@ -169,6 +171,10 @@ export async function device(main, signal) {
         fill(parts.test, selfTest(found.self_test));
         // Keep a model card open that the user opened.
         if (!parts.models.querySelector("details[open]")) fill(parts.models, models(found.model, list));
+      });
+      await show(["faults"], async () => {
+        const list = await get("/v1/faults");
+        if (!signal.aborted) fill(parts.faults, el("div", { class: "scroll", tabIndex: 0, role: "region", "aria-label": "Last faults" }, faults(list)));
       });
       await show(["log"], async () => {
         const lines = await get("/v1/log");

@@ -70,6 +70,7 @@ export function live(main, signal) {
   const picture = el("div", { class: "preview" });
   const meters = el("div", { class: "watched", role: "group", "aria-label": "Focus and light of the live picture" });
   const warning = el("p", { class: "warning", role: "status" });
+  const warnings = el("div", {});
   const capture = el("button", { type: "button", class: "primary", id: "capture" }, "Capture");
   const next = el("button", { type: "button", id: "next" }, "Next slide");
   const repeat = el("button", { type: "button", id: "repeat" }, "Show last verdict");
@@ -126,6 +127,7 @@ export function live(main, signal) {
         { class: "card bench", "aria-label": "Bench" },
         status,
         message,
+        warnings,
         picture,
         warning,
         meters,
@@ -159,6 +161,7 @@ export function live(main, signal) {
     if (!connected || !state) {
       fill(status, lamps(OFF), el("span", {}, bench.isOff ? TITLES.off : state ? "Not connected" : "Connecting"));
       message.textContent = bench.isOff ? "" : state ? "The current state is unknown." : "Loading …";
+      fill(warnings);
       fill(verdict, el("p", { class: "none" }, "No verdict shown while disconnected."));
       fill(figures, el("p", { class: "none" }, "Not shown while disconnected."));
       fill(fields, el("li", { class: "none" }, "Not shown while disconnected."));
@@ -170,6 +173,7 @@ export function live(main, signal) {
     fill(status, lamps(state.lamps), el("span", {}, TITLES[state.name] ?? state.name));
     message.textContent = state.name === "fault" ? state.message : `Slide ${state.slide}: ${tally(state)}.`;
     message.classList.toggle("problem", state.name === "fault");
+    fill(warnings, state.warnings.map((text) => el("p", { class: "problem" }, `Warning: ${text}`)));
 
     const { shown } = state;
     if (shown) {

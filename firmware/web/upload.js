@@ -11,6 +11,9 @@ const IMAGE = new RegExp(`\\.(${EXTENSIONS.join("|")})$`, "i");
 /// Rows of a page of the table: browsers lay out a whole table after each change.
 const PAGE = 200;
 
+/// Files passed over that are named.
+const NAMED = 5;
+
 /// The label in a file name of ALL-IDB: `Im001_1.jpg` is ALL, `Im035_0.jpg` healthy; null in all others.
 export function label(name) {
   const [, end] = /(?:^|\/)im\d+_([01])(?:\.[^./]*)?$/i.exec(name) ?? [];
@@ -79,16 +82,26 @@ export function csv(items) {
   return [head, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
 }
 
+/// Files that a person chose one by one: all count as images.
+const chosen = (files) => ({ files: [...files].map((file) => ({ name: file.name, file })), passedOver: [] });
+
+/// The files of a folder, and the names of those that are passed over because theirs are not those of images.
+function inFolder(files) {
+  const [images, others] = [[], []];
+  for (const one of files) (IMAGE.test(one.name) ? images : others).push(one);
+  return { files: images, passedOver: others.map(({ name }) => name) };
+}
+
 /// The dropped files, including those in folders.
 async function dropped(transfer) {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-  if (entries.length === 0) return [...transfer.files].map((file) => ({ name: file.name, file }));
-  const found = [];
+  if (entries.length === 0) return chosen(transfer.files);
+  const byName = (one, other) => (one.name < other.name ? -1 : 1);
+  const [named, found] = [[], []];
   const walk = async (entry, isInFolder) => {
     if (entry.isFile) {
       const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
-      const name = entry.fullPath.replace(/^\//, "");
-      if (!isInFolder || IMAGE.test(name)) found.push({ name, file });
+      (isInFolder ? found : named).push({ name: entry.fullPath.replace(/^\//, ""), file });
       return;
     }
     const reader = entry.createReader();
@@ -100,7 +113,8 @@ async function dropped(transfer) {
     }
   };
   for (const entry of entries) await walk(entry, false);
-  return found.sort((one, other) => (one.name < other.name ? -1 : 1));
+  const { files, passedOver } = inFolder(found);
+  return { files: [...named, ...files].sort(byName), passedOver: passedOver.sort() };
 }
 
 /// The view; `signal` ends it.
@@ -118,6 +132,7 @@ export function upload(main, signal) {
   );
   const bar = el("progress", { max: 1, value: 0, "aria-label": "Files done" });
   const done = el("p", { role: "status", class: "small" });
+  const omitted = el("p", { id: "passed-over", class: "small" });
   const buttons = el("p", { class: "buttons" });
   const sums = el("div", {});
   const pages = el("p", { class: "buttons" });
@@ -129,6 +144,7 @@ export function upload(main, signal) {
     el("h2", { id: "results-title" }, "Results"),
     bar,
     done,
+    omitted,
     buttons,
     sums,
     el(
@@ -146,12 +162,12 @@ export function upload(main, signal) {
   fill(main, el("h1", {}, "Upload"), zone, results);
 
   files.addEventListener("change", () => {
-    uploads.add([...files.files].map((file) => ({ name: file.name, file })), keep.checked);
+    uploads.add(chosen(files.files), keep.checked);
     files.value = "";
   });
   folder.addEventListener("change", () => {
-    const chosen = [...folder.files].filter((file) => IMAGE.test(file.name));
-    uploads.add(chosen.map((file) => ({ name: file.webkitRelativePath || file.name, file })), keep.checked);
+    const found = [...folder.files].map((file) => ({ name: file.webkitRelativePath || file.name, file }));
+    uploads.add(inFolder(found), keep.checked);
     folder.value = "";
   });
   for (const kind of ["dragenter", "dragover"]) {
@@ -227,8 +243,10 @@ export function upload(main, signal) {
   };
   fill(pages, button("Earlier", () => turn(-PAGE)), el("span", {}), button("Later", () => turn(PAGE)));
   const progress = () => {
-    const { isRunning, pause, items } = uploads;
-    results.hidden = items.length === 0;
+    const { isRunning, pause, items, passedOver } = uploads;
+    results.hidden = items.length + passedOver.length === 0;
+    omitted.hidden = passedOver.length === 0;
+    omitted.textContent = passedOverText(passedOver);
     bar.max = Math.max(items.length, 1);
     bar.value = counts.finished;
     done.textContent = progressText(counts.finished, lost);
@@ -254,6 +272,13 @@ function progressText(finished, lost) {
   if (isRunning) return soFar;
   if (lost > 0) return `${soFar}; ${lost} not sent when the page was closed: choose the same images or their folder again, to go on.`;
   return `${soFar}; ${finished < items.length ? "stopped" : "finished"}.`;
+}
+
+/// How many files were passed over, and the first of their names.
+function passedOverText(names) {
+  const first = names.slice(0, NAMED).join(", ");
+  const others = names.length > NAMED ? ", …" : "";
+  return `${count(names.length, "file")} passed over, because the name is not that of an image: ${first}${others}. Choose such a file itself to classify it.`;
 }
 
 /// The counts as boxes.

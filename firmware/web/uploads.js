@@ -22,6 +22,8 @@ class Uploads extends EventTarget {
   /// In the order in which they are sent: `{name, file, isKept, word}`, later with `result` or `error`.
   items = [];
   isRunning = false;
+  /// Names of files in folders that are passed over.
+  passedOver = [];
   /// Why nothing is sent at present; empty otherwise.
   pause = "";
   /// All items before this one were sent.
@@ -45,7 +47,8 @@ class Uploads extends EventTarget {
   }
 
   /// Adds files and sends them. Files that the page lost go on where they were, and those already sent are passed over.
-  add(files, isKept) {
+  add({ files, passedOver }, isKept) {
+    this.passedOver.push(...passedOver);
     const lost = new Map(this.items.filter(isLost).map((item) => [item.name, item]));
     const known = new Set(lost.size > 0 ? this.items.map(({ name }) => name) : []);
     for (const { name, file } of files) {
@@ -79,6 +82,7 @@ class Uploads extends EventTarget {
   clear() {
     this.items.forEach(({ index }) => sessionStorage.removeItem(key(index)));
     this.items = [];
+    this.passedOver = [];
     this.#next = 0;
     this.#tell("reset");
   }

@@ -21,38 +21,34 @@ export function badge(verdict) {
 export const tally = ({ fields, refused, unsaved }) =>
   [`${count(fields, "field")} classified`, `${refused} refused`, unsaved > 0 && `${unsaved} NOT SAVED`].filter(Boolean).join(", ");
 
-/// Labels, units, scales and remedies of the quality figures, in the order in which they are shown.
+/// Labels, units and scales of the quality figures, in the order in which they are shown.
 const FIGURES = {
-  focus: { label: "Focus", scale: [1, 1.8], low: "out of focus: turn the fine focus" },
-  highlights: { label: "Brightness", unit: " of 255", scale: [0, 255], low: "too dark: turn up the light" },
-  clipped: { label: "Clipped pixels", unit: "%", scale: [0, 1], high: "too bright: turn down the light" },
-  contrast: { label: "Contrast", unit: " of 255", scale: [0, 200], low: "no contrast: move to a field with cells" },
-  evenness: { label: "Evenness of light", unit: "%", scale: [0, 1], low: "uneven light: centre the condenser" },
-  cast: { label: "Colour cast", scale: [1, 3], high: "set the white balance" },
-  garish: { label: "Pure colours", unit: "%", scale: [0, 0.5], high: "not a stained smear" },
-  coverage: { label: "Covered by cells", unit: "%", scale: [0, 1], high: "move to a thinner area" },
-  red_cells: { label: "Red cells", unit: "%", scale: [0, 0.5], low: "check slide and stain" },
-  nuclei: { label: "Nuclei", unit: "%", scale: [0, 0.3], low: "move to a field with white cells" },
-  unstained_dark: { label: "Dark without stain", unit: "%", scale: [0, 0.5], high: "no blood cells seen: move to a field with cells; use the stained side" },
-  red_cell_green: { label: "Green absorbed by red cells", unit: "%", scale: [0.2, 0.7], low: "no blood cells seen: move to a field with cells; use the stained side" },
-  background_spread: { label: "Unevenness between the cells", unit: "%", scale: [0, 0.5], high: "no blood cells seen: move to a field with cells; use the stained side" },
-  motion: { label: "Movement", unit: " px", scale: [0, 4], high: "hold the stage still" },
-  moved: { label: "Moved since the last field", unit: " px", scale: [0, 10], low: "same field as before: move the stage" },
-  distance: { label: "Difference from training images", high: "unlike the training images" },
-  side: { label: "Shorter side", unit: " px", scale: [0, 1000], low: "too few pixels" },
+  focus: { label: "Focus", scale: [1, 1.8] },
+  highlights: { label: "Brightness", unit: " of 255", scale: [0, 255] },
+  clipped: { label: "Clipped pixels", unit: "%", scale: [0, 1] },
+  contrast: { label: "Contrast", unit: " of 255", scale: [0, 200] },
+  evenness: { label: "Evenness of light", unit: "%", scale: [0, 1] },
+  cast: { label: "Colour cast", scale: [1, 3] },
+  garish: { label: "Pure colours", unit: "%", scale: [0, 0.5] },
+  coverage: { label: "Covered by cells", unit: "%", scale: [0, 1] },
+  red_cells: { label: "Red cells", unit: "%", scale: [0, 0.5] },
+  nuclei: { label: "Nuclei", unit: "%", scale: [0, 0.3] },
+  unstained_dark: { label: "Dark without stain", unit: "%", scale: [0, 0.5] },
+  red_cell_green: { label: "Green absorbed by red cells", unit: "%", scale: [0.2, 0.7] },
+  background_spread: { label: "Unevenness between the cells", unit: "%", scale: [0, 0.5] },
+  motion: { label: "Movement", unit: " px", scale: [0, 4] },
+  moved: { label: "Moved since the last field", unit: " px", scale: [0, 10] },
+  distance: { label: "Difference from training images" },
+  side: { label: "Shorter side", unit: " px", scale: [0, 1000] },
 };
 
-/// What is wrong with a figure and what to do about it; null if it passed.
-function remedy(name, { passed, min }) {
-  if (passed) return null;
-  const known = FIGURES[name];
-  return (min === undefined ? known?.high : known?.low) ?? "out of range";
-}
+/// What is wrong with a figure that failed, and what to do about it. Records of earlier versions do not say.
+const problem = ({ reason, hint }) => (reason ? `${reason}: ${hint}` : "out of range");
 
-/// The remedy for the first figure that failed; null if all passed.
+/// The problem of the first figure that failed; null if all passed.
 export function flaw(figures) {
-  const name = Object.keys(FIGURES).find((one) => figures?.[one]?.passed === false);
-  return name ? remedy(name, figures[name]) : null;
+  const failed = Object.values(figures ?? {}).find(({ passed }) => !passed);
+  return failed ? problem(failed) : null;
 }
 
 /// A value with its unit.
@@ -78,7 +74,7 @@ function meter(name, figure) {
     el("span", { class: "name" }, known.label),
     el("span", { class: "value" }, `${withUnit(figure.value, known.unit)} `, el("small", {}, `${bound} ${withUnit(limit, known.unit === "%" ? "%" : "")}`)),
     bar,
-    el("span", { class: "passed" }, figure.passed ? "✓ OK" : `✗ ${remedy(name, figure)}`),
+    el("span", { class: "passed" }, figure.passed ? "✓ OK" : `✗ ${problem(figure)}`),
   );
 }
 

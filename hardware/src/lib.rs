@@ -33,7 +33,7 @@ pub use backends::pi;
 pub use backends::sim;
 pub use board::Board;
 pub use board::backoff::Backoff;
-pub use board::faults::Faults;
+pub use board::faults::{Faults, PartFault};
 pub use board::not_fitted::NotFitted;
 pub use button::gestures::ButtonEvent;
 pub use button::queue::{PressReceiver, PressSender, press_queue};

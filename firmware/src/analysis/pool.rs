@@ -230,12 +230,12 @@ fn answer_and_record(
     }
 }
 
-/// Loads the bench's model a second time, by default with a single thread.
+/// Loads the bench's model a second time, or the one that the bench falls back to; by default with a single thread.
 fn load(config: &Config) -> Result<Analyst, Refusal> {
     let mut config = config.clone();
     config.engine.threads.get_or_insert(1);
-    let model = Models::new(&config)
-        .load_current()
+    let loaded = Models::new(&config)
+        .load_or_fall_back()
         .map_err(|error| Refusal::Model(with_causes(&error)))?;
-    Ok(Analyst::new(model, config.limits))
+    Ok(Analyst::new(loaded.model, config.limits))
 }

@@ -108,6 +108,17 @@ impl Check {
     }
 }
 
+/// Checks that were made again after the self-test.
+#[derive(Debug, Clone)]
+pub struct RenewedChecks {
+    /// The part that they check. Its earlier checks are obsolete.
+    pub(crate) part: &'static str,
+    /// Title of the page with which the screen shows each of them until the next press.
+    pub(crate) title: &'static str,
+    /// The results.
+    pub(crate) checks: Vec<Check>,
+}
+
 /// The checks of a loaded model: the verified files, the engine and each golden sample.
 pub fn model(model: &Model) -> Vec<Check> {
     let (manifest, engine) = (model.manifest(), model.engine());
@@ -143,12 +154,16 @@ pub fn model(model: &Model) -> Vec<Check> {
     checks
 }
 
-/// Failed checks for what is known to be wrong with the records, which are open by now.
-pub fn records(config: &Config) -> Vec<Check> {
-    let condition = config.state().map(Condition::of).unwrap_or_default();
-    let warnings = condition.warnings().into_iter();
+/// The part that the checks of [`records`] name.
+pub(crate) const RECORDS: &str = "records";
+/// Title of the screen's pages about them.
+pub(crate) const RECORDS_TITLE: &str = "RECORDS";
+
+/// Failed checks for what is known to be wrong with the records in a state folder, which are open by now.
+pub fn records(state: &Path) -> Vec<Check> {
+    let warnings = Condition::of(state).warnings().into_iter();
     warnings
-        .map(|warning| Check::failed("records", warning).noticed("RECORDS"))
+        .map(|warning| Check::failed(RECORDS, warning).noticed(RECORDS_TITLE))
         .collect()
 }
 

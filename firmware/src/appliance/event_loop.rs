@@ -17,14 +17,14 @@ use crate::analysis::identity::Identity;
 use crate::analysis::recorder::{CapturedField, Examined, Recorder};
 use crate::analysis::slide::{Slide, SlideSummary};
 use crate::appliance::camera::CameraThread;
-use crate::appliance::checks::{self, Check};
+use crate::appliance::checks::{self, Check, RenewedChecks};
 use crate::appliance::front_panel::FrontPanel;
 use crate::appliance::handle::{ApplianceEvent, ApplianceLink, Report, Status};
 use crate::appliance::notice::Notice;
 use crate::appliance::readiness::Readiness;
 use crate::appliance::screens::View;
 use crate::appliance::self_test::SelfTest;
-use crate::appliance::state::{Capture, Event, Fault, State};
+use crate::appliance::state::{AfterOff, Capture, Event, Fault, State};
 use crate::appliance::web_address::WebAddress;
 use crate::config::timing::Timing;
 use crate::models::ModelError;
@@ -156,8 +156,8 @@ pub async fn run(
             appliance.self_test = Some(self_test.clone());
             systemd::ready();
         }
-        if let Event::ConfigurationChecked(check) = &event {
-            appliance.add_configuration_check(check.clone());
+        if let Event::ChecksRenewed(renewed) = &event {
+            appliance.renew_checks(renewed.clone());
         }
         let is_capture = matches!(state, State::Capturing(_) | State::Analysing);
         // The board logs missing parts itself.
@@ -178,7 +178,10 @@ pub async fn run(
         }
     }
     appliance.panel.show(&View {
-        is_computer_going_off: appliance.link.switches_computer_off && end == End::Operator,
+        after_off: match end {
+            End::Operator => appliance.link.after_off,
+            End::Supervisor | End::Reload => AfterOff::ProgramEnds,
+        },
         ..view(
             &state,
             appliance.loaded.as_ref(),
@@ -194,7 +197,7 @@ pub async fn run(
     {
         log::warn!("the records did not close in time; the next start recovers them");
     }
-    if end == End::Operator && appliance.link.rests_when_off {
+    if end == End::Operator && appliance.link.after_off == AfterOff::PressStarts {
         log::info!("switched off; a press starts the appliance again");
         // After a fault at the start, the service manager still waits for it, but not for ever.
         systemd::ready();
@@ -305,6 +308,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
             unsaved: self.slide.unsaved(),
             can_repeat: self.last.is_some(),
             not_saved: self.readiness.not_saved().map(str::to_owned),
+            obstacles: self.readiness.known(),
         });
     }
 
@@ -340,13 +344,17 @@ impl<R: FnMut(&Report)> Appliance<R> {
         }
     }
 
-    /// Adds a check of the configuration to the self-test and to the pages for the operator.
-    fn add_configuration_check(&mut self, check: Check) {
-        self.link
-            .notice
-            .replace(SETTINGS_TITLE, check.detail.clone());
+    /// Puts checks into the self-test and into the pages for the operator.
+    fn renew_checks(&mut self, renewed: RenewedChecks) {
+        let RenewedChecks {
+            part,
+            title,
+            checks,
+        } = renewed;
+        let texts = checks.iter().map(|check| check.detail.clone());
+        self.link.notice.replace(title, texts);
         if let Some(self_test) = &mut self.self_test {
-            self_test.replace(check);
+            self_test.replace(part, checks);
         }
     }
 
@@ -525,6 +533,12 @@ impl<R: FnMut(&Report)> Appliance<R> {
             loop {
                 self.clock.check();
                 let missing = self.readiness.obstacles();
+                let known = self.readiness.known();
+                self.link.status.send_if_modified(|status| {
+                    let is_new = status.obstacles != known;
+                    status.obstacles = known;
+                    is_new
+                });
                 if *state == State::Ready && !missing.is_empty() {
                     let fault = Fault::of_parts(&missing);
                     self.missing = Some(fault.clone());
@@ -540,7 +554,9 @@ impl<R: FnMut(&Report)> Appliance<R> {
                     () = &mut interval, if next_picture.is_some() => {
                         return Event::Press(Instant::now());
                     }
-                    Some(check) = self.link.configuration_checks.recv() => return Event::ConfigurationChecked(check),
+                    Some(renewed) = self.link.renewed_checks.recv() => {
+                        return Event::ChecksRenewed(renewed);
+                    }
                     () = &mut hold, if is_passing => return Event::HoldOver,
                     () = sleep(TICK.min(self.timing.refresh)) => {}
                 }
@@ -635,7 +651,7 @@ fn view<'a>(
         since,
         notice,
         address,
-        is_computer_going_off: false,
+        after_off: AfterOff::default(),
     }
 }
 

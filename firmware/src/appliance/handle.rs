@@ -1,11 +1,11 @@
 //! The interface between the event loop and the network: status, events, button and camera. The event loop never waits
 //! for the network.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use smearscope_artifacts::DecisionRule;
-use smearscope_hardware::{PressReceiver, PressSender, press_queue};
+use smearscope_hardware::{PartFault, PressReceiver, PressSender, press_queue};
 use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::analysis::finding::Finding;
@@ -13,11 +13,12 @@ use crate::analysis::identity::Identity;
 use crate::analysis::slide::SlideSummary;
 use crate::analysis::stage_times::StageTimes;
 use crate::appliance::camera::CameraThread;
-use crate::appliance::checks::Check;
+use crate::appliance::checks::{Check, RenewedChecks};
 use crate::appliance::notice::Notice;
 use crate::appliance::self_test::SelfTest;
-use crate::appliance::state::{Fault, State};
+use crate::appliance::state::{AfterOff, Fault, State};
 use crate::appliance::web_address::WebAddress;
+use crate::records::FaultLog;
 
 /// Number of events that are kept for a slow receiver.
 const EVENT_CAPACITY: usize = 64;
@@ -43,6 +44,16 @@ pub struct Status {
     pub can_repeat: bool,
     /// Why captures are not saved, although records are wanted and there is room; `None` if they are.
     pub not_saved: Option<String>,
+    /// What prevents captures or saving them now, by part.
+    pub obstacles: Vec<PartFault>,
+}
+
+impl Status {
+    /// What is not as it should be, although it prevents no capture.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let self_test = self.self_test.as_ref();
+        self_test.map(SelfTest::warnings).unwrap_or_default()
+    }
 }
 
 /// A finished analysis.
@@ -84,8 +95,9 @@ pub struct ApplianceHandle {
     status: watch::Receiver<Status>,
     events: broadcast::Sender<ApplianceEvent>,
     button: PressSender,
-    configuration_checks: mpsc::UnboundedSender<Check>,
+    renewed_checks: mpsc::UnboundedSender<RenewedChecks>,
     camera: Arc<OnceLock<CameraThread>>,
+    fault_log: Arc<Mutex<FaultLog>>,
 }
 
 /// The event loop's end of the interface.
@@ -94,17 +106,15 @@ pub struct ApplianceLink {
     pub(crate) events: broadcast::Sender<ApplianceEvent>,
     pub(crate) presses: PressReceiver,
     pub(crate) button: PressSender,
-    /// Checks of the configuration after the self-test.
-    pub(crate) configuration_checks: mpsc::UnboundedReceiver<Check>,
+    /// Checks that were made again after the self-test.
+    pub(crate) renewed_checks: mpsc::UnboundedReceiver<RenewedChecks>,
     camera: Arc<OnceLock<CameraThread>>,
     /// Shown to the operator until the first press.
     pub(crate) notice: Notice,
     /// Where other machines find the web page, if they can.
     pub(crate) address: Option<WebAddress>,
-    /// Whether a press starts the appliance again after it was switched off; else the program ends.
-    pub rests_when_off: bool,
-    /// Whether the computer is switched off after the operator switched the appliance off.
-    pub(crate) switches_computer_off: bool,
+    /// What follows after the operator switched the appliance off.
+    pub after_off: AfterOff,
 }
 
 /// Creates both ends for an appliance that has not started.
@@ -121,27 +131,28 @@ pub fn connect() -> (ApplianceHandle, ApplianceLink) {
         unsaved: 0,
         can_repeat: false,
         not_saved: None,
+        obstacles: Vec::new(),
     });
-    let (checks_sender, configuration_checks) = mpsc::unbounded_channel();
+    let (checks_sender, renewed_checks) = mpsc::unbounded_channel();
     let camera = Arc::default();
     let handle = ApplianceHandle {
         status,
         events: events.clone(),
         button: button.clone(),
-        configuration_checks: checks_sender,
+        renewed_checks: checks_sender,
         camera: Arc::clone(&camera),
+        fault_log: Arc::default(),
     };
     let link = ApplianceLink {
         status: sender,
         events,
         presses,
         button,
-        configuration_checks,
+        renewed_checks,
         camera,
         notice: Notice::default(),
         address: None,
-        rests_when_off: false,
-        switches_computer_off: false,
+        after_off: AfterOff::default(),
     };
     (handle, link)
 }
@@ -162,10 +173,22 @@ impl ApplianceHandle {
         &self.button
     }
 
-    /// Adds a check of the configuration to the self-test, and shows it to the operator until the next press.
-    pub fn add_configuration_check(&self, check: Check) {
+    /// Puts checks into the self-test, in place of earlier ones of the part, and shows them to the operator under this title
+    /// until the next press.
+    pub fn renew_checks(&self, part: &'static str, title: &'static str, checks: Vec<Check>) {
         // An error means that the appliance has ended.
-        let _ = self.configuration_checks.send(check);
+        let _ = self.renewed_checks.send(RenewedChecks {
+            part,
+            title,
+            checks,
+        });
+    }
+
+    /// The last faults.
+    pub(crate) fn fault_log(&self) -> MutexGuard<'_, FaultLog> {
+        self.fault_log
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The bench's camera; `None` until the appliance starts. Its users must yield to the bench.

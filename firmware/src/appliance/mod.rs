@@ -8,18 +8,22 @@
 //! - [`self_test`], [`checks`]: the self-test and its checks
 //! - `camera`: the thread of the camera
 //! - `front_panel`: drives OLED and LEDs
+//! - `fault_recorder`: keeps the last faults
+//! - `renewal`: checks that are made again while it runs
 //! - `readiness`: whether board and disk allow captures
 //! - `web_address`: where other machines find the web page
 
 pub(crate) mod camera;
 pub mod checks;
 pub mod event_loop;
+pub(crate) mod fault_recorder;
 pub(crate) mod front_panel;
 pub mod handle;
 pub(crate) mod leds;
 pub mod notice;
 mod page_layout;
 mod readiness;
+pub(crate) mod renewal;
 pub mod screens;
 pub mod self_test;
 pub mod state;

@@ -34,10 +34,11 @@ impl Notice {
         self.token = Some(token.replace('-', ""));
     }
 
-    /// Adds a page, in place of an earlier one with this title.
-    pub(crate) fn replace(&mut self, title: &'static str, text: String) {
+    /// Adds pages with this title, in place of earlier ones.
+    pub(crate) fn replace(&mut self, title: &'static str, texts: impl IntoIterator<Item = String>) {
         self.pages.retain(|(earlier, _)| *earlier != title);
-        self.add(title, text);
+        self.pages
+            .extend(texts.into_iter().map(|text| (title, text)));
     }
 
     /// Whether there are no pages.

@@ -2,7 +2,7 @@
 
 use std::mem::discriminant;
 
-use smearscope_hardware::Faults;
+use smearscope_hardware::{Faults, PartFault};
 
 use crate::records::{Room, Space};
 
@@ -42,6 +42,18 @@ impl Readiness {
         messages.extend(self.no_room().map(str::to_owned));
         messages.extend(self.not_saved.clone());
         messages
+    }
+
+    /// What [`Readiness::obstacles`] found last, by part; the disk and the records are parts, too.
+    pub(crate) fn known(&self) -> Vec<PartFault> {
+        let fault = |part, message: &str| PartFault {
+            part,
+            message: message.to_owned(),
+        };
+        let mut known = self.faults.known();
+        known.extend(self.no_room().map(|message| fault("disk", message)));
+        known.extend(self.not_saved().map(|message| fault("records", message)));
+        known
     }
 
     /// Messages about the parts that do not work now.
@@ -101,7 +113,10 @@ mod tests {
         readiness.watch(Some(Space::probed(probe, 4 << 20, 2 << 20)), None);
         assert!(readiness.is_disk_low());
         free.store(1 << 20, Ordering::Relaxed);
-        assert_eq!(readiness.obstacles().len(), 1);
+        let obstacles = readiness.obstacles();
+        let known = readiness.known();
+        assert_eq!((known.len(), known[0].part), (1, "disk"));
+        assert_eq!(obstacles, [known[0].message.clone()]);
         assert!(
             readiness
                 .no_room()
@@ -122,5 +137,6 @@ mod tests {
         assert_eq!(readiness.obstacles(), expected);
         assert_eq!(readiness.not_saved(), Some(expected[0]));
         assert_eq!(readiness.no_room(), None);
+        assert_eq!(readiness.known()[0].part, "records");
     }
 }

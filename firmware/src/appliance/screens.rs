@@ -13,7 +13,7 @@ use crate::analysis::slide::SlideSummary;
 use crate::analysis::verdict::{Judgement, Reason};
 use crate::appliance::notice::{Notice, NoticePage};
 use crate::appliance::page_layout::Page;
-use crate::appliance::state::State;
+use crate::appliance::state::{AfterOff, State};
 
 const DEMO_LINE: &str = "DEMO, NOT FOR DIAGNOSIS";
 const RESEARCH_LINE: &str = "RESEARCH USE ONLY";
@@ -47,8 +47,8 @@ pub struct View<'a> {
     pub notice: &'a Notice,
     /// The web page, if other machines can open it.
     pub address: Option<&'a str>,
-    /// Whether the computer switches itself off after the state `Off`.
-    pub is_computer_going_off: bool,
+    /// What follows after the state `Off`.
+    pub after_off: AfterOff,
 }
 
 impl View<'_> {
@@ -84,10 +84,10 @@ impl View<'_> {
             }
             State::Fault(fault) => page.small("FAULT", slice::from_ref(&fault.message)),
             State::Off => {
-                let wait = if self.is_computer_going_off {
-                    "unplug only when the computer's light is out"
-                } else {
-                    "the computer is on; shut it down before unplugging"
+                let wait = match self.after_off {
+                    AfterOff::ComputerGoesOff => "unplug only when the computer's light is out",
+                    AfterOff::PressStarts => "press to start again; shut down before unplugging",
+                    AfterOff::ProgramEnds => "the computer is on; shut it down before unplugging",
                 };
                 page.large("OFF", None, &[wait.into()]);
             }
@@ -340,7 +340,7 @@ mod tests {
             since,
             notice: &Notice::default(),
             address: None,
-            is_computer_going_off: true,
+            after_off: AfterOff::ComputerGoesOff,
         };
         view.picture(size)
     }
@@ -469,7 +469,7 @@ mod tests {
                 since: Duration::ZERO,
                 notice: &Notice::default(),
                 address: None,
-                is_computer_going_off: false,
+                after_off: AfterOff::default(),
             };
             view.picture(ScreenSize::Rows64)
         };
@@ -486,6 +486,34 @@ mod tests {
         assert_ne!(show(&State::Ready, true), show(&State::Ready, false));
         let verdict = verdict(Judgement::POSITIVE);
         assert_eq!(show(&verdict, true), show(&verdict, false));
+    }
+
+    #[test]
+    fn what_follows_after_off_is_told() {
+        let notice = Notice::default();
+        let show = |after_off| {
+            let view = View {
+                state: &State::Off,
+                identity: None,
+                decision: None,
+                slide: 1,
+                fields: 0,
+                is_disk_low: false,
+                clock: None,
+                since: Duration::ZERO,
+                notice: &notice,
+                address: None,
+                after_off,
+            };
+            view.picture(ScreenSize::Rows64)
+        };
+        let [ends, goes_off, press] = [
+            AfterOff::ProgramEnds,
+            AfterOff::ComputerGoesOff,
+            AfterOff::PressStarts,
+        ]
+        .map(show);
+        assert!(ends != goes_off && ends != press && goes_off != press);
     }
 
     #[test]
@@ -511,7 +539,7 @@ mod tests {
             since: Duration::ZERO,
             notice: &notice,
             address: None,
-            is_computer_going_off: false,
+            after_off: AfterOff::default(),
         };
         let state = State::Ready;
         let line = |decision, judgement| view(&state, decision).band_line(judgement);

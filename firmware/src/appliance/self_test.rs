@@ -4,7 +4,10 @@ use serde::{Serialize, Serializer};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::appliance::checks::Check;
+use crate::appliance::checks::{self, Check};
+
+/// Parts whose checks are made again when their result changes, or whose result holds until the program restarts.
+const LASTING: [&str; 3] = ["config", "model", checks::RECORDS];
 
 /// The result of a self-test. Serialised as `{"passed": …, "lines": […], "checks": […]}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,10 +24,25 @@ impl SelfTest {
             .all(|check| check.passed || !check.is_required())
     }
 
-    /// Adds a check, in place of earlier ones of the same part.
-    pub(crate) fn replace(&mut self, check: Check) {
-        self.checks.retain(|earlier| earlier.part != check.part);
-        self.checks.push(check);
+    /// The checks of a part.
+    pub(crate) fn of_part(&self, part: &str) -> impl Iterator<Item = &Check> {
+        self.checks.iter().filter(move |check| check.part == part)
+    }
+
+    /// Adds checks of a part, in place of earlier ones.
+    pub(crate) fn replace(&mut self, part: &str, checks: Vec<Check>) {
+        self.checks.retain(|earlier| earlier.part != part);
+        self.checks.extend(checks);
+    }
+
+    /// What still is not as it should be, although it prevents no capture: the failed checks of the parts whose results do
+    /// not become obsolete while the appliance runs.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let failed = LASTING
+            .iter()
+            .flat_map(|part| self.of_part(part))
+            .filter(|check| !check.passed);
+        failed.map(|check| check.detail.clone()).collect()
     }
 
     /// Lines for a small screen: failures first; checks that passed without details share the last line.

@@ -6,7 +6,7 @@ use smearscope_hardware::Frame;
 
 use crate::analysis::finding::{Finding, Shown};
 use crate::analysis::slide::SlideSummary;
-use crate::appliance::checks::Check;
+use crate::appliance::checks::RenewedChecks;
 use crate::appliance::self_test::SelfTest;
 
 /// What the appliance is doing.
@@ -39,6 +39,18 @@ pub enum State {
     Fault(Fault),
     /// The program ends. No event leads out of this state.
     Off,
+}
+
+/// What follows after the operator switched the appliance off.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum AfterOff {
+    /// The program ends and the computer stays on.
+    #[default]
+    ProgramEnds,
+    /// The program waits for a press, which starts the appliance again. The computer stays on.
+    PressStarts,
+    /// The computer is switched off.
+    ComputerGoesOff,
 }
 
 /// A failure, described for the operator.
@@ -93,8 +105,8 @@ pub enum Event {
     Analysed(Finding),
     /// The current work failed.
     Failed(Fault),
-    /// The configuration was checked after the self-test. The state stays.
-    ConfigurationChecked(Check),
+    /// Checks were made again after the self-test. The state stays.
+    ChecksRenewed(RenewedChecks),
     /// The display time of the current state is over.
     HoldOver,
     /// The appliance is switched off.
@@ -205,6 +217,7 @@ pub(crate) mod tests {
     use crate::analysis::finding::SaveOutcome;
     use crate::analysis::quality::Quality;
     use crate::analysis::verdict::Judgement;
+    use crate::appliance::checks::Check;
 
     /// A finding on the second field of a slide.
     pub(crate) fn finding(judgement: Judgement, probability: Option<f32>) -> Finding {

@@ -7,7 +7,9 @@ use clap::Args;
 use smearscope_artifacts::EngineChoice;
 
 use crate::cli::exit::Failure;
-use crate::config::{BoardKind, Config, PanelKind, Raw};
+use crate::config::service::Service;
+use crate::config::storage::StorageConfig;
+use crate::config::{BoardKind, PanelKind, Raw};
 
 /// The configuration file.
 #[derive(Debug, Clone, Args)]
@@ -114,11 +116,6 @@ impl ModelArgs {
         self.config.file.path()
     }
 
-    /// The configuration with these settings, validated.
-    pub(crate) fn validated(&self) -> Result<Config, Failure> {
-        self.read()?.validate().map_err(Failure::configuration)
-    }
-
     /// The settings of the file and the environment, with these.
     pub(crate) fn read(&self) -> Result<Raw, Failure> {
         self.config.file.read().map(|raw| self.apply(raw))
@@ -149,6 +146,18 @@ impl BoardArgs {
         }
         raw
     }
+}
+
+/// The settings for a state folder that is read. A folder that `state` names is read on any machine, whatever its
+/// configuration is.
+pub(crate) fn storage(file: &FileArgs, state: &StateArgs) -> Result<StorageConfig, Failure> {
+    let raw = match (file.path(), state.folder(), Service::detect(false)) {
+        (None, Some(_), _) => Raw::default(),
+        (named, _, Some(service)) => service.in_use(named).map_err(Failure::configuration)?,
+        (_, _, None) => file.read()?,
+    };
+    let config = state.apply(raw).validate();
+    stored(config.map_err(Failure::configuration)?.storage)
 }
 
 /// What a setting names that is needed and may be empty: here the folder of [`StateArgs`].

@@ -16,7 +16,7 @@ use smearscope_artifacts::{Verdict, all_idb_label};
 
 use crate::analysis::analyst::Analyst;
 use crate::analysis::identity::DEMO_NOTICE;
-use crate::cli::args::ModelArgs;
+use crate::cli::args::{ModelArgs, StateArgs};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::image_files::{ImageFiles, Omitted};
 use crate::cli::judge::{Judge, JudgeError};
@@ -55,6 +55,8 @@ pub(crate) struct ClassifyArgs {
     certificate: Option<PathBuf>,
     #[command(flatten)]
     model: ModelArgs,
+    #[command(flatten)]
+    state: StateArgs,
 }
 
 impl ClassifyArgs {
@@ -64,7 +66,8 @@ impl ClassifyArgs {
             let mut remote = Remote::new(url, self.certificate.as_deref())?;
             return Ok(classify(&mut remote, &self.paths, self.json)?);
         }
-        let config = self.model.validated()?;
+        let raw = self.state.apply(self.model.read()?);
+        let config = raw.validate().map_err(Failure::configuration)?;
         logging::start_for_command(config.log);
         // Before the model is loaded and images are classified, which takes long.
         let overlays = self.overlays.as_deref().map(Overlays::create).transpose()?;

@@ -8,6 +8,7 @@ mod config;
 mod demo_fields;
 mod exit;
 mod farewell;
+mod faults;
 mod image_files;
 pub(crate) mod import_hias;
 mod judge;
@@ -33,6 +34,7 @@ use crate::cli::classify::ClassifyArgs;
 use crate::cli::completions::CompletionsArgs;
 use crate::cli::config::ConfigCommandArgs;
 use crate::cli::exit::Failure;
+use crate::cli::faults::FaultsArgs;
 use crate::cli::man::ManArgs;
 use crate::cli::model::ModelCommandArgs;
 use crate::cli::records::RecordsArgs;
@@ -69,6 +71,7 @@ enum Command {
     Selftest(SelftestArgs),
     Model(ModelCommandArgs),
     Records(RecordsArgs),
+    Faults(FaultsArgs),
     Token(TokenArgs),
     Tls(TlsArgs),
     Config(ConfigCommandArgs),
@@ -117,6 +120,7 @@ impl Command {
             Self::Selftest(args) => args.run(),
             Self::Model(args) => args.run(),
             Self::Records(args) => args.run(),
+            Self::Faults(args) => args.run(),
             Self::Token(args) => args.run(),
             Self::Tls(args) => args.run(),
             Self::Config(args) => args.run(),
@@ -130,6 +134,20 @@ impl Command {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn commands_that_use_a_state_folder_take_it_and_the_configuration_by_the_same_options() {
+        let program = Cli::command();
+        for name in [
+            "run", "classify", "selftest", "model", "records", "faults", "token", "tls",
+        ] {
+            let command = program.find_subcommand(name).unwrap();
+            for option in ["config", "state"] {
+                let mut options = command.get_arguments().filter_map(clap::Arg::get_long);
+                assert!(options.any(|known| known == option), "{name} --{option}");
+            }
+        }
+    }
 
     #[test]
     fn the_definition_of_the_command_line_is_valid() {

@@ -11,12 +11,9 @@ use smearscope_artifacts::Verdict;
 use uuid::Uuid;
 
 use crate::analysis::identity::DEMO_NOTICE;
-use crate::cli::args::{FileArgs, StateArgs, stored};
+use crate::cli::args::{FileArgs, StateArgs, storage};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::plural::counted;
-use crate::cli::service_start;
-use crate::config::Raw;
-use crate::config::service::Service;
 use crate::config::storage::StorageConfig;
 use crate::records::export::Format;
 use crate::records::{Archive, Filter, Record, RecordsError, Verified, exist};
@@ -146,19 +143,8 @@ fn hash(text: &str) -> Result<String, &'static str> {
 
 impl RecordsArgs {
     pub(crate) fn run(self) -> Result<Exit, Failure> {
-        // A named folder is read on any machine, whatever its configuration is.
-        let raw = match (self.file.path(), self.state.folder()) {
-            (None, Some(_)) => Raw::default(),
-            (named, _) => match Service::detect(false) {
-                Some(service) => {
-                    service_start::settings(&service, named).map_err(Failure::configuration)?
-                }
-                None => self.file.read()?,
-            },
-        };
-        let config = self.state.apply(raw).validate();
-        let config = config.map_err(Failure::configuration)?;
-        Ok(self.command.run(&stored(config.storage)?)?)
+        let storage = storage(&self.file, &self.state)?;
+        Ok(self.command.run(&storage)?)
     }
 }
 

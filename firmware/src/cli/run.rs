@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -20,7 +21,10 @@ use crate::analysis::identity::DEMO_NOTICE;
 use crate::analysis::recorder::Recorder;
 use crate::appliance::checks::{self, Check};
 use crate::appliance::event_loop::{self, ApplianceError, End, Equipped, SETTINGS_TITLE};
+use crate::appliance::fault_recorder;
 use crate::appliance::handle::{ApplianceHandle, Report, connect};
+use crate::appliance::renewal::renew_records_checks;
+use crate::appliance::state::AfterOff;
 use crate::cli::args::{BoardArgs, ModelArgs};
 use crate::cli::board;
 use crate::cli::exit::{Exit, Failure};
@@ -35,6 +39,9 @@ use crate::network;
 use crate::records::{LazyStore, Space, check_place};
 use crate::system::sanitize::printable;
 use crate::system::{hang_up, logging};
+
+/// How long the end waits for the file of the last faults.
+const FAULTS_LIMIT: Duration = Duration::from_secs(2);
 
 /// Run the appliance: press the button, read the verdict.
 #[derive(Debug, Args)]
@@ -134,7 +141,7 @@ fn run(startup: Startup, reread: impl Fn() -> Result<Config>) -> Result<()> {
                 service.last_good().display()
             );
         }
-        let records = checks::records(&loaded);
+        let records = loaded.state().map(checks::records).unwrap_or_default();
         let checks = own_check
             .into_iter()
             .chain(rollback)
@@ -167,25 +174,22 @@ fn run(startup: Startup, reread: impl Fn() -> Result<Config>) -> Result<()> {
     link.notice = network.notice();
     link.address = network.address();
     if let Some(check) = check {
-        link.notice.replace(SETTINGS_TITLE, check.detail);
+        link.notice.replace(SETTINGS_TITLE, [check.detail]);
     }
-    // Otherwise a button that switched off could not switch on again: nobody restarts a service that ended as it should.
-    link.rests_when_off = is_service
-        && config.switch_off.is_empty()
-        && config.board != BoardKind::Sim
-        && config.equipment.button == Wired::Gpio;
-    // A simulated button is no wish to switch off the computer that simulates it.
-    let switch_off_command: &[String] = if config.board == BoardKind::Sim {
-        &[]
-    } else {
-        &config.switch_off
-    };
-    link.switches_computer_off = !switch_off_command.is_empty();
+    let after_off = after_off(config, is_service);
+    link.after_off = after_off;
     let result = runtime.block_on(async {
+        let faults = fault_recorder::record(handle.clone(), config.storage.clone());
+        let faults = tokio::spawn(faults);
+        if let Some(state) = config.state() {
+            tokio::spawn(renew_records_checks(handle.clone(), state.to_owned()));
+        }
         let shutdown = end_signal(reread, handle)?;
-        event_loop::run(board, load, config.timing, link, report, shutdown)
-            .await
-            .map_err(anyhow::Error::from)
+        let end = event_loop::run(board, load, config.timing, link, report, shutdown).await;
+        if tokio::time::timeout(FAULTS_LIMIT, faults).await.is_err() {
+            log::warn!("the last faults were not saved in time");
+        }
+        end.map_err(anyhow::Error::from)
     });
     // Do not wait for a stalled driver.
     runtime.shutdown_background();
@@ -193,9 +197,23 @@ fn run(startup: Startup, reread: impl Fn() -> Result<Config>) -> Result<()> {
     // The board has left the terminal, or the terminal is gone.
     let _ = farewell.print(config, std::io::stdout());
     match result? {
-        End::Operator => switch_off(switch_off_command),
+        End::Operator if after_off == AfterOff::ComputerGoesOff => switch_off(&config.switch_off),
+        End::Operator => Ok(()),
         End::Supervisor => Ok(()),
         End::Reload => restart(),
+    }
+}
+
+/// What follows after the operator switched off. Without a command that switches the computer off, a service waits for a
+/// press of its button: nobody restarts a service that ended as it should.
+fn after_off(config: &Config, is_service: bool) -> AfterOff {
+    let has_button = config.equipment.button == Wired::Gpio;
+    match (config.switch_off.is_empty(), is_service && has_button) {
+        // A simulated button is no wish to switch off the computer that simulates it.
+        _ if config.board == BoardKind::Sim => AfterOff::ProgramEnds,
+        (false, _) => AfterOff::ComputerGoesOff,
+        (true, true) => AfterOff::PressStarts,
+        (true, false) => AfterOff::ProgramEnds,
     }
 }
 
@@ -341,7 +359,8 @@ fn end_signal(
                             "{error:#}; the old configuration stays in use until this is corrected"
                         );
                         log::error!("{message}");
-                        handle.add_configuration_check(Check::failed(service_start::PART, message));
+                        let checks = vec![Check::failed(service_start::PART, message)];
+                        handle.renew_checks(service_start::PART, SETTINGS_TITLE, checks);
                     }
                 },
             }
@@ -352,6 +371,22 @@ fn end_signal(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_press_starts_only_a_service_with_a_button_on_a_computer_that_stays_on() {
+        let after = |set: fn(&mut Raw), is_service| {
+            let mut raw = Raw::default();
+            raw.board = BoardKind::Pi;
+            set(&mut raw);
+            after_off(&raw.validate().unwrap(), is_service)
+        };
+        assert_eq!(after(|_| {}, true), AfterOff::PressStarts);
+        assert_eq!(after(|_| {}, false), AfterOff::ProgramEnds);
+        let simulated = |raw: &mut Raw| raw.board = BoardKind::Sim;
+        assert_eq!(after(simulated, true), AfterOff::ProgramEnds);
+        let powered_off = |raw: &mut Raw| raw.switch_off = vec!["poweroff".into()];
+        assert_eq!(after(powered_off, true), AfterOff::ComputerGoesOff);
+    }
 
     #[test]
     fn a_replaced_program_is_found_at_its_path() {

@@ -20,7 +20,7 @@ use crate::appliance::leds::led_patterns;
 use crate::appliance::notice::Notice;
 use crate::appliance::screens::View;
 use crate::appliance::self_test::SelfTest;
-use crate::appliance::state::{Fault, State};
+use crate::appliance::state::{AfterOff, Fault, State};
 use crate::cli::exit::Exit;
 
 /// Pixels of the picture per pixel of the OLED.
@@ -29,6 +29,8 @@ const SCALE: u32 = 4;
 const DISK_LOW: &str = "ready-disk-low";
 /// The example of a computer that goes off, too.
 const OFF: &str = "off";
+/// The one of an appliance that a press starts again.
+const OFF_WAITING: &str = "off-press-starts";
 /// The examples of notices.
 const TOKEN: &str = "api-token";
 /// The examples of the web page's address: with a token, and alone.
@@ -95,7 +97,11 @@ fn write_all(folder: &Path) -> Result<()> {
             since: Duration::from_secs(if is_address { 20 } else { 0 }),
             notice: &notice,
             address: is_address.then_some(EXAMPLE_URL),
-            is_computer_going_off: name == OFF,
+            after_off: match name {
+                OFF => AfterOff::ComputerGoesOff,
+                OFF_WAITING => AfterOff::PressStarts,
+                _ => AfterOff::ProgramEnds,
+            },
         };
         for (size, suffix) in [(ScreenSize::Rows64, ""), (ScreenSize::Rows32, "-32")] {
             let picture = panel(&view.picture(size), led_patterns(&state));
@@ -131,7 +137,7 @@ fn finding(judgement: Judgement, probability: Option<f32>) -> Finding {
     }
 }
 
-fn examples() -> [(&'static str, State); 23] {
+fn examples() -> [(&'static str, State); 24] {
     let verdict = |verdict, probability| State::Verdict(finding(verdict, probability));
     let inconclusive = |reason, probability| verdict(Judgement::inconclusive(reason), probability);
     [
@@ -216,6 +222,7 @@ fn examples() -> [(&'static str, State); 23] {
             }),
         ),
         (OFF, State::Off),
+        (OFF_WAITING, State::Off),
         ("off-computer-on", State::Off),
     ]
 }

@@ -97,21 +97,6 @@ pub(super) fn choose(
     Err(Failure::configuration(error))
 }
 
-/// The settings with which the service would start: those of `file` or, if these cannot be used, the last good ones.
-///
-/// # Errors
-/// If neither can be used.
-pub(super) fn settings(service: &Service, file: Option<&Path>) -> Result<Raw> {
-    let own = service.read(file).and_then(|read| {
-        read.raw.clone().validate()?;
-        Ok(read.raw)
-    });
-    own.or_else(|error| match service.read_last_good()? {
-        Some(last) => Ok(last.raw),
-        None => Err(error),
-    })
-}
-
 /// Shows on the screen of a bench why the service does not start, and tells the service manager.
 fn show(message: &str, bench: Option<Config>) {
     systemd::status(message);

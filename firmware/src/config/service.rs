@@ -125,6 +125,21 @@ impl Service {
         }
     }
 
+    /// The settings with which the service starts: those of the named file or, if these cannot be used, the last good ones.
+    ///
+    /// # Errors
+    /// If neither can be used.
+    pub(crate) fn in_use(&self, named: Option<&Path>) -> Result<Raw> {
+        let own = self.read(named).and_then(|read| {
+            read.raw.clone().validate()?;
+            Ok(read.raw)
+        });
+        own.or_else(|error| match self.read_last_good()? {
+            Some(last) => Ok(last.raw),
+            None => Err(error),
+        })
+    }
+
     /// Reads the last good configuration, overridden by the environment; `None` if there is none.
     ///
     /// # Errors

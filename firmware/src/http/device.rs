@@ -14,7 +14,7 @@ use crate::appliance::self_test::SelfTest;
 use crate::config::Config;
 use crate::http::blocking::blocking;
 use crate::http::problem::Problem;
-use crate::records::Condition;
+use crate::records::{Condition, FaultEntry};
 use crate::report::state::State;
 use crate::system::disk::DiskUsage;
 use crate::system::host_metrics;
@@ -97,6 +97,16 @@ pub(crate) async fn device(
         }),
         records,
     }))
+}
+
+/// The last faults, newest first, also those of earlier runs.
+#[utoipa::path(get, path = "/v1/faults", tag = "device", responses(
+    (status = 200, description = "At most 200 faults.", body = Vec<FaultEntry>),
+))]
+pub(crate) async fn faults(
+    extract::State(handle): extract::State<ApplianceHandle>,
+) -> Json<Vec<FaultEntry>> {
+    Json(handle.fault_log().newest_first().cloned().collect())
 }
 
 /// The configuration in use, in the form of its file. Passwords are hidden.

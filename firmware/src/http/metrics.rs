@@ -65,6 +65,8 @@ struct Gauges {
     /// Uploaded images that are queued or being analysed.
     queue: usize,
     celsius: Option<f64>,
+    /// Faults that last now.
+    faults: usize,
     disk: Option<DiskUsage>,
     /// Recorded verdicts that the broker does not have yet.
     undelivered: Option<u64>,
@@ -133,6 +135,7 @@ impl Metrics {
 
     #[expect(clippy::too_many_lines, reason = "a list of the metrics")]
     fn encode(&self, gauges: Gauges) -> Result<String, std::fmt::Error> {
+        let warnings = gauges.status.warnings().len();
         let mut registry = Registry::with_prefix("smearscope");
         registry.register(
             "build",
@@ -175,6 +178,18 @@ impl Metrics {
             "1 while a fault is shown",
             None,
             f64::from(u8::from(is_faulty)),
+        );
+        gauge(
+            "faults_present",
+            "Faults that there are now, also those that are not shown",
+            None,
+            gauges.faults as f64,
+        );
+        gauge(
+            "warnings",
+            "Things that are not as they should be, although they prevent no capture",
+            None,
+            warnings as f64,
         );
         gauge(
             "queue_images",
@@ -312,9 +327,11 @@ pub(crate) async fn metrics(
 ) -> Result<Response, Problem> {
     let status = handle.status().borrow().clone();
     let queue = pool.depth();
+    let faults = handle.fault_log().lasting();
     let read = move || Gauges {
         status,
         queue,
+        faults,
         celsius: host_metrics::temperature(),
         disk: config.state().and_then(|folder| DiskUsage::of(folder).ok()),
         undelivered: undelivered(&config),
@@ -407,6 +424,7 @@ mod tests {
             status: handle.status().borrow().clone(),
             queue: 3,
             celsius,
+            faults: 2,
             disk: Some(DiskUsage {
                 total: 7,
                 used: 2,
@@ -435,6 +453,8 @@ mod tests {
             "smearscope_stage_seconds_bucket{le=\"0.256\",stage=\"capture\"} 0",
             "smearscope_stage_seconds_bucket{le=\"0.512\",stage=\"capture\"} 2",
             "smearscope_queue_images 3.0",
+            "smearscope_faults_present 2.0",
+            "smearscope_warnings 0.0",
             "smearscope_temperature_celsius 41.5",
             "smearscope_disk_free_bytes 5.0",
             "smearscope_records_damaged 2.0",

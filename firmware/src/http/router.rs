@@ -71,6 +71,7 @@ fn documented() -> (Router<Context>, OpenApi) {
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
         .routes(routes!(device::device))
+        .routes(routes!(device::faults))
         .routes(routes!(device::configuration))
         .routes(routes!(models::models))
         .routes(routes!(log_tail::log_tail))

@@ -145,6 +145,24 @@ impl<'a> Models<'a> {
     /// # Errors
     /// [`ModelError`] if no model works.
     pub fn load_or_roll_back(self) -> Result<LoadedModel, ModelError> {
+        self.load_working(|store| {
+            if let Err(error) = store.swap() {
+                // The previous model works all the same; the next start rolls back again.
+                log::error!("{}", with_causes(&error));
+            }
+        })
+    }
+
+    /// Loads the model that [`Models::load_or_roll_back`] would load, and changes nothing for later starts.
+    ///
+    /// # Errors
+    /// [`ModelError`] if no model works.
+    pub fn load_or_fall_back(self) -> Result<LoadedModel, ModelError> {
+        self.load_working(|_| ())
+    }
+
+    /// Loads the first model that works, and calls `roll_back` if that is the previous one.
+    fn load_working(self, roll_back: impl FnOnce(&ModelStore)) -> Result<LoadedModel, ModelError> {
         let (None, Some(store)) = (&self.config.model, self.store()) else {
             return Ok(LoadedModel {
                 model: self.load_current()?,
@@ -178,10 +196,7 @@ impl<'a> Models<'a> {
                 });
             }
         };
-        if let Err(error) = store.swap() {
-            // The previous model works all the same; the next start rolls back again.
-            log::error!("{}", with_causes(&error));
-        }
+        roll_back(&store);
         let Manifest { name, version, .. } = model.manifest();
         let rollback = format!("{} failed, back to {name} {version}", current.label());
         log::error!("model {rollback}");
@@ -215,5 +230,39 @@ impl<'a> Models<'a> {
             }
         }
         Err(failure)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Raw;
+
+    #[test]
+    fn another_reader_falls_back_as_the_appliance_does_and_changes_no_roles() {
+        let state = tempfile::tempdir().unwrap();
+        let mut raw = Raw::default();
+        raw.storage.state = state.path().into();
+        raw.model.engine = smearscope_artifacts::EngineChoice::Embedded;
+        let config = raw.validate().unwrap();
+        let models = Models::new(&config);
+        let store = models.store().unwrap();
+        std::fs::create_dir(state.path().join("models")).unwrap();
+        let gone = |name: &str| ModelId::Installed(format!("gone-{name}-abcdef"));
+        for (previous, expected) in [
+            (ModelId::Shipped, "gone-2.0.0 failed, back to smear-demo"),
+            (gone("1.0.0"), "using the shipped model smear-demo"),
+        ] {
+            let roles = Roles {
+                current: gone("2.0.0"),
+                previous: Some(previous),
+            };
+            store.write_roles(&roles).unwrap();
+            models.load_current().unwrap_err();
+            let loaded = models.load_or_fall_back().unwrap();
+            let told = loaded.rollback.unwrap();
+            assert!(told.starts_with(expected), "{told}");
+            assert_eq!(store.roles().unwrap(), roles);
+        }
     }
 }

@@ -165,7 +165,7 @@ impl ModelStore {
     }
 
     /// Replaces the roles in one step and syncs them to the disk.
-    fn write_roles(&self, roles: &Roles) -> Result<(), StoreError> {
+    pub(super) fn write_roles(&self, roles: &Roles) -> Result<(), StoreError> {
         let path = self.roles_file();
         let result = toml::to_string(roles)
             .map_err(io::Error::other)

@@ -14,6 +14,8 @@ pub(super) const HEAD: &str = "records.head";
 pub(super) const LOSS: &str = "records.loss";
 /// Result of the last `smearscope records verify --record-result`.
 pub(super) const VERIFIED: &str = "records.verified";
+/// The last faults of the appliance.
+pub(super) const FAULTS: &str = "faults.json";
 /// Folder of the images, with a folder per slide.
 pub(super) const IMAGES: &str = "images";
 /// Folder of images that are being written.

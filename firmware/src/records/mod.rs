@@ -10,6 +10,7 @@
 //! | `records.head` | number and hash of the last row, to notice when the end of the database is lost |
 //! | `records.loss` | rows that were lost, one JSON object per line; only after a loss |
 //! | `records.verified` | the result of the last `smearscope records verify --record-result` |
+//! | `faults.json` | the last faults of the appliance (see `fault_log`); no part of the hash chain |
 //! | `records.ballast` | an 8 MiB placeholder; deleting it gives the database space on a full disk |
 //! | `images/<slide>/<field>.jpg` | the field's image as the camera delivered it; `<field>-evidence.png` is its evidence overlay |
 //! | `incoming/` | images being written |
@@ -47,6 +48,7 @@ mod condition;
 mod entry;
 mod error;
 pub(crate) mod export;
+mod fault_log;
 mod files;
 mod filter;
 pub(crate) mod first_error;
@@ -79,6 +81,7 @@ pub use entry::{
 };
 pub use error::RecordsError;
 pub(crate) use export::Exported;
+pub(crate) use fault_log::{FaultEntry, FaultLog};
 pub use filter::Filter;
 pub(crate) use filter::Page;
 pub(crate) use layout::exist;

@@ -17,4 +17,10 @@ pub(crate) struct Figure {
     max: Option<f32>,
     /// Whether the value is acceptable.
     passed: bool,
+    /// What is wrong if it is not acceptable. Records of earlier versions lack it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
 }

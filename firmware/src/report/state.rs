@@ -33,6 +33,9 @@ pub(crate) struct State {
     refused: u32,
     /// Fields of this slide that could not be recorded; they do not count.
     unsaved: u32,
+    /// What is not as it should be, although it prevents no capture: lost or damaged records, a refused configuration, a
+    /// model that failed.
+    warnings: Vec<String>,
 }
 
 /// Name of a state, the same over HTTP and MQTT.
@@ -102,6 +105,7 @@ impl From<&Status> for State {
             fields: status.fields,
             refused: status.refused,
             unsaved: status.unsaved,
+            warnings: status.warnings(),
         }
     }
 }
@@ -123,6 +127,7 @@ mod tests {
     use super::*;
     use crate::analysis::finding::SaveOutcome;
     use crate::analysis::verdict::Judgement;
+    use crate::appliance::checks::Check;
     use crate::appliance::handle::connect;
     use crate::appliance::self_test::SelfTest;
     use crate::appliance::state::tests::finding;
@@ -166,6 +171,26 @@ mod tests {
             let lamps = json!({"red": red, "amber": amber, "green": green});
             assert_eq!(json["lamps"], lamps, "{name}");
         }
+    }
+
+    #[test]
+    fn a_state_has_the_warnings_that_still_hold() {
+        let (handle, _link) = connect();
+        let mut status = handle.status().borrow().clone();
+        let warnings = |status: &Status| {
+            serde_json::to_value(State::from(status)).unwrap()["warnings"].clone()
+        };
+        assert_eq!(warnings(&status), json!([]));
+        let checks = vec![
+            Check::missing("board", "no camera"),
+            Check::failed("clock", "1970 is wrong"),
+            Check::failed("records", "rows were lost"),
+            Check::passed("config", "ignored: a"),
+            Check::failed("model", "using the shipped model"),
+        ];
+        status.self_test = Some(SelfTest { checks });
+        let expected = json!(["using the shipped model", "rows were lost"]);
+        assert_eq!(warnings(&status), expected);
     }
 
     #[test]

@@ -26,9 +26,18 @@ type Probe = Box<dyn FnMut() -> Result<(), HardwareError> + Send>;
 #[derive(Clone, Default)]
 pub struct Faults(Arc<Mutex<State>>);
 
+/// A part that does not work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartFault {
+    /// The part, in a word or two.
+    pub part: &'static str,
+    /// What is wrong, and its remedy.
+    pub message: String,
+}
+
 #[derive(Default)]
 struct State {
-    faults: Vec<(&'static str, String)>,
+    faults: Vec<PartFault>,
     probes: Vec<(&'static str, Probe)>,
 }
 
@@ -42,8 +51,13 @@ impl Faults {
             state.report(part, &probe());
         }
         state.probes = probes;
-        let messages = state.faults.iter().map(|(_, message)| message.clone());
+        let messages = state.faults.iter().map(|fault| fault.message.clone());
         messages.collect()
+    }
+
+    /// The parts that do not work, as of the last [`Faults::check`] or use; oldest failure first.
+    pub fn known(&self) -> Vec<PartFault> {
+        self.lock().faults.clone()
     }
 
     /// Records the result of a use of `part`. A new fault and its end are logged, a repeated one is
@@ -68,7 +82,7 @@ impl Faults {
 
 impl State {
     fn report<T>(&mut self, part: &'static str, result: &Result<T, HardwareError>) {
-        let known = self.faults.iter().position(|(known, _)| *known == part);
+        let known = self.faults.iter().position(|known| known.part == part);
         match (result, known) {
             (Ok(_), Some(known)) => {
                 self.faults.remove(known);
@@ -76,13 +90,13 @@ impl State {
             }
             (Err(error), known) => {
                 let message = with_causes(error);
-                let is_new = known.is_none_or(|known| self.faults[known].1 != message);
+                let is_new = known.is_none_or(|known| self.faults[known].message != message);
                 if is_new {
                     log::error!("{message}");
                 }
                 match known {
-                    Some(known) => self.faults[known].1 = message,
-                    None => self.faults.push((part, message)),
+                    Some(known) => self.faults[known].message = message,
+                    None => self.faults.push(PartFault { part, message }),
                 }
             }
             (Ok(_), None) => {}
@@ -120,7 +134,9 @@ mod tests {
             ]
         );
         faults.report("OLED", &Ok(()));
-        assert_eq!(faults.check().len(), 1);
+        let known = faults.known();
+        assert_eq!((known.len(), known[0].part), (1, "LEDs"));
+        assert_eq!(known[0].message, faults.check()[0]);
     }
 
     #[test]

@@ -92,8 +92,10 @@ fn what_is_valid_and_cannot_work_or_is_dangerous_is_told() {
 fn a_missing_state_folder_has_one_exit_code() {
     for arguments in [
         &["records", "list"][..],
+        &["faults"],
         &["token", "list"],
         &["model", "rollback"],
+        &["tls", "show"],
     ] {
         smearscope(arguments)
             .args(["--config", "/dev/null"])

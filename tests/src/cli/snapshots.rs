@@ -11,7 +11,7 @@ use crate::support::http::Served;
 use crate::support::*;
 
 /// The help of these commands is compared.
-const COMMANDS: [&str; 26] = [
+const COMMANDS: [&str; 27] = [
     "",
     "run",
     "classify",
@@ -27,6 +27,7 @@ const COMMANDS: [&str; 26] = [
     "records show",
     "records verify",
     "records export",
+    "faults",
     "token",
     "token new",
     "token list",

@@ -229,7 +229,72 @@ fn a_press_while_it_works_is_refused_and_a_fault_is_told() {
             .problem(503)
             .contains("camera")
     );
+    let list = || {
+        let output = smearscope(["faults", "--json", "--state"])
+            .arg(served.state(""))
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        json_lines(&output.stdout)
+    };
+    let deadline = Instant::now() + PATIENCE;
+    while list().is_empty() {
+        assert!(Instant::now() < deadline, "the fault is not saved");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let faults = served.get("/v1/faults").json();
+    assert_eq!(faults.as_array().unwrap().len(), 1);
+    assert_eq!(faults[0]["part"], "capture");
+    assert_eq!(faults[0]["count"], 1);
+    let message = faults[0]["message"].as_str().unwrap();
+    assert!(message.contains("the camera gives no picture"), "{message}");
+    assert_eq!(list()[0]["message"], message);
     std::fs::write(&pipe, "").unwrap();
+}
+
+#[test]
+fn what_is_wrong_but_prevents_no_capture_is_a_warning() {
+    let state = tempfile::tempdir().unwrap();
+    let verified = serde_json::json!({
+        "verified_at": "2026-05-01T12:00:00.000Z", "rows": 9, "images": 8, "orphans": 0, "damaged": 2,
+        "first_damages": ["row 3 (field) has changed since it was written"],
+    });
+    let verified = verified.to_string();
+    std::fs::write(state.path().join("records.verified"), verified).unwrap();
+    let models = state.path().join("models");
+    std::fs::create_dir(&models).unwrap();
+    let roles = "current = \"gone-2.0.0-abcdef\"\nprevious = \"gone-1.0.0-abcdef\"\n";
+    std::fs::write(models.join("models.toml"), roles).unwrap();
+    let more = format!("state = {:?}\n", state.path());
+    let served = Served::start_with("", &more, &root().join("hardware/fields")).ready();
+
+    let ready = served.get("/v1/health/ready");
+    assert_eq!(ready.status, 200, "{ready:?}");
+    let warnings = ready.json()["warnings"].clone();
+    let [model, records] = &warnings.as_array().unwrap()[..] else {
+        panic!("{warnings}");
+    };
+    let (model, records) = (model.as_str().unwrap(), records.as_str().unwrap());
+    assert!(model.starts_with("using the shipped model"), "{model}");
+    assert!(
+        records.starts_with("damaged records on 2026-05-01: row 3 (field) has changed"),
+        "{records}"
+    );
+    assert_eq!(
+        served.get("/v1/device").json()["state"]["warnings"],
+        warnings
+    );
+    let metrics = String::from_utf8(served.get("/metrics").body).unwrap();
+    assert!(metrics.contains("\nsmearscope_warnings 2.0\n"), "{metrics}");
+
+    // Uploaded images are judged by the same model.
+    let field = std::fs::read(&demo_fields()[0]).unwrap();
+    let kind = [("content-type", "image/jpeg")];
+    let answer = served.send("POST", "/v1/classify", &kind, &field);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let answer = answer.json();
+    let used = answer["model"].as_str().unwrap();
+    assert!(used.starts_with("smear-demo "), "{used}");
 }
 
 #[test]

@@ -667,6 +667,10 @@ fn images_are_dropped_chosen_by_the_folder_and_wait_where_others_do() {
     assert_eq!(rows[0], rows[1], "the same picture");
     let name = browser.text("tbody tr:last-child th");
     assert!(name.ends_with("/in_folder_1.jpg"), "{name}");
+    let omitted = browser.text("#passed-over");
+    let expected = "1 file passed over, because the name is not that of an image: ";
+    assert!(omitted.starts_with(expected), "{omitted}");
+    assert!(omitted.contains("/notes.txt. "), "{omitted}");
     browser.check(&served.url, &["429"]);
 }
 

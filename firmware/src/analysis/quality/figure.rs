@@ -178,7 +178,7 @@ impl Quality {
     }
 }
 
-/// `{"focus": {"value": 1.31, "min": 1.22, "passed": true}, …}`
+/// `{"focus": {"value": 1.31, "min": 1.22, "passed": true}, …}`; a figure that failed also has a `reason` and a `hint`.
 impl Serialize for Quality {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(serde::Serialize)]
@@ -189,6 +189,10 @@ impl Serialize for Quality {
             #[serde(skip_serializing_if = "Option::is_none")]
             max: Option<f32>,
             passed: bool,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            reason: Option<String>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            hint: Option<&'static str>,
         }
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
         for figure in &self.0 {
@@ -196,11 +200,14 @@ impl Serialize for Quality {
                 Limit::Min(min) => (Some(min), None),
                 Limit::Max(max) => (None, Some(max)),
             };
+            let problem = Some(figure.problem).filter(|_| !figure.passed());
             let entry = Entry {
                 value: figure.value,
                 min,
                 max,
                 passed: figure.passed(),
+                reason: problem.map(|problem| problem.to_string()),
+                hint: problem.map(Problem::hint),
             };
             map.serialize_entry(figure.name, &entry)?;
         }
@@ -229,6 +236,9 @@ mod tests {
         assert_eq!(json["light"]["passed"], true);
         assert!(json["cast"]["value"].is_null());
         assert!(json["focus"].get("max").is_none());
+        assert!(json["light"].get("hint").is_none());
+        assert_eq!(json["focus"]["reason"], "out of focus");
+        assert_eq!(json["focus"]["hint"], "turn the fine focus");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use smearscope::testing::{End, Equipped, Judgement, State, Timing};
+use smearscope::testing::{AfterOff, End, Equipped, Judgement, State, Timing};
 use smearscope_hardware::{ButtonEvent, LedPattern, LedPatterns, mock};
 
 use super::expected::{expected, picture};
@@ -88,7 +88,7 @@ fn a_press_starts_an_appliance_that_rests_when_it_is_off() {
         })
     };
     let running = Running::start_linked(board, bench, TIMING, load, |link| {
-        link.rests_when_off = true;
+        link.after_off = AfterOff::PressStarts;
     });
     let (button, leds) = (&running.bench.button, &running.bench.leds);
     leds.wait_until("ready", |shown| *shown == READY);

@@ -11,9 +11,8 @@ fn a_refused_configuration_is_shown_and_stops_nothing() {
     let leds = &running.bench.leds;
     leds.wait_until("ready", |shown| *shown == READY);
     let refused = |text: &str| {
-        running
-            .handle
-            .add_configuration_check(Check::failed("config", text));
+        let checks = vec![Check::failed("config", text)];
+        running.handle.renew_checks("config", "SETTINGS", checks);
     };
     refused("line 1 is wrong");
     refused("line 2 is wrong");
