@@ -34,6 +34,7 @@ use crate::http::tls::TlsIdentity;
 use crate::http::tokens::{Role, Tokens};
 use crate::http::upload::Uploads;
 use crate::http::viewfinder::Viewfinder;
+use crate::report::diagnosis::Diagnoses;
 use crate::system::shutdown::Shutdown;
 
 /// Pauses between attempts to bind the port.
@@ -54,13 +55,14 @@ pub(crate) struct Server {
     settings: HttpSettings,
     config: Config,
     handle: ApplianceHandle,
+    diagnoses: Diagnoses,
     access: Access,
     identity: Option<TlsIdentity>,
 }
 
 impl Server {
     /// Prepares the server. On the first start, creates the first token and the certificate, if needed, and adds
-    /// them to `notice` for the operator.
+    /// them to `notice` for the operator. Verdicts on images that HIAS sends go to `diagnoses`.
     ///
     /// # Errors
     /// If the tokens or the certificate cannot be read or created.
@@ -68,6 +70,7 @@ impl Server {
         settings: HttpSettings,
         config: Config,
         handle: ApplianceHandle,
+        diagnoses: Diagnoses,
         notice: &mut Notice,
     ) -> Result<Self> {
         let tokens = config.state().map(Tokens::of);
@@ -103,6 +106,7 @@ impl Server {
             settings,
             config,
             handle,
+            diagnoses,
             identity,
         })
     }
@@ -113,6 +117,7 @@ impl Server {
             settings,
             config,
             handle,
+            diagnoses,
             access,
             mut identity,
         } = self;
@@ -134,6 +139,7 @@ impl Server {
         let context = Context {
             config,
             handle,
+            diagnoses,
             hub,
             pool: Arc::new(pool),
             uploads,

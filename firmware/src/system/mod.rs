@@ -1,6 +1,7 @@
 //! The operating system: service manager, signals, threads, log, time, disk, host metrics, owners of connections and
 //! sanitising of text.
 
+pub(crate) mod certificate;
 pub(crate) mod clock;
 pub(crate) mod disk;
 pub(crate) mod hang_up;
