@@ -26,6 +26,7 @@ use crate::http::access::{self, Access};
 use crate::http::connections::{Closed, Connections, Service};
 use crate::http::context::Context;
 use crate::http::events::Hub;
+use crate::http::memory::return_after_floods;
 use crate::http::metrics::Metrics;
 use crate::http::pace::PacedWrites;
 use crate::http::peer::Peer;
@@ -142,7 +143,7 @@ impl Server {
             diagnoses,
             hub,
             pool: Arc::new(pool),
-            uploads,
+            uploads: uploads.clone(),
             exports: Arc::default(),
             metrics,
             access: Arc::new(access),
@@ -153,6 +154,11 @@ impl Server {
         let router = router(context, &settings);
         let graceful = GracefulShutdown::new();
         let connections = Arc::<Connections>::default();
+        tokio::spawn(return_after_floods(
+            Arc::clone(&connections),
+            uploads,
+            shutdown.clone(),
+        ));
         loop {
             let (stream, client) = tokio::select! {
                 accepted = accept(&listener) => accepted,

@@ -7,6 +7,7 @@ pub(crate) mod disk;
 pub(crate) mod hang_up;
 pub(crate) mod host_metrics;
 pub(crate) mod logging;
+pub(crate) mod memory;
 pub(crate) mod mounts;
 pub(crate) mod priority;
 pub(crate) mod sanitize;
