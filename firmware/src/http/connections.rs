@@ -213,7 +213,7 @@ mod tests {
         drop(open);
         drop((early, later));
         assert!(connections.lock().open.is_empty());
-        assert_eq!(connections.take_peak(), MAX + 2);
+        assert_eq!(connections.take_peak(), MAX + 1);
         assert_eq!(connections.take_peak(), 0);
     }
 
