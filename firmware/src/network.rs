@@ -14,6 +14,7 @@ use crate::appliance::web_address::WebAddress;
 use crate::config::Config;
 use crate::http;
 use crate::mqtt;
+use crate::report::diagnosis::diagnoses;
 use crate::system::priority::lower_network_priority;
 use crate::system::shutdown::{Shutdown, ShutdownTrigger};
 
@@ -42,11 +43,18 @@ struct NetworkThread {
 /// If the system cannot start another thread.
 pub(crate) fn start(config: &Config, handle: &ApplianceHandle) -> Result<Network> {
     let mut notice = Notice::default();
+    let diagnoses = diagnoses();
     let server = config.http.as_ref().and_then(|settings| {
         let (settings, config) = (settings.clone(), config.clone());
-        http::Server::new(settings, config, handle.clone(), &mut notice)
-            .inspect_err(|error| log::error!("the HTTP API is not available: {error:#}"))
-            .ok()
+        http::Server::new(
+            settings,
+            config,
+            handle.clone(),
+            diagnoses.clone(),
+            &mut notice,
+        )
+        .inspect_err(|error| log::error!("the HTTP API is not available: {error:#}"))
+        .ok()
     });
     let address = server
         .as_ref()
@@ -71,7 +79,14 @@ pub(crate) fn start(config: &Config, handle: &ApplianceHandle) -> Result<Network
         if let Some(server) = server {
             tasks.spawn(server.serve(shutdown.clone()));
         }
-        mqtt::spawn_clients(config, handle, &shutdown, &mut tasks)?;
+        mqtt::spawn_clients(
+            config,
+            handle,
+            &diagnoses,
+            address.as_ref(),
+            &shutdown,
+            &mut tasks,
+        )?;
     }
     let (has_ended, ended) = mpsc::channel();
     thread::Builder::new()

@@ -9,12 +9,10 @@ smearscope also runs its quality gate; the Python peer has none.
 """
 
 import http.client
-import json
 import os
 import pathlib
 import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
@@ -24,6 +22,7 @@ import cv2
 import numpy as np
 
 from bench_peer import MODEL, ROOT, SIZE, Network, enlarged, source
+from bench_server import Client, Server
 from measure import print_table
 
 CLIENTS = 8
@@ -54,68 +53,9 @@ def peer(model_dir):
     waitress.serve(app, sockets=[listener], threads=CLIENTS)
 
 
-class Server:
-    """A process that serves, and where."""
-
-    def __init__(self, path, command, output):
-        self.path = path
-        self.process = subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.PIPE, text=True,
-            stdout=subprocess.PIPE if output == "stdout" else subprocess.DEVNULL,
-            stderr=subprocess.PIPE if output == "stderr" else subprocess.DEVNULL)
-        lines = getattr(self.process, output)
-        log = []
-        for line in lines:
-            log.append(line)
-            if "listening on " in line:
-                break
-        else:
-            sys.exit(f"bench: {command[0]} does not serve:\n{''.join(log)}")
-        self.port = int(line.strip().replace(":", " ").split()[-1].rstrip("/"))
-        # What is not read fills the pipe.
-        threading.Thread(target=lambda: [None for _ in lines], daemon=True).start()
-
-    def peak(self):
-        """Peak memory in MiB."""
-        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(status.split("VmHWM:")[1].split()[0]) / 1024
-
-    def busy(self):
-        """Milliseconds for which it kept a core busy so far."""
-        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) * 1000 / os.sysconf("SC_CLK_TCK")
-
-    def end(self):
-        self.process.stdin.close()
-        self.process.terminate()
-        self.process.wait()
-
-
-class Client:
-    def __init__(self, server):
-        self.path = server.path
-        self.connection = http.client.HTTPConnection("127.0.0.1", server.port)
-        self.connection.connect()
-        self.connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    def ask(self, image):
-        """The probability, and the milliseconds that it took."""
-        start = time.perf_counter()
-        self.connection.request("POST", self.path, image, {"Content-Type": "image/jpeg"})
-        answer = self.connection.getresponse()
-        body = answer.read()
-        elapsed = (time.perf_counter() - start) * 1000
-        if answer.status != 200:
-            sys.exit(f"bench: {self.path} answers {answer.status}: {body[:200]}")
-        probability = json.loads(body)["probability"]
-        if probability is None:
-            sys.exit(f"bench: the model was not asked: {body[:300]}")
-        return probability, elapsed
-
-
 def alone(server, images):
     """Milliseconds of requests one after the other."""
-    client = Client(server)
+    client = Client(server.port, server.path)
     return [client.ask(images[number % len(images)])[1] for number in range(ALONE)]
 
 
@@ -125,7 +65,7 @@ def together(server, images):
 
     def ask(first):
         try:
-            client = Client(server)
+            client = Client(server.port, server.path)
             for number in range(first, TOGETHER, CLIENTS):
                 client.ask(images[number % len(images)])
         except (SystemExit, OSError, http.client.HTTPException) as error:
@@ -153,11 +93,11 @@ def main(binary):
             f"[model]\nfolder = '{MODEL}'\nengine = 'openvino'\n"
             f"[http]\nlisten = '127.0.0.1:0'\nanalyses = {os.cpu_count()}\nqueue = {CLIENTS}\n")
         servers = {
-            "smearscope": Server("/v1/classify", [binary, "run", "--panel", "lines", "--config", str(config)], "stderr"),
-            "python": Server("/Inference", [sys.executable, __file__, "--peer", str(MODEL)], "stdout"),
+            "smearscope": Server("/v1/classify", [binary, "run", "--panel", "lines", "--config", str(config)]),
+            "python": Server("/Inference", [sys.executable, __file__, "--peer", str(MODEL)]),
         }
         try:
-            answers = {name: [Client(server).ask(image)[0] for image in images] for name, server in servers.items()}
+            answers = {name: [Client(server.port, server.path).ask(image)[0] for image in images] for name, server in servers.items()}
             latency = {name: [] for name in servers}
             throughput = {name: [] for name in servers}
             for name, server in servers.items():

@@ -15,7 +15,7 @@ use serde::Serialize;
 use smearscope_artifacts::{Verdict, all_idb_label};
 
 use crate::analysis::analyst::Analyst;
-use crate::analysis::identity::DEMO_NOTICE;
+use crate::analysis::identity::notice;
 use crate::cli::args::{ModelArgs, StateArgs};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::image_files::{ImageFiles, Omitted};
@@ -399,11 +399,7 @@ impl Printer<'_> {
                 labelled.inconclusive,
             ))?;
         }
-        self.line(if is_demo {
-            DEMO_NOTICE
-        } else {
-            "research use only, not for diagnosis"
-        })
+        self.line(notice(is_demo))
     }
 
     fn object(&mut self, object: &impl Serialize) -> Result<()> {

@@ -6,7 +6,6 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
-use rustls::CertificateError;
 use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -22,6 +21,7 @@ use ureq::{Agent, Body, http};
 
 use crate::cli::judge::{Judge, JudgeError};
 use crate::report::answer::Said;
+use crate::system::certificate::CertificateProblem;
 
 /// Environment variable with the token; other users can read command lines.
 const TOKEN: &str = "SMEARSCOPE_TOKEN";
@@ -157,7 +157,7 @@ impl Remote {
     fn answer(&mut self, image: &[u8]) -> Result<RemoteAnswer, JudgeError> {
         let unreachable = |error: ureq::Error| {
             let problem = with_causes(&error);
-            JudgeError::All(match certificate_error(&error) {
+            JudgeError::All(match certificate_problem(&error) {
                 Some(cause) => anyhow!("{}: {} ({problem})", self.url, distrusted(cause)),
                 None => anyhow!(
                     "{} does not answer ({problem}); check that an appliance listens there",
@@ -250,33 +250,26 @@ fn trusted(certificate: Option<&Path>) -> Result<RootCerts> {
 }
 
 /// Why the server's certificate was refused, if that is what failed.
-fn certificate_error(error: &ureq::Error) -> Option<&CertificateError> {
-    let error = match error {
-        ureq::Error::Rustls(error) => error,
-        ureq::Error::Io(error) => error.get_ref()?.downcast_ref()?,
-        _ => return None,
-    };
+fn certificate_problem(error: &ureq::Error) -> Option<CertificateProblem> {
     match error {
-        rustls::Error::InvalidCertificate(error) => Some(error),
+        ureq::Error::Rustls(error) => CertificateProblem::of(error),
+        ureq::Error::Io(error) => CertificateProblem::of_connection(error),
         _ => None,
     }
 }
 
 /// What a refused certificate means, and what to do.
-fn distrusted(error: &CertificateError) -> &'static str {
-    match error {
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+fn distrusted(problem: CertificateProblem) -> &'static str {
+    match problem {
+        CertificateProblem::Name => {
             "the appliance's certificate does not name the host in --url; use one of its names, which `smearscope tls \
              show` prints there, or add the host to http.names there and restart it"
         }
-        CertificateError::Expired
-        | CertificateError::ExpiredContext { .. }
-        | CertificateError::NotValidYet
-        | CertificateError::NotValidYetContext { .. } => {
+        CertificateProblem::Time => {
             "the appliance's certificate is not valid today; check the clocks of both machines, and restart the \
              appliance, which renews it"
         }
-        _ => {
+        CertificateProblem::Trust => {
             "the appliance's certificate is not trusted; name its certificate with --certificate (`smearscope tls export` \
              prints it there), and compare its SHA-256 with the one on its screen"
         }
@@ -289,6 +282,8 @@ fn wrong(url: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use rustls::CertificateError;
+
     use super::*;
 
     #[test]
@@ -314,12 +309,12 @@ mod tests {
         let refused = |error| {
             let error = rustls::Error::InvalidCertificate(error);
             let error = ureq::Error::Io(std::io::Error::other(error));
-            certificate_error(&error).map(distrusted).unwrap()
+            certificate_problem(&error).map(distrusted).unwrap()
         };
         assert!(refused(CertificateError::NotValidForName).contains("http.names"));
         assert!(refused(CertificateError::Expired).contains("clocks"));
         assert!(refused(CertificateError::UnknownIssuer).contains("smearscope tls export"));
-        assert!(certificate_error(&ureq::Error::HostNotFound).is_none());
+        assert!(certificate_problem(&ureq::Error::HostNotFound).is_none());
     }
 
     #[test]

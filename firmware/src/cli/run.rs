@@ -17,7 +17,7 @@ use smearscope_hardware::with_causes;
 
 use crate::analysis::analyst::Analyst;
 use crate::analysis::finding::{Finding, SaveOutcome};
-use crate::analysis::identity::DEMO_NOTICE;
+use crate::analysis::identity::notice;
 use crate::analysis::recorder::Recorder;
 use crate::appliance::checks::{self, Check};
 use crate::appliance::event_loop::{self, ApplianceError, End, Equipped, SETTINGS_TITLE};
@@ -301,11 +301,7 @@ fn verdict_line(report: &Report) -> String {
         let hint = field.judgement.reason().map_or("", |reason| reason.hint());
         format!(" ({reason}: {hint})")
     });
-    let notice = if report.identity.is_demo {
-        DEMO_NOTICE
-    } else {
-        "research use only"
-    };
+    let notice = notice(report.identity.is_demo);
     let saved = match saved {
         SaveOutcome::Saved(id) => format!(" · saved as {id}"),
         SaveOutcome::NotSaved => " · NOT SAVED, does not count".into(),

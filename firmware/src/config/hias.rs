@@ -44,6 +44,9 @@ smearscope_hardware::settings! {
         states_topic: StatesTopic = StatesTopic::States;
         /// Also publish verdicts to the topic `Classification`.
         classification: bool = false;
+        /// End `Message` in the answers of `POST /Inference` with "Research use only, not for diagnosis.", as version
+        /// 0.1.0 did. Without it, `Message` is the reference's, word for word, and `Notice` has the notice.
+        notice_in_message: bool = false;
     }
 }
 

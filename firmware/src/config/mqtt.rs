@@ -52,8 +52,10 @@ pub struct Mqtt {
     pub prefix: String,
     /// Whether commands are accepted.
     pub commands: bool,
-    /// First levels of Home Assistant's discovery topics; `None`: the appliance is not announced.
-    pub discovery: Option<String>,
+    /// Whether the appliance is announced to Home Assistant.
+    pub discovery: bool,
+    /// First levels of Home Assistant's discovery topics.
+    pub discovery_prefix: String,
 }
 
 impl Mqtt {
@@ -110,7 +112,8 @@ impl RawMqtt {
             device,
             prefix,
             commands: self.commands,
-            discovery: self.discovery.then_some(discovery_prefix),
+            discovery: self.discovery,
+            discovery_prefix,
         }))
     }
 }
@@ -160,11 +163,12 @@ mod tests {
         assert_eq!(mqtt.broker.port, 8883);
         assert_eq!(mqtt.broker.trust, Some(Trust::System));
         assert!(!mqtt.device.is_empty());
-        assert_eq!(mqtt.discovery, None);
+        assert!(!mqtt.discovery);
         let local = parsed("[mqtt]\nhost = \"::1\"\ntls = false\ndiscovery = true\n").unwrap();
         let local = local.unwrap();
         assert_eq!((local.broker.port, local.broker.trust), (1883, None));
-        assert_eq!(local.discovery.as_deref(), Some("homeassistant"));
+        assert!(local.discovery);
+        assert_eq!(local.discovery_prefix, "homeassistant");
     }
 
     #[test]
@@ -173,7 +177,7 @@ mod tests {
                     discovery_prefix = \"homeassistant/\"\n";
         let mqtt = parsed(text).unwrap().unwrap();
         assert_eq!(mqtt.prefix, "lab/x");
-        assert_eq!(mqtt.discovery.as_deref(), Some("homeassistant"));
+        assert_eq!(mqtt.discovery_prefix, "homeassistant");
     }
 
     #[test]

@@ -48,6 +48,8 @@ pub struct Config {
     pub mqtt: Option<Mqtt>,
     /// The HIAS network; `None`: no HIAS.
     pub hias: Option<Hias>,
+    /// Whether the message in an answer over HTTP for HIAS ends with a notice.
+    pub notice_in_message: bool,
     /// The simulated bench.
     pub sim: RawSim,
     /// The parts of a real bench and their settings.
@@ -117,6 +119,7 @@ impl Raw {
             http: self.http.validate(storage.is_some())?,
             storage,
             mqtt: self.mqtt.validate()?,
+            notice_in_message: self.hias.notice_in_message,
             hias: self.hias.validate()?,
             sim: self.sim,
             equipment: Equipment {

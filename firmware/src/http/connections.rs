@@ -42,6 +42,8 @@ pub(crate) struct Connections {
 #[derive(Default)]
 struct Table {
     next: u64,
+    /// Most connections at a time since the last call of [`Connections::take_peak`].
+    peak: usize,
     /// By number, so that older ones come first.
     open: BTreeMap<u64, Entry>,
 }
@@ -88,12 +90,20 @@ impl Connections {
             _open: open,
         };
         table.open.insert(number, entry);
+        table.peak = table.peak.max(table.open.len());
         let place = Place {
             connections: Arc::clone(self),
             number,
             service,
         };
         Some((place, Closed(closed)))
+    }
+
+    /// Most connections that were open at a time since the last call.
+    pub(crate) fn take_peak(&self) -> usize {
+        let mut table = self.lock();
+        let open = table.open.len();
+        std::mem::replace(&mut table.peak, open)
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
@@ -203,6 +213,8 @@ mod tests {
         drop(open);
         drop((early, later));
         assert!(connections.lock().open.is_empty());
+        assert_eq!(connections.take_peak(), MAX + 1);
+        assert_eq!(connections.take_peak(), 0);
     }
 
     #[test]

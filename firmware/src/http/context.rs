@@ -15,6 +15,7 @@ use crate::http::export::Exports;
 use crate::http::metrics::Metrics;
 use crate::http::upload::Uploads;
 use crate::http::viewfinder::Viewfinder;
+use crate::report::diagnosis::Diagnoses;
 use crate::system::shutdown::Shutdown;
 
 /// Defines the context and lets handlers extract each of its parts.
@@ -37,6 +38,7 @@ macro_rules! context {
 context! {
     config: Arc<Config>,
     handle: ApplianceHandle,
+    diagnoses: Diagnoses,
     hub: Arc<Hub>,
     pool: Arc<Pool>,
     uploads: Uploads,

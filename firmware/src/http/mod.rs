@@ -1,6 +1,7 @@
 //! The HTTP API and the web page.
 //!
 //! - `server`: listens and serves connections; `connections`: how many; `pace`: how slow they may be
+//! - `memory`: gives back what a flood of requests took
 //! - `peer`: the client of a connection
 //! - `router`: routes, limits, time-outs and the layers that every request passes
 //! - `context`: what handlers can ask for as axum state
@@ -33,6 +34,7 @@ mod headers;
 mod health;
 mod inference;
 mod log_tail;
+mod memory;
 mod metrics;
 mod models;
 mod notes;

@@ -26,6 +26,7 @@ use crate::http::access::{self, Access};
 use crate::http::connections::{Closed, Connections, Service};
 use crate::http::context::Context;
 use crate::http::events::Hub;
+use crate::http::memory::return_after_floods;
 use crate::http::metrics::Metrics;
 use crate::http::pace::PacedWrites;
 use crate::http::peer::Peer;
@@ -34,6 +35,7 @@ use crate::http::tls::TlsIdentity;
 use crate::http::tokens::{Role, Tokens};
 use crate::http::upload::Uploads;
 use crate::http::viewfinder::Viewfinder;
+use crate::report::diagnosis::Diagnoses;
 use crate::system::shutdown::Shutdown;
 
 /// Pauses between attempts to bind the port.
@@ -54,13 +56,14 @@ pub(crate) struct Server {
     settings: HttpSettings,
     config: Config,
     handle: ApplianceHandle,
+    diagnoses: Diagnoses,
     access: Access,
     identity: Option<TlsIdentity>,
 }
 
 impl Server {
     /// Prepares the server. On the first start, creates the first token and the certificate, if needed, and adds
-    /// them to `notice` for the operator.
+    /// them to `notice` for the operator. Verdicts on images that HIAS sends go to `diagnoses`.
     ///
     /// # Errors
     /// If the tokens or the certificate cannot be read or created.
@@ -68,6 +71,7 @@ impl Server {
         settings: HttpSettings,
         config: Config,
         handle: ApplianceHandle,
+        diagnoses: Diagnoses,
         notice: &mut Notice,
     ) -> Result<Self> {
         let tokens = config.state().map(Tokens::of);
@@ -103,6 +107,7 @@ impl Server {
             settings,
             config,
             handle,
+            diagnoses,
             identity,
         })
     }
@@ -113,6 +118,7 @@ impl Server {
             settings,
             config,
             handle,
+            diagnoses,
             access,
             mut identity,
         } = self;
@@ -134,9 +140,10 @@ impl Server {
         let context = Context {
             config,
             handle,
+            diagnoses,
             hub,
             pool: Arc::new(pool),
-            uploads,
+            uploads: uploads.clone(),
             exports: Arc::default(),
             metrics,
             access: Arc::new(access),
@@ -147,6 +154,11 @@ impl Server {
         let router = router(context, &settings);
         let graceful = GracefulShutdown::new();
         let connections = Arc::<Connections>::default();
+        tokio::spawn(return_after_floods(
+            Arc::clone(&connections),
+            uploads,
+            shutdown.clone(),
+        ));
         loop {
             let (stream, client) = tokio::select! {
                 accepted = accept(&listener) => accepted,

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::extract::{FromRequest, Multipart, Request};
 use axum::http::StatusCode;
@@ -20,12 +21,24 @@ const FIRST: usize = 4 << 20;
 
 /// The memory for images that are arriving or waiting.
 #[derive(Clone)]
-pub(crate) struct Uploads(Arc<Semaphore>);
+pub(crate) struct Uploads {
+    memory: Arc<Semaphore>,
+    /// Bytes that arrived since the last call of [`Uploads::take_arrived`].
+    arrived: Arc<AtomicUsize>,
+}
 
 impl Uploads {
     /// Memory for this many bytes.
     pub(crate) fn new(bytes: usize) -> Self {
-        Self(Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS))))
+        Self {
+            memory: Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS))),
+            arrived: Arc::default(),
+        }
+    }
+
+    /// Bytes of images that arrived since the last call.
+    pub(crate) fn take_arrived(&self) -> usize {
+        self.arrived.swap(0, Ordering::Relaxed)
     }
 }
 
@@ -53,13 +66,14 @@ impl Upload {
             Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(1)
         };
         let length = u32::try_from(part.len()).map_err(|_| full())?;
-        let more = Arc::clone(&uploads.0).try_acquire_many_owned(length);
+        let more = Arc::clone(&uploads.memory).try_acquire_many_owned(length);
         let more = more.map_err(|_| full())?;
         match &mut self.memory {
             Some(memory) => memory.merge(more),
             None => self.memory = Some(more),
         }
         self.bytes.extend_from_slice(part);
+        uploads.arrived.fetch_add(part.len(), Ordering::Relaxed);
         Ok(())
     }
 }

@@ -1,4 +1,5 @@
-//! The discovery message for Home Assistant (2024.11 or later), which adds the appliance without further set-up.
+//! The discovery message for Home Assistant (2024.11 or later), which adds the appliance without further set-up, and the
+//! one that removes it.
 
 use serde_json::{Value, json};
 use smearscope_artifacts::Verdict;
@@ -8,17 +9,31 @@ use crate::mqtt::connection::Message;
 use crate::mqtt::payload;
 use crate::report::state::StateName;
 
-/// The discovery message: topics with the appliance's values, and buttons for its commands.
-pub(crate) fn message(prefix: &str, settings: &Mqtt) -> Message {
-    let Mqtt { device, .. } = settings;
-    let name = format!("smearscope_{device}");
-    Message::retained(
-        format!("{prefix}/device/{name}/config"),
-        payload::json(&config(&name, settings)),
+/// The discovery message: topics with the appliance's values, and buttons for its commands. Home Assistant's page of the
+/// device has a link to `page`.
+pub(crate) fn message(settings: &Mqtt, page: Option<&str>) -> Message {
+    Message::retained(topic(settings), payload::json(&config(settings, page)))
+}
+
+/// The empty message that removes the appliance from Home Assistant, and the discovery message from the broker.
+pub(crate) fn removal(settings: &Mqtt) -> Message {
+    Message::retained(topic(settings), "")
+}
+
+fn topic(settings: &Mqtt) -> String {
+    format!(
+        "{}/device/{}/config",
+        settings.discovery_prefix,
+        name(settings)
     )
 }
 
-fn config(name: &str, settings: &Mqtt) -> Value {
+fn name(settings: &Mqtt) -> String {
+    format!("smearscope_{}", settings.device)
+}
+
+fn config(settings: &Mqtt, page: Option<&str>) -> Value {
+    let name = name(settings);
     let base = format!("{}/{}", settings.prefix, settings.device);
     let sensor = |id: &str, label: &str, topic: &str, value: &str, icon: &str| {
         json!({
@@ -82,14 +97,18 @@ fn config(name: &str, settings: &Mqtt) -> Value {
             });
         }
     }
+    let mut device = json!({
+        "ids": name,
+        "name": format!("smearscope {}", settings.device),
+        "mf": "smearscope",
+        "mdl": "smearscope (research use only)",
+        "sw": env!("CARGO_PKG_VERSION"),
+    });
+    if let Some(page) = page {
+        device["cu"] = page.into();
+    }
     json!({
-        "dev": {
-            "ids": name,
-            "name": format!("smearscope {}", settings.device),
-            "mf": "smearscope",
-            "mdl": "smearscope (research use only)",
-            "sw": env!("CARGO_PKG_VERSION"),
-        },
+        "dev": device,
         "o": { "name": "smearscope", "sw": env!("CARGO_PKG_VERSION") },
         "availability_topic": format!("{base}/availability"),
         "cmps": components,
@@ -104,7 +123,7 @@ mod tests {
     fn discovery_config(more: &str) -> Value {
         let text = format!("[mqtt]\nhost = \"b\"\ndevice = \"box\"\ndiscovery = true\n{more}");
         let mqtt = Raw::parse(&text).and_then(Raw::validate).unwrap().mqtt;
-        let message = message("homeassistant", &mqtt.unwrap());
+        let message = message(&mqtt.unwrap(), None);
         assert_eq!(message.topic, "homeassistant/device/smearscope_box/config");
         assert!(message.retain);
         serde_json::from_slice(&message.payload).unwrap()
@@ -135,6 +154,18 @@ mod tests {
             .replace("{{ value }}", "capture");
         let command = crate::mqtt::command::Command::parse(sent.as_bytes()).unwrap();
         assert_eq!(command.id, "ha-1.5");
+    }
+
+    #[test]
+    fn the_device_names_the_web_page_if_others_can_open_it() {
+        let mqtt = Raw::parse("[mqtt]\nhost = \"b\"\n").and_then(Raw::validate);
+        let mqtt = mqtt.unwrap().mqtt.unwrap();
+        let device = |page| config(&mqtt, page)["dev"].clone();
+        assert_eq!(
+            device(Some("https://192.0.2.7:8080"))["cu"],
+            "https://192.0.2.7:8080"
+        );
+        assert_eq!(device(None).get("cu"), None);
     }
 
     #[test]

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use smearscope_artifacts::Verdict;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Interval, MissedTickBehavior, interval_at};
 
@@ -21,6 +20,7 @@ use crate::mqtt::connection::{BrokerError, ConnectOptions, Connection, Incoming,
 use crate::mqtt::payload;
 use crate::mqtt::rate_limiter::RateLimiter;
 use crate::mqtt::selftest::SelfTestRunner;
+use crate::report::diagnosis::{Diagnoses, Diagnosis};
 use crate::system::host_metrics::{HostMetrics, Probe};
 
 /// Longest silence towards the broker.
@@ -30,10 +30,8 @@ const FIRST_LIFE: Duration = Duration::from_secs(10);
 /// Interval of the `Life` messages.
 const LIFE_INTERVAL: Duration = Duration::from_mins(5);
 
-/// Texts of the reference, word for word.
+/// Text of the reference, word for word.
 const PROCESSING: &str = "Processing data";
-const DETECTED: &str = "Acute Lymphoblastic Leukemia detected!";
-const NOT_DETECTED: &str = "Acute Lymphoblastic Leukemia not detected!";
 /// The reason in place of the verdict on a field that could not be recorded.
 const NOT_SAVED: &str = "the field is not saved and does not count";
 
@@ -41,13 +39,14 @@ const NOT_SAVED: &str = "the field is not saved and does not count";
 pub(crate) struct Agent {
     settings: Hias,
     handle: ApplianceHandle,
+    diagnoses: Diagnoses,
     probe: Probe,
     life: Interval,
     rate_limiter: RateLimiter,
     selftest: SelfTestRunner<()>,
     /// When the last press happened for which `Processing` was published.
     announced_press: Option<Instant>,
-    /// Whether the last published state is `Processing`.
+    /// Whether `Processing` is published for a press whose result is not.
     is_processing: bool,
 }
 
@@ -88,6 +87,7 @@ impl Agent {
         settings: Hias,
         config: Arc<Config>,
         handle: ApplianceHandle,
+        diagnoses: Diagnoses,
         probe: Probe,
     ) -> Self {
         let mut life = interval_at(tokio::time::Instant::now() + FIRST_LIFE, LIFE_INTERVAL);
@@ -96,6 +96,7 @@ impl Agent {
             settings,
             selftest: SelfTestRunner::new(config, handle.clone()),
             handle,
+            diagnoses,
             probe,
             life,
             rate_limiter: RateLimiter::new(),
@@ -135,8 +136,7 @@ impl Agent {
         Message::transient(self.topic(self.settings.states.name()), payload)
     }
 
-    fn processing(&mut self) -> Message {
-        self.is_processing = true;
+    fn processing(&self) -> Message {
         self.state("Prediction", "Processing", PROCESSING)
     }
 
@@ -145,6 +145,7 @@ impl Agent {
         match state {
             State::Capturing(at) if self.announced_press != Some(*at) => {
                 self.announced_press = Some(*at);
+                self.is_processing = true;
                 Some(self.processing())
             }
             _ => None,
@@ -159,7 +160,7 @@ impl Agent {
                 if !self.is_processing {
                     messages.push(self.processing());
                 }
-                messages.extend(self.verdict(report));
+                messages.extend(self.diagnosis(&bench_diagnosis(report)));
                 self.is_processing = false;
             }
             ApplianceEvent::Failed { fault, .. } if self.is_processing => {
@@ -171,29 +172,29 @@ impl Agent {
         messages
     }
 
-    /// The state of a verdict, and its classification if that is configured.
-    fn verdict(&self, report: &Report) -> Vec<Message> {
-        let Finding { field, saved, .. } = &report.finding;
-        let inconclusive = |reason: &str| ("Inconclusive", format!("No verdict: {reason}"), None);
-        let (word, message, confidence) = match field.judgement.verdict() {
-            // As on the screen: a field that is not saved has no verdict.
-            _ if *saved == SaveOutcome::NotSaved => inconclusive(NOT_SAVED),
-            Verdict::Positive => ("Positive", DETECTED.into(), field.probability),
-            Verdict::Negative => (
-                "Negative",
-                NOT_DETECTED.into(),
-                field.probability.map(|probability| 1.0 - probability),
-            ),
-            Verdict::Inconclusive => inconclusive(&field.explanation().unwrap_or_default()),
-        };
-        let mut messages = vec![self.state("Prediction", word, &message)];
+    /// The messages about an image that HIAS sent over HTTP. A press may be in progress; its own messages follow.
+    fn inference(&self, diagnosis: &Diagnosis) -> Vec<Message> {
+        let mut messages = vec![self.processing()];
+        messages.extend(self.diagnosis(diagnosis));
+        messages
+    }
+
+    /// The state of a diagnosis, and its classification if that is configured.
+    fn diagnosis(&self, diagnosis: &Diagnosis) -> Vec<Message> {
+        let Diagnosis {
+            verdict,
+            confidence,
+            message,
+        } = diagnosis;
+        let word = verdict.as_str();
+        let mut messages = vec![self.state("Prediction", word, message)];
         if self.settings.classification {
             let payload = payload::json(&ClassificationPayload {
                 r#type: "Classification",
                 name: &self.settings.name,
                 diagnosis: word,
-                confidence,
-                message: &message,
+                confidence: *confidence,
+                message,
             });
             messages.push(Message::transient(self.topic("Classification"), payload));
         }
@@ -213,6 +214,19 @@ impl Agent {
             log::info!("HIAS: command refused: {reason}");
         }
     }
+}
+
+/// The diagnosis of a field of the bench. As on the screen, a field that is not saved has no verdict.
+fn bench_diagnosis(report: &Report) -> Diagnosis {
+    let Finding { field, saved, .. } = &report.finding;
+    if *saved == SaveOutcome::NotSaved {
+        return Diagnosis::none(NOT_SAVED);
+    }
+    Diagnosis::new(
+        field.judgement.verdict(),
+        field.probability,
+        field.explanation(),
+    )
 }
 
 impl Client for Agent {
@@ -236,6 +250,7 @@ impl Client for Agent {
         let commands = self.topic("Commands");
         let mut events = self.handle.events();
         let mut status = self.handle.status();
+        let mut diagnoses = self.diagnoses.subscribe();
         self.is_processing = false;
         connection.publish(self.status("ONLINE")).await?;
         loop {
@@ -266,6 +281,12 @@ impl Client for Agent {
                         connection.publish(message).await?;
                     }
                 }
+                // Some are missed if very many come at once.
+                Ok(diagnosis) = diagnoses.recv() => {
+                    for message in self.inference(&diagnosis) {
+                        connection.publish(message).await?;
+                    }
+                }
                 _ = self.life.tick() => {
                     let host_metrics = self.probe.measure();
                     connection.publish(self.life(&host_metrics)).await?;
@@ -289,6 +310,7 @@ mod tests {
     use std::path::Path;
 
     use serde_json::{Value, json};
+    use smearscope_artifacts::Verdict;
 
     use super::*;
     use crate::analysis::verdict::{Judgement, Reason};
@@ -296,6 +318,7 @@ mod tests {
     use crate::appliance::handle::tests::report;
     use crate::appliance::state::tests::finding;
     use crate::config::Raw;
+    use crate::report::diagnosis::diagnoses;
 
     fn agent(more: &str) -> Agent {
         let text = format!(
@@ -308,6 +331,7 @@ mod tests {
             settings,
             Arc::new(config),
             connect().0,
+            diagnoses(),
             Probe::new(Path::new("/")),
         )
     }
@@ -380,6 +404,31 @@ mod tests {
         );
         assert_eq!(messages[2].1["Diagnosis"], "Inconclusive");
         assert_eq!(messages[2].1["Confidence"], Value::Null);
+    }
+
+    #[tokio::test]
+    async fn an_inference_over_http_publishes_states_beside_those_of_a_press() {
+        let mut agent = agent("classification = true\n");
+        agent.announce_press(&State::Capturing(Instant::now()));
+        let diagnosis = Diagnosis::new(Verdict::Negative, Some(0.25), None);
+        let messages = parsed(&agent.inference(&diagnosis));
+        let state = |state: &str, message: &str| json!({"Type": "Prediction", "Name": "ALL", "State": state, "Message": message});
+        let topic = |name: &str| format!("hospital/Agents/lab/scope/{name}");
+        assert_eq!(
+            messages[..2],
+            [
+                (topic("States"), state("Processing", "Processing data")),
+                (
+                    topic("States"),
+                    state("Negative", "Acute Lymphoblastic Leukemia not detected!")
+                ),
+            ]
+        );
+        assert_eq!(messages[2].0, topic("Classification"));
+        assert_eq!(messages[2].1["Confidence"], 0.75);
+        // The press has its own end.
+        let press = parsed(&agent.messages(&analysed(Judgement::POSITIVE, Some(0.9))));
+        assert_eq!(press[0].1["State"], "Positive");
     }
 
     #[tokio::test]

@@ -33,21 +33,25 @@ use anyhow::{Context, Result};
 use tokio::task::JoinSet;
 
 use crate::appliance::handle::ApplianceHandle;
+use crate::appliance::web_address::WebAddress;
 use crate::config::Config;
 use crate::mqtt::hias::Agent;
 use crate::mqtt::publisher::Publisher;
 use crate::mqtt::rumqtt::RumqttConnector;
+use crate::report::diagnosis::Diagnoses;
 use crate::system::host_metrics::Probe;
 use crate::system::shutdown::Shutdown;
 
-/// Adds the clients that `config` asks for to `tasks`. Each runs until `shutdown`. Must be called within a Tokio
-/// runtime.
+/// Adds the clients that `config` asks for to `tasks`. Each runs until `shutdown`. The HIAS client publishes `diagnoses`;
+/// Home Assistant learns the web page's `address`. Must be called within a Tokio runtime.
 ///
 /// # Errors
 /// If the outbox's thread cannot be started.
 pub(crate) fn spawn_clients(
     config: &Config,
     handle: &ApplianceHandle,
+    diagnoses: &Diagnoses,
+    address: Option<&WebAddress>,
     shutdown: &Shutdown,
     tasks: &mut JoinSet<()>,
 ) -> Result<()> {
@@ -62,6 +66,7 @@ pub(crate) fn spawn_clients(
             settings.clone(),
             Arc::clone(&shared),
             handle.clone(),
+            diagnoses.clone(),
             Probe::new(folder),
         );
         tasks.spawn(client::run(connector, agent, shutdown.clone()));
@@ -71,7 +76,15 @@ pub(crate) fn spawn_clients(
         let outbox = outbox::open(settings, config)
             .context("the outbox's thread cannot be started; free some memory")?;
         let probe = Probe::new(folder);
-        let publisher = Publisher::new(settings.clone(), shared, handle.clone(), probe, outbox);
+        let settings = settings.clone();
+        let publisher = Publisher::new(
+            settings,
+            address.cloned(),
+            shared,
+            handle.clone(),
+            probe,
+            outbox,
+        );
         tasks.spawn(client::run(connector, publisher, shutdown.clone()));
     }
     Ok(())

@@ -31,6 +31,9 @@ pub(crate) trait Outbox: Send + 'static {
 
     /// Stores that all verdicts up to number `seq` are delivered.
     fn acknowledge(&mut self, seq: i64) -> Result<(), RecordsError>;
+
+    /// The JSON of the last slide, if it is closed.
+    fn closed_slide(&mut self) -> Result<Option<Vec<u8>>, RecordsError>;
 }
 
 impl Outbox for records::Outbox {
@@ -53,6 +56,11 @@ impl Outbox for records::Outbox {
 
     fn acknowledge(&mut self, seq: i64) -> Result<(), RecordsError> {
         self.acknowledge(seq)
+    }
+
+    fn closed_slide(&mut self) -> Result<Option<Vec<u8>>, RecordsError> {
+        let slide = self.closed_slide()?;
+        Ok(slide.map(|(number, summary)| payload::closed_slide(number, summary)))
     }
 }
 
@@ -113,11 +121,16 @@ pub(crate) mod tests {
     struct Content {
         verdicts: Vec<i64>,
         delivered: i64,
+        closed_slide: Option<Vec<u8>>,
     }
 
     impl MemoryOutbox {
         pub(crate) fn push(&self, seq: i64) {
             self.content().verdicts.push(seq);
+        }
+
+        pub(crate) fn close_slide(&self, slide: &str) {
+            self.content().closed_slide = Some(slide.into());
         }
 
         pub(crate) fn last_delivered(&self) -> i64 {
@@ -154,6 +167,10 @@ pub(crate) mod tests {
             let mut content = self.content();
             content.delivered = content.delivered.max(seq);
             Ok(())
+        }
+
+        fn closed_slide(&mut self) -> Result<Option<Vec<u8>>, RecordsError> {
+            Ok(self.content().closed_slide.clone())
         }
     }
 }

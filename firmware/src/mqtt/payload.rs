@@ -5,7 +5,7 @@ use smearscope_artifacts::Verdict;
 use uuid::Uuid;
 
 use crate::analysis::finding::SaveOutcome;
-use crate::analysis::identity::DEMO_NOTICE;
+use crate::analysis::identity::notice;
 use crate::analysis::slide::SlideSummary;
 use crate::appliance::handle::{Report, Status};
 use crate::appliance::state::State;
@@ -144,6 +144,16 @@ pub(crate) fn slide(summary: &SlideSummary, closed: bool) -> Vec<u8> {
     json(&SlidePayload::new(summary, closed))
 }
 
+/// A closed slide of the records.
+pub(crate) fn closed_slide(number: u32, summary: SlideSummaryEntry) -> Vec<u8> {
+    json(&SlidePayload {
+        id: None,
+        number: Some(number),
+        closed: true,
+        summary,
+    })
+}
+
 /// What the appliance is doing.
 pub(crate) fn state(status: &Status) -> Vec<u8> {
     let identity = status.identity.as_ref();
@@ -178,14 +188,6 @@ pub(crate) fn health(host_metrics: &HostMetrics, undelivered: Option<u64>) -> Ve
 /// Serialises a payload. The types in this module have text keys only, so this cannot fail.
 pub(crate) fn json(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
-}
-
-fn notice(is_demo: bool) -> &'static str {
-    if is_demo {
-        DEMO_NOTICE
-    } else {
-        "research use only"
-    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use crate::analysis::finding::SaveOutcome;
 use crate::appliance::handle::{ApplianceEvent, ApplianceHandle};
 use crate::appliance::self_test::SelfTest;
+use crate::appliance::web_address::WebAddress;
 use crate::config::Config;
 use crate::config::mqtt::Mqtt;
 use crate::mqtt::client::Client;
@@ -34,6 +35,8 @@ const OPEN_INTERVAL: Duration = Duration::from_secs(1);
 /// Publishes what the appliance does.
 pub(crate) struct Publisher {
     settings: Mqtt,
+    /// The web page, if other machines can open it.
+    address: Option<WebAddress>,
     handle: ApplianceHandle,
     probe: Probe,
     health: Interval,
@@ -46,8 +49,12 @@ pub(crate) struct Publisher {
     replies: RecentReplies,
     /// A request is the command's id.
     selftest: SelfTestRunner<String>,
-    /// The latest `last_verdict` and `slide`, for a broker that has lost its retained messages.
-    last: Option<[Message; 2]>,
+    /// The latest `last_verdict`, for a broker that has lost its retained messages.
+    last_verdict: Option<Message>,
+    /// The latest `slide`, likewise.
+    last_slide: Option<Message>,
+    /// Whether the broker was asked to forget an earlier announcement to Home Assistant.
+    is_withdrawn: bool,
 }
 
 /// The result of a self-test: topic `selftest`.
@@ -62,6 +69,7 @@ impl Publisher {
     /// A client that is not connected yet. Must be called within a Tokio runtime.
     pub(crate) fn new(
         settings: Mqtt,
+        address: Option<WebAddress>,
         config: Arc<Config>,
         handle: ApplianceHandle,
         probe: Probe,
@@ -74,6 +82,7 @@ impl Publisher {
         };
         Self {
             settings,
+            address,
             selftest: SelfTestRunner::new(config, handle.clone()),
             handle,
             probe,
@@ -84,7 +93,9 @@ impl Publisher {
             has_delivered: false,
             rate_limiter: RateLimiter::new(),
             replies: RecentReplies::default(),
-            last: None,
+            last_verdict: None,
+            last_slide: None,
+            is_withdrawn: false,
         }
     }
 
@@ -94,19 +105,33 @@ impl Publisher {
 
     /// Publishes what a broker must know after each connect.
     async fn announce<C: Connection>(&mut self, connection: &mut C) -> Result<(), BrokerError> {
-        if let Some(prefix) = &self.settings.discovery {
-            connection
-                .publish(discovery::message(prefix, &self.settings))
-                .await?;
-        }
+        self.announce_to_home_assistant(connection).await?;
         connection
             .publish(Message::retained(self.topic("availability"), "online"))
             .await?;
         self.publish_state(connection).await?;
-        for message in self.last.iter().flatten() {
+        for message in self.last_verdict.iter().chain(&self.last_slide) {
             connection.publish(message.clone()).await?;
         }
         Ok(())
+    }
+
+    /// Publishes the discovery message. Without discovery, removes one of an earlier configuration; once, because a broker
+    /// may end a connection that publishes to a topic of others.
+    async fn announce_to_home_assistant<C: Connection>(
+        &mut self,
+        connection: &mut C,
+    ) -> Result<(), BrokerError> {
+        let message = if self.settings.discovery {
+            let page = self.address.as_ref().map(WebAddress::url);
+            discovery::message(&self.settings, page.as_deref())
+        } else if self.is_withdrawn {
+            return Ok(());
+        } else {
+            self.is_withdrawn = true;
+            discovery::removal(&self.settings)
+        };
+        connection.publish(message).await
     }
 
     async fn publish_state<C: Connection>(&self, connection: &mut C) -> Result<(), BrokerError> {
@@ -140,6 +165,30 @@ impl Publisher {
             Ok(delivered) => self.window = Some(DeliveryWindow::new(delivered)),
             // Expected while the appliance starts: it creates the records.
             Err(error) => log::debug!("MQTT: {error}"),
+        }
+    }
+
+    /// Publishes the slide that the appliance closed when it started. It was open when the power failed, and so is the
+    /// slide that the broker still has.
+    async fn publish_closed_slide<C: Connection>(
+        &mut self,
+        connection: &mut C,
+    ) -> Result<(), BrokerError> {
+        let (Some(outbox), Some(_), None) = (&self.outbox, &self.window, &self.last_slide) else {
+            return Ok(());
+        };
+        match outbox.ask(Outbox::closed_slide).await {
+            Ok(Some(slide)) => {
+                let message = Message::retained(self.topic("slide"), slide);
+                self.last_slide = Some(message.clone());
+                connection.publish(message).await
+            }
+            // It is not closed yet, or there is none.
+            Ok(None) => Ok(()),
+            Err(error) => {
+                log::debug!("MQTT: the last slide cannot be read: {error}");
+                Ok(())
+            }
         }
     }
 
@@ -184,20 +233,17 @@ impl Publisher {
                     connection.publish(live.with_qos(Qos::AtLeastOnce)).await?;
                 }
                 let slide = payload::slide(&report.finding.slide, false);
-                let last = [("last_verdict", verdict), ("slide", slide)]
-                    .map(|(name, payload)| Message::retained(self.topic(name), payload));
-                self.last = Some(last.clone());
-                for message in last {
-                    connection.publish(message).await?;
-                }
-                Ok(())
+                let verdict = Message::retained(self.topic("last_verdict"), verdict);
+                self.last_verdict = Some(verdict.clone());
+                connection.publish(verdict).await?;
+                let slide = Message::retained(self.topic("slide"), slide);
+                self.last_slide = Some(slide.clone());
+                connection.publish(slide).await
             }
             ApplianceEvent::SlideClosed(summary) => {
                 let slide = payload::slide(&summary, true);
                 let message = Message::retained(self.topic("slide"), slide);
-                if let Some(last) = &mut self.last {
-                    last[1] = message.clone();
-                }
+                self.last_slide = Some(message.clone());
                 connection.publish(message).await
             }
             // Published as a state.
@@ -274,6 +320,7 @@ impl Client for Publisher {
         let mut status = self.handle.status();
         status.mark_unchanged();
         self.announce(connection).await?;
+        self.publish_closed_slide(connection).await?;
         self.send_pending(connection).await?;
         loop {
             tokio::select! {
@@ -298,13 +345,17 @@ impl Client for Publisher {
                     }
                     self.send_pending(connection).await?;
                 }
-                Ok(()) = status.changed() => self.publish_state(connection).await?,
+                Ok(()) = status.changed() => {
+                    self.publish_state(connection).await?;
+                    self.publish_closed_slide(connection).await?;
+                }
                 _ = self.health.tick() => {
                     self.publish_health(connection).await?;
                     self.send_pending(connection).await?;
                 }
                 _ = self.open_attempts.tick(), if self.outbox.is_some() && self.window.is_none() => {
                     self.open_outbox().await;
+                    self.publish_closed_slide(connection).await?;
                     self.send_pending(connection).await?;
                 }
                 (id, result) = self.selftest.result() => {

@@ -11,7 +11,7 @@ use rumqttc::{
 };
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::{CertificateError, ClientConfig, RootCertStore};
+use rustls::{ClientConfig, RootCertStore};
 use smearscope_hardware::with_causes;
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::task::{JoinError, JoinHandle};
@@ -20,6 +20,7 @@ use crate::config::broker::{Broker, Trust};
 use crate::mqtt::connection::{
     BrokerError, ConnectOptions, Connection, Connector, Incoming, Message, Qos,
 };
+use crate::system::certificate::CertificateProblem;
 
 /// Messages queued for sending.
 const OUTGOING: usize = 64;
@@ -266,7 +267,7 @@ fn disconnected(error: &ConnectionError) -> BrokerError {
     {
         return BrokerError::TooLong(*size);
     }
-    if let Some(problem) = certificate_error(error) {
+    if let Some(problem) = certificate_problem(error) {
         return BrokerError::Disconnected(distrusted(problem).into());
     }
     BrokerError::Disconnected(match error {
@@ -281,33 +282,26 @@ fn disconnected(error: &ConnectionError) -> BrokerError {
 }
 
 /// Why the broker's certificate was refused, if that is what failed.
-fn certificate_error(error: &ConnectionError) -> Option<&CertificateError> {
-    let error = match error {
-        ConnectionError::Tls(TlsError::TLS(error)) => error,
-        ConnectionError::Tls(TlsError::Io(error)) | ConnectionError::Io(error) => {
-            error.get_ref()?.downcast_ref()?
-        }
-        _ => return None,
-    };
+fn certificate_problem(error: &ConnectionError) -> Option<CertificateProblem> {
     match error {
-        rustls::Error::InvalidCertificate(error) => Some(error),
+        ConnectionError::Tls(TlsError::TLS(error)) => CertificateProblem::of(error),
+        ConnectionError::Tls(TlsError::Io(error)) | ConnectionError::Io(error) => {
+            CertificateProblem::of_connection(error)
+        }
         _ => None,
     }
 }
 
 /// What a refused certificate means, and what to do.
-fn distrusted(error: &CertificateError) -> &'static str {
-    match error {
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+fn distrusted(problem: CertificateProblem) -> &'static str {
+    match problem {
+        CertificateProblem::Name => {
             "the broker's certificate does not name this host; set host to a name in the certificate"
         }
-        CertificateError::Expired
-        | CertificateError::ExpiredContext { .. }
-        | CertificateError::NotValidYet
-        | CertificateError::NotValidYetContext { .. } => {
+        CertificateProblem::Time => {
             "the broker's certificate is not valid today; check the clocks of both machines, or renew the certificate"
         }
-        _ => {
+        CertificateProblem::Trust => {
             "the broker's certificate is not signed by an authority that this machine trusts; set ca_file to the \
              certificate of its authority (PEM)"
         }
@@ -352,6 +346,8 @@ fn client_config(trust: &Trust) -> Result<ClientConfig, BrokerError> {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use rustls::CertificateError;
 
     use super::*;
 

@@ -170,13 +170,17 @@ struct RunningPublisher {
 
 impl RunningPublisher {
     fn start(broker: &MemoryBroker, outbox: Option<MemoryOutbox>) -> Self {
-        let text = "[mqtt]\nhost = \"b\"\ndevice = \"box\"\ndiscovery = true\n";
-        let config = Raw::parse(text).and_then(Raw::validate).unwrap();
+        Self::with_settings(broker, outbox, "discovery = true\n")
+    }
+
+    fn with_settings(broker: &MemoryBroker, outbox: Option<MemoryOutbox>, more: &str) -> Self {
+        let text = format!("[mqtt]\nhost = \"b\"\ndevice = \"box\"\n{more}");
+        let config = Raw::parse(&text).and_then(Raw::validate).unwrap();
         let settings = config.mqtt.clone().unwrap();
         let (handle, link) = connect();
         let outbox = outbox.map(|outbox| OutboxWorker::start(outbox).unwrap());
         let probe = Probe::new(Path::new("/"));
-        let publisher = Publisher::new(settings, Arc::new(config), handle, probe, outbox);
+        let publisher = Publisher::new(settings, None, Arc::new(config), handle, probe, outbox);
         let (trigger, shutdown) = Shutdown::channel();
         let running = client::run(broker.clone(), publisher, shutdown);
         Self {
@@ -251,6 +255,50 @@ async fn the_appliance_is_announced_and_disconnects_cleanly() {
     assert_eq!(payloads, [b"online".as_slice(), b"offline"]);
     assert!(availability.iter().all(|message| message.retain));
     assert_eq!(broker.with_state(|state| state.disconnects), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_discovery_an_earlier_announcement_is_removed_once() {
+    let broker = MemoryBroker::default();
+    // The first connection breaks after an acknowledgement.
+    broker.with_state(|state| state.cuts = [1].into());
+    let outbox = MemoryOutbox::default();
+    outbox.push(1);
+    let publisher = RunningPublisher::with_settings(&broker, Some(outbox), "");
+    broker
+        .wait_until(|broker| broker.published("smearscope/box/state").len() == 2)
+        .await;
+    publisher.shut_down().await;
+    let empty = Message::retained("homeassistant/device/smearscope_box/config", "");
+    assert_eq!(broker.published(&empty.topic), [empty]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_slide_that_was_open_at_a_power_cut_is_published_as_closed() {
+    let broker = MemoryBroker::default();
+    let outbox = MemoryOutbox::default();
+    let publisher = RunningPublisher::start(&broker, Some(outbox.clone()));
+    broker.wait_for("smearscope/box/health").await;
+    let slide = "smearscope/box/slide";
+    assert_eq!(broker.published(slide), [], "the records are not open yet");
+    outbox.close_slide("{\"closed\": true}");
+    publisher.link.status.send_modify(|_| ());
+    broker.wait_for(slide).await;
+    assert!(broker.published(slide)[0].retain);
+    // Only once, and the next field's slide takes its place.
+    publisher.link.status.send_modify(|_| ());
+    publisher
+        .link
+        .send(ApplianceEvent::Analysed(Arc::new(report())));
+    broker
+        .wait_until(|broker| broker.published(slide).len() == 2)
+        .await;
+    let closed = broker
+        .json(slide)
+        .into_iter()
+        .map(|slide| slide["closed"].clone());
+    assert_eq!(closed.collect::<Vec<_>>(), [true, false]);
+    publisher.shut_down().await;
 }
 
 #[tokio::test(start_paused = true)]

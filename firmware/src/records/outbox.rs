@@ -3,10 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::records::chain::{self, Kind};
-use crate::records::entry::FieldEntry;
+use crate::records::entry::{FieldEntry, SlideSummaryEntry};
 use crate::records::error::RecordsError;
 use crate::records::layout::database;
 use crate::records::schema;
@@ -14,6 +14,14 @@ use crate::records::schema;
 /// Fields captured by the appliance. Uploaded images have slide number 0; their verdicts go to the uploader only.
 const CAPTURED_AFTER: &str = "FROM fields JOIN slides ON slides.id = fields.slide
     WHERE fields.seq > ?1 AND slides.number > 0";
+
+/// The last field of the last slide under the microscope.
+const LAST_FIELD: &str = "
+    SELECT fields.seq, fields.body, slides.number,
+      EXISTS (SELECT 1 FROM closings WHERE closings.slide = slides.id) AS is_closed
+    FROM slides JOIN fields ON fields.slide = slides.id
+    WHERE slides.number > 0
+    ORDER BY slides.seq DESC, fields.seq DESC LIMIT 1";
 
 /// The fields that a destination has not received yet.
 ///
@@ -112,6 +120,30 @@ impl Outbox {
         })
     }
 
+    /// Number and summary of the last slide under the microscope, if it is closed. A slide that was open when the power
+    /// failed is closed when the appliance opens the records.
+    ///
+    /// # Errors
+    /// As [`Outbox::delivered`].
+    pub(crate) fn closed_slide(
+        &mut self,
+    ) -> Result<Option<(u32, SlideSummaryEntry)>, RecordsError> {
+        let last = self.with_connection(|connection| {
+            let mut statement = connection.prepare(LAST_FIELD)?;
+            let read = |row: &Row<'_>| {
+                let is_closed: bool = row.get("is_closed")?;
+                let body: String = row.get("body")?;
+                Ok((is_closed, row.get("number")?, row.get("seq")?, body))
+            };
+            statement.query_row([], read).optional()
+        })?;
+        let Some((true, number, seq, body)) = last else {
+            return Ok(None);
+        };
+        let field: FieldEntry = chain::parse(Kind::Field, seq, &body)?;
+        Ok(Some((number, field.standing)))
+    }
+
     fn with_connection<T>(
         &mut self,
         act: impl FnOnce(&Connection) -> rusqlite::Result<T>,
@@ -165,6 +197,8 @@ fn head(connection: &Connection) -> rusqlite::Result<i64> {
 
 #[cfg(test)]
 mod tests {
+    use smearscope_artifacts::Verdict;
+
     use super::*;
     use crate::records::store::Store;
     use crate::records::testing::Records;
@@ -205,6 +239,20 @@ mod tests {
         assert_eq!(elsewhere.delivered().unwrap(), 5);
         // Cursors are not part of the chain.
         assert_eq!(records.verified().rows, 5);
+    }
+
+    #[test]
+    fn the_last_slide_is_told_once_it_is_closed() {
+        let (mut records, _) = Records::of_days(2);
+        records.next_slide(3);
+        records.put(3).unwrap();
+        let last = |records: &Records| outbox(records, "here").closed_slide().unwrap();
+        assert_eq!(last(&records), None, "the slide is open");
+        // As after a power cut.
+        let records = records.reopened();
+        let (number, summary) = last(&records).unwrap();
+        assert_eq!((number, summary.fields), (2, 3));
+        assert_eq!(summary.verdict, Verdict::Positive);
     }
 
     #[test]

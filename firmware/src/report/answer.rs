@@ -42,7 +42,7 @@ pub(crate) struct Answer {
     /// Name and version of the model.
     model: String,
     /// Whether it is a demonstration model, whose verdicts are meaningless.
-    demo: bool,
+    pub(crate) demo: bool,
     /// Time from the encoded image to the verdict, in milliseconds.
     elapsed_ms: f64,
 }

@@ -1,11 +1,13 @@
 //! The operating system: service manager, signals, threads, log, time, disk, host metrics, owners of connections and
 //! sanitising of text.
 
+pub(crate) mod certificate;
 pub(crate) mod clock;
 pub(crate) mod disk;
 pub(crate) mod hang_up;
 pub(crate) mod host_metrics;
 pub(crate) mod logging;
+pub(crate) mod memory;
 pub(crate) mod mounts;
 pub(crate) mod priority;
 pub(crate) mod sanitize;

@@ -172,12 +172,11 @@ fn hias_gets_its_answers_in_its_own_shape() {
         (&"OK".into(), &"Positive".into())
     );
     assert!(positive["Confidence"].as_f64().unwrap() > 0.5);
-    assert!(
-        positive["Message"]
-            .as_str()
-            .unwrap()
-            .contains("not for diagnosis")
+    assert_eq!(
+        positive["Message"],
+        "Acute Lymphoblastic Leukemia detected!"
     );
+    assert_eq!(positive["Notice"], "demo model, not for diagnosis");
     let (kind, body) = form("file", &of("_0.jpg"));
     let negative = served
         .send("POST", "/Inference", &[("content-type", &kind)], &body)

@@ -14,13 +14,12 @@ use rand_chacha::ChaCha8Rng;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use smearscope::testing::{
-    Archive, ElapsedEntry, EngineEntry, FieldEntry, FieldImages, Filter, Images, ModelEntry,
-    RecordsError, SlideEntry, SlideSummaryEntry, Store,
+    Archive, FieldEntry, FieldImages, Filter, RecordsError, SlideEntry, Store,
 };
-use smearscope_artifacts::Verdict;
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use crate::support::http::Served;
 use crate::support::mosquitto::*;
 use crate::support::*;
 
@@ -265,6 +264,48 @@ fn comes_and_goes(setup: &Setup, appliance: Appliance, broker: &Mosquitto, liste
 }
 
 #[test]
+fn a_verdict_over_http_is_published_to_hias() {
+    let broker = Mosquitto::start();
+    let listener = broker.listener("hospital/#");
+    let hias = format!(
+        "[hias]\nhost = \"localhost\"\nport = {}\nca_file = {:?}\nlocation = \"hospital\"\nzone = \"lab\"\n\
+         entity = \"scope\"\nname = \"Classifier\"\nuser = {USER:?}\npassword = {PASSWORD:?}\n",
+        broker.port,
+        broker.ca_file()
+    );
+    let served = Served::start_with("", &hias, &root().join("hardware/fields"));
+    let topic = |name: &str| format!("hospital/Agents/lab/scope/{name}");
+    listener.wait_for(&topic("Status"), 1);
+    let classify = |image: &[u8]| {
+        let headers = [("content-type", "image/jpeg")];
+        served.send("POST", "/Inference", &headers, image).json()
+    };
+    // Neither a picture that the quality gate refuses nor one that cannot be read has a verdict.
+    let mut grey = std::io::Cursor::new(Vec::new());
+    let picture = RgbImage::from_pixel(640, 480, image::Rgb([128; 3]));
+    picture
+        .write_to(&mut grey, image::ImageFormat::Jpeg)
+        .unwrap();
+    assert_eq!(classify(grey.get_ref())["Diagnosis"], "Inconclusive");
+    assert_eq!(classify(b"a letter")["Response"], "FAILED");
+    let positive = classify(&fs::read(&demo_fields()[0]).unwrap());
+    assert_eq!(positive["Diagnosis"], "Positive");
+    let states: Vec<_> = listener
+        .wait_for(&topic("States"), 2)
+        .iter()
+        .map(Heard::json)
+        .collect();
+    let state = |state: &str, message: &str| json!({"Type": "Prediction", "Name": "Classifier", "State": state, "Message": message});
+    assert_eq!(
+        states,
+        [
+            state("Processing", "Processing data"),
+            state("Positive", positive["Message"].as_str().unwrap())
+        ]
+    );
+}
+
+#[test]
 fn events_are_published_and_commands_are_answered() {
     let broker = Mosquitto::start();
     let listener = broker.listener("#");
@@ -333,6 +374,21 @@ fn events_are_published_and_commands_are_answered() {
     late.say("smearscope/end", "", false);
     late.wait_for("smearscope/end", 1);
     assert_eq!(late.heard(&topic("verdict")), []);
+
+    // The next start closes the slide that was open, and removes the appliance from Home Assistant.
+    let path = setup.path("config.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("discovery = true", "discovery = false")).unwrap();
+    let appliance = setup.start();
+    let closed = listener.wait_for_one(&topic("slide"), |heard| {
+        let slide = heard.json();
+        slide["closed"] == true && slide["number"] == 2
+    });
+    assert_eq!(closed.json()["fields"], 1);
+    listener.wait_for_one("homeassistant/device/smearscope_box/config", |heard| {
+        heard.payload.is_empty()
+    });
+    assert!(appliance.end().success());
 }
 
 #[test]
@@ -417,7 +473,10 @@ fn every_verdict_arrives_in_order_however_often_the_broker_is_killed_and_the_way
     };
     wait_until("the cuts", || way.cuts() == CUTS);
     let at_last_cut = ids(&listener).len();
-    let expected = recorded(&setup.state());
+    let expected: Vec<_> = recorded(&setup.state())
+        .iter()
+        .map(|field| field.id)
+        .collect();
     assert_eq!(expected.len(), 1 + VERDICTS + 3);
     wait_until("all verdicts", || ids(&listener).len() >= expected.len());
     assert!(appliance.end().success());
@@ -438,20 +497,21 @@ fn every_verdict_arrives_in_order_however_often_the_broker_is_killed_and_the_way
     assert!(again <= 16, "{again} came again");
 }
 
-/// The ids of all fields in the order of recording.
-fn recorded(state: &Path) -> Vec<Uuid> {
-    let mut ids = Vec::new();
+/// All fields in the order of recording.
+fn recorded(state: &Path) -> Vec<FieldEntry> {
+    let mut fields = Vec::new();
     let each = |record: smearscope::testing::Record| {
-        ids.push(record.field.id);
+        fields.push(record.field);
         Ok::<_, RecordsError>(())
     };
     let archive = Archive::open(state).unwrap();
     archive.fields(&Filter::default(), each).unwrap();
-    ids
+    fields
 }
 
-/// Records `fields` fields of one slide, as an appliance does.
+/// Records `fields` fields of one slide like the first, as an appliance does.
 fn record(state: &Path, fields: usize) {
+    let first = recorded(state).remove(0);
     let mut store = Store::open(state.into()).unwrap();
     let image = RgbImage::new(3, 2);
     let slide = SlideEntry {
@@ -467,55 +527,15 @@ fn record(state: &Path, fields: usize) {
             overlay: None,
         };
         let images = store.write_images(slide.id, id, &pictures).unwrap();
-        let entry = entry(id, slide.id, number as u32, images);
+        let entry = FieldEntry {
+            id,
+            slide: slide.id,
+            number: number as u32,
+            image: images.image,
+            overlay: images.overlay,
+            ..first.clone()
+        };
         let until = std::time::Instant::now() + std::time::Duration::from_mins(1);
         store.commit(&slide, &entry, until).unwrap();
-    }
-}
-
-fn entry(id: Uuid, slide: Uuid, number: u32, images: Images) -> FieldEntry {
-    FieldEntry {
-        id,
-        slide,
-        number,
-        captured_at: "2026-01-01T12:00:00.000Z".into(),
-        clock: None,
-        source: format!("field{number}.jpg"),
-        verdict: Verdict::Negative,
-        reason: None,
-        probability: Some(0.25),
-        log_odds: Some(-1.1),
-        threshold: 0.5,
-        inconclusive_band: None,
-        calibrated: None,
-        slide_rule: None,
-        quality: json!({}),
-        standing: SlideSummaryEntry {
-            verdict: Verdict::Negative,
-            reason: None,
-            probability: Some(0.25),
-            fields: number,
-            refused: 0,
-            unsaved: 0,
-        },
-        model: ModelEntry {
-            name: "test".into(),
-            version: "1.2.3".into(),
-            manifest_sha256: "ab".repeat(32),
-            demo: true,
-        },
-        engine: EngineEntry {
-            name: "embedded".into(),
-            version: "0".into(),
-            device: "CPU".into(),
-        },
-        elapsed_ms: ElapsedEntry {
-            capture: 1.0,
-            preparation: 2.0,
-            inference: Some(3.0),
-            storing: 4.0,
-        },
-        image: images.image,
-        overlay: images.overlay,
     }
 }
