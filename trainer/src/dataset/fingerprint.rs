@@ -103,7 +103,7 @@ impl Fingerprint {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::synth::test_field as field;
+    use crate::synth::example_field as field;
 
     fn are_near(a: &RgbImage, b: &RgbImage) -> bool {
         let b = Fingerprint::of(b);
