@@ -10,8 +10,8 @@
 //! # Cargo features
 //! - `openvino` (default): the engine OpenVINO.
 //! - `ncs2` (default): the engine for the Neural Compute Stick 2, with bindings to older OpenVINO runtimes.
-//! - `clap`, `rusqlite`, `utoipa`: [`Verdict`] as a command-line argument, SQL value and OpenAPI schema; the last also
-//!   for [`ImagePosition`].
+//! - `clap`, `rusqlite`, `utoipa`: [`Verdict`] as a command-line argument, SQL value and OpenAPI schema; the first also
+//!   for the enumerations of [`InputContract`], the last for [`ImagePosition`].
 //! - `test-support`: helpers for tests of other crates.
 //!
 //! An engine that is not built in gives an error if it is configured, and `auto` leaves it out. The

@@ -43,3 +43,11 @@ pub(crate) fn learning_rate(text: &str) -> Result<f64, String> {
         "above 0 and up to 1",
     )
 }
+
+/// Width and height of a network's input in pixels.
+pub(crate) fn size(text: &str) -> Result<(u32, u32), String> {
+    let side = |text: &str| text.parse().ok().filter(|side| *side > 0);
+    text.split_once('x')
+        .and_then(|(width, height)| Some((side(width)?, side(height)?)))
+        .ok_or_else(|| "must be a width and a height, such as 224x224".into())
+}

@@ -40,6 +40,9 @@ pub(crate) enum TrainError {
     /// The exported model differs from the trained one; nothing was written.
     #[error("the exported model was discarded: {problem}")]
     Export { problem: String },
+    /// A third party's network is not imported.
+    #[error("{path}: {problem}", path = .path.display())]
+    Network { path: PathBuf, problem: String },
     /// A model folder or an engine cannot be used.
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
@@ -94,7 +97,10 @@ impl TrainError {
         match self {
             Self::Data { .. } => 3,
             Self::Output { .. } | Self::Refused { .. } | Self::Report { .. } => 4,
-            Self::Training { .. } | Self::Export { .. } | Self::Artifact(_) => 5,
+            Self::Training { .. }
+            | Self::Export { .. }
+            | Self::Network { .. }
+            | Self::Artifact(_) => 5,
         }
         .into()
     }

@@ -12,6 +12,7 @@ mod metrics;
 mod networks;
 mod package;
 mod progress;
+mod reading;
 mod report;
 mod synth;
 #[cfg(test)]

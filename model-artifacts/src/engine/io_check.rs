@@ -60,7 +60,7 @@ pub(super) fn check_declared(
             return Err(refuse(
                 field,
                 format!(
-                    "the network has shape {}, the manifest requires {}",
+                    "the network has shape {}, not {}",
                     Extents(&port.shape),
                     Extents(expected)
                 ),

@@ -100,6 +100,7 @@ impl InputContract {
 /// Order of the colour channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum ChannelOrder {
     /// Red first.
     Rgb,
@@ -110,6 +111,7 @@ pub enum ChannelOrder {
 /// Order of the tensor's axes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum Layout {
     /// Batch, channel, row, column.
     Nchw,
@@ -120,6 +122,7 @@ pub enum Layout {
 /// How an image is resized to the network's input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum ResizeFilter {
     /// Mean over the area that falls on each output pixel; no aliasing when shrinking
     /// (OpenCV's `INTER_AREA`).

@@ -148,6 +148,41 @@ fn a_contact_sheet_shows_every_image_in_the_colour_of_its_class() {
 }
 
 #[test]
+fn images_that_share_a_part_are_told() {
+    let data = tempfile::tempdir().unwrap();
+    let slide = picture(5, 640, 240);
+    for (name, left) in [("a/0.png", 0), ("b/1.png", 120), ("b/2.png", 320)] {
+        let path = data.path().join("normal").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let field = image::imageops::crop_imm(&slide, left, 0, 320, 240);
+        field.to_image().save(path).unwrap();
+    }
+    let other = data.path().join("positive/c/3.png");
+    fs::create_dir_all(other.parent().unwrap()).unwrap();
+    picture(6, 320, 240).save(other).unwrap();
+    let inventory = inspect("folder", data.path());
+    let overlaps = inventory["overlaps"].as_array().unwrap();
+    let expected = [
+        (["normal/a/0.png", "normal/b/1.png"], 200.0 / 320.0),
+        (["normal/b/1.png", "normal/b/2.png"], 120.0 / 320.0),
+    ];
+    assert_eq!(overlaps.len(), expected.len(), "{overlaps:?}");
+    for (overlap, (images, share)) in overlaps.iter().zip(expected) {
+        assert_eq!(overlap["images"], json!(images));
+        let found = overlap["share"].as_f64().unwrap();
+        assert!((found - share).abs() < 0.03, "{found} {share}");
+    }
+    smearscope_train(["inspect", "--data"])
+        .arg(data.path())
+        .assert()
+        .success()
+        .stdout(predicate::str::contains("images that share a part: 2"))
+        .stdout(predicate::str::contains(
+            "1 pairs of images share a part but belong to different groups",
+        ));
+}
+
+#[test]
 fn unusable_files_are_listed_and_fail() {
     let data = tempfile::tempdir().unwrap();
     datasets::c_nmc(data.path(), 1);

@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn the_same_seed_draws_the_same_and_each_draw_differs() {
-        let image = crate::synth::test_field(1, 96, 72);
+        let image = crate::synth::example_field(1, 96, 72);
         let draw = |seed| {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
             [jitter(&image, &mut rng), jitter(&image, &mut rng)]

@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn angles_and_distances_differ() {
-        let image = crate::synth::test_field(2, 100, 100);
+        let image = crate::synth::example_field(2, 100, 100);
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         for transform in [Transform::Rotated, Transform::Translated] {
             let drawn: Vec<RgbImage> = (0..10).map(|_| transform.apply(&image, &mut rng)).collect();

@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_translation_after_a_rotation_moves_the_result() {
-        let image = crate::synth::test_field(1, 80, 60);
+        let image = crate::synth::example_field(1, 80, 60);
         let rotation = Affine::rotation((40.0, 30.0), 30.0, 0.9);
         let once = rotation.apply(&image, Border::Mirror);
         let both = rotation

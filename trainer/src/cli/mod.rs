@@ -52,8 +52,8 @@ enum Command {
     Fit(Box<Fit>),
     /// Write a finished model in another precision
     Export(Export),
-    /// Make a model folder from a third party's OpenVINO IR
-    Import(Import),
+    /// Make a model folder from a third party's OpenVINO IR or ONNX file
+    Import(Box<Import>),
     /// Evaluate a finished model on labelled images that it was not trained on
     Evaluate(Evaluate),
     /// Measure the speed of training on this machine

@@ -7,10 +7,11 @@
 //! blurred (σ 5), made noisy, turned or reflected it is at least 0.88, and for copies with an equalised
 //! histogram mostly above 0.8.
 
-use image::{Rgb, RgbImage, imageops};
+use image::RgbImage;
+
+use super::details::details;
 
 const SIDE: usize = 32;
-const BLUR: f32 = 2.0;
 /// Smallest correlation of near-duplicates.
 const NEAR: f32 = 0.8;
 /// Number of different signs above which pairs are not correlated, to save time. Of normally
@@ -29,20 +30,7 @@ type Signs = [u64; SIDE * SIDE / 64];
 
 impl Fingerprint {
     pub(crate) fn of(image: &RgbImage) -> Self {
-        let small = imageops::thumbnail(image, SIDE as u32, SIDE as u32);
-        let grey = image::ImageBuffer::from_fn(SIDE as u32, SIDE as u32, |x, y| {
-            let Rgb([red, green, blue]) = *small.get_pixel(x, y);
-            // ITU-R BT.601 luma.
-            image::Luma([0.299 * f32::from(red)
-                + 0.587 * f32::from(green)
-                + 0.114 * f32::from(blue)])
-        });
-        let coarse = imageops::blur(&grey, BLUR);
-        let mut details: Vec<f32> = grey.iter().zip(coarse.iter()).map(|(a, b)| a - b).collect();
-        let mean = details.iter().sum::<f32>() / details.len() as f32;
-        for value in &mut details {
-            *value -= mean;
-        }
+        let mut details = details(image, SIDE as u32, SIDE as u32);
         let length = details
             .iter()
             .map(|value| value * value)
@@ -102,8 +90,10 @@ impl Fingerprint {
 
 #[cfg(test)]
 mod tests {
+    use image::{Rgb, imageops};
+
     use super::*;
-    use crate::synth::test_field as field;
+    use crate::synth::example_field as field;
 
     fn are_near(a: &RgbImage, b: &RgbImage) -> bool {
         let b = Fingerprint::of(b);

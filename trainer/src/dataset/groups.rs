@@ -233,7 +233,7 @@ mod tests {
     use super::super::capture::Capture;
     use super::super::layout::Listed;
     use super::*;
-    use crate::synth::test_field;
+    use crate::synth::example_field;
 
     fn info(number: usize, subject: Option<&str>, picture: &RgbImage) -> ImageInfo {
         ImageInfo {
@@ -256,7 +256,9 @@ mod tests {
         subjects
             .iter()
             .enumerate()
-            .map(|(number, subject)| info(number, *subject, &test_field(number as u64, 160, 120)))
+            .map(|(number, subject)| {
+                info(number, *subject, &example_field(number as u64, 160, 120))
+            })
             .collect()
     }
 
@@ -277,7 +279,7 @@ mod tests {
     fn duplicates_join_the_groups_they_lie_in() {
         let mut images = fields(&[Some("a"), Some("b"), Some("c"), Some("c"), Some("d")]);
         images[1].sha256 = images[0].sha256.clone();
-        let mirrored = image::imageops::flip_horizontal(&test_field(3, 160, 120));
+        let mirrored = image::imageops::flip_horizontal(&example_field(3, 160, 120));
         images[4].fingerprint = Fingerprint::of(&mirrored);
         let groups = form(Layout::Folder, &images).unwrap();
         assert_eq!(groups.of, [0, 0, 1, 1, 1]);

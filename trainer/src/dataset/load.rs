@@ -211,7 +211,7 @@ mod tests {
     use super::super::layout::Layout;
     use super::*;
     use crate::networks::Architecture;
-    use crate::synth::test_field;
+    use crate::synth::example_field;
 
     fn contract() -> InputContract {
         Architecture::tiny(16).input_contract()
@@ -224,7 +224,7 @@ mod tests {
             for number in 0..*count {
                 let name = format!("{class}/{number}.png");
                 let index = number + 100 * class.len() as u64;
-                test_field(index, 80, 64)
+                example_field(index, 80, 64)
                     .save(root.path().join(name))
                     .unwrap();
             }

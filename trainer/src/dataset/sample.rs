@@ -32,7 +32,7 @@ impl Sample {
     /// A synthetic field for an input of this many rows and columns. Odd numbers are positive; every
     /// field is a separate group.
     pub(crate) fn drawn(number: u64, side: u32) -> Self {
-        let field = |side: u32| crate::synth::test_field(number, side as usize, side as usize);
+        let field = |side: u32| crate::synth::example_field(number, side as usize, side as usize);
         Self {
             path: number.to_string().into(),
             sha256: number.to_string(),

@@ -1,133 +1,20 @@
 //! ONNX, operator set 13.
-//!
-//! The messages are the part of <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto> that is
-//! used here, written by hand so that `protoc` need not be installed.
 
 use std::collections::HashMap;
 
 use prost::Message;
 
 use super::nodes::{Graph, Node, Value};
+use super::onnx_messages::{
+    ATTRIBUTE_INTS, AttributeProto, ELEMENT_FLOAT, ELEMENT_INT64, GraphProto, ModelProto,
+    NodeProto, OperatorSetIdProto, TensorProto, ValueInfoProto,
+};
 use super::operation::Operation;
 use super::shapes;
 
 /// That of ONNX 1.10, which runtimes of any age read.
 const IR_VERSION: i64 = 8;
 const OPERATOR_SET: i64 = 13;
-
-const ELEMENT_FLOAT: i32 = 1;
-const ELEMENT_INT64: i32 = 7;
-const ATTRIBUTE_INT: i32 = 2;
-const ATTRIBUTE_INTS: i32 = 7;
-
-#[derive(Clone, PartialEq, Message)]
-struct ModelProto {
-    #[prost(int64, tag = "1")]
-    ir_version: i64,
-    #[prost(string, tag = "2")]
-    producer_name: String,
-    #[prost(string, tag = "3")]
-    producer_version: String,
-    #[prost(message, optional, tag = "7")]
-    graph: Option<GraphProto>,
-    #[prost(message, repeated, tag = "8")]
-    opset_import: Vec<OperatorSetIdProto>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct OperatorSetIdProto {
-    #[prost(string, tag = "1")]
-    domain: String,
-    #[prost(int64, tag = "2")]
-    version: i64,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct GraphProto {
-    #[prost(message, repeated, tag = "1")]
-    node: Vec<NodeProto>,
-    #[prost(string, tag = "2")]
-    name: String,
-    #[prost(message, repeated, tag = "5")]
-    initializer: Vec<TensorProto>,
-    #[prost(message, repeated, tag = "11")]
-    input: Vec<ValueInfoProto>,
-    #[prost(message, repeated, tag = "12")]
-    output: Vec<ValueInfoProto>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct NodeProto {
-    #[prost(string, repeated, tag = "1")]
-    input: Vec<String>,
-    #[prost(string, repeated, tag = "2")]
-    output: Vec<String>,
-    #[prost(string, tag = "3")]
-    name: String,
-    #[prost(string, tag = "4")]
-    op_type: String,
-    #[prost(message, repeated, tag = "5")]
-    attribute: Vec<AttributeProto>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct AttributeProto {
-    #[prost(string, tag = "1")]
-    name: String,
-    // Explicit presence: the ONNX checker requires the value even if it is 0.
-    #[prost(int64, optional, tag = "3")]
-    i: Option<i64>,
-    #[prost(int64, repeated, packed = "false", tag = "8")]
-    ints: Vec<i64>,
-    #[prost(int32, tag = "20")]
-    r#type: i32,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct TensorProto {
-    #[prost(int64, repeated, packed = "false", tag = "1")]
-    dims: Vec<i64>,
-    #[prost(int32, tag = "2")]
-    data_type: i32,
-    #[prost(string, tag = "8")]
-    name: String,
-    #[prost(bytes = "vec", tag = "9")]
-    raw_data: Vec<u8>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct ValueInfoProto {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(message, optional, tag = "2")]
-    r#type: Option<TypeProto>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct TypeProto {
-    #[prost(message, optional, tag = "1")]
-    tensor_type: Option<TensorTypeProto>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct TensorTypeProto {
-    #[prost(int32, tag = "1")]
-    elem_type: i32,
-    #[prost(message, optional, tag = "2")]
-    shape: Option<TensorShapeProto>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct TensorShapeProto {
-    #[prost(message, repeated, tag = "1")]
-    dim: Vec<DimensionProto>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct DimensionProto {
-    #[prost(int64, optional, tag = "1")]
-    dim_value: Option<i64>,
-}
 
 /// Reads a network that [`write()`] wrote.
 ///
@@ -298,8 +185,8 @@ fn operator(operation: &Operation) -> Option<(&'static str, Vec<AttributeProto>)
         Operation::MatMul => ("MatMul", Vec::new()),
         Operation::Relu => ("Relu", Vec::new()),
         Operation::Reshape => ("Reshape", Vec::new()),
-        Operation::Softmax => ("Softmax", vec![int("axis", -1)]),
-        Operation::ReduceSum => ("ReduceSum", vec![int("keepdims", 1)]),
+        Operation::Softmax => ("Softmax", vec![AttributeProto::int("axis", -1)]),
+        Operation::ReduceSum => ("ReduceSum", vec![AttributeProto::int("keepdims", 1)]),
         Operation::Parameter
         | Operation::Result
         | Operation::Weights(_)
@@ -367,22 +254,8 @@ pub(crate) fn write(graph: &Graph, name: &str) -> Result<Vec<u8>, String> {
 }
 
 fn value_info(node: &Node) -> ValueInfoProto {
-    let dim = node
-        .shape
-        .iter()
-        .map(|&extent| DimensionProto {
-            dim_value: Some(extent as i64),
-        })
-        .collect();
-    ValueInfoProto {
-        name: node.name.clone(),
-        r#type: Some(TypeProto {
-            tensor_type: Some(TensorTypeProto {
-                elem_type: ELEMENT_FLOAT,
-                shape: Some(TensorShapeProto { dim }),
-            }),
-        }),
-    }
+    let extents = node.shape.iter().map(|&extent| extent as i64);
+    ValueInfoProto::of_floats(&node.name, extents)
 }
 
 fn tensor(node: &Node, data_type: i32, bytes: impl Iterator<Item = u8>) -> TensorProto {
@@ -391,15 +264,6 @@ fn tensor(node: &Node, data_type: i32, bytes: impl Iterator<Item = u8>) -> Tenso
         data_type,
         name: node.name.clone(),
         raw_data: bytes.collect(),
-    }
-}
-
-fn int(name: &str, value: i64) -> AttributeProto {
-    AttributeProto {
-        name: name.into(),
-        i: Some(value),
-        ints: Vec::new(),
-        r#type: ATTRIBUTE_INT,
     }
 }
 
@@ -414,6 +278,7 @@ fn ints(name: &str, values: &[i64]) -> AttributeProto {
 
 #[cfg(test)]
 mod tests {
+    use super::super::onnx_messages::DimensionProto;
     use super::*;
 
     /// A network with every operation.

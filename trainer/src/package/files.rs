@@ -9,7 +9,7 @@ use crate::error::TrainError;
 
 pub(crate) const IR_XML: &str = "model.xml";
 pub(crate) const IR_BIN: &str = "model.bin";
-pub(super) const ONNX: &str = "model.onnx";
+pub(crate) const ONNX: &str = "model.onnx";
 
 /// Writes a file of the model folder.
 pub(crate) fn save(folder: &Path, name: &str, bytes: &[u8]) -> Result<FileEntry, TrainError> {

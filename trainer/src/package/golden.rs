@@ -47,8 +47,9 @@ impl Golden {
                 .enumerate()
             {
                 let class = if positive { "positive" } else { "negative" };
+                let image = decode::read(&sample.path, &Limits::default())?;
                 golden.push(Self::of(
-                    sample,
+                    &image,
                     format!("golden/{class}-{}.png", number + 1),
                 )?);
             }
@@ -56,12 +57,11 @@ impl Golden {
         Ok(golden)
     }
 
-    /// Makes a golden sample from a small copy of a sample's image.
-    pub(crate) fn of(sample: &Sample, path: String) -> Result<Self, TrainError> {
-        let image = decode::read(&sample.path, &Limits::default())?;
+    /// Makes a golden sample from a small copy of an image.
+    pub(crate) fn of(image: &RgbImage, path: String) -> Result<Self, TrainError> {
         let height =
             (f64::from(WIDTH) * f64::from(image.height()) / f64::from(image.width())).round();
-        let image = imageops::resize(&image, WIDTH, (height as u32).max(1), FilterType::Triangle);
+        let image = imageops::resize(image, WIDTH, (height as u32).max(1), FilterType::Triangle);
         let mut png = Vec::new();
         image
             .write_to(&mut Cursor::new(&mut png), ImageFormat::Png)

@@ -7,7 +7,7 @@ mod identity;
 mod model_package;
 
 pub(crate) use destination::Destination;
-pub(crate) use files::{IR_BIN, IR_XML, save, save_manifest};
+pub(crate) use files::{IR_BIN, IR_XML, ONNX, save, save_manifest};
 pub(crate) use golden::Golden;
 pub(crate) use identity::Identity;
 pub(crate) use model_package::{

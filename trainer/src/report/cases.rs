@@ -134,7 +134,7 @@ mod tests {
     use super::*;
     use crate::metrics::Judged;
     use crate::networks::Architecture;
-    use crate::synth::test_field;
+    use crate::synth::example_field;
 
     const ARCHITECTURE: Architecture = Architecture::tiny(24);
 
@@ -211,7 +211,7 @@ mod tests {
     fn kinds_without_cases_have_a_title_only() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("1.png");
-        test_field(5, 64, 48).save(&path).unwrap();
+        example_field(5, 64, 48).save(&path).unwrap();
         let sample = sample(&path, 5);
         let networks = [Network::init(ARCHITECTURE, 1, &Device::flex())];
         let fold_networks = FoldNetworks(&networks);

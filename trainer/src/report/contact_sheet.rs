@@ -1,8 +1,9 @@
-//! A contact sheet of a dataset, group by group.
+//! Contact sheets of a dataset, group by group.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use image::RgbImage;
+use log::info;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use smearscope_artifacts::decode::{self, Limits};
 
@@ -10,38 +11,76 @@ use super::image_grid;
 use crate::dataset::{Groups, ImageInfo};
 use crate::error::TrainError;
 
-/// Largest number of images; of more, an even selection is drawn.
-const MAX_TILES: usize = 400;
+/// Largest number of images on a page, some fifty rows.
+const PAGE: usize = 600;
 
-/// Draws the images with red frames for positive and green frames for negative ones; captions are the
-/// number of the group and the file name.
+/// Draws all images, with red frames for positive and green frames for negative ones; captions are the
+/// number of the group and the file name. The second page of `NAME.png` is `NAME-2.png`.
 ///
 /// # Errors
-/// [`TrainError::Output`] if it cannot be written.
+/// [`TrainError::Output`] if a page cannot be written.
 pub(crate) fn draw_contact_sheet(
     path: &Path,
     images: &[ImageInfo],
     groups: &Groups,
 ) -> Result<(), TrainError> {
+    draw_pages(path, images, groups, PAGE)
+}
+
+fn draw_pages(
+    path: &Path,
+    images: &[ImageInfo],
+    groups: &Groups,
+    per_page: usize,
+) -> Result<(), TrainError> {
     let mut order: Vec<usize> = (0..images.len()).collect();
     order.sort_by_key(|&index| groups.of[index]);
-    let shown = order.len().min(MAX_TILES);
-    let chosen: Vec<usize> = (0..shown)
-        .map(|tile| order[tile * order.len() / shown])
-        .collect();
-    let pictures: Vec<Option<RgbImage>> = chosen
+    let count = images.len();
+    let pages = count.div_ceil(per_page);
+    for (page, shown) in order.chunks(per_page).enumerate() {
+        let first = page * per_page + 1;
+        let title = format!(
+            "images {first} to {} of {count}, page {} of {pages}; red: positive, green: negative; number: group",
+            first + shown.len() - 1,
+            page + 1
+        );
+        let path = page_path(path, page + 1);
+        draw_page(&path, &title, shown, images, groups)?;
+        info!("{}: page {} of {pages}", path.display(), page + 1);
+    }
+    Ok(())
+}
+
+/// The file of a page, counted from 1.
+fn page_path(path: &Path, page: usize) -> PathBuf {
+    if page == 1 {
+        return path.into();
+    }
+    let mut name = path.file_stem().unwrap_or_default().to_owned();
+    name.push(format!("-{page}"));
+    if let Some(extension) = path.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    path.with_file_name(name)
+}
+
+fn draw_page(
+    path: &Path,
+    title: &str,
+    shown: &[usize],
+    images: &[ImageInfo],
+    groups: &Groups,
+) -> Result<(), TrainError> {
+    let pictures: Vec<Option<RgbImage>> = shown
         .par_iter()
         .map(|&index| {
             let image = decode::read(&images[index].file.path, &Limits::default()).ok()?;
             Some(image_grid::SMALL.shrink(&image))
         })
         .collect();
-    let title = format!(
-        "{shown} of {} images; red: positive, green: negative; number: group",
-        images.len()
-    );
-    let mut grid = image_grid::SMALL.grid(&title, shown);
-    for (&index, picture) in chosen.iter().zip(&pictures) {
+    let mut grid = image_grid::SMALL.grid(title, shown.len());
+    for (&index, picture) in shown.iter().zip(&pictures) {
         let file = &images[index].file;
         let colour = if file.positive {
             image_grid::POSITIVE
@@ -54,4 +93,48 @@ pub(crate) fn draw_contact_sheet(
         grid.add(picture.as_ref(), colour, &caption);
     }
     grid.save(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::dataset::{Layout, Source, read_images};
+
+    #[test]
+    fn every_image_is_on_a_page() {
+        let folder = tempfile::tempdir().unwrap();
+        for (class, count) in [("negative", 3_u8), ("positive", 4)] {
+            let class = folder.path().join("data").join(class);
+            fs::create_dir_all(&class).unwrap();
+            for number in 0..count {
+                RgbImage::from_pixel(16, 12, image::Rgb([200, 10 * number, 200]))
+                    .save(class.join(format!("{number}.png")))
+                    .unwrap();
+            }
+        }
+        let source = Source {
+            layout: Layout::Folder,
+            root: folder.path().join("data"),
+            positive: vec!["positive".into()],
+            negative: Vec::new(),
+            skip_unusable: false,
+            limit: None,
+        };
+        let (images, _) = read_images(source.list().unwrap().files, None, |_| ());
+        let images: Vec<ImageInfo> = images.into_iter().map(|(image, ())| image).collect();
+        let groups = Groups::form(&source.root, source.layout, &images).unwrap();
+        draw_pages(&folder.path().join("sheet.png"), &images, &groups, 3).unwrap();
+        // Pixels of the frames of one image: 128 × 96 within 3 pixels.
+        let frame = 134 * 102 - 128 * 96;
+        for (name, frames) in [("sheet.png", 3), ("sheet-2.png", 3), ("sheet-3.png", 1)] {
+            let page = image::open(folder.path().join(name)).unwrap().to_rgb8();
+            let is_frame = |pixel: &&image::Rgb<u8>| {
+                [image_grid::POSITIVE, image_grid::NEGATIVE].contains(pixel)
+            };
+            assert_eq!(page.pixels().filter(is_frame).count(), frames * frame);
+        }
+        assert!(!folder.path().join("sheet-4.png").exists());
+    }
 }

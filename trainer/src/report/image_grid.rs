@@ -23,6 +23,8 @@ pub(crate) struct GridFormat {
     /// Largest width and height of an image.
     image: (u32, u32),
     font: &'static MonoFont<'static>,
+    /// Lines of a caption.
+    lines: u32,
 }
 
 /// For many images, or for few that are examined closely.
@@ -30,11 +32,13 @@ pub(crate) const SMALL: GridFormat = GridFormat {
     columns: 12,
     image: (128, 96),
     font: &FONT_6X10,
+    lines: 2,
 };
 pub(crate) const LARGE: GridFormat = GridFormat {
     columns: 6,
     image: (256, 192),
     font: &FONT_9X15,
+    lines: 1,
 };
 
 /// Width of the frame around an image.
@@ -86,7 +90,10 @@ impl GridFormat {
     /// Width and height of a cell: an image with its frame and caption.
     fn cell(&self) -> (u32, u32) {
         let (width, height) = self.image;
-        (width + 2 * FRAME + 4, height + 2 * FRAME + self.line() + 4)
+        (
+            width + 2 * FRAME + 4,
+            height + 2 * FRAME + self.lines * self.line() + 4,
+        )
     }
 }
 
@@ -101,11 +108,16 @@ impl ImageGrid {
         if let Some(image) = image {
             self.canvas.frame(image, left, top, frame);
         }
-        let length = format.image.0 / format.font.character_size.width;
-        let caption: String = caption.chars().take(length as usize).collect();
-        let below = top + format.image.1 + 2 * FRAME + 1;
-        self.canvas
-            .write(format.font, &caption, left + FRAME, below);
+        let length = (format.image.0 / format.font.character_size.width) as usize;
+        let caption: Vec<char> = shorten(caption, format.lines as usize * length)
+            .chars()
+            .collect();
+        let mut below = top + format.image.1 + 2 * FRAME + 1;
+        for line in caption.chunks(length) {
+            let line: String = line.iter().collect();
+            self.canvas.write(format.font, &line, left + FRAME, below);
+            below += format.line();
+        }
     }
 
     /// Appends another grid below this one.
@@ -129,6 +141,19 @@ impl ImageGrid {
             .save_with_format(path, ImageFormat::Png)
             .map_err(|error| TrainError::output(path, std::io::Error::other(error)))
     }
+}
+
+/// Cuts a text in the middle, since the ends of file names differ most.
+fn shorten(text: &str, max_chars: usize) -> String {
+    const CUT: [char; 2] = ['.'; 2];
+    let chars: Vec<char> = text.chars().collect();
+    if chars.len() <= max_chars {
+        return text.into();
+    }
+    let kept = max_chars.saturating_sub(CUT.len());
+    let head = &chars[..kept / 3];
+    let tail = &chars[chars.len() - (kept - head.len())..];
+    head.iter().chain(&CUT).chain(tail).collect()
 }
 
 impl Canvas {
@@ -171,5 +196,18 @@ impl DrawTarget for Canvas {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_names_keep_both_ends() {
+        assert_eq!(shorten("3 a.png", 21), "3 a.png");
+        let long = "17 ward-seven_2026-10-04_patient0012_field0345.jpg";
+        assert_eq!(shorten(long, 26), "17 ward-..12_field0345.jpg");
+        assert_eq!(shorten("äöüäöü", 5), "ä..öü");
     }
 }

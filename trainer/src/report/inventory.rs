@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::arguments;
-use crate::dataset::{Basis, Classes, Groups, ImageInfo, Layout, Listing, Source, Unusable};
+use crate::dataset::{
+    Basis, Classes, Groups, ImageInfo, Layout, Listing, Overlap, Source, Unusable,
+    compared_neighbours,
+};
 
 /// The contents of a dataset.
 #[derive(Debug, Serialize)]
@@ -31,6 +34,13 @@ pub(crate) struct Inventory {
     centroids: Option<Centroids>,
     exact_duplicates: Vec<[PathBuf; 2]>,
     near_duplicates: Vec<[PathBuf; 2]>,
+    /// Images that share a part.
+    overlaps: Vec<SharedPart>,
+    /// How many images before it each one was compared with for shared parts.
+    overlaps_compared_with: usize,
+    /// Pairs among them in different groups.
+    #[serde(skip)]
+    overlaps_between_groups: usize,
     /// Duplicates with different labels.
     contradictions: Vec<[PathBuf; 2]>,
     ignored: Vec<PathBuf>,
@@ -63,6 +73,13 @@ struct Guesses {
 }
 
 #[derive(Debug, Serialize)]
+struct SharedPart {
+    images: [PathBuf; 2],
+    /// Part of each image, 0 to 1.
+    share: f32,
+}
+
+#[derive(Debug, Serialize)]
 struct Centroids {
     images: usize,
     blasts: usize,
@@ -79,6 +96,7 @@ impl Inventory {
         listing: Listing,
         images: &[ImageInfo],
         groups: &Groups,
+        overlaps: &[Overlap],
         unusable: &[Unusable],
     ) -> Self {
         // Paths are relative to the dataset.
@@ -135,6 +153,20 @@ impl Inventory {
             }),
             exact_duplicates: pairs(&mut duplicates.exact.iter().copied()),
             near_duplicates: pairs(&mut duplicates.near.iter().copied()),
+            overlaps: overlaps
+                .iter()
+                .map(|overlap| SharedPart {
+                    images: [overlap.images.0, overlap.images.1]
+                        .map(|index| short(&images[index].file.path)),
+                    share: overlap.share,
+                })
+                .collect(),
+            overlaps_compared_with: compared_neighbours(images.len())
+                .min(images.len().saturating_sub(1)),
+            overlaps_between_groups: overlaps
+                .iter()
+                .filter(|overlap| groups.of[overlap.images.0] != groups.of[overlap.images.1])
+                .count(),
             contradictions: pairs(&mut duplicates.all().filter(contradict)),
             ignored: listing.ignored.iter().map(|path| short(path)).collect(),
             passed_over: listing.passed_over.iter().map(|path| short(path)).collect(),
@@ -175,6 +207,13 @@ impl Inventory {
             warnings.push(format!(
                 "{} pairs of duplicates have different labels",
                 self.contradictions.len()
+            ));
+        }
+        if self.overlaps_between_groups > 0 {
+            warnings.push(format!(
+                "{} pairs of images share a part but belong to different groups; a network that is trained on one \
+                 of them knows the other: make them one subject",
+                self.overlaps_between_groups
             ));
         }
         for (name, groups) in [
@@ -227,6 +266,13 @@ impl fmt::Display for Count {
     }
 }
 
+impl fmt::Display for SharedPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [one, other] = self.images.each_ref().map(|path| path.display());
+        write!(f, "{one} ~ {other}, {:.0} %", self.share * 100.0)
+    }
+}
+
 impl fmt::Display for Inventory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Count { positive, negative } = self.count;
@@ -266,6 +312,16 @@ impl fmt::Display for Inventory {
             let pair =
                 |[one, other]: &[PathBuf; 2]| format!("{} = {}", one.display(), other.display());
             list(f, pairs.iter().map(pair))?;
+        }
+        writeln!(f, "\nimages that share a part: {}", self.overlaps.len())?;
+        list(f, self.overlaps.iter().map(SharedPart::to_string))?;
+        let images = positive + negative;
+        if self.overlaps_compared_with + 1 < images {
+            let compared = self.overlaps_compared_with;
+            writeln!(
+                f,
+                "  each image was compared with the {compared} before it only"
+            )?;
         }
         if !self.ignored.is_empty() {
             writeln!(

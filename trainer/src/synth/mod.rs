@@ -122,9 +122,8 @@ impl Collection {
     }
 }
 
-/// A field of either class, for the tests of other modules.
-#[cfg(test)]
-pub(crate) fn test_field(index: u64, width: usize, height: usize) -> image::RgbImage {
+/// An example of a field; odd numbers are positive.
+pub(crate) fn example_field(index: u64, width: usize, height: usize) -> image::RgbImage {
     let id = FieldId { seed: 4, index };
     let class = [Class::Negative, Class::Positive][index as usize % 2];
     id.photograph(class, &id.scene(width, height), width, height)
