@@ -81,7 +81,7 @@ struct FaultFile {
 }
 
 impl FaultFile {
-    /// Reads the faults of earlier runs. They are over now.
+    /// Reads the faults of earlier runs.
     async fn open(handle: &ApplianceHandle, storage: Option<StorageConfig>) -> Self {
         let read = move || {
             // The start says why nothing may be saved there.
@@ -96,10 +96,7 @@ impl FaultFile {
         };
         let (folder, log) = spawn_blocking(read).await.ok().flatten().unzip();
         match log {
-            Some(Ok(mut log)) => {
-                log.observe(&[], Timestamp::now());
-                *handle.fault_log() = log;
-            }
+            Some(Ok(log)) => *handle.fault_log() = log,
             Some(Err(error)) => log::warn!("earlier faults: {}", with_causes(&error)),
             None => {}
         }
@@ -225,6 +222,7 @@ mod tests {
         assert_eq!(handle.fault_log().lasting(), 0);
         drop(link);
         recorder.await.unwrap();
+        assert_eq!(saved(folder.path()), [("disk".into(), 1, false)]);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use log::Level;
 use smearscope_hardware::config::Wired;
 use smearscope_hardware::sim::{LogLines, Panel};
 use smearscope_hardware::with_causes;
+use tokio::task::JoinHandle;
 
 use crate::analysis::analyst::Analyst;
 use crate::analysis::finding::{Finding, SaveOutcome};
@@ -179,11 +180,7 @@ fn run(startup: Startup, reread: impl Fn() -> Result<Config>) -> Result<()> {
     let after_off = after_off(config, is_service);
     link.after_off = after_off;
     let result = runtime.block_on(async {
-        let faults = fault_recorder::record(handle.clone(), config.storage.clone());
-        let faults = tokio::spawn(faults);
-        if let Some(state) = config.state() {
-            tokio::spawn(renew_records_checks(handle.clone(), state.to_owned()));
-        }
+        let faults = follow(config, &handle);
         let shutdown = end_signal(reread, handle)?;
         let end = event_loop::run(board, load, config.timing, link, report, shutdown).await;
         if tokio::time::timeout(FAULTS_LIMIT, faults).await.is_err() {
@@ -202,6 +199,17 @@ fn run(startup: Startup, reread: impl Fn() -> Result<Config>) -> Result<()> {
         End::Supervisor => Ok(()),
         End::Reload => restart(),
     }
+}
+
+/// Starts what follows the appliance besides the network. The task that is returned ends with the appliance.
+fn follow(config: &Config, handle: &ApplianceHandle) -> JoinHandle<()> {
+    if let Some(state) = config.state() {
+        tokio::spawn(renew_records_checks(handle.clone(), state.to_owned()));
+    }
+    tokio::spawn(fault_recorder::record(
+        handle.clone(),
+        config.storage.clone(),
+    ))
 }
 
 /// What follows after the operator switched off. Without a command that switches the computer off, a service waits for a
@@ -371,8 +379,10 @@ mod tests {
     #[test]
     fn a_press_starts_only_a_service_with_a_button_on_a_computer_that_stays_on() {
         let after = |set: fn(&mut Raw), is_service| {
-            let mut raw = Raw::default();
-            raw.board = BoardKind::Pi;
+            let mut raw = Raw {
+                board: BoardKind::Pi,
+                ..Raw::default()
+            };
             set(&mut raw);
             after_off(&raw.validate().unwrap(), is_service)
         };

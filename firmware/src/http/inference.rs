@@ -54,7 +54,7 @@ pub(crate) async fn inference(
     State(pool): State<Arc<Pool>>,
     State(uploads): State<Uploads>,
     State(config): State<Arc<Config>>,
-    State(diagnoses): State<Diagnoses>,
+    State(published): State<Diagnoses>,
     request: Request,
 ) -> Response {
     let kind = Kind::of(&request);
@@ -66,7 +66,7 @@ pub(crate) async fn inference(
             // The model was not asked about a picture that the quality gate refused.
             if answer.probability.is_some() {
                 // Fails only if there is no HIAS client.
-                let _ = diagnoses.send(diagnosis.clone());
+                let _ = published.send(diagnosis.clone());
             }
             let inference = Inference::new(diagnosis, answer.demo, config.notice_in_message);
             (StatusCode::OK, Json(inference)).into_response()

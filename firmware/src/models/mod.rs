@@ -161,8 +161,8 @@ impl<'a> Models<'a> {
         self.load_working(|_| ())
     }
 
-    /// Loads the first model that works, and calls `roll_back` if that is the previous one.
-    fn load_working(self, roll_back: impl FnOnce(&ModelStore)) -> Result<LoadedModel, ModelError> {
+    /// Loads the first model that works, and calls `swap` if that is the previous one.
+    fn load_working(self, swap: impl FnOnce(&ModelStore)) -> Result<LoadedModel, ModelError> {
         let (None, Some(store)) = (&self.config.model, self.store()) else {
             return Ok(LoadedModel {
                 model: self.load_current()?,
@@ -196,7 +196,7 @@ impl<'a> Models<'a> {
                 });
             }
         };
-        roll_back(&store);
+        swap(&store);
         let Manifest { name, version, .. } = model.manifest();
         let rollback = format!("{} failed, back to {name} {version}", current.label());
         log::error!("model {rollback}");

@@ -250,7 +250,7 @@ impl Client for Agent {
         let commands = self.topic("Commands");
         let mut events = self.handle.events();
         let mut status = self.handle.status();
-        let mut diagnoses = self.diagnoses.subscribe();
+        let mut inferences = self.diagnoses.subscribe();
         self.is_processing = false;
         connection.publish(self.status("ONLINE")).await?;
         loop {
@@ -282,7 +282,7 @@ impl Client for Agent {
                     }
                 }
                 // Some are missed if very many come at once.
-                Ok(diagnosis) = diagnoses.recv() => {
+                Ok(diagnosis) = inferences.recv() => {
                     for message in self.inference(&diagnosis) {
                         connection.publish(message).await?;
                     }

@@ -237,11 +237,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(FaultLog::read(folder.path()).unwrap(), FaultLog::default());
         let mut log = FaultLog::default();
-        let long = "é".repeat(9000);
+        let message = "é".repeat(9000);
         for number in 0..MAX_FAULTS + 7 {
             let part = format!("part {number}");
-            log.observe(&[(&part, &long)], at("08:00:00"));
-            assert!(!log.observe(&[(&part, &long)], at("08:00:01")));
+            log.observe(&[(&part, &message)], at("08:00:00"));
+            assert!(!log.observe(&[(&part, &message)], at("08:00:01")));
         }
         log.write(folder.path()).unwrap();
         let read = FaultLog::read(folder.path()).unwrap();
