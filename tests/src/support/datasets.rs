@@ -1,4 +1,4 @@
-//! Stand-ins for data sets that must not be redistributed: the same names, sizes and EXIF, with meaningless pictures.
+//! Stand-ins for data sets that must not be redistributed: the same names and EXIF, with meaningless and smaller pictures.
 
 use std::fs;
 use std::io::Cursor;
@@ -71,13 +71,14 @@ const CANON: [Session; 7] = [
     Session(&[94..=107], false),
 ];
 
-/// ALL-IDB1: 108 images by two cameras in 13 sessions, with centroids for the positive ones.
+/// ALL-IDB1: 108 images by two cameras in 13 sessions, with centroids for the positive ones. They have a quarter of
+/// their width and height.
 pub(crate) fn all_idb1(root: &Path) {
     folder(&root.join("im"));
     folder(&root.join("xyc"));
     for (model, day, (width, height), sessions) in [
-        ("C2040UZ", "2004:04:21", (1712, 1368), &OLYMPUS[..]),
-        ("Canon PowerShot G5", "2005:09:06", (2592, 1944), &CANON[..]),
+        ("C2040UZ", "2004:04:21", (428, 342), &OLYMPUS[..]),
+        ("Canon PowerShot G5", "2005:09:06", (648, 486), &CANON[..]),
     ] {
         let mut minute = 9 * 60;
         for Session(numbers, positive) in sessions {

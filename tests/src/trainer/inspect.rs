@@ -48,7 +48,7 @@ fn all_idb1_has_thirteen_sessions_and_a_telltale_camera() {
         json!({"positive": 33, "negative": 0})
     );
     assert_eq!(
-        inventory["sizes"]["2592x1944"],
+        inventory["sizes"]["648x486"],
         json!({"positive": 16, "negative": 59})
     );
     // 33 + 59 of 108.

@@ -1,15 +1,15 @@
 //! Where a model folder is written: checked first, filled in a temporary folder, then moved into place.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use smearscope_artifacts::Manifest;
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 use walkdir::WalkDir;
 
 use crate::error::TrainError;
@@ -56,17 +56,13 @@ impl Destination {
         }
     }
 
-    /// A temporary folder beside the final one, removed unless it is published.
+    /// A temporary folder on the disk of the final one, removed unless it is published.
     ///
     /// # Errors
     /// [`TrainError::Output`].
-    pub(crate) fn staging(&self) -> Result<TempDir, TrainError> {
+    pub(crate) fn staging(&self) -> Result<Staging, TrainError> {
         let parent = self.parent();
-        tempfile::Builder::new()
-            .prefix(&format!("{STAGING}{}-", std::process::id()))
-            .permissions(Permissions::from_mode(0o755))
-            .tempdir_in(parent)
-            .map_err(|source| TrainError::output(parent, source))
+        Staging::create_in(parent).map_err(|source| TrainError::output(parent, source))
     }
 
     /// Moves a finished folder into place. It is exchanged with an existing model in one step, so that
@@ -74,8 +70,8 @@ impl Destination {
     ///
     /// # Errors
     /// [`TrainError::Output`]; an existing model is kept.
-    pub(crate) fn publish(&self, staging: &TempDir) -> Result<(), TrainError> {
-        self.put_in_place(staging.path())
+    pub(crate) fn publish(&self, staging: &Staging) -> Result<(), TrainError> {
+        self.put_in_place(&staging.model)
             .map_err(|source| TrainError::output(&self.folder, source))
     }
 
@@ -109,23 +105,61 @@ impl Destination {
     }
 }
 
-/// Prefix of temporary folders; the id of their process follows.
+/// Prefix of temporary folders.
 const STAGING: &str = ".smearscope-train-";
+/// The file that is locked as long as the process of its temporary folder lives, on whatever host.
+const LOCK: &str = "lock";
 
-/// Removes temporary folders whose process was killed.
+/// A model folder that is being filled, in a temporary folder that is removed in the end.
+#[derive(Debug)]
+pub(crate) struct Staging {
+    model: PathBuf,
+    _folder: TempDir,
+    /// Keeps other processes from removing the folder.
+    _lock: File,
+}
+
+impl Staging {
+    fn create_in(parent: &Path) -> io::Result<Self> {
+        let folder = tempfile::Builder::new()
+            .prefix(STAGING)
+            .tempdir_in(parent)?;
+        // Locked before it has the name by which others look for it.
+        let lock = NamedTempFile::new_in(folder.path())?;
+        lock.as_file().lock()?;
+        let lock = lock.persist(folder.path().join(LOCK))?;
+        let model = folder.path().join("model");
+        DirBuilder::new().mode(0o755).create(&model)?;
+        Ok(Self {
+            model,
+            _folder: folder,
+            _lock: lock,
+        })
+    }
+
+    /// The folder to fill.
+    pub(crate) fn path(&self) -> &Path {
+        &self.model
+    }
+}
+
+/// Removes temporary folders whose process was killed: only those whose lock is free.
 fn remove_abandoned(parent: &Path) {
     let Ok(entries) = fs::read_dir(parent) else {
         return;
     };
     for entry in entries.flatten() {
-        let name = entry.file_name();
-        let owner = name.to_str().and_then(|name| name.strip_prefix(STAGING));
-        let owner = owner.and_then(|rest| rest.split_once('-')?.0.parse::<u32>().ok());
-        let is_abandoned = |id: u32| !Path::new("/proc").join(id.to_string()).exists();
-        if owner.is_some_and(is_abandoned)
-            && let Err(error) = fs::remove_dir_all(entry.path())
+        if !entry.file_name().to_string_lossy().starts_with(STAGING) {
+            continue;
+        }
+        let folder = entry.path();
+        let Ok(lock) = File::options().write(true).open(folder.join(LOCK)) else {
+            continue;
+        };
+        if lock.try_lock().is_ok()
+            && let Err(error) = fs::remove_dir_all(&folder)
         {
-            log::warn!("{} cannot be removed: {error}", entry.path().display());
+            log::warn!("{} cannot be removed: {error}", folder.display());
         }
     }
 }
@@ -146,7 +180,7 @@ mod tests {
     use super::*;
 
     /// A destination with an old model, and a new one in a temporary folder.
-    fn replacement(folder: &Path) -> (Destination, TempDir) {
+    fn replacement(folder: &Path) -> (Destination, Staging) {
         let destination = Destination {
             folder: folder.join("model"),
             replace: true,
@@ -166,21 +200,28 @@ mod tests {
     }
 
     #[test]
-    fn the_temporary_folder_of_a_killed_process_is_removed() {
+    fn only_temporary_folders_of_killed_processes_are_removed() {
         let folder = tempfile::tempdir().unwrap();
         let destination = Destination {
             folder: folder.path().join("model"),
             replace: false,
         };
         let own = destination.staging().unwrap();
-        // Linux has no process with this id: it is above the largest possible one, 2^22.
-        let abandoned = folder.path().join(".smearscope-train-4194305-x1");
+        let abandoned = folder.path().join(".smearscope-train-x1");
         let foreign = folder.path().join(".smearscope-train-notes");
-        fs::create_dir(&abandoned).unwrap();
+        fs::create_dir_all(abandoned.join("model")).unwrap();
+        fs::write(abandoned.join(LOCK), "").unwrap();
         fs::create_dir(&foreign).unwrap();
         destination.check().unwrap();
         assert!(own.path().exists() && foreign.exists());
         assert!(!abandoned.exists());
+
+        // Nothing but the lock tells that a process lives: it may run on another host.
+        let lock = own.path().with_file_name(LOCK);
+        let held = File::options().write(true).open(lock).unwrap();
+        assert!(held.try_lock().is_err());
+        drop(own);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

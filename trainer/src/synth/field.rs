@@ -168,11 +168,13 @@ mod tests {
 
     #[test]
     fn classes_differ_only_where_white_cells_lie() {
+        // Scenes have the same cells in any size.
+        let (width, height) = (SIZE.0 / 2, SIZE.1 / 2);
         for index in 0..40 {
-            let scene = field(index).scene(SIZE.0, SIZE.1);
+            let scene = field(index).scene(width, height);
             let [negative, positive] = [Class::Negative, Class::Positive]
-                .map(|class| field(index).photograph(class, &scene, SIZE.0, SIZE.1));
-            let canvas = Canvas::new(SIZE.0, SIZE.1, scene.pixels_per_um);
+                .map(|class| field(index).photograph(class, &scene, width, height));
+            let canvas = Canvas::new(width, height, scene.pixels_per_um);
             let reach = MAX_REACH * scene.spread + scene.optics.reach(&canvas);
             let mut different = 0;
             for (x, y, pixel) in negative.enumerate_pixels() {
@@ -186,7 +188,7 @@ mod tests {
                     assert!(near, "field {index} differs at {x}, {y}");
                 }
             }
-            assert!(different > 100, "field {index}: {different}");
+            assert!(different > 25, "field {index}: {different}");
         }
     }
 
