@@ -290,7 +290,8 @@ mod tests {
                 check(now, ClockState::BehindRecords, later),
                 false,
                 "2026-07-01 12:00 UTC is before the newest record, 2026-07-01T13:00:00.000Z; connect the network, or set \
-                 the clock with `timedatectl`",
+                 the clock with `timedatectl`; if it is right, that record's time was wrong, and this message ends when the \
+                 clock passes it or a time server confirms the clock",
             ),
             (
                 check(now, ClockState::Synchronized, Some("2026-07-01T11:00:00Z")),
