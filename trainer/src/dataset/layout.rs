@@ -743,7 +743,7 @@ mod tests {
                 "labels.csv"
             ]
         );
-        assert_eq!(listing.ignored, [PathBuf::new(); 0]);
+        assert!(listing.ignored.is_empty(), "{:?}", listing.ignored);
     }
 
     #[test]

@@ -250,7 +250,7 @@ mod tests {
         assert_eq!(accuracies(&|_| vec![0.0]), [0.5; 2]);
         // Two in three files of size 0 are positive, but three in five negative where classes are even.
         let [tree, neighbours] = accuracies(&|sample| vec![sample.file_bytes as f64]);
-        assert_eq!(tree, (30.0 / 40.0 + 60.0 / 120.0) / 2.0);
+        assert_eq!(tree, f64::midpoint(30.0 / 40.0, 60.0 / 120.0));
         assert!(neighbours >= 0.5, "{neighbours}");
         let labels = accuracies(&|sample| vec![f64::from(u8::from(sample.positive))]);
         assert_eq!(labels, [1.0; 2]);
