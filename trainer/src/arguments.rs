@@ -1,5 +1,7 @@
 //! Parsing and spelling of command-line values.
 
+use std::borrow::Cow;
+
 use clap::ValueEnum;
 
 /// A value as it is written on the command line.
@@ -8,6 +10,12 @@ pub(crate) fn spelled(value: &impl ValueEnum) -> String {
         .to_possible_value()
         .map(|value| value.get_name().to_owned())
         .unwrap_or_default()
+}
+
+/// A value as a shell reads it back.
+pub(crate) fn quoted(value: &str) -> Cow<'_, str> {
+    // Fails only for a NUL, which no argument can have.
+    shlex::try_quote(value).unwrap_or(Cow::Borrowed(value))
 }
 
 fn number(text: &str, is_valid: impl Fn(f64) -> bool, range: &str) -> Result<f64, String> {

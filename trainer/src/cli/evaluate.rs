@@ -12,7 +12,7 @@ use smearscope_artifacts::{EngineConfig, Evaluation, Manifest, Model};
 
 use crate::dataset::{Basis, Dataset, Sample, Source, TrainedOn};
 use crate::error::TrainError;
-use crate::metrics::{self, Judged, Scored};
+use crate::metrics::{self, AT_EVEN_CLASSES, Judged, Scored};
 use crate::progress;
 use crate::report::{self, Measured, REPORT_FILE, Report};
 use crate::training::Prediction;
@@ -189,7 +189,7 @@ fn measured(
             dataset: format!("the collection {}", name.display()),
             protocol: format!(
                 "The finished model with its decision rule and without the appliance's quality \
-                 gate, on images that it was not trained on; intervals by {}.",
+                 gate, on images that it was not trained on; intervals by {}. {AT_EVEN_CLASSES}",
                 dataset.groups.basis.in_words()
             ),
             positives: positives as u32,

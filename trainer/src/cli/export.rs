@@ -201,9 +201,11 @@ impl Export {
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             text => text.map_err(|error| TrainError::unreadable(&path, &error))?,
         };
+        let data = self.data.as_ref();
+        let data = data.map_or_else(String::new, |data| format!(" {}", data.options("FIELDS")));
         let export = format!(
             "The OpenVINO IR was rewritten with {} after the figures above were measured: {comparison}.\n\n\
-             ```sh\nsmearscope-train export --model MODEL --precision {} --out OUT\n```\n",
+             ```sh\nsmearscope-train export --model MODEL --precision {} --out OUT{data}\n```\n",
             self.precision.name(),
             arguments::spelled(&self.precision),
         );

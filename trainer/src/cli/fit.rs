@@ -99,7 +99,8 @@ impl Fit {
         let scored = score(network, folds.held_out())?;
         let golden = Golden::choose(folds.held_out(), &scored)?;
         let mut manifest = description.manifest(*rule, &judged);
-        manifest.evaluation.warnings = description.warnings(&shortcuts);
+        let warning = description.shortcut_warning(&shortcuts);
+        manifest.evaluation.warnings.extend(warning);
         manifest.domain = Some(measure_domain(&folds.kept().train, &contract, seed)?);
         let package = ModelPackage {
             network,
@@ -228,8 +229,8 @@ impl Fit {
         named.collect()
     }
 
-    /// Exports the untrained network, so that problems with the output folder, the name or an engine
-    /// show before hours of training. Returns the engines to compare with.
+    /// Exports the untrained network, so that problems with the output folder, the name, a warning or
+    /// an engine show before hours of training. Returns the engines to compare with.
     fn dry_run_export(&self, description: &Description) -> Result<Vec<EngineChoice>, TrainError> {
         let Plan {
             architecture,
@@ -261,12 +262,10 @@ impl Fit {
             ..
         } = self;
         let fit = format!(
-            "smearscope-train fit --network {} --dataset {} --data FIELDS --out MODEL --positive {} {} \
-             --validation-share {} --epochs {} --patience {} --batch-size {} --learning-rate {} --device {} --seed {} \
+            "smearscope-train fit --network {} {} --out MODEL {} --validation-share {} --epochs {} --patience {} --batch-size {} --learning-rate {} --device {} --seed {} \
              --sensitivity {} --accuracy {} --min-fields {} --name {} --model-version {} --license {}",
             plan.architecture.option(),
-            arguments::spelled(&self.data.layout),
-            self.data.positive.join(","),
+            self.data.options("FIELDS"),
             split.test.options(),
             split.validation,
             plan.epochs,
@@ -280,7 +279,7 @@ impl Fit {
             self.min_fields,
             self.identity.name(&self.out.folder),
             self.identity.version,
-            self.identity.license
+            arguments::quoted(&self.identity.license)
         );
         origin.command.iter().cloned().chain([fit]).collect()
     }
@@ -532,12 +531,22 @@ mod tests {
     }
 
     #[test]
-    fn an_impossible_name_is_refused_before_training() {
+    fn what_no_manifest_can_hold_is_refused_before_training() {
         let folder = tempfile::tempdir().unwrap();
         draw_fields(folder.path());
         let mut fit = fit(folder.path());
         fit.identity.name = Some("No Spaces".into());
         assert!(fit.run().unwrap_err().to_string().contains("name"));
+
+        let fit = self::fit(folder.path());
+        let contract = fit.plan.architecture.input_contract();
+        let mut dataset = Dataset::load(&fit.data, &contract).unwrap();
+        dataset.warnings.push("one \u{7}bell".into());
+        let origin = Origin::of(&dataset);
+        let folds = Folds::of(&dataset, &fit.split, 5).unwrap();
+        let description = fit.description(&dataset, &origin, &folds);
+        let message = fit.dry_run_export(&description).unwrap_err().to_string();
+        assert!(message.contains("evaluation.warnings"), "{message}");
         assert_eq!(files_in(folder.path()), ["fields"]);
     }
 }

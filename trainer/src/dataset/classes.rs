@@ -1,7 +1,7 @@
 //! Which classes count as positive, which as negative, and how many images each has.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write};
 
 use serde::Serialize;
 
@@ -59,12 +59,27 @@ impl Classes {
     }
 }
 
+/// Names in a line that a manifest can hold: those after the tenth are counted.
+pub(super) fn named<T: AsRef<str>>(names: impl ExactSizeIterator<Item = T>) -> String {
+    const MAX_NAMED: usize = 10;
+
+    let more = names.len().saturating_sub(MAX_NAMED);
+    let mut line = String::new();
+    for name in names.take(MAX_NAMED) {
+        if !line.is_empty() {
+            line.push_str(", ");
+        }
+        line.push_str(name.as_ref());
+    }
+    if more > 0 {
+        // Writing to a String cannot fail.
+        let _ = write!(line, " and {more} more");
+    }
+    line
+}
+
 fn listed(side: &BTreeMap<String, usize>) -> String {
-    let classes: Vec<String> = side
-        .iter()
-        .map(|(name, count)| format!("{name} {count}"))
-        .collect();
-    classes.join(", ")
+    named(side.iter().map(|(name, count)| format!("{name} {count}")))
 }
 
 impl fmt::Display for Classes {
@@ -75,5 +90,23 @@ impl fmt::Display for Classes {
             listed(&self.positive),
             listed(&self.negative)
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn at_most_ten_classes_are_named() {
+        let names = |count: usize| -> Vec<String> {
+            (1..=count).map(|number| number.to_string()).collect()
+        };
+        assert_eq!(named(names(0).iter()), "");
+        assert_eq!(named(names(10).iter()), "1, 2, 3, 4, 5, 6, 7, 8, 9, 10");
+        assert_eq!(
+            named(names(400).iter()),
+            "1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 390 more"
+        );
     }
 }

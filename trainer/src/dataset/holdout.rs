@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use smearscope_artifacts::read_text;
 
 use super::load::Dataset;
+use crate::arguments;
 use crate::error::TrainError;
 
 /// Which images are held out.
@@ -44,7 +45,7 @@ impl Holdout {
         match self {
             Self::Listed(path) => {
                 let name = path.file_name().unwrap_or(path.as_os_str());
-                format!("--holdout {}", name.display())
+                format!("--holdout {}", arguments::quoted(&name.to_string_lossy()))
             }
             Self::Reference => "--holdout reference".into(),
         }

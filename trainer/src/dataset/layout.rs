@@ -1,6 +1,7 @@
 //! How datasets are stored: the class and the subject of each file.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -10,9 +11,10 @@ use serde::Serialize;
 use smearscope_artifacts::{all_idb_label, is_image_path};
 use walkdir::WalkDir;
 
-use super::classes::Classes;
+use super::classes::{self, Classes};
 use super::provenance::Provenance;
 use super::{centroids, table};
+use crate::arguments;
 use crate::error::TrainError;
 
 /// A known way of storing labelled images.
@@ -91,7 +93,7 @@ pub(crate) struct Listing {
     pub(crate) positive: String,
     pub(crate) classes: Classes,
     pub(crate) files: Vec<Listed>,
-    /// Images whose names do not fit the layout.
+    /// Images whose place or name does not fit the layout.
     pub(crate) ignored: Vec<PathBuf>,
     /// Files that are no images, by their names.
     pub(crate) passed_over: Vec<PathBuf>,
@@ -100,7 +102,52 @@ pub(crate) struct Listing {
     pub(crate) provenance: Option<Provenance>,
 }
 
+/// Files of a dataset that are not listed.
+#[derive(Debug, Default)]
+struct Unlisted {
+    /// Images whose place or name does not fit the layout.
+    ignored: Vec<PathBuf>,
+    /// Files that are no images, by their names.
+    passed_over: Vec<PathBuf>,
+}
+
+impl Unlisted {
+    /// The images among files; the others are passed over.
+    fn images_among(&mut self, files: Vec<PathBuf>) -> Vec<PathBuf> {
+        let (images, others): (Vec<PathBuf>, Vec<PathBuf>) = files
+            .into_iter()
+            .partition(|path| is_named_like_an_image(path));
+        self.passed_over.extend(others);
+        images
+    }
+}
+
 impl Source {
+    /// The command-line options that give this source, with its place as `data`.
+    pub(crate) fn options(&self, data: &str) -> String {
+        let mut options = format!(
+            "--dataset {} --data {data}",
+            arguments::spelled(&self.layout)
+        );
+        for (name, classes) in [
+            ("positive", self.chosen_positives()),
+            ("negative", &self.negative[..]),
+        ] {
+            if !classes.is_empty() {
+                let classes = classes.join(",");
+                // Writing to a String cannot fail.
+                let _ = write!(options, " --{name} {}", arguments::quoted(&classes));
+            }
+        }
+        if self.skip_unusable {
+            options.push_str(" --skip-unusable");
+        }
+        if let Some(limit) = self.limit {
+            let _ = write!(options, " --limit {limit}");
+        }
+        options
+    }
+
     /// The dataset's name in reports.
     pub(crate) fn name(&self) -> String {
         let name = self.root.file_name().unwrap_or(self.root.as_os_str());
@@ -124,18 +171,17 @@ impl Source {
     /// Like [`Source::list`], where one side may have no images. Without positive images, --negative
     /// must name the classes, since --positive may be misspelt.
     pub(crate) fn list_any(&self) -> Result<Listing, TrainError> {
-        let mut ignored = Vec::new();
-        let mut passed_over = Vec::new();
+        let mut unlisted = Unlisted::default();
         let mut files = match self.layout {
-            Layout::Folder => self.folders(&mut passed_over)?,
+            Layout::Folder => self.folders(&mut unlisted)?,
             Layout::Csv => self.table()?,
-            Layout::AllIdb1 => self.all_idb(&["jpg", "jpeg"], &mut ignored)?,
-            Layout::AllIdb2 => self.all_idb(&["tif", "tiff"], &mut ignored)?,
-            Layout::CNmc => self.c_nmc(&mut ignored)?,
+            Layout::AllIdb1 => self.all_idb(&["jpg", "jpeg"], &mut unlisted)?,
+            Layout::AllIdb2 => self.all_idb(&["tif", "tiff"], &mut unlisted)?,
+            Layout::CNmc => self.c_nmc(&mut unlisted)?,
         };
         files.sort_by(|a, b| a.path.cmp(&b.path));
-        for file in &files {
-            self.check_name(&file.path)?;
+        for path in files.iter().map(|file| &file.path).chain(&unlisted.ignored) {
+            self.check_name(path)?;
         }
         if let Some(twice) = files.windows(2).find(|pair| pair[0].path == pair[1].path) {
             return Err(TrainError::data(
@@ -164,8 +210,8 @@ impl Source {
                     .map(|file| (file.class.as_str(), file.positive)),
             ),
             files,
-            ignored,
-            passed_over,
+            ignored: unlisted.ignored,
+            passed_over: unlisted.passed_over,
             provenance: match self.layout {
                 Layout::Folder => Provenance::read(&self.root)?,
                 _ => None,
@@ -237,13 +283,11 @@ impl Source {
         let is_doubtful = !self.chosen_positives().is_empty()
             && self.negative.is_empty()
             && classes.negative.len() > 1;
-        let names: Vec<&str> = classes.negative.keys().map(String::as_str).collect();
         let warning = || {
             format!(
                 "The classes that --positive does not name count as negative: {}. If that is meant, \
-                 say so with --negative {}.",
-                names.join(", "),
-                names.join(",")
+                 name them with --negative.",
+                classes::named(classes.negative.keys())
             )
         };
         is_doubtful.then(warning).into_iter().collect()
@@ -274,16 +318,21 @@ impl Source {
         }
     }
 
-    fn folders(&self, passed_over: &mut Vec<PathBuf>) -> Result<Vec<Listed>, TrainError> {
-        let mut classes: Vec<PathBuf> = fs::read_dir(&self.root)
+    fn folders(&self, unlisted: &mut Unlisted) -> Result<Vec<Listed>, TrainError> {
+        let mut entries: Vec<PathBuf> = fs::read_dir(&self.root)
             .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
             .map_err(|error| TrainError::unreadable(&self.root, &error))?;
-        classes.retain(|path| path.is_dir() && !is_hidden(path));
-        let (of_archives, mut classes): (Vec<PathBuf>, Vec<PathBuf>) = classes
+        entries.retain(|path| !is_hidden(path) && name(path) != Provenance::FILE_NAME);
+        entries.sort();
+        let (folders, files): (Vec<PathBuf>, Vec<PathBuf>) =
+            entries.into_iter().partition(|path| path.is_dir());
+        // No class has images beside its folder.
+        let images = unlisted.images_among(files);
+        unlisted.ignored.extend(images);
+        let (of_archives, classes): (Vec<PathBuf>, Vec<PathBuf>) = folders
             .into_iter()
             .partition(|path| name(path) == ARCHIVE_FOLDER);
-        passed_over.extend(of_archives);
-        classes.sort();
+        unlisted.passed_over.extend(of_archives);
         if classes.is_empty() {
             return Err(TrainError::data(
                 &self.root,
@@ -309,10 +358,7 @@ impl Source {
         let mut files = Vec::new();
         for folder in classes {
             let class = name(&folder);
-            let (paths, others): (Vec<PathBuf>, Vec<PathBuf>) = walk(&folder)?
-                .into_iter()
-                .partition(|path| is_named_like_an_image(path));
-            passed_over.extend(others);
+            let paths = unlisted.images_among(walk(&folder)?);
             if paths.is_empty() {
                 return Err(TrainError::data(
                     &folder,
@@ -351,15 +397,17 @@ impl Source {
     fn all_idb(
         &self,
         extensions: &[&str],
-        ignored: &mut Vec<PathBuf>,
+        unlisted: &mut Unlisted,
     ) -> Result<Vec<Listed>, TrainError> {
-        let paths = walk(&self.root)?;
+        let (marks, others): (Vec<PathBuf>, Vec<PathBuf>) = walk(&self.root)?
+            .into_iter()
+            .partition(|path| has_extension(path, "xyc"));
         let mut centroids = BTreeMap::new();
-        for path in paths.iter().filter(|path| has_extension(path, "xyc")) {
+        for path in &marks {
             centroids.insert(stem(path), read_centroids(path)?);
         }
         let mut files = Vec::new();
-        for path in paths.into_iter().filter(|path| is_image_path(path)) {
+        for path in unlisted.images_among(others) {
             match all_idb_label(&path)
                 .filter(|_| extensions.iter().any(|known| has_extension(&path, known)))
             {
@@ -370,7 +418,7 @@ impl Source {
                     centroids: centroids.remove(&stem(&path)),
                     path,
                 }),
-                None => ignored.push(path),
+                None => unlisted.ignored.push(path),
             }
         }
         self.require_some(
@@ -379,12 +427,9 @@ impl Source {
         )
     }
 
-    fn c_nmc(&self, ignored: &mut Vec<PathBuf>) -> Result<Vec<Listed>, TrainError> {
+    fn c_nmc(&self, unlisted: &mut Unlisted) -> Result<Vec<Listed>, TrainError> {
         let mut files = Vec::new();
-        for path in walk(&self.root)? {
-            if !is_image_path(&path) {
-                continue;
-            }
+        for path in unlisted.images_among(walk(&self.root)?) {
             let folder = path.parent().map(name).unwrap_or_default();
             match c_nmc_subject(&stem(&path), &folder) {
                 Some(subject) => files.push(Listed {
@@ -394,7 +439,7 @@ impl Source {
                     centroids: None,
                     path,
                 }),
-                None => ignored.push(path),
+                None => unlisted.ignored.push(path),
             }
         }
         self.require_some(
@@ -561,6 +606,13 @@ mod tests {
         source.list().unwrap_err().to_string()
     }
 
+    /// The files' names, sorted.
+    fn names(paths: &[PathBuf]) -> Vec<String> {
+        let mut names: Vec<String> = paths.iter().map(|path| name(path)).collect();
+        names.sort();
+        names
+    }
+
     /// Name, class side and subject of every file.
     fn rows(listing: &Listing) -> Vec<(String, bool, Option<&str>)> {
         let files = listing.files.iter();
@@ -676,12 +728,88 @@ mod tests {
             "negative/desktop.ini",
             "negative/README",
             "__MACOSX/._x.jpg",
+            "labels.csv",
+            ".DS_Store",
         ]);
         let listing = source(Layout::Folder, root.path()).list().unwrap();
         assert_eq!(rows(&listing).len(), 2);
-        let mut names: Vec<String> = listing.passed_over.iter().map(|path| name(path)).collect();
-        names.sort();
-        assert_eq!(names, ["README", "Thumbs.db", "__MACOSX", "desktop.ini"]);
+        assert_eq!(
+            names(&listing.passed_over),
+            [
+                "README",
+                "Thumbs.db",
+                "__MACOSX",
+                "desktop.ini",
+                "labels.csv"
+            ]
+        );
+        assert!(listing.ignored.is_empty(), "{:?}", listing.ignored);
+    }
+
+    #[test]
+    fn images_outside_of_the_layout_are_not_dropped() {
+        let root = tree(&[
+            "positive/1.png",
+            "negative/2.png",
+            "3.jpg",
+            "phone.heic",
+            "labels.csv",
+        ]);
+        let listing = source(Layout::Folder, root.path()).list().unwrap();
+        assert_eq!(names(&listing.ignored), ["3.jpg", "phone.heic"]);
+        assert_eq!(names(&listing.passed_over), ["labels.csv"]);
+        for (layout, listed) in [
+            (Layout::AllIdb1, ["a/Im001_1.jpg", "Im002_0.jpg"]),
+            (Layout::AllIdb2, ["a/Im001_1.tif", "Im002_0.tif"]),
+            (
+                Layout::CNmc,
+                ["all/UID_1_1_1_all.bmp", "hem/UID_H1_1_1_hem.bmp"],
+            ),
+        ] {
+            let root = tree(&[
+                listed[0],
+                listed[1],
+                "Im003_0.heic",
+                "a/UID_2_1_1_all.gif",
+                "Im004_1.png",
+                "notes.txt",
+                "Thumbs.db",
+                ".hidden.png",
+            ]);
+            let listing = source(layout, root.path()).list().unwrap();
+            assert_eq!(listing.files.len(), 2, "{layout:?}");
+            assert_eq!(
+                names(&listing.ignored),
+                ["Im003_0.heic", "Im004_1.png", "UID_2_1_1_all.gif"]
+            );
+            assert_eq!(names(&listing.passed_over), ["Thumbs.db", "notes.txt"]);
+        }
+    }
+
+    #[test]
+    fn options_give_the_same_source_again() {
+        #[derive(clap::Parser)]
+        struct Command {
+            #[command(flatten)]
+            source: Source,
+        }
+
+        let source = Source {
+            skip_unusable: true,
+            limit: NonZeroUsize::new(30),
+            ..chosen(Path::new("/data"), &["pre B", "pro-B"], &["it's normal"])
+        };
+        let spelled = source.options("/data");
+        assert_eq!(
+            spelled,
+            "--dataset folder --data /data --positive 'pre B,pro-B' --negative \"it's normal\" \
+             --skip-unusable --limit 30"
+        );
+        let words = shlex::split(&format!("command {spelled}")).unwrap();
+        let parsed: Command = clap::Parser::try_parse_from(words).unwrap();
+        assert_eq!(parsed.source, source);
+        let of_all_idb = self::source(Layout::AllIdb2, Path::new("/data"));
+        assert_eq!(of_all_idb.options("IT"), "--dataset all-idb2 --data IT");
     }
 
     #[test]
@@ -735,6 +863,9 @@ mod tests {
                 "{message}"
             );
         }
+        let root = tree(&["positive/1.png", "negative/2.png", "beside\t.png"]);
+        let message = failure(&source(Layout::Folder, root.path()));
+        assert!(message.contains("control character"), "{message}");
     }
 
     #[test]

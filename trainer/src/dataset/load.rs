@@ -9,6 +9,7 @@ use smearscope_artifacts::{InputContract, Resampler};
 use super::classes::Classes;
 use super::groups::Groups;
 use super::layout::{Listing, Source};
+use super::path_within::path_within;
 use super::provenance::Provenance;
 use super::read_images::{ImageInfo, Unusable, read_images};
 use super::sample::Sample;
@@ -66,18 +67,18 @@ impl Dataset {
         let mut warnings = listing.warnings;
         let misnamed = listing.ignored.into_iter().map(|path| Unusable {
             path,
-            problem: "its name does not fit the layout of the dataset".into(),
+            problem: "its place or name does not fit the layout of the dataset".into(),
         });
         let unusable: Vec<Unusable> = misnamed.chain(unusable).collect();
         if source.skip_unusable {
-            warnings.extend(skipped(&unusable));
+            warnings.extend(skipped(root, &unusable));
         } else {
             refuse_unusable(root, &unusable)?;
         }
         let (images, pictures): (Vec<ImageInfo>, Vec<[RgbImage; 2]>) = images.into_iter().unzip();
         let groups = Groups::form(root, source.layout, &images)?;
         refuse_contradictions(root, &images, &groups)?;
-        warnings.extend(near_contradictions(&images, &groups));
+        warnings.extend(near_contradictions(root, &images, &groups));
         for warning in &warnings {
             warn!("{warning}");
         }
@@ -130,28 +131,37 @@ fn resized(image: &RgbImage, contract: &InputContract, times: u32) -> RgbImage {
 }
 
 /// How many files `--skip-unusable` left out.
-fn skipped(unusable: &[Unusable]) -> Option<String> {
+fn skipped(root: &Path, unusable: &[Unusable]) -> Option<String> {
     let first = unusable.first()?;
     Some(format!(
         "{} files could not be used and were left out, the first is {}: {}",
         unusable.len(),
-        first.path.display(),
+        path_within(&first.path, root).display(),
         first.problem
     ))
 }
 
 /// How many near-duplicates have different labels.
-fn near_contradictions(images: &[ImageInfo], groups: &Groups) -> Option<String> {
-    let contradict =
-        |&&(one, other): &&(usize, usize)| images[one].file.positive != images[other].file.positive;
-    let pairs = groups.duplicates.near.iter().filter(contradict);
-    let count = pairs.clone().count();
-    let &(one, other) = pairs.clone().next()?;
+fn near_contradictions(root: &Path, images: &[ImageInfo], groups: &Groups) -> Option<String> {
+    let mut pairs = contradictions(images, &groups.duplicates.near);
+    let [one, other] = pairs
+        .next()?
+        .map(|image| path_within(&image.file.path, root).display());
+    let count = 1 + pairs.count();
     Some(format!(
-        "{count} pairs of images look alike but have different labels, the first is {} and {}",
-        images[one].file.path.display(),
-        images[other].file.path.display()
+        "{count} pairs of images look alike but have different labels, the first is {one} and {other}"
     ))
+}
+
+/// The pairs with different labels.
+fn contradictions<'a>(
+    images: &'a [ImageInfo],
+    pairs: &'a [(usize, usize)],
+) -> impl Iterator<Item = [&'a ImageInfo; 2]> {
+    pairs
+        .iter()
+        .map(|&(one, other)| [&images[one], &images[other]])
+        .filter(|[one, other]| one.contradicts(other))
 }
 
 fn refuse_unusable(root: &Path, unusable: &[Unusable]) -> Result<(), TrainError> {
@@ -186,16 +196,14 @@ fn refuse_contradictions(
     images: &[ImageInfo],
     groups: &Groups,
 ) -> Result<(), TrainError> {
-    let contradict =
-        |&&(one, other): &&(usize, usize)| images[one].file.positive != images[other].file.positive;
-    match groups.duplicates.exact.iter().find(contradict) {
+    match contradictions(images, &groups.duplicates.exact).next() {
         None => Ok(()),
-        Some(&(one, other)) => Err(TrainError::data(
+        Some([one, other]) => Err(TrainError::data(
             root,
             format!(
                 "{} and {} are the same file in both classes",
-                images[one].file.path.display(),
-                images[other].file.path.display()
+                one.file.path.display(),
+                other.file.path.display()
             ),
             "remove the file with the wrong label",
         )),
@@ -291,7 +299,9 @@ mod tests {
         let dataset = load_with(root.path(), true).unwrap();
         assert_eq!(dataset.samples.len(), 4);
         assert!(
-            dataset.warnings[0].starts_with("2 files could not be used"),
+            dataset.warnings[0].starts_with(
+                "2 files could not be used and were left out, the first is blasts/phone.heic: "
+            ),
             "{:?}",
             dataset.warnings
         );
@@ -309,7 +319,8 @@ mod tests {
         copy.save(root.path().join("blasts/copy.png")).unwrap();
         let warnings = load(root.path()).unwrap().warnings;
         assert!(
-            warnings.len() == 1 && warnings[0].contains("copy.png"),
+            warnings.len() == 1
+                && warnings[0].ends_with("the first is blasts/copy.png and healthy/1.png"),
             "{warnings:?}"
         );
     }

@@ -19,7 +19,7 @@ pub(crate) struct Provenance {
 }
 
 impl Provenance {
-    const FILE_NAME: &str = "dataset.toml";
+    pub(super) const FILE_NAME: &str = "dataset.toml";
 
     pub(crate) fn write(&self, folder: &Path) -> Result<(), TrainError> {
         let path = folder.join(Self::FILE_NAME);

@@ -26,6 +26,13 @@ pub(crate) struct ImageInfo {
     pub(crate) fingerprint: Fingerprint,
 }
 
+impl ImageInfo {
+    /// Whether the two have different labels.
+    pub(crate) fn contradicts(&self, other: &Self) -> bool {
+        self.file.positive != other.file.positive
+    }
+}
+
 /// A file that is not a complete image.
 #[derive(Debug)]
 pub(crate) struct Unusable {
@@ -48,7 +55,7 @@ pub(crate) fn read_images<T: Send>(
             let path = file.path.clone();
             read_image(file, contract, &keep).map_err(|error| Unusable {
                 path,
-                problem: error.to_string(),
+                problem: problem(error),
             })
         })
         .collect();
@@ -61,6 +68,16 @@ pub(crate) fn read_images<T: Send>(
         }
     }
     (images, unusable)
+}
+
+/// The error without the path, which stands beside it.
+fn problem(error: ArtifactError) -> String {
+    match error {
+        ArtifactError::Unreadable { remedy, source, .. } => {
+            format!("it cannot be read: {source}; {remedy}")
+        }
+        other => other.to_string(),
+    }
 }
 
 fn read_image<T>(

@@ -44,6 +44,12 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Vec<Row>, String> {
     let mut rows = Vec::new();
     for row in reader.into_deserialize() {
         let row: Row = row.map_err(|error| error.to_string())?;
+        for text in [Some(&row.label), row.group.as_ref()].into_iter().flatten() {
+            if text.contains(char::is_control) {
+                let shown = text.escape_debug();
+                return Err(format!("`{shown}` has a control character"));
+            }
+        }
         match (row.path.is_empty(), row.label.is_empty()) {
             (true, true) => {}
             (false, false) => rows.push(row),
@@ -111,6 +117,10 @@ mod tests {
             (b"path,label\na.png\n", "line: 2"),
             (b"path,label\n,x\n", "no path"),
             (b"path,label\nb.png,\n", "no label"),
+            (
+                b"path,label\nb.png,\"A\tL\"\n",
+                "`A\\tL` has a control character",
+            ),
         ] {
             let problem = read(bytes).unwrap_err();
             assert!(problem.contains(word), "{problem}");

@@ -6,11 +6,16 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::calibration_bins::calibration_error;
+use super::class_weights::ClassWeights;
 use super::judged::Judged;
 use super::ranking::{auroc, average_precision, scores};
 
 /// Number of bootstrap resamples.
 const RESAMPLES: usize = 1000;
+
+/// How [`figures`] judge probabilities, which are calibrated for even classes.
+pub(crate) const AT_EVEN_CLASSES: &str =
+    "Brier score and calibration error count both classes the same, however many images each has.";
 
 /// Figures by name, each 0 to 1, without those that are undefined because a class is missing.
 pub(crate) fn figures(judged: &[Judged]) -> BTreeMap<String, f64> {
@@ -19,10 +24,13 @@ pub(crate) fn figures(judged: &[Judged]) -> BTreeMap<String, f64> {
         let hits = of.iter().filter(|item| that(item)).count();
         (!of.is_empty()).then(|| hits as f64 / of.len() as f64)
     };
-    let squares = judged
-        .iter()
-        .map(|item| (f64::from(item.probability) - f64::from(u8::from(item.positive))).powi(2));
-    let brier = squares.sum::<f64>() / judged.len() as f64;
+    let weights = ClassWeights::balance(judged.iter().map(|item| item.positive));
+    let squares = judged.iter().map(|item| {
+        let error = f64::from(item.probability) - f64::from(u8::from(item.positive));
+        weights.of(item.positive) * error.powi(2)
+    });
+    // Rounding must not exceed 1.
+    let brier = (squares.sum::<f64>() / judged.len() as f64).min(1.0);
     let scores = scores(judged);
     [
         ("accuracy", share(&|_| true, &Judged::is_right)),
@@ -89,7 +97,6 @@ mod tests {
     use super::super::confusion::Confusion;
     use super::super::judged::Scored;
     use super::*;
-    use crate::testing::python;
 
     fn scored(items: &[(f32, bool)]) -> Vec<Scored> {
         items
@@ -141,44 +148,45 @@ mod tests {
     };
 
     #[test]
-    fn figures_agree_with_scikit_learn() {
-        let mut rng = ChaCha8Rng::seed_from_u64(2);
-        let items: Vec<Scored> = (0..400)
-            .map(|group| {
-                let positive = rng.random_bool(0.4);
-                // Rounded, so that there are ties; shifted, so that none lies on the edge of a bin,
-                // which scikit-learn counts to the one below.
-                let noise: f32 = rng.random_range(-4.0..4.0);
-                let margin =
-                    ((noise + if positive { 1.0 } else { -1.0 }) * 8.0).round() / 8.0 + 0.01;
-                Scored {
-                    margin,
+    fn calibrated_probabilities_are_judged_at_even_classes() {
+        // Nine in ten images with a margin of ln 9 are positive, where classes are even.
+        let margin = 1.3 * 9.0_f32.ln();
+        let even: Vec<(f32, bool)> = (0..20)
+            .map(|number| {
+                let positive = number < 10;
+                let is_usual = number % 10 > 0;
+                (
+                    if positive == is_usual {
+                        margin
+                    } else {
+                        -margin
+                    },
                     positive,
-                    group,
-                }
+                )
             })
             .collect();
-        let rows: Vec<(f32, bool)> = items
-            .iter()
-            .map(|item| (PLAIN.decide(item.margin).probability, item.positive))
+        let positives = even.iter().filter(|item| item.1);
+        // Three times as many positive images.
+        let skewed: Vec<(f32, bool)> = positives
+            .clone()
+            .chain(positives)
+            .chain(&even)
+            .copied()
             .collect();
-        let Some(answer) = python(
-            "metrics_reference.py",
-            &serde_json::to_string(&rows).unwrap(),
-        ) else {
-            return;
-        };
-        let expected: BTreeMap<String, f64> = serde_json::from_str(&answer).unwrap();
-        let found = figures(&judged(&items, &PLAIN));
-        for (name, value) in &expected {
-            // Both sum 400 terms in f64, in another order.
-            assert!(
-                (found[name] - value).abs() < 1e-9,
-                "{name}: {} {value}",
-                found[name]
-            );
+        for items in [even, skewed] {
+            let figures = figures(&judged(&scored(&items), &PLAIN));
+            assert!(figures["calibration_error"] < 1e-6, "{figures:?}");
+            // 0.9 · 0.1² + 0.1 · 0.9².
+            assert!((figures["brier"] - 0.09).abs() < 1e-6, "{figures:?}");
         }
-        assert_eq!(expected.len(), 8);
+        // Nothing is worse than 1, also after rounding.
+        let wrong: Vec<(f32, bool)> = (0..49)
+            .map(|number| (if number < 30 { -1e9 } else { 1e9 }, number < 30))
+            .collect();
+        let figures = figures(&judged(&scored(&wrong), &PLAIN));
+        for name in ["brier", "calibration_error"] {
+            assert!((0.999..=1.0).contains(&figures[name]), "{figures:?}");
+        }
     }
 
     /// Whether the accuracy of 100 items, of which 80 are right, has this half width.

@@ -152,9 +152,10 @@ fn plots(card: &mut String) {
 
 fn shortcuts(card: &mut String, leaky: &str, audit: &Audit) {
     card.push_str(
-        "\n## Shortcuts\n\nAccuracy of small decision trees that see no cells, on the same images under the same protocol. The \
+        "\n## Shortcuts\n\nBalanced accuracy (the mean of sensitivity and specificity) of small decision trees or nearest \
+         neighbours, whichever is better, that see no cells, on the same images under the same protocol. The \
          network calls an image positive from a probability of one half on.\n\n\
-         | guess from | accuracy |\n|---|---|\n",
+         | guess from | balanced accuracy |\n|---|---|\n",
     );
     let _ = writeln!(card, "| {leaky}the network | {:.3} |", audit.network);
     for Shortcut { name, accuracy } in &audit.shortcuts {

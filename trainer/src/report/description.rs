@@ -4,7 +4,7 @@ use smearscope_artifacts::{DecisionRule, Evaluation, Files, Labels, Manifest, Ou
 
 use super::shortcuts::Audit;
 use crate::dataset::{Dataset, Origin, Source, TestPlan};
-use crate::metrics::{self, Judged};
+use crate::metrics::{self, AT_EVEN_CLASSES, Judged};
 use crate::networks::{EVIDENCE, POSITIVE, PROBABILITY};
 use crate::package::Identity;
 use crate::training::{Folds, Plan};
@@ -25,8 +25,8 @@ pub(crate) struct Description<'a> {
 }
 
 impl Description<'_> {
-    /// The manifest of a model with this decision rule and these test results, without files and golden
-    /// samples.
+    /// The manifest of a model with this decision rule and these test results, without files, golden
+    /// samples and the warning of the shortcut audit.
     pub(crate) fn manifest(&self, decision: DecisionRule, judged: &[Judged]) -> Manifest {
         let Self {
             dataset,
@@ -79,7 +79,7 @@ impl Description<'_> {
                 negatives: (judged.len() - positives) as u32,
                 figures: metrics::name_figures(metrics::figures(judged), leaky),
                 intervals: metrics::name_figures(metrics::intervals(judged, seed), leaky),
-                warnings: Vec::new(),
+                warnings: self.known_warnings(),
             },
             files: Files {
                 ir_xml: None,
@@ -90,23 +90,31 @@ impl Description<'_> {
         }
     }
 
-    /// The warnings about the figures.
-    pub(crate) fn warnings(&self, shortcuts: &Audit) -> Vec<String> {
+    /// The warnings that do not depend on the training.
+    fn known_warnings(&self) -> Vec<String> {
         let leak = self.test.is_leaky().then(|| {
             "These figures are leaky: copies of the test images, or images of the same patients, were \
              trained on. They say nothing about new patients."
                 .to_owned()
         });
-        let prefix = if leak.is_some() { "Leaky: " } else { "" };
-        let guess = shortcuts
-            .warning()
-            .map(|warning| format!("{prefix}{warning}"));
         let labels = self.dataset.warnings.iter().cloned();
-        leak.into_iter().chain(labels).chain(guess).collect()
+        leak.into_iter().chain(labels).collect()
+    }
+
+    /// The warning of the shortcut audit.
+    pub(crate) fn shortcut_warning(&self, shortcuts: &Audit) -> Option<String> {
+        let prefix = if self.test.is_leaky() { "Leaky: " } else { "" };
+        shortcuts
+            .warning()
+            .map(|warning| format!("{prefix}{warning}"))
+    }
+
+    fn protocol(&self) -> String {
+        format!("{} {AT_EVEN_CLASSES}", self.test_protocol())
     }
 
     /// How the figures were measured.
-    fn protocol(&self) -> String {
+    fn test_protocol(&self) -> String {
         let by = self.origin.basis.in_words();
         let kept = self.folds.kept();
         let (train, validation) = (kept.train.len(), kept.validation.len());

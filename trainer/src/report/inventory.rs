@@ -98,9 +98,7 @@ impl Inventory {
                 .collect()
         };
         let duplicates = &groups.duplicates;
-        let contradict = |&(one, other): &(usize, usize)| {
-            images[one].file.positive != images[other].file.positive
-        };
+        let contradict = |&(one, other): &(usize, usize)| images[one].contradicts(&images[other]);
         let mut by_group: Vec<Group> = groups.names.iter().map(|name| Group::named(name)).collect();
         for (image, &group) in images.iter().zip(&groups.of) {
             by_group[group].count.add(image);

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use smearscope_artifacts::{DecisionRule, Manifest};
 
 use super::shortcuts::Audit;
-use crate::dataset::{Basis, Dataset, Sample, TrainedOn};
+use crate::dataset::{Basis, Dataset, Sample, TrainedOn, path_within};
 use crate::error::TrainError;
 use crate::metrics::{self, Confusion, Judged};
 use crate::package;
@@ -108,11 +108,6 @@ impl<'a> Report<'a> {
     ) -> Self {
         let leaky = !metrics::leaky_prefix(&manifest.evaluation.figures).is_empty();
         let judged = || predictions.iter().map(|prediction| &prediction.judged);
-        let base = if dataset.root.is_file() {
-            dataset.root.parent().unwrap_or(Path::new(""))
-        } else {
-            &dataset.root
-        };
         let name_of = |sample: &Sample| dataset.groups.names[sample.group].clone();
         let camera = |sample: &Sample| {
             sample
@@ -128,7 +123,7 @@ impl<'a> Report<'a> {
                 fold,
             } = prediction;
             Row {
-                image: path_within(&sample.path, base),
+                image: path_within(&sample.path, &dataset.root),
                 sha256: &sample.sha256,
                 positive: sample.positive,
                 probability: judged.probability,
@@ -226,13 +221,6 @@ impl fmt::Display for Report<'_> {
     }
 }
 
-/// The path of an image within its dataset; outside of it only the file name, since the rest of the
-/// path describes the machine.
-fn path_within<'a>(image: &'a Path, collection: &Path) -> &'a Path {
-    let name = || image.file_name().map_or(image, Path::new);
-    image.strip_prefix(collection).unwrap_or_else(|_| name())
-}
-
 fn parts(leaky: bool, predictions: &[Prediction], name: impl Fn(&Sample) -> String) -> Vec<Part> {
     let mut by_name: BTreeMap<String, Vec<Judged>> = BTreeMap::new();
     for Prediction { sample, judged, .. } in predictions {
@@ -247,16 +235,4 @@ fn parts(leaky: bool, predictions: &[Prediction], name: impl Fn(&Sample) -> Stri
             figures: metrics::name_figures(metrics::figures(&judged), leaky),
         })
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_outside_of_the_dataset_are_shortened() {
-        let place = |image: &'static str| path_within(Path::new(image), Path::new("/data/mine"));
-        assert_eq!(place("/data/mine/blasts/1.png"), Path::new("blasts/1.png"));
-        assert_eq!(place("/home/someone/1.png"), Path::new("1.png"));
-    }
 }

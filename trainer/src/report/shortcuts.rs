@@ -12,15 +12,16 @@ use smartcore::algorithm::neighbour::KNNAlgorithmName;
 use smartcore::error::Failed;
 use smartcore::linalg::basic::matrix::DenseMatrix;
 use smartcore::neighbors::knn_classifier::{KNNClassifier, KNNClassifierParameters};
-use smartcore::tree::decision_tree_classifier::{
-    DecisionTreeClassifier, DecisionTreeClassifierParameters,
+use smartcore::tree::decision_tree_regressor::{
+    DecisionTreeRegressor, DecisionTreeRegressorParameters,
 };
 
 use crate::dataset::{Sample, Split};
 use crate::error::TrainError;
+use crate::metrics::{ClassWeights, Confusion};
 use crate::training::{Folds, Prediction};
 
-/// Required advantage of the network in accuracy.
+/// Required advantage of the network in balanced accuracy.
 const MIN_LEAD: f64 = 0.05;
 /// Depth of the decision trees.
 const DEPTH: u16 = 3;
@@ -31,7 +32,8 @@ const NEIGHBOURS: usize = 5;
 /// Largest number of images among which neighbours are searched.
 const NEIGHBOURS_KNOWN: usize = 4000;
 
-/// The accuracy of guesses from one feature of the images.
+/// The balanced accuracy of guesses from one feature of the images: the network's probabilities are for
+/// even classes, so the guesses must not profit from the share of the classes either.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Shortcut {
     pub(crate) name: &'static str,
@@ -41,7 +43,7 @@ pub(crate) struct Shortcut {
 /// The trivial classifiers compared with the network.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Audit {
-    /// The network's accuracy with a threshold of one half, as for the trivial classifiers.
+    /// The network's balanced accuracy with a threshold of one half, as for the trivial classifiers.
     pub(crate) network: f64,
     pub(crate) shortcuts: Vec<Shortcut>,
 }
@@ -51,14 +53,16 @@ type Feature<'a> = &'a dyn Fn(&Sample) -> Vec<f64>;
 
 impl Audit {
     /// Guesses from each feature by a small decision tree and by the nearest neighbours, both fitted to
-    /// the training and validation images of every fold and tested on the fold's test images. The
-    /// better of the two counts.
+    /// the training and validation images of every fold, where both classes weigh the same, and tested
+    /// on the fold's test images. The better of the two counts.
     ///
     /// # Errors
     /// [`TrainError::Training`] if a guesser cannot be fitted.
     pub(crate) fn of(folds: &Folds, predictions: &[Prediction]) -> Result<Self, TrainError> {
-        let right = |item: &&Prediction| (item.judged.probability >= 0.5) == item.sample.positive;
-        let network = predictions.iter().filter(right).count() as f64 / predictions.len() as f64;
+        let called = predictions
+            .iter()
+            .map(|item| (item.sample.positive, item.judged.probability >= 0.5));
+        let network = Confusion::count(called).balanced_accuracy();
         let cameras: BTreeSet<&str> = predictions
             .iter()
             .filter_map(|item| item.sample.capture.camera.as_deref())
@@ -70,7 +74,7 @@ impl Audit {
             cameras.iter().map(is).chain([0.0]).collect()
         };
         let features: [(&str, Feature); 6] = [
-            ("nothing but the share of the classes", &|_| vec![0.0]),
+            ("nothing", &|_| vec![0.0]),
             ("image size", &|sample| {
                 let (width, height) = sample.size;
                 vec![width.into(), height.into()]
@@ -86,14 +90,17 @@ impl Audit {
         let shortcuts = features
             .iter()
             .map(|(name, of)| {
-                let mut right = [0; 2];
+                let (mut by_tree, mut by_neighbours) = (Vec::new(), Vec::new());
                 for split in folds.tested() {
-                    let more = correct_guesses(split, of).map_err(|error| failed(&error))?;
-                    right = [right[0] + more[0], right[1] + more[1]];
+                    let [tree, neighbours] = guesses(split, of).map_err(|error| failed(&error))?;
+                    by_tree.extend(tree);
+                    by_neighbours.extend(neighbours);
                 }
+                let [tree, neighbours] = [by_tree, by_neighbours]
+                    .map(|guesses| Confusion::count(guesses).balanced_accuracy());
                 Ok(Shortcut {
                     name,
-                    accuracy: right[0].max(right[1]) as f64 / predictions.len() as f64,
+                    accuracy: tree.max(neighbours),
                 })
             })
             .collect::<Result<_, TrainError>>()?;
@@ -111,8 +118,8 @@ impl Audit {
             .collect();
         (!names.is_empty()).then(|| {
             format!(
-                "The network is right on {} of the images, and so, within {}, is a guess {}: these \
-                 figures do not show that it looks at cells.",
+                "With both classes counted the same, the network is right on {} of the images, and so, \
+                 within {}, is a guess {}: these figures do not show that it looks at cells.",
                 percent(self.network),
                 percent(MIN_LEAD),
                 names.join("; ")
@@ -128,45 +135,74 @@ fn failed(error: &Failed) -> TrainError {
     }
 }
 
-/// The number of test images that a decision tree, and the nearest neighbours, classify correctly.
-fn correct_guesses(split: &Split, of: Feature) -> Result<[usize; 2], Failed> {
+/// What a decision tree, and the nearest neighbours, guess: for each test image, whether it is positive
+/// and whether it is called so.
+fn guesses(split: &Split, of: Feature) -> Result<[Vec<(bool, bool)>; 2], Failed> {
+    // The part of positive images in a leaf with as many of both classes, and room for rounding.
+    const EVEN: f64 = 0.5 + 1e-9;
+
     let known: Vec<&Sample> = split
         .train
         .iter()
         .chain(&split.validation)
         .copied()
         .collect();
-    let step = known.len().div_ceil(NEIGHBOURS_KNOWN).max(1);
-    let some: Vec<&Sample> = known.iter().step_by(step).copied().collect();
+    let some = as_many_of_each(&known);
     let matrix = |samples: &[&Sample]| {
         let rows: Vec<Vec<f64>> = samples.iter().map(|sample| of(sample)).collect();
         DenseMatrix::from_2d_vec(&rows)
     };
-    let labels = |samples: &[&Sample]| -> Vec<u8> {
-        samples
-            .iter()
-            .map(|sample| sample.positive.into())
-            .collect()
-    };
+    let weights = ClassWeights::balance(known.iter().map(|sample| sample.positive));
+    let weights: Vec<f64> = known
+        .iter()
+        .map(|sample| weights.of(sample.positive))
+        .collect();
+    let targets: Vec<f64> = known
+        .iter()
+        .map(|sample| u8::from(sample.positive).into())
+        .collect();
+    let labels: Vec<u8> = some.iter().map(|sample| sample.positive.into()).collect();
     let tested = matrix(&split.test)?;
-    let tree = DecisionTreeClassifierParameters::default()
+    // The library's tree for classes takes no weights, and skips some splits where values repeat.
+    let tree = DecisionTreeRegressorParameters::default()
         .with_max_depth(DEPTH)
         .with_min_samples_leaf(LEAF);
-    let tree = DecisionTreeClassifier::fit(&matrix(&known)?, &labels(&known), tree)?;
+    let tree = DecisionTreeRegressor::fit_with_weights(&matrix(&known)?, &targets, &weights, tree)?;
     let neighbours = KNNClassifierParameters::default()
         .with_algorithm(KNNAlgorithmName::LinearSearch)
         .with_k(NEIGHBOURS.min(some.len()));
-    let neighbours = KNNClassifier::fit(&matrix(&some)?, &labels(&some), neighbours)?;
-    let right = |guesses: Vec<u8>| {
-        let pairs = split.test.iter().zip(guesses);
-        pairs
-            .filter(|(sample, guess)| sample.positive == (*guess == 1))
-            .count()
+    let neighbours = KNNClassifier::fit(&matrix(&some)?, &labels, neighbours)?;
+    let told = |calls: Vec<bool>| {
+        let tested = split.test.iter().map(|sample| sample.positive);
+        tested.zip(calls).collect()
     };
-    Ok([
-        right(tree.predict(&tested)?),
-        right(neighbours.predict(&tested)?),
-    ])
+    let by_tree = tree
+        .predict(&tested)?
+        .iter()
+        .map(|part| *part > EVEN)
+        .collect();
+    let by_neighbours = neighbours
+        .predict(&tested)?
+        .iter()
+        .map(|label| *label == 1)
+        .collect();
+    Ok([told(by_tree), told(by_neighbours)])
+}
+
+/// As many samples of each class, at even distances, up to [`NEIGHBOURS_KNOWN`].
+fn as_many_of_each<'a>(samples: &[&'a Sample]) -> Vec<&'a Sample> {
+    let classes = [false, true].map(|positive| -> Vec<&Sample> {
+        let samples = samples.iter().copied();
+        samples
+            .filter(|sample| sample.positive == positive)
+            .collect()
+    });
+    let classes = || classes.iter().filter(|class| !class.is_empty());
+    let fewest = classes().map(Vec::len).min().unwrap_or(0);
+    let count = fewest.min(NEIGHBOURS_KNOWN / 2);
+    classes()
+        .flat_map(|class| (0..count).map(|number| class[number * class.len() / count]))
+        .collect()
 }
 
 /// Mean colour of the pixels of the network's input that `counts` accepts.
@@ -182,4 +218,41 @@ fn mean_colour(sample: &Sample, counts: impl Fn(u32, u32) -> bool) -> Vec<f64> {
         }
     }
     sums.map(|sum| sum / pixels).to_vec()
+}
+
+#[cfg(test)]
+#[expect(clippy::float_cmp, reason = "fractions of small counts are exact")]
+mod tests {
+    use super::*;
+
+    /// Forty negative images and three times as many positive ones, whose file sizes differ a little.
+    #[test]
+    fn guesses_do_not_profit_from_the_share_of_the_classes() {
+        let [negative, positive] = [0, 1].map(|number| Sample::drawn(number, 16));
+        let of_size = |sample: &Sample, file_bytes| Sample {
+            file_bytes,
+            ..sample.clone()
+        };
+        let samples: Vec<Sample> = (0..40)
+            .map(|number| of_size(&negative, usize::from(number < 10)))
+            .chain((0..120).map(|number| of_size(&positive, usize::from(number < 60))))
+            .collect();
+        let split = Split {
+            train: samples.iter().collect(),
+            validation: Vec::new(),
+            test: samples.iter().collect(),
+        };
+        let accuracies = |of: Feature| {
+            guesses(&split, of)
+                .unwrap()
+                .map(|guesses| Confusion::count(guesses).balanced_accuracy())
+        };
+        assert_eq!(accuracies(&|_| vec![0.0]), [0.5; 2]);
+        // Two in three files of size 0 are positive, but three in five negative where classes are even.
+        let [tree, neighbours] = accuracies(&|sample| vec![sample.file_bytes as f64]);
+        assert_eq!(tree, f64::midpoint(30.0 / 40.0, 60.0 / 120.0));
+        assert!(neighbours >= 0.5, "{neighbours}");
+        let labels = accuracies(&|sample| vec![f64::from(u8::from(sample.positive))]);
+        assert_eq!(labels, [1.0; 2]);
+    }
 }

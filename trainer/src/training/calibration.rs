@@ -4,7 +4,7 @@ use clap::Args;
 use smearscope_artifacts::DecisionRule;
 
 use crate::arguments;
-use crate::metrics::{Scored, cross_entropy, ordered, ties};
+use crate::metrics::{ClassWeights, Scored, cross_entropy, ordered, ties};
 
 /// What verdicts must achieve on held-out images.
 #[derive(Debug, Clone, Copy, PartialEq, Args)]
@@ -12,8 +12,8 @@ pub(crate) struct Targets {
     /// Share of positive images whose probability must reach the decision threshold
     #[arg(long, default_value_t = 0.95, value_parser = arguments::target)]
     pub(crate) sensitivity: f64,
-    /// Share of positive, and of negative, verdicts that must be right; images are left inconclusive
-    /// until it is reached
+    /// Share of positive, and of negative, verdicts that must be right where both classes are as
+    /// frequent; images are left inconclusive until it is reached
     #[arg(long, default_value_t = 0.95, value_parser = arguments::target)]
     pub(crate) accuracy: f64,
 }
@@ -26,9 +26,9 @@ const MIN_BAND: [f32; 2] = [0.2, 0.8];
 
 /// Fits offset and temperature, threshold and inconclusive band, one after the other.
 ///
-/// Both classes weigh the same in the calibration, however many images each has: a probability of one
-/// half means even odds where half of the fields are positive, and not at the share of positives that
-/// the images happen to have.
+/// Both classes weigh the same, in the calibration and in the accuracy of verdicts, however many images
+/// each has: a probability of one half means even odds where half of the fields are positive, and not
+/// at the share of positives that the images happen to have.
 ///
 /// The threshold is the highest one up to one half that reaches the target sensitivity. The band is
 /// then widened until positive and negative verdicts each reach the target accuracy; a class that
@@ -59,13 +59,16 @@ pub(crate) fn fit_rule(scored: &[Scored], targets: Targets) -> DecisionRule {
     ];
     let below: Vec<(f32, bool)> = scored.iter().map(|s| (s.margin, !s.positive)).collect();
     let above: Vec<(f32, bool)> = scored.iter().map(|s| (-s.margin, s.positive)).collect();
+    let weights = class_weights(scored);
+    let [negative, positive] = [false, true].map(|positive| weights.of(positive));
+    let share = targets.accuracy;
     rule.inconclusive = [
-        match longest_accurate_run(&below, margin(low), targets.accuracy) {
+        match longest_accurate_run(&below, [positive, negative], margin(low), share) {
             None => 0.0,
             Some(Run::All) => low,
             Some(Run::UpTo(bound)) => rule.decide(bound).probability.min(low),
         },
-        match longest_accurate_run(&above, -margin(high), targets.accuracy) {
+        match longest_accurate_run(&above, [negative, positive], -margin(high), share) {
             None => 1.0,
             Some(Run::All) => high,
             Some(Run::UpTo(bound)) => rule.decide(-bound).probability.max(high),
@@ -80,8 +83,14 @@ enum Run {
     UpTo(f32),
 }
 
-/// The longest run of scores up to `limit` of which at least this share is right.
-fn longest_accurate_run(scores: &[(f32, bool)], limit: f32, share: f64) -> Option<Run> {
+/// The longest run of scores up to `limit` of which at least this share is right, where a wrong and a
+/// right one have these weights.
+fn longest_accurate_run(
+    scores: &[(f32, bool)],
+    [wrong_weight, right_weight]: [f64; 2],
+    limit: f32,
+    share: f64,
+) -> Option<Run> {
     let (mut seen, mut right) = (0, 0);
     let mut longest = None;
     for tied in ties(&ordered(scores)) {
@@ -91,7 +100,9 @@ fn longest_accurate_run(scores: &[(f32, bool)], limit: f32, share: f64) -> Optio
         }
         seen += tied.len();
         right += tied.iter().filter(|(_, is_right)| *is_right).count();
-        if right as f64 >= share * seen as f64 {
+        let wrong_part = (seen - right) as f64 * wrong_weight;
+        let right_part = right as f64 * right_weight;
+        if right_part >= share * (right_part + wrong_part) {
             longest = Some((seen, score));
         }
     }
@@ -104,26 +115,25 @@ fn longest_accurate_run(scores: &[(f32, bool)], limit: f32, share: f64) -> Optio
     })
 }
 
+fn class_weights(scored: &[Scored]) -> ClassWeights {
+    ClassWeights::balance(scored.iter().map(|item| item.positive))
+}
+
 /// The offset and the temperature that make the labels most likely (Platt 1999; the temperature alone:
 /// Guo et al. 2017, "On Calibration of Modern Neural Networks"), with the same weight for both classes.
 /// The temperature is at least 1: a few correct images are too little evidence to make verdicts more
 /// confident than the network. The offset is 0 if a class is missing.
 fn calibrate(scored: &[Scored]) -> (f32, f32) {
     const MAX_TEMPERATURE: f64 = 20.0;
-    let positives = scored.iter().filter(|item| item.positive).count();
-    let negatives = scored.len() - positives;
-    let has_both = positives > 0 && negatives > 0;
-    let weight = |positive: bool| match positive {
-        _ if !has_both => 1.0,
-        true => (positives as f64).recip(),
-        false => (negatives as f64).recip(),
-    };
+    let is_present = |positive: bool| scored.iter().any(|item| item.positive == positive);
+    let has_both = is_present(true) && is_present(false);
+    let weights = class_weights(scored);
     let loss = |offset: f64, sharpness: f64| -> f64 {
         scored
             .iter()
             .map(|item| {
                 let log_odds = (f64::from(item.margin) - offset) * sharpness;
-                weight(item.positive) * cross_entropy(log_odds, item.positive)
+                weights.of(item.positive) * cross_entropy(log_odds, item.positive)
             })
             .sum()
     };
@@ -210,50 +220,57 @@ mod tests {
         assert!((calibrate(&timid).1 - 1.0).abs() < 1e-3);
     }
 
-    /// Three in four images are positive, and the network has learned that: all its margins are ln 3 too
-    /// high. The rule finds the sensitivity and specificity that even classes have.
+    /// Up to nine in ten images are of one class, and the network has learned that: all its margins are
+    /// moved by the odds. The rule judges as with even classes.
     #[test]
     fn the_share_of_positives_does_not_move_the_verdicts() {
-        let prior = 3.0_f32.ln();
-        let even = honest();
-        let positives = even.iter().filter(|item| item.positive);
-        let negatives = even.iter().filter(|item| !item.positive);
-        // Three images for each positive one.
-        let skewed: Vec<Scored> = positives
-            .flat_map(|item| [*item; 3])
-            .chain(negatives.copied())
-            .map(|item| Scored {
-                margin: item.margin + prior,
-                ..item
-            })
-            .collect();
-        let [balanced, shifted] = [&even, &skewed].map(|items| calibrate(items));
-        assert!(balanced.0.abs() < 0.02, "{balanced:?}");
-        assert!((shifted.0 - balanced.0 - prior).abs() < 1e-3, "{shifted:?}");
-        assert!((shifted.1 - balanced.1).abs() < 1e-3, "{shifted:?}");
-        let shares = [&even, &skewed].map(|items| {
-            let rule = fit_rule(items, TARGETS);
-            let judged: Vec<Judged> = items.iter().map(|item| Judged::by(&rule, *item)).collect();
-            let figures = figures(&judged);
-            [figures["sensitivity"], figures["specificity"]]
-        });
-        for (one, other) in shares[0].iter().zip(shares[1]) {
-            assert!((one - other).abs() < 0.01, "{shares:?}");
+        let even = honest(20);
+        let balanced = fit_rule(&even, TARGETS);
+        assert!(balanced.offset.abs() < 0.02, "{balanced:?}");
+        for (times, frequent) in [(3_u8, true), (9, true), (3, false), (9, false)] {
+            let odds = f32::from(times).ln() * if frequent { 1.0 } else { -1.0 };
+            let skewed: Vec<Scored> = even
+                .iter()
+                .flat_map(|item| {
+                    let copies = if item.positive == frequent { times } else { 1 };
+                    (0..copies).map(move |_| Scored {
+                        margin: item.margin + odds,
+                        ..*item
+                    })
+                })
+                .collect();
+            let shifted = fit_rule(&skewed, TARGETS);
+            let moved = [
+                shifted.offset - odds - balanced.offset,
+                shifted.temperature - balanced.temperature,
+                shifted.threshold - balanced.threshold,
+                shifted.inconclusive[0] - balanced.inconclusive[0],
+                shifted.inconclusive[1] - balanced.inconclusive[1],
+            ];
+            assert!(
+                moved.iter().all(|by| by.abs() < 1e-3),
+                "{times} {frequent}: {balanced:?} {shifted:?}"
+            );
+            for item in &even {
+                let margin = item.margin + odds;
+                let verdicts = [balanced.decide(item.margin), shifted.decide(margin)];
+                assert_eq!(verdicts[0].verdict, verdicts[1].verdict, "{margin}");
+            }
         }
     }
 
-    /// A hundred images at each margin, of which as many are positive as the margin says.
-    fn honest() -> Vec<Scored> {
+    /// Images at each margin, of which as many are positive as the margin says.
+    fn honest(images: u8) -> Vec<Scored> {
         scored((-50_i8..=50).flat_map(|tenths| {
             let margin = f32::from(tenths) / 10.0;
-            let positives = (100.0 / (1.0 + (-margin).exp())).round() as usize;
-            (0..100).map(move |number| (margin, number < positives))
+            let positives = (f32::from(images) / (1.0 + (-margin).exp())).round() as u8;
+            (0..images).map(move |number| (margin, number < positives))
         }))
     }
 
     #[test]
     fn targets_are_reached_with_the_narrowest_band() {
-        let items = honest();
+        let items = honest(100);
         let rule = fit_rule(&items, TARGETS);
         let judged: Vec<Judged> = items.iter().map(|item| Judged::by(&rule, *item)).collect();
         // A margin more or less is half a percent of the positives, and of a verdict's images.

@@ -115,19 +115,38 @@ mod tests {
     }
 
     #[test]
-    fn curves_agree_with_scikit_learn() {
+    fn figures_and_curves_agree_with_scikit_learn() {
+        #[derive(serde::Deserialize)]
+        struct Reference {
+            figures: BTreeMap<String, f64>,
+            curves: BTreeMap<String, Vec<(f64, f64)>>,
+        }
+
         let judged = judged();
-        let rows: Vec<(f32, f32, u8)> = judged
+        let rows: Vec<(f64, f64, bool, bool)> = judged
             .iter()
-            .map(|item| (item.logit, item.probability, item.positive.into()))
+            .map(|item| {
+                let score = item.logit.into();
+                (score, item.probability.into(), item.called, item.positive)
+            })
             .collect();
         let Some(answer) = python(
-            "curves_reference.py",
+            "metrics_reference.py",
             &serde_json::to_string(&rows).unwrap(),
         ) else {
             return;
         };
-        let expected: BTreeMap<String, Vec<(f64, f64)>> = serde_json::from_str(&answer).unwrap();
+        let Reference { figures, curves } = serde_json::from_str(&answer).unwrap();
+        let found = metrics::figures(&judged);
+        assert_eq!(figures.len(), 8);
+        for (name, expected) in figures {
+            // Both sum 200 terms in f64, in another order.
+            let found = found[&name];
+            assert!(
+                (found - expected).abs() < 1e-12,
+                "{name}: {found} {expected}"
+            );
+        }
         let scores = metrics::scores(&judged);
         for (name, found) in [
             (roc::NAME, roc::curve(&scores)),
@@ -137,15 +156,14 @@ mod tests {
                 reliability::curve(&metrics::bins(&judged)),
             ),
         ] {
-            let expected = &expected[name];
+            let expected = &curves[name];
             assert_eq!(found.len(), expected.len(), "{name}");
             for (found, expected) in found.iter().zip(expected) {
-                // Ratios of counts, and means of f32, which travel as text that is right to half a
-                // unit in their 24th bit.
+                // Ratios of counts, and means of a few dozen terms.
                 let far = (found.0 - expected.0)
                     .abs()
                     .max((found.1 - expected.1).abs());
-                assert!(far < 1e-7, "{name}: {found:?} {expected:?}");
+                assert!(far < 1e-12, "{name}: {found:?} {expected:?}");
             }
         }
     }

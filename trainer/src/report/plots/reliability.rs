@@ -16,14 +16,11 @@ const COUNTS: f64 = 200.0;
 /// Left and right margins of both, so that they are aligned.
 const MARGINS: (f64, f64) = (80.0, 24.0);
 
-/// Mean probability and share of positives of each bin with images.
+/// Mean probability and share of positives of each bin with images, where both classes weigh the same.
 pub(super) fn curve(bins: &[Bin]) -> Vec<(f64, f64)> {
     bins.iter()
         .filter(|bin| bin.images > 0)
-        .map(|bin| {
-            let images = bin.images as f64;
-            (bin.expected / images, bin.positives as f64 / images)
-        })
+        .map(|bin| (bin.expected / bin.weight, bin.positives / bin.weight))
         .collect()
 }
 
@@ -50,7 +47,7 @@ pub(super) fn draw(measured: &Measured) -> Scene {
     let above = shares(&plots, LegendPosition::InsideTopLeft)
         .with_force_margins(MARGINS.0, MARGINS.1)
         .with_x_label("mean probability of a bin, 0 to 1")
-        .with_y_label("share of positives, 0 to 1");
+        .with_y_label("share of positives, classes weighted equally, 0 to 1");
     let below = axes(above.x_range, (0.0, 1.1 * most))
         .with_force_margins(MARGINS.0, MARGINS.1)
         .with_x_tick_step(0.2)
