@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use data_encoding::BASE64;
 
-use crate::cli::args::{ConfigArgs, StateArgs};
+use crate::cli::args::{ConfigArgs, StateArgs, stored};
 use crate::cli::exit::{Exit, Failure};
 use crate::config::Config;
 use crate::config::http::Tls;
@@ -30,7 +30,7 @@ pub(crate) struct TlsArgs {
 
 #[derive(Debug, Subcommand)]
 enum TlsCommand {
-    /// Print the certificate's SHA-256, which the screen shows, its names and its validity.
+    /// Print the certificate's SHA-256, which the screen shows after a start with a new one, its names and its validity.
     Show,
     /// Print the certificate in PEM, without the private key, for the programs that connect to this appliance.
     Export {
@@ -45,15 +45,15 @@ impl TlsArgs {
         let config = self.state.apply(self.config.read()?);
         let config = config.validate().map_err(Failure::configuration)?;
         logging::start_for_command(config.log);
-        self.command.run(&config, &mut std::io::stdout().lock())?;
+        let file = file(&config)?;
+        self.command.run(&file, &mut std::io::stdout().lock())?;
         Ok(Exit::Success)
     }
 }
 
 impl TlsCommand {
-    fn run(&self, config: &Config, standard: &mut impl Write) -> Result<()> {
-        let path = file(config)?;
-        let chain = certificate::chain(&path)?;
+    fn run(&self, path: &Path, standard: &mut impl Write) -> Result<()> {
+        let chain = certificate::chain(path)?;
         match self {
             Self::Show => {
                 let contents = Contents::of(&chain[0])?;
@@ -82,16 +82,13 @@ impl TlsCommand {
 }
 
 /// The file with the certificate.
-fn file(config: &Config) -> Result<PathBuf> {
+fn file(config: &Config) -> Result<PathBuf, Failure> {
     if let Some(Tls::Own { certificate, .. }) =
         config.http.as_ref().and_then(|http| http.tls.as_ref())
     {
         return Ok(certificate.clone());
     }
-    let Some(state) = config.state() else {
-        bail!("there is no certificate because storage.state is empty; set it to a folder");
-    };
-    existing(state)
+    Ok(existing(stored(config.state())?)?)
 }
 
 fn existing(state: &Path) -> Result<PathBuf> {

@@ -94,6 +94,7 @@ fn a_missing_state_folder_has_one_exit_code() {
         &["records", "list"][..],
         &["token", "list"],
         &["model", "rollback"],
+        &["tls", "show"],
     ] {
         smearscope(arguments)
             .args(["--config", "/dev/null"])
