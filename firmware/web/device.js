@@ -74,7 +74,7 @@ function card({ architecture, trained_on, intended_use, license, positive, negat
         "Intended use": intended_use,
         "Trained on": trained_on,
         Verdict: limits(decision),
-        Calibration: decision.calibrated ? `temperature ${decision.temperature}` : "none: probabilities are the network's own",
+        Calibration: decision.calibrated ? `offset ${decision.offset}, temperature ${decision.temperature}` : "none: probabilities are the network's own",
         Slides: `from ${count(slide.min_fields, "field")}, correlation ${slide.correlation}`,
         Classes: `${positive} (positive), ${negative} (negative)`,
         Network: architecture,

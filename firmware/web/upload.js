@@ -8,11 +8,11 @@ import { badge } from "./verdict.js";
 const EXTENSIONS = ["jpg", "jpeg", "jpe", "jfif", "png", "bmp", "dib", "tif", "tiff"];
 const IMAGE = new RegExp(`\\.(${EXTENSIONS.join("|")})$`, "i");
 
+/// Files of a kind that are named when they are passed over.
+const NAMED = 5;
+
 /// Rows of a page of the table: browsers lay out a whole table after each change.
 const PAGE = 200;
-
-/// Files passed over that are named.
-const NAMED = 5;
 
 /// The label in a file name of ALL-IDB: `Im001_1.jpg` is ALL, `Im035_0.jpg` healthy; null in all others.
 export function label(name) {
@@ -82,46 +82,59 @@ export function csv(items) {
   return [head, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
 }
 
-/// Files that a person chose one by one: all count as images.
-const chosen = (files) => ({ files: [...files].map((file) => ({ name: file.name, file })), passedOver: [] });
+/// Why a file in a folder is not sent.
+const NO_IMAGE = "not an image by its name";
 
-/// The files of a folder, and the names of those that are passed over because theirs are not those of images.
-function inFolder(files) {
-  const [images, others] = [[], []];
-  for (const one of files) (IMAGE.test(one.name) ? images : others).push(one);
-  return { files: images, passedOver: others.map(({ name }) => name) };
+/// Separates the files of a folder, as `{name, file}`, into images and others.
+function separated(found) {
+  const isImage = ({ name }) => IMAGE.test(name);
+  return [found.filter(isImage), found.filter((file) => !isImage(file)).map(({ name }) => ({ name, why: NO_IMAGE }))];
 }
 
-/// The dropped files, including those in folders.
+/// The dropped files, including those in folders, and those that are not sent.
 async function dropped(transfer) {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-  if (entries.length === 0) return chosen(transfer.files);
-  const byName = (one, other) => (one.name < other.name ? -1 : 1);
-  const [named, found] = [[], []];
-  const walk = async (entry, isInFolder) => {
-    if (entry.isFile) {
-      const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
-      (isInFolder ? found : named).push({ name: entry.fullPath.replace(/^\//, ""), file });
-      return;
-    }
-    const reader = entry.createReader();
-    for (;;) {
-      // A reader returns up to 100 entries per call, and none at the end.
-      const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-      if (some.length === 0) return;
-      for (const child of some) await walk(child, true);
+  if (entries.length === 0) return [[...transfer.files].map((file) => ({ name: file.name, file })), []];
+  const [single, inFolders, omitted] = [[], [], []];
+  const walk = async (entry, found) => {
+    const name = entry.fullPath.replace(/^\//, "");
+    try {
+      if (entry.isFile) {
+        found.push({ name, file: await new Promise((resolve, reject) => entry.file(resolve, reject)) });
+        return;
+      }
+      const reader = entry.createReader();
+      for (;;) {
+        // A reader returns up to 100 entries per call, and none at the end.
+        const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+        if (some.length === 0) return;
+        for (const child of some) await walk(child, inFolders);
+      }
+    } catch (error) {
+      omitted.push({ name, why: `cannot be read (${error.message})` });
     }
   };
-  for (const entry of entries) await walk(entry, false);
-  const { files, passedOver } = inFolder(found);
-  return { files: [...named, ...files].sort(byName), passedOver: passedOver.sort() };
+  for (const entry of entries) await walk(entry, single);
+  const [images, others] = separated(inFolders);
+  return [[...single, ...images].sort((one, other) => (one.name < other.name ? -1 : 1)), [...omitted, ...others]];
+}
+
+/// The files that are not sent, in words; empty if there are none.
+function omittedText(omitted) {
+  if (omitted.length === 0) return "";
+  const groups = Map.groupBy(omitted, ({ why }) => why);
+  const names = (files) => files.slice(0, NAMED).map(({ name }) => name).join(", ") + (files.length > NAMED ? ", …" : "");
+  const parts = [...groups].map(([why, files]) => `${files.length} ${why}: ${names(files)}`);
+  return `${count(omitted.length, "file")} passed over. ${parts.join("; ")}.`;
 }
 
 /// The view; `signal` ends it.
 export function upload(main, signal) {
   const files = el("input", { type: "file", multiple: true, accept: `${EXTENSIONS.map((extension) => `.${extension}`)},image/*`, id: "files", class: "unseen" });
   const folder = el("input", { type: "file", webkitdirectory: true, id: "folder", class: "unseen" });
-  const keep = el("input", { type: "checkbox", id: "keep" });
+  // What was to be stored before the page was loaded again should not be sent without it.
+  const keep = el("input", { type: "checkbox", id: "keep", checked: uploads.isLostKept });
+  const omitted = el("p", { class: "small", "aria-live": "polite" });
   const zone = el(
     "div",
     { class: "card drop" },
@@ -129,10 +142,10 @@ export function upload(main, signal) {
     el("p", { class: "buttons" }, files, el("label", { for: "files", class: "button primary" }, "Choose images"), folder, el("label", { for: "folder", class: "button" }, "Choose a folder")),
     el("p", { class: "small" }, "JPEG, PNG, TIFF or BMP. Files named like those of ALL-IDB, Im001_1.jpg (leukemia) or Im035_0.jpg (healthy), are compared with the verdict. Uploaded images do not count towards the slide under the microscope and are stored only if you choose so."),
     el("p", { class: "check" }, keep, el("label", { for: "keep" }, "Store images and verdicts in the records, with their file names")),
+    omitted,
   );
   const bar = el("progress", { max: 1, value: 0, "aria-label": "Files done" });
   const done = el("p", { role: "status", class: "small" });
-  const omitted = el("p", { id: "passed-over", class: "small" });
   const buttons = el("p", { class: "buttons" });
   const sums = el("div", {});
   const pages = el("p", { class: "buttons" });
@@ -144,7 +157,6 @@ export function upload(main, signal) {
     el("h2", { id: "results-title" }, "Results"),
     bar,
     done,
-    omitted,
     buttons,
     sums,
     el(
@@ -162,12 +174,12 @@ export function upload(main, signal) {
   fill(main, el("h1", {}, "Upload"), zone, results);
 
   files.addEventListener("change", () => {
-    uploads.add(chosen(files.files), keep.checked);
+    uploads.add([...files.files].map((file) => ({ name: file.name, file })), keep.checked);
     files.value = "";
   });
   folder.addEventListener("change", () => {
-    const found = [...folder.files].map((file) => ({ name: file.webkitRelativePath || file.name, file }));
-    uploads.add(inFolder(found), keep.checked);
+    const [images, others] = separated([...folder.files].map((file) => ({ name: file.webkitRelativePath || file.name, file })));
+    uploads.add(images, keep.checked, others);
     folder.value = "";
   });
   for (const kind of ["dragenter", "dragover"]) {
@@ -180,7 +192,8 @@ export function upload(main, signal) {
   zone.addEventListener("drop", async (event) => {
     event.preventDefault();
     zone.classList.remove("over");
-    uploads.add(await dropped(event.dataTransfer), keep.checked);
+    const [images, others] = await dropped(event.dataTransfer);
+    uploads.add(images, keep.checked, others);
   });
 
   const button = (text, onclick) => el("button", { type: "button", onclick }, text);
@@ -220,10 +233,12 @@ export function upload(main, signal) {
     uploads.items.filter(isFinished).forEach((item) => counts.add(item));
     ({ lost } = uploads);
     isFollowing = true;
+    omitted.textContent = omittedText(uploads.omitted);
     drawPage(0);
     progress();
   };
   const add = (items) => {
+    omitted.textContent = omittedText(uploads.omitted);
     append(items.filter(({ index }) => pageOf(index) === first));
     progress();
   };
@@ -243,15 +258,13 @@ export function upload(main, signal) {
   };
   fill(pages, button("Earlier", () => turn(-PAGE)), el("span", {}), button("Later", () => turn(PAGE)));
   const progress = () => {
-    const { isRunning, pause, items, passedOver } = uploads;
-    results.hidden = items.length + passedOver.length === 0;
-    omitted.hidden = passedOver.length === 0;
-    omitted.textContent = passedOverText(passedOver);
+    const { isRunning, pause, items } = uploads;
+    results.hidden = items.length === 0;
     bar.max = Math.max(items.length, 1);
     bar.value = counts.finished;
     done.textContent = progressText(counts.finished, lost);
     stop.hidden = !isRunning;
-    retry.hidden = isRunning || counts.finished - counts.errors === items.length - lost;
+    retry.hidden = isRunning || !uploads.canRetry;
     save.hidden = counts.finished === 0;
     clear.hidden = isRunning;
     done.classList.toggle("problem", pause !== "");
@@ -272,13 +285,6 @@ function progressText(finished, lost) {
   if (isRunning) return soFar;
   if (lost > 0) return `${soFar}; ${lost} not sent when the page was closed: choose the same images or their folder again, to go on.`;
   return `${soFar}; ${finished < items.length ? "stopped" : "finished"}.`;
-}
-
-/// How many files were passed over, and the first of their names.
-function passedOverText(names) {
-  const first = names.slice(0, NAMED).join(", ");
-  const others = names.length > NAMED ? ", …" : "";
-  return `${count(names.length, "file")} passed over, because the name is not that of an image: ${first}${others}. Choose such a file itself to classify it.`;
 }
 
 /// The counts as boxes.

@@ -10,23 +10,34 @@ const RETRIES = 3;
 const TIMEOUT = 180_000;
 /// Seconds between attempts during an outage.
 const PAUSE = { first: 2, longest: 15 };
+/// Statuses of a proxy that got no answer from the appliance.
+const NO_ANSWER = [502, 504];
 /// Statuses that concern the appliance, not the image: the queue, the model, the records, the disk.
-const OUTAGE = [429, 503, 507];
+const OUTAGE = [429, 503, 507, ...NO_ANSWER];
+/// The state of an image that was to be stored, until the answer arrives. Such an image is not sent again, because the
+/// records could then have it twice.
+const IN_DOUBT = { isInDoubt: true, error: "perhaps stored: no answer arrived; see Slides" };
 
 const key = (index) => `upload ${index}`;
-const isLost = ({ file, result }) => !file && !result;
+const isLost = ({ file, result, error }) => !file && !result && !error;
+const canResume = ({ file, result, isInDoubt }) => !file && !result && !isInDoubt;
+const canRetry = ({ file, error, isInDoubt }) => file && error && !isInDoubt;
 const canSend = ({ file, result, error }) => file && !result && !error;
+/// Files with the same name, size and time are the same file: a name alone is not enough.
+const identity = ({ name, size, time }) => JSON.stringify([name, size, time]);
+/// Whether the appliance refused the request, so that it stored nothing.
+const isRefusal = (error) => error instanceof Problem && !NO_ANSWER.includes(error.status);
 
 /// Dispatches `add` with the new items, `item` with one that changed, `progress`, and `reset` when many items changed.
 class Uploads extends EventTarget {
-  /// In the order in which they are sent: `{name, file, isKept, word}`, later with `result` or `error`.
+  /// In the order in which they are sent: `{index, name, size, time, file, isKept, word}`, later with `result` or `error`.
   items = [];
+  /// The files of the last choice that are not sent: `{name, why}`.
+  omitted = [];
   isRunning = false;
-  /// Names of files in folders that are passed over.
-  passedOver = [];
   /// Why nothing is sent at present; empty otherwise.
   pause = "";
-  /// All items before this one were sent.
+  /// All items before this one were sent, or are being sent.
   #next = 0;
   #stopping = null;
 
@@ -46,23 +57,38 @@ class Uploads extends EventTarget {
     return this.items.filter(isLost).length;
   }
 
-  /// Adds files and sends them. Files that the page lost go on where they were, and those already sent are passed over.
-  add({ files, passedOver }, isKept) {
-    this.passedOver.push(...passedOver);
-    const lost = new Map(this.items.filter(isLost).map((item) => [item.name, item]));
-    const known = new Set(lost.size > 0 ? this.items.map(({ name }) => name) : []);
+  /// Whether a lost image was to be stored.
+  get isLostKept() {
+    return this.items.some((item) => isLost(item) && item.isKept);
+  }
+
+  /// Whether `retry` would send something.
+  get canRetry() {
+    return this.items.some((item) => canRetry(item) || canSend(item));
+  }
+
+  /// Adds files and sends them. Files that the page lost take the place that they had, and are then stored if `isKept`.
+  /// Meanwhile, files that are in the list already, and stored if they should be, are omitted. `omitted` are files that
+  /// were chosen and are not sent.
+  add(files, isKept, omitted = []) {
+    const lost = new Map(this.items.filter(canResume).map((item) => [identity(item), item]));
+    const listed = this.items.filter((item) => lost.size > 0 && !canResume(item) && (item.isKept || !isKept));
+    const known = new Set(listed.map(identity));
+    const isResuming = lost.size > 0;
+    const added = [];
+    this.omitted = [...omitted];
     for (const { name, file } of files) {
-      const item = lost.get(name);
-      if (!item) continue;
-      Object.assign(item, { file, error: undefined, word: "waiting" });
-      this.#next = 0;
+      const chosen = { name, size: file.size, time: file.lastModified, file, isKept, error: undefined, word: "waiting" };
+      const item = lost.get(identity(chosen));
+      if (item) {
+        lost.delete(identity(chosen));
+        this.#keep(Object.assign(item, chosen));
+      } else if (known.has(identity(chosen))) this.omitted.push({ name, why: "already in the list" });
+      else added.push({ index: this.items.length + added.length, ...chosen });
     }
-    const added = files
-      .filter(({ name }) => !known.has(name))
-      .map(({ name, file }, place) => ({ index: this.items.length + place, name, file, isKept, word: "waiting" }));
     this.items.push(...added);
     added.forEach((item) => this.#keep(item));
-    if (lost.size > 0) this.#tell("reset");
+    if (isResuming) this.#tell("reset");
     else this.#tell("add", added);
     this.#run();
   }
@@ -73,8 +99,7 @@ class Uploads extends EventTarget {
 
   /// Sends failed images again, and those that were not sent because of a stop.
   retry() {
-    this.items.filter(({ file, error }) => file && error).forEach((item) => Object.assign(item, { error: undefined, word: "waiting" }));
-    this.#next = 0;
+    this.items.filter(canRetry).forEach((item) => Object.assign(item, { error: undefined, word: "waiting" }));
     this.#tell("reset");
     this.#run();
   }
@@ -82,38 +107,55 @@ class Uploads extends EventTarget {
   clear() {
     this.items.forEach(({ index }) => sessionStorage.removeItem(key(index)));
     this.items = [];
-    this.passedOver = [];
-    this.#next = 0;
+    this.omitted = [];
     this.#tell("reset");
   }
 
   /// Sends one image at a time, so that the appliance has capacity left for captures.
   async #run() {
+    this.#next = 0;
     if (this.isRunning) return;
     this.isRunning = true;
     this.#stopping = new AbortController();
     const { signal } = this.#stopping;
-    for (; this.#next < this.items.length; this.#next += 1) {
-      const item = this.items[this.#next];
-      if (!canSend(item)) continue;
-      await this.#send(item, signal);
-      if (signal.aborted) break;
-    }
+    for (let item = this.#take(); item && !signal.aborted; item = this.#take()) await this.#send(item, signal);
     this.isRunning = false;
     this.#tell("progress");
+  }
+
+  /// The next item to send.
+  #take() {
+    while (this.#next < this.items.length) {
+      const item = this.items[this.#next++];
+      if (canSend(item)) return item;
+    }
+    return null;
   }
 
   async #send(item, signal) {
     let seconds = PAUSE.first;
     for (let missed = 0; ; ) {
       this.#show(item, "analysing …");
+      let isInDoubt = false;
       try {
+        if (item.isKept) {
+          // During an outage, nothing is sent that would be in doubt.
+          await get("/v1/health/live");
+          signal.throwIfAborted();
+          isInDoubt = true;
+          this.#keep({ ...item, ...IN_DOUBT });
+        }
         const options = { body: item.file, headers: { "Content-Type": "application/octet-stream" }, signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT)]) };
         const query = item.isKept ? `?${new URLSearchParams({ store: true, name: item.name })}` : "";
         const { quality, strongest, ...result } = await post(`/v1/classify${query}`, options);
         item.result = result;
         break;
       } catch (error) {
+        if (isInDoubt && !isRefusal(error)) {
+          Object.assign(item, IN_DOUBT);
+          break;
+        }
+        if (isInDoubt) this.#keep(item);
         if (signal.aborted) return this.#show(item, "waiting");
         const isOutage = error instanceof Problem ? OUTAGE.includes(error.status) : error instanceof Unreachable && !(await isReachable());
         if (error.status === 401) await this.#wait(item, "a token is needed", signal, new Promise((resolve) => access.addEventListener("login", resolve, { once: true })));
@@ -146,9 +188,9 @@ class Uploads extends EventTarget {
   }
 
   /// Stores an item for the next load of the page.
-  #keep({ index, name, isKept, result, error }) {
+  #keep({ index, name, size, time, isKept, result, error, isInDoubt }) {
     try {
-      sessionStorage.setItem(key(index), JSON.stringify({ name, isKept, result, error }));
+      sessionStorage.setItem(key(index), JSON.stringify({ name, size, time, isKept, result, error, isInDoubt }));
     } catch {
       // The storage is full or blocked: what follows is lost when the page is loaded again.
     }

@@ -141,6 +141,11 @@ impl Labelled {
 }
 
 impl Summary {
+    /// Whether no image was classified.
+    fn is_without_verdict(&self) -> bool {
+        self.positive + self.negative + self.inconclusive == 0
+    }
+
     fn count(&mut self, path: &Path, verdict: Verdict) {
         let labelled = &mut self.labelled;
         let (all, positive, negative) = match verdict {
@@ -169,7 +174,8 @@ impl Summary {
     }
 }
 
-/// Classifies images one after the other. An image that fails does not stop the rest.
+/// Classifies images one after the other. An image that fails does not stop the rest. If no image can be classified any
+/// more, each of the rest is an error.
 fn classify<J: Judge>(judge: &mut J, paths: &[PathBuf], json: bool) -> Result<Exit> {
     let ImageFiles {
         images,
@@ -190,7 +196,17 @@ fn classify<J: Judge>(judge: &mut J, paths: &[PathBuf], json: bool) -> Result<Ex
     for (path, error) in unsearchable {
         fail(&mut printer, &mut summary, &path, error)?;
     }
+    let mut given_up = None;
     for image in &images {
+        if let Some(error) = &given_up {
+            fail(
+                &mut printer,
+                &mut summary,
+                image,
+                format!("not classified: {error}"),
+            )?;
+            continue;
+        }
         let mut failures = Vec::new();
         match judge.judge(image, &mut failures) {
             Ok(answer) => {
@@ -199,9 +215,14 @@ fn classify<J: Judge>(judge: &mut J, paths: &[PathBuf], json: bool) -> Result<Ex
                 printer.image(image, &said, &answer)?;
             }
             Err(JudgeError::Image(error)) => failures.push(error),
-            Err(JudgeError::All(error)) => {
+            Err(JudgeError::All(error)) if summary.is_without_verdict() => {
                 bar.finish_and_clear();
                 return Err(error);
+            }
+            Err(JudgeError::All(error)) => {
+                let error = format!("{error:#}");
+                failures.push(error.clone());
+                given_up = Some(error);
             }
         }
         for error in failures {

@@ -200,9 +200,12 @@ fn list(models: Models<'_>, json: bool, out: &mut impl Write) -> Result<()> {
 /// Whether probabilities are calibrated, in words.
 fn calibration(decision: &DecisionRule) -> String {
     if decision.is_calibrated() {
-        format!("temperature {}", decision.temperature)
+        format!(
+            "offset {}, temperature {}",
+            decision.offset, decision.temperature
+        )
     } else {
-        "none: probabilities are the network's own (temperature 1)".into()
+        "none: probabilities are the network's own".into()
     }
 }
 

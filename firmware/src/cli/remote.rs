@@ -17,7 +17,7 @@ use smearscope_hardware::with_causes;
 use ureq::http::StatusCode;
 use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE, EXPECT, RETRY_AFTER};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
-use ureq::{Agent, Body, http};
+use ureq::{Agent, Timeout, http};
 
 use crate::cli::judge::{Judge, JudgeError};
 use crate::report::answer::Said;
@@ -30,6 +30,10 @@ const CONNECT: Duration = Duration::from_secs(10);
 const ANSWER: Duration = Duration::from_mins(5);
 /// Longest pause before a busy appliance is asked again, in seconds.
 const LONGEST_WAIT: u64 = 60;
+/// How long an image waits in all for an appliance that is busy or cannot use its model or its disk.
+const PATIENCE: Duration = Duration::from_mins(5);
+/// Pauses in seconds before an image is sent again whose connection failed, though an earlier one was answered.
+const RETRIES: [u64; 4] = [1, 2, 4, 8];
 
 /// The largest file that is sent; the appliance has its own limits, which it names when it refuses one.
 const LIMITS: Limits = Limits {
@@ -45,6 +49,36 @@ pub(crate) struct Remote {
     token: Option<String>,
     /// Model and engine of the last answer.
     last: Option<By>,
+    /// Waits before the next attempt.
+    pause: fn(Duration),
+}
+
+/// A response.
+struct Response {
+    status: StatusCode,
+    /// When to try again, if the appliance says so.
+    retry_after: Option<Duration>,
+    body: Vec<u8>,
+}
+
+impl Response {
+    /// What the appliance says about an error.
+    fn detail(&self) -> String {
+        serde_json::from_slice::<Problem>(&self.body).map_or_else(
+            |_| format!("it answered {}", self.status),
+            |said| said.detail,
+        )
+    }
+
+    /// When to try again, if the appliance is busy or its trouble may pass.
+    fn wait(&self) -> Option<Duration> {
+        match self.status {
+            StatusCode::TOO_MANY_REQUESTS => Some(self.retry_after.unwrap_or_default()),
+            StatusCode::SERVICE_UNAVAILABLE => self.retry_after,
+            _ => None,
+        }
+        .map(|wait| wait.clamp(Duration::from_secs(1), Duration::from_secs(LONGEST_WAIT)))
+    }
 }
 
 /// The model and engine that gave an answer, and the model's limits.
@@ -127,35 +161,62 @@ impl Remote {
             url: format!("{base}/v1/classify"),
             token,
             last: None,
+            pause: thread::sleep,
         })
     }
 
-    /// Sends an image, again and again while the appliance is busy.
-    fn send(&self, image: &[u8]) -> Result<http::Response<Body>, ureq::Error> {
+    /// Sends an image once.
+    fn send(&self, image: &[u8]) -> Result<Response, ureq::Error> {
+        let mut request = self
+            .agent
+            .post(&self.url)
+            .header(CONTENT_TYPE, "application/octet-stream")
+            // A busy appliance refuses before the image is sent.
+            .header(EXPECT, "100-continue");
+        if let Some(token) = &self.token {
+            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let mut response = request.send(image)?;
+        let wait = response.headers().get(RETRY_AFTER);
+        let wait = wait.and_then(|value| value.to_str().ok()?.parse().ok());
+        Ok(Response {
+            status: response.status(),
+            retry_after: wait.map(Duration::from_secs),
+            body: response.body_mut().read_to_vec()?,
+        })
+    }
+
+    /// Sends an image, again while the appliance is busy, and if the connection to an appliance fails that answered
+    /// before.
+    fn send_patiently(&self, image: &[u8]) -> Result<Response, ureq::Error> {
+        let mut retries = RETRIES.into_iter();
+        let mut waited = Duration::ZERO;
         loop {
-            let mut request = self
-                .agent
-                .post(&self.url)
-                .header(CONTENT_TYPE, "application/octet-stream")
-                // A busy appliance refuses before the image is sent.
-                .header(EXPECT, "100-continue");
-            if let Some(token) = &self.token {
-                request = request.header(AUTHORIZATION, format!("Bearer {token}"));
-            }
-            let response = request.send(image)?;
-            if response.status() != StatusCode::TOO_MANY_REQUESTS {
+            let response = match self.send(image) {
+                Ok(response) => response,
+                Err(error) if self.last.is_none() || is_final(&error) => return Err(error),
+                Err(error) => {
+                    let Some(pause) = retries.next() else {
+                        return Err(error);
+                    };
+                    log::warn!("{}: {}; trying again", self.url, with_causes(&error));
+                    (self.pause)(Duration::from_secs(pause));
+                    continue;
+                }
+            };
+            let Some(wait) = response.wait().filter(|_| waited < PATIENCE) else {
                 return Ok(response);
+            };
+            if response.status == StatusCode::SERVICE_UNAVAILABLE {
+                log::warn!("{}: {}; trying again", self.url, response.detail());
             }
-            let wait = response.headers().get(RETRY_AFTER);
-            let wait = wait.and_then(|value| value.to_str().ok()?.parse().ok());
-            thread::sleep(Duration::from_secs(
-                wait.unwrap_or(1).clamp(1, LONGEST_WAIT),
-            ));
+            (self.pause)(wait);
+            waited += wait;
         }
     }
 
     fn answer(&mut self, image: &[u8]) -> Result<RemoteAnswer, JudgeError> {
-        let unreachable = |error: ureq::Error| {
+        let response = self.send_patiently(image).map_err(|error| {
             let problem = with_causes(&error);
             JudgeError::All(match certificate_problem(&error) {
                 Some(cause) => anyhow!("{}: {} ({problem})", self.url, distrusted(cause)),
@@ -164,15 +225,12 @@ impl Remote {
                     self.url
                 ),
             })
-        };
-        let mut response = self.send(image).map_err(unreachable)?;
-        let body = response.body_mut().read_to_vec().map_err(unreachable)?;
-        let status = response.status();
+        })?;
+        let Response {
+            status, ref body, ..
+        } = response;
         if status != StatusCode::OK {
-            let detail = serde_json::from_slice::<Problem>(&body).map_or_else(
-                |_| format!("{} answered {status}", self.url),
-                |said| said.detail,
-            );
+            let detail = response.detail();
             return Err(match status {
                 StatusCode::UNPROCESSABLE_ENTITY
                 | StatusCode::PAYLOAD_TOO_LARGE
@@ -191,8 +249,8 @@ impl Remote {
                 self.url
             ))
         };
-        self.last = Some(serde_json::from_slice(&body).map_err(invalid)?);
-        serde_json::from_slice(&body).map_err(invalid)
+        self.last = Some(serde_json::from_slice(body).map_err(invalid)?);
+        serde_json::from_slice(body).map_err(invalid)
     }
 }
 
@@ -249,6 +307,12 @@ fn trusted(certificate: Option<&Path>) -> Result<RootCerts> {
     Ok(RootCerts::new_with_certs(&certificates))
 }
 
+/// Whether another attempt would fail in the same way or take too long.
+fn is_final(error: &ureq::Error) -> bool {
+    let is_late = matches!(error, ureq::Error::Timeout(Timeout::Global));
+    is_late || certificate_problem(error).is_some()
+}
+
 /// Why the server's certificate was refused, if that is what failed.
 fn certificate_problem(error: &ureq::Error) -> Option<CertificateProblem> {
     match error {
@@ -271,7 +335,7 @@ fn distrusted(problem: CertificateProblem) -> &'static str {
         }
         CertificateProblem::Trust => {
             "the appliance's certificate is not trusted; name its certificate with --certificate (`smearscope tls export` \
-             prints it there), and compare its SHA-256 with the one on its screen"
+             prints it there), and compare its SHA-256 with the one that `smearscope tls show` prints there"
         }
     }
 }
@@ -282,9 +346,94 @@ fn wrong(url: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::sync::Mutex;
+
     use rustls::CertificateError;
 
     use super::*;
+
+    const ANSWER: &str = r#"{"verdict": "Positive", "probability": 0.9, "reason": null, "hint": null, "model": "m",
+        "engine": "e", "device": "d", "demo": true, "threshold": 0.5}"#;
+
+    /// A server that answers each connection with the next response, and an empty one by closing it.
+    fn server(responses: Vec<String>) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            for response in responses {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\nimage") {
+                    let mut byte = [0];
+                    stream.read_exact(&mut byte).unwrap();
+                    request.extend(byte);
+                    if request.ends_with(b"\r\n\r\n") {
+                        stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap();
+                    }
+                }
+                stream.write_all(response.as_bytes()).unwrap();
+            }
+        });
+        format!("http://{address}")
+    }
+
+    fn response(status: &str, body: &str) -> String {
+        let length = body.len();
+        format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")
+    }
+
+    #[test]
+    fn a_batch_goes_on_after_refusals_and_failures_that_pass() {
+        static PAUSES: Mutex<Vec<u64>> = Mutex::new(Vec::new());
+        let broken = String::new;
+        let busy = || response("429 Too Many Requests\r\nRetry-After: 3", "{}");
+        let no_model = || {
+            response(
+                "503 Service Unavailable\r\nRetry-After: 60",
+                r#"{"detail": "no model"}"#,
+            )
+        };
+        let mut responses = vec![busy(), no_model(), response("200 OK", ANSWER)];
+        responses.extend([broken(), broken(), response("200 OK", ANSWER)]);
+        // A refusal that does not pass.
+        responses.extend(std::iter::repeat_with(no_model).take(6));
+        responses.push(response("503 Service Unavailable", r#"{"detail": "off"}"#));
+        responses.extend(std::iter::repeat_with(broken).take(5));
+        let mut remote = Remote::new(&server(responses), None).unwrap();
+        remote.pause = |pause| PAUSES.lock().unwrap().push(pause.as_secs());
+        let mut ask = || {
+            let answer = remote.answer(b"image");
+            let pauses = std::mem::take(&mut *PAUSES.lock().unwrap());
+            let said = match answer {
+                Ok(answer) => answer.verdict.to_string(),
+                Err(JudgeError::Image(error)) => error,
+                Err(JudgeError::All(error)) => error.to_string(),
+            };
+            (said, pauses)
+        };
+        assert_eq!(ask(), ("Positive".into(), vec![3, 60]));
+        assert_eq!(ask(), ("Positive".into(), vec![1, 2]));
+        let (said, pauses) = ask();
+        assert!(said.ends_with("no model"), "{said}");
+        assert_eq!(pauses, [60; 5]);
+        let (said, pauses) = ask();
+        assert!(
+            said.ends_with("off") && pauses.is_empty(),
+            "{said} {pauses:?}"
+        );
+        let (said, pauses) = ask();
+        assert!(said.contains("does not answer"), "{said}");
+        assert_eq!(pauses, [1, 2, 4, 8]);
+    }
+
+    #[test]
+    fn an_address_where_nothing_ever_answered_is_not_tried_again() {
+        let mut remote = Remote::new(&server(vec![String::new()]), None).unwrap();
+        remote.pause = |_| panic!("it waits");
+        assert!(matches!(remote.answer(b"image"), Err(JudgeError::All(_))));
+    }
 
     #[test]
     fn the_limits_are_those_of_the_appliance() {

@@ -30,7 +30,7 @@ pub(crate) struct TlsArgs {
 
 #[derive(Debug, Subcommand)]
 enum TlsCommand {
-    /// Print the certificate's SHA-256, which the screen shows, its names and its validity.
+    /// Print the certificate's SHA-256, which the screen shows after a start with a new one, its names and its validity.
     Show,
     /// Print the certificate in PEM, without the private key, for the programs that connect to this appliance.
     Export {

@@ -15,8 +15,8 @@ smearscope_hardware::settings! {
         listen: String = "127.0.0.1:8080".into();
         /// Names of this machine, in addition to its addresses, "localhost" and its host name.
         names: Vec<String> = Vec::new();
-        /// When a token is required; "auto": for requests from other machines or through a proxy; "token": always. See
-        /// `smearscope token`.
+        /// When a token is required; "auto": for all requests if other machines can connect, else for those that may come
+        /// through a proxy; "token": for all requests. See `smearscope token`.
         access: AccessKind = AccessKind::Auto;
         /// Addresses of reverse proxies whose requests to `/Inference` (for HIAS) need no token.
         inference_from: Vec<String> = Vec::new();
@@ -30,8 +30,8 @@ smearscope_hardware::settings! {
         header_s: f64 = 10.0, valid(0.1..=600.0, "seconds");
         /// Time limit for the body of a request, from the end of its headers.
         body_s: f64 = 60.0, valid(0.1..=600.0, "seconds");
-        /// Time limit for progress: a client is disconnected if for so long it takes no part of its answer, or sends less
-        /// than 16 KiB of a body.
+        /// Time limit for progress: a client is disconnected if in this time of waiting for it, it takes less than 16 KiB
+        /// per second of its answers, or sends less than 16 KiB of a body.
         stall_s: f64 = 20.0, valid(0.1..=600.0, "seconds");
         /// Largest body of a request, in MiB.
         body_mib: u64 = 32, valid(1..=1024, "MiB");
@@ -46,9 +46,9 @@ smearscope_hardware::settings! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AccessKind {
-    /// If other machines can connect.
+    /// For all requests if other machines can connect, else for those that may come through a proxy.
     Auto,
-    /// Always.
+    /// For all requests.
     Token,
 }
 

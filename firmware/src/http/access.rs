@@ -2,10 +2,10 @@
 //!
 //! - The header `Host` must be an address or a name of this machine, which defeats DNS rebinding.
 //! - Cross-site requests from browsers are refused, whatever they ask for.
-//! - Requests on loopback need no token if a person's program or this one's user sends them to `localhost`, not through
-//!   a proxy. All others do, except for health checks,
-//!   the page's files and the OpenAPI document.
-//! - After too many wrong tokens, an address must wait.
+//! - While no other machine can connect, requests need no token if a person's program or this one's user sends them to
+//!   `localhost`, not through a proxy. All others do, except for health checks, the page's files and the OpenAPI document.
+//! - After too many wrong tokens, an address must wait before it may try another. Valid tokens need not wait, since many
+//!   clients may share an address, that of a proxy. They are random, so that nobody can guess them in any time.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -23,7 +23,7 @@ use crate::config::http::HttpSettings;
 use crate::http::peer::Peer;
 use crate::http::problem::Problem;
 use crate::http::tokens::{Role, Tokens};
-use crate::http::{openapi, page};
+use crate::http::{classify, openapi, page};
 
 /// Wrong tokens that an address may send in a burst.
 const MAX_FAILURES: f64 = 10.0;
@@ -85,8 +85,7 @@ impl Access {
         }
         let needed = match *request.method() {
             Method::GET | Method::HEAD | Method::OPTIONS => Role::Viewer,
-            // A query may ask to store the image.
-            _ if path == "/v1/classify" && request.uri().query().is_none() => Role::Viewer,
+            _ if path == "/v1/classify" && !classify::wants_record(request.uri()) => Role::Viewer,
             _ if path == "/Inference" => Role::Viewer,
             _ => Role::Operator,
         };
@@ -144,26 +143,24 @@ impl Access {
                 "{why}send a token as `Authorization: Bearer TOKEN`; `smearscope token new` creates one"
             ));
         };
-        if let Some(seconds) = self.must_wait(peer) {
-            let detail = "too many wrong tokens from this address; wait";
-            return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(seconds));
-        }
         let role = match &self.tokens {
             Some(tokens) => tokens
                 .role(token)
                 .map_err(|error| Problem::internal(&format!("{error:#}")))?,
             None => None,
         };
-        if role.is_none() {
-            self.count_failure(peer);
+        if let Some(role) = role {
+            return Ok(role);
         }
-        role.map_or_else(
-            || unknown("unknown token; `smearscope token new` creates one".into()),
-            Ok,
-        )
+        if let Some(seconds) = self.must_wait(peer) {
+            let detail = "too many wrong tokens from this address; wait";
+            return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(seconds));
+        }
+        self.count_failure(peer);
+        unknown("unknown token; `smearscope token new` creates one".into())
     }
 
-    /// Seconds until the next token from this address is checked, if it must wait.
+    /// Seconds until this address may send another wrong token, if it must wait.
     fn must_wait(&self, peer: IpAddr) -> Option<u32> {
         let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         let left = failures.get(&peer).map_or(0.0, |failed| remaining(*failed));
@@ -394,7 +391,20 @@ mod tests {
         }
         assert_eq!(status(&access, PEER, "GET /v1/device", &[]), 401);
         assert_eq!(check("GET /v1/device", &viewer), 200);
-        assert_eq!(check("POST /v1/classify", &viewer), 200);
+        for (query, expected) in [
+            ("", 200),
+            ("?store=false", 200),
+            ("?name=x", 200),
+            ("?store=true", 403),
+            ("?name=x&store=true", 403),
+            // The handler refuses these.
+            ("?store=false&store=true", 200),
+            ("?store=TRUE", 200),
+        ] {
+            let line = format!("POST /v1/classify{query}");
+            assert_eq!(check(&line, &viewer), expected, "{line}");
+        }
+        assert_eq!(check("POST /v1/classify?store=true", &operator), 200);
         assert_eq!(check("POST /v1/captures", &viewer), 403);
         assert_eq!(check("POST /v1/captures", &operator), 200);
         let proxy = "192.0.2.9".parse().unwrap();
@@ -408,11 +418,11 @@ mod tests {
         assert_eq!(check("GET /v1/device", "Bearer AAAA"), 429);
         assert_eq!(
             check("GET /v1/device", &viewer),
-            429,
-            "valid tokens have to wait, too"
+            200,
+            "behind a proxy, strangers have the same address"
         );
         let other = "192.0.2.8".parse().unwrap();
-        let headers = [("authorization", viewer.as_str())];
-        assert_eq!(status(&access, other, "GET /v1/device", &headers), 200);
+        let headers = [("authorization", "Bearer AAAA")];
+        assert_eq!(status(&access, other, "GET /v1/device", &headers), 401);
     }
 }

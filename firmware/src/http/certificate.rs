@@ -1,7 +1,8 @@
 //! The self-signed certificate: its files, what it says, and when it is renewed.
 //!
 //! A renewed certificate has the key of the previous one. It names all names and addresses of this machine, also those
-//! that it had earlier, so that it does not change back and forth.
+//! that it had earlier, so that it does not change back and forth. A clock that is not known to be right is no reason to
+//! renew it: users who compared its SHA-256 would see another one.
 
 use std::fs;
 use std::io::{ErrorKind, Write};
@@ -15,13 +16,15 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use rcgen::{
     CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, SanType,
-    date_time_ymd,
+    SerialNumber, date_time_ymd,
 };
 use sha2::{Digest, Sha256};
-use sysinfo::Networks;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use x509_parser::extensions::GeneralName;
+
+use crate::http::machine::Machine;
+use crate::system::clock::{self, ClockState};
 
 /// The folder of the certificate and its key, in the state folder.
 const FOLDER: &str = "tls";
@@ -31,8 +34,8 @@ const COMBINED: &str = "tls.pem";
 const VALID_DAYS: i64 = 800;
 /// Days before its end on which a certificate is renewed.
 const RENEW_DAYS: i64 = 30;
-/// The most addresses that a certificate names.
-const MAX_ADDRESSES: usize = 16;
+/// Bytes of a serial number; standards allow up to 20.
+const SERIAL: usize = 16;
 /// Digits in a group of the fingerprint.
 const GROUP: usize = 4;
 
@@ -92,23 +95,38 @@ impl Contents {
         })
     }
 
-    /// Why a certificate for this machine must be renewed.
-    pub(crate) fn why_renew(&self, machine: &Machine, now: Timestamp) -> Option<String> {
-        if let Some(name) = machine.names.iter().find(|name| !self.names.contains(name)) {
+    /// Why a certificate for this machine must be renewed at `now`, by a clock in this state.
+    pub(crate) fn why_renew(
+        &self,
+        machine: &Machine,
+        now: Timestamp,
+        clock: ClockState,
+    ) -> Option<String> {
+        let is_missing =
+            |name: &&String| !self.names.iter().any(|own| own.eq_ignore_ascii_case(name));
+        if let Some(name) = machine.names.iter().find(is_missing) {
             return Some(format!("it does not name {name}"));
         }
-        // Version 0.1.0 named no addresses. Clients have copies of such a certificate, so that it stays.
-        let missing = |address: &&IpAddr| !self.addresses.contains(address);
-        if !self.addresses.is_empty()
-            && let Some(address) = machine.addresses.iter().find(missing)
+        if let Some(address) = machine
+            .addresses
+            .iter()
+            .find(|address| self.lacks(**address))
         {
             return Some(format!("it does not name {address}"));
         }
         let last = self.until.checked_sub((24 * RENEW_DAYS).hours());
-        if last.map_or(true, |last| now >= last) {
+        if !clock.is_wrong() && last.map_or(true, |last| now >= last) {
             return Some(format!("it ends on {}", date(self.until)));
         }
-        (now < self.from).then(|| format!("it begins on {}", date(self.from)))
+        // An earlier clock that was ahead is behind this.
+        let is_early = clock == ClockState::Synchronized && now < self.from;
+        is_early.then(|| format!("it begins on {}", date(self.from)))
+    }
+
+    /// Whether an address is missing. Version 0.1.0 named no addresses. Clients have copies of such a certificate, so
+    /// that it stays.
+    pub(crate) fn lacks(&self, address: IpAddr) -> bool {
+        !self.addresses.is_empty() && !self.addresses.contains(&address)
     }
 }
 
@@ -122,56 +140,6 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
         .map(IpAddr::from)
         .or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from))
         .ok()
-}
-
-/// The names and addresses by which clients reach this machine.
-#[derive(Debug, Clone)]
-pub(crate) struct Machine {
-    names: Vec<String>,
-    addresses: Vec<IpAddr>,
-}
-
-impl Machine {
-    /// This machine with these names, some of which may be addresses, and its present IPv4 addresses. Its IPv6 addresses
-    /// change too often; those that clients use are [added](Self::add).
-    pub(crate) fn this(names: &[String]) -> Self {
-        let mut machine = Self {
-            names: Vec::new(),
-            addresses: vec![[127, 0, 0, 1].into(), std::net::Ipv6Addr::LOCALHOST.into()],
-        };
-        for name in names {
-            match name.parse() {
-                Ok(address) => machine.add(address),
-                Err(_) => machine.names.push(name.to_ascii_lowercase()),
-            }
-        }
-        machine.names.dedup();
-        for network in Networks::new_with_refreshed_list().values() {
-            for network in network.ip_networks() {
-                if network.addr.is_ipv4() {
-                    machine.add(network.addr);
-                }
-            }
-        }
-        machine
-    }
-
-    /// Adds an address, unless it is one that only this machine or its cable knows.
-    pub(crate) fn add(&mut self, address: IpAddr) {
-        let address = address.to_canonical();
-        let is_special = match address {
-            IpAddr::V4(address) => address.is_link_local(),
-            IpAddr::V6(address) => address.is_unicast_link_local(),
-        };
-        let is_special = is_special
-            || address.is_loopback()
-            || address.is_unspecified()
-            || address.is_multicast();
-        if !is_special && !self.addresses.contains(&address) && self.addresses.len() < MAX_ADDRESSES
-        {
-            self.addresses.push(address);
-        }
-    }
 }
 
 /// The files of a self-signed certificate.
@@ -200,20 +168,22 @@ impl SelfSigned {
         self.folder.join("key.pem")
     }
 
-    /// Creates or renews the certificate if that is needed, and returns why it did.
-    pub(crate) fn prepare(&self, machine: &Machine, now: Timestamp) -> Result<Option<String>> {
+    /// Creates or renews the certificate if that is needed at `now`, by a clock in this state, and returns why it did.
+    pub(crate) fn prepare(
+        &self,
+        machine: &Machine,
+        now: Timestamp,
+        clock: ClockState,
+    ) -> Result<Option<String>> {
         self.split()?;
         let mut machine = machine.clone();
         let reason = if self.certificate().exists() {
             let chain = chain(&self.certificate()).with_context(|| self.remedy())?;
             let present = Contents::of(&chain[0]).with_context(|| self.remedy())?;
-            let Some(reason) = present.why_renew(&machine, now) else {
+            let Some(reason) = present.why_renew(&machine, now, clock) else {
                 return Ok(None);
             };
-            present
-                .addresses
-                .into_iter()
-                .for_each(|earlier| machine.add(earlier));
+            machine.add_earlier(present.addresses);
             reason
         } else {
             "there was none".to_owned()
@@ -224,7 +194,8 @@ impl SelfSigned {
         Ok(Some(reason))
     }
 
-    fn remedy(&self) -> String {
+    /// What to do if the files cannot be used.
+    pub(crate) fn remedy(&self) -> String {
         format!(
             "the folder {} is damaged; remove it, and the next start creates a new certificate",
             self.folder.display()
@@ -294,8 +265,14 @@ fn sign(key: &KeyPair, machine: &Machine, now: Timestamp) -> Result<String> {
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    // The client's clock may be a little behind.
-    let from = date(now).checked_sub(1.day())?;
+    // Programs refuse two certificates of one issuer with the same number, which by default is made from the key. It must
+    // be positive.
+    let mut serial = [0; SERIAL];
+    getrandom::fill(&mut serial).context("the system has no random numbers")?;
+    serial[0] &= 0x7f;
+    params.serial_number = Some(SerialNumber::from_slice(&serial));
+    // The client's clock may be a little behind, and this one may not be set yet.
+    let from = date(now).checked_sub(1.day())?.max(clock::FIRST_DAY);
     let until = from.checked_add(VALID_DAYS.days())?;
     let midnight = |day: Date| {
         date_time_ymd(
@@ -331,6 +308,8 @@ mod tests {
 
     use super::*;
 
+    use crate::system::clock::ClockState::{NotSet, Synchronized, Unsynchronized};
+
     fn machine(names: &[&str], addresses: &[&str]) -> Machine {
         Machine {
             names: names.iter().map(|&name| name.to_owned()).collect(),
@@ -351,7 +330,7 @@ mod tests {
         let files = SelfSigned::of(folder.path());
         let now: Timestamp = "2026-11-29T12:00:00Z".parse().unwrap();
         let first = machine(&["bench"], &["127.0.0.1", "192.0.2.7"]);
-        let prepare = |machine: &Machine, now| files.prepare(machine, now).unwrap();
+        let prepare = |machine: &Machine, now| files.prepare(machine, now, Synchronized).unwrap();
         assert_eq!(prepare(&first, now).as_deref(), Some("there was none"));
         assert_eq!(prepare(&first, now), None);
         let made = contents(&files);
@@ -400,10 +379,17 @@ mod tests {
         let files = SelfSigned::of(folder.path());
         let certificate = |address| {
             let machine = machine(&["bench"], &["127.0.0.1", address]);
-            files.prepare(&machine, Timestamp::now()).unwrap().unwrap();
+            let reason = files.prepare(&machine, Timestamp::now(), Unsynchronized);
+            reason.unwrap().unwrap();
             chain(&files.certificate()).unwrap().remove(0)
         };
         let (old, new) = (certificate("192.0.2.7"), certificate("192.0.2.8"));
+        let serial = |certificate: &CertificateDer<'_>| {
+            let (_, parsed) = x509_parser::parse_x509_certificate(certificate).unwrap();
+            parsed.raw_serial().to_vec()
+        };
+        assert_ne!(serial(&old), serial(&new));
+        assert!(serial(&old)[0] < 0x80 && serial(&old).len() <= SERIAL);
         let mut roots = RootCertStore::empty();
         roots.add(old).unwrap();
         let provider = std::sync::Arc::new(default_provider());
@@ -424,7 +410,8 @@ mod tests {
         let (certificate, key) = (old.cert.pem(), old.signing_key.serialize_pem());
         fs::write(&files.combined, format!("{certificate}{key}")).unwrap();
         let machine = machine(&["bench"], &["127.0.0.1", "192.0.2.7"]);
-        assert_eq!(files.prepare(&machine, Timestamp::now()).unwrap(), None);
+        let prepare = || files.prepare(&machine, Timestamp::now(), Unsynchronized);
+        assert_eq!(prepare().unwrap(), None);
         assert_eq!(
             fs::read_to_string(files.certificate()).unwrap(),
             certificate
@@ -435,24 +422,36 @@ mod tests {
             certificate,
             "who reads the old file gets the certificate alone"
         );
-        assert_eq!(files.prepare(&machine, Timestamp::now()).unwrap(), None);
+        assert_eq!(prepare().unwrap(), None);
     }
 
     #[test]
-    fn addresses_that_clients_cannot_use_are_left_out() {
-        let mut machine = machine(&[], &[]);
-        for address in [
-            "127.0.0.9",
-            "0.0.0.0",
-            "169.254.1.1",
-            "fe80::1",
-            "224.0.0.251",
-            "::",
+    fn a_clock_that_is_not_known_to_be_right_does_not_renew_a_certificate() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = SelfSigned::of(folder.path());
+        // Also by the case of its host name, which certificates ignore.
+        let machine = machine(&["Bench.local"], &["127.0.0.1"]);
+        let time = |text: &str| text.parse::<Timestamp>().unwrap();
+        let prepare = |now, clock| files.prepare(&machine, time(now), clock).unwrap();
+        let start = "1970-01-01T00:02:00Z";
+        assert_eq!(prepare(start, NotSet).as_deref(), Some("there was none"));
+        let made = contents(&files);
+        assert_eq!(date(made.from).to_string(), "2026-01-01");
+        let lower = Machine {
+            names: vec!["bench.local".into()],
+            ..machine.clone()
+        };
+        assert_eq!(made.why_renew(&lower, made.from, Synchronized), None);
+        for (now, clock) in [
+            (start, NotSet),
+            ("2026-05-01T12:00:00Z", Synchronized),
+            // Before it begins.
+            ("2025-12-31T12:00:00Z", Unsynchronized),
+            ("2099-05-01T12:00:00Z", NotSet),
         ] {
-            machine.add(address.parse().unwrap());
+            assert_eq!(prepare(now, clock), None, "{now} {clock:?}");
         }
-        assert_eq!(machine.addresses, [] as [IpAddr; 0]);
-        machine.add("::ffff:192.0.2.7".parse().unwrap());
-        assert_eq!(machine.addresses, ["192.0.2.7".parse::<IpAddr>().unwrap()]);
+        let reason = prepare("2028-03-01T12:00:00Z", Unsynchronized).unwrap();
+        assert_eq!(reason, "it ends on 2028-03-11");
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Query, Request, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -59,6 +59,11 @@ impl ClassifyQuery {
             .store
             .then(|| name.map_or_else(|| SOURCE.into(), Into::into)))
     }
+}
+
+/// Whether a request to this address wants the image to be recorded. One with an invalid query is refused.
+pub(crate) fn wants_record(uri: &Uri) -> bool {
+    Query::<ClassifyQuery>::try_from_uri(uri).is_ok_and(|Query(query)| query.store)
 }
 
 /// The answer, and its record.

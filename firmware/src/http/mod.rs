@@ -5,7 +5,7 @@
 //! - `peer`: the client of a connection
 //! - `router`: routes, limits, time-outs and the layers that every request passes
 //! - `context`: what handlers can ask for as axum state
-//! - `access`, `tokens`: authentication and authorization; `tls`, `certificate`: encryption
+//! - `access`, `tokens`: authentication and authorization; `tls`, `certificate`, `machine`: encryption
 //! - `headers`: security and cache headers of responses
 //! - `problem`, `problem_responses`: errors as RFC 9457 problem details, and their descriptions
 //! - `health`, `device`, `models`, `log_tail`: the appliance and its state
@@ -34,6 +34,7 @@ mod headers;
 mod health;
 mod inference;
 mod log_tail;
+mod machine;
 mod memory;
 mod metrics;
 mod models;

@@ -51,7 +51,8 @@ impl Modify for Token {
         let mut scheme = Http::new(HttpAuthScheme::Bearer);
         scheme.description = Some(
             "A token of `smearscope token new`. Those of the role viewer allow GET and /v1/classify without `store`, \
-             those of the role operator everything. Not needed on loopback, unless `http.access` is \"token\"."
+             those of the role operator everything. Not needed by a person's program on the appliance, unless other machines \
+             can connect or `http.access` is \"token\"."
                 .into(),
         );
         let components = document.components.get_or_insert_default();
@@ -87,7 +88,7 @@ fn complete_operation(operation: &mut Operation) {
     if !is_open {
         common.extend(Unauthorized::responses());
         common.extend(TooManyRequests::responses());
-        // The empty requirement: on loopback, no token is needed.
+        // The empty requirement: programs on the appliance may need no token.
         operation.security = Some(vec![
             SecurityRequirement::default(),
             SecurityRequirement::new::<_, [&str; 0], &str>(TOKEN, []),

@@ -14,6 +14,9 @@ use tokio::time::{Instant, Sleep, sleep, timeout_at};
 /// Bytes of a body that must arrive within the time limit.
 const MIN_BYTES: usize = 16 << 10;
 
+/// Bytes that a client must take in each second in which answers wait for it, on average over the time limit.
+const MIN_RATE: u32 = 16 << 10;
+
 /// A body arrived too slowly.
 #[derive(Debug, thiserror::Error)]
 #[error("the body arrives too slowly")]
@@ -47,12 +50,17 @@ pub(crate) fn paced(body: Body, limit: Duration) -> Body {
     ))
 }
 
-/// A connection whose writes fail when the client takes nothing for `limit`.
+/// A connection whose writes fail when the client takes its answers too slowly: less than [`MIN_RATE`] on average over a
+/// `limit` of time in which writes waited for it. Time in which there is nothing to write does not count.
 pub(crate) struct PacedWrites<S> {
     stream: S,
     limit: Duration,
-    /// Runs while a write waits.
-    waiting: Option<Pin<Box<Sleep>>>,
+    /// Bytes that the client took since the rate was last checked.
+    taken: usize,
+    /// How long writes waited since then, without the present one.
+    waited: Duration,
+    /// The write that waits: since when, and until the next check.
+    waiting: Option<(Instant, Pin<Box<Sleep>>)>,
 }
 
 impl<S> PacedWrites<S> {
@@ -60,27 +68,40 @@ impl<S> PacedWrites<S> {
         Self {
             stream,
             limit,
+            taken: 0,
+            waited: Duration::ZERO,
             waiting: None,
         }
     }
 
-    /// Turns a write that has waited for too long into an error.
+    /// Turns a write that waits for a client that is too slow into an error.
     fn limited(
         &mut self,
         context: &mut Context<'_>,
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
-        if written.is_ready() {
-            self.waiting = None;
-            return written;
+        if let Poll::Ready(written) = written {
+            if let Some((since, _)) = self.waiting.take() {
+                self.waited += since.elapsed();
+            }
+            let bytes = *written.as_ref().unwrap_or(&0);
+            self.taken = self.taken.saturating_add(bytes);
+            return Poll::Ready(written);
         }
-        let limit = self.limit;
-        let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(limit)));
-        ready!(waiting.as_mut().poll(context));
-        Poll::Ready(Err(io::Error::new(
-            io::ErrorKind::TimedOut,
-            "the client does not read its answer",
-        )))
+        loop {
+            let left = self.limit.saturating_sub(self.waited);
+            let wait = || (Instant::now(), Box::pin(sleep(left)));
+            let (_, check) = self.waiting.get_or_insert_with(wait);
+            ready!(check.as_mut().poll(context));
+            let least = self.limit.as_secs_f64() * f64::from(MIN_RATE);
+            if (self.taken as f64) < least {
+                return Poll::Ready(Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    "the client reads its answer too slowly",
+                )));
+            }
+            (self.taken, self.waited, self.waiting) = (0, Duration::ZERO, None);
+        }
     }
 }
 
@@ -138,22 +159,59 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_secs(10);
 
-    #[tokio::test(start_paused = true)]
-    async fn an_answer_that_is_read_slowly_arrives_and_one_that_is_not_read_fails() {
-        let (server, mut client) = duplex(4);
+    /// Bytes that a client must take in a second.
+    const RATE: usize = MIN_RATE as usize;
+
+    /// How long a client that takes `part` bytes each second is served, at most for `seconds`.
+    async fn served(part: usize, seconds: u32) -> Duration {
+        let (server, mut client) = duplex(1024);
         let mut server = PacedWrites::new(server, LIMIT);
-        let write = server.write_all(b"answer in parts");
+        let start = Instant::now();
         let read = async {
-            let mut read = [0; 12];
-            for part in read.chunks_mut(3) {
-                sleep(LIMIT * 9 / 10).await;
-                client.read_exact(part).await.unwrap();
+            let mut read = vec![0; part];
+            for _ in 0..seconds {
+                sleep(Duration::from_secs(1)).await;
+                client.read_exact(&mut read).await.unwrap();
             }
-            read
         };
-        let (written, read) = tokio::join!(write, read);
-        written.unwrap();
-        assert_eq!(&read, b"answer in pa");
+        let answer = vec![0; RATE];
+        let write = async {
+            loop {
+                if let Err(error) = server.write_all(&answer).await {
+                    return error.kind();
+                }
+            }
+        };
+        tokio::select! {
+            () = read => {}
+            kind = write => assert_eq!(kind, io::ErrorKind::TimedOut),
+        }
+        start.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_its_answer_too_slowly_is_given_up() {
+        assert_eq!(served(2 * RATE, 60).await.as_secs(), 60);
+        // Any progress is not enough.
+        for part in [0, 1, RATE / 2] {
+            let served = served(part, 60).await;
+            assert_eq!(served.as_secs(), LIMIT.as_secs(), "{part}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_the_time_counts_in_which_an_answer_waits() {
+        let (server, mut client) = duplex(1);
+        let mut server = PacedWrites::new(server, LIMIT);
+        let mut read = [0; 2];
+        for _ in 0..20 {
+            // Rare events, as of a bench that is hardly used.
+            sleep(LIMIT).await;
+            let take = client.read_exact(&mut read);
+            let (sent, taken) = tokio::join!(server.write_all(b"ab"), take);
+            sent.unwrap();
+            taken.unwrap();
+        }
         let before = Instant::now();
         let error = server.write_all(b"more").await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);

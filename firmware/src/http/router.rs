@@ -96,3 +96,38 @@ fn documented() -> (Router<Context>, OpenApi) {
         .split_for_parts();
     (router, openapi::complete(document))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    /// Adds the names of properties and whether they are described as times.
+    fn times(value: &Value, found: &mut Vec<(String, bool)>) {
+        match value {
+            Value::Object(object) => {
+                if let Some(Value::Object(properties)) = object.get("properties") {
+                    let is_time = |schema: &Value| schema["format"] == "date-time";
+                    let named = properties.iter().filter(|(name, _)| name.ends_with("_at"));
+                    found.extend(named.map(|(name, schema)| (name.clone(), is_time(schema))));
+                }
+                object.values().for_each(|value| times(value, found));
+            }
+            Value::Array(values) => values.iter().for_each(|value| times(value, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_time_is_described_as_one() {
+        let document = serde_json::to_value(documented().1).unwrap();
+        let mut found = Vec::new();
+        times(&document, &mut found);
+        let wrong: Vec<_> = found.iter().filter(|(_, is_time)| !is_time).collect();
+        assert!(wrong.is_empty(), "{wrong:?}");
+        for name in ["captured_at", "closed_at", "found_at", "verified_at"] {
+            assert!(found.iter().any(|(found, _)| found == name), "{name}");
+        }
+    }
+}

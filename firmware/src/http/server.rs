@@ -84,15 +84,7 @@ impl Server {
         }
         let names = access::names(&settings);
         let identity = match &settings.tls {
-            None => {
-                if !settings.listen.ip().is_loopback() {
-                    log::warn!(
-                        "http.tls = \"off\": tokens and images cross the network unencrypted, unless something else \
-                         encrypts"
-                    );
-                }
-                None
-            }
+            None => None,
             Some(tls) => {
                 let identity = TlsIdentity::open(tls, config.state(), &names)?;
                 log::info!("certificate: SHA-256 {}", identity.fingerprint());
@@ -135,7 +127,7 @@ impl Server {
         let pool = Pool::new(Arc::clone(&config), settings.analyses, settings.queue);
         // What the queue may hold, and one more that is arriving.
         let images = settings.analyses + settings.queue + 1;
-        let uploads = Uploads::new(settings.max_body.saturating_mul(images));
+        let uploads = Uploads::new(images, settings.max_body);
         let viewfinder = Viewfinder::new(handle.clone(), &config);
         let context = Context {
             config,

@@ -16,7 +16,9 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 
 use crate::config::http::Tls;
-use crate::http::certificate::{self, Contents, Machine, SelfSigned};
+use crate::http::certificate::{self, Contents, SelfSigned};
+use crate::http::machine::{self, Machine};
+use crate::system::clock::ClockState;
 
 /// Pause after a renewal that failed.
 const RETRY: Duration = Duration::from_mins(1);
@@ -37,6 +39,7 @@ struct Loaded {
 
 struct Renewal {
     files: SelfSigned,
+    names: Vec<String>,
     machine: Machine,
     contents: Contents,
     /// Not before this, if a renewal failed.
@@ -49,7 +52,9 @@ impl TlsIdentity {
     pub(crate) fn open(tls: &Tls, state: Option<&Path>, names: &[String]) -> Result<Self> {
         match tls {
             Tls::Own { certificate, key } => Ok(Self {
-                loaded: Loaded::read(certificate, key)?,
+                loaded: Loaded::read(certificate, key).context(
+                    "http.certificate and http.key must name a certificate chain and its private key, both in PEM",
+                )?,
                 is_new: false,
                 renewal: None,
             }),
@@ -58,7 +63,8 @@ impl TlsIdentity {
                     state.context("there is no folder for the certificate; set storage.state")?;
                 let files = SelfSigned::of(state);
                 let machine = Machine::this(names);
-                let reason = files.prepare(&machine, Timestamp::now())?;
+                let (now, clock) = time();
+                let reason = files.prepare(&machine, now, clock)?;
                 if let Some(reason) = &reason {
                     log::info!("a new certificate was created ({reason})");
                 }
@@ -68,6 +74,7 @@ impl TlsIdentity {
                     is_new: reason.is_some(),
                     renewal: Some(Renewal {
                         files,
+                        names: names.to_vec(),
                         machine,
                         contents,
                         retry: None,
@@ -98,15 +105,24 @@ impl TlsIdentity {
 
 impl Renewal {
     fn renew(&mut self, address: IpAddr) -> Result<Option<Loaded>> {
-        self.machine.add(address);
-        let now = Timestamp::now();
-        if self.contents.why_renew(&self.machine, now).is_none()
-            || self.retry.is_some_and(|retry| Instant::now() < retry)
+        if self.retry.is_some_and(|retry| Instant::now() < retry) {
+            return Ok(None);
+        }
+        if let Some(address) = machine::lasting(address)
+            && self.contents.lacks(address)
+            && !self.machine.is_full()
         {
+            // Addresses that it no longer has make room for this one.
+            self.machine = Machine::this(&self.names);
+            self.machine.add(address);
+        }
+        let (now, clock) = time();
+        let is_fitting = self.contents.why_renew(&self.machine, now, clock).is_none();
+        if is_fitting {
             return Ok(None);
         }
         self.retry = Some(Instant::now() + RETRY);
-        let reason = self.files.prepare(&self.machine, now)?;
+        let reason = self.files.prepare(&self.machine, now, clock)?;
         let (loaded, contents) = load(&self.files)?;
         log::warn!(
             "the certificate was renewed ({}); programs that have a copy may need the new one (`smearscope tls \
@@ -120,8 +136,15 @@ impl Renewal {
     }
 }
 
+/// The time by the clock, and what is known about the clock.
+fn time() -> (Timestamp, ClockState) {
+    let now = Timestamp::now();
+    (now, ClockState::at(now, None))
+}
+
 fn load(files: &SelfSigned) -> Result<(Loaded, Contents)> {
-    let loaded = Loaded::read(&files.certificate(), &files.key())?;
+    let loaded = Loaded::read(&files.certificate(), &files.key());
+    let loaded = loaded.with_context(|| files.remedy())?;
     let contents = Contents::of(&certificate::chain(&files.certificate())?[0])?;
     Ok((loaded, contents))
 }
@@ -174,11 +197,31 @@ mod tests {
         assert!(!renewed.is_new);
         assert_eq!(renewed.fingerprint(), again.fingerprint());
         let files = SelfSigned::of(folder.path());
-        std::fs::write(files.certificate(), "damaged").unwrap();
+        for damaged in [files.key(), files.certificate()] {
+            std::fs::write(&damaged, "damaged").unwrap();
+            let error = format!("{:#}", open().err().unwrap());
+            let name = damaged.file_name().unwrap().to_str().unwrap();
+            assert!(error.contains(name), "{error}");
+            assert!(error.contains("remove it"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_missing_key_is_told_with_its_remedy() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || TlsIdentity::open(&Tls::SelfSigned, Some(folder.path()), &[]);
+        open().unwrap();
+        let key = SelfSigned::of(folder.path()).key();
+        std::fs::remove_file(&key).unwrap();
         let error = format!("{:#}", open().err().unwrap());
-        assert!(
-            error.contains("certificate.pem") && error.contains("remove it"),
-            "{error}"
-        );
+        assert!(error.contains(key.to_str().unwrap()), "{error}");
+        assert!(error.contains("remove it"), "{error}");
+        let own = Tls::Own {
+            certificate: SelfSigned::of(folder.path()).certificate(),
+            key: key.clone(),
+        };
+        let error = format!("{:#}", TlsIdentity::open(&own, None, &[]).err().unwrap());
+        assert!(error.contains(key.to_str().unwrap()), "{error}");
+        assert!(error.contains("http.key"), "{error}");
     }
 }

@@ -23,6 +23,7 @@ const MAX_DAMAGES: usize = 5;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct VerificationResult {
     /// When the verification ended (RFC 3339, UTC).
+    #[schema(format = DateTime)]
     pub(crate) verified_at: String,
     /// Number of unchanged rows.
     pub(crate) rows: u64,

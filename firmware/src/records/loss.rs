@@ -25,6 +25,7 @@ use crate::system::time::utc;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct Loss {
     /// When the loss was found (RFC 3339, UTC).
+    #[schema(format = DateTime)]
     pub(crate) found_at: String,
     /// Number of the first missing row; null if it is unknown.
     #[schema(required)]

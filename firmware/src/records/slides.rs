@@ -28,7 +28,7 @@ pub(crate) struct SlideRecord {
     #[schema(format = DateTime)]
     last_captured_at: String,
     /// When it was closed; null if it is open or an uploaded image, and for slides of earlier versions.
-    #[schema(required)]
+    #[schema(required, format = DateTime)]
     closed_at: Option<String>,
     /// What was known about that clock; null like `closed_at`.
     #[schema(required)]

@@ -107,9 +107,11 @@ struct DecisionCard {
     threshold: f32,
     /// The inconclusive band: a probability strictly between these two decides nothing.
     inconclusive_band: [f32; 2],
-    /// Divides the network's logit margin before it becomes a probability.
+    /// Subtracted from the network's logit margin.
+    offset: f32,
+    /// Divides the rest before it becomes a probability.
     temperature: f32,
-    /// Whether that changes the network's own probabilities.
+    /// Whether offset and temperature change the network's own probabilities.
     calibrated: bool,
 }
 
@@ -125,6 +127,7 @@ impl From<&Manifest> for ModelCard {
             decision: DecisionCard {
                 threshold: manifest.decision.threshold,
                 inconclusive_band: manifest.decision.inconclusive,
+                offset: manifest.decision.offset,
                 temperature: manifest.decision.temperature,
                 calibrated: manifest.decision.is_calibrated(),
             },

@@ -3,14 +3,15 @@
 use std::path::Path;
 use std::time::Duration;
 
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// The year of the first release: an earlier date means that the clock is not set.
-const FIRST_YEAR: i16 = 2026;
+/// A day before the first release: an earlier date means that the clock is not set.
+pub(crate) const FIRST_DAY: Date = Date::constant(2026, 1, 1);
 /// systemd-timesyncd creates this file when it sets the clock.
 const TIMESYNC: &str = "/run/systemd/timesync/synchronized";
 /// How far behind the newest record the clock may be: uploads and captures are recorded in the order in which they
@@ -74,7 +75,7 @@ pub(crate) fn is_behind(now: Timestamp, newest: Timestamp) -> bool {
 
 /// Whether the clock is set. A Pi without a network starts in the past.
 pub(crate) fn is_set(now: Timestamp) -> bool {
-    now.to_zoned(TimeZone::UTC).year() >= FIRST_YEAR
+    now.to_zoned(TimeZone::UTC).date() >= FIRST_DAY
 }
 
 /// Whether a time server set the clock: according to the kernel, or to systemd-timesyncd where the kernel may not be

@@ -70,7 +70,7 @@ impl DecisionRule {
         }
     }
 
-    /// Whether the temperature changes the network's own probabilities.
+    /// Whether offset and temperature change the network's own probabilities.
     pub fn is_calibrated(&self) -> bool {
         self.offset != 0.0 || self.temperature.to_bits() != 1.0_f32.to_bits()
     }

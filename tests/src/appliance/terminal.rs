@@ -5,11 +5,10 @@ use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
-use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 
@@ -22,7 +21,7 @@ const LEAVE: &str = "\u{1b}[?1049l";
 
 /// `smearscope run` in a terminal of its own, of 140 columns and 45 rows.
 struct Panel {
-    child: Child,
+    program: Program,
     /// The terminal as its user sees it.
     terminal: File,
     seen: String,
@@ -60,7 +59,7 @@ impl Panel {
             .spawn()
             .unwrap();
         Self {
-            child,
+            program: Program(child),
             terminal: terminal.into(),
             seen: String::new(),
             started: Instant::now(),
@@ -69,7 +68,11 @@ impl Panel {
 
     /// Reads the next output; `false` once the program has closed the terminal.
     fn read(&mut self) -> bool {
-        assert!(self.started.elapsed() < PATIENCE, "{:?}", self.seen);
+        let left = PATIENCE.saturating_sub(self.started.elapsed());
+        let left = Timespec::try_from(left).unwrap();
+        let mut output = [PollFd::new(&self.terminal, PollFlags::IN)];
+        let ready = poll(&mut output, Some(&left)).unwrap();
+        assert!(ready > 0, "nothing more after {:?}", self.seen);
         let mut buffer = [0; 4096];
         let length = self.terminal.read(&mut buffer).unwrap_or(0);
         self.seen
@@ -88,20 +91,29 @@ impl Panel {
     }
 }
 
-/// How the program ends; kills it if it does not.
-fn end(mut child: Child) -> ExitStatus {
-    let pid = Pid::from_child(&child);
-    let (sender, ended) = mpsc::channel();
-    let waiter = std::thread::spawn(move || {
-        let status = child.wait().unwrap();
-        let _ = sender.send(());
-        status
-    });
-    if ended.recv_timeout(PATIENCE).is_err() {
-        let _ = kill_process(pid, Signal::KILL);
-        panic!("the program does not end: {:?}", waiter.join());
+/// A running program, which is killed when it is dropped.
+struct Program(Child);
+
+impl Program {
+    /// How it ends.
+    fn ended(&mut self) -> ExitStatus {
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status;
+            }
+            assert!(started.elapsed() < PATIENCE, "the program does not end");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
-    waiter.join().unwrap()
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It has ended, unless the test failed.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 #[test]
@@ -117,8 +129,10 @@ fn the_last_verdict_and_its_records_stay_on_the_screen() {
     panel.read_until("field01_1.jpg");
     panel.type_keys(b"q");
     while panel.read() {}
-    let Panel { child, seen, .. } = panel;
-    assert!(end(child).success());
+    let Panel {
+        mut program, seen, ..
+    } = panel;
+    assert!(program.ended().success());
     let (_, left) = seen
         .rsplit_once(LEAVE)
         .expect("the alternate screen is left");
@@ -138,10 +152,12 @@ fn a_terminal_that_is_closed_ends_the_bench() {
     let mut panel = Panel::start(folder.path());
     panel.read_until("? keys");
     let Panel {
-        child, terminal, ..
+        mut program,
+        terminal,
+        ..
     } = panel;
     // Not its controlling terminal, so that no SIGHUP comes.
     drop(terminal);
     // How it ends does not matter, since there is nobody to see it.
-    end(child);
+    program.ended();
 }

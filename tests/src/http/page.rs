@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use rustix::process::Signal;
-use serde_json::{Value, json};
+use serde_json::Value;
 use smearscope_artifacts::all_idb_label;
 use smearscope_artifacts::testing::micrographs;
 
@@ -356,21 +356,119 @@ fn uploads_go_on_after_an_outage_and_after_the_page_was_loaded_again() {
             .text("tbody tr:last-child")
             .contains("choose this image again")
     );
+    // All three are to be stored now, also the two that were not at first.
     browser.click("#keep");
     browser.choose("#files", &images[..3]);
-    said("3 of 3 files done; finished.");
-    assert_eq!(verdicts(), 3);
-    let slides = served.get("/v1/slides").json();
-    assert_eq!(slides["slides"], json!([]), "as chosen at first");
+    said("5 of 5 files done; finished.");
+    assert_eq!(verdicts(), 5);
+    assert_eq!(sources(&served), names(&images[..3]));
 
-    // A stored image keeps its name.
     browser.choose("#files", &images[3..4]);
-    said("4 of 4 files done; finished.");
-    let slide = served.get("/v1/slides").json()["slides"][0]["id"].clone();
-    let slide = served.get(&format!("/v1/slides/{}", slide.as_str().unwrap()));
-    let name = images[3].file_name().unwrap().to_str().unwrap();
-    assert_eq!(slide.json()["fields"][0]["source"], name);
+    said("6 of 6 files done; finished.");
+    assert_eq!(sources(&served), names(&images[..4]));
     browser.check(&url, &["beforeunload", "ERR_", "503"]);
+}
+
+/// The file names of images, sorted.
+fn names(images: &[PathBuf]) -> Vec<String> {
+    let name = |image: &PathBuf| image.file_name().unwrap().to_str().unwrap().to_owned();
+    let mut names: Vec<_> = images.iter().map(name).collect();
+    names.sort();
+    names
+}
+
+/// The names with which images are recorded, sorted.
+fn sources(served: &Served) -> Vec<String> {
+    let slides = served.get("/v1/slides").json();
+    let source = |slide: &Value| {
+        let slide = served.get(&format!("/v1/slides/{}", slide["id"].as_str().unwrap()));
+        let source = &slide.json()["fields"][0]["source"];
+        source.as_str().unwrap().to_owned()
+    };
+    let mut sources: Vec<_> = slides["slides"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(source)
+        .collect();
+    sources.sort();
+    sources
+}
+
+/// Lets the page send its images to `classify`, an asynchronous function in JavaScript, instead of the appliance.
+fn instead_of_classify(browser: &Browser, classify: &str) {
+    browser.run(&format!(
+        "const real = window.fetch;
+         window.sent = 0;
+         window.answer = () => new Response('{{\"verdict\": \"Positive\", \"probability\": 0.9}}');
+         window.fetch = async (path, options) => {{
+             if (!String(path).startsWith('/v1/classify')) return real(path, options);
+             window.sent += 1;
+             return ({classify})();
+         }};
+         window.choose = (...files) => {{
+             const chosen = new DataTransfer();
+             for (const [name, content] of files) chosen.items.add(new File([content], name, {{ lastModified: 1 }}));
+             const input = document.querySelector('#files');
+             input.files = chosen.files;
+             input.dispatchEvent(new Event('change'));
+         }};"
+    ));
+}
+
+#[test]
+fn an_image_is_told_by_more_than_its_name_and_what_may_be_stored_is_not_sent_again() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let served = Served::start("");
+    let view = format!("{}/#/upload", served.url);
+    let open = || {
+        browser.open("about:blank");
+        browser.open(&view);
+        browser.until("document.querySelector('#files')");
+    };
+    let said = |text: &str| {
+        browser.until(&format!(
+            "document.querySelector('main [role=status]').innerText.startsWith({text:?})"
+        ));
+    };
+    open();
+    instead_of_classify(&browser, "() => new Promise(() => {})");
+    browser.run("choose(['x.jpg', '1'], ['y.jpg', '1'])");
+    browser.until("document.querySelector('tbody').innerText.includes('analysing')");
+    open();
+    said("0 of 2 files done; 2 not sent");
+
+    instead_of_classify(&browser, "async () => (await window.gate, window.answer())");
+    browser.run("window.gate = new Promise((resolve) => (window.pass = resolve))");
+    browser.run("choose(['x.jpg', 'other'], ['y.jpg', '1'])");
+    said("0 of 3 files done");
+    // Chosen while another is sent, it is neither skipped nor taken for the one of its name.
+    browser.run("choose(['x.jpg', '1'], ['y.jpg', '1'])");
+    assert_eq!(
+        browser.text(".drop [aria-live]"),
+        "1 file passed over. 1 already in the list: y.jpg."
+    );
+    browser.run("window.pass()");
+    said("3 of 3 files done; finished.");
+    assert_eq!(browser.run("return window.sent"), 3);
+
+    instead_of_classify(&browser, "async () => { throw new TypeError('it broke'); }");
+    browser.click("#keep");
+    browser.run("choose(['z.jpg', '1'])");
+    said("4 of 4 files done; finished.");
+    let doubt = || browser.text("tbody tr:last-child");
+    assert!(doubt().contains("perhaps stored"), "{}", doubt());
+    assert_eq!(browser.run("return window.sent"), 1);
+    let hidden = browser.run(
+        "return [...document.querySelectorAll('main button')].find(({ textContent }) => textContent.startsWith('Retry')).hidden",
+    );
+    assert_eq!(hidden, true);
+    open();
+    said("4 of 4 files done; finished.");
+    assert!(doubt().contains("perhaps stored"), "{}", doubt());
+    browser.check(&served.url, &["beforeunload", "ERR_"]);
 }
 
 #[test]
@@ -667,10 +765,12 @@ fn images_are_dropped_chosen_by_the_folder_and_wait_where_others_do() {
     assert_eq!(rows[0], rows[1], "the same picture");
     let name = browser.text("tbody tr:last-child th");
     assert!(name.ends_with("/in_folder_1.jpg"), "{name}");
-    let omitted = browser.text("#passed-over");
-    let expected = "1 file passed over, because the name is not that of an image: ";
-    assert!(omitted.starts_with(expected), "{omitted}");
-    assert!(omitted.contains("/notes.txt. "), "{omitted}");
+    let omitted = browser.text(".drop [aria-live]");
+    assert!(
+        omitted.starts_with("1 file passed over. 1 not an image by its name: ")
+            && omitted.ends_with("/notes.txt."),
+        "{omitted}"
+    );
     browser.check(&served.url, &["429"]);
 }
 
