@@ -36,7 +36,7 @@ pub(crate) enum Refusal {
     Model(String),
     /// The record cannot be saved.
     NotSaved(String),
-    /// The disk is full.
+    /// The record cannot be saved before there is space; the message says how much.
     DiskFull(String),
     /// The analysis crashed.
     Crashed,

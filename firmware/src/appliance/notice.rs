@@ -14,7 +14,7 @@ pub struct Notice {
     token: Option<String>,
 }
 
-/// A page of a notice.
+/// What one of the notice's screens shows.
 pub(crate) enum NoticePage<'a> {
     /// Title and text.
     Text(&'static str, &'a str),

@@ -15,7 +15,7 @@ use crate::cli::exit::Exit;
     The Debian package installs the scripts for bash, zsh and fish."
 )]
 pub(crate) struct CompletionsArgs {
-    /// The shell.
+    /// Whose completions to print.
     shell: Shell,
 }
 

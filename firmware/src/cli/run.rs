@@ -50,7 +50,7 @@ const FAULTS_LIMIT: Duration = Duration::from_secs(2);
     after_help = "Example: smearscope run --board sim --fields ~/micrographs\n\n\
     On the simulated bench, the space bar is the button and q switches off. Without a terminal, it reads \
     commands from standard input, one per line: `press`, `long` (next slide), `double` (last verdict again), \
-    `quit`; the end of the input means `quit`, too, unless it was empty from the start: then the bench has no button. Each \
+    `quit`; the end of the input means `quit`, too. If the input is /dev/null, the bench has no button. Each \
     verdict is printed as a line that starts with `verdict:`. If the model cannot be used, the screen says so, nothing is \
     analysed, and the exit code is 4."
 )]

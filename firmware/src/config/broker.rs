@@ -21,7 +21,7 @@ pub(crate) const MAX_NAME: usize = 128;
 pub struct Broker {
     /// Name or address.
     pub host: String,
-    /// Port.
+    /// TCP port, with a default by whether TLS is used.
     pub port: u16,
     /// Certificates to trust; `None`: without TLS.
     pub trust: Option<Trust>,

@@ -53,9 +53,9 @@ smearscope_hardware::settings! {
 /// Last level of the topic for states, which differs between versions of HIAS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StatesTopic {
-    /// `States`.
+    /// As the reference publishes.
     States,
-    /// `State`.
+    /// As other versions of HIAS expect.
     State,
 }
 
@@ -72,7 +72,7 @@ impl StatesTopic {
 /// Validated `[hias]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hias {
-    /// The broker.
+    /// The HIAS network's broker.
     pub broker: Broker,
     /// First levels of all topics.
     pub base: String,

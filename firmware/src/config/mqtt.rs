@@ -44,7 +44,7 @@ smearscope_hardware::settings! {
 /// Validated `[mqtt]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mqtt {
-    /// The broker.
+    /// Where verdicts are published and commands come from.
     pub broker: Broker,
     /// Name of this appliance in topics.
     pub device: String,

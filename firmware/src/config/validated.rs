@@ -24,7 +24,7 @@ use crate::config::timing::Timing;
 pub struct Config {
     /// The configuration as it was written, to show it.
     pub raw: Raw,
-    /// The board.
+    /// Which hardware the bench has.
     pub board: BoardKind,
     /// Folder of the model; `None`: the installed or shipped one.
     pub model: Option<PathBuf>,

@@ -23,7 +23,7 @@ use crate::system::sanitize::printable;
 /// Longest file name, in characters.
 const MAX_NAME: usize = 1000;
 
-/// A form with an image.
+/// A form (`multipart/form-data`) as browsers send it.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes the form in the OpenAPI document")]
 struct ImageForm {

@@ -108,12 +108,12 @@ fn headers_of(format: Format) -> [(HeaderName, HeaderValue); 2] {
     ]
 }
 
-/// The query of an export.
+/// Which fields are exported, and how.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ExportQuery {
-    /// The format.
+    /// `zip` includes the images and marks the fields as exported.
     #[param(inline)]
     format: Format,
     /// Fields from this time (RFC 3339) on.

@@ -32,7 +32,7 @@ const MAX_LIMIT: u32 = 100;
 /// Default page size.
 const DEFAULT_LIMIT: u32 = 20;
 
-/// The query for slides.
+/// Which slides are listed.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]

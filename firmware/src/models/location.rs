@@ -10,9 +10,9 @@ use crate::models::built_in;
 /// Where a model's files are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ModelLocation {
-    /// In this folder.
+    /// An installed or named model.
     Folder(PathBuf),
-    /// In the program.
+    /// The demonstration model that the program carries.
     BuiltIn,
 }
 

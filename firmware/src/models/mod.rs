@@ -31,7 +31,7 @@ use crate::config::Config;
 /// A loaded model, and whether it is the one that was to be used.
 #[derive(Debug)]
 pub struct LoadedModel {
-    /// The model.
+    /// Its files and golden samples are verified.
     pub model: Model,
     /// If this is not the current model: what happened, for the operator.
     pub rollback: Option<String>,

@@ -34,7 +34,7 @@ pub struct Record {
     /// When its images were removed; null if they were not.
     #[schema(required, format = DateTime)]
     pub images_removed_at: Option<String>,
-    /// The field.
+    /// What was recorded when it was captured.
     #[serde(flatten)]
     pub field: FieldEntry,
 }

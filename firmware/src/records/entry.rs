@@ -46,7 +46,7 @@ pub struct FieldEntry {
     pub clock: Option<ClockState>,
     /// The device or file that delivered the image.
     pub source: String,
-    /// The verdict.
+    /// Of this field alone.
     pub verdict: Verdict,
     /// Why the verdict is inconclusive; null for other verdicts.
     #[schema(required)]
@@ -77,13 +77,13 @@ pub struct FieldEntry {
     pub quality: serde_json::Value,
     /// Summary of the slide including this field.
     pub standing: SlideSummaryEntry,
-    /// The model.
+    /// Which model judged it.
     pub model: ModelEntry,
     /// The engine that ran the model.
     pub engine: EngineEntry,
     /// Duration of each stage.
     pub elapsed_ms: ElapsedEntry,
-    /// The image.
+    /// The file as the camera delivered it, or a PNG of the pixels if it delivers no files.
     pub image: ImageEntry,
     /// The image with the evidence drawn on it; null if the model gives none.
     #[schema(required)]
@@ -113,7 +113,7 @@ impl From<SlideRule> for SlideRuleEntry {
 /// Verdict and counts of a slide, as they are recorded and as the network gets them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SlideSummaryEntry {
-    /// The verdict.
+    /// Of all fields of the slide so far.
     pub verdict: Verdict,
     /// Why the verdict is inconclusive; null for other verdicts.
     #[schema(required)]
@@ -144,12 +144,12 @@ impl From<&SlideSummary> for SlideSummaryEntry {
     }
 }
 
-/// A model.
+/// The model that judged a field, as its manifest describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ModelEntry {
-    /// Its name.
+    /// Such as `smear-demo`.
     pub name: String,
-    /// Its version.
+    /// Such as `0.2.0` (Semantic Versioning).
     pub version: String,
     /// SHA-256 of its manifest, which contains the SHA-256 of its files.
     pub manifest_sha256: String,
@@ -160,9 +160,9 @@ pub struct ModelEntry {
 /// An inference engine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EngineEntry {
-    /// Its name.
+    /// Such as `OpenVINO`.
     pub name: String,
-    /// Its version.
+    /// As the engine tells it.
     pub version: String,
     /// The device that ran the model.
     pub device: String,
@@ -226,7 +226,7 @@ pub struct NoteEntry {
     /// When it was written (RFC 3339, UTC), by the appliance's clock.
     #[schema(format = DateTime)]
     pub written_at: String,
-    /// The text.
+    /// What the person wrote.
     pub text: String,
 }
 

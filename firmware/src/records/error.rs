@@ -154,7 +154,7 @@ pub enum RecordsError {
     Unknown {
         /// The state folder.
         folder: PathBuf,
-        /// The id.
+        /// As it was asked for.
         id: String,
     },
 }

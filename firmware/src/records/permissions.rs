@@ -9,9 +9,9 @@ use walkdir::WalkDir;
 
 use crate::records::layout::{IMAGES, INCOMING};
 
-/// Names of files beside the images begin so: the records, the API's tokens, its certificate with its key, and the last good
-/// configuration.
-const PREFIXES: [&str; 4] = ["records.", "tokens.", "tls", "config."];
+/// Names of files beside the images begin so: the records, the API's tokens, its certificate with its key, the last good
+/// configuration, and the last faults.
+const PREFIXES: [&str; 5] = ["records.", "tokens.", "tls", "config.", "faults."];
 /// The folder of installed models, which are no secret.
 const MODELS: &str = "models";
 

@@ -11,7 +11,7 @@ use crate::report::picture::Figure;
 /// The result for an image.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct Answer {
-    /// The verdict.
+    /// Of this image alone.
     pub(crate) verdict: Verdict,
     /// Why the verdict is inconclusive; null otherwise.
     #[schema(required)]
@@ -88,7 +88,7 @@ impl Answer {
 
 /// The part of an answer that is shown to people.
 pub(crate) struct Said<'a> {
-    /// The verdict.
+    /// Of the image.
     pub(crate) verdict: Verdict,
     /// Calibrated probability of the positive class, if the model was run.
     pub(crate) probability: Option<f32>,

@@ -63,7 +63,7 @@ pub(crate) struct Finding {
 /// quality gate refused makes it inconclusive, because it must be taken again.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Shown {
-    /// The verdict.
+    /// What the bench shows in large letters.
     verdict: Verdict,
     /// Why the verdict is inconclusive; null otherwise.
     #[schema(required)]

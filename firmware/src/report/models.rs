@@ -37,9 +37,9 @@ pub(crate) enum ModelState {
 /// A model whose files and signature are verified.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct UsableModel {
-    /// Its name.
+    /// Such as `smear-demo`.
     pub(crate) name: String,
-    /// Its version.
+    /// Such as `0.2.0` (Semantic Versioning).
     pub(crate) version: String,
     /// Whether it is a demonstration model, whose verdicts are meaningless.
     pub(crate) demo: bool,
@@ -83,7 +83,7 @@ pub(crate) struct ModelCard {
     architecture: String,
     /// The training data.
     trained_on: String,
-    /// The intended use.
+    /// What the model is for, and what it is not for.
     intended_use: String,
     /// The weights' licence, as an SPDX expression.
     license: String,

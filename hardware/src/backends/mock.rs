@@ -80,7 +80,7 @@ pub fn board_with(size: ScreenSize) -> (Board, Bench) {
 pub struct Bench {
     /// Script of the camera.
     pub camera: MockCamera,
-    /// The button.
+    /// Presses it as an operator would.
     pub button: MockButton,
     /// All LED patterns shown, in order.
     pub leds: History<LedPatterns>,

@@ -121,7 +121,7 @@ fn a_bench_without_standard_input_runs_without_a_button() {
         .unwrap();
     let log = BufReader::new(bench.stderr.take().unwrap());
     let mut log = log.lines().map_while(Result::ok);
-    assert!(log.any(|line| line.contains("standard input is empty; the bench has no button")));
+    assert!(log.any(|line| line.contains("standard input is /dev/null; the bench has no button")));
     let process = Pid::from_child(&bench);
     rustix::process::kill_process(process, Signal::TERM).unwrap();
     assert!(log.any(|line| line.contains("stopping on SIGTERM")));

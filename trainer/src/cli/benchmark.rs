@@ -23,7 +23,7 @@ const SEED: u64 = 1;
 pub(crate) struct Benchmark {
     #[command(flatten)]
     data: Source,
-    /// Which network
+    /// Architecture whose training step is timed
     #[arg(long, value_name = "NETWORK", default_value = "reference", value_parser = Architecture::parser())]
     network: Architecture,
     /// Images per step

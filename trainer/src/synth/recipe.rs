@@ -43,7 +43,7 @@ pub(crate) struct OutlineRecipe {
 /// How elongated a cell is.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Elongation {
-    /// As its nucleus.
+    /// The cell follows its nucleus.
     AsNucleus,
     /// At most as its nucleus.
     UpToNucleus,

@@ -1,6 +1,9 @@
 //! The panel as lines, for pipes and logs.
 
+use std::fs;
 use std::io::{self, BufRead, Read, Write};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
 
 use crate::button::gestures::ButtonEvent;
 use crate::button::queue::PressSender;
@@ -16,8 +19,12 @@ const QUOTED: usize = 40;
 const HELP: &str = "press = short press, long = long press (next slide), double = double press (show the last \
      verdict again), each as soon as the bench is ready; quit or the end of the input = switch off";
 
-/// Starts a thread that reads commands from standard input.
+/// Starts a thread that reads commands from standard input, unless that is `/dev/null`, as that of a service is.
 pub(super) fn start(presses: PressSender) -> Result<(), HardwareError> {
+    if is_null(Path::new("/dev/stdin")) {
+        log::info!("standard input is /dev/null; the bench has no button");
+        return Ok(());
+    }
     std::thread::Builder::new()
         .name("panel".into())
         .spawn(move || run_commands(io::stdin().lock(), &presses))
@@ -30,17 +37,21 @@ pub(super) fn start(presses: PressSender) -> Result<(), HardwareError> {
         })
 }
 
-/// Runs the commands of `input`. Its end switches off, unless it is empty from the start, as that of a service is.
+/// Whether a path leads to the device `/dev/null`.
+fn is_null(path: &Path) -> bool {
+    let device = |path: &Path| {
+        let found = fs::metadata(path).ok()?;
+        found.file_type().is_char_device().then(|| found.rdev())
+    };
+    device(path).is_some_and(|found| device(Path::new("/dev/null")) == Some(found))
+}
+
+/// Runs the commands of `input`, whose end switches off.
 fn run_commands(mut input: impl BufRead, presses: &PressSender) {
     let mut line = Vec::new();
-    let mut is_first = true;
     loop {
         let end = match read_line(&mut input, &mut line) {
             Ok(true) => None,
-            Ok(false) if is_first => {
-                log::info!("standard input is empty; the bench has no button");
-                return;
-            }
             Ok(false) => Some("standard input has ended".to_owned()),
             Err(error) => Some(format!("standard input cannot be read: {error}")),
         };
@@ -48,7 +59,6 @@ fn run_commands(mut input: impl BufRead, presses: &PressSender) {
             log::info!("{reason}; switching off");
             break;
         }
-        is_first = false;
         let is_running = match line.trim_ascii() {
             b"press" => presses.send_when_ready(ButtonEvent::Press),
             b"long" => presses.send_when_ready(|_| ButtonEvent::NextSlide),
@@ -144,12 +154,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_input_that_is_empty_from_the_start_is_no_button() {
-        let (sender, mut receiver) = press_queue();
-        run_commands(&b""[..], &sender);
-        sender.shutdown();
-        assert_eq!(receiver.next().await, ButtonEvent::Shutdown);
-        assert_eq!(events(b"\n").await, [ButtonEvent::Shutdown]);
+    async fn an_input_without_commands_switches_off() {
+        assert_eq!(events(b"").await, [ButtonEvent::Shutdown]);
+    }
+
+    #[test]
+    fn the_null_device_is_told_from_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("/dev/null", &link).unwrap();
+        assert!(is_null(&link));
+        for other in [folder.path(), Path::new("/dev/zero"), Path::new("/absent")] {
+            assert!(!is_null(other), "{}", other.display());
+        }
     }
 
     #[tokio::test]

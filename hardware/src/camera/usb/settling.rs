@@ -18,7 +18,7 @@ pub(super) struct ExposureMonitor {
 pub(super) enum Exposure {
     /// Not settled yet.
     Changing,
-    /// Settled.
+    /// The brightness changes no more: the next frame can be used.
     Settled,
     /// Not settled within the allowed frames.
     TimedOut,
