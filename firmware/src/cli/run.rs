@@ -215,10 +215,11 @@ fn follow(config: &Config, handle: &ApplianceHandle) -> JoinHandle<()> {
 /// What follows after the operator switched off. Without a command that switches the computer off, a service waits for a
 /// press of its button: nobody restarts a service that ended as it should.
 fn after_off(config: &Config, is_service: bool) -> AfterOff {
-    let has_button = config.equipment.button == Wired::Gpio;
+    let is_simulated = config.board == BoardKind::Sim;
+    let has_button = !is_simulated && config.equipment.button == Wired::Gpio;
     match (config.switch_off.is_empty(), is_service && has_button) {
-        // A simulated button is no wish to switch off the computer that simulates it.
-        _ if config.board == BoardKind::Sim => AfterOff::ProgramEnds,
+        // A bench that a person simulates is no reason to switch off the person's computer.
+        _ if is_simulated && !is_service => AfterOff::ProgramEnds,
         (false, _) => AfterOff::ComputerGoesOff,
         (true, true) => AfterOff::PressStarts,
         (true, false) => AfterOff::ProgramEnds,
@@ -392,6 +393,12 @@ mod tests {
         assert_eq!(after(simulated, true), AfterOff::ProgramEnds);
         let powered_off = |raw: &mut Raw| raw.switch_off = vec!["poweroff".into()];
         assert_eq!(after(powered_off, true), AfterOff::ComputerGoesOff);
+        let simulated = |raw: &mut Raw| {
+            raw.board = BoardKind::Sim;
+            raw.switch_off = vec!["poweroff".into()];
+        };
+        assert_eq!(after(simulated, true), AfterOff::ComputerGoesOff);
+        assert_eq!(after(simulated, false), AfterOff::ProgramEnds);
     }
 
     #[test]

@@ -243,7 +243,9 @@ fn a_training_resumes_to_the_same_model_after_kills_and_a_full_disk() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     datasets::c_nmc(&data, 2);
-    let options = ["--folds", "2", "--epochs", "2"];
+    // The network's files name the model.
+    let name = ["--name", "resumed"];
+    let options = [&name[..], &["--folds", "2", "--epochs", "2"]].concat();
     let whole = folder.path().join("whole");
     fit("c-nmc", &data, &whole, &options).assert().success();
 
@@ -304,7 +306,7 @@ fn a_training_resumes_to_the_same_model_after_kills_and_a_full_disk() {
     assert!(stderr.contains("ulimit -f"), "{stderr}");
     assert!(is_saved() && !model.exists());
 
-    let other = ["--folds", "2", "--epochs", "3", "--resume"];
+    let other = [&name[..], &["--folds", "2", "--epochs", "3", "--resume"]].concat();
     fit("c-nmc", &data, &model, &other)
         .assert()
         .code(5)
