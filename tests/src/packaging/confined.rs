@@ -44,9 +44,11 @@ fn the_service_does_all_that_it_promises() {
         broker.port,
         broker.ca_file()
     );
-    let mark = tempfile::tempdir().unwrap();
-    let mark = mark.path().join("off");
+    let folder = tempfile::tempdir().unwrap();
+    let mark = folder.path().join("off");
     let spawn = |command: &mut Command| {
+        // As the unit's StateDirectory= does.
+        command.env("STATE_DIRECTORY", folder.path());
         command.env("SMEARSCOPE__SWITCH_OFF", format!("[\"touch\", {mark:?}]"));
         // The best engine that is here.
         command.env("SMEARSCOPE__MODEL__ENGINE", "auto");
