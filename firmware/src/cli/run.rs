@@ -195,8 +195,7 @@ fn run(startup: Startup, reread: impl Fn() -> Result<Config>) -> Result<()> {
     let _ = farewell.print(config, std::io::stdout());
     match result? {
         End::Operator if after_off == AfterOff::ComputerGoesOff => switch_off(&config.switch_off),
-        End::Operator => Ok(()),
-        End::Supervisor => Ok(()),
+        End::Operator | End::Supervisor => Ok(()),
         End::Reload => restart(),
     }
 }

@@ -74,7 +74,7 @@ mod tests {
         task.waker().wake();
         let start = Instant::now();
         while length() > 0 {
-            assert!(start.elapsed() < Duration::from_secs(60));
+            assert!(start.elapsed() < Duration::from_mins(1));
             std::thread::yield_now();
         }
         drop(task);

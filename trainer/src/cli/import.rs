@@ -314,7 +314,7 @@ impl Import {
         // A manifest needs golden samples; the probability of this one is not known yet.
         let image = decode::read(&dataset.samples[0].path, &Limits::default())?;
         let placeholder = Golden::of(&image, "golden/negative-1.png".into())?;
-        let mut model = self.start(folder, network, &mut manifest, &[placeholder])?;
+        let mut model = Self::start(folder, network, &mut manifest, &[placeholder])?;
         let scored = dataset.samples.iter().map(|sample| {
             Ok(Scored {
                 margin: model.infer(&sample.input)?.margin,
@@ -328,7 +328,6 @@ impl Import {
 
     /// Writes the manifest, with golden samples of unknown probabilities, and starts the model.
     fn start(
-        &self,
         folder: &Path,
         network: &Adapted,
         manifest: &mut Manifest,
@@ -357,7 +356,7 @@ impl Import {
         golden: &[Golden],
     ) -> Result<Manifest, TrainError> {
         let mut manifest = self.manifest(network, contract.clone());
-        let mut model = self.start(folder, network, &mut manifest, golden)?;
+        let mut model = Self::start(folder, network, &mut manifest, golden)?;
         for (sample, golden) in manifest.golden.iter_mut().zip(golden) {
             sample.probability = model.infer(&golden.image)?.probability;
         }

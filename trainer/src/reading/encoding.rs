@@ -15,7 +15,7 @@ pub(crate) struct Encoding {
 }
 
 const CHANNELS: [ChannelOrder; 2] = [ChannelOrder::Rgb, ChannelOrder::Bgr];
-/// Mean and standard deviation of ImageNet's images, in the order red, green, blue: those of
+/// Mean and standard deviation of `ImageNet`'s images, in the order red, green, blue: those of
 /// torchvision for values from 0 to 1, and the mean of Caffe for values from 0 to 255.
 const IMAGENET_MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 const IMAGENET_STD: [f32; 3] = [0.229, 0.224, 0.225];
@@ -23,7 +23,7 @@ const CAFFE_MEAN: [f32; 3] = [123.68, 116.779, 103.939];
 
 impl Encoding {
     /// The common encodings, with red or blue first: values from 0 to 1, −1 to 1, 0 to 2 and 0 to 255, and
-    /// those of networks that were trained on ImageNet.
+    /// those of networks that were trained on `ImageNet`.
     pub(super) fn common() -> Vec<Self> {
         const VALUES: [(f32, [f32; 3], [f32; 3]); 6] = [
             (1.0 / 255.0, [0.0; 3], [1.0; 3]),
@@ -78,6 +78,7 @@ impl Encoding {
 mod tests {
     use super::*;
 
+    #[expect(clippy::float_cmp, reason = "constants are equal or not")]
     #[test]
     fn common_encodings_differ() {
         let all = Encoding::common();

@@ -155,6 +155,7 @@ impl fmt::Display for Trials {
 /// A factor as `--scale` takes it.
 struct Fraction(f32);
 
+#[expect(clippy::float_cmp, reason = "the fraction must give the very factor")]
 impl fmt::Display for Fraction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // 255 and 127.5 are multiples of a half.
@@ -170,6 +171,10 @@ impl fmt::Display for Fraction {
 /// Three numbers as `--mean` takes them.
 struct Triple<'a>(&'a [f32; 3]);
 
+#[expect(
+    clippy::float_cmp,
+    reason = "only the very same numbers are written once"
+)]
 impl fmt::Display for Triple<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [first, rest @ ..] = self.0;

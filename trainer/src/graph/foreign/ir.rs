@@ -3,6 +3,7 @@
 //! The weights stay as they are, so that only the XML changes. Runtimes infer all shapes from the input's.
 
 use std::collections::HashMap;
+use std::fmt::Write;
 
 use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, BytesText, Event};
@@ -310,7 +311,9 @@ impl Appended {
             .collect();
         let dims = dims.concat();
         let names = name.map_or_else(String::new, |name| format!(" names=\"{name}\""));
-        self.layers += &format!(
+        // Writing to a string does not fail.
+        let _ = write!(
+            self.layers,
             "<layer id=\"{id}\" name=\"smearscope/{kind}-{id}\" type=\"{kind}\" version=\"opset1\">\
              <data {data}/><input><port id=\"0\">{dims}</port></input>\
              <output><port id=\"1\" precision=\"FP32\"{names}>{dims}</port></output></layer>"
@@ -461,20 +464,20 @@ fn with_attributes(
     element: &BytesStart<'_>,
     changes: &[(&str, Option<&str>)],
 ) -> Result<BytesStart<'static>, String> {
-    let mut changed = BytesStart::new(element.name().into_inner().to_owned());
+    let mut copy = BytesStart::new(element.name().into_inner().to_owned());
     for attribute in element.attributes() {
         let attribute = attribute.map_err(|error| error.to_string())?;
         let is_changed = |(name, _): &(&str, _)| *name == attribute.key.into_inner();
         if !changes.iter().any(is_changed) {
-            changed.push_attribute(attribute);
+            copy.push_attribute(attribute);
         }
     }
     for (name, value) in changes {
         if let Some(value) = value {
-            changed.push_attribute((*name, *value));
+            copy.push_attribute((*name, *value));
         }
     }
-    Ok(changed)
+    Ok(copy)
 }
 
 /// An attribute that is the id of a layer.
