@@ -52,6 +52,11 @@ pub(crate) fn learning_rate(text: &str) -> Result<f64, String> {
     )
 }
 
+/// Side of a crop around a cell in µm.
+pub(crate) fn crop_um(text: &str) -> Result<f32, String> {
+    number(text, |side| (12.0..=64.0).contains(&side), "from 12 to 64").map(|side| side as f32)
+}
+
 /// Width and height of a network's input in pixels.
 pub(crate) fn size(text: &str) -> Result<(u32, u32), String> {
     let side = |text: &str| text.parse().ok().filter(|side| *side > 0);

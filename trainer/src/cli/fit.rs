@@ -350,16 +350,9 @@ mod tests {
     }
 
     fn draw_fields(folder: &Path) {
-        Collection {
-            out: folder.join("fields"),
-            count: 30,
-            positive_share: 0.5,
-            seed: 21,
-            width: 160,
-            height: 120,
-        }
-        .write()
-        .unwrap();
+        Collection::small(folder.join("fields"), 30, 21)
+            .write()
+            .unwrap();
     }
 
     fn files_in(folder: &Path) -> Vec<String> {

@@ -40,22 +40,31 @@ pub(crate) struct Spot {
     pub(crate) filled: f32,
 }
 
-/// The part of the smear under the objective.
-pub(crate) struct Canvas {
+/// A rectangular part of the slide, in square pixels: what is painted, or what is recorded about it.
+pub(crate) struct Canvas<T = Spot> {
     width: usize,
     height: usize,
     /// Width of a pixel in µm.
     pixel: f32,
-    spots: Vec<Spot>,
+    /// Upper left corner.
+    origin: Point,
+    spots: Vec<T>,
 }
 
-impl Canvas {
+impl<T: Clone + Default> Canvas<T> {
+    /// A canvas whose upper left corner is the origin of the slide.
     pub(crate) fn new(width: usize, height: usize, pixels_per_um: f32) -> Self {
+        Self::at(Point { x: 0.0, y: 0.0 }, width, height, pixels_per_um)
+    }
+
+    /// A canvas whose upper left corner is at a point of the slide.
+    pub(crate) fn at(origin: Point, width: usize, height: usize, pixels_per_um: f32) -> Self {
         Self {
             width,
             height,
             pixel: pixels_per_um.recip(),
-            spots: vec![Spot::default(); width * height],
+            origin,
+            spots: vec![T::default(); width * height],
         }
     }
 
@@ -74,8 +83,13 @@ impl Canvas {
         (self.width, self.height)
     }
 
+    /// The position of a point in pixels.
+    pub(crate) fn position(&self, at: Point) -> [f32; 2] {
+        [at.x - self.origin.x, at.y - self.origin.y].map(|distance| distance / self.pixel)
+    }
+
     /// All pixels, row by row from the top.
-    pub(crate) fn spots(&self) -> &[Spot] {
+    pub(crate) fn spots(&self) -> &[T] {
         &self.spots
     }
 
@@ -84,18 +98,19 @@ impl Canvas {
         &mut self,
         centre: Point,
         reach: f32,
-        mut visit: impl FnMut(Point, &mut Spot),
+        mut visit: impl FnMut(Point, &mut T),
     ) {
         let range = |middle: f32, side: usize| {
             let bound = |at: f32| (at / self.pixel).clamp(0.0, side as f32) as usize;
             bound(middle - reach)..bound(middle + reach + self.pixel)
         };
-        let columns = range(centre.x, self.width);
-        for row in range(centre.y, self.height) {
-            let y = (row as f32 + 0.5) * self.pixel;
+        let Point { x: left, y: top } = self.origin;
+        let columns = range(centre.x - left, self.width);
+        for row in range(centre.y - top, self.height) {
+            let y = top + (row as f32 + 0.5) * self.pixel;
             let line = &mut self.spots[row * self.width..][columns.clone()];
             for (column, spot) in columns.clone().zip(line) {
-                let x = (column as f32 + 0.5) * self.pixel;
+                let x = left + (column as f32 + 0.5) * self.pixel;
                 visit(Point { x, y }, spot);
             }
         }

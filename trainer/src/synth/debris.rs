@@ -5,6 +5,7 @@ use std::f32::consts::TAU;
 use rand::{Rng, RngExt};
 
 use super::canvas::{Canvas, Density};
+use super::kind::Lookalike;
 use super::outline::{Outline, Point, coverage};
 use super::random::{log_uniform, poisson};
 use super::stain::Palette;
@@ -17,11 +18,18 @@ pub(crate) struct Debris {
     precipitate: Vec<Precipitate>,
     bubbles: Vec<Bubble>,
     texture: Texture,
+    /// Heaps of grains that were placed, and not merely happened to form.
+    heaps: Vec<Outline>,
 }
 
-/// A cell that burst when the smear was spread: a pale streaky blot of chromatin without cytoplasm.
+/// Radius from which a blot or a bubble may be taken for a white cell, µm.
+const LARGE: f32 = 1.5;
+
+/// A cell that burst when the smear was spread: a pale streaky blot of chromatin without cytoplasm;
+/// or a nucleus that only lost its cytoplasm.
 #[derive(Debug, Clone)]
 struct SmudgeCell {
+    kind: Lookalike,
     outline: Outline,
     /// Amount of chromatin, 1 as in a nucleus.
     amount: f32,
@@ -55,7 +63,7 @@ impl Debris {
         let smudge_cells = if rng.random_bool(0.4) {
             let fragile = log_uniform(rng, 0.05, 0.6);
             (0..(1 + poisson(rng, area / 1000.0 * fragile)).min(12))
-                .map(|_| SmudgeCell::draw(rng, extent))
+                .map(|_| SmudgeCell::anywhere(rng, extent))
                 .collect()
         } else {
             Vec::new()
@@ -68,12 +76,18 @@ impl Debris {
         }
         if rng.random_bool(0.25) {
             for _ in 0..rng.random_range(1..6) {
-                precipitate.push(Precipitate::blot(rng, extent));
+                let radius = log_uniform(rng, 0.6, 3.2);
+                let at = anywhere(rng, extent);
+                precipitate.push(Precipitate::blot(rng, at, radius));
             }
         }
         let bubbles = if rng.random_bool(0.12) {
             (0..rng.random_range(1..8))
-                .map(|_| Bubble::draw(rng, extent))
+                .map(|_| {
+                    let radius = log_uniform(rng, 0.8, 6.0);
+                    let at = anywhere(rng, extent);
+                    Bubble::draw(rng, at, radius)
+                })
                 .collect()
         } else {
             Vec::new()
@@ -83,7 +97,56 @@ impl Debris {
             precipitate,
             bubbles,
             texture,
+            heaps: Vec::new(),
         }
+    }
+
+    /// Adds what may be taken for a white cell, if it is debris, around a point.
+    pub(crate) fn place(&mut self, rng: &mut impl Rng, lookalike: Lookalike, at: Point) {
+        match lookalike {
+            Lookalike::SmudgeCell => self.smudge_cells.push(SmudgeCell::draw(rng, at)),
+            Lookalike::BareNucleus => self.smudge_cells.push(SmudgeCell::bare_nucleus(rng, at)),
+            Lookalike::Blot => {
+                let radius = log_uniform(rng, LARGE, 4.5);
+                self.precipitate.push(Precipitate::blot(rng, at, radius));
+            }
+            Lookalike::Precipitate => {
+                let heap = heap(rng, at, &mut self.precipitate);
+                self.heaps.push(heap);
+            }
+            Lookalike::Bubble => {
+                let radius = log_uniform(rng, LARGE, 6.0);
+                self.bubbles.push(Bubble::draw(rng, at, radius));
+            }
+            Lookalike::PlateletClump
+            | Lookalike::RedCell
+            | Lookalike::Platelet
+            | Lookalike::Background => {}
+        }
+    }
+
+    /// What may be taken for a white cell.
+    pub(crate) fn lookalikes(&self) -> impl Iterator<Item = (Lookalike, &Outline)> {
+        let smudge_cells = self
+            .smudge_cells
+            .iter()
+            .map(|cell| (cell.kind, &cell.outline));
+        let blots = self
+            .precipitate
+            .iter()
+            .map(|blot| (Lookalike::Blot, &blot.outline));
+        let bubbles = self
+            .bubbles
+            .iter()
+            .map(|bubble| (Lookalike::Bubble, &bubble.outline));
+        let heaps = self.heaps.iter().map(|heap| (Lookalike::Precipitate, heap));
+        smudge_cells
+            .chain(
+                blots
+                    .chain(bubbles)
+                    .filter(|(_, outline)| outline.radius >= LARGE),
+            )
+            .chain(heaps)
     }
 
     /// Paints what lies below the cells.
@@ -121,13 +184,22 @@ fn scatter_grains(
         } else {
             anywhere(rng, extent)
         };
-        let radius = size * rng.random_range(0.6..1.6);
-        precipitate.push(Precipitate {
-            outline: Outline::draw(rng, at, radius, 0.15, 0.15),
-            amount,
-            nuclear: 0.0,
-        });
+        precipitate.push(Precipitate::grain(rng, at, size, amount));
     }
+}
+
+/// Draws a heap of grains around a point, and gives its outline.
+fn heap(rng: &mut impl Rng, centre: Point, precipitate: &mut Vec<Precipitate>) -> Outline {
+    let radius = rng.random_range(2.0..5.5);
+    let size = log_uniform(rng, 0.2, 0.7);
+    let amount = rng.random_range(0.4..1.6);
+    for _ in 0..rng.random_range(12..90) {
+        // Denser in the middle.
+        let distance = radius * rng.random_range(0.0..1.0_f32);
+        let at = centre.towards(rng.random_range(0.0..TAU), distance);
+        precipitate.push(Precipitate::grain(rng, at, size, amount));
+    }
+    Outline::circle(centre, radius)
 }
 
 fn anywhere(rng: &mut impl Rng, extent: [f32; 2]) -> Point {
@@ -136,16 +208,38 @@ fn anywhere(rng: &mut impl Rng, extent: [f32; 2]) -> Point {
 }
 
 impl SmudgeCell {
-    fn draw(rng: &mut impl Rng, extent: [f32; 2]) -> Self {
+    fn anywhere(rng: &mut impl Rng, extent: [f32; 2]) -> Self {
         let radius = rng.random_range(4.0..9.5);
         let at = anywhere(rng, extent);
+        Self::of_radius(rng, at, radius)
+    }
+
+    fn draw(rng: &mut impl Rng, at: Point) -> Self {
+        let radius = rng.random_range(4.0..9.5);
+        Self::of_radius(rng, at, radius)
+    }
+
+    fn of_radius(rng: &mut impl Rng, at: Point, radius: f32) -> Self {
         let (sin, cos) = rng.random_range(0.0..TAU).sin_cos();
         let elongation = rng.random_range(0.05..0.35);
         Self {
+            kind: Lookalike::SmudgeCell,
             outline: Outline::draw(rng, at, radius, elongation, 0.2),
             amount: log_uniform(rng, 0.2, 0.8),
             fray: rng.random_range(1.0..5.0),
             along: [cos, sin],
+        }
+    }
+
+    fn bare_nucleus(rng: &mut impl Rng, at: Point) -> Self {
+        let radius = rng.random_range(3.4..6.2);
+        let elongation = rng.random_range(0.0..0.2);
+        Self {
+            kind: Lookalike::BareNucleus,
+            outline: Outline::draw(rng, at, radius, elongation, 0.1),
+            amount: rng.random_range(0.6..1.0),
+            fray: rng.random_range(0.6..1.6),
+            along: [1.0, 0.0],
         }
     }
 
@@ -168,10 +262,16 @@ impl SmudgeCell {
 }
 
 impl Precipitate {
-    /// Draws a blot as large as a platelet or a small nucleus.
-    fn blot(rng: &mut impl Rng, extent: [f32; 2]) -> Self {
-        let radius = log_uniform(rng, 0.6, 3.2);
-        let at = anywhere(rng, extent);
+    fn grain(rng: &mut impl Rng, at: Point, size: f32, amount: f32) -> Self {
+        let radius = size * rng.random_range(0.6..1.6);
+        Self {
+            outline: Outline::draw(rng, at, radius, 0.15, 0.15),
+            amount,
+            nuclear: 0.0,
+        }
+    }
+
+    fn blot(rng: &mut impl Rng, at: Point, radius: f32) -> Self {
         let elongation = rng.random_range(0.0..0.3);
         Self {
             outline: Outline::draw(rng, at, radius, elongation, 0.3),
@@ -194,9 +294,7 @@ impl Precipitate {
 }
 
 impl Bubble {
-    fn draw(rng: &mut impl Rng, extent: [f32; 2]) -> Self {
-        let radius = log_uniform(rng, 0.8, 6.0);
-        let at = anywhere(rng, extent);
+    fn draw(rng: &mut impl Rng, at: Point, radius: f32) -> Self {
         Self {
             outline: Outline::draw(rng, at, radius, 0.05, 0.03),
             ring: rng.random_range(0.3..0.9),

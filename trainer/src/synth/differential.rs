@@ -14,6 +14,7 @@
 use rand::{Rng, RngExt};
 
 use super::class::Class;
+use super::kind::{Kind, Lookalike};
 use super::morphology::CellKind;
 
 /// The mixtures of white cells that a field is drawn from.
@@ -115,6 +116,52 @@ impl Differential {
                 }
             })
             .collect()
+    }
+}
+
+/// Draws a white cell of a kind, in the shares of its subtypes; none for a kind without white cells.
+pub(crate) fn draw_subtype(rng: &mut impl Rng, kind: Kind) -> Option<CellKind> {
+    Some(match kind {
+        Kind::Lymphoblast => {
+            let mixture = pick(rng, &LEUKEMIC);
+            pick(rng, mixture)
+        }
+        Kind::Lymphocyte => pick(
+            rng,
+            &[(CellKind::Lymphocyte, 7), (CellKind::LargeLymphocyte, 3)],
+        ),
+        Kind::ReactiveLymphocyte => CellKind::ReactiveLymphocyte,
+        Kind::Monocyte => CellKind::Monocyte,
+        Kind::Neutrophil => CellKind::Neutrophil,
+        Kind::Eosinophil => CellKind::Eosinophil,
+        Kind::Basophil => CellKind::Basophil,
+        Kind::Artefact | Kind::NotALeukocyte => return None,
+    })
+}
+
+/// Draws what lies in the middle of a crop of a kind without white cells; none for a white cell.
+pub(crate) fn draw_lookalike(rng: &mut impl Rng, kind: Kind) -> Option<Lookalike> {
+    match kind {
+        Kind::Artefact => Some(pick(
+            rng,
+            &[
+                (Lookalike::SmudgeCell, 35),
+                (Lookalike::BareNucleus, 15),
+                (Lookalike::PlateletClump, 20),
+                (Lookalike::Precipitate, 15),
+                (Lookalike::Blot, 10),
+                (Lookalike::Bubble, 5),
+            ],
+        )),
+        Kind::NotALeukocyte => Some(pick(
+            rng,
+            &[
+                (Lookalike::RedCell, 50),
+                (Lookalike::Platelet, 25),
+                (Lookalike::Background, 25),
+            ],
+        )),
+        _ => None,
     }
 }
 

@@ -126,7 +126,7 @@ pub(crate) fn scatter(
 }
 
 impl Erythrocyte {
-    fn draw(rng: &mut impl Rng, traits: &ErythrocyteTraits, centre: Point) -> Self {
+    pub(crate) fn draw(rng: &mut impl Rng, traits: &ErythrocyteTraits, centre: Point) -> Self {
         let spread: f32 = rng.sample(StandardNormal);
         let radius = traits.radius * (1.0 + traits.anisocytosis * spread.clamp(-2.5, 2.5));
         let elongation = rng.random_range(0.0..traits.elongation);
@@ -159,6 +159,10 @@ impl Erythrocyte {
 
     pub(crate) fn centre(&self) -> Point {
         self.outline.centre
+    }
+
+    pub(crate) fn outline(&self) -> &Outline {
+        &self.outline
     }
 
     /// Paints the cell except where a leukocyte lies.

@@ -1,19 +1,21 @@
 //! One synthetic field: a scene, and the white cells that decide its class.
 
-use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;
+use image::{GrayImage, RgbImage};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::canvas::Canvas;
 use super::class::Class;
 use super::differential::Differential;
+use super::labels::{Labels, Rounded};
 use super::leukocytes::Leukocyte;
 use super::outline::Point;
-use super::plasma;
 use super::random::log_uniform;
+use super::regions::Map;
 use super::scene::{Scene, View};
-use super::texture::Texture;
+use super::smear::Smear;
+use super::stain::StainFamily;
 
 /// Identity of a field: its collection and its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,8 +48,8 @@ impl FieldId {
     }
 
     /// Draws everything that does not depend on the class.
-    pub(crate) fn scene(self, width: usize, height: usize) -> Scene {
-        Scene::draw(&mut self.rng(Stream::Scene), width, height)
+    pub(crate) fn scene(self, width: usize, height: usize, families: &[StainFamily]) -> Scene {
+        Scene::draw(&mut self.rng(Stream::Scene), width, height, families)
     }
 
     /// Paints the scene with white cells of a class and photographs it.
@@ -58,48 +60,28 @@ impl FieldId {
         width: usize,
         height: usize,
     ) -> RgbImage {
+        self.develop(&self.smear(class, scene), width, height)
+    }
+
+    fn develop(self, smear: &Smear, width: usize, height: usize) -> RgbImage {
+        let scene = smear.scene;
         let mut canvas = Canvas::new(width, height, scene.pixels_per_um);
-        let palette = &scene.palette;
-        let mut background = self.rng(Stream::Background);
-        let film = Texture::draw(&mut background);
-        let grain = Texture::draw(&mut background);
-        plasma::paint(&mut canvas, palette.plasma, scene.plasma, film);
-        scene.debris.paint_below(&mut canvas, palette);
-        let leukocytes = self.leukocytes(class, scene);
-        for leukocyte in &leukocytes {
-            leukocyte.paint(&mut canvas, palette);
-        }
-        for erythrocyte in &scene.erythrocytes {
-            erythrocyte.paint(&mut canvas, palette);
-        }
-        for platelet in &scene.platelets {
-            platelet.paint(&mut canvas, palette, grain);
-        }
-        scene.debris.paint_above(&mut canvas, palette);
-        let mut picture = scene
-            .optics
-            .photograph(&mut canvas, &mut self.rng(Stream::Camera));
-        if scene.view == View::CutOut {
-            cut_out(
-                &mut picture,
-                &leukocytes[0],
-                canvas.pixel(),
-                scene.cut_out_margin,
-            );
+        smear.paint(&mut canvas);
+        let mut camera = self.rng(Stream::Camera);
+        let mut picture = scene.optics.photograph(&mut canvas, width, &mut camera);
+        if scene.view == View::CutOut
+            && let Some((_, cell)) = smear.leukocytes.first()
+        {
+            cut_out(&mut picture, cell, canvas.pixel(), scene.cut_out_margin);
         }
         picture
     }
 
-    fn leukocytes(self, class: Class, scene: &Scene) -> Vec<Leukocyte> {
+    fn smear(self, class: Class, scene: &Scene) -> Smear<'_> {
         let mut kinds = self.rng(Stream::Kinds);
-        let mut cells = self.rng(Stream::Cells);
         let kinds = Differential::draw(&mut kinds).kinds(&mut kinds, class, scene.sites.len());
-        let sites = kinds.into_iter().zip(&scene.sites);
-        let mut cells: Vec<Leukocyte> = sites
-            .map(|(kind, &site)| kind.draw(&mut cells, site, scene.spread))
-            .collect();
-        Leukocyte::flatten_neighbours(&mut cells);
-        cells
+        let mut background = self.rng(Stream::Background);
+        Smear::draw(scene, &kinds, &mut self.rng(Stream::Cells), &mut background)
     }
 
     /// Width and height of the picture, at most those given: as given, square, or another shape.
@@ -119,20 +101,47 @@ impl FieldId {
         }
     }
 
-    /// The field as a JPEG file.
-    pub(crate) fn jpeg(
+    /// Draws the field, at most so large, with a stain of one of some families, or of all if none is
+    /// named.
+    pub(crate) fn draw(
         self,
         class: Class,
         width: usize,
         height: usize,
-    ) -> Result<Vec<u8>, image::ImageError> {
+        families: &[StainFamily],
+    ) -> Result<Field, image::ImageError> {
         let (width, height) = self.shape(width, height);
-        let scene = self.scene(width, height);
-        let picture = self.photograph(class, &scene, width, height);
-        let mut bytes = Vec::new();
-        JpegEncoder::new_with_quality(&mut bytes, scene.optics.quality).encode_image(&picture)?;
-        Ok(bytes)
+        let scene = self.scene(width, height, families);
+        let smear = self.smear(class, &scene);
+        let picture = self.develop(&smear, width, height);
+        let mut jpeg = Vec::new();
+        JpegEncoder::new_with_quality(&mut jpeg, scene.optics.quality).encode_image(&picture)?;
+        let um_per_pixel = scene.pixels_per_um.recip();
+        let origin = Point { x: 0.0, y: 0.0 };
+        let (shown, mask) = Map::of(&smear, origin, (width, height), um_per_pixel).finish();
+        let labels = Labels {
+            file: String::new(),
+            width: width as u32,
+            height: height as u32,
+            um_per_pixel: Rounded(um_per_pixel),
+            source_um_per_pixel: None,
+            stain_family: scene.palette.family,
+            view: scene.view,
+            kind: None,
+            shown,
+        };
+        Ok(Field { jpeg, labels, mask })
     }
+}
+
+/// A drawn field.
+#[derive(Debug)]
+pub(crate) struct Field {
+    /// The file.
+    pub(crate) jpeg: Vec<u8>,
+    /// What it shows; the name of the file is left empty.
+    pub(crate) labels: Labels,
+    pub(crate) mask: GrayImage,
 }
 
 /// Blackens everything but one cell, as data sets of segmented single cells do.
@@ -161,7 +170,10 @@ mod tests {
 
     #[test]
     fn the_same_seed_gives_the_same_bytes() {
-        let jpeg = |index| field(index).jpeg(Class::Positive, SIZE.0, SIZE.1).unwrap();
+        let jpeg = |index| {
+            let drawn = field(index).draw(Class::Positive, SIZE.0, SIZE.1, &[]);
+            drawn.unwrap().jpeg
+        };
         assert_eq!(jpeg(3), jpeg(3));
         assert_ne!(jpeg(3), jpeg(4));
     }
@@ -171,7 +183,7 @@ mod tests {
         // Scenes have the same cells in any size.
         let (width, height) = (SIZE.0 / 2, SIZE.1 / 2);
         for index in 0..40 {
-            let scene = field(index).scene(width, height);
+            let scene = field(index).scene(width, height, &[]);
             let [negative, positive] = [Class::Negative, Class::Positive]
                 .map(|class| field(index).photograph(class, &scene, width, height));
             let canvas = Canvas::new(width, height, scene.pixels_per_um);
@@ -196,7 +208,7 @@ mod tests {
     fn fields_look_like_stained_smears() {
         let mut greener = 0;
         for index in 0..40 {
-            let scene = field(index).scene(SIZE.0, SIZE.1);
+            let scene = field(index).scene(SIZE.0, SIZE.1, &[]);
             if scene.view == View::CutOut {
                 continue;
             }
@@ -220,9 +232,9 @@ mod tests {
     #[test]
     fn cut_outs_show_one_cell_on_black() {
         let cut_out = (0..100)
-            .find(|&index| field(index).scene(SIZE.0, SIZE.1).view == View::CutOut)
+            .find(|&index| field(index).scene(SIZE.0, SIZE.1, &[]).view == View::CutOut)
             .unwrap();
-        let scene = field(cut_out).scene(SIZE.0, SIZE.1);
+        let scene = field(cut_out).scene(SIZE.0, SIZE.1, &[]);
         let picture = field(cut_out).photograph(Class::Positive, &scene, SIZE.0, SIZE.1);
         let black = picture.pixels().filter(|pixel| pixel.0 == [0; 3]).count();
         let share = black as f32 / (SIZE.0 * SIZE.1) as f32;

@@ -119,6 +119,13 @@ impl Leukocyte {
         self.nucleus.depth(at).min(self.inside_borders(at) - SEAM)
     }
 
+    /// Largest distance of the nucleus from the cell's centre, µm: some bulge out of the cell.
+    pub(crate) fn nuclear_reach(&self) -> f32 {
+        let lobes = self.nucleus.lobes.iter();
+        let reaches = lobes.map(|lobe| lobe.centre.distance(self.outline.centre) + lobe.reach());
+        reaches.fold(0.0, f32::max)
+    }
+
     fn inside_borders(&self, at: Point) -> f32 {
         let depths = self.borders.iter().map(|border| border.depth(at));
         depths.fold(f32::INFINITY, f32::min)

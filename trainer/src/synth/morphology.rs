@@ -7,6 +7,7 @@
 
 use rand::Rng;
 
+use super::kind::Kind;
 use super::leukocytes::{GranuleKind, Leukocyte};
 use super::outline::Point;
 use super::random::Distribution::{self, Fixed, Sometimes, Uniform};
@@ -41,10 +42,32 @@ pub(crate) const MAX_REACH: f32 = 12.5;
 impl CellKind {
     #[cfg(test)]
     pub(crate) fn is_blast(self) -> bool {
-        matches!(
-            self,
-            Self::LymphoblastL1 | Self::LymphoblastL2 | Self::LymphoblastL3
-        )
+        self.kind() == Kind::Lymphoblast
+    }
+
+    /// The class that a cell network sorts the cell into.
+    pub(crate) fn kind(self) -> Kind {
+        match self {
+            Self::Neutrophil => Kind::Neutrophil,
+            Self::Eosinophil => Kind::Eosinophil,
+            Self::Basophil => Kind::Basophil,
+            Self::Monocyte => Kind::Monocyte,
+            Self::Lymphocyte | Self::LargeLymphocyte => Kind::Lymphocyte,
+            Self::ReactiveLymphocyte => Kind::ReactiveLymphocyte,
+            Self::LymphoblastL1 | Self::LymphoblastL2 | Self::LymphoblastL3 => Kind::Lymphoblast,
+        }
+    }
+
+    /// What tells cells of one [`Kind`] apart, if there are several.
+    pub(crate) fn subtype(self) -> Option<&'static str> {
+        match self {
+            Self::Lymphocyte => Some("small"),
+            Self::LargeLymphocyte => Some("large"),
+            Self::LymphoblastL1 => Some("L1"),
+            Self::LymphoblastL2 => Some("L2"),
+            Self::LymphoblastL3 => Some("L3"),
+            _ => None,
+        }
     }
 
     /// Draws a cell. `spread` is the factor by which cells of this smear are wider than usual.

@@ -117,13 +117,34 @@ impl Optics {
         }
     }
 
-    /// Takes the picture.
-    pub(crate) fn photograph(&self, canvas: &mut Canvas, rng: &mut impl Rng) -> RgbImage {
+    /// The same optics for a window of the picture, a square of `share` of the picture's width and
+    /// height: the light changes as much less from edge to edge.
+    pub(crate) fn in_window(self, rng: &mut impl Rng, share: f32) -> Self {
+        let peak = self.peak.map(|peak| {
+            let start = rng.random_range(0.0..1.0 - share);
+            (peak - start) / share
+        });
+        Self {
+            gradient: self.gradient.map(|change| change * share),
+            vignette: self.vignette * share * share,
+            peak,
+            ..self
+        }
+    }
+
+    /// Takes the picture. Blur, fringes and sharpening are those of a picture `camera_width` pixels
+    /// wide, from which the canvas may be cropped.
+    pub(crate) fn photograph(
+        &self,
+        canvas: &mut Canvas,
+        camera_width: usize,
+        rng: &mut impl Rng,
+    ) -> RgbImage {
         self.paint_dust(canvas, rng);
         let (width, height) = canvas.size();
-        let mut light = self.transmit(canvas);
-        blur(&mut light, width, self.blur(canvas));
-        self.sharpen(&mut light, width);
+        let mut light = self.transmit(canvas, camera_width);
+        blur(&mut light, width, self.blur(canvas, camera_width));
+        self.sharpen(&mut light, width, camera_width);
         let tone = self.tone.curve();
         let mut picture = RgbImage::new(width as u32, height as u32);
         for (pixel, light) in picture.pixels_mut().zip(light) {
@@ -142,8 +163,8 @@ impl Optics {
     }
 
     /// Standard deviation of the blur, in pixels.
-    fn blur(&self, canvas: &Canvas) -> f32 {
-        let scale = canvas.size().0 as f32 / 640.0;
+    fn blur(&self, canvas: &Canvas, camera_width: usize) -> f32 {
+        let scale = camera_width as f32 / 640.0;
         (SENSOR_BLUR * scale)
             .hypot(self.defocus / canvas.pixel())
             .min(MAX_BLUR * scale)
@@ -162,14 +183,14 @@ impl Optics {
             .as_flattened()
             .iter()
             .fold(0.0_f32, |most, shift| most.max(shift.abs()));
-        let pixels = kernel_reach(self.blur(canvas)) + kernel_reach(mask);
+        let pixels = kernel_reach(self.blur(canvas, canvas.size().0)) + kernel_reach(mask);
         (pixels as f32 + fringe * width / 1000.0 + 2.0) * canvas.pixel()
     }
 
-    fn sharpen(&self, light: &mut [[f32; 3]], width: usize) {
+    fn sharpen(&self, light: &mut [[f32; 3]], width: usize, camera_width: usize) {
         if let Some(Sharpening { amount, radius }) = self.sharpening {
             let mut mask = light.to_vec();
-            blur(&mut mask, width, radius * width as f32 / 640.0);
+            blur(&mut mask, width, radius * camera_width as f32 / 640.0);
             for (sample, mask) in light.as_flattened_mut().iter_mut().zip(mask.as_flattened()) {
                 *sample += amount * (*sample - mask);
             }
@@ -192,10 +213,11 @@ impl Optics {
     }
 
     /// Transmitted light, relative to the empty middle of the field.
-    fn transmit(&self, canvas: &Canvas) -> Vec<[f32; 3]> {
+    fn transmit(&self, canvas: &Canvas, camera_width: usize) -> Vec<[f32; 3]> {
         let (width, height) = canvas.size();
         let spots = canvas.spots();
-        let shift = |[x, y]: [f32; 2]| [x, y].map(|shift| (shift * width as f32 / 1000.0) as isize);
+        let pixels = |shift: f32| (shift * camera_width as f32 / 1000.0) as isize;
+        let shift = |[x, y]: [f32; 2]| [x, y].map(pixels);
         let [red, blue] = self.fringe.map(shift);
         let shifts = [red, [0, 0], blue];
         let mut light = Vec::with_capacity(width * height);

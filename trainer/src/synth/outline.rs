@@ -72,6 +72,22 @@ impl Outline {
         }
     }
 
+    /// A circle.
+    pub(crate) fn circle(centre: Point, radius: f32) -> Self {
+        Self {
+            centre,
+            radius,
+            harmonics: [[0.0; 2]; 4],
+        }
+    }
+
+    /// Diameter of the circle with the same area, µm.
+    pub(crate) fn diameter(&self) -> f32 {
+        // By Parseval's theorem: the area is half the integral of the squared radius.
+        let squares: f32 = self.harmonics.iter().map(|[a, b]| a * a + b * b).sum();
+        2.0 * self.radius * (1.0 + squares / 2.0).sqrt()
+    }
+
     /// Distance from the centre to a point, and to the outline in the same direction.
     pub(crate) fn polar(&self, at: Point) -> (f32, f32) {
         let (dx, dy) = (at.x - self.centre.x, at.y - self.centre.y);
@@ -118,6 +134,8 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         let centre = Point { x: 5.0, y: 7.0 };
         let circle = Outline::draw(&mut rng, centre, 2.0, 0.0, 0.0);
+        assert_eq!(circle, Outline::circle(centre, 2.0));
+        assert_eq!(circle.diameter(), 4.0);
         for angle in [0.0, 1.0, 2.5, 4.0] {
             assert!(circle.depth(centre.towards(angle, 2.0)).abs() < 1e-5);
             assert!((circle.depth(centre.towards(angle, 0.5)) - 1.5).abs() < 1e-5);

@@ -1,5 +1,7 @@
 //! Platelets: small purple granular fragments, mostly between the cells.
 
+use std::f32::consts::{PI, TAU};
+
 use rand::{Rng, RngExt};
 
 use super::canvas::Canvas;
@@ -27,6 +29,27 @@ pub(crate) fn scatter(rng: &mut impl Rng, extent: [f32; 2], count: usize) -> Vec
                 y: rng.random_range(0.0..extent[1]),
             },
         };
+        platelets.push(Platelet::draw(rng, at));
+    }
+    platelets
+}
+
+/// Draws a clump of platelets around a point, at most `radius` µm from it.
+pub(crate) fn clump(rng: &mut impl Rng, centre: Point, radius: f32) -> Vec<Platelet> {
+    /// Area of the clump for one platelet, µm²: they touch and overlap.
+    const AREA: f32 = 3.0;
+    let count = (PI * radius * radius / AREA).ceil() as usize;
+    (0..count)
+        .map(|_| {
+            let distance = radius * rng.random_range(0.0..1.0_f32).sqrt();
+            let at = centre.towards(rng.random_range(0.0..TAU), distance);
+            Platelet::draw(rng, at)
+        })
+        .collect()
+}
+
+impl Platelet {
+    pub(crate) fn draw(rng: &mut impl Rng, centre: Point) -> Self {
         // A few are giant platelets, as large as a red cell.
         let radius = if rng.random_bool(0.04) {
             rng.random_range(1.7..3.8)
@@ -34,15 +57,16 @@ pub(crate) fn scatter(rng: &mut impl Rng, extent: [f32; 2], count: usize) -> Vec
             rng.random_range(0.8..1.7)
         };
         let elongation = rng.random_range(0.0..0.25);
-        platelets.push(Platelet {
-            outline: Outline::draw(rng, at, radius, elongation, 0.22),
+        Self {
+            outline: Outline::draw(rng, centre, radius, elongation, 0.22),
             amount: rng.random_range(0.5..1.2),
-        });
+        }
     }
-    platelets
-}
 
-impl Platelet {
+    pub(crate) fn outline(&self) -> &Outline {
+        &self.outline
+    }
+
     pub(crate) fn paint(&self, canvas: &mut Canvas, palette: &Palette, grain: Texture) {
         let softness = canvas.pixel().max(0.5);
         canvas.each_near(

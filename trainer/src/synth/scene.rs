@@ -2,15 +2,19 @@
 //!
 //! No function here knows the class, so nothing drawn here can give it away.
 
+use std::f32::consts::TAU;
+
 use rand::{Rng, RngExt};
+use serde::Serialize;
 
 use super::debris::Debris;
 use super::erythrocytes::{self, Erythrocyte, ErythrocyteTraits};
+use super::kind::{Kind, Lookalike};
 use super::optics::Optics;
-use super::outline::Point;
+use super::outline::{Outline, Point};
 use super::platelets::{self, Platelet};
 use super::random::{log_uniform, poisson};
-use super::stain::Palette;
+use super::stain::{Palette, StainFamily};
 
 /// One field without its white cells, except for where they lie.
 #[derive(Debug, Clone)]
@@ -23,9 +27,12 @@ pub(crate) struct Scene {
     pub(crate) plasma: f32,
     pub(crate) erythrocytes: Vec<Erythrocyte>,
     pub(crate) platelets: Vec<Platelet>,
+    /// Outlines of clumps of platelets.
+    pub(crate) clumps: Vec<Outline>,
     pub(crate) debris: Debris,
     /// Centres of the white cells. The first is well in view.
     pub(crate) sites: Vec<Point>,
+    traits: ErythrocyteTraits,
     /// Width of the surroundings that are cut out with a cell, µm; negative if its rim is cut off.
     pub(crate) cut_out_margin: f32,
     /// Factor by which white cells are wider than usual: where the smear is thin they dry flat.
@@ -33,7 +40,8 @@ pub(crate) struct Scene {
 }
 
 /// What the picture shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum View {
     /// A whole field of view: one white cell to sixty.
     Field,
@@ -41,6 +49,8 @@ pub(crate) enum View {
     Crop,
     /// One white cell cut out, on a black background, as in C-NMC.
     CutOut,
+    /// One cell in the middle, as the appliance crops it from a field.
+    Cell,
 }
 
 /// Largest number of white cells in a field.
@@ -55,32 +65,90 @@ impl View {
         }
     }
 
-    /// Side of a square with the area of the picture, µm.
-    fn side(self, rng: &mut impl Rng) -> f32 {
+    /// Smallest and largest side of a square with the area of the picture, µm.
+    fn sides(self) -> [f32; 2] {
         match self {
-            Self::Field => log_uniform(rng, 36.0, 190.0),
-            Self::Crop => log_uniform(rng, 16.0, 36.0),
-            Self::CutOut => log_uniform(rng, 15.0, 28.0),
+            Self::Field => [36.0, 190.0],
+            Self::Crop | Self::Cell => [16.0, 36.0],
+            Self::CutOut => [15.0, 28.0],
         }
     }
 
     fn count_sites(self, rng: &mut impl Rng) -> usize {
         match self {
             Self::Field => log_uniform(rng, 1.0, MAX_SITES + 1.0) as usize,
-            Self::Crop => 1 + poisson(rng, 0.7),
+            Self::Crop | Self::Cell => 1 + poisson(rng, 0.7),
             Self::CutOut => 1,
         }
     }
 }
 
 impl Scene {
-    pub(crate) fn draw(rng: &mut impl Rng, width: usize, height: usize) -> Self {
+    /// Draws a scene with a stain of one of some families, or of all if none is named.
+    pub(crate) fn draw(
+        rng: &mut impl Rng,
+        width: usize,
+        height: usize,
+        families: &[StainFamily],
+    ) -> Self {
         let view = View::draw(rng);
-        let pixels_per_um = ((width * height) as f32).sqrt() / view.side(rng);
-        let extent = [width, height].map(|side| side as f32 / pixels_per_um);
+        let [shortest, longest] = view.sides();
+        let side = log_uniform(rng, shortest, longest);
+        let pixels_per_um = ((width * height) as f32).sqrt() / side;
+        Self::of_view(rng, view, [width, height], pixels_per_um, families, 0)
+    }
+
+    /// Draws a square with a site for a white cell in the middle, or with something else there.
+    pub(crate) fn of_cell(
+        rng: &mut impl Rng,
+        side: usize,
+        pixels_per_um: f32,
+        families: &[StainFamily],
+        instead: Option<Lookalike>,
+    ) -> Self {
+        let pushes = instead.is_none_or(|object| object.kind() == Kind::Artefact);
+        let first = usize::from(!pushes);
+        let size = [side; 2];
+        let mut scene = Self::of_view(rng, View::Cell, size, pixels_per_um, families, first);
+        if let Some(lookalike) = instead {
+            let middle = scene.sites.remove(0);
+            scene.place(rng, lookalike, middle);
+        }
+        scene
+    }
+
+    fn place(&mut self, rng: &mut impl Rng, lookalike: Lookalike, at: Point) {
+        match lookalike {
+            Lookalike::PlateletClump => {
+                let radius = rng.random_range(2.5..6.5);
+                self.platelets.extend(platelets::clump(rng, at, radius));
+                self.clumps.push(Outline::circle(at, radius));
+            }
+            Lookalike::RedCell => {
+                let apart = 1.7 * self.traits.radius;
+                self.erythrocytes
+                    .retain(|cell| cell.centre().distance(at) > apart);
+                self.erythrocytes
+                    .push(Erythrocyte::draw(rng, &self.traits, at));
+            }
+            Lookalike::Platelet => self.platelets.push(Platelet::draw(rng, at)),
+            _ => self.debris.place(rng, lookalike, at),
+        }
+    }
+
+    /// The first `unpushed` sites push no red cells aside.
+    fn of_view(
+        rng: &mut impl Rng,
+        view: View,
+        size: [usize; 2],
+        pixels_per_um: f32,
+        families: &[StainFamily],
+        unpushed: usize,
+    ) -> Self {
+        let extent = size.map(|side| side as f32 / pixels_per_um);
         let area = extent[0] * extent[1];
 
-        let palette = Palette::draw(rng);
+        let palette = Palette::of(rng, families);
         let optics = Optics::draw(rng);
         let plasma = rng.random_range(0.0..1.5);
         let sites = place_sites(rng, view, extent);
@@ -94,7 +162,8 @@ impl Scene {
         // White cells push red ones aside; how far does not depend on the kind of white cell.
         let clearances: Vec<f32> = sites.iter().map(|_| rng.random_range(3.5..8.0)).collect();
         erythrocytes.retain(|cell| {
-            sites.iter().zip(&clearances).all(|(site, clearance)| {
+            let mut pushing = sites.iter().zip(&clearances).skip(unpushed);
+            pushing.all(|(site, clearance)| {
                 cell.centre().distance(*site) > clearance + 0.6 * traits.radius
             })
         });
@@ -108,10 +177,12 @@ impl Scene {
             plasma,
             erythrocytes,
             platelets: platelets::scatter(rng, extent, count.min(120)),
+            clumps: Vec::new(),
             debris: Debris::draw(rng, extent),
             sites,
             cut_out_margin: rng.random_range(-0.6..0.25),
             spread: log_uniform(rng, 0.9, 1.12),
+            traits,
         }
     }
 }
@@ -122,6 +193,8 @@ fn place_sites(rng: &mut impl Rng, view: View, extent: [f32; 2]) -> Vec<Point> {
     const MARGIN: f32 = 7.0;
     /// Largest distance of a centre outside the frame, µm: the frame cuts these cells.
     const OUTSIDE: f32 = 4.0;
+    /// Largest distance of a single cell from the middle of its crop, µm: as far as a finder errs.
+    const OFF_CENTRE: f32 = 1.0;
     let first = extent.map(|side| match view {
         View::Field => {
             let margin = MARGIN.min(side / 2.2);
@@ -131,11 +204,17 @@ fn place_sites(rng: &mut impl Rng, view: View, extent: [f32; 2]) -> Vec<Point> {
             let shift = (side / 2.0 - MARGIN).clamp(0.02 * side, 0.1 * side);
             side / 2.0 + rng.random_range(-shift..shift)
         }
+        View::Cell => side / 2.0,
     });
-    let mut sites = vec![Point {
+    let mut first = Point {
         x: first[0],
         y: first[1],
-    }];
+    };
+    if view == View::Cell {
+        let distance = OFF_CENTRE * rng.random_range(0.0..1.0_f32).sqrt();
+        first = first.towards(rng.random_range(0.0..TAU), distance);
+    }
+    let mut sites = vec![first];
     let wanted = view.count_sites(rng);
     let apart = rng.random_range(8.0..15.0);
     // Chance that a cell lies beside another.
@@ -147,7 +226,7 @@ fn place_sites(rng: &mut impl Rng, view: View, extent: [f32; 2]) -> Vec<Point> {
         let beside = sites[rng.random_range(0..sites.len())];
         let site = if rng.random_bool(packing) {
             let distance = apart * rng.random_range(1.0..1.4);
-            beside.towards(rng.random_range(0.0..std::f32::consts::TAU), distance)
+            beside.towards(rng.random_range(0.0..TAU), distance)
         } else {
             let [x, y] = extent.map(|side| rng.random_range(-OUTSIDE..side + OUTSIDE));
             Point { x, y }
@@ -170,7 +249,9 @@ mod tests {
 
     fn scenes() -> Vec<Scene> {
         let mut rng = ChaCha8Rng::seed_from_u64(6);
-        (0..300).map(|_| Scene::draw(&mut rng, 320, 240)).collect()
+        (0..300)
+            .map(|_| Scene::draw(&mut rng, 320, 240, &[]))
+            .collect()
     }
 
     fn count(scenes: &[Scene], which: impl Fn(&Scene) -> bool) -> usize {
