@@ -65,6 +65,7 @@ function showConnection() {
   const wasHidden = lost.hidden;
   lost.hidden = bench.connected || bench.locked || bench.isOff;
   ended.hidden = !bench.isOff;
+  if (bench.isOff) ended.textContent = `The appliance is ${bench.state.message}. This page goes on when it is started again.`;
   const text = lost.hidden ? "" : `Not connected: ${bench.problem}. Trying again …`;
   if (lost.textContent !== text) lost.textContent = text;
   // The dialog may show a slide that is no longer on the bench.

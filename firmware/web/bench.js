@@ -139,7 +139,7 @@ class Bench extends EventTarget {
     });
   }
 
-  /// Whether the connection ended because the appliance was switched off.
+  /// Whether the connection ended because the appliance was switched off, stopped or restarted.
   get isOff() {
     return !this.connected && this.state?.name === "off";
   }

@@ -157,6 +157,8 @@ export async function device(main, signal) {
   };
   show(["config"], async () => fill(parts.config, configuration(await get("/v1/config"))));
   let list = null;
+  /// The model that ran when the list was loaded.
+  let listedFor = null;
   while (!signal.aborted) {
     if (!document.hidden) {
       await show(["health", "test", "models"], async () => {
@@ -165,7 +167,11 @@ export async function device(main, signal) {
           () => null,
           (error) => (error.status === 503 ? error.message : Promise.reject(error)),
         );
-        list ??= await get("/v1/models");
+        const running = found.model?.name ?? "";
+        if (listedFor !== running) {
+          list = await get("/v1/models");
+          listedFor = running;
+        }
         if (signal.aborted) return;
         fill(parts.health, health(found, ready));
         fill(parts.test, selfTest(found.self_test));

@@ -16,17 +16,21 @@ const TITLES = {
   again: "Showing the last verdict again",
   switching_off: "About to switch off",
   fault: "Fault",
-  off: "Switched off",
 };
+
+/// The state in words.
+const title = ({ name, message }) => (name === "off" ? `${message[0].toUpperCase()}${message.slice(1)}` : TITLES[name] ?? name);
 
 /// Why there is no verdict, by state.
 const WHY = {
   capturing: "Hold the slide still.",
   analysing: "The model is analysing the picture.",
   fault: "No verdict because of a fault.",
-  off: "The appliance is switched off.",
   starting: "The model is being checked.",
 };
+
+/// Why a state has no verdict, if it says so.
+const why = ({ name, message }) => (name === "off" ? `The appliance is ${message}.` : WHY[name]);
 
 const COLOURS = ["red", "amber", "green"];
 const OFF = { red: "off", amber: "off", green: "off" };
@@ -159,7 +163,7 @@ export function live(main, signal) {
     picture.classList.toggle("old", !state?.waiting);
     capture.textContent = busy || ["capturing", "analysing"].includes(state?.name) ? "Working …" : "Capture";
     if (!connected || !state) {
-      fill(status, lamps(OFF), el("span", {}, bench.isOff ? TITLES.off : state ? "Not connected" : "Connecting"));
+      fill(status, lamps(OFF), el("span", {}, bench.isOff ? title(state) : state ? "Not connected" : "Connecting"));
       message.textContent = bench.isOff ? "" : state ? "The current state is unknown." : "Loading …";
       fill(warnings);
       fill(verdict, el("p", { class: "none" }, "No verdict shown while disconnected."));
@@ -167,10 +171,10 @@ export function live(main, signal) {
       fill(fields, el("li", { class: "none" }, "Not shown while disconnected."));
       slide.textContent = "Fields of this slide";
       listed = null;
-      say(bench.isOff ? WHY.off : state ? "Connection lost." : "");
+      say(bench.isOff ? why(state) : state ? "Connection lost." : "");
       return;
     }
-    fill(status, lamps(state.lamps), el("span", {}, TITLES[state.name] ?? state.name));
+    fill(status, lamps(state.lamps), el("span", {}, title(state)));
     message.textContent = state.name === "fault" ? state.message : `Slide ${state.slide}: ${tally(state)}.`;
     message.classList.toggle("problem", state.name === "fault");
     fill(warnings, state.warnings.map((text) => el("p", { class: "problem" }, `Warning: ${text}`)));
@@ -180,8 +184,8 @@ export function live(main, signal) {
       fill(verdict, verdictCard(shown, subject));
       say([subject.closed && `Slide ${subject.closed.number} closed:`, shown.verdict, shown.probability !== null && `probability ${percent(shown.probability)}`, shown.reason, shown.hint].filter(Boolean).join(", "));
     } else {
-      fill(verdict, el("p", { class: "none" }, WHY[state.name] ?? "No verdict shown. Press Capture or the button of the appliance."));
-      say(state.name === "fault" ? `Fault: ${state.message}` : WHY[state.name] ?? "");
+      fill(verdict, el("p", { class: "none" }, why(state) ?? ""No verdict shown. Press Capture or the button of the appliance."));
+      say(state.name === "fault" ? `Fault: ${state.message}` : why(state) ?? "");
     }
 
     const { current } = bench;
@@ -242,7 +246,7 @@ async function preview(box, meters, warning, signal) {
   showText("Waiting for the live picture …");
   while (!signal.aborted) {
     if (bench.state?.name === "off") {
-      showText("No live picture: the appliance is switched off.");
+      showText(`No live picture: the appliance is ${bench.state.message}.`);
     } else if (!bench.connected) {
       showText("No live picture: not connected.");
     } else if (!document.hidden) {

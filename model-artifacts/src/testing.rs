@@ -47,19 +47,22 @@ pub fn micrographs() -> Vec<PathBuf> {
     paths
 }
 
-/// Everyday photographs: those that scikit-learn brings into the Python environment of the repository, and the JPEG and
-/// PNG files in the folder that `SMEARSCOPE_PHOTOGRAPHS` names, sorted by name; if there are none, [skips](skip) and
-/// returns an empty list.
+/// Pictures of other things than smears: those that scikit-learn and scikit-image bring into the Python environment of the
+/// repository, and the JPEG and PNG files in the folder that `SMEARSCOPE_PHOTOGRAPHS` names; if there are none,
+/// [skips](skip) and returns an empty list.
 ///
 /// # Panics
 /// As [`skip`].
 pub fn photographs() -> Vec<PathBuf> {
     let libraries = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.venv/lib");
     let versions = libraries.read_dir().into_iter().flatten().flatten();
-    let bundled = versions.flat_map(|version| {
-        jpegs_in(&version.path().join("site-packages/sklearn/datasets/images"))
+    let folders = versions.flat_map(|version| {
+        let packages = version.path().join("site-packages");
+        ["sklearn/datasets/images", "skimage/data"].map(|folder| packages.join(folder))
     });
-    let mut paths: Vec<PathBuf> = bundled.collect();
+    let mut paths: Vec<PathBuf> = folders
+        .flat_map(|folder| files_in(&folder, &["jpg", "png"]))
+        .collect();
     if let Some(folder) = std::env::var_os(PHOTOGRAPHS) {
         paths.extend(files_in(Path::new(&folder), &["jpg", "png"]));
     }

@@ -14,6 +14,7 @@ mod package;
 mod progress;
 mod reading;
 mod report;
+mod stdout;
 mod synth;
 #[cfg(test)]
 mod testing;

@@ -131,7 +131,8 @@ pub async fn run(
     let mut load = Some(load);
     let mut failure = None;
     let mut end = End::Operator;
-    while state != State::Off {
+    let switched_off = appliance.link.after_off;
+    while !matches!(state, State::Off(_)) {
         appliance.panel.wake();
         appliance.show(&state);
         appliance.publish(&state);
@@ -146,7 +147,7 @@ pub async fn run(
                         // A recorded verdict must also be shown.
                         let _ = timeout(CLOSE_TIMEOUT, next).await;
                     }
-                    Event::Shutdown
+                    Event::Shutdown(after(end, switched_off))
                 }
                 event = &mut next => event,
                 never = &mut watchdog => match never {},
@@ -177,31 +178,21 @@ pub async fn run(
             });
         }
     }
-    appliance.panel.show(&View {
-        after_off: match end {
-            End::Operator => appliance.link.after_off,
-            End::Supervisor | End::Reload => AfterOff::ProgramEnds,
-        },
-        ..view(
-            &state,
-            appliance.loaded.as_ref(),
-            &appliance.slide,
-            &appliance.readiness,
-            (&appliance.link.notice, None),
-            Duration::ZERO,
-        )
-    });
+    appliance.show(&state);
     appliance.publish(&state);
     if let Some(loaded) = appliance.loaded.take()
         && timeout(CLOSE_TIMEOUT, loaded.worker.end()).await.is_err()
     {
         log::warn!("the records did not close in time; the next start recovers them");
     }
-    if end == End::Operator && appliance.link.after_off == AfterOff::PressStarts {
+    if end == End::Operator && switched_off == AfterOff::PressStarts {
         log::info!("switched off; a press starts the appliance again");
         // After a fault at the start, the service manager still waits for it, but not for ever.
         systemd::ready();
         end = rest(&mut appliance.link, shutdown.as_mut(), timing).await;
+        let state = State::Off(after(end, switched_off));
+        appliance.show(&state);
+        appliance.publish(&state);
     }
     if end == End::Reload {
         // The new configuration may name another model, so a failure to load this one is ignored.
@@ -210,6 +201,15 @@ pub async fn run(
     }
     systemd::stopping();
     failure.map_or(Ok(end), Err)
+}
+
+/// What follows after an end. `switched_off` is what follows after the operator's.
+fn after(end: End, switched_off: AfterOff) -> AfterOff {
+    match end {
+        End::Operator => switched_off,
+        End::Supervisor => AfterOff::Stopped,
+        End::Reload => AfterOff::Restarts,
+    }
 }
 
 /// Waits, switched off, for a press that starts the appliance again. The service manager's watchdog is fed meanwhile.
@@ -610,7 +610,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
             ButtonEvent::Repeat => Event::Repeat(self.last.clone()),
             ButtonEvent::ShutdownPending(at) => Event::ShutdownPending(at),
             ButtonEvent::ShutdownCancelled => Event::ShutdownCancelled,
-            ButtonEvent::Shutdown => Event::Shutdown,
+            ButtonEvent::Shutdown => Event::Shutdown(self.link.after_off),
         }
     }
 }
@@ -651,7 +651,6 @@ fn view<'a>(
         since,
         notice,
         address,
-        after_off: AfterOff::default(),
     }
 }
 

@@ -7,7 +7,7 @@ use smearscope_hardware::{Board, Canvas, LedPatterns, Screen, StatusLeds, with_c
 use crate::appliance::leds::led_patterns;
 use crate::appliance::notice::Notice;
 use crate::appliance::screens::View;
-use crate::appliance::state::{AfterOff, Fault, State};
+use crate::appliance::state::{Fault, State};
 
 /// The OLED and the LEDs. It sends them nothing that they show already.
 pub(crate) struct FrontPanel {
@@ -71,6 +71,5 @@ pub(crate) fn show_fault(board: Board, message: &str) {
         notice: &Notice::default(),
         address: None,
         decision: None,
-        after_off: AfterOff::default(),
     });
 }

@@ -18,6 +18,7 @@ use crate::appliance::notice::Notice;
 use crate::appliance::self_test::SelfTest;
 use crate::appliance::state::{AfterOff, Fault, State};
 use crate::appliance::web_address::WebAddress;
+use crate::models::LoadOutcome;
 use crate::records::FaultLog;
 
 /// Number of events that are kept for a slow receiver.
@@ -98,6 +99,7 @@ pub struct ApplianceHandle {
     renewed_checks: mpsc::UnboundedSender<RenewedChecks>,
     camera: Arc<OnceLock<CameraThread>>,
     fault_log: Arc<Mutex<FaultLog>>,
+    loaded_model: Arc<OnceLock<LoadOutcome>>,
 }
 
 /// The event loop's end of the interface.
@@ -142,6 +144,7 @@ pub fn connect() -> (ApplianceHandle, ApplianceLink) {
         renewed_checks: checks_sender,
         camera: Arc::clone(&camera),
         fault_log: Arc::default(),
+        loaded_model: Arc::default(),
     };
     let link = ApplianceLink {
         status: sender,
@@ -182,6 +185,17 @@ impl ApplianceHandle {
             title,
             checks,
         });
+    }
+
+    /// Tells which model was loaded, once.
+    pub fn tell_loaded_model(&self, outcome: LoadOutcome) {
+        // Setting it fails only the second time, and an appliance loads its model once.
+        let _ = self.loaded_model.set(outcome);
+    }
+
+    /// Which model was loaded, and which could not be; `None` until one is.
+    pub(crate) fn loaded_model(&self) -> Option<&LoadOutcome> {
+        self.loaded_model.get()
     }
 
     /// The last faults.

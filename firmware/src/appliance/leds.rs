@@ -43,7 +43,7 @@ pub(crate) fn led_patterns(state: &State) -> LedPatterns {
             Verdict::Negative => (LedPattern::Off, LedPattern::Off, LedPattern::Blink),
             Verdict::Inconclusive => (LedPattern::Off, LedPattern::On, LedPattern::Off),
         },
-        State::Again(_) | State::Off => (LedPattern::Off, LedPattern::Off, LedPattern::Off),
+        State::Again(_) | State::Off(_) => (LedPattern::Off, LedPattern::Off, LedPattern::Off),
     };
     LedPatterns { red, amber, green }
 }

@@ -17,6 +17,8 @@ use crate::appliance::state::{AfterOff, State};
 
 const DEMO_LINE: &str = "DEMO, NOT FOR DIAGNOSIS";
 const RESEARCH_LINE: &str = "RESEARCH USE ONLY";
+/// For a computer that is switched off, or may be.
+const WAIT_FOR_LIGHT: &str = "unplug only when the computer's light is out";
 const DISK_LOW: &str = "DISK LOW, EXPORT RECORDS";
 /// Prefix of the slide's number if a verdict is shown again.
 const AGAIN: &str = "again: ";
@@ -47,8 +49,6 @@ pub struct View<'a> {
     pub notice: &'a Notice,
     /// The web page, if other machines can open it.
     pub address: Option<&'a str>,
-    /// What follows after the state `Off`.
-    pub after_off: AfterOff,
 }
 
 impl View<'_> {
@@ -83,13 +83,19 @@ impl View<'_> {
                 page.large("OFF?", None, &[keep.into()]);
             }
             State::Fault(fault) => page.small("FAULT", slice::from_ref(&fault.message)),
-            State::Off => {
-                let wait = match self.after_off {
-                    AfterOff::ComputerGoesOff => "unplug only when the computer's light is out",
-                    AfterOff::PressStarts => "press to start again; shut down before unplugging",
-                    AfterOff::ProgramEnds => "the computer is on; shut it down before unplugging",
+            State::Off(after) => {
+                let (title, wait) = match after {
+                    AfterOff::ComputerGoesOff => ("OFF", WAIT_FOR_LIGHT),
+                    AfterOff::PressStarts => {
+                        ("OFF", "press to start again; shut down before unplugging")
+                    }
+                    AfterOff::ProgramEnds => {
+                        ("OFF", "the computer is on; shut it down before unplugging")
+                    }
+                    AfterOff::Stopped => ("STOPPED", WAIT_FOR_LIGHT),
+                    AfterOff::Restarts => ("RESTARTING", "wait"),
                 };
-                page.large("OFF", None, &[wait.into()]);
+                page.large(title, None, &[wait.into()]);
             }
         }
         if let Some(line) = footer {
@@ -214,7 +220,7 @@ impl View<'_> {
     fn footer(&self) -> Option<&'static str> {
         match self.state {
             State::Ready if !self.notice.is_empty() || self.shows_address() => None,
-            State::Fault(_) | State::Off | State::SelfTest(_) => None,
+            State::Fault(_) | State::Off(_) | State::SelfTest(_) => None,
             State::Ready if self.is_disk_low => Some(DISK_LOW),
             _ => self.identity.map(|identity| {
                 if identity.is_demo {
@@ -310,7 +316,7 @@ mod tests {
                 before: Box::new(State::Ready),
             },
             State::Fault(fault),
-            State::Off,
+            State::Off(AfterOff::ComputerGoesOff),
             verdict(Judgement::inconclusive(Reason::TooFewFields(2))),
         ]
     }
@@ -340,7 +346,6 @@ mod tests {
             since,
             notice: &Notice::default(),
             address: None,
-            after_off: AfterOff::ComputerGoesOff,
         };
         view.picture(size)
     }
@@ -469,7 +474,6 @@ mod tests {
                 since: Duration::ZERO,
                 notice: &Notice::default(),
                 address: None,
-                after_off: AfterOff::default(),
             };
             view.picture(ScreenSize::Rows64)
         };
@@ -491,9 +495,9 @@ mod tests {
     #[test]
     fn what_follows_after_off_is_told() {
         let notice = Notice::default();
-        let show = |after_off| {
+        let show = |after| {
             let view = View {
-                state: &State::Off,
+                state: &State::Off(after),
                 identity: None,
                 decision: None,
                 slide: 1,
@@ -503,17 +507,20 @@ mod tests {
                 since: Duration::ZERO,
                 notice: &notice,
                 address: None,
-                after_off,
             };
             view.picture(ScreenSize::Rows64)
         };
-        let [ends, goes_off, press] = [
+        let pictures = [
             AfterOff::ProgramEnds,
             AfterOff::ComputerGoesOff,
             AfterOff::PressStarts,
+            AfterOff::Stopped,
+            AfterOff::Restarts,
         ]
         .map(show);
-        assert!(ends != goes_off && ends != press && goes_off != press);
+        for (place, picture) in pictures.iter().enumerate() {
+            assert!(!pictures[..place].contains(picture));
+        }
     }
 
     #[test]
@@ -539,7 +546,6 @@ mod tests {
             since: Duration::ZERO,
             notice: &notice,
             address: None,
-            after_off: AfterOff::default(),
         };
         let state = State::Ready;
         let line = |decision, judgement| view(&state, decision).band_line(judgement);

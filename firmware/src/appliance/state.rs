@@ -37,20 +37,37 @@ pub enum State {
     },
     /// Showing a failure and its remedy. A press tries again, unless the failure is final.
     Fault(Fault),
-    /// The program ends. No event leads out of this state.
-    Off,
+    /// The appliance is off. No event leads out of this state.
+    Off(AfterOff),
 }
 
-/// What follows after the operator switched the appliance off.
+/// Why the appliance is off, and what follows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum AfterOff {
-    /// The program ends and the computer stays on.
+    /// The operator switched it off. The program ends, and the computer stays on.
     #[default]
     ProgramEnds,
-    /// The program waits for a press, which starts the appliance again. The computer stays on.
+    /// The operator switched it off. The program waits for a press, which starts it again, and the computer stays on.
     PressStarts,
-    /// The computer is switched off.
+    /// The operator switched it off, and the computer is switched off, too.
     ComputerGoesOff,
+    /// The service manager or Ctrl-C stopped it, perhaps because the computer shuts down.
+    Stopped,
+    /// It starts again.
+    Restarts,
+}
+
+impl AfterOff {
+    /// What became of the appliance, as a sentence.
+    pub(crate) fn sentence(self) -> &'static str {
+        match self {
+            Self::ProgramEnds | Self::PressStarts | Self::ComputerGoesOff => {
+                "the appliance is switched off"
+            }
+            Self::Stopped => "the appliance is stopped",
+            Self::Restarts => "the appliance is restarting",
+        }
+    }
 }
 
 /// A failure, described for the operator.
@@ -109,8 +126,8 @@ pub enum Event {
     ChecksRenewed(RenewedChecks),
     /// The display time of the current state is over.
     HoldOver,
-    /// The appliance is switched off.
-    Shutdown,
+    /// The appliance ends, or the operator switches it off.
+    Shutdown(AfterOff),
 }
 
 impl State {
@@ -119,7 +136,7 @@ impl State {
     #[must_use]
     pub fn after(self, event: Event) -> (Self, Option<Box<Capture>>) {
         let state = match (self, event) {
-            (_, Event::Shutdown) | (Self::Off, _) => Self::Off,
+            (_, Event::Shutdown(after)) | (Self::Off(after), _) => Self::Off(after),
             (Self::SwitchingOff { before, .. }, Event::ShutdownCancelled | Event::HoldOver) => {
                 *before
             }
@@ -169,7 +186,7 @@ impl State {
             Self::Again(_) => "showing the last display again",
             Self::SwitchingOff { .. } => "about to switch off",
             Self::Fault(fault) => &fault.message,
-            Self::Off => "off",
+            Self::Off(after) => after.sentence().trim_start_matches("the appliance is "),
         }
     }
 
@@ -186,7 +203,7 @@ impl State {
             | Self::Analysing
             | Self::SwitchingOff { .. }
             | Self::Fault(_)
-            | Self::Off => None,
+            | Self::Off(_) => None,
         }
     }
 
@@ -203,7 +220,7 @@ impl State {
             | Self::Capturing(_)
             | Self::Analysing
             | Self::SwitchingOff { .. }
-            | Self::Off => false,
+            | Self::Off(_) => false,
         }
     }
 }
@@ -218,6 +235,8 @@ pub(crate) mod tests {
     use crate::analysis::quality::Quality;
     use crate::analysis::verdict::Judgement;
     use crate::appliance::checks::Check;
+
+    const OFF: Event = Event::Shutdown(AfterOff::Stopped);
 
     /// A finding on the second field of a slide.
     pub(crate) fn finding(judgement: Judgement, probability: Option<f32>) -> Finding {
@@ -332,7 +351,7 @@ pub(crate) mod tests {
                 before,
                 "the release was missed"
             );
-            assert_eq!(pending.then(Event::Shutdown), State::Off);
+            assert_eq!(pending.then(OFF), State::Off(AfterOff::Stopped));
         }
     }
 
@@ -369,7 +388,7 @@ pub(crate) mod tests {
         ] {
             assert_eq!(state.clone().then(event), state);
         }
-        assert_eq!(state.then(Event::Shutdown), State::Off);
+        assert_eq!(state.then(OFF), State::Off(AfterOff::Stopped));
     }
 
     #[test]
@@ -404,7 +423,7 @@ pub(crate) mod tests {
                 assert_eq!(state.clone().then(captured(now)), state);
             }
             assert_eq!(state.clone().then(Event::ShutdownCancelled), state);
-            assert_eq!(state.clone().then(Event::Shutdown), State::Off);
+            assert_eq!(state.clone().then(OFF), State::Off(AfterOff::Stopped));
         }
         for state in [State::Starting, State::Capturing(now), State::Analysing] {
             assert_eq!(state.clone().then(Event::Press(now)), state);
@@ -412,6 +431,7 @@ pub(crate) mod tests {
             assert_eq!(state.clone().then(Event::Repeat(Some(State::Ready))), state);
         }
         let self_test = SelfTest { checks: Vec::new() };
-        assert_eq!(State::Off.then(Event::ModelReady(self_test)), State::Off);
+        let off = State::Off(AfterOff::Restarts);
+        assert_eq!(off.clone().then(Event::ModelReady(self_test)), off);
     }
 }

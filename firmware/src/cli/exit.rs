@@ -6,7 +6,7 @@ use anyhow::Error;
 use smearscope_hardware::HardwareError;
 
 use crate::appliance::event_loop::ApplianceError;
-use crate::models::ModelError;
+use crate::models::{ModelError, StoreError};
 use crate::records::RecordsError;
 
 /// How the program ended.
@@ -22,7 +22,7 @@ pub enum Exit {
     Model = 4,
     /// A part of the board cannot be used.
     Hardware = 5,
-    /// The records cannot be used.
+    /// The state folder, or the records in it, cannot be used.
     Records = 6,
     /// Records or images are damaged, missing or changed since they were written.
     Mismatch = 7,
@@ -37,7 +37,7 @@ impl From<Exit> for ExitCode {
 /// The exit codes as `--help` lists them.
 pub(crate) const HELP: &str = "Exit codes: 0 success, 1 failure, 2 wrong command line, \
                                3 invalid configuration, 4 unusable model or engine, 5 unusable hardware, \
-                               6 unusable records, 7 records that are damaged or changed.";
+                               6 unusable state folder or records, 7 records that are damaged or changed.";
 
 /// An error with its exit code.
 pub(crate) struct Failure {
@@ -62,24 +62,30 @@ impl From<Error> for Failure {
     )]
     fn from(error: Error) -> Self {
         let exit = if let Some(error) = error.downcast_ref() {
-            match error {
-                // As for records and tokens.
-                ModelError::NoStore => Exit::Configuration,
-                _ => Exit::Model,
-            }
+            model_exit(error)
         } else if let Some(error) = error.downcast_ref() {
             hardware_exit(error)
         } else if let Some(error) = error.downcast_ref::<RecordsError>() {
             records_exit(error)
         } else {
             match error.downcast_ref() {
-                Some(ApplianceError::Model(_)) => Exit::Model,
+                Some(ApplianceError::Model(error)) => model_exit(error),
                 Some(ApplianceError::Hardware(error)) => hardware_exit(error),
                 Some(ApplianceError::Records(error)) => records_exit(error),
                 Some(ApplianceError::Thread(_)) | None => Exit::Failure,
             }
         };
         Self { exit, error }
+    }
+}
+
+/// A state folder that is missing in the configuration or cannot be used has the same exit code for models as for records
+/// and tokens.
+fn model_exit(error: &ModelError) -> Exit {
+    match error {
+        ModelError::NoStore => Exit::Configuration,
+        ModelError::Store(StoreError::Disk { .. }) => Exit::Records,
+        _ => Exit::Model,
     }
 }
 

@@ -4,7 +4,6 @@
 use std::fs;
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -16,6 +15,7 @@ use toml_edit::{DocumentMut, Item, Table, TableLike, value};
 use crate::cli::exit::Failure;
 use crate::config::secret::Secret;
 use crate::config::{DEFAULT_PATH, Raw};
+use crate::system::files::replace_contents;
 
 /// Copy a HIAS agent's credentials into the sections [hias] and [http] of a configuration.
 #[derive(Debug, Args)]
@@ -88,7 +88,7 @@ fn import(credentials: &Path, config: &Path, out: &mut impl Write) -> Result<()>
         writeln!(out, "{} has these settings already", config.display())?;
         return Ok(());
     }
-    replace(config, &after).with_context(|| {
+    replace_contents(config, after.as_bytes()).with_context(|| {
         format!(
             "{} cannot be written; run the command as a user who may write there",
             config.display()
@@ -237,30 +237,10 @@ fn same(old: &toml_edit::Value, new: &toml_edit::Value) -> bool {
     old.as_str() == new.as_str() && old.as_integer() == new.as_integer()
 }
 
-/// Replaces the contents of a file and keeps its owner and mode. Only this user can read a new file.
-fn replace(path: &Path, text: &str) -> Result<()> {
-    // Replace the file that a link points to, not the link.
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(text.as_bytes())?;
-    if let Ok(metadata) = path.metadata() {
-        let file = file.as_file();
-        file.set_permissions(fs::Permissions::from_mode(metadata.mode() & 0o7777))?;
-        if metadata.uid() != file.metadata()?.uid() || metadata.gid() != file.metadata()?.gid() {
-            fchown(file, Some(metadata.uid()), Some(metadata.gid()))?;
-        }
-    }
-    file.as_file().sync_all()?;
-    file.persist(&path)?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
     use super::*;
 
     const CREDENTIALS: &str = r#"{

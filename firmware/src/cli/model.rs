@@ -33,7 +33,10 @@ pub(crate) struct ModelCommandArgs {
 enum ModelCommand {
     /// List the models of the appliance.
     #[command(
-        after_help = "With --json, each line is an object: role (`named` in the configuration, `current`, \
+        after_help = "The model that the next start of the appliance will use is marked with an asterisk: the current one or, if \
+        its files, signature or golden samples fail, the previous or the shipped one. What the running appliance uses is in \
+        its self-test and on its page.\n\n\
+        With --json, each line is an object: role (`named` in the configuration, `current`, \
         `previous`, `shipped`), in_use, folder (`built in` for the model that is part of the program), and \
         either name, version, demo, signed, manifest_sha256 and card (its description and evaluation), or \
         problem."
@@ -177,7 +180,10 @@ fn verified(model: &Model) -> String {
 }
 
 fn list(models: Models<'_>, json: bool, out: &mut impl Write) -> Result<()> {
-    for model in &listed(models) {
+    // Says itself which models failed.
+    let loaded = models.load_or_fall_back();
+    let outcome = loaded.map(|loaded| loaded.outcome).ok();
+    for model in &listed(models, outcome.as_ref()) {
         if json {
             writeln!(out, "{}", serde_json::to_string(model)?)?;
         } else {

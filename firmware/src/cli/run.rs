@@ -126,16 +126,19 @@ fn run(startup: Startup, reread: impl Fn() -> Result<Config>) -> Result<()> {
     }
     let board = board::build(config, panel)?;
 
+    let (handle, mut link) = connect();
     let loaded = config.clone();
+    let model_handle = handle.clone();
     let own_check = check.clone();
     let load = move || {
         let ready = Models::new(&loaded).load_or_roll_back()?;
+        model_handle.tell_loaded_model(ready.outcome);
         let analyst = Analyst::new(ready.model, loaded.limits);
         let rollback = ready.rollback.map(|line| Check::failed("model", line));
         let surroundings = checks::surroundings(&loaded);
         let recorder = recorder(analyst, loaded.storage.clone())?;
         if let Some((service, text)) = keep
-            && let Err(error) = service.keep(&text)
+            && let Err(error) = service_start::keep(&service, &text)
         {
             log::warn!(
                 "the configuration cannot be kept as {}: {error}",
@@ -170,7 +173,6 @@ fn run(startup: Startup, reread: impl Fn() -> Result<Config>) -> Result<()> {
         .enable_all()
         .build()
         .context("the event loop cannot be started")?;
-    let (handle, mut link) = connect();
     let mut network = network::start(config, &handle)?;
     link.notice = network.notice();
     link.address = network.address();

@@ -27,10 +27,6 @@ use crate::cli::exit::Exit;
 const SCALE: u32 = 4;
 /// The example of a disk that is almost full.
 const DISK_LOW: &str = "ready-disk-low";
-/// The example of a computer that goes off, too.
-const OFF: &str = "off";
-/// The one of an appliance that a press starts again.
-const OFF_WAITING: &str = "off-press-starts";
 /// The examples of notices.
 const TOKEN: &str = "api-token";
 /// The examples of the web page's address: with a token, and alone.
@@ -97,11 +93,6 @@ fn write_all(folder: &Path) -> Result<()> {
             since: Duration::from_secs(if is_address { 20 } else { 0 }),
             notice: &notice,
             address: is_address.then_some(EXAMPLE_URL),
-            after_off: match name {
-                OFF => AfterOff::ComputerGoesOff,
-                OFF_WAITING => AfterOff::PressStarts,
-                _ => AfterOff::ProgramEnds,
-            },
         };
         for (size, suffix) in [(ScreenSize::Rows64, ""), (ScreenSize::Rows32, "-32")] {
             let picture = panel(&view.picture(size), led_patterns(&state));
@@ -137,7 +128,7 @@ fn finding(judgement: Judgement, probability: Option<f32>) -> Finding {
     }
 }
 
-fn examples() -> [(&'static str, State); 24] {
+fn examples() -> [(&'static str, State); 26] {
     let verdict = |verdict, probability| State::Verdict(finding(verdict, probability));
     let inconclusive = |reason, probability| verdict(Judgement::inconclusive(reason), probability);
     [
@@ -221,9 +212,11 @@ fn examples() -> [(&'static str, State); 24] {
                 is_final: false,
             }),
         ),
-        (OFF, State::Off),
-        (OFF_WAITING, State::Off),
-        ("off-computer-on", State::Off),
+        ("off", State::Off(AfterOff::ComputerGoesOff)),
+        ("off-press-starts", State::Off(AfterOff::PressStarts)),
+        ("off-computer-on", State::Off(AfterOff::ProgramEnds)),
+        ("off-stopped", State::Off(AfterOff::Stopped)),
+        ("off-restarting", State::Off(AfterOff::Restarts)),
     ]
 }
 

@@ -1,6 +1,7 @@
 //! With which configuration the service starts: its own, or the last good one. Without either it says so on the screen.
 
-use std::io::Write;
+use std::fs;
+use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::{Result, anyhow};
@@ -13,7 +14,7 @@ use crate::cli::board;
 use crate::cli::exit::Failure;
 use crate::config::service::Service;
 use crate::config::{Config, Raw};
-use crate::system::systemd;
+use crate::system::{files, systemd};
 
 /// The part that a check of the configuration names.
 pub(super) const PART: &str = "config";
@@ -97,6 +98,22 @@ pub(super) fn choose(
     Err(Failure::configuration(error))
 }
 
+/// Keeps the text of a configuration that worked as the last good one.
+///
+/// # Errors
+/// Those of the file system.
+pub(super) fn keep(service: &Service, text: &str) -> io::Result<()> {
+    let path = service.last_good();
+    if fs::read(&path).is_ok_and(|kept| kept == text.as_bytes()) {
+        return Ok(());
+    }
+    if let Some(folder) = path.parent() {
+        files::create_private_folder(folder)?;
+    }
+    // Passwords may be in it.
+    files::replace(&path, text.as_bytes(), files::PRIVATE)
+}
+
 /// Shows on the screen of a bench why the service does not start, and tells the service manager.
 fn show(message: &str, bench: Option<Config>) {
     systemd::status(message);
@@ -111,6 +128,25 @@ fn show(message: &str, bench: Option<Config>) {
                 std::io::stderr(),
                 "the screen cannot show the error: {text}"
             );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_good_configuration_is_kept_alone_and_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("state");
+        let service = Service::of(state.clone());
+        assert!(service.read_last_good().unwrap().is_none());
+        for text in ["board = \"pi\"\n", "board = \"sim\"\n"] {
+            keep(&service, text).unwrap();
+            keep(&service, text).unwrap();
+            assert_eq!(service.read_last_good().unwrap().unwrap().text, text);
+            assert_eq!(state.read_dir().unwrap().count(), 1);
         }
     }
 }

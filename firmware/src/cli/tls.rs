@@ -1,6 +1,7 @@
 //! `smearscope tls`: shows and exports the certificate of the HTTP API.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -12,6 +13,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::config::Config;
 use crate::config::http::Tls;
 use crate::http::certificate::{self, Contents, SelfSigned};
+use crate::records::RecordsError;
 use crate::system::logging;
 
 /// Letters in a line of a PEM file.
@@ -93,18 +95,13 @@ fn file(config: &Config) -> Result<PathBuf, Failure> {
 
 fn existing(state: &Path) -> Result<PathBuf> {
     let path = SelfSigned::of(state).certificate();
-    match path.try_exists() {
-        Ok(true) => Ok(path),
-        Ok(false) => bail!(
+    match File::open(&path) {
+        Ok(_) => Ok(path),
+        Err(error) if error.kind() == ErrorKind::NotFound => bail!(
             "there is no certificate in {} yet; it is created when the appliance first starts with TLS (http.tls)",
             state.display()
         ),
-        Err(error) => Err(error).with_context(|| {
-            format!(
-                "{} cannot be read; run this as the appliance's user",
-                path.display()
-            )
-        }),
+        Err(error) => Err(RecordsError::unreadable(&path)(error))?,
     }
 }
 

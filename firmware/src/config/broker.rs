@@ -38,7 +38,59 @@ pub enum Trust {
     File(PathBuf),
 }
 
-/// The settings of a broker, as both sections have them.
+/// Declares a section with the settings of a broker: its host and port, which the sections name for themselves, what all
+/// brokers have, and the rest of the section. Its method `broker` checks them.
+macro_rules! broker_section {
+    (
+        $(#[doc = $doc:literal])+
+        $visibility:vis struct $name:ident in $section:literal {
+            { $($address:tt)+ }
+            { $($rest:tt)+ }
+        }
+    ) => {
+        smearscope_hardware::settings! {
+            $(#[doc = $doc])+
+            $visibility struct $name in $section {
+                $($address)+
+                /// Use TLS. Only a broker on this machine may be used without, unless `allow_plain` is set.
+                tls: bool = true;
+                /// PEM file with the certificates to trust; empty: those that the system trusts.
+                ca_file: PathBuf = PathBuf::new();
+                /// Allow a broker on another machine without TLS. Everyone on the network can then read and change all
+                /// messages and read the password.
+                allow_plain: bool = false;
+                /// User name; empty: none.
+                user: String = String::new();
+                /// Password; it is never shown. `password_file` is safer.
+                password: Secret = Secret::default();
+                /// File whose first line is the password.
+                password_file: PathBuf = PathBuf::new();
+                $($rest)+
+            }
+        }
+
+        impl $name {
+            /// Checks the settings of the broker, which has this port.
+            fn broker(&self, port: u16) -> Result<Broker> {
+                RawBroker {
+                    host: self.host.clone(),
+                    port,
+                    tls: self.tls,
+                    ca_file: self.ca_file.clone(),
+                    allow_plain: self.allow_plain,
+                    user: self.user.clone(),
+                    password: self.password.clone(),
+                    password_file: self.password_file.clone(),
+                }
+                .validate($section)
+            }
+        }
+    };
+}
+
+pub(crate) use broker_section;
+
+/// The settings of a broker, as all sections have them.
 pub(crate) struct RawBroker {
     pub(crate) host: String,
     pub(crate) port: u16,

@@ -6,47 +6,39 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use smearscope_hardware::settings::Settings;
 
-use crate::config::broker::{Broker, RawBroker, check_topic_level};
+use crate::config::broker::{Broker, RawBroker, broker_section, check_topic_level};
 use crate::config::secret::Secret;
 
-smearscope_hardware::settings! {
+broker_section! {
     /// A HIAS network. `smearscope config import-hias credentials.json` sets these.
     pub struct RawHias in "hias" {
-        /// Name or address of the HIAS broker; empty: no HIAS.
-        host: String = String::new();
-        /// Port of the HIAS broker.
-        port: u16 = 8883, valid(1..=65_535);
-        /// Use TLS. Only a broker on this machine may be used without, unless `allow_plain` is set.
-        tls: bool = true;
-        /// PEM file with the certificates to trust; empty: those that the system trusts.
-        ca_file: PathBuf = PathBuf::new();
-        /// Allow a HIAS broker on another machine without TLS; see `mqtt.allow_plain`.
-        allow_plain: bool = false;
-        /// HIAS location.
-        location: String = String::new();
-        /// HIAS zone.
-        zone: String = String::new();
-        /// HIAS entity: the agent.
-        entity: String = String::new();
-        /// Name of the agent and of the MQTT client.
-        name: String = String::new();
-        /// User name of the agent.
-        user: String = String::new();
-        /// Password of the agent; it is never shown. `password_file` is safer.
-        password: Secret = Secret::default();
-        /// File whose first line is the password of the agent.
-        password_file: PathBuf = PathBuf::new();
-        /// Latitude of the appliance, in degrees north. It is not looked up anywhere.
-        latitude: f64 = 0.0, valid(-90.0..=90.0, "degrees");
-        /// Longitude of the appliance, in degrees east. It is not looked up anywhere.
-        longitude: f64 = 0.0, valid(-180.0..=180.0, "degrees");
-        /// Last level of the topic for states, which differs between versions of HIAS.
-        states_topic: StatesTopic = StatesTopic::States;
-        /// Also publish verdicts to the topic `Classification`.
-        classification: bool = false;
-        /// End `Message` in the answers of `POST /Inference` with "Research use only, not for diagnosis.", as version
-        /// 0.1.0 did. Without it, `Message` is the reference's, word for word, and `Notice` has the notice.
-        notice_in_message: bool = false;
+        {
+            /// Name or address of the HIAS broker; empty: no HIAS.
+            host: String = String::new();
+            /// Port of the HIAS broker.
+            port: u16 = 8883, valid(1..=65_535);
+        }
+        {
+            /// HIAS location.
+            location: String = String::new();
+            /// HIAS zone.
+            zone: String = String::new();
+            /// HIAS entity: the agent.
+            entity: String = String::new();
+            /// Name of the agent and of the MQTT client.
+            name: String = String::new();
+            /// Latitude of the appliance, in degrees north. It is not looked up anywhere.
+            latitude: f64 = 0.0, valid(-90.0..=90.0, "degrees");
+            /// Longitude of the appliance, in degrees east. It is not looked up anywhere.
+            longitude: f64 = 0.0, valid(-180.0..=180.0, "degrees");
+            /// Last level of the topic for states, which differs between versions of HIAS.
+            states_topic: StatesTopic = StatesTopic::States;
+            /// Also publish verdicts to the topic `Classification`.
+            classification: bool = false;
+            /// End `Message` in the answers of `POST /Inference` with "Research use only, not for diagnosis.", as version
+            /// 0.1.0 did. Without it, `Message` is the reference's, word for word, and `Notice` has the notice.
+            notice_in_message: bool = false;
+        }
     }
 }
 
@@ -99,19 +91,8 @@ impl RawHias {
         check_topic_level("hias.zone", &self.zone)?;
         check_topic_level("hias.entity", &self.entity)?;
         check_topic_level("hias.name", &self.name)?;
-        let broker = RawBroker {
-            host: self.host,
-            port: self.port,
-            tls: self.tls,
-            ca_file: self.ca_file,
-            allow_plain: self.allow_plain,
-            user: self.user,
-            password: self.password,
-            password_file: self.password_file,
-        }
-        .validate("hias")?;
         Ok(Some(Hias {
-            broker,
+            broker: self.broker(self.port)?,
             base: format!("{}/Agents/{}/{}", self.location, self.zone, self.entity),
             name: self.name,
             latitude: self.latitude,

@@ -5,39 +5,32 @@ use std::path::PathBuf;
 use anyhow::Result;
 use smearscope_hardware::settings::InvalidValue;
 
-use crate::config::broker::{Broker, MAX_NAME, RawBroker, check_topic, check_topic_level};
+use crate::config::broker::{
+    Broker, MAX_NAME, RawBroker, broker_section, check_topic, check_topic_level,
+};
 use crate::config::secret::Secret;
 
-smearscope_hardware::settings! {
+broker_section! {
     /// MQTT; the messages are described in the section "MQTT" of the appliance's README.
     pub struct RawMqtt in "mqtt" {
-        /// Name or address of the broker; empty: no MQTT.
-        host: String = String::new();
-        /// Port of the broker; 0: 8883 with TLS, 1883 without.
-        port: u16 = 0;
-        /// Use TLS. Only a broker on this machine may be used without, unless `allow_plain` is set.
-        tls: bool = true;
-        /// PEM file with the certificates to trust; empty: those that the system trusts.
-        ca_file: PathBuf = PathBuf::new();
-        /// Allow a broker on another machine without TLS. Everyone on the network can then read and change all messages
-        /// and read the password.
-        allow_plain: bool = false;
-        /// User name; empty: none.
-        user: String = String::new();
-        /// Password; it is never shown. `password_file` is safer.
-        password: Secret = Secret::default();
-        /// File whose first line is the password.
-        password_file: PathBuf = PathBuf::new();
-        /// Name of this appliance in topics: letters, digits, _ and -; empty: the name of the machine.
-        device: String = String::new();
-        /// First levels of all topics.
-        prefix: String = "smearscope".into();
-        /// Accept commands. Everyone who may publish to the broker can then capture images.
-        commands: bool = true;
-        /// Announce the appliance to Home Assistant.
-        discovery: bool = false;
-        /// First levels of Home Assistant's discovery topics.
-        discovery_prefix: String = "homeassistant".into();
+        {
+            /// Name or address of the broker; empty: no MQTT.
+            host: String = String::new();
+            /// Port of the broker; 0: 8883 with TLS, 1883 without.
+            port: u16 = 0;
+        }
+        {
+            /// Name of this appliance in topics: letters, digits, _ and -; empty: the name of the machine.
+            device: String = String::new();
+            /// First levels of all topics.
+            prefix: String = "smearscope".into();
+            /// Accept commands. Everyone who may publish to the broker can then capture images.
+            commands: bool = true;
+            /// Announce the appliance to Home Assistant.
+            discovery: bool = false;
+            /// First levels of Home Assistant's discovery topics.
+            discovery_prefix: String = "homeassistant".into();
+        }
     }
 }
 
@@ -79,17 +72,7 @@ impl RawMqtt {
             (0, false) => 1883,
             (port, _) => port,
         };
-        let broker = RawBroker {
-            host: self.host,
-            port,
-            tls: self.tls,
-            ca_file: self.ca_file,
-            allow_plain: self.allow_plain,
-            user: self.user,
-            password: self.password,
-            password_file: self.password_file,
-        }
-        .validate("mqtt")?;
+        let broker = self.broker(port)?;
         let device = match self.device {
             device if device.is_empty() => machine_name(),
             device => device,

@@ -4,10 +4,8 @@
 //! Settings that this version does not know are ignored at a start, so that an old configuration does not stop the
 //! appliance after an upgrade. `config check` and a reload refuse them.
 
-use std::fs::{self, DirBuilder, File};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -66,7 +64,12 @@ impl Service {
             _ if is_service => DEFAULT_STATE.into(),
             _ => return None,
         };
-        Some(Self { state })
+        Some(Self::of(state))
+    }
+
+    /// The service with this state folder.
+    pub(crate) fn of(state: PathBuf) -> Self {
+        Self { state }
     }
 
     /// Where the copy of the last good configuration is.
@@ -164,32 +167,11 @@ impl Service {
         }
         Ok(ServiceConfig { raw, unknown, text })
     }
-
-    /// Keeps the text of a configuration that worked. A power cut leaves the old copy or the new one. Only this user can
-    /// read it, because it may contain passwords.
-    ///
-    /// # Errors
-    /// Those of the file system.
-    pub(crate) fn keep(&self, text: &str) -> io::Result<()> {
-        let path = self.last_good();
-        if fs::read(&path).is_ok_and(|kept| kept == text.as_bytes()) {
-            return Ok(());
-        }
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.state)?;
-        let mut file = tempfile::NamedTempFile::new_in(&self.state)?;
-        file.write_all(text.as_bytes())?;
-        file.as_file().sync_all()?;
-        file.persist(&path)?;
-        File::open(&self.state)?.sync_all()
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
+    use std::fs;
 
     use super::*;
 
@@ -206,7 +188,7 @@ mod tests {
             let state = folder.path().join("state");
             Self {
                 folder,
-                service: Service { state },
+                service: Service::of(state),
             }
         }
 
@@ -214,6 +196,11 @@ mod tests {
             let path = self.folder.path().join("config.toml");
             fs::write(&path, text).unwrap();
             self.service.read(Some(&path))
+        }
+
+        fn keep(&self, text: &str) {
+            fs::create_dir_all(&self.service.state).unwrap();
+            fs::write(self.service.last_good(), text).unwrap();
         }
 
         fn error(&self, text: &str) -> String {
@@ -251,7 +238,7 @@ mod tests {
     #[test]
     fn a_file_that_lost_what_protects_is_refused_and_an_explicit_change_is_not() {
         let fixture = Fixture::new();
-        fixture.service.keep(GOOD).unwrap();
+        fixture.keep(GOOD);
         for (text, lost) in [
             ("board = \"pi\"\n", "lacks storage.state"),
             ("[storage]\nstate = \"/state\"\n", "lacks model.public_key"),
@@ -274,25 +261,5 @@ mod tests {
         assert_eq!(config.unknown.len(), 1);
         assert!(config.unknown[0].ends_with("config.toml: line 1: `colour` is not a setting"));
         assert!(config.strict().is_err());
-    }
-
-    #[test]
-    fn the_last_good_file_is_kept_for_its_owner_and_replaced_in_one_step() {
-        let fixture = Fixture::new();
-        assert!(fixture.service.read_last_good().unwrap().is_none());
-        for text in [GOOD, "board = \"sim\"\n"] {
-            fixture.service.keep(text).unwrap();
-            let kept = fixture.service.read_last_good().unwrap().unwrap();
-            assert_eq!(kept.text, text);
-            let mode = fixture
-                .service
-                .last_good()
-                .metadata()
-                .unwrap()
-                .permissions()
-                .mode();
-            assert_eq!(mode & 0o777, 0o600);
-        }
-        assert_eq!(fixture.service.state.read_dir().unwrap().count(), 1);
     }
 }

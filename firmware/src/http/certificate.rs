@@ -5,7 +5,7 @@
 //! renew it: users who compared its SHA-256 would see another one.
 
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -25,6 +25,7 @@ use x509_parser::extensions::GeneralName;
 
 use crate::http::machine::Machine;
 use crate::system::clock::{self, ClockState};
+use crate::system::files;
 
 /// The folder of the certificate and its key, in the state folder.
 const FOLDER: &str = "tls";
@@ -288,18 +289,10 @@ fn sign(key: &KeyPair, machine: &Machine, now: Timestamp) -> Result<String> {
 
 /// Writes a file that only its owner can read.
 fn write(path: &Path, text: &str) -> Result<()> {
-    let write = || -> Result<()> {
-        let folder = path.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder)?;
-        // `tempfile` creates files that only the owner can read.
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(text.as_bytes())?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        fs::File::open(folder)?.sync_all()?;
-        Ok(())
-    };
-    write().with_context(|| format!("{} cannot be written", path.display()))
+    let folder = path.parent().unwrap_or(Path::new("."));
+    files::create_private_folder(folder)
+        .and_then(|()| files::replace(path, text.as_bytes(), files::PRIVATE))
+        .with_context(|| format!("{} cannot be written", path.display()))
 }
 
 #[cfg(test)]

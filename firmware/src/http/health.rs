@@ -50,7 +50,7 @@ pub(crate) async fn ready(State(handle): State<ApplianceHandle>) -> Result<Json<
     let reason = match &*status.state {
         state::State::Fault(fault) => fault.message.clone(),
         state::State::Starting => "the model is being checked; wait".into(),
-        state::State::Off => "the appliance is switched off".into(),
+        state::State::Off(after) => after.sentence().into(),
         _ => match status.not_saved.clone() {
             Some(reason) => reason,
             None => {

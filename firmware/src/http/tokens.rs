@@ -4,8 +4,7 @@
 //! random, a plain SHA-256 protects them: unlike with passwords, there is no dictionary to try.
 
 use std::fmt;
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{MetadataExt, fchown};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -13,6 +12,9 @@ use data_encoding::{BASE32_NOPAD, HEXLOWER};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
+
+use crate::records::{CHECK_DISK, RecordsError};
+use crate::system::files;
 
 /// The file in the state folder.
 const FILE: &str = "tokens.json";
@@ -77,7 +79,7 @@ impl Tokens {
                 )
             }),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
-            Err(error) => Err(error).with_context(|| format!("{path} cannot be read")),
+            Err(error) => Err(RecordsError::unreadable(&self.path)(error))?,
         }
     }
 
@@ -127,25 +129,13 @@ impl Tokens {
         Ok(role)
     }
 
-    /// Replaces the file atomically; `tempfile` creates files that only the owner can read.
     fn write(&self, entries: &[Entry]) -> Result<()> {
-        let write = || -> Result<()> {
-            let folder = self.path.parent().unwrap_or(Path::new("."));
-            std::fs::create_dir_all(folder)?;
-            let mut file = tempfile::NamedTempFile::new_in(folder)?;
-            serde_json::to_writer_pretty(&mut file, entries)?;
-            file.flush()?;
-            file.as_file().sync_all()?;
-            // Root may create a token for the service's user. The service must not call fchown: its system-call filter
-            // refuses that even where nothing would change.
-            let owner = self.path.metadata().or_else(|_| folder.metadata())?;
-            if owner.uid() != file.as_file().metadata()?.uid() {
-                fchown(file.as_file(), Some(owner.uid()), Some(owner.gid()))?;
-            }
-            file.persist(&self.path)?;
-            Ok(())
-        };
-        write().with_context(|| format!("{} cannot be written", self.path.display()))
+        let text = serde_json::to_string_pretty(entries)?;
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        files::create_private_folder(folder)
+            .and_then(|()| files::replace(&self.path, text.as_bytes(), files::PRIVATE))
+            .map_err(RecordsError::file(&self.path, "written", CHECK_DISK))?;
+        Ok(())
     }
 }
 

@@ -28,11 +28,22 @@ pub use store::ModelStore;
 
 use crate::config::Config;
 
+/// Which model was loaded, and which could not be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadOutcome {
+    /// Where the loaded model is.
+    pub(crate) location: ModelLocation,
+    /// The models that were tried before it, each with its problem.
+    pub(crate) failed: Vec<(ModelLocation, String)>,
+}
+
 /// A loaded model, and whether it is the one that was to be used.
 #[derive(Debug)]
 pub struct LoadedModel {
     /// Its files and golden samples are verified.
     pub model: Model,
+    /// Where it is, and what was tried before it.
+    pub outcome: LoadOutcome,
     /// If this is not the current model: what happened, for the operator.
     pub rollback: Option<String>,
 }
@@ -163,37 +174,47 @@ impl<'a> Models<'a> {
 
     /// Loads the first model that works, and calls `swap` if that is the previous one.
     fn load_working(self, swap: impl FnOnce(&ModelStore)) -> Result<LoadedModel, ModelError> {
+        let mut failed = Vec::new();
         let (None, Some(store)) = (&self.config.model, self.store()) else {
+            let location = self.location();
             return Ok(LoadedModel {
-                model: self.load_current()?,
+                model: self.load(&location)?,
+                outcome: LoadOutcome { location, failed },
                 rollback: None,
             });
         };
         let Roles { current, previous } = match store.roles() {
             Ok(roles) => roles,
-            Err(error) => return self.load_shipped_instead(error.into()),
+            Err(error) => return self.load_shipped_instead(failed, error.into()),
         };
-        let load = |id: &ModelId| Ok::<_, ModelError>(self.load(&self.location_of(id))?);
-        let (error, previous) = match (load(&current), previous) {
-            (Ok(model), _) => {
+        let location = self.location_of(&current);
+        let error = match self.load(&location) {
+            Ok(model) => {
                 return Ok(LoadedModel {
                     model,
+                    outcome: LoadOutcome { location, failed },
                     rollback: None,
                 });
             }
-            (Err(error), None) => return self.load_shipped_instead(error),
-            (Err(error), Some(previous)) => (error, previous),
+            Err(error) => ModelError::from(error),
         };
         let problem = with_causes(&error);
+        failed.push((location, problem.clone()));
+        let Some(previous) = previous else {
+            return self.load_shipped_instead(failed, error);
+        };
         log::error!("model {} failed: {problem}", current.label());
-        let model = match load(&previous) {
+        let location = self.location_of(&previous);
+        let model = match self.load(&location) {
             Ok(model) => model,
             Err(error) => {
-                return self.load_shipped_instead(ModelError::BothFailed {
+                failed.push((location, with_causes(&error)));
+                let error = ModelError::BothFailed {
                     ids: Box::new([current, previous]),
                     problem,
-                    source: error.into(),
-                });
+                    source: Box::new(error.into()),
+                };
+                return self.load_shipped_instead(failed, error);
             }
         };
         swap(&store);
@@ -202,6 +223,7 @@ impl<'a> Models<'a> {
         log::error!("model {rollback}");
         Ok(LoadedModel {
             model,
+            outcome: LoadOutcome { location, failed },
             rollback: Some(rollback),
         })
     }
@@ -210,7 +232,11 @@ impl<'a> Models<'a> {
     ///
     /// # Errors
     /// `failure`, if neither can be used.
-    fn load_shipped_instead(self, failure: ModelError) -> Result<LoadedModel, ModelError> {
+    fn load_shipped_instead(
+        self,
+        mut failed: Vec<(ModelLocation, String)>,
+        failure: ModelError,
+    ) -> Result<LoadedModel, ModelError> {
         let problem = with_causes(&failure);
         log::error!("{problem}");
         for location in [shipped::find(), ModelLocation::BuiltIn] {
@@ -219,13 +245,18 @@ impl<'a> Models<'a> {
                     let Manifest { name, version, .. } = model.manifest();
                     let rollback = format!("using the shipped model {name} {version}: {problem}");
                     log::error!("{rollback}");
+                    // It may have failed as the previous model, for a moment.
+                    failed.retain(|(tried, _)| *tried != location);
                     return Ok(LoadedModel {
                         model,
+                        outcome: LoadOutcome { location, failed },
                         rollback: Some(rollback),
                     });
                 }
                 Err(error) => {
-                    log::error!("the shipped model ({location}): {}", with_causes(&error));
+                    let problem = with_causes(&error);
+                    log::error!("the shipped model ({location}): {problem}");
+                    failed.push((location, problem));
                 }
             }
         }
@@ -249,9 +280,9 @@ mod tests {
         let store = models.store().unwrap();
         std::fs::create_dir(state.path().join("models")).unwrap();
         let gone = |name: &str| ModelId::Installed(format!("gone-{name}-abcdef"));
-        for (previous, expected) in [
-            (ModelId::Shipped, "gone-2.0.0 failed, back to smear-demo"),
-            (gone("1.0.0"), "using the shipped model smear-demo"),
+        for (previous, expected, failures) in [
+            (ModelId::Shipped, "gone-2.0.0 failed, back to smear-demo", 1),
+            (gone("1.0.0"), "using the shipped model smear-demo", 2),
         ] {
             let roles = Roles {
                 current: gone("2.0.0"),
@@ -262,6 +293,11 @@ mod tests {
             let loaded = models.load_or_fall_back().unwrap();
             let told = loaded.rollback.unwrap();
             assert!(told.starts_with(expected), "{told}");
+            assert_eq!(loaded.outcome.location, shipped::find());
+            let failed = loaded.outcome.failed.iter();
+            let failed: Vec<_> = failed.map(|(location, _)| location.clone()).collect();
+            let tried = [gone("2.0.0"), gone("1.0.0")].map(|id| models.location_of(&id));
+            assert_eq!(failed, tried[..failures]);
             assert_eq!(store.roles().unwrap(), roles);
         }
     }

@@ -6,7 +6,7 @@
 //! models that have been replaced twice.
 
 use std::fs::{self, File, Permissions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,7 @@ use smearscope_artifacts::{ArtifactError, FileEntry, Manifest, ModelFiles, Publi
 
 use crate::models::error::StoreError;
 use crate::models::roles::{ModelId, Roles};
+use crate::system::files;
 
 /// Modes that let the service's user read a model, whichever user installs it.
 const FOLDER_MODE: u32 = 0o755;
@@ -84,7 +85,8 @@ impl ModelStore {
     ) -> Result<ModelId, StoreError> {
         let files = ModelFiles::open_signed(source, key)?;
         let manifest = files.manifest();
-        fs::create_dir_all(&self.folder)
+        // The service writes there, too, when it rolls back.
+        files::create_folder_for_owner(&self.folder)
             .map_err(|error| disk(&self.folder, "creating the folder", error))?;
         let _lock = self.lock()?;
         let before = match self.roles() {
@@ -167,19 +169,10 @@ impl ModelStore {
     /// Replaces the roles in one step and syncs them to the disk.
     pub(super) fn write_roles(&self, roles: &Roles) -> Result<(), StoreError> {
         let path = self.roles_file();
-        let result = toml::to_string(roles)
+        toml::to_string(roles)
             .map_err(io::Error::other)
-            .and_then(|text| {
-                let mut file = tempfile::Builder::new()
-                    .permissions(Permissions::from_mode(FILE_MODE))
-                    .tempfile_in(&self.folder)?;
-                file.write_all(text.as_bytes())?;
-                file.as_file().sync_all()?;
-                file.persist(&path)?;
-                Ok(())
-            });
-        result.map_err(|error| disk(&path, "writing", error))?;
-        sync(&self.folder)
+            .and_then(|text| files::replace(&path, text.as_bytes(), FILE_MODE))
+            .map_err(|error| disk(&path, "writing", error))
     }
 
     /// Removes everything but the models that have a role.
@@ -233,9 +226,7 @@ fn copy(from: &Path, to: &Path, name: &Path) -> Result<(), StoreError> {
 
 /// Syncs a folder to the disk, and with it the names of the files in it.
 fn sync(folder: &Path) -> Result<(), StoreError> {
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(|error| disk(folder, "writing to the disk", error))
+    files::sync_folder(folder).map_err(|error| disk(folder, "writing to the disk", error))
 }
 
 fn disk(path: &Path, operation: &'static str, source: io::Error) -> StoreError {

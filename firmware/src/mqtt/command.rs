@@ -117,8 +117,8 @@ impl Action {
     /// Why the appliance refuses the press.
     pub(crate) fn press(self, handle: &ApplianceHandle) -> Result<(), &'static str> {
         // It is only switched on again on site.
-        if matches!(&*handle.status().borrow().state, State::Off) {
-            return Err("the appliance is switched off");
+        if let State::Off(after) = &*handle.status().borrow().state {
+            return Err(after.sentence());
         }
         let is_accepted = match self {
             Self::Capture => handle.button().press(),

@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::records::error::{CHECK_DISK, RecordsError};
-use crate::records::files::replace;
 use crate::records::layout::VERIFIED;
 use crate::records::loss::Loss;
 use crate::records::verify::Verified;
+use crate::system::files::{PRIVATE, replace};
 use crate::system::time::utc;
 
 /// Damages that are recorded in words.
@@ -116,7 +116,7 @@ impl Verified {
         let path = folder.join(VERIFIED);
         // Plain data always serializes.
         let json = serde_json::to_vec(&result).unwrap_or_default();
-        replace(&path, &json).map_err(RecordsError::file(&path, "written", CHECK_DISK))
+        replace(&path, &json, PRIVATE).map_err(RecordsError::file(&path, "written", CHECK_DISK))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::records::layout::database;
 use crate::system::disk::{DiskUsage, accepts_files};
 
 /// Remedy for errors of the disk.
-pub(super) const CHECK_DISK: &str =
+pub(crate) const CHECK_DISK: &str =
     "check that the disk works and has free space, and that this user may write to it";
 
 /// Remedy for records of another user.
@@ -23,7 +23,7 @@ const MIN_FREE: u64 = 1 << 20;
 /// Why records cannot be read, written or trusted.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordsError {
-    /// A file or folder cannot be used.
+    /// A file or folder of the state folder cannot be used.
     #[error("{} cannot be {action}; {remedy}", path.display())]
     File {
         /// The file or folder.
@@ -205,8 +205,8 @@ impl RecordsError {
         }
     }
 
-    /// For `map_err`: an error of a file or folder.
-    pub(super) fn file(
+    /// For `map_err`: an error of a file or folder in the state folder.
+    pub(crate) fn file(
         path: &Path,
         action: &'static str,
         remedy: &'static str,
@@ -216,6 +216,17 @@ impl RecordsError {
             action,
             remedy,
             source,
+        }
+    }
+
+    /// For `map_err`: a file or folder of the state folder that cannot be read.
+    pub(crate) fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| {
+            let remedy = match source.kind() {
+                io::ErrorKind::PermissionDenied => AS_SERVICE,
+                _ => CHECK_DISK,
+            };
+            Self::file(path, "read", remedy)(source)
         }
     }
 

@@ -9,9 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::records::error::{AS_SERVICE, CHECK_DISK, RecordsError};
-use crate::records::files::replace;
+use crate::records::error::{CHECK_DISK, RecordsError};
 use crate::records::layout::FAULTS;
+use crate::system::files::{PRIVATE, replace};
 use crate::system::time::utc;
 
 /// Faults that are kept.
@@ -54,27 +54,21 @@ impl FaultLog {
     /// # Errors
     /// [`RecordsError::File`] if there is no such folder, or if the file cannot be read or is damaged.
     pub(crate) fn read(folder: &Path) -> Result<Self, RecordsError> {
-        let failed = |path: &Path, error: io::Error| {
-            let remedy = match error.kind() {
-                io::ErrorKind::PermissionDenied => AS_SERVICE,
-                io::ErrorKind::InvalidData => "remove it; the faults in it are lost",
-                _ => CHECK_DISK,
-            };
-            RecordsError::file(path, "read", remedy)(error)
-        };
         let path = folder.join(FAULTS);
         match fs::read(&path) {
             Ok(bytes) => {
                 let log = serde_json::from_slice(&bytes);
                 log.map_err(|error| {
-                    failed(&path, io::Error::new(io::ErrorKind::InvalidData, error))
+                    let remedy = "remove it; the faults in it are lost";
+                    let error = io::Error::new(io::ErrorKind::InvalidData, error);
+                    RecordsError::file(&path, "read", remedy)(error)
                 })
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::metadata(folder) {
                 Ok(_) => Ok(Self::default()),
-                Err(error) => Err(failed(folder, error)),
+                Err(error) => Err(RecordsError::unreadable(folder)(error)),
             },
-            Err(error) => Err(failed(&path, error)),
+            Err(error) => Err(RecordsError::unreadable(&path)(error)),
         }
     }
 
@@ -86,7 +80,7 @@ impl FaultLog {
         let path = folder.join(FAULTS);
         // Plain data always serializes.
         let json = serde_json::to_vec(self).unwrap_or_default();
-        replace(&path, &json).map_err(RecordsError::file(&path, "written", CHECK_DISK))
+        replace(&path, &json, PRIVATE).map_err(RecordsError::file(&path, "written", CHECK_DISK))
     }
 
     /// The faults, newest first.

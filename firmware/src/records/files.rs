@@ -2,10 +2,10 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use tempfile::NamedTempFile;
+use crate::system::files;
 
 /// File operations.
 pub(super) trait Files: Send {
@@ -26,17 +26,14 @@ pub(super) struct RealFiles;
 
 impl Files for RealFiles {
     fn create_folder(&self, path: &Path) -> io::Result<()> {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
+        files::create_private_folder(path)
     }
 
     fn write_synced(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let mut file = File::options()
             .write(true)
             .create_new(true)
-            .mode(0o600)
+            .mode(files::PRIVATE)
             .open(path)?;
         file.write_all(bytes)?;
         file.sync_all()
@@ -47,7 +44,7 @@ impl Files for RealFiles {
     }
 
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
-        File::open(path)?.sync_all()
+        files::sync_folder(path)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
@@ -56,22 +53,6 @@ impl Files for RealFiles {
             result => result,
         }
     }
-}
-
-/// Replaces a small file by one with these bytes that only its owner can access; after a power cut, either the old or the
-/// new file exists. A new file belongs to the owner of the folder, also if an administrator's command creates it.
-pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    // `tempfile` creates files with mode 0600.
-    let mut file = NamedTempFile::new_in(folder)?;
-    file.write_all(bytes)?;
-    let (owner, found) = (folder.metadata()?, file.as_file().metadata()?);
-    if owner.uid() != found.uid() {
-        fchown(file.as_file(), Some(owner.uid()), Some(owner.gid()))?;
-    }
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    RealFiles.sync_folder(folder)
 }
 
 #[cfg(test)]

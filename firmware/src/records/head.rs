@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 use smearscope_artifacts::sha256;
 
 use crate::records::error::{CHECK_DISK, RecordsError};
-use crate::records::files::replace;
 use crate::records::layout::HEAD;
+use crate::system::files::{PRIVATE, replace};
 use crate::system::time::utc;
 
 /// Size of a slot; the disk writes it without touching the other one.
@@ -70,7 +70,7 @@ impl StoredHead {
         for (place, byte) in bytes[self.offset()..].iter_mut().zip(self.encode()) {
             *place = byte;
         }
-        replace(&path, &bytes).map_err(RecordsError::file(&path, "written", CHECK_DISK))
+        replace(&path, &bytes, PRIVATE).map_err(RecordsError::file(&path, "written", CHECK_DISK))
     }
 
     fn offset(&self) -> usize {

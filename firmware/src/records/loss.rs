@@ -15,10 +15,10 @@ use utoipa::ToSchema;
 
 use crate::records::chain;
 use crate::records::error::{CHECK_DISK, RecordsError};
-use crate::records::files::replace;
 use crate::records::head::{Head, StoredHead};
 use crate::records::layout::{LOSS, database};
 use crate::records::orphans;
+use crate::system::files::{PRIVATE, replace};
 use crate::system::time::utc;
 
 /// Rows that were lost.
@@ -33,6 +33,9 @@ pub(crate) struct Loss {
     /// Number of the last missing row; null if it is unknown.
     #[schema(required)]
     pub(crate) last_row: Option<i64>,
+    /// Hash of the last row that was saved; null if it is unknown.
+    #[schema(required)]
+    pub(crate) head: Option<String>,
     /// Number of fields of which only images are left.
     pub(crate) fields_with_images: u64,
     /// What is missing, and what to do.
@@ -42,6 +45,7 @@ pub(crate) struct Loss {
 impl Loss {
     fn new(
         (first_row, last_row): (Option<i64>, Option<i64>),
+        stored: Option<&Head>,
         fields: usize,
         problem: &str,
     ) -> Self {
@@ -54,6 +58,7 @@ impl Loss {
             found_at: utc(Timestamp::now()),
             first_row,
             last_row,
+            head: stored.map(|stored| stored.hash.clone()),
             fields_with_images: fields as u64,
             problem: format!(
                 "{problem}{evidence}; copy the state folder before anything else, and move {LOSS} out of it once this is \
@@ -89,7 +94,7 @@ impl Loss {
             return Ok((newer > orphans::MAX_INTERRUPTED).then(|| {
                 let problem =
                     format!("the end of {database} is missing: images are newer than its last row");
-                Self::new((Some(last + 1), None), newer, &problem)
+                Self::new((Some(last + 1), None), None, newer, &problem)
             }));
         };
         if stored.seq > last {
@@ -107,7 +112,8 @@ impl Loss {
                  copy was put in its place"
             );
             let rows = (Some(last + 1), Some(stored.seq));
-            return Ok(Some(Self::new(rows, unrecorded().0, &problem)));
+            let loss = Self::new(rows, Some(stored), unrecorded().0, &problem);
+            return Ok(Some(loss));
         }
         let hash: Option<String> = connection
             .query_row(
@@ -126,9 +132,20 @@ impl Loss {
         );
         Ok(Some(Self::new(
             (None, Some(stored.seq)),
+            Some(stored),
             unrecorded().1,
             &problem,
         )))
+    }
+
+    /// Whether these are two findings of one loss. Other rows can have the same numbers.
+    fn is_same(&self, other: &Self) -> bool {
+        let identity = |loss: &Self| {
+            // Without a head, more images without rows tell another loss.
+            let fields = loss.head.is_none().then_some(loss.fields_with_images);
+            (loss.first_row, loss.last_row, loss.head.clone(), fields)
+        };
+        identity(self) == identity(other)
     }
 
     /// Adds the loss to the file in a state folder.
@@ -137,10 +154,8 @@ impl Loss {
     /// [`RecordsError::File`]
     pub(super) fn remember(&self, folder: &Path) -> Result<(), RecordsError> {
         let mut losses = Self::known(folder)?;
-        let is_known =
-            |known: &Self| (known.first_row, known.last_row) == (self.first_row, self.last_row);
         // The power may have failed before the loss was completely dealt with.
-        if losses.iter().any(is_known) {
+        if losses.iter().any(|known| known.is_same(self)) {
             return Ok(());
         }
         losses.push(self.clone());
@@ -151,7 +166,8 @@ impl Loss {
             .unwrap_or_default();
         let path = folder.join(LOSS);
         let text = lines.join("\n") + "\n";
-        replace(&path, text.as_bytes()).map_err(RecordsError::file(&path, "written", CHECK_DISK))
+        replace(&path, text.as_bytes(), PRIVATE)
+            .map_err(RecordsError::file(&path, "written", CHECK_DISK))
     }
 
     /// The losses that are noted in a state folder. A line that cannot be read counts as a loss, too.
@@ -167,7 +183,7 @@ impl Loss {
         };
         let unreadable = || {
             let problem = format!("rows were lost; {} does not say which", path.display());
-            Self::new((None, None), 0, &problem)
+            Self::new((None, None), None, 0, &problem)
         };
         let text = String::from_utf8_lossy(&bytes);
         let lines = text.lines();
@@ -321,6 +337,27 @@ mod tests {
             replaced.contains("is not the one that was saved"),
             "{replaced}"
         );
+    }
+
+    #[test]
+    fn another_loss_of_the_same_rows_is_noted_and_the_same_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let note = |head: Option<&str>, fields| {
+            let head = head.map(|hash| Head {
+                seq: 9,
+                hash: hash.into(),
+            });
+            let rows = (Some(5), Some(9));
+            let loss = Loss::new(rows, head.as_ref(), fields, "rows 5 to 9 are missing");
+            loss.remember(folder.path()).unwrap();
+            Loss::known(folder.path()).unwrap().len()
+        };
+        assert_eq!(note(Some("aa"), 3), 1);
+        assert_eq!(note(Some("aa"), 4), 1, "counted again");
+        assert_eq!(note(Some("bb"), 3), 2);
+        assert_eq!(note(None, 3), 3);
+        assert_eq!(note(None, 3), 3);
+        assert_eq!(note(None, 6), 4);
     }
 
     #[test]

@@ -79,6 +79,7 @@ pub use entry::{
     ClosingReason, ElapsedEntry, EngineEntry, FieldEntry, ImageEntry, ModelEntry, NoteEntry,
     SlideEntry, SlideRuleEntry, SlideSummaryEntry,
 };
+pub(crate) use error::CHECK_DISK;
 pub use error::RecordsError;
 pub(crate) use export::Exported;
 pub(crate) use fault_log::{FaultEntry, FaultLog};

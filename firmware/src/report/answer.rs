@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use crate::analysis::analyst::{Analysis, Analyst};
 use crate::analysis::quality::Quality;
+use crate::report::decision_limits::DecisionLimits;
 use crate::report::picture::Figure;
 
 /// The result for an image.
@@ -22,13 +23,8 @@ pub(crate) struct Answer {
     /// Calibrated probability of the positive class; null if the model was not run.
     #[schema(required, minimum = 0, maximum = 1)]
     pub(crate) probability: Option<f32>,
-    /// Probability from which on a verdict outside the inconclusive band is positive.
-    threshold: f32,
-    /// The inconclusive band: a probability strictly between these two decides nothing.
-    #[schema(minimum = 0, maximum = 1)]
-    inconclusive_band: [f32; 2],
-    /// Whether the model's probabilities are calibrated, not the network's own.
-    calibrated: bool,
+    #[serde(flatten)]
+    limits: DecisionLimits,
     /// Position of the strongest evidence for the positive class, 0 to 1 from left and top; null without evidence.
     #[schema(required)]
     strongest: Option<ImagePosition>,
@@ -56,9 +52,7 @@ impl Answer {
             reason: analysis.explanation(),
             hint: analysis.judgement.reason().map(|reason| reason.hint()),
             probability: analysis.probability,
-            threshold: manifest.decision.threshold,
-            inconclusive_band: manifest.decision.inconclusive,
-            calibrated: manifest.decision.is_calibrated(),
+            limits: (&manifest.decision).into(),
             strongest: analysis.strongest,
             quality: analysis.quality.clone(),
             engine: engine.engine,

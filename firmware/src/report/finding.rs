@@ -10,6 +10,7 @@ use crate::analysis::quality::Quality;
 use crate::analysis::slide::SlideSummary;
 use crate::appliance::handle::Report;
 use crate::records::SlideSummaryEntry;
+use crate::report::decision_limits::DecisionLimits;
 use crate::report::picture::Figure;
 
 /// The result of a captured field, and its slide so far.
@@ -28,13 +29,8 @@ pub(crate) struct Finding {
     /// Calibrated probability of the positive class; null if the model was not run.
     #[schema(required, minimum = 0, maximum = 1)]
     probability: Option<f32>,
-    /// Probability from which on a verdict outside the inconclusive band is positive.
-    threshold: f32,
-    /// The inconclusive band: a probability strictly between these two decides nothing.
-    #[schema(minimum = 0, maximum = 1)]
-    inconclusive_band: [f32; 2],
-    /// Whether the model's probabilities are calibrated, not the network's own.
-    calibrated: bool,
+    #[serde(flatten)]
+    limits: DecisionLimits,
     /// The verdict that screen, LEDs and page show.
     shown: Shown,
     /// Where the evidence for the positive class is strongest; null without evidence.
@@ -119,9 +115,7 @@ impl From<&Report> for Finding {
             reason: field.explanation(),
             hint: field.judgement.reason().map(|reason| reason.hint()),
             probability: field.probability,
-            threshold: report.decision.threshold,
-            inconclusive_band: report.decision.inconclusive,
-            calibrated: report.decision.is_calibrated(),
+            limits: (&report.decision).into(),
             shown: report.finding.shown().into(),
             strongest: field.strongest,
             quality: field.quality.clone(),

@@ -7,15 +7,16 @@ use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::models::{ModelId, ModelLocation, Models, Roles};
+use crate::models::{LoadOutcome, ModelId, ModelLocation, Models, Roles};
 use crate::records::SlideRuleEntry;
+use crate::report::decision_limits::DecisionLimits;
 
 /// A model in the list.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Listed {
     /// `named` (by the configuration), `current`, `previous` or `shipped`.
     pub(crate) role: &'static str,
-    /// Whether the next start uses it.
+    /// Whether the appliance runs it. The command line tells which one the next start will run.
     pub(crate) in_use: bool,
     /// Its folder, or `built in` for the model that is part of the program.
     #[schema(value_type = String)]
@@ -30,7 +31,7 @@ pub(crate) struct Listed {
 pub(crate) enum ModelState {
     /// Its files and its signature are verified.
     Usable(Box<UsableModel>),
-    /// It failed verification.
+    /// It failed verification, or its golden samples at the start.
     Unusable { problem: String },
 }
 
@@ -103,16 +104,12 @@ pub(crate) struct ModelCard {
 /// How a model's probabilities become verdicts.
 #[derive(Serialize, ToSchema)]
 struct DecisionCard {
-    /// Probability from which on a verdict outside the inconclusive band is positive.
-    threshold: f32,
-    /// The inconclusive band: a probability strictly between these two decides nothing.
-    inconclusive_band: [f32; 2],
+    #[serde(flatten)]
+    limits: DecisionLimits,
     /// Subtracted from the network's logit margin.
     offset: f32,
     /// Divides the rest before it becomes a probability.
     temperature: f32,
-    /// Whether offset and temperature change the network's own probabilities.
-    calibrated: bool,
 }
 
 impl From<&Manifest> for ModelCard {
@@ -125,11 +122,9 @@ impl From<&Manifest> for ModelCard {
             positive: manifest.labels.positive.clone(),
             negative: manifest.labels.negative.clone(),
             decision: DecisionCard {
-                threshold: manifest.decision.threshold,
-                inconclusive_band: manifest.decision.inconclusive,
+                limits: (&manifest.decision).into(),
                 offset: manifest.decision.offset,
                 temperature: manifest.decision.temperature,
-                calibrated: manifest.decision.is_calibrated(),
             },
             slide: manifest.slide.into(),
             evaluation: manifest.evaluation.clone(),
@@ -138,8 +133,19 @@ impl From<&Manifest> for ModelCard {
 }
 
 impl Listed {
-    fn new(models: Models<'_>, role: &'static str, folder: ModelLocation) -> Self {
-        let state = match models.open(&folder) {
+    fn new(
+        models: Models<'_>,
+        outcome: Option<&LoadOutcome>,
+        role: &'static str,
+        folder: ModelLocation,
+    ) -> Self {
+        let mut failed = outcome.into_iter().flat_map(|outcome| &outcome.failed);
+        let failure = failed.find(|(location, _)| *location == folder);
+        let opened = match failure {
+            Some((_, problem)) => Err(problem.clone()),
+            None => models.open(&folder).map_err(|error| with_causes(&error)),
+        };
+        let state = match opened {
             Ok(files) => ModelState::Usable(Box::new(UsableModel {
                 name: files.manifest().name.clone(),
                 version: files.manifest().version.to_string(),
@@ -148,24 +154,23 @@ impl Listed {
                 manifest_sha256: files.manifest_sha256().into(),
                 card: ModelCard::from(files.manifest()),
             })),
-            Err(error) => ModelState::Unusable {
-                problem: with_causes(&error),
-            },
+            Err(problem) => ModelState::Unusable { problem },
         };
         Self {
             role,
-            in_use: false,
+            in_use: outcome.is_some_and(|outcome| outcome.location == folder),
             folder,
             state,
         }
     }
 }
 
-/// Lists the models that a configuration allows.
-pub(crate) fn listed(models: Models<'_>) -> Vec<Listed> {
+/// Lists the models that a configuration allows. `outcome` says which of them was loaded; `None` if none was.
+pub(crate) fn listed(models: Models<'_>, outcome: Option<&LoadOutcome>) -> Vec<Listed> {
+    let new = |role, location| Listed::new(models, outcome, role, location);
     let mut listed = Vec::new();
     if let Some(folder) = models.configured_folder() {
-        listed.push(Listed::new(models, "named", folder.to_owned().into()));
+        listed.push(new("named", folder.to_owned().into()));
     }
     let roles = models
         .store()
@@ -192,17 +197,55 @@ pub(crate) fn listed(models: Models<'_>) -> Vec<Listed> {
     let is_shipped = ids.iter().any(|(_, id)| *id == ModelId::Shipped);
     let shipped = (!is_shipped).then_some(("shipped", ModelId::Shipped));
     for (role, id) in ids.into_iter().chain(shipped) {
-        listed.push(Listed::new(models, role, models.location_of(&id)));
+        listed.push(new(role, models.location_of(&id)));
     }
-    // As at the start of the appliance: a model that the configuration names has none to fall back to.
-    let in_use = if models.configured_folder().is_some() {
-        0
-    } else {
-        let usable = |model: &Listed| matches!(model.state, ModelState::Usable { .. });
-        listed.iter().position(usable).unwrap_or_default()
-    };
-    if let Some(model) = listed.get_mut(in_use) {
-        model.in_use = true;
+    // What was loaded if the shipped model's folder cannot be used.
+    if outcome.is_some_and(|outcome| outcome.location == ModelLocation::BuiltIn)
+        && listed.iter().all(|model| !model.in_use)
+    {
+        listed.push(new("shipped", ModelLocation::BuiltIn));
     }
     listed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Raw;
+
+    #[test]
+    fn the_model_that_was_loaded_is_in_use_and_what_failed_is_not() {
+        let state = tempfile::tempdir().unwrap();
+        let mut raw = Raw::default();
+        raw.storage.state = state.path().into();
+        let config = raw.validate().unwrap();
+        let models = Models::new(&config);
+        let shown = |outcome: Option<LoadOutcome>| -> Vec<_> {
+            let listed = listed(models, outcome.as_ref());
+            let row = |model: Listed| {
+                let problem = match model.state {
+                    ModelState::Usable(_) => None,
+                    ModelState::Unusable { problem } => Some(problem),
+                };
+                (model.role, model.in_use, problem)
+            };
+            listed.into_iter().map(row).collect()
+        };
+        assert_eq!(shown(None), [("current", false, None)]);
+        let shipped = models.location_of(&ModelId::Shipped);
+        let outcome = LoadOutcome {
+            location: shipped.clone(),
+            failed: Vec::new(),
+        };
+        assert_eq!(shown(Some(outcome)), [("current", true, None)]);
+        let outcome = LoadOutcome {
+            location: ModelLocation::BuiltIn,
+            failed: vec![(shipped, "golden sample 1 differs".into())],
+        };
+        let expected = [
+            ("current", false, Some("golden sample 1 differs".into())),
+            ("shipped", true, None),
+        ];
+        assert_eq!(shown(Some(outcome)), expected);
+    }
 }

@@ -14,7 +14,8 @@ use crate::report::finding::Shown;
 pub(crate) struct State {
     /// Name of the state.
     name: StateName,
-    /// The state in words; for a fault, what failed and what to do about it.
+    /// The state in words; for a fault, what failed and what to do about it; for `off`, whether it is switched off, stopped
+    /// or restarting.
     message: String,
     /// The status LEDs.
     lamps: LedPatterns,
@@ -86,7 +87,7 @@ impl From<&state::State> for StateName {
             state::State::Again(_) => Self::Again,
             state::State::SwitchingOff { .. } => Self::SwitchingOff,
             state::State::Fault(_) => Self::Fault,
-            state::State::Off => Self::Off,
+            state::State::Off(_) => Self::Off,
         }
     }
 }
@@ -170,6 +171,21 @@ mod tests {
             assert_eq!(json["name"], name);
             let lamps = json!({"red": red, "amber": amber, "green": green});
             assert_eq!(json["lamps"], lamps, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_state_off_says_why() {
+        for (after, message) in [
+            (state::AfterOff::PressStarts, "switched off"),
+            (state::AfterOff::Stopped, "stopped"),
+            (state::AfterOff::Restarts, "restarting"),
+        ] {
+            let json = state_json(state::State::Off(after));
+            assert_eq!(
+                (&json["name"], &json["message"]),
+                (&json!("off"), &json!(message))
+            );
         }
     }
 

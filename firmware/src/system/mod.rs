@@ -1,9 +1,10 @@
-//! The operating system: service manager, signals, threads, log, time, disk, host metrics, owners of connections and
+//! The operating system: service manager, signals, threads, log, time, files, disk, host metrics, owners of connections and
 //! sanitising of text.
 
 pub(crate) mod certificate;
 pub(crate) mod clock;
 pub(crate) mod disk;
+pub(crate) mod files;
 pub(crate) mod hang_up;
 pub(crate) mod host_metrics;
 pub(crate) mod logging;

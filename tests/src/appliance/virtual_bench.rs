@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 use serde_json::Value;
 use smearscope::testing::{
-    Fault, Finding, Identity, Judgement, Problem, Reason, SlideSummary, State,
+    AfterOff, Fault, Finding, Identity, Judgement, Problem, Reason, SlideSummary, State,
 };
 use smearscope_artifacts as artifacts;
 use smearscope_hardware::screen::virtual_ssd1306::{VirtualDisplay, VirtualSsd1306};
@@ -396,7 +396,7 @@ fn one_press_is_one_field_however_its_contact_chatters() {
     // A long hold switches the appliance off.
     bench.hold(9000);
     assert_eq!(bench.ended(), "0");
-    let glass = bench.shown(&State::Off);
+    let glass = bench.shown(&State::Off(AfterOff::ProgramEnds));
     bench.wait_for("all off", DARK, &glass);
 }
 
@@ -462,7 +462,7 @@ fn a_camera_may_be_taken_away_and_brought_back_and_may_stall() {
     bench.wait_until("a capture", |seen| seen.picture == capturing);
     bench.machine.run("kill -TERM $(pidof smearscope)");
     assert_eq!(bench.ended(), "0");
-    let glass = bench.shown(&State::Off);
+    let glass = bench.shown(&State::Off(AfterOff::Stopped));
     bench.wait_for("all off", DARK, &glass);
     assert_eq!(bench.records().len(), 1);
 }

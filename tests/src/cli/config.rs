@@ -113,6 +113,27 @@ fn a_missing_state_folder_has_one_exit_code() {
 }
 
 #[test]
+fn a_state_folder_that_cannot_be_used_has_one_exit_code() {
+    // Root may read and write any folder, but not a file in place of one.
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for arguments in [
+        &["records", "list"][..],
+        &["faults"],
+        &["token", "list"],
+        &["token", "new", "--role", "viewer"],
+        &["model", "rollback"],
+        &["tls", "show"],
+    ] {
+        smearscope(arguments)
+            .args(["--config", "/dev/null", "--state"])
+            .arg(file.path())
+            .assert()
+            .code(6)
+            .stderr(predicate::str::contains(file.path().to_str().unwrap()));
+    }
+}
+
+#[test]
 fn a_time_or_an_id_that_is_none_says_what_is_wanted() {
     for (arguments, message) in [
         (

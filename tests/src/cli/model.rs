@@ -271,6 +271,22 @@ fn a_model_that_fails_at_the_start_gives_way_to_the_one_before_it() {
         pairs([("current", "1.0.0"), ("previous", "unusable")])
     );
 
+    // One whose files are intact can fail, too: nothing is left to roll back to, and the list says what a start uses.
+    edit(
+        &appliance.folder_of("current"),
+        "probability = 0.",
+        "probability = 0.5 # ",
+    );
+    let [current, previous, shipped] = &appliance.list()[..] else {
+        panic!("three models are listed");
+    };
+    let problem = current["problem"].as_str().unwrap();
+    assert!(problem.contains("golden sample"), "{problem}");
+    assert_eq!(
+        [current, previous, shipped].map(|model| model["in_use"] == true),
+        [false, false, true]
+    );
+
     // If both fail, the shipped model is used, and looked for again at each start.
     damage(&appliance.folder_of("current"));
     for _ in 0..2 {

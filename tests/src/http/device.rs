@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::support::http::*;
@@ -210,7 +211,7 @@ fn a_press_while_it_works_is_refused_and_a_fault_is_told() {
     assert!(made.unwrap().success());
     let served = Served::start_with(
         "",
-        "[timing]\ncapture_s = 3\nselftest_s = 0.1\n",
+        "[timing]\ncapture_s = 600\nselftest_s = 0.1\n",
         fields.path(),
     );
     let served = served.ready();
@@ -221,15 +222,12 @@ fn a_press_while_it_works_is_refused_and_a_fault_is_told() {
         let problem = second.problem(409);
         assert!(problem.contains("taking a picture"), "{problem}");
         assert_eq!(second.header("retry-after"), "1");
+        std::fs::write(&pipe, "no picture").unwrap();
         let problem = first.join().unwrap().problem(503);
-        assert!(problem.contains("the camera gives no picture"), "{problem}");
+        assert!(problem.contains("1.jpg"), "{problem}");
     });
-    assert!(
-        served
-            .get("/v1/health/ready")
-            .problem(503)
-            .contains("camera")
-    );
+    let problem = served.get("/v1/health/ready").problem(503);
+    assert!(problem.contains("1.jpg"), "{problem}");
     let list = || {
         let output = smearscope(["faults", "--json", "--state"])
             .arg(served.state(""))
@@ -248,9 +246,21 @@ fn a_press_while_it_works_is_refused_and_a_fault_is_told() {
     assert_eq!(faults[0]["part"], "capture");
     assert_eq!(faults[0]["count"], 1);
     let message = faults[0]["message"].as_str().unwrap();
-    assert!(message.contains("the camera gives no picture"), "{message}");
+    assert!(message.contains("1.jpg"), "{message}");
     assert_eq!(list()[0]["message"], message);
-    std::fs::write(&pipe, "").unwrap();
+}
+
+#[test]
+fn an_appliance_that_is_stopped_or_restarts_does_not_say_that_it_is_switched_off() {
+    for (signal, message) in [(Signal::TERM, "stopped"), (Signal::HUP, "restarting")] {
+        let served = Served::start("").ready();
+        let mut events = listen(&served, "");
+        events.next().unwrap();
+        served.signal(signal);
+        let last = events.last().unwrap().data;
+        assert_eq!(last["name"], "off");
+        assert_eq!(last["message"], message);
+    }
 }
 
 #[test]

@@ -204,16 +204,16 @@ fn the_page_shows_the_lamps_of_the_appliance() {
     let pipe = fields.path().join("1.jpg");
     let made = std::process::Command::new("mkfifo").arg(&pipe).status();
     assert!(made.unwrap().success());
-    let timing = "[timing]\ncapture_s = 3\nselftest_s = 0.1\n";
+    let timing = "[timing]\ncapture_s = 600\nselftest_s = 0.1\n";
     let served = Served::start_with("", timing, fields.path()).ready();
     browser.open(&served.url);
     browser.until(CONNECTED);
     lamps(&browser, ["off", "off", "on"]);
     browser.click("#capture");
     lamps(&browser, ["off", "blink", "off"]);
+    std::fs::write(&pipe, "no picture").unwrap();
     lamps(&browser, ["blink", "off", "off"]);
     assert!(browser.text(".status").contains("Fault"));
-    std::fs::write(&pipe, "").unwrap();
     // There is no live picture, and the capture fails.
     browser.check(&served.url, &["503"]);
 }

@@ -15,6 +15,7 @@ use crate::error::TrainError;
 use crate::metrics::{self, AT_EVEN_CLASSES, Judged, Scored};
 use crate::progress;
 use crate::report::{self, Measured, REPORT_FILE, Report};
+use crate::stdout;
 use crate::training::Prediction;
 
 /// Prints the figures of `fit`, with intervals by groups, for other images. A model made by this
@@ -77,10 +78,11 @@ impl Evaluate {
             report::write_plots(&measured, folder)?;
         }
         if self.json {
-            println!("{}", String::from_utf8_lossy(&report.json()?));
+            let json = report.json()?;
+            stdout::print(format_args!("{}\n", String::from_utf8_lossy(&json)));
         } else {
-            println!("{} {}", manifest.name, manifest.version);
-            print!("{report}");
+            let Manifest { name, version, .. } = &manifest;
+            stdout::print(format_args!("{name} {version}\n{report}"));
         }
         Ok(())
     }

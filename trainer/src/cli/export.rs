@@ -21,6 +21,7 @@ use crate::graph::{Graph, ir, onnx};
 use crate::metrics;
 use crate::package::{self, AGREEMENT, Destination, GOLDEN_TOLERANCE, IR_BIN, IR_XML};
 use crate::report::{self, CARD_FILE, PLOTS_FOLDER, REPORT_FILE};
+use crate::stdout;
 
 /// The precision of stored weights and of computation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -129,7 +130,8 @@ impl Export {
         let comparison = self.compare(staging.path(), files.golden_images(), data.as_ref())?;
         self.write_card(staging.path(), &comparison)?;
         self.out.publish(&staging)?;
-        println!("{}: {comparison}", self.out.folder.display());
+        let folder = self.out.folder.display();
+        stdout::print(format_args!("{folder}: {comparison}\n"));
         Ok(())
     }
 

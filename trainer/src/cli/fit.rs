@@ -17,6 +17,7 @@ use crate::package::{self, Agreement, Destination, Golden, Identity, ModelPackag
 use crate::report::{
     self, Audit, CARD_FILE, Description, FoldNetworks, Measured, Report, render_card,
 };
+use crate::stdout;
 use crate::training::{
     Checkpoints, Folds, JobDescription, Outcome, Plan, Protocol, Targets, device_name,
     measure_domain, score,
@@ -145,15 +146,14 @@ impl Fit {
             path: self.out.folder.clone(),
             source: error.into(),
         })?;
-        println!(
-            "{} {}: {}",
+        stdout::print(format_args!(
+            "{} {}: {}\n{report}",
             manifest.name,
             manifest.version,
             self.out.folder.display()
-        );
-        print!("{report}");
+        ));
         for agreement in &agreements {
-            println!("{agreement}");
+            stdout::print(format_args!("{agreement}\n"));
         }
         Ok(())
     }

@@ -32,6 +32,7 @@ use crate::package::{
 };
 use crate::reading::{Stated, Trial, Trials};
 use crate::report::CARD_FILE;
+use crate::stdout;
 use crate::synth;
 
 /// For networks with one three-channel image as input and a softmax, or logits, over two classes as output, such
@@ -126,7 +127,7 @@ impl Import {
             .make(staging.path())
             .map_err(|error| self.in_words_of_options(error))?;
         self.out.publish(&staging)?;
-        print!("{card}");
+        stdout::print(card);
         Ok(())
     }
 
@@ -140,7 +141,7 @@ impl Import {
         let filters = self.stated.filters();
         let card = match (&self.data, &encodings[..]) {
             (Some(data), _) => {
-                let mut trials = Vec::new();
+                let (mut trials, mut failure) = (Vec::new(), None);
                 for filter in filters {
                     let contracts: Vec<InputContract> = encodings
                         .iter()
@@ -148,8 +149,18 @@ impl Import {
                         .collect();
                     let dataset = Dataset::load(data, &contracts[0])?;
                     for contract in contracts {
-                        trials.push(self.try_on(folder, &network, contract, &dataset)?);
+                        match self.try_on(folder, &network, contract, &dataset) {
+                            Ok(trial) => trials.push(trial),
+                            // Values other than those that it was trained on may overflow.
+                            Err(error @ TrainError::Artifact(ArtifactError::Inference { .. })) => {
+                                failure = Some(error);
+                            }
+                            Err(error) => return Err(error),
+                        }
                     }
+                }
+                if let Some(error) = failure.filter(|_| trials.is_empty()) {
+                    return Err(error);
                 }
                 let trials = Trials::new(trials);
                 let right = trials.right().map_err(|problem| self.refuse(problem))?;
@@ -509,14 +520,20 @@ mod tests {
 
     /// A network that is positive where 20 × the mean of a channel of its input is above 10, as IR and ONNX.
     fn write_network(folder: &Path, channel: usize) {
+        write_scaled_network(folder, channel, 20.0);
+    }
+
+    /// A network that is positive where the mean of a channel of its input is above 0.5.
+    fn write_scaled_network(folder: &Path, channel: usize, factor: f32) {
         let mut graph = Graph::default();
         let image = graph.parameter("input", &[1, 3, 40, 40]);
         let mean = graph.global_average_pool("mean", image);
         let flat = graph.reshape("flat", mean, &[1, 3]);
         let mut weights = vec![0.0; 6];
-        weights[2 * channel + 1] = 20.0;
-        let weight = graph.weights("weight", &[3, 2], weights);
-        let bias = graph.weights("bias", &[1, 2], vec![0.0, -10.0]);
+        weights[2 * channel + 1] = factor;
+        // A name that the adapted network must not use for its input.
+        let weight = graph.weights("image", &[3, 2], weights);
+        let bias = graph.weights("bias", &[1, 2], vec![0.0, -factor / 2.0]);
         let product = graph.mat_mul("product", flat, weight);
         let logits = graph.add("logits", product, bias);
         let softmax = graph.softmax("their_softmax", logits);
@@ -596,6 +613,16 @@ mod tests {
         } = model.manifest().input;
         assert_eq!(channels, ChannelOrder::Rgb);
         assert_eq!((mean, std), ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]));
+    }
+
+    #[test]
+    fn a_reading_whose_values_overflow_does_not_end_the_import() {
+        let folder = tempfile::tempdir().unwrap();
+        // Finite for values up to 2 only; (b / 255 − 0.406) / 0.225 is 0.5 at 132.2.
+        write_scaled_network(folder.path(), 2, 1e38);
+        draw(folder.path(), &LEVELS, 132.2);
+        let model = import(folder.path(), &format!("--onnx ./theirs.onnx {DATA}")).unwrap();
+        assert_eq!(model.manifest().input.mean, [0.485, 0.456, 0.406]);
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! `smearscope-train inspect`: what is in a dataset.
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -8,6 +7,7 @@ use clap::Args;
 use crate::dataset::{Groups, ImageInfo, Source, Thumbnail, find_overlaps, read_images};
 use crate::error::TrainError;
 use crate::report::{Inventory, draw_contact_sheet};
+use crate::stdout;
 
 /// Groups are images that no split separates: those of one subject or capture session, where these
 /// are known, and exact and near duplicates. Images that share a part, as neighbouring fields do, are
@@ -45,8 +45,7 @@ impl Inspect {
         } else {
             inventory.to_string()
         };
-        // A closed pipe, as of `head`, is no error.
-        let _ = io::stdout().lock().write_all(text.as_bytes());
+        stdout::print(text);
         if let Some(path) = &self.sheet {
             draw_contact_sheet(path, &images, &groups)?;
         }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use smearscope::testing::{AfterOff, End, Equipped, Judgement, State, Timing};
-use smearscope_hardware::{ButtonEvent, LedPattern, LedPatterns, mock};
+use smearscope::testing::{AfterOff, End, Equipped, Judgement, Notice, State, Timing, View};
+use smearscope_hardware::{ButtonEvent, LedPattern, LedPatterns, ScreenSize, mock};
+use tokio::sync::oneshot;
 
 use super::expected::{expected, picture};
 use super::fixture::{NEGATIVE, READY, RED, Running, TIMING, deliver, unrecorded};
@@ -78,8 +79,8 @@ fn a_hold_switches_off_after_a_warning() {
     assert_eq!(running.end().1.unwrap(), End::Operator);
 }
 
-#[test]
-fn a_press_starts_an_appliance_that_rests_when_it_is_off() {
+/// An appliance that is switched off and waits for a press, and what stops it.
+fn resting() -> (Running, oneshot::Sender<End>) {
     let (board, bench) = mock::board();
     let load = || {
         Ok(Equipped {
@@ -87,14 +88,53 @@ fn a_press_starts_an_appliance_that_rests_when_it_is_off() {
             checks: Vec::new(),
         })
     };
-    let running = Running::start_linked(board, bench, TIMING, load, |link| {
-        link.after_off = AfterOff::PressStarts;
-    });
-    let (button, leds) = (&running.bench.button, &running.bench.leds);
+    let (stop, stopped) = oneshot::channel();
+    let running = Running::start_until(
+        board,
+        bench,
+        TIMING,
+        load,
+        |link| link.after_off = AfterOff::PressStarts,
+        async { stopped.await.unwrap() },
+    );
+    let leds = &running.bench.leds;
     leds.wait_until("ready", |shown| *shown == READY);
-    assert!(button.shutdown());
+    assert!(running.bench.button.shutdown());
     leds.wait_until("off", |shown| *shown == LedPatterns::default());
+    (running, stop)
+}
+
+#[test]
+fn a_press_starts_an_appliance_that_rests_when_it_is_off() {
+    let (running, _stop) = resting();
+    let button = &running.bench.button;
     assert!(button.press_long(), "only a press starts it");
     assert!(button.press());
     assert_eq!(running.thread.join().unwrap().unwrap(), End::Reload);
+    let state = running.handle.status().borrow().state.clone();
+    assert_eq!(*state, State::Off(AfterOff::Restarts));
+}
+
+#[test]
+fn a_resting_appliance_that_is_stopped_no_longer_asks_for_a_press() {
+    let (running, stop) = resting();
+    stop.send(End::Supervisor).unwrap();
+    assert_eq!(running.thread.join().unwrap().unwrap(), End::Supervisor);
+    let stopped = State::Off(AfterOff::Stopped);
+    assert_eq!(*running.handle.status().borrow().state, stopped);
+    let notice = Notice::default();
+    let view = View {
+        state: &stopped,
+        identity: None,
+        decision: None,
+        slide: 1,
+        fields: 0,
+        is_disk_low: false,
+        clock: None,
+        since: Duration::ZERO,
+        notice: &notice,
+        address: None,
+    };
+    let picture = view.picture(ScreenSize::Rows64);
+    assert_eq!(running.bench.screen.all().last(), Some(&picture));
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use smearscope::testing::{AfterOff, Finding, Identity, Notice, SaveOutcome, Slide, State, View};
+use smearscope::testing::{Finding, Identity, Notice, SaveOutcome, Slide, State, View};
 use smearscope_artifacts::DecisionRule;
 use smearscope_hardware::{Canvas, ScreenSize};
 
@@ -58,7 +58,6 @@ pub(crate) fn picture(
         since: Duration::ZERO,
         notice: &Notice::default(),
         address: None,
-        after_off: AfterOff::default(),
     };
     view.picture(ScreenSize::Rows64)
 }

@@ -127,16 +127,17 @@ impl Running {
         timing: Timing,
         load: impl FnOnce() -> Result<Equipped, ApplianceError> + Send + 'static,
     ) -> Self {
-        Self::start_linked(board, bench, timing, load, |_| {})
+        Self::start_until(board, bench, timing, load, |_| {}, std::future::pending())
     }
 
-    /// Starts after `set_up`.
-    pub(crate) fn start_linked(
+    /// Starts after `set_up` and runs until `shutdown`.
+    pub(crate) fn start_until(
         board: Board,
         bench: Bench,
         timing: Timing,
         load: impl FnOnce() -> Result<Equipped, ApplianceError> + Send + 'static,
         set_up: impl FnOnce(&mut ApplianceLink),
+        shutdown: impl Future<Output = End> + Send + 'static,
     ) -> Self {
         let (handle, mut inside) = connect();
         set_up(&mut inside);
@@ -154,7 +155,7 @@ impl Running {
                     timing,
                     inside,
                     |report| findings.lock().unwrap().push(report.finding.clone()),
-                    std::future::pending(),
+                    shutdown,
                 ))
             }
         });

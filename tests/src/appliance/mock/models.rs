@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use smearscope::testing::{
-    AfterOff, Analyst, ApplianceError, Check, Equipped, Judgement, LazyStore, ModelError, Notice,
-    Recorder, Retention, SelfTest, Space, State, Timing, View,
+    Analyst, ApplianceError, Check, Equipped, Judgement, LazyStore, ModelError, Notice, Recorder,
+    Retention, SelfTest, Space, State, Timing, View,
 };
 use smearscope_artifacts::decode::Limits;
 use smearscope_artifacts::{
@@ -133,7 +133,6 @@ fn a_verdict_names_the_engine_that_gave_it_after_another_was_lost() {
         since: Duration::ZERO,
         notice: &notice,
         address: None,
-        after_off: AfterOff::default(),
     };
     let glass = view.picture(ScreenSize::Rows64);
     screen.wait_until("what happened", |shown| *shown == glass);

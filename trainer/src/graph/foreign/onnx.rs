@@ -105,10 +105,12 @@ impl<'a> ForeignOnnx<'a> {
                 shape: shape_of(output),
             })
             .collect();
-        let values = graph.node.iter().flat_map(|node| &node.output);
+        let computed = graph.node.iter().flat_map(|node| &node.output);
+        let constant = graph.initializer.iter().map(|tensor| &tensor.name);
+        let values = computed.chain(constant).chain([&input.name]);
         Ok(Self {
             bytes,
-            values: values.chain([&input.name]).cloned().collect(),
+            values: values.cloned().collect(),
             topology: Topology {
                 input: Input {
                     element,
