@@ -17,6 +17,7 @@
 //! An engine that is not built in gives an error if it is configured, and `auto` leaves it out. The
 //! embedded engine is always built in.
 
+mod cells;
 mod engine;
 mod error;
 mod files;
@@ -31,6 +32,13 @@ mod suggestion;
 pub mod testing;
 mod validation;
 
+pub use crate::cells::background::Background;
+pub use crate::cells::cell_site::CellSite;
+pub use crate::cells::crop::{CellCrop, CropSize, Cropper};
+pub use crate::cells::density::DensityField;
+pub use crate::cells::figures::CellFigures;
+pub use crate::cells::peaks::CentreMap;
+pub use crate::cells::ruler::{MeasuredScale, RulerRule, ScaleUnknown};
 pub use crate::image::all_idb::all_idb_label;
 pub use crate::image::contract::{ChannelOrder, InputContract, Layout, ResizeFilter};
 pub use crate::image::decode;
