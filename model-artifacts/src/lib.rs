@@ -44,6 +44,7 @@ pub use engine::config::{EngineChoice, EngineConfig};
 pub use engine::failover::GoldenResult;
 pub use error::ArtifactError;
 pub use files::{read_text, sha256};
+pub use judgement::count::{BlastCalls, CellCount, CountDecision, CountRule};
 pub use judgement::decision::{Decision, DecisionRule};
 pub use judgement::domain::{Descriptor, Domain, FEATURES};
 pub use judgement::evidence::{EvidenceMap, ImagePosition};

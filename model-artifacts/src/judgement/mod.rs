@@ -1,5 +1,6 @@
 //! From what a network says to a verdict on a field or a slide.
 
+pub(crate) mod count;
 pub(crate) mod decision;
 pub(crate) mod domain;
 pub(crate) mod evidence;
