@@ -4,6 +4,8 @@ pub(crate) mod count;
 pub(crate) mod decision;
 pub(crate) mod domain;
 pub(crate) mod evidence;
+mod mahalanobis;
+pub(crate) mod novelty;
 pub(crate) mod overlay;
 pub(crate) mod slide;
 pub(crate) mod verdict;
