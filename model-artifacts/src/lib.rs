@@ -34,13 +34,15 @@ mod suggestion;
 pub mod testing;
 mod validation;
 
+pub use crate::cells::analysis::{Cell, CellCall, FieldCells, NoScale, Scale};
 pub use crate::cells::background::Background;
 pub use crate::cells::cell_site::CellSite;
-pub use crate::cells::crop::{CellCrop, CropSize, Cropper};
+pub use crate::cells::crop::{CellCrop, Cropper};
 pub use crate::cells::density::DensityField;
 pub use crate::cells::figures::CellFigures;
+pub use crate::cells::model::CellCounter;
 pub use crate::cells::peaks::CentreMap;
-pub use crate::cells::ruler::{MeasuredScale, RulerRule, ScaleUnknown};
+pub use crate::cells::ruler::{MeasuredScale, ScaleUnknown};
 pub use crate::image::all_idb::all_idb_label;
 pub use crate::image::contract::{ChannelOrder, InputContract, Layout, ResizeFilter};
 pub use crate::image::decode;

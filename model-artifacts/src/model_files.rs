@@ -9,6 +9,7 @@ use crate::engine::network_files::NetworkFiles;
 use crate::error::ArtifactError;
 use crate::files::{ReadFile, read_bounded, read_from, sha256};
 use crate::image::decode::{self, Limits};
+use crate::manifest::cells::CellsModel;
 use crate::manifest::field::FieldModel;
 use crate::manifest::files::{FileEntry, Files};
 use crate::manifest::schema::{Manifest, ModelKind};
@@ -126,17 +127,44 @@ impl ModelFiles {
     /// The files of a model that judges whole fields.
     ///
     /// # Errors
-    /// [`ArtifactError::Manifest`] if it is a model that counts cells, which this version cannot run.
+    /// [`ArtifactError::Manifest`] if it is a model that counts cells.
     pub fn into_field(self) -> Result<ModelFiles<FieldModel>, ArtifactError> {
-        let path = self.manifest_path();
-        let manifest = self.manifest.try_map(|model| match model {
+        self.try_map(|model| match model {
             ModelKind::Field(model) => Ok(*model),
-            ModelKind::Cells(_) => Err(ArtifactError::Manifest {
+            ModelKind::Cells(_) => Err((
+                "it is `cells`, and this version of smearscope counts no cells yet",
+                "use a model with kind = \"field\", or update smearscope",
+            )),
+        })
+    }
+
+    /// The files of a model that counts cells.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Manifest`] if it is a model that judges whole fields.
+    pub fn into_cells(self) -> Result<ModelFiles<CellsModel>, ArtifactError> {
+        self.try_map(|model| match model {
+            ModelKind::Cells(model) => Ok(*model),
+            ModelKind::Field(_) => Err((
+                "it is `field`, and cells are wanted",
+                "use a model with kind = \"cells\"",
+            )),
+        })
+    }
+
+    /// The same files with another kind of model, or what is wrong with the kind, and the remedy.
+    fn try_map<M>(
+        self,
+        kind: impl FnOnce(ModelKind) -> Result<M, (&'static str, &'static str)>,
+    ) -> Result<ModelFiles<M>, ArtifactError> {
+        let path = self.manifest_path();
+        let manifest = self.manifest.try_map(|model| {
+            kind(model).map_err(|(problem, remedy)| ArtifactError::Manifest {
                 path,
                 field: "kind".into(),
-                problem: "it is `cells`, and this version of smearscope counts no cells yet".into(),
-                remedy: "use a model with kind = \"field\", or update smearscope".into(),
-            }),
+                problem: problem.into(),
+                remedy: remedy.into(),
+            })
         })?;
         Ok(ModelFiles {
             folder: self.folder,
@@ -205,6 +233,18 @@ impl ModelFiles<FieldModel> {
     /// The contents of the network's files.
     pub fn network(&self) -> NetworkFiles<'_> {
         self.network_files(FieldModel::FILES, &self.manifest.model.files)
+    }
+}
+
+impl ModelFiles<CellsModel> {
+    /// The contents of the finder's files.
+    pub fn finder(&self) -> NetworkFiles<'_> {
+        self.network_files("finder.files", &self.manifest.model.finder.files)
+    }
+
+    /// The contents of the cell network's files.
+    pub fn cell(&self) -> NetworkFiles<'_> {
+        self.network_files("cell.files", &self.manifest.model.cell.files)
     }
 }
 

@@ -1,8 +1,9 @@
 """Writes tests/fixtures/cells: the two networks of a model that counts cells, small enough to commit.
 
-The finder is a convolution with stride 4, the cell network a convolution with the mean of its maps and a dense layer,
-both with seeded weights that are multiples of 1/64. outputs.json has what NumPy computes for inputs whose element i is
-(37 i mod 101) / 101 - 1/2. Nothing runs the golden samples of the manifest yet: their values are made up.
+The finder is a convolution with stride 4 that takes what is dense in red light for leukocytes, and what is dense in
+green light alone for red cells. The cell network is a convolution with the mean of its maps and a dense layer, with
+seeded weights that are multiples of 1/64. outputs.json has what NumPy computes for inputs whose element i is
+(37 i mod 101) / 101 - 1/2. The golden values are those of cells_reference.py.
 Run from anywhere, with the packages of .venv.
 """
 
@@ -17,19 +18,26 @@ import openvino as ov
 from onnx import TensorProto, helper, numpy_helper
 from openvino import opset1
 
+import cells_reference as reference
+
 FOLDER = pathlib.Path(__file__).parent / "fixtures" / "cells"
-TILE, STRIDE = 32, 4
-BATCH, CROP, CHANNELS, CLASSES = 3, 8, 4, 3
-rng = np.random.default_rng(9)
+TILE, STRIDE, FINDER_UM = 32, 4, 0.5
+BATCH, CROP, CROP_UM, CHANNELS, CLASSES, TEMPERATURE = 3, 8, 3.0, 4, 3, 1.5
+rng = np.random.default_rng(11)
 
 
 def weights(*shape, scale):
     return (np.round(rng.normal(0, scale, shape) * 64) / 64).astype(np.float32)
 
 
-finder_kernel, finder_bias = weights(3, 1, STRIDE, STRIDE, scale=0.5), weights(3, scale=0.5)
+# Logits of a leukocyte and of a red cell, and the logarithm of the diameter, from the means of both planes.
+finder_kernel = np.empty((3, 2, STRIDE, STRIDE), np.float32)
+finder_kernel[:] = np.float32([[8, 0], [-12, 10], [1, 0]])[..., None, None] / STRIDE**2
+finder_bias = np.float32([-2, -1.5, np.log(14.4)])
 cell_kernel, cell_bias = weights(CHANNELS, 1, 3, 3, scale=0.5), weights(CHANNELS, scale=0.5)
-dense, bias = weights(CLASSES, CHANNELS, scale=2), weights(CLASSES, scale=0.5)
+dense, bias = weights(CLASSES, CHANNELS, scale=10), weights(CLASSES, scale=0.5)
+# So that the cells of the field below are of different classes.
+bias += np.float32([1, 19.9, 0])
 # Of the first class against the mean of the others.
 evidence = (dense[0] - dense[1:].mean(axis=0)).reshape(1, CHANNELS, 1, 1) / CROP**2
 
@@ -109,7 +117,7 @@ def files(name):
 
 
 FOLDER.mkdir(parents=True, exist_ok=True)
-tile, crops = element(1, 1, TILE, TILE), element(BATCH, 1, CROP, CROP)
+tile, crops = element(1, 2, TILE, TILE), element(BATCH, 1, CROP, CROP)
 found, seen = find(tile), look(crops)
 write_ir("finder", tile.shape, finder_ir)
 write_ir("cell", crops.shape, cell_ir)
@@ -137,8 +145,74 @@ expected = {
 }
 (FOLDER / "outputs.json").write_text(json.dumps(expected) + "\n")
 
-for name, side in [("tile", TILE), ("crop", CROP), ("field", 2 * TILE)]:
-    cv2.imwrite(str(FOLDER / f"{name}.png"), rng.integers(0, 256, (side, side, 3), dtype=np.uint8))
+
+
+def draw(width, height, leukocytes, red_cells):
+    """A field of 0.25 µm per pixel with bell-shaped cells, as RGB; cells are x, y and the radius of the bell in µm."""
+    rows, columns = np.mgrid[0:height, 0:width]
+    depth = np.zeros((height, width, 3))
+    for cells, colour in [(leukocytes, (0.9, 0.8, 0.3)), (red_cells, (0.05, 0.5, 0.4))]:
+        for x, y, radius in cells:
+            away = np.hypot(columns - x, rows - y) * 0.25 / radius
+            depth += np.exp(-(away**2) / 2)[..., None] * colour
+    # The lamp falls off to the right, more so in blue light.
+    lamp = np.array([220, 210, 200]) * 10 ** (-np.array([0.05, 0.1, 0.2]) * (columns / width)[..., None])
+    return np.round(lamp * 10**-depth + rng.normal(0, 1, depth.shape)).clip(0, 255).astype(np.uint8)
+
+
+PICTURES = {
+    "tile": draw(96, 96, [(50, 44, 3.5)], [(20, 70, 2.5), (75, 78, 2.5), (82, 16, 2.5)]),
+    "crop": draw(96, 96, [(48, 48, 3.5)], [(10, 80, 2.5)]),
+    "field": draw(256, 192, [(60, 60, 3.2), (180, 50, 4.2), (128, 140, 3.6), (3, 120, 3.6)],
+                  [(x, y, 2.5) for x, y in [(100, 30), (30, 20), (220, 100), (200, 160), (60, 165), (90, 100), (240, 20)]]),
+}
+for name, picture in PICTURES.items():
+    cv2.imwrite(str(FOLDER / f"{name}.png"), picture[..., ::-1])
+
+
+def locate(picture, um_per_pixel):
+    light = reference.background(picture)
+    height, width = picture.shape[:2]
+    columns, rows = (round(side * um_per_pixel / FINDER_UM) for side in (width, height))
+    small = reference.resized(picture, rows, columns)
+    grid = np.mgrid[0:rows, 0:columns].astype(float)
+    scaled = [(grid[0] + 0.5) * height / rows - 0.5, (grid[1] + 0.5) * width / columns - 0.5]
+    terms = reference.surface_terms(*np.mgrid[0:height, 0:width].astype(float), height, width).reshape(-1, 6)
+    fit = np.linalg.lstsq(terms, light.reshape(-1, 3), rcond=None)[0]
+    planes = reference.density(small, reference.surface_terms(*scaled, height, width) @ fit)
+    padded = np.pad(planes, ((0, 0), (0, -rows % STRIDE), (0, -columns % STRIDE)))
+    maps = find(padded[None])
+    cells = [
+        reference.peaks(maps["centres"][0, plane], maps["diameter"][0, 0], threshold, STRIDE)
+        for plane, threshold in [(0, 0.5), (1, 0.4)]
+    ]
+    return light, [scale(found, FINDER_UM / um_per_pixel) for found in cells]
+
+
+def scale(cells, factor):
+    return cells * np.array([factor, factor, factor, 1])
+
+
+def classify(picture, light, um_per_pixel, places):
+    inputs = [
+        reference.cell_input(reference.crop(picture, light, um_per_pixel, x, y, CROP_UM, CROP), CROP_UM)
+        for x, y in places
+    ]
+    return look(np.array(inputs)[:, None])["probability"]
+
+
+_, (leukocytes, red_cells) = locate(PICTURES["tile"], 0.25)
+golden_finder = (len(leukocytes), len(red_cells))
+golden_cell = classify(PICTURES["crop"], reference.background(PICTURES["crop"]), 0.25, [(48, 48)])[0]
+light, (leukocytes, _) = locate(PICTURES["field"], 0.25)
+seen_cells = classify(PICTURES["field"], light, 0.25, leukocytes[:, :2])
+calibrated = seen_cells ** (1 / TEMPERATURE)
+calibrated /= calibrated.sum(axis=1, keepdims=True)
+calls = calibrated.argmax(axis=1)
+counted = calibrated[calls != 2]
+print("finder", golden_finder, "cell", golden_cell, "field", leukocytes, calibrated)
+number = lambda value: f"{value:.7f}"
+golden_chain = sorted((number(value) for value in counted[:, 0]), reverse=True)
 
 (FOLDER / "manifest.toml").write_text(f"""\
 format_version = 2
@@ -152,17 +226,17 @@ license = "MIT"
 demo = true
 
 [finder]
-input = {{ um_per_pixel = 0.4, side = {TILE}, planes = 1 }}
+input = {{ um_per_pixel = {FINDER_UM}, side = {TILE}, margin = 8, stride = {STRIDE} }}
 thresholds = {{ leukocytes = 0.5, red_cells = 0.4 }}
 outputs = {{ centres = "centres", diameter = "diameter" }}
-golden = [{{ image = {entry("tile.png")}, um_per_pixel = 0.4, leukocytes = 1, red_cells = 2 }}]
+golden = [{{ image = {entry("tile.png")}, um_per_pixel = 0.25, leukocytes = {golden_finder[0]}, red_cells = {golden_finder[1]} }}]
 
 [finder.files]
 {files("finder")}
 
 [cell]
-temperature = 1.5
-input = {{ um_per_pixel = 0.25, side = {CROP}, batch = {BATCH} }}
+temperature = {TEMPERATURE}
+input = {{ um_per_pixel = {CROP_UM}, side = {CROP}, batch = {BATCH} }}
 outputs = {{ probability = "probability", features = "features", evidence = "evidence" }}
 
 [[cell.classes]]
@@ -183,7 +257,7 @@ leukocyte = false
 [cell.novelty]
 mean = [[0.0, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]]
 factor = [[1.0], [0.0, 1.0], [0.0, 0.0, 1.0], [0.0, 0.0, 0.0, 1.0]]
-limit = [3.0, 3.0, 4.0]
+limit = [30.0, 30.0, 40.0]
 
 [cell.files]
 {files("cell")}
@@ -191,7 +265,7 @@ limit = [3.0, 3.0, 4.0]
 [[cell.golden]]
 image = {entry("crop.png")}
 um_per_pixel = 0.25
-probabilities = [0.5, 0.25, 0.25]
+probabilities = [{', '.join(number(value) for value in golden_cell)}]
 tolerance = 0.01
 
 [count]
@@ -206,15 +280,15 @@ min_cells = 20
 max_spread = 0.25
 
 [figures]
-intercept = -4.0
-weights = {{ nucleus_diameter_um = 0.5, roundness = -1.0 }}
+intercept = 0.5
+weights = {{ nucleus_um = 0.05, roundness = -1.0 }}
 
 [[golden]]
 image = {entry("field.png")}
 um_per_pixel = 0.25
-cells = 2
-blasts = 1
-probabilities = [0.75, 0.125]
+cells = {len(counted)}
+blasts = {(calls == 0).sum()}
+probabilities = [{', '.join(golden_chain)}]
 tolerance = 0.01
 
 [evaluation]

@@ -60,9 +60,10 @@ impl Background {
     /// size: `row` of `rows`, from the top.
     pub(crate) fn row(&self, row: f32, rows: f32) -> RowLight {
         let y = relative(row, rows);
-        RowLight(self.coefficients.map(|[one, x, y1, xx, xy, yy]| {
-            [one + (y1 + yy * y) * y, x + xy * y, xx]
-        }))
+        RowLight(
+            self.coefficients
+                .map(|[one, x, y1, xx, xy, yy]| [one + (y1 + yy * y) * y, x + xy * y, xx]),
+        )
     }
 }
 
@@ -74,7 +75,8 @@ impl RowLight {
     /// Decimal logarithms of the samples of an empty place plus one, at a column of `columns`.
     pub(crate) fn at(self, column: f32, columns: f32) -> [f32; 3] {
         let x = relative(column, columns);
-        self.0.map(|[one, first, second]| one + (first + second * x) * x)
+        self.0
+            .map(|[one, first, second]| one + (first + second * x) * x)
     }
 }
 

@@ -1,41 +1,17 @@
 //! One cell, cut out of its field.
 
 use image::{Rgb, RgbImage};
-use serde::{Deserialize, Serialize};
 
 use super::background::Background;
 use super::cell_site::CellSite;
 use super::density::Logarithms;
 use crate::image::contract::ResizeFilter;
 use crate::image::resample::Resampler;
-use crate::validation::{FieldError, check_between};
+use crate::manifest::cells::CropInput;
 
 /// Smallest and largest side of a crop in the field, in pixels: with fewer, a nucleus has no texture; more are no
 /// field of a microscope.
 const SOURCE_SIDES: std::ops::RangeInclusive<f32> = 24.0..=4096.0;
-
-/// The size of a crop.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CropSize {
-    /// Side of the square around the cell's centre, µm.
-    pub side_um: f32,
-    /// The same in pixels of the network's input.
-    pub side: u32,
-}
-
-impl CropSize {
-    /// Size of a pixel of the crop, µm.
-    pub fn um_per_pixel(self) -> f32 {
-        self.side_um / self.side as f32
-    }
-
-    /// Refuses invalid values.
-    pub(crate) fn check(self) -> Result<(), FieldError> {
-        check_between("cell.input.side_um", self.side_um, 8.0..=100.0)?;
-        check_between("cell.input.side", self.side, 16..=512)
-    }
-}
 
 /// Optical density around one cell, whose centre is the middle of the square.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,17 +29,17 @@ pub struct CellCrop {
 /// Cuts cells out of fields; reuses its buffers.
 #[derive(Debug)]
 pub struct Cropper {
-    size: CropSize,
+    input: CropInput,
     resampler: Resampler,
     logarithms: Logarithms,
 }
 
 impl Cropper {
-    /// A cropper for one size.
-    pub fn new(size: CropSize) -> Self {
-        let side = size.side as usize;
+    /// A cropper for the input of one network.
+    pub fn new(input: CropInput) -> Self {
+        let side = input.side as usize;
         Self {
-            size,
+            input,
             resampler: Resampler::new(ResizeFilter::Area, side, side),
             logarithms: Logarithms::new(),
         }
@@ -79,9 +55,10 @@ impl Cropper {
         um_per_pixel: f32,
         site: &CellSite,
     ) -> Option<CellCrop> {
-        let source_side = self.size.side_um / um_per_pixel;
+        let source_side = self.input.side as f32 * self.input.um_per_pixel / um_per_pixel;
         let (width, height) = image.dimensions();
-        let in_field = (0.0..=width as f32).contains(&site.x) && (0.0..=height as f32).contains(&site.y);
+        let in_field =
+            (0.0..=width as f32).contains(&site.x) && (0.0..=height as f32).contains(&site.y);
         if !SOURCE_SIDES.contains(&source_side) || !in_field {
             return None;
         }
@@ -95,10 +72,10 @@ impl Cropper {
                 _ => Rgb([0; 3]),
             }
         });
-        let side = self.size.side as usize;
+        let side = self.input.side as usize;
         let mut crop = CellCrop {
             side,
-            um_per_pixel: self.size.um_per_pixel(),
+            um_per_pixel: self.input.um_per_pixel,
             red: Vec::with_capacity(side * side),
             green: Vec::with_capacity(side * side),
         };
@@ -132,9 +109,10 @@ impl Cropper {
 mod tests {
     use super::*;
 
-    const SIZE: CropSize = CropSize {
-        side_um: 24.0,
+    const INPUT: CropInput = CropInput {
+        um_per_pixel: 0.25,
         side: 96,
+        batch: 1,
     };
 
     /// A field of 0.1 µm per pixel with a disc of 6 µm that takes three quarters of the light.
@@ -153,7 +131,7 @@ mod tests {
             diameter: 60.0,
             score: 1.0,
         };
-        Cropper::new(SIZE).cut(&image, &Background::fit(&image), um_per_pixel, &site)
+        Cropper::new(INPUT).cut(&image, &Background::fit(&image), um_per_pixel, &site)
     }
 
     #[test]
@@ -162,7 +140,11 @@ mod tests {
         let dark: Vec<usize> = (0..96 * 96).filter(|&at| crop.red[at] > 0.2).collect();
         // A disc of 6 µm in diameter is one of 24 pixels.
         let area = std::f32::consts::PI * 12.0 * 12.0;
-        assert!((dark.len() as f32 - area).abs() < 0.03 * area, "{}", dark.len());
+        assert!(
+            (dark.len() as f32 - area).abs() < 0.03 * area,
+            "{}",
+            dark.len()
+        );
         let mean = |of: fn(usize) -> usize| {
             dark.iter().map(|&at| of(at) as f32 + 0.5).sum::<f32>() / dark.len() as f32
         };

@@ -65,9 +65,7 @@ impl CellFigures {
         let side = crop.side;
         let red = smoothed(&crop.red, side);
         let middle = (side as f32 - 1.0) / 2.0;
-        let radius = |at: usize| {
-            ((at % side) as f32 - middle).hypot((at / side) as f32 - middle)
-        };
+        let radius = |at: usize| ((at % side) as f32 - middle).hypot((at / side) as f32 - middle);
         let around = (0..side * side).filter(|&at| radius(at) < THRESHOLD_REACH * diameter);
         let threshold = otsu(around.map(|at| red[at]))?;
         let dark = Mask::from_fn(side, |column, row| {
@@ -97,7 +95,11 @@ impl CellFigures {
         let inner = nucleus.eroded();
         let density = mean(inner.indices().map(|at| crop.red[at]))?;
         let variance = mean(inner.indices().map(|at| (crop.red[at] - density).powi(2)))?;
-        let texture = mean(inner.indices().map(|at| laplacian(&crop.red, side, at).abs()))?;
+        let texture = mean(
+            inner
+                .indices()
+                .map(|at| laplacian(&crop.red, side, at).abs()),
+        )?;
         let rim = nucleus.dilated().dilated();
         let cytoplasm = (0..side * side)
             .filter(|&at| radius(at) < diameter / 2.0 && !rim.contains(at % side, at / side));
@@ -243,7 +245,10 @@ mod tests {
         assert!(figures.solidity > 0.94 && figures.solidity <= 1.0);
         assert_eq!(figures.parts, 1);
         assert!((figures.density - 0.6).abs() < 0.02);
-        assert!(figures.variation < 0.1 && figures.texture < 0.02, "{figures:?}");
+        assert!(
+            figures.variation < 0.1 && figures.texture < 0.02,
+            "{figures:?}"
+        );
         assert!((figures.cytoplasm - 0.25).abs() < 0.01);
     }
 
@@ -256,7 +261,10 @@ mod tests {
         // Two circles that touch: their hull is 2 · 2r · r + π r² against 2 π r².
         let bean = |x: f32, y: f32| x.hypot(y) < 4.0 && (x - 3.0).hypot(y) > 2.5;
         let figures = CellFigures::measure(&crop(bean), 12.0).unwrap();
-        assert!(figures.solidity < 0.9 && figures.roundness < 0.75, "{figures:?}");
+        assert!(
+            figures.solidity < 0.9 && figures.roundness < 0.75,
+            "{figures:?}"
+        );
     }
 
     #[test]
@@ -285,7 +293,13 @@ mod tests {
             *red = if *red > 0.5 { *red } else { 0.0 };
         }
         assert_eq!(CellFigures::measure(&platelet, 3.0), None);
-        assert_eq!(CellFigures::measure(&crop(|x, y| x.hypot(y) < 4.0), f32::NAN), None);
-        assert_eq!(CellFigures::measure(&crop(|x, y| x.hypot(y) < 4.0), 0.0), None);
+        assert_eq!(
+            CellFigures::measure(&crop(|x, y| x.hypot(y) < 4.0), f32::NAN),
+            None
+        );
+        assert_eq!(
+            CellFigures::measure(&crop(|x, y| x.hypot(y) < 4.0), 0.0),
+            None
+        );
     }
 }

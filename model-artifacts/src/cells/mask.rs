@@ -168,9 +168,7 @@ mod tests {
     use super::*;
 
     fn disc(radius: f32) -> Mask {
-        Mask::from_fn(96, |x, y| {
-            (x as f32 - 47.5).hypot(y as f32 - 47.5) < radius
-        })
+        Mask::from_fn(96, |x, y| (x as f32 - 47.5).hypot(y as f32 - 47.5) < radius)
     }
 
     #[test]
@@ -179,7 +177,11 @@ mod tests {
         let area = std::f32::consts::PI * 400.0;
         assert!((disc.area() as f32 - area).abs() < 0.01 * area);
         let length = std::f32::consts::TAU * 20.0;
-        assert!((disc.perimeter() - length).abs() < 0.02 * length, "{}", disc.perimeter());
+        assert!(
+            (disc.perimeter() - length).abs() < 0.02 * length,
+            "{}",
+            disc.perimeter()
+        );
         let hull = disc.hull_area();
         // Pixels are squares, whose corners lie outside the circle.
         assert!((hull - area).abs() < 0.06 * area, "{hull} {area}");
@@ -191,14 +193,20 @@ mod tests {
         assert!((square.hull_area() - 16.0).abs() < 1e-6);
         // Crofton's formula counts 16 straight and 2 · 14 diagonal crossings: π/8 (16 + 28/√2).
         let expected = std::f32::consts::PI / 8.0 * (16.0 + 28.0 / 2.0_f32.sqrt());
-        assert!((square.perimeter() - expected).abs() < 1e-4, "{}", square.perimeter());
+        assert!(
+            (square.perimeter() - expected).abs() < 1e-4,
+            "{}",
+            square.perimeter()
+        );
         assert_eq!(square.eroded().area(), 4);
         assert_eq!(square.dilated().area(), 32);
     }
 
     #[test]
     fn parts_are_separate_and_sorted_by_size() {
-        let mask = Mask::from_fn(20, |x, y| (x < 3 && y < 3) || (x == 3 && y == 3) || (x > 10 && y > 10));
+        let mask = Mask::from_fn(20, |x, y| {
+            (x < 3 && y < 3) || (x == 3 && y == 3) || (x > 10 && y > 10)
+        });
         let parts = mask.parts();
         let areas: Vec<usize> = parts.iter().map(Mask::area).collect();
         assert_eq!(areas, [81, 10]);

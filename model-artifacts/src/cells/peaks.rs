@@ -123,7 +123,13 @@ mod tests {
 
     #[test]
     fn centres_are_weighted_means_in_pixels() {
-        let scores = map(&[(3, 2, 0.9), (4, 2, 0.3), (3, 3, 0.0), (9, 5, 0.5), (0, 0, 0.2)]);
+        let scores = map(&[
+            (3, 2, 0.9),
+            (4, 2, 0.3),
+            (3, 3, 0.0),
+            (9, 5, 0.5),
+            (0, 0, 0.2),
+        ]);
         let found = cells(&scores, 12.0, 0.4);
         assert_eq!(found.len(), 2);
         // Columns 3 and 4 have the centres 14 and 18: (0.9 · 14 + 0.3 · 18) / 1.2 = 15.
@@ -162,7 +168,13 @@ mod tests {
     #[test]
     fn the_number_of_peaks_is_bounded() {
         let scores: Vec<f32> = (0..WIDTH * 6000)
-            .map(|at| if (at % WIDTH).is_multiple_of(2) && (at / WIDTH).is_multiple_of(2) { 0.9 } else { 0.0 })
+            .map(|at| {
+                if (at % WIDTH).is_multiple_of(2) && (at / WIDTH).is_multiple_of(2) {
+                    0.9
+                } else {
+                    0.0
+                }
+            })
             .collect();
         assert_eq!(cells(&scores, 4.0, 0.4).len(), MAX_PEAKS);
     }

@@ -1,33 +1,12 @@
 //! Red cells as a ruler: the scale of a field of unknown scale.
+//!
+//! Their median diameter on a smear is 7.2 µm, with little spread from person to person (6.7 to 7.7 µm; Bain, "Blood
+//! Cells: A Practical Guide").
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::cell_site::CellSite;
-use crate::validation::{FieldError, check_between};
-
-/// How red cells give a field its scale. Their diameter on a smear is 7.2 µm with little spread from person to
-/// person (Bain, "Blood Cells: A Practical Guide"; 6.7 to 7.7 µm).
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RulerRule {
-    /// Median diameter of red cells, µm.
-    pub red_cell_um: f32,
-    /// Smallest number of red cells that lie wholly in the field.
-    pub min_cells: u32,
-    /// Largest spread of their diameters: half the distance between the 16th and the 84th percentile, relative to
-    /// the median. Wider spreads are no red cells, or those of a disease of red cells.
-    pub max_spread: f32,
-}
-
-impl Default for RulerRule {
-    fn default() -> Self {
-        Self {
-            red_cell_um: 7.2,
-            min_cells: 8,
-            max_spread: 0.25,
-        }
-    }
-}
+use crate::manifest::cells::Ruler;
 
 /// A scale that was measured by red cells.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -52,7 +31,9 @@ pub enum ScaleUnknown {
         needed: u32,
     },
     /// The diameters differ too much.
-    #[error("the diameters of {cells} red cells spread by {spread:.2} of their median, at most {limit} is plausible")]
+    #[error(
+        "the diameters of {cells} red cells spread by {spread:.2} of their median, at most {limit} is plausible"
+    )]
     Implausible {
         /// Number of red cells.
         cells: u32,
@@ -61,9 +42,17 @@ pub enum ScaleUnknown {
         /// The largest that the rule allows.
         limit: f32,
     },
+    /// Searched at the scale that they gave, the red cells give another one.
+    #[error(
+        "the red cells do not agree on a scale: searched by it, they give {factor:.2} times that"
+    )]
+    Unsteady {
+        /// The second scale, relative to the first.
+        factor: f32,
+    },
 }
 
-impl RulerRule {
+impl Ruler {
     /// Measures the scale of a field of `width` × `height` pixels by its red cells, which are in pixels, too. Cells
     /// that the frame cuts do not count.
     ///
@@ -104,13 +93,6 @@ impl RulerRule {
             cells,
         })
     }
-
-    /// Refuses invalid values.
-    pub(crate) fn check(&self) -> Result<(), FieldError> {
-        check_between("ruler.red_cell_um", self.red_cell_um, 5.0..=10.0)?;
-        check_between("ruler.min_cells", self.min_cells, 3..=1000)?;
-        check_between("ruler.max_spread", self.max_spread, 0.01..=1.0)
-    }
 }
 
 #[cfg(test)]
@@ -126,7 +108,7 @@ mod tests {
         }
     }
 
-    const RULE: RulerRule = RulerRule {
+    const RULE: Ruler = Ruler {
         red_cell_um: 7.2,
         min_cells: 5,
         max_spread: 0.25,
@@ -138,7 +120,7 @@ mod tests {
         let mut cells: Vec<CellSite> = diameters.map(|d| cell(200.0, d)).into();
         // The frame cuts this one.
         cells.push(cell(10.0, 90.0));
-        let wide = RulerRule {
+        let wide = Ruler {
             max_spread: 1.0,
             ..RULE
         };
@@ -151,11 +133,22 @@ mod tests {
 
     #[test]
     fn too_few_and_too_different_cells_are_no_ruler() {
-        let cells: Vec<CellSite> = [10.0, 12.0, 30.0, 45.0, 50.0, 51.0].map(|d| cell(200.0, d)).into();
+        let cells: Vec<CellSite> = [10.0, 12.0, 30.0, 45.0, 50.0, 51.0]
+            .map(|d| cell(200.0, d))
+            .into();
         let error = RULE.measure(&cells[..4], 400.0, 100.0).unwrap_err();
-        assert_eq!(error, ScaleUnknown::TooFew { found: 4, needed: 5 });
+        assert_eq!(
+            error,
+            ScaleUnknown::TooFew {
+                found: 4,
+                needed: 5
+            }
+        );
         let error = RULE.measure(&cells, 400.0, 100.0).unwrap_err();
-        assert!(matches!(error, ScaleUnknown::Implausible { cells: 6, .. }), "{error}");
+        assert!(
+            matches!(error, ScaleUnknown::Implausible { cells: 6, .. }),
+            "{error}"
+        );
         assert!(RULE.measure(&[], 0.0, 0.0).is_err());
     }
 }

@@ -19,8 +19,6 @@ const SCALES: std::ops::RangeInclusive<f32> = 0.02..=5.0;
 const TILE_SIDES: std::ops::RangeInclusive<u32> = 32..=2048;
 /// Smallest and largest side of a crop around a cell, in pixels.
 const CROP_SIDES: std::ops::RangeInclusive<u32> = 8..=512;
-/// Largest number of planes of the finder's input.
-const MAX_PLANES: u32 = 3;
 /// Largest number of cells that the cell network takes at once.
 const MAX_BATCH: u32 = 256;
 /// Smallest and largest number of classes of cells.
@@ -67,7 +65,7 @@ pub struct Finder {
     pub golden: Vec<FinderGolden>,
 }
 
-/// The input of the finder, shape `[1, planes, side, side]`.
+/// The input of the finder, shape `[1, 2, side, side]`: optical density in red and in green light.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TileInput {
@@ -75,8 +73,16 @@ pub struct TileInput {
     pub um_per_pixel: f32,
     /// Side of a square tile, 32 to 2048 pixels.
     pub side: u32,
-    /// Number of planes, 1 to 3.
-    pub planes: u32,
+    /// Width of the border of a tile whose positions see too little around them, in pixels: at least half of the
+    /// network's receptive field, and less than half of the side. A multiple of the stride.
+    pub margin: u32,
+    /// Pixels per position of the network's maps, along each axis; the side is a multiple.
+    pub stride: u32,
+}
+
+impl TileInput {
+    /// Number of planes.
+    pub const PLANES: usize = 2;
 }
 
 /// Smallest value of a peak in the finder's maps that is a cell.
@@ -248,15 +254,16 @@ impl CellsModel {
 impl Finder {
     /// What the network must take and give.
     pub fn interface(&self) -> Interface {
-        let TileInput { side, planes, .. } = self.input;
+        let side = self.input.side as usize;
+        let positions = (self.input.side / self.input.stride) as usize;
         let map = |field, name: &str, planes| WantedOutput {
             field,
             name: name.to_owned(),
-            shape: vec![Some(1), Some(planes), None, None],
+            shape: vec![Some(1), Some(planes), Some(positions), Some(positions)],
         };
         Interface {
             input_field: "finder.input",
-            input_shape: [1, planes as usize, side as usize, side as usize],
+            input_shape: [1, TileInput::PLANES, side, side],
             outputs: vec![
                 map("finder.outputs.centres", &self.outputs.centres, 2),
                 map("finder.outputs.diameter", &self.outputs.diameter, 1),
@@ -268,11 +275,21 @@ impl Finder {
         let TileInput {
             um_per_pixel,
             side,
-            planes,
+            margin,
+            stride,
         } = self.input;
         check_between("finder.input.um_per_pixel", um_per_pixel, SCALES)?;
         check_between("finder.input.side", side, TILE_SIDES)?;
-        check_between("finder.input.planes", planes, 1..=MAX_PLANES)?;
+        check_between("finder.input.margin", margin, 0..=(side - 1) / 2)?;
+        check_between("finder.input.stride", stride, 1..=side)?;
+        for (field, length) in [("side", side), ("margin", margin)] {
+            if !length.is_multiple_of(stride) {
+                return Err(FieldError::invalid(
+                    format!("finder.input.{field}"),
+                    format!("must be a multiple of finder.input.stride, {stride}, it is {length}"),
+                ));
+            }
+        }
         let Thresholds {
             leukocytes,
             red_cells,

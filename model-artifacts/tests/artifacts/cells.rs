@@ -1,13 +1,14 @@
-//! Manifests of models that count cells.
+//! Models that count cells: their manifests, files, and what they find.
 
 use std::path::{Path, PathBuf};
 
+use smearscope_artifacts::decode::{self, Limits};
 use smearscope_artifacts::{
-    ArtifactError, CellsModel, EngineConfig, FileEntry, Interface, Manifest, Model, ModelFiles,
-    ModelKind,
+    ArtifactError, CellCall, CellCount, CellCounter, CellsModel, EngineChoice, EngineConfig,
+    FieldCells, FileEntry, Interface, Manifest, Model, ModelFiles, ModelKind, Scale,
 };
 
-use crate::common::CRATE;
+use crate::common::{CRATE, Copy, engine, has_openvino};
 
 fn folder() -> PathBuf {
     Path::new(CRATE).join("tests/fixtures/cells")
@@ -43,9 +44,12 @@ fn a_manifest_describes_both_networks_and_the_rules() {
         outputs,
         ..
     } = model.finder.interface();
-    assert_eq!(input_shape, [1, 1, 32, 32]);
-    let shapes: Vec<_> = outputs.iter().map(|output| &output.shape[..2]).collect();
-    assert_eq!(shapes, [[Some(1), Some(2)], [Some(1), Some(1)]]);
+    assert_eq!(input_shape, [1, 2, 32, 32]);
+    let shapes: Vec<_> = outputs.iter().map(|output| &output.shape[..]).collect();
+    assert_eq!(
+        shapes,
+        [[1, 2, 8, 8], [1, 1, 8, 8]].map(|shape| shape.map(Some))
+    );
 
     let Interface {
         input_shape,
@@ -132,12 +136,15 @@ fn version_and_kind_are_refused_by_name() {
 /// An edit of a line, and the field that is invalid after it.
 const INVALID: &[(&str, &str, &str)] = &[
     (
-        "um_per_pixel = 0.4",
+        "um_per_pixel = 0.5",
         "um_per_pixel = 0.0",
         "finder.input.um_per_pixel",
     ),
     ("side = 32", "side = 31", "finder.input.side"),
-    ("planes = 1", "planes = 4", "finder.input.planes"),
+    ("side = 32", "side = 34", "finder.input.side"),
+    ("margin = 8", "margin = 16", "finder.input.margin"),
+    ("margin = 8", "margin = 6", "finder.input.margin"),
+    ("stride = 4", "stride = 0", "finder.input.stride"),
     (
         "leukocytes = 0.5",
         "leukocytes = 1.0",
@@ -164,13 +171,13 @@ const INVALID: &[(&str, &str, &str)] = &[
         "finder.golden[0].image.path",
     ),
     (
-        "um_per_pixel = 0.4, leu",
+        "um_per_pixel = 0.25, leu",
         "um_per_pixel = 9.0, leu",
         "finder.golden[0].um_per_pixel",
     ),
     ("temperature = 1.5", "temperature = 0.0", "cell.temperature"),
     (
-        "um_per_pixel = 0.25",
+        "um_per_pixel = 3.0",
         "um_per_pixel = nan",
         "cell.input.um_per_pixel",
     ),
@@ -200,23 +207,23 @@ const INVALID: &[(&str, &str, &str)] = &[
     ),
     ("features = \"features\", ", "", "cell.outputs.features"),
     (
-        "limit = [3.0, 3.0, 4.0]",
+        "limit = [30.0, 30.0, 40.0]",
         "limit = [3.0, 3.0]",
         "cell.novelty.limit",
     ),
     ("\"cell.onnx\"", "\"finder.onnx\"", "cell.files.onnx.path"),
     (
-        "[0.5, 0.25, 0.25]",
+        "[0.3826598, 0.0440645, 0.5732757]",
         "[0.5, 0.5]",
         "cell.golden[0].probabilities",
     ),
     (
-        "[0.5, 0.25, 0.25]",
+        "[0.3826598, 0.0440645, 0.5732757]",
         "[0.5, 0.25, 0.5]",
         "cell.golden[0].probabilities",
     ),
     (
-        "[0.5, 0.25, 0.25]",
+        "[0.3826598, 0.0440645, 0.5732757]",
         "[1.5, 0.0, -0.5]",
         "cell.golden[0].probabilities",
     ),
@@ -230,9 +237,9 @@ const INVALID: &[(&str, &str, &str)] = &[
     ),
     ("min_cells = 20\n", "min_cells = 0\n", "ruler.min_cells"),
     ("max_spread = 0.25", "max_spread = 0.0", "ruler.max_spread"),
-    ("intercept = -4.0", "intercept = inf", "figures.intercept"),
+    ("intercept = 0.5", "intercept = inf", "figures.intercept"),
     (
-        "{ nucleus_diameter_um = 0.5, roundness = -1.0 }",
+        "{ nucleus_um = 0.05, roundness = -1.0 }",
         "{}",
         "figures.weights",
     ),
@@ -243,10 +250,14 @@ const INVALID: &[(&str, &str, &str)] = &[
     ),
     ("cells = 2\n", "cells = 3\n", "golden[0].probabilities"),
     ("blasts = 1", "blasts = 3", "golden[0].blasts"),
-    ("[0.75, 0.125]", "[0.125, 0.75]", "golden[0].probabilities"),
     (
-        "0.125]\ntolerance = 0.01",
-        "0.125]\ntolerance = 0.5",
+        "[0.4054970, 0.3631407]",
+        "[0.3631407, 0.4054970]",
+        "golden[0].probabilities",
+    ),
+    (
+        "0.3631407]\ntolerance = 0.01",
+        "0.3631407]\ntolerance = 0.5",
         "golden[0].tolerance",
     ),
 ];
@@ -276,7 +287,7 @@ fn invalid_values_are_refused_by_field() {
 }
 
 #[test]
-fn its_files_are_verified_and_it_is_not_run() {
+fn its_files_are_verified_and_it_judges_no_whole_field() {
     let files = ModelFiles::open(&folder()).unwrap();
     let names: Vec<&Path> = files
         .manifest()
@@ -299,7 +310,7 @@ fn its_files_are_verified_and_it_is_not_run() {
         path: "crop.png".into(),
         sha256: String::new(),
     };
-    assert_eq!(files.golden_image(&crop).unwrap().dimensions(), (8, 8));
+    assert_eq!(files.golden_image(&crop).unwrap().dimensions(), (96, 96));
 
     let message = Model::load(&folder(), &EngineConfig::default())
         .unwrap_err()
@@ -317,11 +328,7 @@ fn its_files_are_verified_and_it_is_not_run() {
 #[test]
 fn a_damaged_file_of_either_network_is_noticed() {
     for file in ["finder.bin", "cell.onnx", "tile.png"] {
-        let copy = tempfile::tempdir().unwrap();
-        for entry in folder().read_dir().unwrap() {
-            let entry = entry.unwrap();
-            std::fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
-        }
+        let copy = Copy::of(&folder());
         let path = copy.path().join(file);
         std::fs::write(&path, "damaged").unwrap();
         let message = ModelFiles::open(copy.path()).unwrap_err().to_string();
@@ -329,5 +336,98 @@ fn a_damaged_file_of_either_network_is_noticed() {
             message.starts_with(&format!("{} is damaged: ", path.display())),
             "{message}"
         );
+    }
+}
+
+/// Cells of the field in the fixture, by the engine.
+fn analysed(choice: EngineChoice, um_per_pixel: Option<f32>) -> FieldCells {
+    // Loading compares both networks and the chain with values of NumPy and OpenCV.
+    let mut counter = CellCounter::load(&folder(), &engine(choice)).unwrap();
+    let golden: Vec<_> = counter
+        .golden()
+        .iter()
+        .map(|golden| golden.image.clone())
+        .collect();
+    assert_eq!(
+        golden,
+        ["tile.png", "crop.png", "field.png"].map(PathBuf::from)
+    );
+    let image = decode::read(&folder().join("field.png"), &Limits::default()).unwrap();
+    counter.analyse(&image, um_per_pixel).unwrap()
+}
+
+#[test]
+fn both_engines_find_the_same_cells_as_numpy() {
+    let mut engines = vec![EngineChoice::Embedded];
+    if has_openvino() {
+        engines.push(EngineChoice::OpenVino);
+    }
+    for choice in engines {
+        let field = analysed(choice, Some(0.25));
+        assert_eq!(field.scale, Ok(Scale::Given(0.25)));
+        assert_eq!(field.red_cells, 7);
+        let calls: Vec<CellCall> = field.cells.iter().map(|cell| cell.call).collect();
+        assert_eq!(
+            calls,
+            [
+                CellCall::OtherLeukocyte,
+                CellCall::Blast,
+                CellCall::Artefact,
+                CellCall::Artefact
+            ]
+        );
+        assert_eq!(
+            field.count(),
+            CellCount {
+                cells: 2,
+                blasts: 1
+            }
+        );
+        // Where cells_reference.py has them. Resampling differs by at most one of 256 levels.
+        let places = [
+            (180.01, 51.97),
+            (60.03, 60.03),
+            (131.86, 140.02),
+            (7.94, 123.86),
+        ];
+        for (cell, (x, y)) in field.cells.iter().zip(places) {
+            assert!(
+                (cell.site.x - x).abs() < 0.1 && (cell.site.y - y).abs() < 0.1,
+                "{cell:?}"
+            );
+            assert!((cell.diameter_um - 0.25 * cell.site.diameter).abs() < 1e-4);
+            assert!((cell.probabilities.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+            assert!(cell.figures.is_some() && cell.evidence.is_some());
+        }
+        assert!((field.cells[0].site.diameter - 68.55).abs() < 0.3);
+    }
+}
+
+#[test]
+fn without_a_scale_nothing_is_looked_at() {
+    let field = analysed(EngineChoice::Embedded, None);
+    let error = field.scale.unwrap_err();
+    assert!(error.to_string().starts_with("scale unknown: "), "{error}");
+    assert_eq!((field.cells.len(), field.count().cells), (0, 0));
+    for um_per_pixel in [0.5, 0.0, -0.25, f32::NAN, f32::INFINITY, 1e-9, 100.0] {
+        let field = analysed(EngineChoice::Embedded, Some(um_per_pixel));
+        assert!(field.scale.is_err(), "{um_per_pixel}: {field:?}");
+        assert!(field.cells.is_empty());
+    }
+}
+
+#[test]
+fn a_golden_sample_of_either_network_stops_the_model() {
+    for (from, to) in [
+        ("red_cells = 3 }", "red_cells = 4 }"),
+        (
+            "[0.3826598, 0.0440645, 0.5732757]",
+            "[0.3626598, 0.0440645, 0.5932757]",
+        ),
+        ("[0.4054970, 0.3631407]", "[0.4254970, 0.3631407]"),
+    ] {
+        let copy = Copy::of(&folder()).edit(from, to);
+        let error = CellCounter::load(copy.path(), &engine(EngineChoice::Embedded)).unwrap_err();
+        assert!(matches!(error, ArtifactError::Golden { .. }), "{error}");
     }
 }
