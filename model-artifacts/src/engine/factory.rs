@@ -2,12 +2,17 @@
 
 use super::config::{EngineChoice, EngineConfig};
 use super::embedded::EmbeddedLoader;
+#[cfg(not(all(feature = "ncs2", feature = "openvino")))]
+use super::interface::Interface;
 use super::kind::EngineKind;
 use super::loader::LoadNetwork;
 #[cfg(feature = "ncs2")]
 use super::ncs2::{network::Ncs2Loader, search_path, usb};
 #[cfg(feature = "openvino")]
 use super::openvino::{library, network::OpenVinoLoader};
+#[cfg(not(all(feature = "ncs2", feature = "openvino")))]
+use super::{network::Network, network_files::NetworkFiles};
+#[cfg(not(all(feature = "ncs2", feature = "openvino")))]
 use crate::error::ArtifactError;
 
 impl EngineConfig {
@@ -53,27 +58,30 @@ pub(super) fn last_candidate(choice: EngineChoice) -> EngineKind {
 }
 
 /// The engine that loads a model's networks. It starts when it loads the first one.
-///
-/// # Errors
-/// [`ArtifactError::Engine`] if the engine is not part of this program.
-pub(super) fn loader(
-    kind: EngineKind,
-    config: &EngineConfig,
-) -> Result<Box<dyn LoadNetwork>, ArtifactError> {
+pub(super) fn loader(kind: EngineKind, config: &EngineConfig) -> Box<dyn LoadNetwork> {
     match kind {
         #[cfg(feature = "ncs2")]
-        EngineKind::Ncs2 => Ok(Box::new(Ncs2Loader::new(config))),
+        EngineKind::Ncs2 => Box::new(Ncs2Loader::new(config)),
         #[cfg(feature = "openvino")]
-        EngineKind::OpenVino => Ok(Box::new(OpenVinoLoader::new(config))),
-        EngineKind::Embedded => Ok(Box::new(EmbeddedLoader::new(config))),
+        EngineKind::OpenVino => Box::new(OpenVinoLoader::new(config)),
+        EngineKind::Embedded => Box::new(EmbeddedLoader::new(config)),
         #[cfg(not(all(feature = "ncs2", feature = "openvino")))]
-        missing => Err(missing.unusable(
+        missing => Box::new(NotBuiltIn(missing)),
+    }
+}
+
+/// An engine that is not part of this program.
+#[cfg(not(all(feature = "ncs2", feature = "openvino")))]
+struct NotBuiltIn(EngineKind);
+
+#[cfg(not(all(feature = "ncs2", feature = "openvino")))]
+impl LoadNetwork for NotBuiltIn {
+    fn load(&mut self, _: &NetworkFiles, _: Interface) -> Result<Box<dyn Network>, ArtifactError> {
+        let name = self.0.name();
+        Err(self.0.unusable(
             "it was not built into this program",
-            format!(
-                "build smearscope with the feature `{}`, or use another engine",
-                missing.name()
-            ),
-        )),
+            format!("build smearscope with the feature `{name}`, or use another engine"),
+        ))
     }
 }
 
@@ -121,7 +129,7 @@ mod tests {
         let expected: ExpectedOutputs =
             serde_json::from_str(include_str!("../../tests/fixtures/cells/outputs.json")).unwrap();
         for kind in [EngineKind::Embedded, EngineKind::OpenVino] {
-            let mut loader = loader(kind, &EngineConfig::default()).unwrap();
+            let mut loader = loader(kind, &EngineConfig::default());
             let mut load = |field, names: &Files, interface: &Interface| {
                 loader.load(&files.network_files(field, names), interface.clone())
             };

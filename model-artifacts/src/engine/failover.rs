@@ -136,7 +136,7 @@ impl<N: NetworkSet> Failover<N> {
         engine: EngineKind,
         config: &EngineConfig,
     ) -> Result<Self, ArtifactError> {
-        let networks = N::load(factory::loader(engine, config)?.as_mut(), files)?;
+        let networks = N::load(factory::loader(engine, config).as_mut(), files)?;
         Ok(Self {
             info: networks.info().clone(),
             networks,

@@ -133,8 +133,9 @@ mod tests {
 
     #[test]
     fn invalid_values_are_refused() {
+        type Change = fn(&mut Novelty);
         novelty().check("cell.novelty", 2).unwrap();
-        let changes: [(&str, fn(&mut Novelty)); 8] = [
+        let changes: [(&str, Change); 8] = [
             ("factor", |novelty| novelty.factor.clear()),
             ("factor", |novelty| novelty.factor[1].push(1.0)),
             ("factor", |novelty| novelty.factor[1][1] = 0.0),

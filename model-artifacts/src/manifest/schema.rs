@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::cells::CellsModel;
 use super::evaluation::Evaluation;
 use super::field::FieldModel;
-use super::files::FileEntry;
+use super::files::{FileEntry, Files};
 use crate::files::MANIFEST_FILE;
 
 /// The contents of `manifest.toml`.
@@ -78,10 +78,7 @@ impl Manifest {
             ModelKind::Field(model) => [Some(&model.files), None],
             ModelKind::Cells(model) => [Some(&model.finder.files), Some(&model.cell.files)],
         };
-        networks
-            .into_iter()
-            .flatten()
-            .flat_map(|files| files.entries())
+        networks.into_iter().flatten().flat_map(Files::entries)
     }
 
     /// The images of all golden samples, with the names of their fields.
