@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut model = Model::load(Path::new(&folder), &EngineConfig::default())?;
     let image = decode::read(Path::new(&path), &Limits::default())?;
     let inference = model.infer(&image)?;
-    let decision = model.manifest().decision.decide(inference.margin);
+    let decision = model.manifest().model.decision.decide(inference.margin);
     println!(
         "{path}: {}, p = {:.3}, {}",
         decision.verdict,

@@ -13,7 +13,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let Some(folder) = std::env::args().nth(1) else {
         return Err("usage: verify MODEL_FOLDER".into());
     };
-    let files = ModelFiles::open(Path::new(&folder))?;
+    let files = ModelFiles::open(Path::new(&folder))?.into_field()?;
     let manifest = files.manifest();
     println!(
         "{} {}: manifest and checksums OK",

@@ -3,9 +3,10 @@
 //!
 //! 1. [`Manifest`] describes a model folder, and [`ModelFiles`] reads and verifies its files.
 //! 2. [`decode`] turns untrusted bytes into pixels, and [`Preprocessor`] turns pixels into a [`Tensor`].
-//! 3. [`Classifier`] runs a tensor on an engine: a Neural Compute Stick 2, OpenVINO, or the embedded one.
+//! 3. [`Network`] runs a tensor on an engine: a Neural Compute Stick 2, OpenVINO, or the embedded one.
 //! 4. [`Model::load`] does all of it, and verifies the golden samples before the first inference.
-//! 5. [`DecisionRule`] turns the result of a field into a [`Verdict`], and [`SlideRule`] combines fields.
+//! 5. [`DecisionRule`] turns the result of a field into a [`Verdict`], and [`SlideRule`] combines fields. [`CountRule`]
+//!    turns a count of cells into one.
 //!
 //! # Cargo features
 //! - `openvino` (default): the engine OpenVINO.
@@ -17,8 +18,10 @@
 //! An engine that is not built in gives an error if it is configured, and `auto` leaves it out. The
 //! embedded engine is always built in.
 
+mod cells;
 mod engine;
 mod error;
+mod field;
 mod files;
 mod image;
 mod judgement;
@@ -31,6 +34,15 @@ mod suggestion;
 pub mod testing;
 mod validation;
 
+pub use crate::cells::analysis::{Cell, CellCall, FieldCells, NoScale, Scale};
+pub use crate::cells::background::Background;
+pub use crate::cells::cell_site::CellSite;
+pub use crate::cells::crop::{CellCrop, Cropper};
+pub use crate::cells::density::DensityField;
+pub use crate::cells::figures::CellFigures;
+pub use crate::cells::model::CellCounter;
+pub use crate::cells::peaks::CentreMap;
+pub use crate::cells::ruler::{MeasuredScale, ScaleUnknown};
 pub use crate::image::all_idb::all_idb_label;
 pub use crate::image::contract::{ChannelOrder, InputContract, Layout, ResizeFilter};
 pub use crate::image::decode;
@@ -39,17 +51,29 @@ pub use crate::image::preprocess::Preprocessor;
 pub use crate::image::resample::Resampler;
 pub use crate::image::tensor::Tensor;
 pub use crate::image::weighted_sum::weighted_sum;
-pub use engine::classifier::{Classifier, EngineInfo, Inference};
 pub use engine::config::{EngineChoice, EngineConfig};
 pub use engine::failover::GoldenResult;
+pub use engine::interface::{Interface, WantedOutput};
+pub use engine::network::{EngineInfo, Network, Output, Outputs};
+pub use engine::network_files::NetworkFiles;
 pub use error::ArtifactError;
+pub use field::inference::Inference;
 pub use files::{read_text, sha256};
+pub use judgement::count::{BlastCalls, CellCount, CountDecision, CountRule};
 pub use judgement::decision::{Decision, DecisionRule};
 pub use judgement::domain::{Descriptor, Domain, FEATURES};
 pub use judgement::evidence::{EvidenceMap, ImagePosition};
+pub use judgement::novelty::Novelty;
 pub use judgement::slide::{MAX_LOG_ODDS, SlideRule};
 pub use judgement::verdict::{InvalidVerdict, Verdict};
-pub use manifest::schema::{Evaluation, FileEntry, Files, GoldenSample, Labels, Manifest, Outputs};
+pub use manifest::cells::{
+    CellClass, CellGolden, CellNetwork, CellOutputs, CellsModel, ChainGolden, CropInput,
+    FiguresRule, Finder, FinderGolden, FinderOutputs, Ruler, Thresholds, TileInput,
+};
+pub use manifest::evaluation::Evaluation;
+pub use manifest::field::{FieldModel, FieldOutputs, GoldenSample, Labels};
+pub use manifest::files::{FileEntry, Files};
+pub use manifest::schema::{Manifest, ModelKind};
 pub use model::{Model, Prepared};
 pub use model_files::ModelFiles;
 pub use signature::{InvalidPublicKey, PublicKey};

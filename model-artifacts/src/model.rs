@@ -4,15 +4,18 @@ use std::path::Path;
 
 use image::RgbImage;
 
-#[cfg(any(test, feature = "test-support"))]
-use crate::engine::classifier::Classifier;
-use crate::engine::classifier::{EngineInfo, Inference};
 use crate::engine::config::EngineConfig;
 use crate::engine::failover::{Failover, GoldenResult};
+use crate::engine::network::EngineInfo;
+#[cfg(any(test, feature = "test-support"))]
+use crate::engine::network::Network;
 use crate::error::ArtifactError;
+use crate::field::inference::Inference;
+use crate::field::network::FieldNetwork;
 use crate::image::preprocess::Preprocessor;
 use crate::image::tensor::Tensor;
 use crate::judgement::domain::Descriptor;
+use crate::manifest::field::FieldModel;
 use crate::manifest::schema::Manifest;
 use crate::model_files::ModelFiles;
 
@@ -38,17 +41,17 @@ use crate::model_files::ModelFiles;
 /// let image = decode::read(path, &Limits::default())?;
 /// let inference = model.infer(&image)?;
 ///
-/// let decision = model.manifest().decision.decide(inference.margin);
+/// let decision = model.manifest().model.decision.decide(inference.margin);
 /// println!("{}, p = {:.3}", decision.verdict, decision.probability);
 /// assert_eq!(decision.verdict, Verdict::Positive);
 /// # Ok(())
 /// # }
 /// ```
 pub struct Model {
-    manifest: Manifest,
+    manifest: Manifest<FieldModel>,
     manifest_sha256: String,
     preprocessor: Preprocessor,
-    failover: Failover,
+    failover: Failover<FieldNetwork>,
 }
 
 impl std::fmt::Debug for Model {
@@ -65,19 +68,22 @@ impl Model {
     /// on it.
     ///
     /// # Errors
-    /// - Those of [`ModelFiles::open`].
+    /// - Those of [`ModelFiles::open`] and of [`ModelFiles::into_field`].
     /// - [`ArtifactError::Engine`] if no configured engine starts.
     /// - [`ArtifactError::Golden`] or [`ArtifactError::Inference`] if a golden sample fails on the last
     ///   configured engine.
     pub fn load(folder: &Path, config: &EngineConfig) -> Result<Self, ArtifactError> {
-        Self::from_files(ModelFiles::open(folder)?, config)
+        Self::from_files(ModelFiles::open(folder)?.into_field()?, config)
     }
 
     /// Like [`Model::load`], for files that are open.
     ///
     /// # Errors
-    /// Those of [`Model::load`] except those of [`ModelFiles::open`].
-    pub fn from_files(files: ModelFiles, config: &EngineConfig) -> Result<Self, ArtifactError> {
+    /// Those of [`Model::load`] except those of [`ModelFiles::open`] and of [`ModelFiles::into_field`].
+    pub fn from_files(
+        files: ModelFiles<FieldModel>,
+        config: &EngineConfig,
+    ) -> Result<Self, ArtifactError> {
         let manifest = files.manifest().clone();
         let manifest_sha256 = files.manifest_sha256().to_owned();
         Self::new(manifest, manifest_sha256, Failover::start(files, config)?)
@@ -87,9 +93,10 @@ impl Model {
     /// for tools that compute golden samples, never for verdicts.
     ///
     /// # Errors
-    /// Those of [`ModelFiles::open`], and [`ArtifactError::Engine`] if the engine does not start.
+    /// Those of [`ModelFiles::open`] and of [`ModelFiles::into_field`], and [`ArtifactError::Engine`] if the engine
+    /// does not start.
     pub fn load_unverified(folder: &Path, config: &EngineConfig) -> Result<Self, ArtifactError> {
-        let files = ModelFiles::open(folder)?;
+        let files = ModelFiles::open(folder)?.into_field()?;
         let manifest = files.manifest().clone();
         let manifest_sha256 = files.manifest_sha256().to_owned();
         let failover = Failover::start_unverified(&files, config)?;
@@ -97,12 +104,12 @@ impl Model {
     }
 
     fn new(
-        manifest: Manifest,
+        manifest: Manifest<FieldModel>,
         manifest_sha256: String,
-        failover: Failover,
+        failover: Failover<FieldNetwork>,
     ) -> Result<Self, ArtifactError> {
         Ok(Self {
-            preprocessor: Preprocessor::new(manifest.input.clone())?,
+            preprocessor: Preprocessor::new(manifest.model.input.clone())?,
             manifest,
             manifest_sha256,
             failover,
@@ -112,18 +119,15 @@ impl Model {
     /// Replaces the engine in use by one that wraps it, such as one that fails when a test wants it to.
     #[cfg(any(test, feature = "test-support"))]
     #[must_use]
-    pub fn wrap_engine(
-        self,
-        wrap: impl FnOnce(Box<dyn Classifier>) -> Box<dyn Classifier>,
-    ) -> Self {
+    pub fn wrap_engine(self, wrap: impl FnOnce(Box<dyn Network>) -> Box<dyn Network>) -> Self {
         Self {
-            failover: self.failover.wrap_engine(wrap),
+            failover: self.failover.map_networks(|field| field.wrap(wrap)),
             ..self
         }
     }
 
     /// The validated manifest: what the model is, its input, rules and figures.
-    pub fn manifest(&self) -> &Manifest {
+    pub fn manifest(&self) -> &Manifest<FieldModel> {
         &self.manifest
     }
 
@@ -157,7 +161,7 @@ impl Model {
     pub fn prepare(&mut self, image: &RgbImage) -> Result<Prepared<'_>, ArtifactError> {
         Ok(Prepared {
             input: self.preprocessor.prepare(image)?,
-            manifest: &self.manifest,
+            model: &self.manifest.model,
             failover: &mut self.failover,
         })
     }
@@ -166,16 +170,16 @@ impl Model {
 /// An image as a model's input, ready for inference.
 pub struct Prepared<'a> {
     input: &'a Tensor,
-    manifest: &'a Manifest,
-    failover: &'a mut Failover,
+    model: &'a FieldModel,
+    failover: &'a mut Failover<FieldNetwork>,
 }
 
 impl Prepared<'_> {
     /// Distance of the image from the images that the network was trained on, 0 or more; `None` if the
     /// manifest has no [`Domain`](crate::Domain). The domain also has the limit.
     pub fn distance(&self) -> Option<f32> {
-        let domain = self.manifest.domain.as_ref()?;
-        let descriptor = Descriptor::of(self.input, &self.manifest.input);
+        let domain = self.model.domain.as_ref()?;
+        let descriptor = Descriptor::of(self.input, &self.model.input);
         Some(domain.distance(&descriptor))
     }
 
@@ -185,6 +189,6 @@ impl Prepared<'_> {
     /// # Errors
     /// [`ArtifactError::Inference`] if the engine fails and no other can replace it.
     pub fn infer(self) -> Result<Inference, ArtifactError> {
-        self.failover.infer(self.input)
+        self.failover.run(|field| field.infer(self.input))
     }
 }

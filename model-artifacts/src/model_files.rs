@@ -1,13 +1,18 @@
 //! The files of a model folder, read and verified.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use image::RgbImage;
 
+use crate::engine::network_files::NetworkFiles;
 use crate::error::ArtifactError;
 use crate::files::{ReadFile, read_bounded, read_from, sha256};
 use crate::image::decode::{self, Limits};
-use crate::manifest::schema::{FileEntry, Manifest};
+use crate::manifest::cells::CellsModel;
+use crate::manifest::field::FieldModel;
+use crate::manifest::files::{FileEntry, Files};
+use crate::manifest::schema::{Manifest, ModelKind};
 use crate::signature::PublicKey;
 
 /// Largest manifest and largest file of a network, in bytes.
@@ -22,18 +27,17 @@ const GOLDEN_LIMITS: Limits = Limits {
 const INSTALL_AGAIN: &str = "install the model again";
 
 /// The manifest and files of a model folder. Each file is read once, and its checksum is verified on the
-/// bytes in memory, so that the verified bytes are those that run.
+/// bytes in memory, so that the verified bytes are those that run. `M` is the kind of model, as in [`Manifest`].
 #[derive(Debug)]
-pub struct ModelFiles {
+pub struct ModelFiles<M = ModelKind> {
     folder: PathBuf,
-    manifest: Manifest,
+    manifest: Manifest<M>,
     manifest_sha256: String,
     is_signed: bool,
-    ir_xml: Option<Vec<u8>>,
-    ir_bin: Option<Vec<u8>>,
-    onnx: Option<Vec<u8>>,
-    /// The image of each golden sample, in the manifest's order.
-    golden: Vec<RgbImage>,
+    /// The contents of the networks' files, by the paths of their entries.
+    networks: BTreeMap<PathBuf, Vec<u8>>,
+    /// The images of the golden samples, by the paths of their entries.
+    golden: BTreeMap<PathBuf, RgbImage>,
 }
 
 impl ModelFiles {
@@ -93,41 +97,89 @@ impl ModelFiles {
         let read = |entry: &FileEntry, max_bytes| {
             read_checked(&folder.join(&entry.path), entry, max_bytes, read_file)
         };
-        let network = |entry: &Option<FileEntry>| {
-            entry
-                .as_ref()
-                .map(|entry| read(entry, MAX_NETWORK))
-                .transpose()
-        };
+        let networks = manifest
+            .network_files()
+            .map(|entry| Ok((entry.path.clone(), read(entry, MAX_NETWORK)?)))
+            .collect::<Result<_, ArtifactError>>()?;
+        let mut golden = BTreeMap::new();
+        for (field, entry) in manifest.golden_images() {
+            let bytes = read(entry, GOLDEN_LIMITS.max_bytes)?;
+            let image = decode::decode(&bytes, &GOLDEN_LIMITS).map_err(|error| {
+                ArtifactError::Manifest {
+                    path: path.clone(),
+                    field,
+                    problem: format!("{}: {error}", entry.path.display()),
+                    remedy: "export the model again".into(),
+                }
+            })?;
+            golden.insert(entry.path.clone(), image);
+        }
         Ok(Self {
-            ir_xml: network(&manifest.files.ir_xml)?,
-            ir_bin: network(&manifest.files.ir_bin)?,
-            onnx: network(&manifest.files.onnx)?,
-            golden: manifest
-                .golden
-                .iter()
-                .enumerate()
-                .map(|(index, sample)| {
-                    let bytes = read(&sample.image, GOLDEN_LIMITS.max_bytes)?;
-                    decode::decode(&bytes, &GOLDEN_LIMITS).map_err(|error| {
-                        ArtifactError::Manifest {
-                            path: path.clone(),
-                            field: format!("golden[{index}].image"),
-                            problem: format!("{}: {error}", sample.image.path.display()),
-                            remedy: "export the model again".into(),
-                        }
-                    })
-                })
-                .collect::<Result<_, _>>()?,
             folder: folder.into(),
             manifest,
             manifest_sha256,
             is_signed: key.is_some(),
+            networks,
+            golden,
         })
     }
 
+    /// The files of a model that judges whole fields.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Manifest`] if it is a model that counts cells.
+    pub fn into_field(self) -> Result<ModelFiles<FieldModel>, ArtifactError> {
+        self.try_map(|model| match model {
+            ModelKind::Field(model) => Ok(*model),
+            ModelKind::Cells(_) => Err((
+                "it is `cells`, and this version of smearscope counts no cells yet",
+                "use a model with kind = \"field\", or update smearscope",
+            )),
+        })
+    }
+
+    /// The files of a model that counts cells.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Manifest`] if it is a model that judges whole fields.
+    pub fn into_cells(self) -> Result<ModelFiles<CellsModel>, ArtifactError> {
+        self.try_map(|model| match model {
+            ModelKind::Cells(model) => Ok(*model),
+            ModelKind::Field(_) => Err((
+                "it is `field`, and cells are wanted",
+                "use a model with kind = \"cells\"",
+            )),
+        })
+    }
+
+    /// The same files with another kind of model, or what is wrong with the kind, and the remedy.
+    fn try_map<M>(
+        self,
+        kind: impl FnOnce(ModelKind) -> Result<M, (&'static str, &'static str)>,
+    ) -> Result<ModelFiles<M>, ArtifactError> {
+        let path = self.manifest_path();
+        let manifest = self.manifest.try_map(|model| {
+            kind(model).map_err(|(problem, remedy)| ArtifactError::Manifest {
+                path,
+                field: "kind".into(),
+                problem: problem.into(),
+                remedy: remedy.into(),
+            })
+        })?;
+        Ok(ModelFiles {
+            folder: self.folder,
+            manifest,
+            manifest_sha256: self.manifest_sha256,
+            is_signed: self.is_signed,
+            networks: self.networks,
+            golden: self.golden,
+        })
+    }
+}
+
+impl<M> ModelFiles<M> {
     /// The validated manifest, whose checksums the files match.
-    pub fn manifest(&self) -> &Manifest {
+    pub fn manifest(&self) -> &Manifest<M> {
         &self.manifest
     }
 
@@ -142,28 +194,57 @@ impl ModelFiles {
         self.is_signed
     }
 
-    /// The image of each golden sample, in the manifest's order.
-    pub fn golden_images(&self) -> &[RgbImage] {
-        &self.golden
-    }
-
-    pub(crate) fn manifest_path(&self) -> PathBuf {
+    fn manifest_path(&self) -> PathBuf {
         self.folder.join(Manifest::FILE_NAME)
     }
 
-    /// The topology of the OpenVINO IR, if the model has one.
-    pub fn ir_xml(&self) -> Option<&[u8]> {
-        self.ir_xml.as_deref()
+    /// The contents of the files of one of its networks; `field` is the manifest's table that names them.
+    pub(crate) fn network_files(&self, field: &'static str, files: &Files) -> NetworkFiles<'_> {
+        let contents = |entry: &Option<FileEntry>| {
+            let contents = self.networks.get(&entry.as_ref()?.path)?;
+            Some(contents.as_slice())
+        };
+        NetworkFiles {
+            manifest: self.manifest_path(),
+            field,
+            ir_xml: contents(&files.ir_xml),
+            ir_bin: contents(&files.ir_bin),
+            onnx: contents(&files.onnx),
+        }
     }
 
-    /// The weights of the OpenVINO IR, if the model has one.
-    pub fn ir_bin(&self) -> Option<&[u8]> {
-        self.ir_bin.as_deref()
+    /// The image of one of its golden samples.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Manifest`] if the entry is that of another model.
+    pub fn golden_image(&self, entry: &FileEntry) -> Result<&RgbImage, ArtifactError> {
+        self.golden
+            .get(&entry.path)
+            .ok_or_else(|| ArtifactError::Manifest {
+                path: self.manifest_path(),
+                field: "golden".into(),
+                problem: format!("{} is not one of its images", entry.path.display()),
+                remedy: INSTALL_AGAIN.into(),
+            })
+    }
+}
+
+impl ModelFiles<FieldModel> {
+    /// The contents of the network's files.
+    pub fn network(&self) -> NetworkFiles<'_> {
+        self.network_files(FieldModel::FILES, &self.manifest.model.files)
+    }
+}
+
+impl ModelFiles<CellsModel> {
+    /// The contents of the finder's files.
+    pub fn finder(&self) -> NetworkFiles<'_> {
+        self.network_files("finder.files", &self.manifest.model.finder.files)
     }
 
-    /// The contents of the ONNX file, if the model has one.
-    pub fn onnx(&self) -> Option<&[u8]> {
-        self.onnx.as_deref()
+    /// The contents of the cell network's files.
+    pub fn cell(&self) -> NetworkFiles<'_> {
+        self.network_files("cell.files", &self.manifest.model.cell.files)
     }
 }
 

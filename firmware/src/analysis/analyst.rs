@@ -7,7 +7,8 @@ use std::time::Instant;
 use image::RgbImage;
 use smearscope_artifacts::decode::{self, Limits, Picture};
 use smearscope_artifacts::{
-    self as artifacts, ArtifactError, EngineInfo, EvidenceMap, InputContract, Manifest, Model,
+    self as artifacts, ArtifactError, EngineInfo, EvidenceMap, FieldModel, InputContract, Manifest,
+    Model,
 };
 use smearscope_hardware::{Frame, Pixels};
 use uuid::Uuid;
@@ -103,7 +104,7 @@ impl Analyst {
     }
 
     /// The model's manifest.
-    pub fn manifest(&self) -> &Manifest {
+    pub fn manifest(&self) -> &Manifest<FieldModel> {
         self.model.manifest()
     }
 
@@ -125,7 +126,7 @@ impl Analyst {
     /// # Errors
     /// As [`Analyst::analyse_file`].
     pub fn analyse_bytes(&mut self, bytes: &[u8]) -> Result<Analysis, AnalysisError> {
-        let picture = decode::decode_for(Some(&self.manifest().input), bytes, &self.limits)?;
+        let picture = decode::decode_for(Some(&self.manifest().model.input), bytes, &self.limits)?;
         Ok(self.analyse(&picture, None)?.0)
     }
 
@@ -140,7 +141,7 @@ impl Analyst {
         slide: Uuid,
     ) -> Result<AnalysedFrame, AnalysisError> {
         let began = Instant::now();
-        let contract = Some(&self.model.manifest().input);
+        let contract = Some(&self.model.manifest().model.input);
         let decode = |pixels| picture(pixels, &self.limits, contract);
         let earlier = frame.earlier.map(decode).transpose()?;
         let (picture, encoded) = match frame.pixels {
@@ -187,13 +188,9 @@ impl Analyst {
         if let Some(failure) = quality.failure() {
             return refused(failure.problem, quality);
         }
-        let limit = self
-            .model
-            .manifest()
-            .domain
-            .as_ref()
-            .map(|domain| domain.limit);
-        let rule = self.model.manifest().decision;
+        let model = &self.model.manifest().model;
+        let limit = model.domain.as_ref().map(|domain| domain.limit);
+        let rule = model.decision;
         let prepared = self.model.prepare(&picture.image)?;
         if let (Some(distance), Some(limit)) = (prepared.distance(), limit) {
             quality.require_max("distance", distance, limit, Problem::Unfamiliar);

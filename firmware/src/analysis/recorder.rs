@@ -223,7 +223,7 @@ impl Recorder {
 
     fn summary(&self, slide: &Slide) -> SlideSummary {
         let manifest = self.analyst.manifest();
-        slide.summary(manifest.slide, &manifest.decision)
+        slide.summary(manifest.model.slide, &manifest.model.decision)
     }
 
     /// Writes the images, then commits the row.
@@ -322,10 +322,10 @@ impl Field {
             reason: analysis.explanation(),
             probability: analysis.probability,
             log_odds: analysis.log_odds,
-            threshold: manifest.decision.threshold,
-            inconclusive_band: Some(manifest.decision.inconclusive),
-            calibrated: Some(manifest.decision.is_calibrated()),
-            slide_rule: Some(manifest.slide.into()),
+            threshold: manifest.model.decision.threshold,
+            inconclusive_band: Some(manifest.model.decision.inconclusive),
+            calibrated: Some(manifest.model.decision.is_calibrated()),
+            slide_rule: Some(manifest.model.slide.into()),
             quality: quality(&analysis.quality),
             standing: summary.into(),
             model: ModelEntry {

@@ -389,7 +389,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
         };
         log::info!("{} on {}", identity.model, identity.engine);
         let samples = analyst.model().golden().len();
-        let has_domain = manifest.domain.is_some();
+        let has_domain = manifest.model.domain.is_some();
         if !has_domain {
             log::warn!(
                 "the model's manifest has no training domain; pictures unlike its training images are not refused"
@@ -402,7 +402,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
         }
         let faults = self.readiness.faults();
         let self_test = self_test(&identity, samples, has_domain, faults, checks);
-        let (decision, slide) = (manifest.decision, manifest.slide);
+        let (decision, slide) = (manifest.model.decision, manifest.model.slide);
         self.readiness
             .watch(recorder.space().cloned(), recorder.refusal());
         self.slide.renumber(recorder.number_after_records(1));

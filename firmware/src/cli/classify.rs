@@ -282,7 +282,7 @@ impl Judge for Local<'_> {
             engine.engine,
             engine.version,
             engine.device,
-            manifest.decision.words()
+            manifest.model.decision.words()
         )
     }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use smearscope_artifacts::{DecisionRule, Manifest, Model, ModelFiles};
+use smearscope_artifacts::{DecisionRule, FieldModel, Manifest, Model, ModelFiles};
 
 use crate::analysis::identity::DEMO_NOTICE;
 use crate::cli::args::{ConfigArgs, StateArgs};
@@ -221,10 +221,14 @@ struct Shown<'a> {
     signed: bool,
     manifest_sha256: &'a str,
     #[serde(flatten)]
-    manifest: &'a Manifest,
+    manifest: &'a Manifest<FieldModel>,
 }
 
-fn show(folder: &ModelLocation, files: &ModelFiles, out: &mut impl Write) -> Result<()> {
+fn show(
+    folder: &ModelLocation,
+    files: &ModelFiles<FieldModel>,
+    out: &mut impl Write,
+) -> Result<()> {
     let manifest = files.manifest();
     let evaluation = &manifest.evaluation;
     writeln!(out, "{} {}", manifest.name, manifest.version)?;
@@ -244,14 +248,14 @@ fn show(folder: &ModelLocation, files: &ModelFiles, out: &mut impl Write) -> Res
         ("trained on", manifest.trained_on.clone()),
         ("use", manifest.intended_use.clone()),
         ("licence", manifest.license.clone()),
-        ("verdict", manifest.decision.words()),
-        ("calibration", calibration(&manifest.decision)),
+        ("verdict", manifest.model.decision.words()),
+        ("calibration", calibration(&manifest.model.decision)),
         (
             "slide",
             format!(
                 "from {}, correlation {}",
-                counted(manifest.slide.min_fields, "field"),
-                manifest.slide.correlation
+                counted(manifest.model.slide.min_fields, "field"),
+                manifest.model.slide.correlation
             ),
         ),
         ("evaluated on", evaluation.dataset.clone()),

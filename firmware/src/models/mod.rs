@@ -18,7 +18,7 @@ mod store;
 
 use std::path::Path;
 
-use smearscope_artifacts::{ArtifactError, Manifest, Model, ModelFiles};
+use smearscope_artifacts::{ArtifactError, FieldModel, Manifest, Model, ModelFiles};
 use smearscope_hardware::with_causes;
 
 pub use error::{ModelError, StoreError};
@@ -103,13 +103,14 @@ impl<'a> Models<'a> {
     /// Reads a model and verifies its files and its signature.
     ///
     /// # Errors
-    /// Those of [`ModelFiles::open_signed`].
-    pub fn open(self, location: &ModelLocation) -> Result<ModelFiles, ArtifactError> {
+    /// Those of [`ModelFiles::open_signed`] and of [`ModelFiles::into_field`].
+    pub fn open(self, location: &ModelLocation) -> Result<ModelFiles<FieldModel>, ArtifactError> {
         let key = self.config.public_key.as_ref();
         match location {
             ModelLocation::Folder(folder) => ModelFiles::open_signed(folder, key),
             ModelLocation::BuiltIn => built_in::open(key),
-        }
+        }?
+        .into_field()
     }
 
     /// Opens a model and runs its golden samples on the configured engine.
@@ -132,7 +133,7 @@ impl<'a> Models<'a> {
     ///
     /// # Errors
     /// [`ModelError::Older`].
-    pub fn require_no_downgrade(self, offered: &Manifest) -> Result<(), ModelError> {
+    pub fn require_no_downgrade(self, offered: &Manifest<FieldModel>) -> Result<(), ModelError> {
         // A model that cannot be read is to be replaced, whatever its version.
         let Ok(files) = self.open(&self.location()) else {
             return Ok(());

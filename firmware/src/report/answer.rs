@@ -52,7 +52,7 @@ impl Answer {
             reason: analysis.explanation(),
             hint: analysis.judgement.reason().map(|reason| reason.hint()),
             probability: analysis.probability,
-            limits: (&manifest.decision).into(),
+            limits: (&manifest.model.decision).into(),
             strongest: analysis.strongest,
             quality: analysis.quality.clone(),
             engine: engine.engine,

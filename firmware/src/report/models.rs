@@ -1,7 +1,7 @@
 //! The list of an appliance's models, for `smearscope model list` and HTTP.
 
 use serde::Serialize;
-use smearscope_artifacts::{Evaluation, Manifest};
+use smearscope_artifacts::{Evaluation, FieldModel, Manifest};
 use smearscope_hardware::with_causes;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
@@ -112,21 +112,21 @@ struct DecisionCard {
     temperature: f32,
 }
 
-impl From<&Manifest> for ModelCard {
-    fn from(manifest: &Manifest) -> Self {
+impl From<&Manifest<FieldModel>> for ModelCard {
+    fn from(manifest: &Manifest<FieldModel>) -> Self {
         Self {
             architecture: manifest.architecture.clone(),
             trained_on: manifest.trained_on.clone(),
             intended_use: manifest.intended_use.clone(),
             license: manifest.license.clone(),
-            positive: manifest.labels.positive.clone(),
-            negative: manifest.labels.negative.clone(),
+            positive: manifest.model.labels.positive.clone(),
+            negative: manifest.model.labels.negative.clone(),
             decision: DecisionCard {
-                limits: (&manifest.decision).into(),
-                offset: manifest.decision.offset,
-                temperature: manifest.decision.temperature,
+                limits: (&manifest.model.decision).into(),
+                offset: manifest.model.decision.offset,
+                temperature: manifest.model.decision.temperature,
             },
-            slide: manifest.slide.into(),
+            slide: manifest.model.slide.into(),
             evaluation: manifest.evaluation.clone(),
         }
     }

@@ -7,42 +7,70 @@ use rten::{
 };
 use rten_tensor::Layout;
 
-use super::classifier::{Classifier, EngineInfo, Inference};
 use super::config::EngineConfig;
-use super::io_check::{self, Output, Port};
+use super::interface::Interface;
+use super::io_check::{self, Port};
 use super::kind::EngineKind;
+use super::loader::LoadNetwork;
+use super::network::{EngineInfo, Network, Output, Outputs};
+use super::network_files::NetworkFiles;
 use crate::error::ArtifactError;
 use crate::image::tensor::Tensor;
-use crate::manifest::schema::Manifest;
-use crate::model_files::ModelFiles;
 
 const KIND: EngineKind = EngineKind::Embedded;
 /// rten does not export its version; a test compares this one with `Cargo.lock`.
 const VERSION: &str = "rten 0.27.0";
 
+/// Loads networks, which share their threads.
+pub(super) struct EmbeddedLoader {
+    threads: Option<Arc<ThreadPool>>,
+}
+
+impl EmbeddedLoader {
+    pub(super) fn new(config: &EngineConfig) -> Self {
+        Self {
+            threads: config
+                .threads
+                .map(|count| Arc::new(ThreadPool::with_num_threads(count))),
+        }
+    }
+}
+
+impl LoadNetwork for EmbeddedLoader {
+    fn load(
+        &mut self,
+        files: &NetworkFiles,
+        interface: Interface,
+    ) -> Result<Box<dyn Network>, ArtifactError> {
+        let threads = self.threads.clone();
+        Ok(Box::new(Embedded::start(files, interface, threads)?))
+    }
+}
+
 /// A network in memory.
-pub(super) struct Embedded {
+struct Embedded {
     network: Model,
     input: NodeId,
-    /// The probability, then the evidence map if the model has one.
+    /// In the order of the interface.
     outputs: Vec<NodeId>,
+    /// The outputs of the last run.
+    values: Vec<Value>,
     threads: Option<Arc<ThreadPool>>,
-    manifest: Manifest,
+    interface: Interface,
     info: EngineInfo,
 }
 
 impl Embedded {
-    /// Loads the model's ONNX file.
-    pub(super) fn start(files: &ModelFiles, config: &EngineConfig) -> Result<Self, ArtifactError> {
-        let Some(onnx) = files.onnx() else {
-            return Err(KIND.unusable(
-                "the model has no ONNX file",
-                "export the model with files.onnx, or run scripts/setup to use OpenVINO",
-            ));
-        };
-        let network = Model::load(onnx.to_vec()).map_err(|error| {
-            KIND.unusable(format!("files.onnx: {error}"), "export the model again")
-        })?;
+    /// Loads the ONNX file.
+    fn start(
+        files: &NetworkFiles,
+        interface: Interface,
+        threads: Option<Arc<ThreadPool>>,
+    ) -> Result<Self, ArtifactError> {
+        let onnx = files.onnx(KIND)?;
+        let file = files.entry("onnx");
+        let network = Model::load(onnx.to_vec())
+            .map_err(|error| KIND.unusable(format!("{file}: {error}"), "export the model again"))?;
 
         let inputs: Vec<Port> = network
             .input_ids()
@@ -54,28 +82,22 @@ impl Embedded {
                 .find_node(name)
                 .filter(|id| network.output_ids().contains(id))
         };
-        io_check::check_declared(files, "files.onnx", &inputs, |name| {
+        io_check::check_declared(files, &interface, &file, &inputs, |name| {
             find(name).map(|id| port(&network, id))
         })?;
-        let manifest = files.manifest();
-        let names = [
-            Some(&manifest.outputs.probability),
-            manifest.outputs.evidence.as_ref(),
-        ];
-        let outputs = names
-            .into_iter()
-            .flatten()
-            .filter_map(|name| find(name))
+        let outputs = interface
+            .outputs
+            .iter()
+            .filter_map(|wanted| find(&wanted.name))
             .collect();
 
         Ok(Self {
             input: network.input_ids()[0],
             outputs,
             network,
-            threads: config
-                .threads
-                .map(|count| Arc::new(ThreadPool::with_num_threads(count))),
-            manifest: manifest.clone(),
+            values: Vec::new(),
+            threads,
+            interface,
             info: EngineInfo {
                 engine: KIND.name(),
                 version: VERSION.into(),
@@ -85,12 +107,12 @@ impl Embedded {
         })
     }
 
-    fn run(&self, input: &Tensor) -> Result<Inference, String> {
-        io_check::check_input(&self.manifest, input)?;
+    fn compute(&mut self, input: &Tensor) -> Result<Outputs<'_>, String> {
+        io_check::check_input(&self.interface, input)?;
         let view =
             ValueView::from_shape(input.shape, &input.data).map_err(|error| error.to_string())?;
         let options = RunOptions::default().with_thread_pool(self.threads.clone());
-        let values = self
+        self.values = self
             .network
             .run(
                 vec![(self.input, view.into())],
@@ -98,15 +120,15 @@ impl Embedded {
                 Some(options),
             )
             .map_err(|error| error.to_string())?;
-        let outputs = values.iter().map(output).collect::<Result<Vec<_>, _>>()?;
-        let probability = outputs.first().ok_or("the network has no output")?;
-        io_check::inference(&self.manifest, probability, outputs.get(1))
+        let outputs = self.interface.outputs.iter().zip(&self.values);
+        let outputs = outputs.map(|(wanted, value)| output(&wanted.name, value));
+        Ok(Outputs::new(outputs.collect::<Result<_, _>>()?))
     }
 }
 
-impl Classifier for Embedded {
-    fn classify(&mut self, input: &Tensor) -> Result<Inference, ArtifactError> {
-        self.run(input)
+impl Network for Embedded {
+    fn run(&mut self, input: &Tensor) -> Result<Outputs<'_>, ArtifactError> {
+        self.compute(input)
             .map_err(|problem| KIND.inference_failed(problem))
     }
 
@@ -133,11 +155,12 @@ fn port(network: &Model, id: NodeId) -> Port {
     }
 }
 
-fn output(value: &Value) -> Result<Output<'_>, String> {
+fn output<'a>(name: &'a str, value: &'a Value) -> Result<Output<'a>, String> {
     let tensor = value
         .as_tensor_view::<f32>()
         .ok_or("the elements of an output are not f32")?;
     Ok(Output {
+        name,
         shape: tensor.shape().to_vec(),
         values: tensor.data().ok_or("an output is not contiguous")?,
     })

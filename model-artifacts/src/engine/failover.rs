@@ -3,16 +3,12 @@
 
 use std::path::PathBuf;
 
-use image::RgbImage;
-
-use super::classifier::{Classifier, EngineInfo, Inference};
 use super::config::EngineConfig;
 use super::factory;
 use super::kind::EngineKind;
+use super::loader::LoadNetwork;
+use super::network::EngineInfo;
 use crate::error::ArtifactError;
-use crate::image::preprocess::Preprocessor;
-use crate::image::tensor::Tensor;
-use crate::manifest::schema::GoldenSample;
 use crate::model_files::ModelFiles;
 
 /// The result of a golden sample that passed.
@@ -26,30 +22,61 @@ pub struct GoldenResult {
     pub actual: f32,
 }
 
-/// The engine in use, with the engines that can replace it.
-pub(crate) struct Failover {
-    classifier: Box<dyn Classifier>,
+/// The networks of one kind of model, all on the same engine.
+pub(crate) trait NetworkSet: Sized {
+    /// What the manifest says about models of this kind.
+    type Model;
+
+    /// Loads all networks of a model.
+    ///
+    /// # Errors
+    /// Those of [`LoadNetwork::load`].
+    fn load(
+        loader: &mut dyn LoadNetwork,
+        files: &ModelFiles<Self::Model>,
+    ) -> Result<Self, ArtifactError>;
+
+    /// The engine and device that run the networks.
+    fn info(&self) -> &EngineInfo;
+
+    /// Runs all golden samples.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Golden`] if a sample's result is outside its tolerance, [`ArtifactError::Inference`] if the
+    /// engine fails.
+    fn verify(
+        &mut self,
+        files: &ModelFiles<Self::Model>,
+    ) -> Result<Vec<GoldenResult>, ArtifactError>;
+}
+
+/// The networks in use, with the engines that can replace theirs.
+pub(crate) struct Failover<N: NetworkSet> {
+    networks: N,
     info: EngineInfo,
     golden: Vec<GoldenResult>,
     /// The engines that can replace it, if there are any.
-    standby: Option<Box<Standby>>,
+    standby: Option<Box<Standby<N>>>,
 }
 
 /// The engines to start next, and the files to start them from: those in memory, whose checksums were
 /// verified.
-struct Standby {
-    files: ModelFiles,
+struct Standby<N: NetworkSet> {
+    files: ModelFiles<N::Model>,
     config: EngineConfig,
     /// In order of preference.
     engines: Vec<EngineKind>,
 }
 
-impl Failover {
+impl<N: NetworkSet> Failover<N> {
     /// Starts the first configured engine on which all golden samples pass.
     ///
     /// # Errors
     /// That of the last engine, which mentions the problems of the engines before it.
-    pub(crate) fn start(files: ModelFiles, config: &EngineConfig) -> Result<Self, ArtifactError> {
+    pub(crate) fn start(
+        files: ModelFiles<N::Model>,
+        config: &EngineConfig,
+    ) -> Result<Self, ArtifactError> {
         let configured = Box::new(Standby {
             files,
             config: config.clone(),
@@ -79,20 +106,17 @@ impl Failover {
     /// Starts the last configured engine without verifying the golden samples, and without engines that
     /// can replace it.
     pub(crate) fn start_unverified(
-        files: &ModelFiles,
+        files: &ModelFiles<N::Model>,
         config: &EngineConfig,
     ) -> Result<Self, ArtifactError> {
         Self::unverified(files, factory::last_candidate(config.choice), config)
     }
 
-    /// Replaces the engine in use by one that wraps it.
+    /// Changes the networks in use.
     #[cfg(any(test, feature = "test-support"))]
-    pub(crate) fn wrap_engine(
-        self,
-        wrap: impl FnOnce(Box<dyn Classifier>) -> Box<dyn Classifier>,
-    ) -> Self {
+    pub(crate) fn map_networks(self, change: impl FnOnce(N) -> N) -> Self {
         Self {
-            classifier: wrap(self.classifier),
+            networks: change(self.networks),
             ..self
         }
     }
@@ -108,73 +132,49 @@ impl Failover {
     }
 
     fn unverified(
-        files: &ModelFiles,
+        files: &ModelFiles<N::Model>,
         engine: EngineKind,
         config: &EngineConfig,
     ) -> Result<Self, ArtifactError> {
-        let classifier = factory::start(engine, files, config)?;
+        let networks = N::load(factory::loader(engine, config).as_mut(), files)?;
         Ok(Self {
-            info: classifier.info().clone(),
-            classifier,
+            info: networks.info().clone(),
+            networks,
             golden: Vec::new(),
             standby: None,
         })
     }
 
     fn verified(
-        files: &ModelFiles,
+        files: &ModelFiles<N::Model>,
         engine: EngineKind,
         config: &EngineConfig,
     ) -> Result<Self, ArtifactError> {
         let mut started = Self::unverified(files, engine, config)?;
-        let mut preprocessor = Preprocessor::new(files.manifest().input.clone())?;
-        for (sample, image) in files.manifest().golden.iter().zip(files.golden_images()) {
-            let result = started.verify(sample, image, &mut preprocessor)?;
-            started.golden.push(result);
-        }
+        started.golden = started.networks.verify(files)?;
         Ok(started)
     }
 
-    fn verify(
-        &mut self,
-        sample: &GoldenSample,
-        image: &RgbImage,
-        preprocessor: &mut Preprocessor,
-    ) -> Result<GoldenResult, ArtifactError> {
-        let input = preprocessor.prepare(image)?;
-        let actual = self.classifier.classify(input)?.probability;
-        if (actual - sample.probability).abs() > sample.tolerance {
-            return Err(ArtifactError::Golden {
-                sample: sample.image.path.clone(),
-                engine: self.info.name(),
-                expected: sample.probability,
-                actual,
-                tolerance: sample.tolerance,
-            });
-        }
-        Ok(GoldenResult {
-            image: sample.image.path.clone(),
-            expected: sample.probability,
-            actual,
-        })
-    }
-
-    /// Runs the network on the engine in use, or, if it fails, on the next engine that does not.
+    /// Runs a task on the networks in use, or, if an inference fails, again on those of the next engine on which
+    /// none does.
     ///
     /// # Errors
-    /// [`ArtifactError::Inference`] if all of them fail.
-    pub(crate) fn infer(&mut self, input: &Tensor) -> Result<Inference, ArtifactError> {
+    /// [`ArtifactError::Inference`] if inferences fail on all of them, and any other error of the task.
+    pub(crate) fn run<T>(
+        &mut self,
+        mut task: impl FnMut(&mut N) -> Result<T, ArtifactError>,
+    ) -> Result<T, ArtifactError> {
         loop {
-            match self.classifier.classify(input) {
-                Ok(inference) => return Ok(inference),
+            match task(&mut self.networks) {
                 // Each call leaves fewer engines, so that the loop ends.
-                Err(error) => self.fall_back(error)?,
+                Err(error @ ArtifactError::Inference { .. }) => self.fall_back(error)?,
+                result => return result,
             }
         }
     }
 
     /// Replaces the engine in use, which failed with `error`, by the next engine that passes the golden
-    /// samples. If none does, the engine in use stays, and the next inference tries again.
+    /// samples, for all networks. If none does, the engine in use stays, and the next inference tries again.
     fn fall_back(&mut self, error: ArtifactError) -> Result<(), ArtifactError> {
         let Some(standby) = self.standby.take() else {
             return Err(error);
@@ -209,16 +209,16 @@ impl Failover {
     }
 }
 
-impl Standby {
+impl<N: NetworkSet> Standby<N> {
     /// Starts the first engine on which all golden samples pass; the engines after it stay on standby, and
     /// the errors of the engines before it are its fallbacks.
     ///
     /// # Errors
     /// The unchanged standby, and the error of each engine, if none passes.
-    fn start_next(self: Box<Self>) -> Result<Failover, (Box<Self>, Vec<ArtifactError>)> {
+    fn start_next(self: Box<Self>) -> Result<Failover<N>, (Box<Self>, Vec<ArtifactError>)> {
         let mut errors = Vec::new();
         for (index, engine) in self.engines.iter().enumerate() {
-            match Failover::verified(&self.files, *engine, &self.config) {
+            match Failover::<N>::verified(&self.files, *engine, &self.config) {
                 Ok(mut started) => {
                     let reasons = errors.iter().map(ToString::to_string);
                     started.info.fallbacks.splice(..0, reasons);
@@ -238,4 +238,80 @@ impl Standby {
 fn joined(errors: &[ArtifactError]) -> String {
     let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
     texts.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::config::EngineChoice;
+    use crate::engine::network::Network;
+    use crate::manifest::schema::ModelKind;
+    use crate::testing::skip;
+
+    /// Both networks of a model that counts cells.
+    struct Pair {
+        finder: Box<dyn Network>,
+        cell: Box<dyn Network>,
+        verified: usize,
+    }
+
+    impl NetworkSet for Pair {
+        type Model = ModelKind;
+
+        fn load(
+            loader: &mut dyn LoadNetwork,
+            files: &ModelFiles<ModelKind>,
+        ) -> Result<Self, ArtifactError> {
+            let ModelKind::Cells(model) = &files.manifest().model else {
+                panic!("it counts cells");
+            };
+            let finder = files.network_files("finder.files", &model.finder.files);
+            let cell = files.network_files("cell.files", &model.cell.files);
+            Ok(Self {
+                finder: loader.load(&finder, model.finder.interface())?,
+                cell: loader.load(&cell, model.cell.interface())?,
+                verified: 0,
+            })
+        }
+
+        fn info(&self) -> &EngineInfo {
+            self.finder.info()
+        }
+
+        fn verify(
+            &mut self,
+            _: &ModelFiles<ModelKind>,
+        ) -> Result<Vec<GoldenResult>, ArtifactError> {
+            self.verified += 1;
+            Ok(Vec::new())
+        }
+    }
+
+    #[test]
+    fn all_networks_move_to_the_next_engine_together() {
+        let files = ModelFiles::open("tests/fixtures/cells".as_ref()).unwrap();
+        let config = EngineConfig::default();
+        assert_eq!(config.choice, EngineChoice::Auto);
+        let mut failover = Failover::<Pair>::start(files, &config).unwrap();
+        if failover.info().engine != "openvino" {
+            skip("OpenVINO is not installed, so there is only one engine");
+            return;
+        }
+        // The cell network fails on the first engine.
+        let engines = failover
+            .run(|pair| {
+                let engines = [pair.finder.info(), pair.cell.info()].map(|info| info.engine);
+                match engines[1] {
+                    "openvino" => Err(EngineKind::OpenVino.inference_failed("it is gone".into())),
+                    _ => Ok((engines, pair.verified)),
+                }
+            })
+            .unwrap();
+        assert_eq!(engines, (["embedded"; 2], 1));
+        assert_eq!(failover.info().engine, "embedded");
+        assert_eq!(
+            failover.info().fallbacks,
+            ["inference failed on openvino: it is gone"]
+        );
+    }
 }

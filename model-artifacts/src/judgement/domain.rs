@@ -8,6 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::mahalanobis;
 use crate::image::contract::{InputContract, Layout};
 use crate::image::tensor::Tensor;
 use crate::validation::FieldError;
@@ -87,14 +88,9 @@ pub struct Domain {
 impl Domain {
     /// Mahalanobis distance of a descriptor from the training images, 0 or more; NaN if a feature is NaN.
     pub fn distance(&self, descriptor: &Descriptor) -> f32 {
-        // Forward substitution: solves factor · z = descriptor − mean.
-        let mut solved = [0.0_f32; FEATURES];
-        for (row, factors) in self.factor.iter().enumerate().take(FEATURES) {
-            let known: f32 = factors.iter().zip(&solved[..row]).map(|(f, z)| f * z).sum();
-            let diagonal = factors.get(row).copied().unwrap_or(f32::NAN);
-            solved[row] = (descriptor.0[row] - self.mean[row] - known) / diagonal;
-        }
-        solved.iter().map(|z| z * z).sum::<f32>().sqrt()
+        let features = descriptor.0.iter().zip(self.mean);
+        let difference: Vec<f32> = features.map(|(feature, mean)| feature - mean).collect();
+        mahalanobis::distance(&difference, &self.factor)
     }
 
     /// Refuses invalid values.

@@ -1,5 +1,10 @@
 //! `manifest.toml`, which describes a model: its contents, parsing and validation.
 
+pub(crate) mod cells;
+pub(crate) mod evaluation;
+pub(crate) mod field;
+pub(crate) mod files;
+mod golden;
 pub(crate) mod parse;
 pub(crate) mod schema;
-pub(crate) mod validate;
+mod validate;

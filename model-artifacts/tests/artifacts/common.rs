@@ -12,13 +12,18 @@ pub(crate) fn tiny() -> PathBuf {
     Path::new(CRATE).join("tests/fixtures/tiny")
 }
 
-/// A copy of the tiny model, which tests may damage.
+/// A copy of a model, which tests may damage.
 pub(crate) struct Copy(TempDir);
 
 impl Copy {
+    /// A copy of the tiny model.
     pub(crate) fn new() -> Self {
+        Self::of(&tiny())
+    }
+
+    pub(crate) fn of(model: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        for file in tiny().read_dir().unwrap() {
+        for file in model.read_dir().unwrap() {
             let file = file.unwrap();
             std::fs::copy(file.path(), folder.path().join(file.file_name())).unwrap();
         }

@@ -266,5 +266,5 @@ fn the_positive_class_may_come_first() {
 
     let swapped = swapped().edit("probability = 0.0838301", "probability = 0.9161699");
     let model = swapped.load(EngineChoice::Embedded).unwrap();
-    assert_eq!(model.manifest().labels.positive_index, 0);
+    assert_eq!(model.manifest().model.labels.positive_index, 0);
 }

@@ -5,26 +5,26 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use image::{Rgb, RgbImage};
 use smearscope_artifacts::{
-    ArtifactError, Classifier, EngineChoice, EngineInfo, Inference, Model, Tensor,
+    ArtifactError, EngineChoice, EngineInfo, Model, Network, Outputs, Tensor,
 };
 
 use crate::common::{Copy, engine, has_openvino, tiny};
 
 /// An engine that fails while a flag is set.
 struct Unreliable {
-    engine: Box<dyn Classifier>,
+    engine: Box<dyn Network>,
     is_lost: Arc<AtomicBool>,
 }
 
-impl Classifier for Unreliable {
-    fn classify(&mut self, input: &Tensor) -> Result<Inference, ArtifactError> {
+impl Network for Unreliable {
+    fn run(&mut self, input: &Tensor) -> Result<Outputs<'_>, ArtifactError> {
         if self.is_lost.load(Ordering::Relaxed) {
             return Err(ArtifactError::Inference {
                 engine: "openvino",
                 problem: "the device is gone".into(),
             });
         }
-        self.engine.classify(input)
+        self.engine.run(input)
     }
 
     fn info(&self) -> &EngineInfo {

@@ -8,6 +8,7 @@
     reason = "OpenVINO and OpenCV are names, not code"
 )]
 
+mod cells;
 mod common;
 mod decode;
 mod demo_model;

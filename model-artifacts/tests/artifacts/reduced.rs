@@ -7,7 +7,7 @@ use image::{Rgb, RgbImage};
 use smearscope_artifacts::decode::{Limits, decode, decode_for, read};
 use smearscope_artifacts::testing::{jpegs_in, micrographs};
 use smearscope_artifacts::{
-    EngineChoice, InputContract, Manifest, Model, Preprocessor, ResizeFilter,
+    EngineChoice, InputContract, Model, ModelFiles, Preprocessor, ResizeFilter,
 };
 use turbojpeg::{Image, PixelFormat, Subsamp};
 
@@ -20,9 +20,8 @@ fn demo() -> PathBuf {
 }
 
 fn contract() -> InputContract {
-    let path = demo().join(Manifest::FILE_NAME);
-    let text = std::fs::read_to_string(&path).unwrap();
-    Manifest::parse(&text, &path).unwrap().input
+    let files = ModelFiles::open(&demo()).unwrap().into_field().unwrap();
+    files.manifest().model.input.clone()
 }
 
 fn jpeg(image: &RgbImage, subsamp: Subsamp) -> Vec<u8> {
@@ -111,7 +110,7 @@ fn a_reduced_picture_is_the_mean_of_the_whole_one() {
 #[test]
 fn network_input_and_probability_hardly_change() {
     let mut model = Model::load(&demo(), &engine(EngineChoice::Embedded)).unwrap();
-    let contract = model.manifest().input.clone();
+    let contract = model.manifest().model.input.clone();
     let plain = InputContract {
         scale: 1.0,
         mean: [0.0; 3],

@@ -19,7 +19,7 @@ use smearscope::testing::{
 };
 use smearscope_artifacts::decode::Limits;
 use smearscope_artifacts::{
-    ArtifactError, Classifier, EngineChoice, EngineConfig, EngineInfo, Inference, Model, Tensor,
+    ArtifactError, EngineChoice, EngineConfig, EngineInfo, Model, Network, Outputs, Tensor,
 };
 use smearscope_hardware::HardwareError;
 use smearscope_hardware::mock::{self, Bench};
@@ -111,19 +111,19 @@ impl Mood {
 }
 
 struct Moody {
-    inner: Box<dyn Classifier>,
+    inner: Box<dyn Network>,
     mood: Mood,
 }
 
-impl Classifier for Moody {
-    fn classify(&mut self, input: &Tensor) -> Result<Inference, ArtifactError> {
+impl Network for Moody {
+    fn run(&mut self, input: &Tensor) -> Result<Outputs<'_>, ArtifactError> {
         match self.mood.get() {
             Some(EngineCrashes) => resume_unwind(Box::new("as the test wants")),
             Some(EngineFails) => Err(ArtifactError::Inference {
                 engine: "embedded",
                 problem: "as the test wants".into(),
             }),
-            _ => self.inner.classify(input),
+            _ => self.inner.run(input),
         }
     }
 
@@ -183,7 +183,7 @@ impl Soak {
         let load = {
             let (state, mood) = (state.to_owned(), mood.clone());
             move || {
-                let wrap = |inner| -> Box<dyn Classifier> { Box::new(Moody { inner, mood }) };
+                let wrap = |inner| -> Box<dyn Network> { Box::new(Moody { inner, mood }) };
                 let model = model().map_err(ModelError::from)?.wrap_engine(wrap);
                 let analyst = Analyst::new(model, Limits::default());
                 let records = LazyStore::open(state, Retention::default(), space)?;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::Args;
 use log::warn;
 use serde::Deserialize;
-use smearscope_artifacts::{EngineConfig, Evaluation, Manifest, Model};
+use smearscope_artifacts::{EngineConfig, Evaluation, FieldModel, Manifest, Model};
 
 use crate::dataset::{Basis, Dataset, Sample, Source, TrainedOn};
 use crate::error::TrainError;
@@ -58,7 +58,7 @@ impl Evaluate {
         for fallback in &model.engine().fallbacks {
             warn!("{fallback}");
         }
-        let dataset = Dataset::load_any(&self.data, &model.manifest().input)?;
+        let dataset = Dataset::load_any(&self.data, &model.manifest().model.input)?;
         let mut warnings = self.refuse_trained_on(&dataset)?;
         warnings.extend(dataset.warnings.iter().cloned());
 
@@ -72,7 +72,7 @@ impl Evaluate {
             let measured = Measured {
                 judged: &judged,
                 evaluation: &manifest.evaluation,
-                labels: &manifest.labels,
+                labels: &manifest.model.labels,
                 histories: &[],
             };
             report::write_plots(&measured, folder)?;
@@ -159,7 +159,7 @@ fn refuse_images_of(trained_on: &TrainedOn, dataset: &Dataset) -> Result<Vec<Str
 }
 
 fn predict<'a>(model: &mut Model, dataset: &'a Dataset) -> Result<Vec<Prediction<'a>>, TrainError> {
-    let rule = model.manifest().decision;
+    let rule = model.manifest().model.decision;
     let bar = progress::bar(dataset.samples.len() as u64, "images judged");
     bar.wrap_iter(dataset.samples.iter())
         .map(|sample| {
@@ -179,11 +179,11 @@ fn predict<'a>(model: &mut Model, dataset: &'a Dataset) -> Result<Vec<Prediction
 
 /// The model's manifest with the figures of these images.
 fn measured(
-    manifest: &Manifest,
+    manifest: &Manifest<FieldModel>,
     dataset: &Dataset,
     judged: &[Judged],
     warnings: Vec<String>,
-) -> Manifest {
+) -> Manifest<FieldModel> {
     let positives = judged.iter().filter(|item| item.positive).count();
     let name = dataset.root.file_name().unwrap_or(dataset.root.as_os_str());
     Manifest {

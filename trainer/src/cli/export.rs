@@ -6,10 +6,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use image::RgbImage;
 use log::info;
 use smearscope_artifacts::{
-    EngineChoice, EngineConfig, Manifest, Model, ModelFiles, Preprocessor, Verdict,
+    EngineChoice, EngineConfig, FieldModel, Manifest, Model, ModelFiles, Preprocessor, Verdict,
 };
 use walkdir::WalkDir;
 
@@ -102,11 +101,11 @@ impl Export {
     /// [`TrainError::Output`].
     pub(super) fn run(&self) -> Result<(), TrainError> {
         self.out.check()?;
-        let files = ModelFiles::open(&self.model)?;
+        let files = ModelFiles::open(&self.model)?.into_field()?;
         let manifest = files.manifest();
         let graph = self.network(&files)?;
         let data = self.data.as_ref();
-        let data = data.map(|source| Dataset::load(source, &manifest.input));
+        let data = data.map(|source| Dataset::load(source, &manifest.model.input));
         let data = data.transpose()?;
         let converted = match (self.precision, &data) {
             (Precision::Fp32, _) => graph.clone(),
@@ -127,7 +126,7 @@ impl Export {
 
         let staging = self.out.staging()?;
         self.write(&files, &converted, staging.path())?;
-        let comparison = self.compare(staging.path(), files.golden_images(), data.as_ref())?;
+        let comparison = self.compare(staging.path(), &files, data.as_ref())?;
         self.write_card(staging.path(), &comparison)?;
         self.out.publish(&staging)?;
         let folder = self.out.folder.display();
@@ -136,16 +135,17 @@ impl Export {
     }
 
     /// The network of the ONNX file, from which every precision is made.
-    fn network(&self, files: &ModelFiles) -> Result<Graph, TrainError> {
+    fn network(&self, files: &ModelFiles<FieldModel>) -> Result<Graph, TrainError> {
         const REMEDY: &str = "give a model folder made by `smearscope-train fit`";
-        let (Some(bytes), Some(entry)) = (files.onnx(), &files.manifest().files.onnx) else {
+        let (Some(bytes), Some(entry)) = (files.network().onnx, &files.manifest().model.files.onnx)
+        else {
             let problem = "it has no ONNX file, from which other precisions are made";
             return Err(TrainError::data(&self.model, problem, REMEDY));
         };
         let path = self.model.join(&entry.path);
         let graph =
             onnx::read(bytes).map_err(|problem| TrainError::data(&path, problem, REMEDY))?;
-        let shape = files.manifest().input.shape();
+        let shape = files.manifest().model.input.shape();
         let inputs: Vec<&[usize]> = graph.parameters().collect();
         if inputs != [shape] {
             let problem = format!("its inputs are {inputs:?}, and the manifest says {shape:?}");
@@ -155,19 +155,24 @@ impl Export {
     }
 
     /// Writes all files of the model, with this network as its IR.
-    fn write(&self, files: &ModelFiles, graph: &Graph, folder: &Path) -> Result<(), TrainError> {
+    fn write(
+        &self,
+        files: &ModelFiles<FieldModel>,
+        graph: &Graph,
+        folder: &Path,
+    ) -> Result<(), TrainError> {
         let mut manifest = files.manifest().clone();
         manifest.architecture = self.precision.rename(&manifest.architecture);
-        for sample in &mut manifest.golden {
+        for sample in &mut manifest.model.golden {
             sample.tolerance = self.precision.golden_tolerance();
         }
         let ir = ir::write(graph, &manifest.name).map_err(|error| TrainError::Export {
             problem: format!("{IR_XML}: {error}"),
         })?;
-        manifest.files.ir_xml = Some(package::save(folder, IR_XML, &ir.xml)?);
-        manifest.files.ir_bin = Some(package::save(folder, IR_BIN, &ir.bin)?);
-        let copied = manifest.golden.iter().map(|sample| &sample.image);
-        let copied = copied.chain(&manifest.files.onnx);
+        manifest.model.files.ir_xml = Some(package::save(folder, IR_XML, &ir.xml)?);
+        manifest.model.files.ir_bin = Some(package::save(folder, IR_BIN, &ir.bin)?);
+        let copied = manifest.model.golden.iter().map(|sample| &sample.image);
+        let copied = copied.chain(&manifest.model.files.onnx);
         let copied = copied.map(|entry| entry.path.clone());
         for path in copied.chain(self.documents()?) {
             let from = self.model.join(&path);
@@ -219,7 +224,7 @@ impl Export {
     fn compare(
         &self,
         folder: &Path,
-        golden: &[RgbImage],
+        files: &ModelFiles<FieldModel>,
         data: Option<&Dataset>,
     ) -> Result<Comparison, TrainError> {
         let on = |choice| EngineConfig {
@@ -228,9 +233,10 @@ impl Export {
         };
         let mut old = Model::load(&self.model, &on(EngineChoice::Embedded))?;
         let mut new = Model::load(folder, &on(EngineChoice::OpenVino))?;
-        let rule = old.manifest().decision;
+        let rule = old.manifest().model.decision;
         let mut comparison = Comparison::default();
-        for image in golden {
+        for sample in &files.manifest().model.golden {
+            let image = files.golden_image(&sample.image)?;
             let (before, after) = (old.infer(image)?, new.infer(image)?);
             let calls = [&before, &after].map(|inference| rule.decide(inference.margin).verdict);
             let changes_sides = calls[0] != calls[1] && !calls.contains(&Verdict::Inconclusive);
@@ -318,8 +324,8 @@ impl fmt::Display for Comparison {
 }
 
 /// The network's inputs for an even selection of the images.
-fn inputs(manifest: &Manifest, data: &Dataset) -> Result<Vec<Vec<f32>>, TrainError> {
-    let mut preprocessor = Preprocessor::new(manifest.input.clone())?;
+fn inputs(manifest: &Manifest<FieldModel>, data: &Dataset) -> Result<Vec<Vec<f32>>, TrainError> {
+    let mut preprocessor = Preprocessor::new(manifest.model.input.clone())?;
     let step = data.samples.len().div_ceil(CALIBRATION_IMAGES);
     let samples = data.samples.iter().step_by(step);
     samples

@@ -102,7 +102,7 @@ impl Fit {
         let mut manifest = description.manifest(*rule, &judged);
         let warning = description.shortcut_warning(&shortcuts);
         manifest.evaluation.warnings.extend(warning);
-        manifest.domain = Some(measure_domain(&folds.kept().train, &contract, seed)?);
+        manifest.model.domain = Some(measure_domain(&folds.kept().train, &contract, seed)?);
         let package = ModelPackage {
             network,
             golden: &golden,
@@ -126,7 +126,7 @@ impl Fit {
             let measured = Measured {
                 judged: &judged,
                 evaluation: &manifest.evaluation,
-                labels: &manifest.labels,
+                labels: &manifest.model.labels,
                 histories,
             };
             report::write_plots(&measured, staging.path())?;
@@ -134,7 +134,7 @@ impl Fit {
             FoldNetworks(fold_networks).draw_cases(
                 staging.path(),
                 predictions,
-                &manifest.labels,
+                &manifest.model.labels,
                 leaky,
             )
         };

@@ -14,8 +14,8 @@ use image::RgbImage;
 use log::info;
 use smearscope_artifacts::decode::{self, Limits};
 use smearscope_artifacts::{
-    ArtifactError, EngineChoice, EngineConfig, Evaluation, Files, GoldenSample, InputContract,
-    Labels, Layout, Manifest, Model, Outputs, SlideRule, is_image_path,
+    ArtifactError, EngineChoice, EngineConfig, Evaluation, FieldModel, FieldOutputs, Files,
+    GoldenSample, InputContract, Labels, Layout, Manifest, Model, SlideRule, is_image_path,
 };
 use walkdir::WalkDir;
 
@@ -259,7 +259,7 @@ impl Import {
     }
 
     /// A manifest without golden samples.
-    fn manifest(&self, network: &Adapted, input: InputContract) -> Manifest {
+    fn manifest(&self, network: &Adapted, input: InputContract) -> Manifest<FieldModel> {
         let label = |index: usize| self.labels.get(index).cloned().unwrap_or_default();
         let protocol = if self.data.is_some() {
             "Not evaluated: the available images chose the reading of the input."
@@ -284,19 +284,23 @@ impl Import {
             intended_use: "Research. Not for diagnosis or treatment.".into(),
             license: self.identity.license.clone(),
             demo: true,
-            labels: Labels {
-                negative: label(1 - self.positive_index()),
-                positive: label(self.positive_index()),
-                positive_index: self.positive_index(),
+            model: FieldModel {
+                labels: Labels {
+                    negative: label(1 - self.positive_index()),
+                    positive: label(self.positive_index()),
+                    positive_index: self.positive_index(),
+                },
+                input,
+                outputs: FieldOutputs {
+                    probability: network.output.clone(),
+                    evidence: None,
+                },
+                decision: UNCALIBRATED,
+                slide: SlideRule::default(),
+                domain: None,
+                files: network.files.clone(),
+                golden: Vec::new(),
             },
-            input,
-            outputs: Outputs {
-                probability: network.output.clone(),
-                evidence: None,
-            },
-            decision: UNCALIBRATED,
-            slide: SlideRule::default(),
-            domain: None,
             evaluation: Evaluation {
                 dataset: "none".into(),
                 protocol: format!(
@@ -308,8 +312,6 @@ impl Import {
                 intervals: BTreeMap::new(),
                 warnings,
             },
-            files: network.files.clone(),
-            golden: Vec::new(),
         }
     }
 
@@ -334,17 +336,17 @@ impl Import {
             })
         });
         let scored = scored.collect::<Result<_, TrainError>>()?;
-        Ok(Trial::new(manifest.input, scored))
+        Ok(Trial::new(manifest.model.input, scored))
     }
 
     /// Writes the manifest, with golden samples of unknown probabilities, and starts the model.
     fn start(
         folder: &Path,
         network: &Adapted,
-        manifest: &mut Manifest,
+        manifest: &mut Manifest<FieldModel>,
         golden: &[Golden],
     ) -> Result<Model, TrainError> {
-        manifest.golden = golden
+        manifest.model.golden = golden
             .iter()
             .map(|golden| {
                 Ok(GoldenSample {
@@ -365,10 +367,10 @@ impl Import {
         network: &Adapted,
         contract: &InputContract,
         golden: &[Golden],
-    ) -> Result<Manifest, TrainError> {
+    ) -> Result<Manifest<FieldModel>, TrainError> {
         let mut manifest = self.manifest(network, contract.clone());
         let mut model = Self::start(folder, network, &mut manifest, golden)?;
-        for (sample, golden) in manifest.golden.iter_mut().zip(golden) {
+        for (sample, golden) in manifest.model.golden.iter_mut().zip(golden) {
             sample.probability = model.infer(&golden.image)?.probability;
         }
         save_manifest(folder, &manifest)?;
@@ -456,7 +458,7 @@ fn config(choice: EngineChoice) -> EngineConfig {
 }
 
 /// The model's card. `trials` is the table of readings that were tried, if any were.
-fn card(manifest: &Manifest, trials: &str) -> String {
+fn card(manifest: &Manifest<FieldModel>, trials: &str) -> String {
     let Manifest { name, version, .. } = manifest;
     let reading = if trials.is_empty() {
         "How an image becomes its input was stated on the command line, not measured. No decision was measured, \
@@ -578,13 +580,13 @@ mod tests {
             scale,
             mean,
             ..
-        } = manifest.input;
+        } = manifest.model.input;
         assert_eq!(
             (channels, scale, mean),
             (ChannelOrder::Bgr, 1.0 / 255.0, [0.0; 3])
         );
-        assert_eq!(manifest.labels.positive, "blasts");
-        assert!(!manifest.decision.is_calibrated());
+        assert_eq!(manifest.model.labels.positive, "blasts");
+        assert!(!manifest.model.decision.is_calibrated());
         // 20 × 0.8 − 10.
         let blue = RgbImage::from_pixel(50, 50, Rgb([0, 0, 204]));
         let margin = model.infer(&blue).unwrap().margin;
@@ -610,7 +612,7 @@ mod tests {
             mean,
             std,
             ..
-        } = model.manifest().input;
+        } = model.manifest().model.input;
         assert_eq!(channels, ChannelOrder::Rgb);
         assert_eq!((mean, std), ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]));
     }
@@ -671,7 +673,7 @@ mod tests {
         }
         let more = "--mean 0.5 --std 0.25,0.5,1 --resize bilinear";
         let model = import(folder.path(), &format!("{stated} {more}")).unwrap();
-        let input = &model.manifest().input;
+        let input = &model.manifest().model.input;
         assert_eq!((input.mean, input.std), ([0.5; 3], [0.25, 0.5, 1.0]));
         assert_eq!(input.resize, ResizeFilter::Bilinear);
     }

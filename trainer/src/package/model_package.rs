@@ -6,8 +6,8 @@ use std::path::Path;
 use image::RgbImage;
 use log::warn;
 use smearscope_artifacts::{
-    ArtifactError, DecisionRule, EngineChoice, EngineConfig, EngineInfo, Files, GoldenSample,
-    Manifest, Model,
+    ArtifactError, DecisionRule, EngineChoice, EngineConfig, EngineInfo, FieldModel, Files,
+    GoldenSample, Manifest, Model,
 };
 
 use super::files::{IR_BIN, IR_XML, ONNX, save, save_manifest};
@@ -36,7 +36,7 @@ pub(crate) const UNCALIBRATED: DecisionRule = DecisionRule {
 pub(crate) struct ModelPackage<'a> {
     pub(crate) network: &'a Network,
     pub(crate) golden: &'a [Golden],
-    pub(crate) manifest: Manifest,
+    pub(crate) manifest: Manifest<FieldModel>,
 }
 
 /// How closely an engine reproduces the trained network.
@@ -62,7 +62,7 @@ impl fmt::Display for Agreement {
 
 impl ModelPackage<'_> {
     /// Writes network, golden samples and manifest into a folder; returns the completed manifest.
-    pub(crate) fn write(&self, folder: &Path) -> Result<Manifest, TrainError> {
+    pub(crate) fn write(&self, folder: &Path) -> Result<Manifest<FieldModel>, TrainError> {
         let graph = self.network.graph();
         let ir = ir::write(&graph, &self.manifest.name).map_err(|error| TrainError::Export {
             problem: format!("{IR_XML}: {error}"),
@@ -73,12 +73,12 @@ impl ModelPackage<'_> {
             })?;
 
         let mut manifest = self.manifest.clone();
-        manifest.files = Files {
+        manifest.model.files = Files {
             ir_xml: Some(save(folder, IR_XML, &ir.xml)?),
             ir_bin: Some(save(folder, IR_BIN, &ir.bin)?),
             onnx: Some(save(folder, ONNX, &onnx)?),
         };
-        manifest.golden = self
+        manifest.model.golden = self
             .golden
             .iter()
             .map(|golden| {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use smearscope_artifacts::Manifest;
+use smearscope_artifacts::{FieldModel, Manifest};
 
 use super::results::{Part, REPORT_FILE, Report};
 use super::shortcuts::{Audit, Shortcut};
@@ -27,7 +27,7 @@ pub(crate) fn replace_export(card: &str, export: &str) -> String {
 
 /// The card's text. `commands` are those that made the model.
 pub(crate) fn render_card(
-    manifest: &Manifest,
+    manifest: &Manifest<FieldModel>,
     report: &Report,
     agreements: &[Agreement],
     commands: &[String],
@@ -40,8 +40,8 @@ pub(crate) fn render_card(
         let _ = write!(card, "> **Warning:** {warning}\n\n");
     }
     let evaluation = &manifest.evaluation;
-    let decision = &manifest.decision;
-    let input = &manifest.input;
+    let decision = &manifest.model.decision;
+    let input = &manifest.model.input;
     let leaky = metrics::leaky_prefix(&evaluation.figures);
     let [low, high] = decision.inconclusive;
     // Writing to a String cannot fail.
@@ -63,9 +63,9 @@ pub(crate) fn render_card(
         input.height,
         decision.offset,
         decision.temperature,
-        manifest.labels.positive,
+        manifest.model.labels.positive,
         decision.threshold,
-        manifest.labels.negative,
+        manifest.model.labels.negative,
         manifest.license,
         evaluation.dataset,
         evaluation.positives,

@@ -1,6 +1,8 @@
 //! The description of a trained model in its manifest.
 
-use smearscope_artifacts::{DecisionRule, Evaluation, Files, Labels, Manifest, Outputs, SlideRule};
+use smearscope_artifacts::{
+    DecisionRule, Evaluation, FieldModel, FieldOutputs, Files, Labels, Manifest, SlideRule,
+};
 
 use super::shortcuts::Audit;
 use crate::dataset::{Dataset, Origin, Source, TestPlan};
@@ -27,7 +29,11 @@ pub(crate) struct Description<'a> {
 impl Description<'_> {
     /// The manifest of a model with this decision rule and these test results, without files, golden
     /// samples and the warning of the shortcut audit.
-    pub(crate) fn manifest(&self, decision: DecisionRule, judged: &[Judged]) -> Manifest {
+    pub(crate) fn manifest(
+        &self,
+        decision: DecisionRule,
+        judged: &[Judged],
+    ) -> Manifest<FieldModel> {
         let Self {
             dataset,
             folds,
@@ -49,22 +55,30 @@ impl Description<'_> {
             license: self.identity.license.clone(),
             // No figures are known to hold for new patients, so every model is a demo.
             demo: true,
-            labels: Labels {
-                negative: dataset.negative.clone(),
-                positive: dataset.positive.clone(),
-                positive_index: POSITIVE,
+            model: FieldModel {
+                labels: Labels {
+                    negative: dataset.negative.clone(),
+                    positive: dataset.positive.clone(),
+                    positive_index: POSITIVE,
+                },
+                input: architecture.input_contract(),
+                outputs: FieldOutputs {
+                    probability: PROBABILITY.into(),
+                    evidence: Some(EVIDENCE.into()),
+                },
+                decision,
+                slide: SlideRule {
+                    min_fields: self.min_fields,
+                    ..SlideRule::default()
+                },
+                domain: None,
+                files: Files {
+                    ir_xml: None,
+                    ir_bin: None,
+                    onnx: None,
+                },
+                golden: Vec::new(),
             },
-            input: architecture.input_contract(),
-            outputs: Outputs {
-                probability: PROBABILITY.into(),
-                evidence: Some(EVIDENCE.into()),
-            },
-            decision,
-            slide: SlideRule {
-                min_fields: self.min_fields,
-                ..SlideRule::default()
-            },
-            domain: None,
             evaluation: Evaluation {
                 dataset: if leaky {
                     format!(
@@ -81,12 +95,6 @@ impl Description<'_> {
                 intervals: metrics::name_figures(metrics::intervals(judged, seed), leaky),
                 warnings: self.known_warnings(),
             },
-            files: Files {
-                ir_xml: None,
-                ir_bin: None,
-                onnx: None,
-            },
-            golden: Vec::new(),
         }
     }
 

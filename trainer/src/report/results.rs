@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
-use smearscope_artifacts::{DecisionRule, Manifest};
+use smearscope_artifacts::{DecisionRule, FieldModel, Manifest};
 
 use super::shortcuts::Audit;
 use crate::dataset::{Basis, Dataset, Sample, TrainedOn, path_within};
@@ -22,7 +22,7 @@ pub(crate) const REPORT_FILE: &str = "report.json";
 #[derive(Debug)]
 pub(crate) struct Report<'a> {
     /// Holds name, version, decision rule, and the figures with their intervals.
-    manifest: &'a Manifest,
+    manifest: &'a Manifest<FieldModel>,
     leaky: bool,
     /// All images, called at the threshold.
     pub(crate) confusion: Confusion,
@@ -102,7 +102,7 @@ pub(crate) fn trainings(histories: &[(String, History)]) -> Vec<Training<'_>> {
 impl<'a> Report<'a> {
     /// The manifest's figures with the predictions behind them.
     pub(crate) fn of(
-        manifest: &'a Manifest,
+        manifest: &'a Manifest<FieldModel>,
         dataset: &'a Dataset,
         predictions: &'a [Prediction<'a>],
     ) -> Self {
@@ -196,7 +196,7 @@ impl fmt::Display for Report<'_> {
             inconclusive: [low, high],
             offset,
             temperature,
-        } = self.manifest.decision;
+        } = self.manifest.model.decision;
         writeln!(
             f,
             "positive from {threshold:.3} on, no verdict between {low:.3} and {high:.3}, \

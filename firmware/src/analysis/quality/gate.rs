@@ -183,8 +183,11 @@ mod tests {
     #[test]
     fn figures_of_a_reduced_picture_match_the_full_one() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../model-artifacts/smear-demo");
-        let files = smearscope_artifacts::ModelFiles::open(&folder).unwrap();
-        let contract = &files.manifest().input;
+        let files = smearscope_artifacts::ModelFiles::open(&folder)
+            .unwrap()
+            .into_field()
+            .unwrap();
+        let contract = &files.manifest().model.input;
         for (name, image) in fields().into_iter().step_by(5) {
             let pixel = image.width() as f32 / 640.0;
             for small in [image.clone(), blur(&image, 4.0 * pixel)] {

@@ -3,32 +3,81 @@
 //! The stick computes in half precision; its inputs and outputs are `f32`. They have the names of the IR's
 //! layers, which are those of the manifest in every model that the trainer exports.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use openvino_06::{
     Blob, CNNNetwork, Core, ExecutableNetwork, InferRequest, InferenceError, Layout, Precision,
 };
 
 use super::{library, usb};
-use crate::engine::classifier::{Classifier, EngineInfo, Inference};
 use crate::engine::config::EngineConfig;
-use crate::engine::io_check::{self, Output, Port};
+use crate::engine::interface::Interface;
+use crate::engine::io_check::{self, Port};
 use crate::engine::kind::EngineKind;
+use crate::engine::loader::LoadNetwork;
+use crate::engine::network::{EngineInfo, Network, Output, Outputs};
+use crate::engine::network_files::NetworkFiles;
 use crate::error::ArtifactError;
 use crate::image::tensor::Tensor;
-use crate::manifest::schema::Manifest;
-use crate::model_files::ModelFiles;
 
 const KIND: EngineKind = EngineKind::Ncs2;
 const DEVICE: &str = "MYRIAD";
 const REPLUG: &str = "unplug the stick and plug it in again";
 
+/// Loads networks onto the stick.
+pub(crate) struct Ncs2Loader {
+    config: EngineConfig,
+    /// The runtime and its version, once a network needs it. The networks of a model share it, because a second
+    /// runtime would not get the stick.
+    runtime: Option<(Arc<Mutex<Core>>, String)>,
+}
+
+impl Ncs2Loader {
+    pub(crate) fn new(config: &EngineConfig) -> Self {
+        Self {
+            config: config.clone(),
+            runtime: None,
+        }
+    }
+
+    fn runtime(&mut self) -> Result<(Arc<Mutex<Core>>, String), ArtifactError> {
+        if let Some(runtime) = &self.runtime {
+            return Ok(runtime.clone());
+        }
+        let version = library::version(&self.config)?;
+        let core = Core::new(None).map_err(|error| {
+            KIND.unusable(
+                format!("the runtime does not start: {error}"),
+                "install it again, with its plugins.xml",
+            )
+        })?;
+        let runtime = (Arc::new(Mutex::new(core)), version);
+        Ok(self.runtime.insert(runtime).clone())
+    }
+}
+
+impl LoadNetwork for Ncs2Loader {
+    fn load(
+        &mut self,
+        files: &NetworkFiles,
+        interface: Interface,
+    ) -> Result<Box<dyn Network>, ArtifactError> {
+        let ir = files.ir(KIND)?;
+        let (core, version) = self.runtime()?;
+        let config = &self.config;
+        let network = Ncs2::start(files, ir, interface, (core, version), config)?;
+        Ok(Box::new(network))
+    }
+}
+
 /// A network on the stick.
-pub(crate) struct Ncs2 {
+struct Ncs2 {
     // Fields are dropped in this order: each one belongs to the next.
     buffers: Buffers,
     request: InferRequest,
     _network: ExecutableNetwork,
-    _core: Core,
-    manifest: Manifest,
+    _core: Arc<Mutex<Core>>,
+    interface: Interface,
     config: EngineConfig,
     info: EngineInfo,
 }
@@ -36,8 +85,15 @@ pub(crate) struct Ncs2 {
 /// The request's buffers. They are kept, because the bindings leak a name whenever they look one up.
 struct Buffers {
     input: Blob,
-    probability: Blob,
-    evidence: Option<Blob>,
+    outputs: Vec<OutputBuffer>,
+}
+
+/// The buffer of an output, in the order of the interface.
+struct OutputBuffer {
+    blob: Blob,
+    shape: Vec<usize>,
+    /// The output of the last run; the runtime's memory has no alignment of its own.
+    values: Vec<f32>,
 }
 
 // SAFETY: a blob is a counted reference to memory of its request. The request is `Send` and stored beside the blob. No
@@ -49,27 +105,22 @@ struct Buffers {
 unsafe impl Send for Buffers {}
 
 impl Ncs2 {
-    /// Loads the model's IR onto the stick.
-    pub(crate) fn start(files: &ModelFiles, config: &EngineConfig) -> Result<Self, ArtifactError> {
-        let (Some(xml), Some(bin)) = (files.ir_xml(), files.ir_bin()) else {
-            return Err(KIND.unusable(
-                "the model has no OpenVINO IR",
-                "export the model with files.ir_xml and files.ir_bin, or use the embedded engine",
-            ));
-        };
-        let version = library::version(config)?;
-        let mut core = Core::new(None).map_err(|error| {
-            KIND.unusable(
-                format!("the runtime does not start: {error}"),
-                "install it again, with its plugins.xml",
-            )
-        })?;
+    /// Loads an IR onto the stick.
+    fn start(
+        files: &NetworkFiles,
+        (xml, bin): (&[u8], &[u8]),
+        interface: Interface,
+        (shared, version): (Arc<Mutex<Core>>, String),
+        config: &EngineConfig,
+    ) -> Result<Self, ArtifactError> {
+        let file = files.entry("ir_xml");
         let network_error = |error: InferenceError| {
             KIND.unusable(
-                format!("files.ir_xml with files.ir_bin: {error}"),
+                format!("{file} with {}: {error}", files.entry("ir_bin")),
                 "export the model again",
             )
         };
+        let mut core = shared.lock().unwrap_or_else(PoisonError::into_inner);
         let mut network = core
             .read_network_from_buffer(xml, bin)
             .map_err(network_error)?;
@@ -77,6 +128,7 @@ impl Ncs2 {
         let mut loaded = core
             .load_network(&network, DEVICE)
             .map_err(|error| KIND.unusable(describe(&error, config), REPLUG))?;
+        drop(core);
         let mut request = loaded
             .create_infer_request()
             .map_err(|error| KIND.unusable(describe(&error, config), REPLUG))?;
@@ -91,33 +143,28 @@ impl Ncs2 {
             .iter()
             .map(|(name, blob)| Ok((name.clone(), port(blob)?)))
             .collect::<Result<_, ArtifactError>>()?;
-        io_check::check_declared(files, "files.ir_xml", &ports, |name| {
+        io_check::check_declared(files, &interface, &file, &ports, |name| {
             let (_, port) = named.iter().find(|(found, _)| found == name)?;
             Some(port.clone())
         })?;
-        let manifest = files.manifest();
-        let mut take = |name: &str| {
-            let index = outputs.iter().position(|(found, _)| found == name)?;
-            Some(outputs.swap_remove(index).1)
-        };
-        let probability = take(&manifest.outputs.probability);
-        let evidence = manifest.outputs.evidence.as_deref().and_then(&mut take);
-        let (Some((_, input)), Some(probability)) = (inputs.into_iter().next(), probability) else {
-            return Err(KIND.unusable(
-                "the network has no input or no probability output",
-                "export the model again",
-            ));
+        let mut wanted = Vec::with_capacity(interface.outputs.len());
+        for output in &interface.outputs {
+            let found = outputs.iter().position(|(name, _)| *name == output.name);
+            let blob = found.map(|index| outputs.swap_remove(index).1);
+            wanted.extend(blob.map(OutputBuffer::new).transpose()?);
+        }
+        let Some((_, input)) = inputs.into_iter().next() else {
+            return Err(KIND.unusable("the network has no input", "export the model again"));
         };
         Ok(Self {
             buffers: Buffers {
                 input,
-                probability,
-                evidence,
+                outputs: wanted,
             },
             request,
             _network: loaded,
-            _core: core,
-            manifest: manifest.clone(),
+            _core: shared,
+            interface,
             config: config.clone(),
             info: EngineInfo {
                 engine: KIND.name(),
@@ -128,49 +175,61 @@ impl Ncs2 {
         })
     }
 
-    fn run(&mut self, input: &Tensor) -> Result<Inference, String> {
-        io_check::check_input(&self.manifest, input)?;
-        let Buffers {
-            input: input_buffer,
-            probability,
-            evidence,
-        } = &mut self.buffers;
+    fn compute(&mut self, input: &Tensor) -> Result<Outputs<'_>, String> {
+        io_check::check_input(&self.interface, input)?;
         let failed = |error: InferenceError| describe(&error, &self.config);
-        fill(input_buffer, &input.data).map_err(failed)?;
-        // Overwrites the outputs of the last inference, so that a missing output is noticed.
-        for output in std::iter::once(&mut *probability).chain(evidence.as_mut()) {
-            let count = output.byte_len().map_err(failed)? / size_of::<f32>();
-            fill(output, &vec![f32::NAN; count]).map_err(failed)?;
+        fill(&mut self.buffers.input, &input.data).map_err(failed)?;
+        for output in &mut self.buffers.outputs {
+            output.clear().map_err(failed)?;
         }
         self.request.infer().map_err(failed)?;
 
-        let values = |blob: &Blob| floats(blob).map_err(failed);
-        let (shape, values_of_probability) =
-            (dims(probability).map_err(failed)?, values(probability)?);
-        let evidence = evidence
-            .as_ref()
-            .map(|blob| Ok::<_, String>((dims(blob).map_err(failed)?, values(blob)?)))
-            .transpose()?;
-        let evidence = evidence.as_ref().map(|(shape, values)| Output {
-            shape: shape.clone(),
-            values,
+        for output in &mut self.buffers.outputs {
+            output.read().map_err(failed)?;
+        }
+        let outputs = self.interface.outputs.iter().zip(&self.buffers.outputs);
+        let outputs = outputs.map(|(wanted, buffer)| Output {
+            name: &wanted.name,
+            shape: buffer.shape.clone(),
+            values: &buffer.values,
         });
-        let probability = Output {
-            shape,
-            values: &values_of_probability,
-        };
-        io_check::inference(&self.manifest, &probability, evidence.as_ref())
+        Ok(Outputs::new(outputs.collect()))
     }
 }
 
-impl Classifier for Ncs2 {
-    fn classify(&mut self, input: &Tensor) -> Result<Inference, ArtifactError> {
-        self.run(input)
+impl Network for Ncs2 {
+    fn run(&mut self, input: &Tensor) -> Result<Outputs<'_>, ArtifactError> {
+        self.compute(input)
             .map_err(|problem| KIND.inference_failed(problem))
     }
 
     fn info(&self) -> &EngineInfo {
         &self.info
+    }
+}
+
+impl OutputBuffer {
+    fn new(blob: Blob) -> Result<Self, ArtifactError> {
+        let description = blob.tensor_desc().map_err(|error| no_buffer(&error))?;
+        Ok(Self {
+            shape: description.dims().to_vec(),
+            values: vec![f32::NAN; description.len()],
+            blob,
+        })
+    }
+
+    /// Overwrites the output of the last inference, so that a missing output is noticed.
+    fn clear(&mut self) -> Result<(), InferenceError> {
+        self.values.fill(f32::NAN);
+        fill(&mut self.blob, &self.values)
+    }
+
+    fn read(&mut self) -> Result<(), InferenceError> {
+        let (values, _) = self.blob.buffer()?.as_chunks();
+        self.values.clear();
+        self.values
+            .extend(values.iter().copied().map(f32::from_ne_bytes));
+        Ok(())
     }
 }
 
@@ -242,15 +301,6 @@ fn fill(blob: &mut Blob, values: &[f32]) -> Result<(), InferenceError> {
         bytes.copy_from_slice(&value.to_ne_bytes());
     }
     Ok(())
-}
-
-fn floats(blob: &Blob) -> Result<Vec<f32>, InferenceError> {
-    let (values, _) = blob.buffer()?.as_chunks();
-    Ok(values.iter().copied().map(f32::from_ne_bytes).collect())
-}
-
-fn dims(blob: &Blob) -> Result<Vec<usize>, InferenceError> {
-    Ok(blob.tensor_desc()?.dims().to_vec())
 }
 
 /// The runtime's error with the likely cause, which the runtime does not report.

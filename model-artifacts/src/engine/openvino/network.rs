@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use openvino::{
     CompiledModel, Core, DeviceType, ElementType, InferRequest, InferenceError, Model, Node,
@@ -9,42 +10,42 @@ use openvino::{
 };
 
 use super::library;
-use crate::engine::classifier::{Classifier, EngineInfo, Inference};
 use crate::engine::config::EngineConfig;
-use crate::engine::io_check::{self, Output, Port};
+use crate::engine::interface::Interface;
+use crate::engine::io_check::{self, Port};
 use crate::engine::kind::EngineKind;
+use crate::engine::loader::LoadNetwork;
+use crate::engine::network::{EngineInfo, Network, Output, Outputs};
+use crate::engine::network_files::NetworkFiles;
 use crate::error::ArtifactError;
 use crate::image::tensor::Tensor;
-use crate::manifest::schema::Manifest;
-use crate::model_files::ModelFiles;
 
 const KIND: EngineKind = EngineKind::OpenVino;
 
 /// Virtual devices, which choose among other devices at run time without reporting which one runs.
 const VIRTUAL_DEVICES: [&str; 3] = ["AUTO", "MULTI", "BATCH"];
 
-/// A network compiled for one device.
-pub(crate) struct OpenVino {
-    // Fields are dropped in this order: each one belongs to the next.
-    request: InferRequest,
-    input: openvino::Tensor,
-    _network: CompiledModel,
-    _core: Core,
-    manifest: Manifest,
-    info: EngineInfo,
+/// Compiles networks for one device.
+pub(crate) struct OpenVinoLoader {
+    config: EngineConfig,
+    /// The runtime, once a network needs it.
+    core: Option<Arc<Mutex<Core>>>,
 }
 
-impl OpenVino {
-    /// Compiles the model's IR for the first configured device that is present and compiles it.
-    pub(crate) fn start(files: &ModelFiles, config: &EngineConfig) -> Result<Self, ArtifactError> {
-        let (Some(xml), Some(bin)) = (files.ir_xml(), files.ir_bin()) else {
-            return Err(KIND.unusable(
-                "the model has no OpenVINO IR",
-                "export the model with files.ir_xml and files.ir_bin, or use the embedded engine",
-            ));
-        };
-        library::load(config.library.as_deref())?;
-        let mut core = Core::new().map_err(|error| {
+impl OpenVinoLoader {
+    pub(crate) fn new(config: &EngineConfig) -> Self {
+        Self {
+            config: config.clone(),
+            core: None,
+        }
+    }
+
+    fn core(&mut self) -> Result<Arc<Mutex<Core>>, ArtifactError> {
+        if let Some(core) = &self.core {
+            return Ok(Arc::clone(core));
+        }
+        library::load(self.config.library.as_deref())?;
+        let core = Core::new().map_err(|error| {
             KIND.unusable(
                 format!(
                     "the runtime does not start: {}",
@@ -53,15 +54,63 @@ impl OpenVino {
                 "run scripts/setup to install its libraries again",
             )
         })?;
+        Ok(Arc::clone(self.core.insert(Arc::new(Mutex::new(core)))))
+    }
+}
+
+impl LoadNetwork for OpenVinoLoader {
+    fn load(
+        &mut self,
+        files: &NetworkFiles,
+        interface: Interface,
+    ) -> Result<Box<dyn Network>, ArtifactError> {
+        let ir = files.ir(KIND)?;
+        let core = self.core()?;
+        let network = OpenVino::start(files, ir, interface, core, &self.config)?;
+        // The other networks of the model run on the same device, or not at all.
+        self.config.devices = vec![network.info.device.clone()];
+        Ok(Box::new(network))
+    }
+}
+
+/// A network compiled for one device.
+struct OpenVino {
+    // Fields are dropped in this order: each one belongs to the next.
+    /// The outputs of the last run, in the order of the interface.
+    outputs: Vec<openvino::Tensor>,
+    request: InferRequest,
+    input: openvino::Tensor,
+    _network: CompiledModel,
+    _core: Arc<Mutex<Core>>,
+    interface: Interface,
+    info: EngineInfo,
+}
+
+impl OpenVino {
+    /// Compiles an IR for the first configured device that is present and compiles it.
+    fn start(
+        files: &NetworkFiles,
+        (xml, bin): (&[u8], &[u8]),
+        interface: Interface,
+        shared: Arc<Mutex<Core>>,
+        config: &EngineConfig,
+    ) -> Result<Self, ArtifactError> {
+        let mut core = shared.lock().unwrap_or_else(PoisonError::into_inner);
         let network = read_network(&mut core, xml, bin).map_err(|error| {
             KIND.unusable(
-                format!("files.ir_xml with files.ir_bin: {}", describe(&error)),
+                format!(
+                    "{} with {}: {}",
+                    files.entry("ir_xml"),
+                    files.entry("ir_bin"),
+                    describe(&error)
+                ),
                 "export the model again",
             )
         })?;
 
         let (mut compiled, device, fallbacks) = compile(&mut core, &network, config)?;
-        check_declared(files, &compiled)?;
+        drop(core);
+        check_declared(files, &interface, &compiled)?;
         let failed = |error: InferenceError| {
             KIND.unusable(
                 format!("{device} allocates no buffers: {}", describe(&error)),
@@ -69,7 +118,7 @@ impl OpenVino {
             )
         };
         let mut request = compiled.create_infer_request().map_err(failed)?;
-        let shape = files.manifest().input.shape().map(|extent| extent as i64);
+        let shape = interface.input_shape.map(|extent| extent as i64);
         let input = Shape::new(&shape)
             .and_then(|shape| openvino::Tensor::new(ElementType::F32, &shape))
             .map_err(failed)?;
@@ -77,11 +126,12 @@ impl OpenVino {
 
         let version = openvino::version().build_number;
         Ok(Self {
+            outputs: Vec::new(),
             request,
             input,
             _network: compiled,
-            _core: core,
-            manifest: files.manifest().clone(),
+            _core: shared,
+            interface,
             info: EngineInfo {
                 engine: KIND.name(),
                 version: version.split('-').next().unwrap_or(&version).to_owned(),
@@ -91,8 +141,8 @@ impl OpenVino {
         })
     }
 
-    fn run(&mut self, input: &Tensor) -> Result<Inference, String> {
-        io_check::check_input(&self.manifest, input)?;
+    fn compute(&mut self, input: &Tensor) -> Result<Outputs<'_>, String> {
+        io_check::check_input(&self.interface, input)?;
         let failed = |error: InferenceError| describe(&error);
         self.input
             .get_data_mut::<f32>()
@@ -100,22 +150,23 @@ impl OpenVino {
             .copy_from_slice(&input.data);
         self.request.infer().map_err(failed)?;
 
-        let outputs = &self.manifest.outputs;
-        let tensor = |name: &str| self.request.get_tensor(name).map_err(failed);
-        let probability = tensor(&outputs.probability)?;
-        let evidence = outputs.evidence.as_deref().map(tensor).transpose()?;
-        let evidence = evidence.as_ref().map(output).transpose().map_err(failed)?;
-        io_check::inference(
-            &self.manifest,
-            &output(&probability).map_err(failed)?,
-            evidence.as_ref(),
-        )
+        let wanted = &self.interface.outputs;
+        self.outputs.clear();
+        for output in wanted {
+            let tensor = self.request.get_tensor(&output.name).map_err(failed)?;
+            self.outputs.push(tensor);
+        }
+        let outputs = wanted.iter().zip(&self.outputs);
+        let outputs = outputs.map(|(wanted, tensor)| output(&wanted.name, tensor));
+        Ok(Outputs::new(
+            outputs.collect::<Result<_, _>>().map_err(failed)?,
+        ))
     }
 }
 
-impl Classifier for OpenVino {
-    fn classify(&mut self, input: &Tensor) -> Result<Inference, ArtifactError> {
-        self.run(input)
+impl Network for OpenVino {
+    fn run(&mut self, input: &Tensor) -> Result<Outputs<'_>, ArtifactError> {
+        self.compute(input)
             .map_err(|problem| KIND.inference_failed(problem))
     }
 
@@ -256,7 +307,11 @@ fn usable_cache(folder: &Path) -> Option<Cow<'_, str>> {
     }
 }
 
-fn check_declared(files: &ModelFiles, network: &CompiledModel) -> Result<(), ArtifactError> {
+fn check_declared(
+    files: &NetworkFiles,
+    interface: &Interface,
+    network: &CompiledModel,
+) -> Result<(), ArtifactError> {
     let unreadable = |error: InferenceError| {
         KIND.unusable(
             format!("the network's inputs cannot be read: {}", describe(&error)),
@@ -268,7 +323,8 @@ fn check_declared(files: &ModelFiles, network: &CompiledModel) -> Result<(), Art
         .map(|index| port(&network.get_input_by_index(index)?))
         .collect::<Result<Vec<_>, _>>()
         .map_err(unreadable)?;
-    io_check::check_declared(files, "files.ir_xml", &inputs, |name| {
+    let file = files.entry("ir_xml");
+    io_check::check_declared(files, interface, &file, &inputs, |name| {
         port(&network.get_output_by_name(name).ok()?).ok()
     })
 }
@@ -285,9 +341,10 @@ fn port(node: &Node) -> Result<Port, InferenceError> {
     })
 }
 
-fn output(tensor: &openvino::Tensor) -> Result<Output<'_>, InferenceError> {
+fn output<'a>(name: &'a str, tensor: &'a openvino::Tensor) -> Result<Output<'a>, InferenceError> {
     let shape = tensor.get_shape()?;
     Ok(Output {
+        name,
         shape: shape
             .get_dimensions()
             .iter()

@@ -27,7 +27,7 @@ pub(crate) fn expected(label: &str) -> (Finding, Identity) {
     slide.add(&field);
     let finding = Finding {
         field,
-        slide: slide.summary(manifest.slide, &manifest.decision),
+        slide: slide.summary(manifest.model.slide, &manifest.model.decision),
         saved: SaveOutcome::Unwanted,
     };
     (finding, identity)

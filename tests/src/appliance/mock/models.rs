@@ -10,7 +10,7 @@ use smearscope::testing::{
 };
 use smearscope_artifacts::decode::Limits;
 use smearscope_artifacts::{
-    ArtifactError, Classifier, EngineConfig, EngineInfo, Inference, Model, Tensor,
+    ArtifactError, EngineConfig, EngineInfo, Model, Network, Outputs, Tensor,
 };
 use smearscope_hardware::{ScreenSize, mock};
 
@@ -67,19 +67,19 @@ fn a_damaged_model_is_a_fault_for_good() {
 
 /// An engine that fails once a flag is set.
 struct Losable {
-    inner: Box<dyn Classifier>,
+    inner: Box<dyn Network>,
     is_lost: Arc<AtomicBool>,
 }
 
-impl Classifier for Losable {
-    fn classify(&mut self, input: &Tensor) -> Result<Inference, ArtifactError> {
+impl Network for Losable {
+    fn run(&mut self, input: &Tensor) -> Result<Outputs<'_>, ArtifactError> {
         if self.is_lost.load(Ordering::Relaxed) {
             return Err(ArtifactError::Inference {
                 engine: "openvino",
                 problem: "the device is gone".into(),
             });
         }
-        self.inner.classify(input)
+        self.inner.run(input)
     }
 
     fn info(&self) -> &EngineInfo {

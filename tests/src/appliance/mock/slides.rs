@@ -27,7 +27,7 @@ fn fields_of_a_slide_are_combined_and_a_long_press_closes_it() {
     let slide = findings[2].slide;
     assert_eq!((slide.slide, slide.fields, slide.refused), (1, 3, 0));
     let analyst = load(&demo_model()).unwrap();
-    let decision = analyst.manifest().decision.decide_log_odds(mean);
+    let decision = analyst.manifest().model.decision.decide_log_odds(mean);
     assert!((slide.probability.unwrap() - decision.probability).abs() < 1e-6);
     // The next slide starts from zero.
     deliver(&running, "_0");

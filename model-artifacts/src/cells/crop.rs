@@ -1,0 +1,173 @@
+//! One cell, cut out of its field.
+
+use image::{Rgb, RgbImage};
+
+use super::background::Background;
+use super::cell_site::CellSite;
+use super::density::Logarithms;
+use crate::image::contract::ResizeFilter;
+use crate::image::resample::Resampler;
+use crate::manifest::cells::CropInput;
+
+/// Smallest and largest side of a crop in the field, in pixels: with fewer, a nucleus has no texture; more are no
+/// field of a microscope.
+const SOURCE_SIDES: std::ops::RangeInclusive<f32> = 24.0..=4096.0;
+
+/// Optical density around one cell, whose centre is the middle of the square.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CellCrop {
+    /// Number of columns and of rows.
+    pub side: usize,
+    /// Size of a pixel, µm.
+    pub um_per_pixel: f32,
+    /// `side × side` densities in red light, row by row from the top; 0 outside the field.
+    pub red: Vec<f32>,
+    /// The same in green light.
+    pub green: Vec<f32>,
+}
+
+/// Cuts cells out of fields; reuses its buffers.
+#[derive(Debug)]
+pub struct Cropper {
+    input: CropInput,
+    resampler: Resampler,
+    logarithms: Logarithms,
+}
+
+impl Cropper {
+    /// A cropper for the input of one network.
+    pub fn new(input: CropInput) -> Self {
+        let side = input.side as usize;
+        Self {
+            input,
+            resampler: Resampler::new(ResizeFilter::Area, side, side),
+            logarithms: Logarithms::new(),
+        }
+    }
+
+    /// Cuts out a cell. Its place is in pixels of the image, whose scale is `um_per_pixel`; the crop's border lies
+    /// on borders of pixels, up to half a pixel from where it should. `None` if a crop has too few or too many
+    /// pixels at this scale, or the cell does not lie in the field.
+    pub fn cut(
+        &mut self,
+        image: &RgbImage,
+        background: &Background,
+        um_per_pixel: f32,
+        site: &CellSite,
+    ) -> Option<CellCrop> {
+        let source_side = self.input.side as f32 * self.input.um_per_pixel / um_per_pixel;
+        let (width, height) = image.dimensions();
+        let in_field =
+            (0.0..=width as f32).contains(&site.x) && (0.0..=height as f32).contains(&site.y);
+        if !SOURCE_SIDES.contains(&source_side) || !in_field {
+            return None;
+        }
+        let source_side = source_side.round() as i64;
+        let start = |centre: f32| (centre - source_side as f32 / 2.0).round() as i64;
+        let (left, top) = (start(site.x), start(site.y));
+        let source = RgbImage::from_fn(source_side as u32, source_side as u32, |x, y| {
+            let (x, y) = (left + i64::from(x), top + i64::from(y));
+            match (u32::try_from(x), u32::try_from(y)) {
+                (Ok(x), Ok(y)) if x < width && y < height => *image.get_pixel(x, y),
+                _ => Rgb([0; 3]),
+            }
+        });
+        let side = self.input.side as usize;
+        let mut crop = CellCrop {
+            side,
+            um_per_pixel: self.input.um_per_pixel,
+            red: Vec::with_capacity(side * side),
+            green: Vec::with_capacity(side * side),
+        };
+        let step = source_side as f32 / side as f32;
+        // The middle of a pixel of the crop in pixels of the field.
+        let place = |start: i64, at: usize| start as f32 + (at as f32 + 0.5) * step - 0.5;
+        let inside = |at: f32, side: u32| at > -0.5 && at < side as f32 - 0.5;
+        let Self {
+            resampler,
+            logarithms,
+            ..
+        } = self;
+        let mut at = 0;
+        resampler.resize(&source, |pixel| {
+            let (x, y) = (place(left, at % side), place(top, at / side));
+            let [red, green, _] = if inside(x, width) && inside(y, height) {
+                let empty = background.row(y, height as f32).at(x, width as f32);
+                logarithms.density(empty, pixel)
+            } else {
+                [0.0; 3]
+            };
+            crop.red.push(red);
+            crop.green.push(green);
+            at += 1;
+        });
+        Some(crop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INPUT: CropInput = CropInput {
+        um_per_pixel: 0.25,
+        side: 96,
+        batch: 1,
+    };
+
+    /// A field of 0.1 µm per pixel with a disc of 6 µm that takes three quarters of the light.
+    fn field(centre: [f32; 2]) -> RgbImage {
+        RgbImage::from_fn(500, 400, |x, y| {
+            let distance = (x as f32 + 0.5 - centre[0]).hypot(y as f32 + 0.5 - centre[1]);
+            Rgb(if distance < 30.0 { [49; 3] } else { [199; 3] })
+        })
+    }
+
+    fn cut(centre: [f32; 2], um_per_pixel: f32) -> Option<CellCrop> {
+        let image = field(centre);
+        let site = CellSite {
+            x: centre[0],
+            y: centre[1],
+            diameter: 60.0,
+            score: 1.0,
+        };
+        Cropper::new(INPUT).cut(&image, &Background::fit(&image), um_per_pixel, &site)
+    }
+
+    #[test]
+    fn the_cell_is_in_the_middle_at_its_size() {
+        let crop = cut([251.0, 202.5], 0.1).unwrap();
+        let dark: Vec<usize> = (0..96 * 96).filter(|&at| crop.red[at] > 0.2).collect();
+        // A disc of 6 µm in diameter is one of 24 pixels.
+        let area = std::f32::consts::PI * 12.0 * 12.0;
+        assert!(
+            (dark.len() as f32 - area).abs() < 0.03 * area,
+            "{}",
+            dark.len()
+        );
+        let mean = |of: fn(usize) -> usize| {
+            dark.iter().map(|&at| of(at) as f32 + 0.5).sum::<f32>() / dark.len() as f32
+        };
+        let (x, y) = (mean(|at| at % 96), mean(|at| at / 96));
+        assert!((x - 48.0).abs() < 0.3 && (y - 48.0).abs() < 0.3, "{x} {y}");
+        assert!((crop.green[48 * 96 + 48] - 4.0_f32.log10()).abs() < 0.01);
+        assert!((crop.um_per_pixel - 0.25).abs() < 1e-6);
+    }
+
+    #[test]
+    fn outside_the_field_there_is_nothing() {
+        let crop = cut([0.0, 200.0], 0.1).unwrap();
+        let row = &crop.red[48 * 96..49 * 96];
+        assert!(row[..47].iter().all(|density| *density == 0.0));
+        assert!(row[49..59].iter().all(|density| *density > 0.5));
+    }
+
+    #[test]
+    fn scales_at_which_nothing_can_be_seen_have_no_crop() {
+        for um_per_pixel in [1.1, 1e-4, 0.0, -1.0, f32::NAN] {
+            assert_eq!(cut([250.0, 200.0], um_per_pixel), None, "{um_per_pixel}");
+        }
+        assert_eq!(cut([-5.0, 200.0], 0.1), None);
+        assert_eq!(cut([f32::NAN, 200.0], 0.1), None);
+    }
+}

@@ -1,0 +1,305 @@
+//! What can be measured at one cell without a network.
+
+use serde::{Deserialize, Serialize};
+
+use super::crop::CellCrop;
+use super::mask::Mask;
+
+/// Radius within which the nucleus is looked for, in diameters of the cell.
+const REACH: f32 = 0.75;
+/// Radius within which its threshold is found.
+const THRESHOLD_REACH: f32 = 0.62;
+/// A part belongs to the nucleus if it comes this near to the middle, in diameters of the cell.
+const CORE: f32 = 0.3;
+/// Smallest part, relative to the largest.
+const LEAST_PART: f32 = 0.08;
+/// Smallest nucleus, µm²: a platelet is smaller.
+const LEAST_AREA_UM2: f32 = 5.0;
+
+/// Measured figures of a cell.
+///
+/// The nucleus is what Otsu's threshold (1979) of the density in red light leaves, which red cells hardly absorb.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct CellFigures {
+    /// Diameter of a circle of the nucleus's area, µm.
+    pub nucleus_um: f32,
+    /// Diameter of the cell, µm.
+    pub cell_um: f32,
+    /// Diameter of the nucleus relative to that of the cell.
+    pub nucleus_to_cell: f32,
+    /// `4π · area / perimeter²` of the nucleus: 1 for a circle, less for lobes and indentations.
+    pub roundness: f32,
+    /// Area of the nucleus relative to that of its convex hull, 0 to 1.
+    pub solidity: f32,
+    /// Number of parts of the nucleus.
+    pub parts: u32,
+    /// Mean density of the nucleus in red light.
+    pub density: f32,
+    /// Standard deviation of the density within the nucleus, relative to its mean.
+    pub variation: f32,
+    /// Mean absolute Laplacian of the density within the nucleus, relative to its mean: how fine the chromatin is.
+    pub texture: f32,
+    /// Mean density of the cytoplasm in green light relative to that of the nucleus.
+    pub cytoplasm: f32,
+}
+
+impl CellFigures {
+    /// The figures by name, in the order of [`CellFigures::values`].
+    pub const NAMES: [&str; 10] = [
+        "nucleus_um",
+        "cell_um",
+        "nucleus_to_cell",
+        "roundness",
+        "solidity",
+        "parts",
+        "density",
+        "variation",
+        "texture",
+        "cytoplasm",
+    ];
+
+    /// Measures the cell in the middle of a crop, whose diameter is `cell_um`. `None` if nothing there looks like a
+    /// nucleus.
+    pub fn measure(crop: &CellCrop, cell_um: f32) -> Option<Self> {
+        let diameter = cell_um / crop.um_per_pixel;
+        let side = crop.side;
+        let red = smoothed(&crop.red, side);
+        let middle = (side as f32 - 1.0) / 2.0;
+        let radius = |at: usize| ((at % side) as f32 - middle).hypot((at / side) as f32 - middle);
+        let around = (0..side * side).filter(|&at| radius(at) < THRESHOLD_REACH * diameter);
+        let threshold = otsu(around.map(|at| red[at]))?;
+        let dark = Mask::from_fn(side, |column, row| {
+            let at = row * side + column;
+            red[at] > threshold && radius(at) < REACH * diameter
+        });
+        // Thin arcs are rims of red cells.
+        let parts = dark.eroded().dilated().parts();
+        let largest = parts.first()?.area() as f32;
+        let parts: Vec<Mask> = parts
+            .into_iter()
+            .filter(|part| {
+                part.area() as f32 >= LEAST_PART * largest
+                    && part.indices().any(|at| radius(at) < CORE * diameter)
+            })
+            .collect();
+        let nucleus = Mask::union(side, &parts);
+        let pixel_area = crop.um_per_pixel * crop.um_per_pixel;
+        let area = nucleus.area() as f32;
+        if area * pixel_area < LEAST_AREA_UM2 {
+            return None;
+        }
+        let perimeter: f32 = parts.iter().map(Mask::perimeter).sum();
+        let hulls: f32 = parts.iter().map(Mask::hull_area).sum();
+        let nucleus_um = 2.0 * (area * pixel_area / std::f32::consts::PI).sqrt();
+        // Pixels of the rim are half cytoplasm.
+        let inner = nucleus.eroded();
+        let density = mean(inner.indices().map(|at| crop.red[at]))?;
+        let variance = mean(inner.indices().map(|at| (crop.red[at] - density).powi(2)))?;
+        let texture = mean(
+            inner
+                .indices()
+                .map(|at| laplacian(&crop.red, side, at).abs()),
+        )?;
+        let rim = nucleus.dilated().dilated();
+        let cytoplasm = (0..side * side)
+            .filter(|&at| radius(at) < diameter / 2.0 && !rim.contains(at % side, at / side));
+        let nuclear_green = mean(inner.indices().map(|at| crop.green[at]))?;
+        let cytoplasm = mean(cytoplasm.map(|at| crop.green[at])).unwrap_or(nuclear_green);
+        let relative = |value: f32, to: f32| value / to.max(1e-3);
+        Some(Self {
+            nucleus_um,
+            cell_um,
+            nucleus_to_cell: nucleus_um / cell_um,
+            roundness: 4.0 * std::f32::consts::PI * area / (perimeter * perimeter),
+            solidity: area / hulls,
+            parts: parts.len() as u32,
+            density,
+            variation: relative(variance.sqrt(), density),
+            texture: relative(texture, density),
+            cytoplasm: relative(cytoplasm, nuclear_green),
+        })
+    }
+
+    /// The figures as numbers, in the order of [`CellFigures::NAMES`].
+    pub fn values(&self) -> [f32; 10] {
+        [
+            self.nucleus_um,
+            self.cell_um,
+            self.nucleus_to_cell,
+            self.roundness,
+            self.solidity,
+            self.parts as f32,
+            self.density,
+            self.variation,
+            self.texture,
+            self.cytoplasm,
+        ]
+    }
+}
+
+fn mean(values: impl Iterator<Item = f32>) -> Option<f32> {
+    let (mut sum, mut count) = (0.0, 0_u32);
+    for value in values {
+        sum += value;
+        count += 1;
+    }
+    (count > 0).then(|| sum / count as f32)
+}
+
+/// Means of 3 × 3 pixels; at the border, of those that there are.
+fn smoothed(plane: &[f32], side: usize) -> Vec<f32> {
+    let around = |at: usize| at.saturating_sub(1)..(at + 2).min(side);
+    (0..side * side)
+        .map(|at| {
+            let (column, row) = (at % side, at / side);
+            let rows = around(row);
+            let count = (rows.len() * around(column).len()) as f32;
+            let sum: f32 = rows
+                .flat_map(|row| &plane[row * side..][around(column)])
+                .sum();
+            sum / count
+        })
+        .collect()
+}
+
+/// Difference of a pixel and the mean of its four neighbours; none of them lies outside.
+fn laplacian(plane: &[f32], side: usize, at: usize) -> f32 {
+    let around = plane[at - 1] + plane[at + 1] + plane[at - side] + plane[at + side];
+    plane[at] - around / 4.0
+}
+
+/// Otsu's threshold: the one that leaves the least variance within the two classes. `None` if the values are about
+/// the same.
+fn otsu(values: impl Iterator<Item = f32> + Clone) -> Option<f32> {
+    const BINS: usize = 256;
+    /// Smallest range of densities that has two classes.
+    const LEAST_RANGE: f32 = 0.02;
+    let (low, high) = values
+        .clone()
+        .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), value| {
+            (low.min(value), high.max(value))
+        });
+    // Written so that NaN has no classes either.
+    if !(high - low >= LEAST_RANGE) {
+        return None;
+    }
+    let mut histogram = [0.0_f64; BINS];
+    let bin = (high - low) / BINS as f32;
+    for value in values {
+        let index = ((value - low) / bin) as usize;
+        histogram[index.min(BINS - 1)] += 1.0;
+    }
+    let total: f64 = histogram.iter().sum();
+    let moment: f64 = (0..BINS).map(|at| at as f64 * histogram[at]).sum();
+    let (mut below, mut below_moment) = (0.0, 0.0);
+    let mut best = (0.0, 0);
+    for (at, count) in histogram.iter().enumerate().take(BINS - 1) {
+        below += count;
+        below_moment += at as f64 * count;
+        let above = total - below;
+        if below == 0.0 || above == 0.0 {
+            continue;
+        }
+        let distance = below_moment / below - (moment - below_moment) / above;
+        let between = below * above * distance * distance;
+        if between > best.0 {
+            best = (between, at);
+        }
+    }
+    Some(low + (best.1 + 1) as f32 * bin)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIDE: usize = 96;
+
+    /// A cell of 12 µm with faint cytoplasm, whose nucleus is where `nucleus` says, in µm from the middle.
+    fn crop(nucleus: impl Fn(f32, f32) -> bool) -> CellCrop {
+        let value = |at: usize, inside: f32, cytoplasm: f32| {
+            let place = |at: usize| (at as f32 - 47.5) * 0.25;
+            let (x, y) = (place(at % SIDE), place(at / SIDE));
+            if nucleus(x, y) {
+                inside
+            } else if x.hypot(y) < 6.0 {
+                cytoplasm
+            } else {
+                0.0
+            }
+        };
+        CellCrop {
+            side: SIDE,
+            um_per_pixel: 0.25,
+            red: (0..SIDE * SIDE).map(|at| value(at, 0.6, 0.1)).collect(),
+            green: (0..SIDE * SIDE).map(|at| value(at, 0.8, 0.2)).collect(),
+        }
+    }
+
+    #[test]
+    fn a_round_nucleus_has_the_figures_of_a_circle() {
+        let figures = CellFigures::measure(&crop(|x, y| x.hypot(y) < 4.0), 12.0).unwrap();
+        assert!((figures.nucleus_um - 8.0).abs() < 0.2, "{figures:?}");
+        assert!((figures.nucleus_to_cell - 2.0 / 3.0).abs() < 0.02);
+        assert!((figures.roundness - 1.0).abs() < 0.05, "{figures:?}");
+        assert!(figures.solidity > 0.94 && figures.solidity <= 1.0);
+        assert_eq!(figures.parts, 1);
+        assert!((figures.density - 0.6).abs() < 0.02);
+        assert!(
+            figures.variation < 0.1 && figures.texture < 0.02,
+            "{figures:?}"
+        );
+        assert!((figures.cytoplasm - 0.25).abs() < 0.01);
+    }
+
+    #[test]
+    fn lobes_are_parts_and_are_not_round() {
+        let lobes = |x: f32, y: f32| (x.abs() - 2.6).hypot(y) < 1.9;
+        let figures = CellFigures::measure(&crop(lobes), 12.0).unwrap();
+        assert_eq!(figures.parts, 2);
+        assert!((figures.roundness - 0.5).abs() < 0.05, "{figures:?}");
+        // Two circles that touch: their hull is 2 · 2r · r + π r² against 2 π r².
+        let bean = |x: f32, y: f32| x.hypot(y) < 4.0 && (x - 3.0).hypot(y) > 2.5;
+        let figures = CellFigures::measure(&crop(bean), 12.0).unwrap();
+        assert!(
+            figures.solidity < 0.9 && figures.roundness < 0.75,
+            "{figures:?}"
+        );
+    }
+
+    #[test]
+    fn grain_is_texture() {
+        let smooth = crop(|x, y| x.hypot(y) < 4.0);
+        let mut coarse = smooth.clone();
+        for (at, red) in coarse.red.iter_mut().enumerate() {
+            if *red > 0.5 && (at + at / SIDE).is_multiple_of(2) {
+                *red = 0.4;
+            }
+        }
+        let [smooth, coarse] = [smooth, coarse].map(|c| CellFigures::measure(&c, 12.0).unwrap());
+        assert!(coarse.texture > 10.0 * smooth.texture);
+        assert!((coarse.variation - 0.2).abs() < 0.03, "{coarse:?}");
+        assert_eq!(CellFigures::NAMES.len(), coarse.values().len());
+    }
+
+    #[test]
+    fn without_a_nucleus_there_are_no_figures() {
+        assert_eq!(CellFigures::measure(&crop(|_, _| false), 2.0), None);
+        let mut empty = crop(|_, _| false);
+        empty.red.fill(0.0);
+        assert_eq!(CellFigures::measure(&empty, 12.0), None);
+        let mut platelet = crop(|x, y| x.hypot(y) < 1.2);
+        for red in &mut platelet.red {
+            *red = if *red > 0.5 { *red } else { 0.0 };
+        }
+        assert_eq!(CellFigures::measure(&platelet, 3.0), None);
+        assert_eq!(
+            CellFigures::measure(&crop(|x, y| x.hypot(y) < 4.0), f32::NAN),
+            None
+        );
+        assert_eq!(
+            CellFigures::measure(&crop(|x, y| x.hypot(y) < 4.0), 0.0),
+            None
+        );
+    }
+}
