@@ -624,7 +624,7 @@ mod tests {
         write_scaled_network(folder.path(), 2, 1e38);
         draw(folder.path(), &LEVELS, 132.2);
         let model = import(folder.path(), &format!("--onnx ./theirs.onnx {DATA}")).unwrap();
-        assert_eq!(model.manifest().input.mean, [0.485, 0.456, 0.406]);
+        assert_eq!(model.manifest().model.input.mean, [0.485, 0.456, 0.406]);
     }
 
     #[test]
