@@ -10,6 +10,7 @@ mod graph;
 mod interruption;
 mod metrics;
 mod networks;
+mod normalisation;
 mod package;
 mod progress;
 mod reading;

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::dataset::{Dataset, Sample, Source};
 use crate::error::TrainError;
-use crate::networks::Architecture;
+use crate::networks::{Architecture, Network};
 use crate::training::{Batch, Learner, Numbered, each_prepared, parse_device};
 
 /// Steps that are not counted: first use of memory, threads and kernels.
@@ -91,14 +91,21 @@ impl Benchmark {
             .cycle()
             .take(self.batch_size * (WARM_UP + self.steps))
             .collect();
-        let mut learner = Learner::new(architecture, SEED, &self.device);
+        let init = |device: &Device| Network::init(architecture, SEED, device);
+        let mut learner = Learner::new(&self.device, init);
+        let mut step = |batch: Batch| {
+            learner.step(learning_rate, |network, device| {
+                let (input, labels) = batch.tensors(device);
+                network.loss(input, labels, [1.0; 2])
+            })
+        };
 
         let batch = Batch::plain(&samples[..self.batch_size], architecture)?;
         let mut alone = Vec::new();
         for _ in 0..WARM_UP + self.steps {
             let batch = batch.clone();
             let start = Instant::now();
-            learner.step(batch, learning_rate);
+            step(batch);
             alone.push(start.elapsed());
         }
 
@@ -109,7 +116,7 @@ impl Benchmark {
         let prepare = |samples: &[Numbered]| Batch::augmented(samples, architecture, SEED, 1);
         each_prepared(batches, prepare, |batch| {
             waits.push(ended.elapsed());
-            learner.step(batch, learning_rate);
+            step(batch);
             steps.push(ended.elapsed());
             ended = Instant::now();
             Ok(())

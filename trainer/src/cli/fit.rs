@@ -123,6 +123,8 @@ impl Fit {
             let card = render_card(&manifest, &report, &agreements, &self.commands(&origin));
             package::save(staging.path(), CARD_FILE, card.as_bytes())?;
             report.save(staging.path())?;
+            let leaky = self.split.test.is_leaky();
+            report::save_training_log(histories, leaky, staging.path())?;
             let measured = Measured {
                 judged: &judged,
                 evaluation: &manifest.evaluation,
@@ -208,7 +210,7 @@ impl Fit {
             })
             .map(|(part, sample)| format!("{part} {}\n", sample.sha256))
             .collect();
-        let about: [(&str, Value); 13] = [
+        let about: [(&str, Value); 15] = [
             ("digest of the split", digest(&split).into()),
             ("trainer", env!("CARGO_PKG_VERSION").into()),
             ("--network", plan.architecture.option().into()),
@@ -219,7 +221,12 @@ impl Fit {
             ("--epochs", plan.epochs.into()),
             ("--patience", plan.patience.into()),
             ("--batch-size", plan.batch_size.into()),
-            ("--learning-rate", plan.initial_learning_rate().into()),
+            ("--learning-rate", plan.highest_learning_rate().into()),
+            ("--schedule", arguments::spelled(&plan.schedule).into()),
+            (
+                "--class-weights",
+                arguments::spelled(&plan.class_weights).into(),
+            ),
             ("--device", device_name(&plan.device).into()),
             ("--seed", plan.seed.into()),
         ];
@@ -262,7 +269,7 @@ impl Fit {
             ..
         } = self;
         let fit = format!(
-            "smearscope-train fit --network {} {} --out MODEL {} --validation-share {} --epochs {} --patience {} --batch-size {} --learning-rate {} --device {} --seed {} \
+            "smearscope-train fit --network {} {} --out MODEL {} --validation-share {} --epochs {} --patience {} --batch-size {} --learning-rate {} --schedule {} --class-weights {} --device {} --seed {} \
              --sensitivity {} --accuracy {} --min-fields {} --name {} --model-version {} --license {}",
             plan.architecture.option(),
             self.data.options("FIELDS"),
@@ -271,7 +278,9 @@ impl Fit {
             plan.epochs,
             plan.patience,
             plan.batch_size,
-            plan.initial_learning_rate(),
+            plan.highest_learning_rate(),
+            arguments::spelled(&plan.schedule),
+            arguments::spelled(&plan.class_weights),
             device_name(&plan.device),
             plan.seed,
             targets.sensitivity,
@@ -307,6 +316,8 @@ mod tests {
     use crate::networks::Architecture;
     use crate::report::REPORT_FILE;
     use crate::synth::Collection;
+    use crate::training::plan::ClassWeighting;
+    use crate::training::schedule::Schedule;
 
     fn fit(folder: &Path) -> Fit {
         Fit {
@@ -329,6 +340,8 @@ mod tests {
                 patience: 2,
                 batch_size: 4,
                 learning_rate: Some(1e-3),
+                schedule: Schedule::Cosine,
+                class_weights: ClassWeighting::None,
                 seed: 5,
                 device: Device::flex(),
             },
@@ -381,7 +394,8 @@ mod tests {
                 "model.bin",
                 "model.onnx",
                 "model.xml",
-                "report.json"
+                "report.json",
+                "training.csv"
             ]
         );
 

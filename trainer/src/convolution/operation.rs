@@ -315,7 +315,7 @@ mod tests {
 
         fn all() -> Vec<Self> {
             let mut cases = Vec::new();
-            for kernel in [1, 3, 5] {
+            for kernel in [1, 3, 4, 5] {
                 for padding in [0, kernel / 2, kernel - 1] {
                     for stride in [1, 2, 3] {
                         for activation in [None, Some(Activation::Relu)] {

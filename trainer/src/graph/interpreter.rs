@@ -51,19 +51,23 @@ pub(crate) fn run(graph: &Graph, input: &[f32]) -> Vec<Vec<f64>> {
                     .collect()
             }
             Operation::Relu => of(0).iter().map(|value| value.max(0.0)).collect(),
+            Operation::Sigmoid => {
+                let sigmoid = |value: &f64| 1.0 / (1.0 + (-value).exp());
+                of(0).iter().map(sigmoid).collect()
+            }
             Operation::Reshape | Operation::Result | Operation::Convert => of(0).to_vec(),
             Operation::Softmax => {
-                let total: f64 = of(0).iter().map(|value| value.exp()).sum();
-                of(0).iter().map(|value| value.exp() / total).collect()
+                let classes = shape_of(0)[1];
+                let rows = of(0).chunks(classes).map(softmax);
+                rows.collect::<Vec<Vec<f64>>>().concat()
             }
+            Operation::Tile => tile(of(0), shape_of(0), &node.shape),
             Operation::ReduceSum => {
                 let (channels, plane) = (shape_of(0)[1], shape_of(0)[2] * shape_of(0)[3]);
-                (0..plane)
-                    .map(|at| {
-                        (0..channels)
-                            .map(|channel| of(0)[channel * plane + at])
-                            .sum()
-                    })
+                let sum = |image: &[f64], at| image[at..].iter().step_by(plane).sum();
+                let images = of(0).chunks(channels * plane);
+                images
+                    .flat_map(|image| (0..plane).map(move |at| sum(image, at)))
                     .collect()
             }
         };
@@ -94,39 +98,62 @@ fn convolve(
 ) -> Vec<f64> {
     let [channels, rows, columns] = [1, 2, 3].map(|axis| image_shape[axis]);
     let mut result = Vec::new();
-    for filter in 0..node.shape[1] {
-        for y in 0..node.shape[2] {
-            for x in 0..node.shape[3] {
-                let mut sum = 0.0;
-                for channel in 0..channels {
-                    for v in 0..kernel_shape[2] {
-                        for u in 0..kernel_shape[3] {
-                            let (Some(row), Some(column)) = (
-                                (y * stride + v).checked_sub(padding),
-                                (x * stride + u).checked_sub(padding),
-                            ) else {
-                                continue;
-                            };
-                            if row < rows && column < columns {
-                                let tap = ((filter * channels + channel) * kernel_shape[2] + v)
-                                    * kernel_shape[3]
-                                    + u;
-                                sum +=
-                                    image[(channel * rows + row) * columns + column] * kernel[tap];
+    for image in image.chunks(channels * rows * columns) {
+        for filter in 0..node.shape[1] {
+            for y in 0..node.shape[2] {
+                for x in 0..node.shape[3] {
+                    let mut sum = 0.0;
+                    for channel in 0..channels {
+                        for v in 0..kernel_shape[2] {
+                            for u in 0..kernel_shape[3] {
+                                let (Some(row), Some(column)) = (
+                                    (y * stride + v).checked_sub(padding),
+                                    (x * stride + u).checked_sub(padding),
+                                ) else {
+                                    continue;
+                                };
+                                if row < rows && column < columns {
+                                    let tap = ((filter * channels + channel) * kernel_shape[2] + v)
+                                        * kernel_shape[3]
+                                        + u;
+                                    let at = (channel * rows + row) * columns + column;
+                                    sum += image[at] * kernel[tap];
+                                }
                             }
                         }
                     }
+                    result.push(sum);
                 }
-                result.push(sum);
             }
         }
     }
     result
 }
 
+fn softmax(logits: &[f64]) -> Vec<f64> {
+    let total: f64 = logits.iter().map(|value| value.exp()).sum();
+    logits.iter().map(|value| value.exp() / total).collect()
+}
+
+/// Repeats a tensor along its axes, up to a larger shape.
+fn tile(values: &[f64], from: &[usize], to: &[usize]) -> Vec<f64> {
+    (0..to.iter().product())
+        .map(|mut at: usize| {
+            let (mut position, mut step) = (0, 1);
+            for (&extent, &larger) in from.iter().zip(to).rev() {
+                position += at % larger % extent * step;
+                at /= larger;
+                step *= extent;
+            }
+            values[position]
+        })
+        .collect()
+}
+
 fn pool(node: &Node, image: &[f64], image_shape: &[usize], window: usize) -> Vec<f64> {
     let mut result = Vec::new();
-    for channel in 0..node.shape[1] {
+    // Of every image.
+    for channel in 0..node.shape[0] * node.shape[1] {
         for y in 0..node.shape[2] {
             for x in 0..node.shape[3] {
                 let cells = (0..window * window).map(|cell| {

@@ -172,7 +172,9 @@ fn kind(operation: &Operation) -> &'static str {
         Operation::Multiply => "Multiply",
         Operation::MatMul => "MatMul",
         Operation::Relu => "ReLU",
+        Operation::Sigmoid => "Sigmoid",
         Operation::Reshape => "Reshape",
+        Operation::Tile => "Tile",
         Operation::Softmax => "SoftMax",
         Operation::ReduceSum => "ReduceSum",
         Operation::Result => "Result",
@@ -257,7 +259,7 @@ fn attributes(graph: &Graph, node: &Node, bin: &mut Vec<u8>) -> Vec<(&'static st
         Operation::Reshape => text(&[("special_zero", "false")]),
         Operation::Softmax => vec![("axis", (node.shape.len() - 1).to_string())],
         Operation::ReduceSum => text(&[("keep_dims", "true")]),
-        Operation::Relu | Operation::Result => Vec::new(),
+        Operation::Relu | Operation::Sigmoid | Operation::Tile | Operation::Result => Vec::new(),
     }
 }
 

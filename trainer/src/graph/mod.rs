@@ -9,5 +9,7 @@ mod onnx_messages;
 mod operation;
 pub(crate) mod precision;
 mod shapes;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub(crate) use nodes::{Graph, Value};

@@ -171,6 +171,38 @@ impl Graph {
         self.apply_known(name, Operation::Relu, &[input])
     }
 
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the command that needs it is not written yet")
+    )]
+    pub(crate) fn sigmoid(&mut self, name: &str, input: Value) -> Value {
+        self.apply_known(name, Operation::Sigmoid, &[input])
+    }
+
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the command that needs it is not written yet")
+    )]
+    /// Doubles rows and columns of images by repeating each value (nearest neighbour).
+    pub(crate) fn double(&mut self, name: &str, image: Value) -> Value {
+        let [images, channels, rows, columns] = self.node(image).shape[..] else {
+            unreachable!("{name}: not an image");
+        };
+        let twice = self.integers(&format!("{name}/twice"), vec![1, 1, 1, 2]);
+        // Each value becomes a row of its own, then each row of the image.
+        let values = [images, channels * rows, columns, 1];
+        let values = self.reshape(&format!("{name}/values"), image, &values);
+        let wide = self.apply_known(&format!("{name}/wide"), Operation::Tile, &[values, twice]);
+        let wide_rows = [images, channels, rows, 2 * columns];
+        let wide_rows = self.reshape(&format!("{name}/rows"), wide, &wide_rows);
+        let tall = self.apply_known(
+            &format!("{name}/tall"),
+            Operation::Tile,
+            &[wide_rows, twice],
+        );
+        self.reshape(name, tall, &[images, channels, 2 * rows, 2 * columns])
+    }
+
     pub(crate) fn reshape(&mut self, name: &str, input: Value, shape: &[usize]) -> Value {
         let extents = shape.iter().map(|&extent| extent as i64).collect();
         let target = self.integers(&format!("{name}/shape"), extents);

@@ -145,6 +145,8 @@ fn operation(node: &NodeProto) -> Result<Operation, String> {
         "Mul" => Operation::Multiply,
         "MatMul" => Operation::MatMul,
         "Relu" => Operation::Relu,
+        "Sigmoid" => Operation::Sigmoid,
+        "Tile" => Operation::Tile,
         "Softmax" => Operation::Softmax,
         "ReduceSum" => Operation::ReduceSum,
         "Reshape" => Operation::Reshape,
@@ -184,7 +186,9 @@ fn operator(operation: &Operation) -> Option<(&'static str, Vec<AttributeProto>)
         Operation::Multiply => ("Mul", Vec::new()),
         Operation::MatMul => ("MatMul", Vec::new()),
         Operation::Relu => ("Relu", Vec::new()),
+        Operation::Sigmoid => ("Sigmoid", Vec::new()),
         Operation::Reshape => ("Reshape", Vec::new()),
+        Operation::Tile => ("Tile", Vec::new()),
         Operation::Softmax => ("Softmax", vec![AttributeProto::int("axis", -1)]),
         Operation::ReduceSum => ("ReduceSum", vec![AttributeProto::int("keepdims", 1)]),
         Operation::Parameter

@@ -39,8 +39,11 @@ pub(crate) enum Operation {
     Multiply,
     MatMul,
     Relu,
+    Sigmoid,
     /// Inputs: tensor, shape.
     Reshape,
+    /// Repeats along each axis. Inputs: tensor, numbers of repeats.
+    Tile,
     /// Along the last axis.
     Softmax,
     /// The axes are kept with extent 1. Inputs: tensor, axes.

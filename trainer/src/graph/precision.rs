@@ -103,10 +103,10 @@ fn rebuild(graph: &Graph, mut replace: impl FnMut(&mut Graph, &Node, &[Value]) -
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::{Exported, assert_runtimes_agree};
     use super::super::{ir, onnx};
     use super::*;
     use crate::networks::{Architecture, EVIDENCE, Network, PROBABILITY};
-    use crate::testing::python;
 
     /// A network and an input with varied values.
     fn example() -> (Graph, Vec<f32>) {
@@ -163,39 +163,20 @@ mod tests {
     #[test]
     fn other_runtimes_agree_with_the_interpreter() {
         let (graph, input) = example();
-        let folder = tempfile::tempdir().unwrap();
         let ranges = Ranges::of(&graph, std::iter::once(input.as_slice()));
+        // Single against double precision; and in 8 bits a value between two levels may fall on the other
+        // side.
         let graphs = [
-            ("fp32", graph.clone()),
-            ("fp16", halve(&graph)),
-            ("int8", quantise(&graph, &ranges)),
+            (graph.clone(), 1e-4),
+            (halve(&graph), 1e-4),
+            (quantise(&graph, &ranges), 0.02),
         ];
-        for (name, graph) in &graphs {
-            let ir = ir::write(graph, name).unwrap();
-            std::fs::write(folder.path().join(name).with_extension("xml"), ir.xml).unwrap();
-            std::fs::write(folder.path().join(name).with_extension("bin"), ir.bin).unwrap();
-        }
-        let onnx = onnx::write(&graph, "fp32").unwrap();
-        std::fs::write(folder.path().join("fp32.onnx"), onnx).unwrap();
-        let request = serde_json::json!({
-            "folder": folder.path(),
-            "side": Architecture::COMPACT.side(),
-            "input": input,
+        let networks = graphs.each_ref().map(|(graph, tolerance)| Exported {
+            graph,
+            input: &input,
+            outputs: &[PROBABILITY, EVIDENCE],
+            tolerance: *tolerance,
         });
-        let Some(answer) = python("export_reference.py", &request.to_string()) else {
-            return;
-        };
-        let answer: std::collections::BTreeMap<String, Vec<f64>> =
-            serde_json::from_str(&answer).unwrap();
-        let found = |name: &str| answer[name].as_slice();
-        for (name, graph) in &graphs {
-            // Single against double precision; and in 8 bits a value between two levels may fall on
-            // the other side.
-            let tolerance = if *name == "int8" { 0.02 } else { 1e-4 };
-            let difference = largest_difference(found(name), &outputs(graph, &input));
-            assert!(difference < tolerance, "{name}: {difference}");
-        }
-        let difference = largest_difference(found("onnxruntime"), &outputs(&graph, &input));
-        assert!(difference < 1e-4, "{difference}");
+        assert_runtimes_agree(&networks);
     }
 }

@@ -1,4 +1,4 @@
-//! Shape inference, for one image at a time.
+//! Shape inference.
 
 use super::operation::Operation;
 
@@ -20,19 +20,21 @@ pub(super) fn infer(
         (
             Operation::Convolution { stride, padding },
             &[
-                &[1, channels, rows, columns],
+                &[images, channels, rows, columns],
                 &[filters, depth, height, width],
             ],
         ) if channels == depth => {
             let extent = |image, kernel| convolved(image, kernel, *stride, *padding);
             let extents = extent(rows, height).zip(extent(columns, width));
-            extents.map(|(rows, columns)| vec![1, filters, rows, columns])
+            extents.map(|(rows, columns)| vec![images, filters, rows, columns])
         }
-        (Operation::MaxPool { window }, &[&[1, channels, rows, columns]]) => {
+        (Operation::MaxPool { window }, &[&[images, channels, rows, columns]]) => {
             let extents = rows.checked_div(*window).zip(columns.checked_div(*window));
-            extents.map(|(rows, columns)| vec![1, channels, rows, columns])
+            extents.map(|(rows, columns)| vec![images, channels, rows, columns])
         }
-        (Operation::GlobalAveragePool, &[&[1, channels, _, _]]) => Some(vec![1, channels, 1, 1]),
+        (Operation::GlobalAveragePool, &[&[images, channels, _, _]]) => {
+            Some(vec![images, channels, 1, 1])
+        }
         (Operation::Add | Operation::Multiply, &[left, right]) => {
             let mut pairs = left.iter().zip(right);
             let fits = left.len() == right.len() && pairs.all(|(l, r)| l == r || *r == 1);
@@ -41,16 +43,25 @@ pub(super) fn infer(
         (Operation::MatMul, &[&[rows, inner], &[other, columns]]) if inner == other => {
             Some(vec![rows, columns])
         }
-        (Operation::Relu | Operation::Convert, &[shape])
+        (Operation::Relu | Operation::Sigmoid | Operation::Convert, &[shape])
         | (Operation::FakeQuantise { .. }, &[shape, ..]) => Some(shape.to_vec()),
-        (Operation::Softmax, &[&[1, classes]]) => Some(vec![1, classes]),
+        (Operation::Softmax, &[&[images, classes]]) => Some(vec![images, classes]),
         (Operation::Reshape, &[from, _]) => {
             let extents = integers.unwrap_or_default().iter();
             let to: Option<Vec<usize>> = extents.map(|&extent| extent.try_into().ok()).collect();
             to.filter(|to| elements(to) == elements(from))
         }
-        (Operation::ReduceSum, &[&[1, _, rows, columns], _]) if integers == Some(&[1]) => {
-            Some(vec![1, 1, rows, columns])
+        (Operation::Tile, &[from, _]) => {
+            let repeats = integers.unwrap_or_default();
+            let extents = from.iter().zip(repeats).map(|(&extent, &times)| {
+                let times = usize::try_from(times).ok()?;
+                extent.checked_mul(times)
+            });
+            let to: Option<Vec<usize>> = extents.collect();
+            to.filter(|to| to.len() == from.len() && repeats.len() == from.len())
+        }
+        (Operation::ReduceSum, &[&[images, _, rows, columns], _]) if integers == Some(&[1]) => {
+            Some(vec![images, 1, rows, columns])
         }
         _ => None,
     };
@@ -119,13 +130,12 @@ mod tests {
             (pool(7), &[IMAGE]),
             (pool(2), &[&[1, 48]]),
             (Operation::GlobalAveragePool, &[&[1, 3]]),
-            (Operation::GlobalAveragePool, &[&[2, 3, 8, 6]]),
             (Operation::MatMul, &[&[1, 3], &[4, 2]]),
             (Operation::MatMul, &[&[1, 3, 1], &[3, 2]]),
             (Operation::MatMul, &[&[1 << 20, 1], &[1, 1 << 20]]),
             (Operation::Add, &[&[1, 2], &[2]]),
             (Operation::Multiply, &[&[1, 2], &[1, 3]]),
-            (Operation::Softmax, &[&[2, 2]]),
+            (Operation::Softmax, &[&[1, 2, 2]]),
             (Operation::Relu, &[]),
             (Operation::Reshape, &[&[1, 2], &[2]]),
             (Operation::ReduceSum, &[IMAGE, &[1]]),
@@ -147,6 +157,43 @@ mod tests {
             let shape = infer(&Operation::Reshape, &[IMAGE, &[target.len()]], Some(target));
             assert_eq!(shape.is_ok(), kept, "{shape:?}");
         }
+    }
+
+    #[test]
+    fn a_tile_repeats_every_axis() {
+        for (repeats, expected) in [
+            (&[1, 1, 2, 3][..], Some([1, 3, 16, 18])),
+            (&[1, 1, 2], None),
+            (&[1, 1, 1, 1, 2], None),
+            (&[1, 1, 0, 1], None),
+            (&[1, 1, -1, 1], None),
+            (&[1, 1, i64::MAX, 1], None),
+        ] {
+            let shape = infer(&Operation::Tile, &[IMAGE, &[repeats.len()]], Some(repeats));
+            assert_eq!(shape.ok(), expected.map(|shape| shape.to_vec()));
+        }
+    }
+
+    #[test]
+    fn several_images_keep_their_number() {
+        let images: &[usize] = &[2, 3, 8, 6];
+        for (operation, inputs, expected) in [
+            (
+                Operation::Convolution {
+                    stride: 2,
+                    padding: 1,
+                },
+                &[images, &[4, 3, 4, 4]][..],
+                &[2, 4, 4, 3][..],
+            ),
+            (Operation::MaxPool { window: 2 }, &[images], &[2, 3, 4, 3]),
+            (Operation::GlobalAveragePool, &[images], &[2, 3, 1, 1]),
+            (Operation::Softmax, &[&[2, 5]], &[2, 5]),
+        ] {
+            assert_eq!(infer(&operation, inputs, None).unwrap(), expected);
+        }
+        let sum = infer(&Operation::ReduceSum, &[images, &[1]], Some(&[1]));
+        assert_eq!(sum.unwrap(), [2, 1, 8, 6]);
     }
 
     #[test]

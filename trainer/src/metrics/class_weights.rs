@@ -8,6 +8,12 @@ pub(crate) struct ClassWeights {
 }
 
 impl ClassWeights {
+    /// Every image weighs the same.
+    pub(crate) const EVEN: Self = Self {
+        positive: 1.0,
+        negative: 1.0,
+    };
+
     /// Weights of which each class has half, however many of these images are positive, and which are
     /// 1 on average. All are 1 if a class is missing.
     pub(crate) fn balance(labels: impl Iterator<Item = bool>) -> Self {
@@ -19,10 +25,7 @@ impl ClassWeights {
         let negatives = images - positives;
         let half = images as f64 / 2.0;
         if positives == 0 || negatives == 0 {
-            return Self {
-                positive: 1.0,
-                negative: 1.0,
-            };
+            return Self::EVEN;
         }
         Self {
             positive: half / positives as f64,

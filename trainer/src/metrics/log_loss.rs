@@ -1,12 +1,13 @@
 //! Cross-entropy of scores.
 
+use super::class_weights::ClassWeights;
 use super::judged::Scored;
 
-/// Mean negative log-likelihood of the labels.
-pub(crate) fn log_loss(scored: &[Scored]) -> f64 {
+/// Mean negative log-likelihood of the labels, times the weight of each class.
+pub(crate) fn log_loss(scored: &[Scored], weights: ClassWeights) -> f64 {
     let losses = scored
         .iter()
-        .map(|item| cross_entropy(item.margin.into(), item.positive));
+        .map(|item| weights.of(item.positive) * cross_entropy(item.margin.into(), item.positive));
     losses.sum::<f64>() / scored.len() as f64
 }
 
@@ -28,7 +29,7 @@ mod tests {
             positive: true,
             group: 0,
         };
-        log_loss(&[scored])
+        log_loss(&[scored], ClassWeights::EVEN)
     }
 
     #[test]

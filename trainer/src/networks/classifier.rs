@@ -7,8 +7,7 @@ use crate::graph::{Graph, Value};
 
 pub(super) const CHANNELS: usize = 3;
 pub(super) const CLASSES: usize = 2;
-/// Indices of the classes in the logits.
-pub(super) const NEGATIVE: usize = 0;
+/// Index of the positive class in the logits.
 pub(crate) const POSITIVE: usize = 1;
 /// Name of the softmax output.
 pub(crate) const PROBABILITY: &str = "probability";
@@ -34,12 +33,20 @@ pub(super) trait Classifier {
     /// `[n, 3, side, side]` to logits, `[n, 2]`.
     fn logits(&self, input: Tensor<4>) -> Tensor<2>;
 
+    /// Logit margins (positive − negative), `[n]`.
+    fn margins(&self, input: Tensor<4>) -> Tensor<1>;
+
     /// The contribution of each position to the margin, `[n, 1, rows, columns]`. The sum of all plus the
     /// difference of the head's biases is the margin.
     fn evidence(&self, input: Tensor<4>) -> Tensor<4>;
 
     /// The device of the weights.
     fn device(&self) -> Device;
+
+    /// The same network in evaluation, with normalisations folded into the convolutions.
+    fn folded(self) -> Self
+    where
+        Self: Sized;
 
     /// Adds the network to a graph, from the image to the outputs `probability` and `evidence`.
     fn export(&self, graph: &mut Graph, image: Value);

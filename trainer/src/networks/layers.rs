@@ -3,23 +3,33 @@
 use burn::module::{Module, Param};
 use burn::tensor::module::linear;
 use burn::tensor::{Device, Tensor, TensorData};
+#[cfg(test)]
+use burn::tensor::{activation::relu, module::batch_norm};
 use rand::{Rng, RngExt};
 
-use super::classifier::{CLASSES, NEGATIVE, POSITIVE, PROBABILITY};
+use super::classifier::PROBABILITY;
+use super::norm::BatchNorm;
 use super::tensors::floats;
 use crate::convolution::{Activation, ConvolutionOptions, conv2d};
 use crate::graph::{Graph, Value};
+#[cfg(test)]
+use crate::normalisation::EPSILON;
 
-/// A convolution with a square kernel, zero padding that keeps the size, and a ReLU.
+/// A convolution with a square kernel and zero padding, so that a window is centred on each `stride` ×
+/// `stride` pixels if the kernel's side is odd without a stride and even with a stride of 2. Then
+/// normalised or not, and rectified or not.
 #[derive(Module, Debug)]
 pub(super) struct Convolution {
     /// `[filters, channels, side, side]`
     kernel: Param<Tensor<4>>,
-    /// `[filters]`
+    /// `[filters]`; added after the normalisation
     bias: Param<Tensor<1>>,
+    norm: Option<BatchNorm>,
     /// Distance between windows, in rows and columns.
     #[module(skip)]
     stride: usize,
+    #[module(skip)]
+    activation: Option<Activation>,
 }
 
 /// The sizes of a convolution.
@@ -29,13 +39,13 @@ pub(super) struct Filters {
     pub(super) channels: usize,
     /// Number of filters: output channels.
     pub(super) count: usize,
-    /// Rows and columns of the kernel, an odd number.
+    /// Rows and columns of the kernel.
     pub(super) side: usize,
     pub(super) stride: usize,
 }
 
 impl Convolution {
-    /// Weights uniform within ±`limit`, biases zero.
+    /// With a ReLU; weights uniform within ±`limit`, biases zero.
     pub(super) fn init(filters: Filters, limit: f32, rng: &mut impl Rng, device: &Device) -> Self {
         let Filters {
             channels,
@@ -46,44 +56,97 @@ impl Convolution {
         Self {
             kernel: uniform([count, channels, side, side], limit, rng, device),
             bias: Param::from_data(TensorData::new(vec![0.0_f32; count], [count]), device),
+            norm: None,
             stride,
+            activation: Some(Activation::Relu),
         }
     }
 
-    /// `[n, channels, rows, columns]` to `[n, filters, rows/stride, columns/stride]`, rounded up.
-    pub(super) fn forward(&self, input: Tensor<4>) -> Tensor<4> {
-        let options = ConvolutionOptions {
-            stride: self.stride,
-            padding: self.padding(),
-            activation: Some(Activation::Relu),
+    /// With normalisation and a ReLU.
+    pub(super) fn normalised(filters: Filters, rng: &mut impl Rng, device: &Device) -> Self {
+        let limit = he(filters.channels * filters.side.pow(2));
+        Self {
+            norm: Some(BatchNorm::init(filters.count, device)),
+            ..Self::init(filters, limit, rng, device)
+        }
+    }
+
+    /// Weighted sums of the channels of each position, with this bias.
+    pub(super) fn linear(
+        [channels, count]: [usize; 2],
+        bias: f32,
+        rng: &mut impl Rng,
+        device: &Device,
+    ) -> Self {
+        let filters = Filters {
+            channels,
+            count,
+            side: 1,
+            stride: 1,
         };
-        conv2d(input, self.kernel.val(), self.bias.val(), options)
+        Self {
+            bias: Param::from_data(TensorData::new(vec![bias; count], [count]), device),
+            activation: None,
+            ..Self::init(filters, glorot(channels, count), rng, device)
+        }
     }
 
-    fn padding(&self) -> usize {
+    /// `[n, channels, rows, columns]` to `[n, filters, rows/stride, columns/stride]`. In training, a
+    /// normalisation uses the batch's statistics, otherwise the running ones.
+    pub(super) fn forward(&self, input: Tensor<4>) -> Tensor<4> {
+        match &self.norm {
+            Some(norm) if self.kernel.val().is_autodiff() => {
+                let options = self.options(None);
+                let none = self.bias.val().zeros_like();
+                let sums = conv2d(input, self.kernel.val(), none, options);
+                norm.forward(sums, self.bias.val())
+            }
+            _ => {
+                let (kernel, bias) = self.weights();
+                conv2d(input, kernel, bias, self.options(self.activation))
+            }
+        }
+    }
+
+    fn options(&self, activation: Option<Activation>) -> ConvolutionOptions {
         let [_, _, side, _] = self.kernel.dims();
-        side / 2
+        ConvolutionOptions {
+            stride: self.stride,
+            padding: (side - 1) / 2,
+            activation,
+        }
     }
 
-    /// Number of multiplications for an output of this many positions.
-    #[cfg(test)]
-    pub(super) fn multiplications(&self, positions: usize) -> usize {
-        self.kernel.dims().iter().product::<usize>() * positions
+    /// Kernel and bias for evaluation.
+    fn weights(&self) -> (Tensor<4>, Tensor<1>) {
+        let (kernel, bias) = (self.kernel.val(), self.bias.val());
+        match &self.norm {
+            None => (kernel, bias),
+            Some(norm) => norm.fold(kernel, bias),
+        }
     }
 
+    /// The same convolution in evaluation, without normalisation.
+    pub(super) fn folded(self) -> Self {
+        let (kernel, bias) = self.weights();
+        Self {
+            kernel: Param::from_tensor(kernel),
+            bias: Param::from_tensor(bias),
+            norm: None,
+            ..self
+        }
+    }
+
+    /// Adds the convolution to a graph. Without activation, its result has this name.
     pub(super) fn export(&self, graph: &mut Graph, name: &str, input: Value) -> Value {
-        let [filters, ..] = self.kernel.dims();
-        let kernel = graph.weights(
-            &format!("{name}/kernel"),
-            &self.kernel.dims(),
-            floats(self.kernel.val()),
-        );
-        let bias = graph.weights(
-            &format!("{name}/bias"),
-            &[1, filters, 1, 1],
-            floats(self.bias.val()),
-        );
-        let (stride, padding) = (self.stride, self.padding());
+        let (kernel, bias) = self.weights();
+        let [filters, ..] = kernel.dims();
+        let shape = kernel.dims();
+        let kernel = graph.weights(&format!("{name}/kernel"), &shape, floats(kernel));
+        let bias = graph.weights(&format!("{name}/bias"), &[1, filters, 1, 1], floats(bias));
+        let ConvolutionOptions {
+            stride, padding, ..
+        } = self.options(None);
         let product = graph.convolution(
             &format!("{name}/convolution"),
             input,
@@ -91,27 +154,41 @@ impl Convolution {
             stride,
             padding,
         );
-        let sum = graph.add(&format!("{name}/sum"), product, bias);
-        graph.relu(&format!("{name}/relu"), sum)
+        match self.activation {
+            None => graph.add(name, product, bias),
+            Some(Activation::Relu) => {
+                let sum = graph.add(&format!("{name}/sum"), product, bias);
+                graph.relu(&format!("{name}/relu"), sum)
+            }
+        }
     }
 }
 
 /// A linear head: logits as weighted sums of features.
 #[derive(Module, Debug)]
 pub(super) struct Head {
-    /// `[features, 2]`
+    /// `[features, classes]`
     weight: Param<Tensor<2>>,
-    /// `[2]`
+    /// `[classes]`
     bias: Param<Tensor<1>>,
+    /// The class of which the evidence is asked.
+    #[module(skip)]
+    positive: usize,
 }
 
 impl Head {
     /// Weights uniform within the limits of Glorot and Bengio 2010, biases zero.
-    pub(super) fn init(features: usize, rng: &mut impl Rng, device: &Device) -> Self {
-        let limit = glorot(features, CLASSES);
+    pub(super) fn init(
+        [features, classes]: [usize; 2],
+        positive: usize,
+        rng: &mut impl Rng,
+        device: &Device,
+    ) -> Self {
+        let limit = glorot(features, classes);
         Self {
-            weight: uniform([features, CLASSES], limit, rng, device),
-            bias: Param::from_data(TensorData::new(vec![0.0_f32; CLASSES], [CLASSES]), device),
+            weight: uniform([features, classes], limit, rng, device),
+            bias: Param::from_data(TensorData::new(vec![0.0_f32; classes], [classes]), device),
+            positive,
         }
     }
 
@@ -119,38 +196,50 @@ impl Head {
         self.bias.val().device()
     }
 
-    /// `[n, features]` to logits, `[n, 2]`.
+    /// `[n, features]` to logits, `[n, classes]`.
     pub(super) fn forward(&self, features: Tensor<2>) -> Tensor<2> {
         linear(features, self.weight.val(), Some(self.bias.val()))
     }
 
+    /// The weight of each logit in the margin, which is that of the positive class minus the mean of
+    /// the others.
+    fn signs(&self) -> Vec<f32> {
+        let [classes] = self.bias.dims();
+        let mut signs = vec![-1.0 / (classes - 1) as f32; classes];
+        signs[self.positive] = 1.0;
+        signs
+    }
+
+    /// The margin of each logit vector, `[n, classes]` to `[n]`.
+    pub(super) fn margins(&self, logits: Tensor<2>) -> Tensor<1> {
+        let [count, classes] = logits.dims();
+        let signs = TensorData::new(self.signs(), [classes, 1]);
+        let signs = Tensor::from_data(signs, &self.device());
+        logits.matmul(signs).reshape([count])
+    }
+
     /// The weight of each feature in the margin, `[features]`.
-    pub(super) fn difference(&self) -> Tensor<1> {
-        let [features, _] = self.weight.dims();
-        let column = |class: usize| self.weight.val().slice([0..features, class..class + 1]);
-        (column(POSITIVE) - column(NEGATIVE)).reshape([features])
+    pub(super) fn contrast(&self) -> Tensor<1> {
+        self.margins(self.weight.val())
     }
 
     /// The margin if all features are zero.
     #[cfg(test)]
     pub(super) fn offset(&self) -> f32 {
-        let bias = floats(self.bias.val());
-        bias[POSITIVE] - bias[NEGATIVE]
+        let bias: Tensor<2> = self.bias.val().unsqueeze();
+        self.margins(bias).into_scalar()
     }
 
     /// Adds the output `probability`; returns the weight of each feature in the margin, `[features, 1]`.
     pub(super) fn export(&self, graph: &mut Graph, features: Value) -> Value {
-        let [count, _] = self.weight.dims();
-        let weight = graph.weights("head/weight", &[count, CLASSES], floats(self.weight.val()));
-        let bias = graph.weights("head/bias", &[1, CLASSES], floats(self.bias.val()));
+        let [count, classes] = self.weight.dims();
+        let weight = graph.weights("head/weight", &[count, classes], floats(self.weight.val()));
+        let bias = graph.weights("head/bias", &[1, classes], floats(self.bias.val()));
         let product = graph.mat_mul("head/product", features, weight);
         let logits = graph.add("head/logits", product, bias);
         let probability = graph.softmax(PROBABILITY, logits);
         graph.result(probability);
-
-        let mut signs = vec![-1.0; CLASSES];
-        signs[POSITIVE] = 1.0;
-        let signs = graph.weights("evidence/signs", &[CLASSES, 1], signs);
+        let signs = graph.weights("evidence/signs", &[classes, 1], self.signs());
         graph.mat_mul("evidence/column", weight, signs)
     }
 }
@@ -161,7 +250,7 @@ pub(super) fn glorot(inputs: usize, outputs: usize) -> f32 {
 }
 
 /// The limit of He et al. 2015 for initial weights before a ReLU.
-pub(super) fn he(inputs: usize) -> f32 {
+fn he(inputs: usize) -> f32 {
     (6.0 / inputs as f32).sqrt()
 }
 
@@ -179,6 +268,26 @@ fn uniform<const D: usize>(
 
 #[cfg(test)]
 impl Convolution {
+    /// The same as [`Convolution::forward`] in evaluation, with the framework's normalisation.
+    pub(super) fn forward_unfolded(&self, input: Tensor<4>) -> Tensor<4> {
+        let Some(norm) = &self.norm else {
+            return self.forward(input);
+        };
+        let none = self.bias.val().zeros_like();
+        let sums = conv2d(input, self.kernel.val(), none, self.options(None));
+        let [mean, variance] = norm.statistics();
+        let (scale, shift) = (norm.scale(), self.bias.val());
+        let epsilon = EPSILON.into();
+        relu(batch_norm(sums, scale, shift, mean, variance, epsilon))
+    }
+
+    /// Number of multiplications for an image of these rows and columns, and those of the output.
+    pub(super) fn multiplications(&self, image: [usize; 2]) -> (usize, [usize; 2]) {
+        let output = image.map(|side| side.div_ceil(self.stride));
+        let weights: usize = self.kernel.dims().iter().product();
+        (weights * output[0] * output[1], output)
+    }
+
     /// Makes biases nonzero, so that tests notice if they are not exported.
     pub(super) fn shift(&mut self) {
         self.bias = shifted(&self.bias);

@@ -11,6 +11,8 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
 use super::architecture::Architecture;
+use super::cell::{CellNetwork, Classes};
+use super::finder::{self, Finder};
 use super::network::Network;
 use crate::graph::ir;
 use crate::graph::precision::halve;
@@ -115,6 +117,16 @@ const TABLE: &[Supported] = &[
     Supported {
         operation: "ReLU",
         layer: "ReLU",
+        attributes: &[],
+    },
+    Supported {
+        operation: "Sigmoid",
+        layer: "Sigmoid",
+        attributes: &[],
+    },
+    Supported {
+        operation: "Tile",
+        layer: "Tile, by repeats that are known",
         attributes: &[],
     },
     Supported {
@@ -263,8 +275,10 @@ fn unmet_requirement(layer: &Layer) -> Option<&'static str> {
     match layer.operation.as_str() {
         "Convolution" | "MaxPool" | "AvgPool" if layer.ranks[0] != 4 => Some("of an image"),
         "Convolution" if !is_weights(layer.sources.get(1)) => Some("with weights that are known"),
-        "ReduceSum" | "Reshape" if layer.sources.get(1).is_none_or(|from| from != "Const") => {
-            Some("with axes or a shape that are known")
+        "ReduceSum" | "Reshape" | "Tile"
+            if layer.sources.get(1).is_none_or(|from| from != "Const") =>
+        {
+            Some("with axes, a shape or repeats that are known")
         }
         "Convert" if layer.sources.first().is_none_or(|from| from != "Const") => {
             Some("of weights only")
@@ -277,8 +291,12 @@ fn unmet_requirement(layer: &Layer) -> Option<&'static str> {
 #[test]
 fn the_stick_supports_every_network() {
     let device = burn::tensor::Device::flex();
-    for architecture in Architecture::ALL {
-        let graph = Network::init(architecture, 3, &device).graph();
+    let fields = Architecture::ALL.map(|it| Network::init(it, 3, &device).graph());
+    let finder = Finder::init(finder::Size::of_planes(1), 3, &device).graph(1, [64, 96]);
+    let classes = Classes { count: 9, blast: 0 };
+    // The stick splits batches.
+    let cells = CellNetwork::init(classes, 3, &device).graph(8);
+    for graph in fields.into_iter().chain([finder, cells]) {
         for graph in [halve(&graph), graph] {
             let xml = ir::write(&graph, "example").unwrap().xml;
             assert_eq!(unsupported(&xml), Vec::<String>::new());
@@ -318,7 +336,7 @@ fn unsupported_operations_are_found() {
         (
             "type=\"Const\" version=\"opset1\">\n      <data element_type=\"i64\" shape=\"1\"",
             "type=\"Add\" version=\"opset1\">\n      <data element_type=\"i64\" shape=\"1\"",
-            "axes or a shape that are known",
+            "a shape or repeats that are known",
         ),
     ] {
         assert!(shipped.contains(from), "{from}");

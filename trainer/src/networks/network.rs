@@ -1,14 +1,14 @@
 //! A network with its weights: what it computes, and its export as a graph.
 
 use burn::module::Module;
-use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::architecture::Architecture;
-use super::classifier::{CHANNELS, Classifier, NEGATIVE, POSITIVE};
+use super::classifier::{CHANNELS, CLASSES, Classifier};
 use super::compact::Compact;
+use super::cross_entropy::cross_entropy;
 use super::reference::Reference;
 use crate::graph::Graph;
 
@@ -55,6 +55,15 @@ impl Network {
         self.architecture
     }
 
+    /// The same network in evaluation, with normalisations folded into the convolutions.
+    pub(crate) fn folded(self) -> Self {
+        let layers = match self.layers {
+            Layers::Reference(network) => Layers::Reference(network.folded()),
+            Layers::Compact(network) => Layers::Compact(network.folded()),
+        };
+        Self { layers, ..self }
+    }
+
     fn classifier(&self) -> &dyn Classifier {
         match &self.layers {
             Layers::Reference(network) => network,
@@ -62,19 +71,20 @@ impl Network {
         }
     }
 
-    /// Mean cross-entropy of a batch, `[n, 3, side, side]`; `labels` are class indices.
-    pub(crate) fn loss(&self, input: Tensor<4>, labels: Tensor<1, Int>) -> Tensor<1> {
-        let log_probability = log_softmax(self.classifier().logits(input), 1);
-        let labels = labels.unsqueeze_dim::<2>(1);
-        log_probability.gather(1, labels).mean().neg()
+    /// Cross-entropy of a batch, `[n, 3, side, side]`, whose `labels`, `[n]`, are class indices: the mean of
+    /// each image's loss times the weight of its class.
+    pub(crate) fn loss(
+        &self,
+        input: Tensor<4>,
+        labels: Tensor<1, Int>,
+        class_weights: [f32; CLASSES],
+    ) -> Tensor<1> {
+        cross_entropy(self.classifier().logits(input), labels, &class_weights, 0.0)
     }
 
     /// Logit margins (positive − negative) of a batch, `[n]`.
     pub(crate) fn margins(&self, input: Tensor<4>) -> Tensor<1> {
-        let logits = self.classifier().logits(input);
-        let [count, _] = logits.dims();
-        let logit = |class: usize| logits.clone().slice([0..count, class..class + 1]);
-        (logit(POSITIVE) - logit(NEGATIVE)).reshape([count])
+        self.classifier().margins(input)
     }
 
     /// The contribution of each position to the margin, `[n, 1, rows, columns]`. The sum of all plus the
@@ -98,11 +108,12 @@ mod tests {
     use std::process::Command;
 
     use burn::tensor::TensorData;
-    use rand::RngExt;
 
-    use super::super::classifier::{EVIDENCE, PROBABILITY};
+    use super::super::classifier::{EVIDENCE, POSITIVE, PROBABILITY};
     use super::super::tensors::floats;
+    use super::super::testing::{images, receptive_field, values, varied, with_equal_kernels};
     use super::super::{compact, reference};
+    use smearscope_artifacts::EvidenceMap;
     use smearscope_artifacts::testing::venv;
 
     use super::*;
@@ -117,7 +128,7 @@ mod tests {
     ];
 
     fn network(architecture: Architecture) -> Network {
-        let mut network = Network::init(architecture, 3, &Device::flex());
+        let mut network = varied(Network::init(architecture, 3, &Device::flex()));
         match &mut network.layers {
             Layers::Reference(network) => network.shift_biases(),
             Layers::Compact(network) => network.shift_biases(),
@@ -125,18 +136,12 @@ mod tests {
         network
     }
 
-    fn image(architecture: Architecture, seed: u64) -> Vec<f32> {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let count = CHANNELS * architecture.side().pow(2);
-        (0..count).map(|_| rng.random_range(-3.0..1.5)).collect()
+    fn shape(architecture: Architecture) -> [usize; 4] {
+        [1, CHANNELS, architecture.side(), architecture.side()]
     }
 
-    fn tensor(architecture: Architecture, values: Vec<f32>) -> Tensor<4> {
-        let side = architecture.side();
-        Tensor::from_data(
-            TensorData::new(values, [1, CHANNELS, side, side]),
-            &Device::flex(),
-        )
+    fn image(architecture: Architecture, seed: u64) -> Tensor<4> {
+        images(shape(architecture), seed, &Device::flex())
     }
 
     #[test]
@@ -144,7 +149,7 @@ mod tests {
         for architecture in SMALL {
             let margin = |seed| {
                 let network = Network::init(architecture, seed, &Device::flex());
-                floats(network.margins(tensor(architecture, image(architecture, 5))))
+                floats(network.margins(image(architecture, 5)))
             };
             assert_eq!(margin(1), margin(1));
             assert_ne!(margin(1), margin(2));
@@ -157,9 +162,8 @@ mod tests {
             let network = network(architecture);
             let graph = network.graph();
             for seed in 0..3 {
-                let image = image(architecture, seed);
-                let truth = interpreter::run(&graph, &image);
-                let input = || tensor(architecture, image.clone());
+                let truth = interpreter::run(&graph, &values(shape(architecture), seed));
+                let input = || image(architecture, seed);
                 let margin: f32 = network.margins(input()).into_scalar();
                 let probability = interpreter::output(&graph, &truth, PROBABILITY);
                 let expected = 1.0 / (1.0 + (-f64::from(margin)).exp());
@@ -179,7 +183,7 @@ mod tests {
     fn evidence_and_biases_sum_to_the_margin() {
         for architecture in Architecture::ALL {
             let network = network(architecture);
-            let input = || tensor(architecture, image(architecture, 9));
+            let input = || image(architecture, 9);
             let margin: f32 = network.margins(input()).into_scalar();
             let sum: f32 = floats(network.evidence(input())).iter().sum();
             let explained = sum + network.classifier().offset();
@@ -189,17 +193,44 @@ mod tests {
     }
 
     #[test]
-    fn the_loss_is_cross_entropy() {
+    fn the_loss_is_weighted_cross_entropy() {
         for architecture in SMALL {
             let network = network(architecture);
-            let images = [1, 2].map(|seed| tensor(architecture, image(architecture, seed)));
+            let images = [1, 2].map(|seed| image(architecture, seed));
             let input = Tensor::cat(images.into(), 0);
             let margins = floats(network.margins(input.clone()));
             let labels = Tensor::from_data(TensorData::new(vec![1_i64, 0], [2]), &Device::flex());
-            let loss: f32 = network.loss(input, labels).into_scalar();
-            let surprises = [(-margins[0]).exp().ln_1p(), margins[1].exp().ln_1p()];
+            let loss: f32 = network.loss(input, labels, [1.0, 3.0]).into_scalar();
+            let surprises = [3.0 * (-margins[0]).exp().ln_1p(), margins[1].exp().ln_1p()];
             let expected = surprises.iter().sum::<f32>() / 2.0;
             assert!((loss - expected).abs() < 1e-5);
+        }
+    }
+
+    #[test]
+    fn evidence_lies_where_its_cause_is() {
+        // Wide enough for positions whose cause lies inside.
+        let compact = Architecture::Compact(compact::Size { side: 80, width: 1 });
+        for (architecture, positions) in [(SMALL[0], [[2, 3], [3, 2]]), (compact, [[4, 5], [5, 4]])]
+        {
+            let network = Network::init(architecture, 3, &Device::flex());
+            let network = with_equal_kernels(network);
+            let [_, _, rows, columns] = network.evidence(image(architecture, 1)).dims();
+            let side = architecture.side();
+            for [row, column] in positions {
+                let evidence = |input| network.evidence(input);
+                let cause = receptive_field([CHANNELS, side, side], evidence, [row, column]);
+                let mut map = EvidenceMap {
+                    width: columns,
+                    height: rows,
+                    values: vec![0.0; rows * columns],
+                };
+                map.values[row * columns + column] = 1.0;
+                let shown = map.strongest().unwrap();
+                let [down, right] = [(cause.centre[0], shown.y), (cause.centre[1], shown.x)]
+                    .map(|(cause, shown)| cause - f64::from(shown) * side as f64);
+                assert!(down.hypot(right) < 1.0, "{architecture:?}: {down} {right}");
+            }
         }
     }
 
@@ -216,7 +247,7 @@ mod tests {
                 assert!(xml.contains(&format!(r#"names="{name}""#)));
             }
             // Weights once, and a few shapes.
-            let weights = network.num_params() * 4;
+            let weights = network.clone().folded().num_params() * 4;
             assert!(ir.bin.len() >= weights && ir.bin.len() < weights + 400);
         }
     }

@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor};
 use rand::Rng;
 use smearscope_artifacts::InputContract;
 
-use super::classifier::{CHANNELS, Classifier, EVIDENCE, contract};
+use super::classifier::{CHANNELS, CLASSES, Classifier, EVIDENCE, POSITIVE, contract};
 use super::layers::{Convolution, Filters, Head, glorot};
 use crate::graph::{Graph, Value};
 
@@ -71,7 +71,7 @@ impl Reference {
         Self {
             first: convolution(CHANNELS, rng),
             second: convolution(size.filters, rng),
-            head: Head::init(size.features(), rng, device),
+            head: Head::init([size.features(), CLASSES], POSITIVE, rng, device),
             size,
         }
     }
@@ -88,16 +88,25 @@ impl Classifier for Reference {
         self.head.forward(self.features(input).flatten::<2>(1, 3))
     }
 
+    fn margins(&self, input: Tensor<4>) -> Tensor<1> {
+        self.head.margins(self.logits(input))
+    }
+
     /// The product of each position's features with their weights in the head, summed over filters.
     fn evidence(&self, input: Tensor<4>) -> Tensor<4> {
         let features = self.features(input);
         let [_, filters, rows, columns] = features.dims();
-        let weight = self.head.difference().reshape([1, filters, rows, columns]);
+        let weight = self.head.contrast().reshape([1, filters, rows, columns]);
         (features * weight).sum_dim(1)
     }
 
     fn device(&self) -> Device {
         self.head.device()
+    }
+
+    fn folded(self) -> Self {
+        // It has no normalisation.
+        self
     }
 
     fn export(&self, graph: &mut Graph, image: Value) {
@@ -107,8 +116,8 @@ impl Classifier for Reference {
         let second = self.second.export(graph, "second", first);
         let features = graph.max_pool("features", second, POOL);
         let flat = graph.reshape("head/flat", features, &[1, self.size.features()]);
-        let difference = self.head.export(graph, flat);
-        let weight = graph.reshape("evidence/weight", difference, &[1, filters, pooled, pooled]);
+        let contrast = self.head.export(graph, flat);
+        let weight = graph.reshape("evidence/weight", contrast, &[1, filters, pooled, pooled]);
         let weighted = graph.multiply("evidence/weighted", features, weight);
         let evidence = graph.sum_channels(EVIDENCE, weighted);
         graph.result(evidence);

@@ -5,7 +5,7 @@ use std::fmt;
 use smearscope_artifacts::InputContract;
 
 use crate::arguments;
-use crate::metrics::{self, Scored};
+use crate::metrics::{self, ClassWeights, Scored};
 
 /// AUROC that the best reading must reach; less may be chance.
 const MIN_AUROC: f64 = 0.8;
@@ -30,7 +30,7 @@ impl Trial {
             contract,
             right: scored.iter().filter(|scored| is_right(scored)).count(),
             auroc: metrics::auroc(&margins).unwrap_or(0.0),
-            log_loss: metrics::log_loss(&scored),
+            log_loss: metrics::log_loss(&scored, ClassWeights::EVEN),
             scored,
         }
     }

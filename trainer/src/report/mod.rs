@@ -9,6 +9,7 @@ mod inventory;
 mod plots;
 mod results;
 mod shortcuts;
+mod training_log;
 
 pub(crate) use card::{CARD_FILE, render_card, replace_export};
 pub(crate) use cases::FoldNetworks;
@@ -19,3 +20,4 @@ pub(crate) use inventory::Inventory;
 pub(crate) use plots::{Measured, PLOTS_FOLDER, write_plots};
 pub(crate) use results::{REPORT_FILE, Report, trainings};
 pub(crate) use shortcuts::Audit;
+pub(crate) use training_log::save_training_log;

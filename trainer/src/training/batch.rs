@@ -1,8 +1,5 @@
 //! Samples as tensors, with or without augmentation.
 
-use std::sync::mpsc;
-use std::thread;
-
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -13,9 +10,6 @@ use crate::augment;
 use crate::dataset::Sample;
 use crate::error::TrainError;
 use crate::networks::Architecture;
-
-/// Batches prepared ahead of the network; more would only use memory.
-const PREFETCHED: usize = 4;
 
 /// The inputs of some samples, `[n, 3, side, side]`, and their class indices.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,30 +88,6 @@ impl Batch {
 /// A sample with its number among the training samples.
 pub(crate) type Numbered<'a> = (u64, &'a Sample);
 
-/// Prepares batches on another thread while `use_batch` works on the ones before.
-pub(crate) fn each_prepared<'a>(
-    batches: impl Iterator<Item = &'a [Numbered<'a>]> + Send,
-    prepare: impl Fn(&[Numbered]) -> Result<Batch, TrainError> + Send,
-    mut use_batch: impl FnMut(Batch) -> Result<(), TrainError>,
-) -> Result<(), TrainError> {
-    let (sender, receiver) = mpsc::sync_channel(PREFETCHED);
-    thread::scope(|scope| {
-        // Moved here, so that an error below drops it and the sending thread ends.
-        let receiver = receiver;
-        scope.spawn(move || {
-            for samples in batches {
-                if sender.send(prepare(samples)).is_err() {
-                    return;
-                }
-            }
-        });
-        for batch in &receiver {
-            use_batch(batch?)?;
-        }
-        Ok(())
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,14 +100,10 @@ mod tests {
 
     fn epoch(samples: &[Sample], size: usize, epoch: u64) -> Vec<Batch> {
         let numbered: Vec<(u64, &Sample)> = (0..).zip(samples).collect();
-        let mut batches = Vec::new();
-        let prepare = |samples: &[Numbered]| Batch::augmented(samples, TINY, 3, epoch);
-        each_prepared(numbered.chunks(size), prepare, |batch| {
-            batches.push(batch);
-            Ok(())
-        })
-        .unwrap();
+        let batches = numbered.chunks(size);
         batches
+            .map(|samples| Batch::augmented(samples, TINY, 3, epoch).unwrap())
+            .collect()
     }
 
     #[test]
@@ -163,22 +129,5 @@ mod tests {
             inputs.collect()
         };
         assert_eq!(joined(&first), joined(&epoch(&samples, 2, 1)));
-    }
-
-    #[test]
-    fn an_error_ends_the_epoch() {
-        let samples = samples();
-        let numbered: Vec<(u64, &Sample)> = (0..).zip(&samples).collect();
-        let mut seen = 0;
-        let prepare = |samples: &[Numbered]| Batch::augmented(samples, TINY, 1, 1);
-        let end = each_prepared(numbered.chunks(1), prepare, |_| {
-            seen += 1;
-            Err(TrainError::Training {
-                problem: "test".into(),
-                remedy: "none".into(),
-            })
-        });
-        assert!(end.is_err());
-        assert_eq!(seen, 1);
     }
 }

@@ -32,6 +32,8 @@ pub(crate) struct Checkpoints {
 /// The state of a training after an epoch.
 pub(crate) struct Checkpoint {
     pub(crate) epochs: Vec<Epoch>,
+    /// How long each epoch took.
+    pub(crate) seconds: Vec<f64>,
     pub(crate) network: ModuleRecord,
     pub(crate) optimizer: OptimizerRecord,
     /// The network of the epoch that did best.
@@ -41,6 +43,7 @@ pub(crate) struct Checkpoint {
 const LOCK: &str = "lock";
 const DESCRIPTION: &str = "job.json";
 const EPOCHS: &str = "epochs.json";
+const SECONDS: &str = "seconds.json";
 const NETWORK: &str = "network.bpk";
 const OPTIMIZER: &str = "optimizer.bpk";
 const BEST: &str = "best.bpk";
@@ -165,6 +168,7 @@ impl Checkpoint {
     fn write(self, folder: &Path) -> io::Result<()> {
         let record = |record: Result<Bytes, RecordError>| record.map_err(io::Error::other);
         write_synced(&folder.join(EPOCHS), &serde_json::to_vec(&self.epochs)?)?;
+        write_synced(&folder.join(SECONDS), &serde_json::to_vec(&self.seconds)?)?;
         write_synced(&folder.join(NETWORK), &record(self.network.into_bytes())?)?;
         write_synced(
             &folder.join(OPTIMIZER),
@@ -178,6 +182,7 @@ impl Checkpoint {
         let bytes = |name| fs::read(folder.join(name)).map(Bytes::from_bytes_vec);
         Ok(Self {
             epochs: serde_json::from_slice(&fs::read(folder.join(EPOCHS))?)?,
+            seconds: serde_json::from_slice(&fs::read(folder.join(SECONDS))?)?,
             network: ModuleRecord::from_bytes(bytes(NETWORK)?)?,
             optimizer: OptimizerRecord::from_bytes(bytes(OPTIMIZER)?)?,
             best: ModuleRecord::from_bytes(bytes(BEST)?)?,

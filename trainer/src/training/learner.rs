@@ -3,35 +3,37 @@
 use burn::module::Module;
 use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer, OptimizerRecord};
 use burn::store::{ModuleRecord, RecordError};
-use burn::tensor::Device;
-
-use super::batch::Batch;
-use crate::networks::{Architecture, Network};
+use burn::tensor::{Device, Tensor};
 
 /// Keras' value; burn's default is a hundred times larger.
 const ADAM_EPSILON: f32 = 1e-7;
 
-/// A network in training, with its optimizer: Adam (Kingma and Ba 2015) on cross-entropy.
-pub(crate) struct Learner {
+/// A network in training, with its optimizer: Adam (Kingma and Ba 2015).
+pub(crate) struct Learner<Network> {
     network: Network,
     optimizer: ModuleOptimizer,
     device: Device,
 }
 
-impl Learner {
-    pub(crate) fn new(architecture: Architecture, seed: u64, device: &Device) -> Self {
+impl<Network: Module> Learner<Network> {
+    /// Learns on a device, from the network that `init` makes there.
+    pub(crate) fn new(device: &Device, init: impl FnOnce(&Device) -> Network) -> Self {
         let device = device.clone().autodiff();
         Self {
-            network: Network::init(architecture, seed, &device),
+            network: init(&device),
             optimizer: AdamConfig::new().with_epsilon(ADAM_EPSILON).init(),
             device,
         }
     }
 
-    /// One step down the gradient; returns the batch's loss before the step.
-    pub(crate) fn step(&mut self, batch: Batch, learning_rate: f64) -> f32 {
-        let (input, labels) = batch.tensors(&self.device);
-        let loss = self.network.loss(input, labels);
+    /// One step down the gradient of a loss, `[1]`, that is computed on the device; returns the loss
+    /// before the step.
+    pub(crate) fn step(
+        &mut self,
+        learning_rate: f64,
+        loss: impl FnOnce(&Network, &Device) -> Tensor<1>,
+    ) -> f32 {
+        let loss = loss(&self.network, &self.device);
         let gradients = GradientsParams::from_grads(loss.backward(), &self.network);
         // The clone shares its tensors.
         let network = self.network.clone();
@@ -45,10 +47,8 @@ impl Learner {
     }
 
     pub(super) fn records(&self) -> (ModuleRecord, OptimizerRecord) {
-        (
-            self.network.clone().into_record(),
-            self.optimizer.to_record(),
-        )
+        // Unlike the network itself, its copy has the running statistics of the last step.
+        (self.network().into_record(), self.optimizer.to_record())
     }
 
     pub(super) fn load(

@@ -1,13 +1,15 @@
 //! The settings of a training.
 
-use std::f64::consts::PI;
-
 use burn::tensor::Device;
-use clap::Args;
 use clap::builder::TypedValueParser;
+use clap::{Args, ValueEnum};
 
 use super::device::parse_device;
+use super::schedule::Schedule;
+use super::settings::Settings;
 use crate::arguments;
+use crate::dataset::Sample;
+use crate::metrics::ClassWeights;
 use crate::networks::Architecture;
 
 /// How to train.
@@ -25,11 +27,15 @@ pub(crate) struct Plan {
     /// Images per step
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024).map(usize::from))]
     pub(crate) batch_size: usize,
-    /// Adam's learning rate in the first epoch; it decays to zero along half a cosine [default: 1e-3
-    /// for compact, 1e-4 for reference]
-    // Loshchilov and Hutter 2017, "SGDR".
+    /// Adam's learning rate at its highest [default: 1e-3 for compact, 1e-4 for reference]
     #[arg(long, value_parser = arguments::learning_rate)]
     pub(crate) learning_rate: Option<f64>,
+    /// How the learning rate changes
+    #[arg(long, value_enum, default_value = "cosine")]
+    pub(crate) schedule: Schedule,
+    /// How much the images of each class count in the loss
+    #[arg(long, value_enum, default_value = "none")]
+    pub(crate) class_weights: ClassWeighting,
     /// Device to train on: cpu, wgpu (Vulkan, Metal) or cuda; the last two need a build with that
     /// feature
     #[arg(long, default_value = "cpu", value_parser = parse_device)]
@@ -39,39 +45,42 @@ pub(crate) struct Plan {
     pub(crate) seed: u64,
 }
 
+/// The values of `--class-weights`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ClassWeighting {
+    /// Both classes count the same in total, however many images each has
+    Balanced,
+    /// Every image counts the same
+    None,
+}
+
+impl ClassWeighting {
+    /// The weights for these training images.
+    pub(super) fn of(self, train: &[&Sample]) -> ClassWeights {
+        match self {
+            Self::Balanced => ClassWeights::balance(train.iter().map(|sample| sample.positive)),
+            Self::None => ClassWeights::EVEN,
+        }
+    }
+}
+
 impl Plan {
-    /// The learning rate of the first epoch.
-    pub(crate) fn initial_learning_rate(&self) -> f64 {
+    /// The learning rate at its highest.
+    pub(crate) fn highest_learning_rate(&self) -> f64 {
         let default = || self.architecture.learning_rate();
         self.learning_rate.unwrap_or_else(default)
     }
 
-    /// The learning rate of an epoch, from 1.
-    pub(super) fn learning_rate_in(&self, epoch: u64) -> f64 {
-        let done = (epoch - 1) as f64 / self.epochs as f64;
-        self.initial_learning_rate() * 0.5 * (1.0 + (PI * done).cos())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_learning_rate_falls_along_half_a_cosine() {
-        let plan = Plan {
-            architecture: Architecture::COMPACT,
-            epochs: 4,
-            patience: 5,
-            batch_size: 8,
-            learning_rate: Some(0.2),
-            seed: 1,
-            device: Device::flex(),
-        };
-        let rates = [1, 3, 4].map(|epoch| plan.learning_rate_in(epoch));
-        let expected = [0.2, 0.1, 0.1 * (1.0 - 0.5_f64.sqrt())];
-        for (rate, expected) in rates.iter().zip(expected) {
-            assert!((rate - expected).abs() < 1e-12, "{rates:?}");
+    /// The settings of the training loop.
+    pub(super) fn settings(&self) -> Settings {
+        Settings {
+            epochs: self.epochs,
+            patience: self.patience,
+            batch_size: self.batch_size,
+            learning_rate: self.highest_learning_rate(),
+            schedule: self.schedule,
+            seed: self.seed,
+            device: self.device.clone(),
         }
     }
 }

@@ -5,12 +5,13 @@ use smearscope_artifacts::DecisionRule;
 
 use super::calibration::{self, Targets};
 use super::checkpoint::Checkpoints;
+use super::field_task::FieldTask;
 use super::folds::Folds;
 use super::history::History;
 use super::plan::Plan;
 use super::prediction::{self, Prediction};
 use super::score::score;
-use super::train::{self, Trained, Training};
+use super::train::{Trained, Training};
 use crate::dataset::Split;
 use crate::error::TrainError;
 use crate::metrics::Scored;
@@ -50,8 +51,9 @@ impl Protocol<'_> {
         checkpoints: &Checkpoints,
     ) -> Result<Outcome<'a>, TrainError> {
         let mut histories = Vec::new();
+        let settings = self.plan.settings();
         let splits = folds.tested().iter().chain(folds.whole());
-        let steps = splits.map(|split| train::steps(self.plan, split.train.len()));
+        let steps = splits.map(|split| settings.steps(split.train.len()));
         let progress = progress::bar(steps.sum(), "steps");
         let mut fit = |split: &Split, name: String| -> Result<Network, TrainError> {
             info!(
@@ -61,13 +63,20 @@ impl Protocol<'_> {
                 split.test.len()
             );
             let training = Training {
-                plan: self.plan,
-                augment: !self.leaky,
+                settings: &settings,
                 name: &name,
                 checkpoints,
                 progress: &progress,
             };
-            let Trained { network, history } = training.run(&split.train, &split.validation)?;
+            let task = FieldTask {
+                architecture: self.plan.architecture,
+                augment: !self.leaky,
+                seed: settings.seed,
+                class_weights: self.plan.class_weights.of(&split.train),
+                train: &split.train,
+                validation: &split.validation,
+            };
+            let Trained { network, history } = training.run(&task)?;
             histories.push((name, history));
             Ok(network)
         };

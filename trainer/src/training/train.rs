@@ -1,5 +1,7 @@
 //! The training loop.
 
+use std::time::Instant;
+
 use burn::module::Module;
 use burn::store::RecordError;
 use indicatif::ProgressBar;
@@ -8,30 +10,25 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::batch::{self, Batch, Numbered};
 use super::checkpoint::{Checkpoint, Checkpoints};
 use super::history::{Epoch, History, best_of};
 use super::learner::Learner;
-use super::plan::Plan;
-use super::score::score;
-use crate::dataset::Sample;
+use super::prefetch::each_prepared;
+use super::settings::Settings;
+use super::task::Task;
 use crate::error::TrainError;
-use crate::metrics;
-use crate::networks::Network;
 
-/// The network of the epoch that did best on the validation images.
+/// The network of the epoch that did best on the validation examples, for evaluation.
 #[derive(Debug)]
-pub(crate) struct Trained {
+pub(crate) struct Trained<Network> {
     pub(crate) network: Network,
     pub(crate) history: History,
 }
 
-/// One training: what to do, and where its checkpoints are.
+/// One training: how to do it, and where its checkpoints are.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Training<'a> {
-    pub(crate) plan: &'a Plan,
-    /// Whether each epoch augments the samples again.
-    pub(crate) augment: bool,
+    pub(crate) settings: &'a Settings,
     /// Distinguishes the trainings of a job.
     pub(crate) name: &'a str,
     pub(crate) checkpoints: &'a Checkpoints,
@@ -39,122 +36,125 @@ pub(crate) struct Training<'a> {
     pub(crate) progress: &'a ProgressBar,
 }
 
-/// The number of steps of a training that uses all its epochs.
-pub(crate) fn steps(plan: &Plan, images: usize) -> u64 {
-    steps_per_epoch(plan, images) * plan.epochs as u64
-}
-
-fn steps_per_epoch(plan: &Plan, images: usize) -> u64 {
-    images.div_ceil(plan.batch_size) as u64
-}
-
 impl Training<'_> {
     /// Trains and keeps the epoch with the lowest validation loss. A training that was interrupted
     /// resumes from its last checkpoint and ends with the same weights.
-    pub(crate) fn run(
-        &self,
-        train: &[&Sample],
-        validation: &[&Sample],
-    ) -> Result<Trained, TrainError> {
+    pub(crate) fn run<T: Task>(&self, task: &T) -> Result<Trained<T::Network>, TrainError> {
         let Self {
-            plan,
+            settings,
             name,
             progress,
             ..
         } = self;
         let mut state = match self.checkpoints.load(name)? {
-            None => State::init(plan),
-            Some(checkpoint) => State::resume(plan, checkpoint)?,
+            None => State::init(task, settings),
+            Some(checkpoint) => State::resume(task, settings, checkpoint)?,
         };
+        let per_epoch = settings.steps_per_epoch(task.examples());
         if !state.epochs.is_empty() {
             // Steps of an earlier run say nothing about the speed of this one.
-            progress.inc(steps_per_epoch(plan, train.len()) * state.epochs.len() as u64);
+            progress.inc(per_epoch * state.epochs.len() as u64);
             progress.reset_eta();
             info!("{name} · resumed after epoch {}", state.epochs.len());
         }
 
-        while !state.is_over(plan) {
+        while !state.is_over(settings) {
+            let started = Instant::now();
             let number = state.epochs.len() + 1;
-            let title = format!("{name} · epoch {number}/{}", plan.epochs);
+            let title = format!("{name} · epoch {number}/{}", settings.epochs);
             let validated = state.epochs.last().map(Epoch::to_string);
             let validated = validated.unwrap_or_default();
-            let loss = self.run_epoch(&mut state, train, |loss| {
+            let loss = self.run_epoch(task, &mut state, |loss| {
                 progress.set_message(format!("{title} · loss {loss:.3}{validated}"));
                 progress.inc(1);
             })?;
-            let epoch = state.validate(loss, validation)?;
+            let steps = per_epoch * settings.epochs as u64;
+            let last_rate = settings.learning_rate(per_epoch * number as u64 - 1, steps);
+            let epoch = state.validate(task, last_rate, loss)?;
             progress.suspend(|| info!("{title} · loss {loss:.4}{epoch}"));
+            state.seconds.push(started.elapsed().as_secs_f64());
             self.checkpoints.save(name, state.checkpoint())?;
         }
         let State {
             best: (best, network),
             epochs,
+            seconds,
             ..
         } = state;
-        if epochs.len() < plan.epochs {
-            let left = plan.epochs - epochs.len();
-            progress.dec_length(steps_per_epoch(plan, train.len()) * left as u64);
-            info!("{name} · no gain in {} epochs: stopped", plan.patience);
+        if epochs.len() < settings.epochs {
+            let left = settings.epochs - epochs.len();
+            progress.dec_length(per_epoch * left as u64);
+            info!("{name} · no gain in {} epochs: stopped", settings.patience);
         }
         Ok(Trained {
             network,
-            history: History { best, epochs },
+            history: History {
+                best,
+                epochs,
+                seconds,
+            },
         })
     }
 
     /// Takes one step per batch and passes the loss before each step to `report`; returns the mean.
-    fn run_epoch(
+    fn run_epoch<T: Task>(
         &self,
-        state: &mut State,
-        train: &[&Sample],
+        task: &T,
+        state: &mut State<T>,
         mut report: impl FnMut(f32),
     ) -> Result<f64, TrainError> {
-        let plan = self.plan;
-        let epoch = state.epochs.len() as u64 + 1;
-        let mut order: Vec<(u64, &Sample)> = (0..).zip(train.iter().copied()).collect();
-        let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
+        let settings = self.settings;
+        let done = state.epochs.len() as u64;
+        let epoch = done + 1;
+        let mut order: Vec<usize> = (0..task.examples()).collect();
+        let mut rng = ChaCha8Rng::seed_from_u64(settings.seed);
         rng.set_stream(epoch);
         order.shuffle(&mut rng);
-        let learning_rate = plan.learning_rate_in(epoch);
+        let mut step = done * settings.steps_per_epoch(task.examples());
+        let steps = settings.steps(task.examples());
         let mut sum = 0.0;
-        let prepare = |samples: &[Numbered]| {
-            if self.augment {
-                return Batch::augmented(samples, plan.architecture, plan.seed, epoch);
-            }
-            let samples: Vec<&Sample> = samples.iter().map(|(_, sample)| *sample).collect();
-            Batch::plain(&samples, plan.architecture)
-        };
-        batch::each_prepared(order.chunks(plan.batch_size), prepare, |batch| {
-            let count = batch.len();
-            let loss = state.learner.step(batch, learning_rate);
-            refuse_infinite(loss.into(), epoch)?;
-            sum += f64::from(loss) * count as f64;
-            report(loss);
-            Ok(())
-        })?;
-        Ok(sum / train.len() as f64)
+        let prepare = |examples: &[usize]| Ok((examples.len(), task.prepare(examples, epoch)?));
+        each_prepared(
+            order.chunks(settings.batch_size),
+            prepare,
+            |(count, batch)| {
+                let learning_rate = settings.learning_rate(step, steps);
+                let loss = state.learner.step(learning_rate, |network, device| {
+                    task.loss(network, batch, device)
+                });
+                refuse_infinite(loss.into(), epoch)?;
+                step += 1;
+                sum += f64::from(loss) * count as f64;
+                report(loss);
+                Ok(())
+            },
+        )?;
+        Ok(sum / task.examples() as f64)
     }
 }
 
 /// A training between two epochs.
-struct State {
-    learner: Learner,
+struct State<T: Task> {
+    learner: Learner<T::Network>,
     epochs: Vec<Epoch>,
+    /// How long each epoch took.
+    seconds: Vec<f64>,
     /// The best epoch, from 1, and its network; 0 before the first epoch.
-    best: (usize, Network),
+    best: (usize, T::Network),
 }
 
-impl State {
-    fn init(plan: &Plan) -> Self {
-        let learner = Learner::new(plan.architecture, plan.seed, &plan.device);
+impl<T: Task> State<T> {
+    fn init(task: &T, settings: &Settings) -> Self {
+        let learner = Learner::new(&settings.device, |device| task.init(settings.seed, device));
         Self {
-            best: (0, learner.network()),
+            best: (0, T::finished(learner.network())),
             learner,
             epochs: Vec::new(),
+            seconds: Vec::new(),
         }
     }
 
-    fn resume(plan: &Plan, saved: Checkpoint) -> Result<Self, TrainError> {
+    fn resume(task: &T, settings: &Settings, saved: Checkpoint) -> Result<Self, TrainError> {
         let mismatch = |error: RecordError| TrainError::Training {
             problem: format!("a checkpoint does not match the network: {error}"),
             remedy: "remove the checkpoints and start again".into(),
@@ -163,7 +163,7 @@ impl State {
             learner,
             best: (_, network),
             ..
-        } = Self::init(plan);
+        } = Self::init(task, settings);
         let network = network.try_load_record(saved.best).map_err(mismatch)?;
         Ok(Self {
             best: (best_of(&saved.epochs), network),
@@ -171,6 +171,7 @@ impl State {
                 .load(saved.network, saved.optimizer)
                 .map_err(mismatch)?,
             epochs: saved.epochs,
+            seconds: saved.seconds,
         })
     }
 
@@ -178,34 +179,29 @@ impl State {
         let (network, optimizer) = self.learner.records();
         Checkpoint {
             epochs: self.epochs.clone(),
+            seconds: self.seconds.clone(),
             network,
             optimizer,
             best: self.best.1.clone().into_record(),
         }
     }
 
-    fn is_over(&self, plan: &Plan) -> bool {
+    fn is_over(&self, settings: &Settings) -> bool {
         let epochs = self.epochs.len();
-        epochs >= plan.epochs || epochs - self.best.0 >= plan.patience
+        epochs >= settings.epochs || epochs - self.best.0 >= settings.patience
     }
 
-    /// Completes an epoch: scores the validation images and keeps the network if it is the best yet.
-    fn validate(&mut self, loss: f64, validation: &[&Sample]) -> Result<&Epoch, TrainError> {
-        let network = self.learner.network();
-        let scored = score(&network, validation)?;
-        let margins: Vec<(f32, bool)> = scored.iter().map(|s| (s.margin, s.positive)).collect();
-        self.epochs.push(Epoch {
-            loss,
-            validation_loss: metrics::log_loss(&scored),
-            validation_auroc: metrics::auroc(&margins),
-        });
-        let number = self.epochs.len();
-        let epoch = &self.epochs[number - 1];
-        refuse_infinite(epoch.validation_loss, number as u64)?;
+    /// Completes an epoch: judges the validation examples and keeps the network if it is the best yet.
+    fn validate(&mut self, task: &T, learning_rate: f64, loss: f64) -> Result<&Epoch, TrainError> {
+        let network = T::finished(self.learner.network());
+        let validation = task.validate(&network)?;
+        let number = self.epochs.len() + 1;
+        refuse_infinite(validation.loss, number as u64)?;
+        self.epochs.push(Epoch::of(learning_rate, loss, validation));
         if best_of(&self.epochs) == number {
             self.best = (number, network);
         }
-        Ok(epoch)
+        Ok(&self.epochs[number - 1])
     }
 }
 
@@ -221,110 +217,178 @@ fn refuse_infinite(loss: f64, epoch: u64) -> Result<(), TrainError> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
-    use burn::tensor::Device;
+    use burn::tensor::{Device, Tensor};
 
-    use super::super::checkpoint::JobDescription;
+    use super::super::batch::Batch;
+    use super::super::field_task::FieldTask;
+    use super::super::history::Validation;
+    use super::super::schedule::Schedule;
     use super::super::score::score;
+    use super::super::testing::{train, train_in};
     use super::*;
-    use crate::networks::Architecture;
+    use crate::dataset::Sample;
+    use crate::metrics::ClassWeights;
+    use crate::networks::{Architecture, Network};
 
     fn samples(numbers: std::ops::Range<u64>) -> Vec<Sample> {
         numbers.map(|number| Sample::drawn(number, 24)).collect()
     }
 
-    fn plan() -> Plan {
-        Plan {
-            architecture: Architecture::tiny(24),
+    fn settings() -> Settings {
+        Settings {
             epochs: 2,
             patience: 5,
             batch_size: 8,
-            learning_rate: Some(1e-3),
+            learning_rate: 1e-3,
+            schedule: Schedule::Cosine,
             seed: 1,
             device: Device::flex(),
         }
     }
 
-    fn checkpoints(folder: &Path) -> Checkpoints {
-        Checkpoints::open(&folder.join("model"), &JobDescription::new(), true).unwrap()
-    }
-
-    fn train_in(folder: &Path, plan: &Plan, known: &[&Sample], validation: &[&Sample]) -> Trained {
-        let training = Training {
-            plan,
+    fn task<'a>(
+        architecture: Architecture,
+        train: &'a [&'a Sample],
+        validation: &'a [&'a Sample],
+    ) -> FieldTask<'a> {
+        FieldTask {
+            architecture,
             augment: true,
-            name: "test",
-            checkpoints: &checkpoints(folder),
-            progress: &ProgressBar::hidden(),
-        };
-        training.run(known, validation).unwrap()
+            seed: 1,
+            class_weights: ClassWeights::EVEN,
+            train,
+            validation,
+        }
     }
 
-    fn train_from_scratch(plan: &Plan, samples: &[&Sample], trained_on: usize) -> Trained {
-        let folder = tempfile::tempdir().unwrap();
-        let (known, validation) = samples.split_at(trained_on);
-        train_in(folder.path(), plan, known, validation)
+    fn margins(network: &Network, samples: &[&Sample]) -> Vec<u32> {
+        let scored = score(network, samples).unwrap();
+        scored.iter().map(|item| item.margin.to_bits()).collect()
     }
 
     #[test]
     fn the_same_seed_gives_the_same_weights() {
         let samples = samples(0..36);
         let samples: Vec<&Sample> = samples.iter().collect();
-        let margins = |seed| -> Vec<u32> {
-            let plan = Plan { seed, ..plan() };
-            let trained = train_from_scratch(&plan, &samples[..28], 20);
-            let scored = score(&trained.network, &samples[28..]).unwrap();
-            scored.iter().map(|item| item.margin.to_bits()).collect()
-        };
-        let first = margins(1);
-        assert_eq!(first, margins(1));
-        assert_ne!(first, margins(2));
+        let architectures = [Architecture::tiny(24), Architecture::small_compact(24)];
+        for architecture in architectures {
+            let trained = |seed| {
+                let settings = Settings { seed, ..settings() };
+                let task = FieldTask {
+                    seed,
+                    ..task(architecture, &samples[..20], &samples[20..28])
+                };
+                margins(&train(&settings, &task).network, &samples[28..])
+            };
+            let first = trained(1);
+            assert_eq!(first, trained(1));
+            assert_ne!(first, trained(2));
+        }
     }
 
     #[test]
     fn training_ends_when_patience_does() {
         let samples = samples(0..24);
         let samples: Vec<&Sample> = samples.iter().collect();
-        let plan = Plan {
+        let settings = Settings {
             epochs: 40,
             patience: 2,
             // Too fast to settle.
-            learning_rate: Some(0.05),
-            ..plan()
+            learning_rate: 0.05,
+            schedule: Schedule::Constant,
+            ..settings()
         };
-        let History { best, epochs } = train_from_scratch(&plan, &samples, 16).history;
-        assert_eq!(epochs.len(), best + 2);
+        let task = task(Architecture::tiny(24), &samples[..16], &samples[16..]);
+        let History {
+            best,
+            epochs,
+            seconds,
+        } = train(&settings, &task).history;
+        assert_eq!([epochs.len(), seconds.len()], [best + 2; 2]);
         let kept = epochs[best - 1].validation_loss;
         assert!(epochs.iter().all(|epoch| epoch.validation_loss >= kept));
+    }
+
+    /// A task that fails at the third epoch, as long as it is told to.
+    struct Interrupted<'a>(FieldTask<'a>, AtomicBool);
+
+    impl Task for Interrupted<'_> {
+        type Network = Network;
+        type Batch = Batch;
+
+        fn init(&self, seed: u64, device: &Device) -> Network {
+            self.0.init(seed, device)
+        }
+
+        fn examples(&self) -> usize {
+            self.0.examples()
+        }
+
+        fn prepare(&self, examples: &[usize], epoch: u64) -> Result<Batch, TrainError> {
+            if epoch == 3 && self.1.load(Ordering::Relaxed) {
+                return Err(TrainError::Training {
+                    problem: "interrupted".into(),
+                    remedy: "none".into(),
+                });
+            }
+            self.0.prepare(examples, epoch)
+        }
+
+        fn loss(&self, network: &Network, batch: Batch, device: &Device) -> Tensor<1> {
+            self.0.loss(network, batch, device)
+        }
+
+        fn finished(network: Network) -> Network {
+            FieldTask::finished(network)
+        }
+
+        fn validate(&self, network: &Network) -> Result<Validation, TrainError> {
+            self.0.validate(network)
+        }
     }
 
     #[test]
     fn an_interrupted_training_goes_on_to_the_same_weights() {
         let samples = samples(0..24);
         let samples: Vec<&Sample> = samples.iter().collect();
-        let plan = Plan {
-            epochs: 3,
-            ..plan()
+        let settings = Settings {
+            epochs: 4,
+            ..settings()
         };
-        let whole = train_from_scratch(&plan, &samples, 16);
+        let task = task(
+            Architecture::small_compact(24),
+            &samples[..16],
+            &samples[16..],
+        );
+        let whole = train(&settings, &task);
 
         let folder = tempfile::tempdir().unwrap();
-        let (known, validation) = samples.split_at(16);
-        let begun = Plan {
-            epochs: 1,
-            ..plan.clone()
-        };
-        train_in(folder.path(), &begun, known, validation);
-        let resumed = || train_in(folder.path(), &plan, known, validation);
+        let task = Interrupted(task, AtomicBool::new(true));
+        let error = train_in(folder.path(), &settings, &task).unwrap_err();
+        assert!(error.to_string().contains("interrupted"), "{error}");
+        task.1.store(false, Ordering::Relaxed);
         // The second time nothing is left to do.
-        for resumed in [resumed(), resumed()] {
-            assert_eq!(resumed.history, whole.history);
-            let margins = |trained: &Trained| -> Vec<f32> {
-                let scored = score(&trained.network, &samples).unwrap();
-                scored.iter().map(|item| item.margin).collect()
-            };
-            assert_eq!(margins(&resumed), margins(&whole));
+        for _ in 0..2 {
+            let resumed = train_in(folder.path(), &settings, &task).unwrap();
+            assert_eq!(resumed.history.epochs, whole.history.epochs);
+            assert_eq!(resumed.history.best, whole.history.best);
+            let [resumed, whole] = [&resumed, &whole].map(|it| margins(&it.network, &samples));
+            assert_eq!(resumed, whole);
         }
+    }
+
+    #[test]
+    fn epochs_record_the_learning_rate() {
+        let samples = samples(0..16);
+        let samples: Vec<&Sample> = samples.iter().collect();
+        let task = task(Architecture::tiny(24), &samples[..12], &samples[12..]);
+        // Four steps, of which the second and the fourth end an epoch.
+        let epochs = train(&settings(), &task).history.epochs;
+        let rates: Vec<f64> = epochs.iter().map(|epoch| epoch.learning_rate).collect();
+        let expected = [1, 3].map(|step| settings().learning_rate(step, 4));
+        assert_eq!(rates, expected);
+        assert!(epochs[0].validation("auroc").is_some());
     }
 }

@@ -187,14 +187,11 @@ mod tests {
     }
 
     fn histories() -> Vec<(String, History)> {
-        let epoch = |loss| Epoch {
-            loss,
-            validation_loss: loss + 0.1,
-            validation_auroc: (loss < 0.6).then_some(1.0 - loss),
-        };
+        let epoch = |loss| Epoch::example(loss, loss + 0.1, (loss < 0.6).then_some(1.0 - loss));
         let history = History {
             best: 2,
             epochs: [0.7, 0.4, 0.5].map(epoch).into(),
+            seconds: vec![1.0; 3],
         };
         vec![("fold 1 of 1".into(), history)]
     }

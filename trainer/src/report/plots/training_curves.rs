@@ -60,7 +60,7 @@ pub(super) fn draw(measured: &Measured) -> Scene {
         .flat_map(|epoch| [epoch.loss, epoch.validation_loss])
         .fold(0.0, f64::max);
     let lowest = epochs()
-        .filter_map(|epoch| epoch.validation_auroc)
+        .filter_map(|epoch| epoch.validation("auroc"))
         .fold(1.0, f64::min);
 
     let (mut losses, mut aurocs, mut legend) = (Vec::new(), Vec::new(), Vec::new());
@@ -77,7 +77,7 @@ pub(super) fn draw(measured: &Measured) -> Scene {
             .with_line_style(LineStyle::Custom(DASHES.into()));
         losses.push(trained.into());
         losses.extend(line(history, &colour, |epoch| Some(epoch.validation_loss)));
-        aurocs.extend(line(history, &colour, |epoch| epoch.validation_auroc));
+        aurocs.extend(line(history, &colour, |epoch| epoch.validation("auroc")));
         if histories.len() <= MAX_NAMES || [0, histories.len() - 1].contains(&index) {
             legend.push(entry(name, &colour, LegendShape::Line, None));
         }
@@ -138,15 +138,12 @@ mod tests {
         let history = History {
             best: 2,
             epochs: epochs
-                .map(|(validation_loss, validation_auroc)| Epoch {
-                    loss: 1.0,
-                    validation_loss,
-                    validation_auroc,
-                })
+                .map(|(loss, auroc)| Epoch::example(1.0, loss, auroc))
                 .into(),
+            seconds: vec![1.0; 3],
         };
         let [Plot::Line(line), Plot::Scatter(kept)] =
-            line(&history, "black", |epoch| epoch.validation_auroc)
+            line(&history, "black", |epoch| epoch.validation("auroc"))
         else {
             panic!("a line and its mark");
         };
