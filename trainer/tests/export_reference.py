@@ -1,7 +1,7 @@
 """What OpenVINO and ONNX Runtime compute of exported networks, as JSON from and to standard streams.
 
-The input is a list of networks: path (.xml or .onnx), shape and values of the input, and the names of outputs. The answer
-has the values of the outputs of each, one after the other. ONNX files are checked before.
+The input is a list of networks: path (.xml or .onnx), shape and values of the input, and the names of outputs. The
+answer has the values of the outputs of each, one after the other. ONNX files are checked before.
 """
 
 import json

@@ -17,7 +17,8 @@ def rounded(tensor):
     return tensor.to(torch.float32).to(torch.float64)
 
 
-x = rounded(torch.randn(SHAPE) * torch.tensor([0.5, 2.0, 1.0]).view(1, 3, 1, 1) + torch.tensor([3.0, -1.0, 0.0]).view(1, 3, 1, 1))
+spread, middle = torch.tensor([[0.5, 2.0, 1.0], [3.0, -1.0, 0.0]]).view(2, 1, 3, 1, 1)
+x = rounded(torch.randn(SHAPE) * spread + middle)
 scale, shift, pull = (rounded(values) for values in
                       (torch.tensor([1.5, 0.7, -0.4]), torch.tensor([0.2, -0.3, 0.1]), torch.randn(SHAPE)))
 for tensor in (x, scale, shift):
@@ -39,4 +40,5 @@ numbers = {
 fixture = {"shape": list(SHAPE)} | {name: [float(f"{value:.9g}") for value in tensor.detach().flatten().tolist()]
                                     for name, tensor in numbers.items()}
 path = Path(__file__).with_name("fixtures") / "batch_norm.json"
-path.write_text("".join(["{\n", ",\n".join(f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in fixture.items()), "\n}\n"]))
+lines = ",\n".join(f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in fixture.items())
+path.write_text(f"{{\n{lines}\n}}\n")

@@ -19,7 +19,7 @@ use crate::graph::precision::{self, Ranges};
 use crate::graph::{Graph, ir, onnx};
 use crate::metrics;
 use crate::package::{self, AGREEMENT, Destination, GOLDEN_TOLERANCE, IR_BIN, IR_XML};
-use crate::report::{self, CARD_FILE, PLOTS_FOLDER, REPORT_FILE};
+use crate::report::{self, CARD_FILE, PLOTS_FOLDER, REPORT_FILE, TRAINING_LOG};
 use crate::stdout;
 
 /// The precision of stored weights and of computation.
@@ -182,10 +182,10 @@ impl Export {
         package::save_manifest(folder, &manifest)
     }
 
-    /// Paths of the report and the plots inside the model folder, if there are any.
+    /// Paths of the report, the log of the trainings and the plots inside the model folder, if there are any.
     fn documents(&self) -> Result<Vec<PathBuf>, TrainError> {
         let mut documents = Vec::new();
-        for name in [REPORT_FILE, PLOTS_FOLDER] {
+        for name in [REPORT_FILE, TRAINING_LOG, PLOTS_FOLDER] {
             let place = self.model.join(name);
             if !place.exists() {
                 continue;

@@ -171,18 +171,10 @@ impl Graph {
         self.apply_known(name, Operation::Relu, &[input])
     }
 
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the command that needs it is not written yet")
-    )]
     pub(crate) fn sigmoid(&mut self, name: &str, input: Value) -> Value {
         self.apply_known(name, Operation::Sigmoid, &[input])
     }
 
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the command that needs it is not written yet")
-    )]
     /// Doubles rows and columns of images by repeating each value (nearest neighbour).
     pub(crate) fn double(&mut self, name: &str, image: Value) -> Value {
         let [images, channels, rows, columns] = self.node(image).shape[..] else {

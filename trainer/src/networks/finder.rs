@@ -228,7 +228,7 @@ mod tests {
             assert!(field.extent.iter().all(|side| *side >= 70), "{field:?}");
         }
         // The two positions of a pair have the same surroundings.
-        let middle = (pair[0].centre[0] + pair[1].centre[0]) / 2.0;
+        let middle = f64::midpoint(pair[0].centre[0], pair[1].centre[0]);
         let expected = (20.5 + 0.5) * STRIDE as f64;
         assert!((middle - expected).abs() < 0.1, "{middle} {expected}");
     }

@@ -85,8 +85,8 @@ pub(super) fn statistics(shape: Shape, input: &[f32]) -> (Vec<f32>, Vec<f32>) {
             [value, value * value]
         })
     });
-    let by_channel = by_channel(shape, sums.collect());
-    by_channel
+    let sums: Vec<[f64; 2]> = sums.collect();
+    by_channel(shape, &sums)
         .into_iter()
         .map(|[sum, squares]| {
             let mean = sum / count;
@@ -144,7 +144,8 @@ pub(super) fn backward(
             [gradient.into(), product.into()]
         })
     });
-    let sums = by_channel(shape, sums.collect());
+    let sums: Vec<[f64; 2]> = sums.collect();
+    let sums = by_channel(shape, &sums);
     let mut values = vec![0.0; input.len()];
     values
         .par_chunks_exact_mut(shape.plane)
@@ -191,7 +192,7 @@ fn sums(left: &[f32], right: &[f32], terms: impl Fn(f32, f32) -> [f64; 2]) -> [f
 }
 
 /// The sums of each channel over all images.
-fn by_channel(shape: Shape, of_planes: Vec<[f64; 2]>) -> Vec<[f64; 2]> {
+fn by_channel(shape: Shape, of_planes: &[[f64; 2]]) -> Vec<[f64; 2]> {
     let mut totals = vec![[0.0; 2]; shape.channels];
     for image in of_planes.chunks_exact(shape.channels) {
         for (total, sums) in totals.iter_mut().zip(image) {

@@ -20,4 +20,4 @@ pub(crate) use inventory::Inventory;
 pub(crate) use plots::{Measured, PLOTS_FOLDER, write_plots};
 pub(crate) use results::{REPORT_FILE, Report, trainings};
 pub(crate) use shortcuts::Audit;
-pub(crate) use training_log::save_training_log;
+pub(crate) use training_log::{TRAINING_LOG, save_training_log};
