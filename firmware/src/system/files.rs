@@ -123,11 +123,11 @@ mod tests {
 
     #[test]
     fn what_an_administrator_creates_belongs_to_the_owner_of_the_folder() {
+        const OWNER: u32 = 4711;
         if !rustix::process::geteuid().is_root() {
             skip("only root can give files away");
             return;
         }
-        const OWNER: u32 = 4711;
         let folder = tempfile::tempdir().unwrap();
         chown(folder.path(), Some(OWNER), Some(OWNER)).unwrap();
         let models = folder.path().join("models");
