@@ -259,7 +259,6 @@ const MONOCYTE: Recipe = Recipe {
         }),
         vacuoles: Uniform(0.0, 0.5),
         indentable: 0.2,
-        ..CLEAR_CYTOPLASM
     },
     first: FirstPart::Nucleus,
 };

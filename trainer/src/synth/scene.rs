@@ -108,8 +108,8 @@ impl Scene {
     ) -> Self {
         let pushes = instead.is_none_or(|object| object.kind() == Kind::Artefact);
         let first = usize::from(!pushes);
-        let size = [side; 2];
-        let mut scene = Self::of_view(rng, View::Cell, size, pixels_per_um, families, first);
+        let square = [side; 2];
+        let mut scene = Self::of_view(rng, View::Cell, square, pixels_per_um, families, first);
         if let Some(lookalike) = instead {
             let middle = scene.sites.remove(0);
             scene.debris.clear(middle);

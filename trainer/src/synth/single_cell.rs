@@ -81,13 +81,13 @@ impl CellId {
     pub(crate) fn draw(
         self,
         kind: Kind,
-        size: CropSize,
+        crop: CropSize,
         families: &[StainFamily],
     ) -> Result<SingleCell, DrawError> {
         let mut rng = self.rng(Stream::Scene);
         let wanted = log_uniform(&mut rng, SOURCE_PIXEL[0], SOURCE_PIXEL[1]);
-        let inner = (size.um / wanted).round().max(1.0);
-        let source = size.um / inner;
+        let inner = (crop.um / wanted).round().max(1.0);
+        let source = crop.um / inner;
         // Blocks of the compression begin anywhere in the crop.
         let margin = (MARGIN / source).ceil() as u32 + rng.random_range(0..16);
         let side = inner as usize + 2 * margin as usize;
@@ -114,20 +114,20 @@ impl CellId {
             .optics
             .photograph(&mut canvas, CAMERA_WIDTH, &mut camera);
         let field = jpeg::decode(&jpeg::encode(&photograph, scene.optics.compression)?)?;
-        let crop = imageops::crop_imm(&field, margin, margin, inner as u32, inner as u32);
-        let picture = resized(&crop.to_image(), size.pixels);
+        let middle = imageops::crop_imm(&field, margin, margin, inner as u32, inner as u32);
+        let picture = resized(&middle.to_image(), crop.pixels);
         let mut png = Vec::new();
         picture.write_with_encoder(PngEncoder::new(&mut png))?;
 
-        let um_per_pixel = size.um / size.pixels as f32;
+        let um_per_pixel = crop.um / crop.pixels as f32;
         let start = margin as f32 * source;
         let origin = Point { x: start, y: start };
-        let pixels = size.pixels as usize;
+        let pixels = crop.pixels as usize;
         let (shown, mask) = Map::of(&smear, origin, (pixels, pixels), um_per_pixel).finish();
         let labels = Labels {
             file: String::new(),
-            width: size.pixels,
-            height: size.pixels,
+            width: crop.pixels,
+            height: crop.pixels,
             um_per_pixel: Rounded(um_per_pixel),
             source_um_per_pixel: Some(Rounded(source)),
             stain_family: scene.palette.family,
