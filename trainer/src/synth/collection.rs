@@ -7,12 +7,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use image::{GrayImage, ImageError};
+use image::GrayImage;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::annotations::Annotations;
 use super::class::Class;
 use super::field::FieldId;
+use super::jpeg::DrawError;
 use super::kind::Kind;
 use super::labels::Labels;
 use super::shares::Shares;
@@ -173,7 +174,7 @@ impl Collection {
         Ok(drawn.labels)
     }
 
-    fn draw_field(&self, index: u32) -> Result<Drawn, ImageError> {
+    fn draw_field(&self, index: u32) -> Result<Drawn, DrawError> {
         let class = self.class_of(index);
         let id = FieldId {
             seed: self.seed,
@@ -191,7 +192,7 @@ impl Collection {
         })
     }
 
-    fn draw_cell(&self, index: u32, kind: Kind) -> Result<Drawn, ImageError> {
+    fn draw_cell(&self, index: u32, kind: Kind) -> Result<Drawn, DrawError> {
         let id = CellId {
             seed: self.seed,
             index: index.into(),

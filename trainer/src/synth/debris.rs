@@ -18,7 +18,7 @@ pub(crate) struct Debris {
     precipitate: Vec<Precipitate>,
     bubbles: Vec<Bubble>,
     texture: Texture,
-    /// Heaps of grains that were placed, and not merely happened to form.
+    /// Heaps of grains, apart from those that form by chance.
     heaps: Vec<Outline>,
 }
 
@@ -37,6 +37,8 @@ struct SmudgeCell {
     fray: f32,
     /// Direction of the streaks.
     along: [f32; 2],
+    /// Length of a streak, relative to its width.
+    stretch: f32,
 }
 
 /// A grain or a blot of dye that fell out of solution.
@@ -63,7 +65,14 @@ impl Debris {
         let smudge_cells = if rng.random_bool(0.4) {
             let fragile = log_uniform(rng, 0.05, 0.6);
             (0..(1 + poisson(rng, area / 1000.0 * fragile)).min(12))
-                .map(|_| SmudgeCell::anywhere(rng, extent))
+                .map(|_| {
+                    let at = anywhere(rng, extent);
+                    if rng.random_bool(0.25) {
+                        SmudgeCell::bare_nucleus(rng, at)
+                    } else {
+                        SmudgeCell::draw(rng, at)
+                    }
+                })
                 .collect()
         } else {
             Vec::new()
@@ -79,6 +88,13 @@ impl Debris {
                 let radius = log_uniform(rng, 0.6, 3.2);
                 let at = anywhere(rng, extent);
                 precipitate.push(Precipitate::blot(rng, at, radius));
+            }
+        }
+        let mut heaps = Vec::new();
+        if rng.random_bool(0.12) {
+            for _ in 0..rng.random_range(1..4) {
+                let at = anywhere(rng, extent);
+                heaps.push(heap(rng, at, &mut precipitate));
             }
         }
         let bubbles = if rng.random_bool(0.12) {
@@ -97,8 +113,39 @@ impl Debris {
             precipitate,
             bubbles,
             texture,
-            heaps: Vec::new(),
+            heaps,
         }
+    }
+
+    /// The debris as it lies in a part of the field whose upper left corner is at `corner`.
+    pub(crate) fn seen_from(mut self, corner: Point) -> Self {
+        for outline in self.outlines_mut() {
+            outline.centre.x -= corner.x;
+            outline.centre.y -= corner.y;
+        }
+        self
+    }
+
+    /// Removes what covers a point or lies beside it.
+    pub(crate) fn clear(&mut self, at: Point) {
+        /// Width of what is cleared around the point, µm.
+        const CLEARANCE: f32 = 3.0;
+        let off = |outline: &Outline| outline.centre.distance(at) > outline.reach() + CLEARANCE;
+        self.smudge_cells.retain(|cell| off(&cell.outline));
+        self.precipitate.retain(|deposit| off(&deposit.outline));
+        self.bubbles.retain(|bubble| off(&bubble.outline));
+        self.heaps.retain(off);
+    }
+
+    fn outlines_mut(&mut self) -> impl Iterator<Item = &mut Outline> {
+        let smudge_cells = self.smudge_cells.iter_mut().map(|cell| &mut cell.outline);
+        let precipitate = self.precipitate.iter_mut();
+        let precipitate = precipitate.map(|deposit| &mut deposit.outline);
+        let bubbles = self.bubbles.iter_mut().map(|bubble| &mut bubble.outline);
+        smudge_cells
+            .chain(precipitate)
+            .chain(bubbles)
+            .chain(&mut self.heaps)
     }
 
     /// Adds what may be taken for a white cell, if it is debris, around a point.
@@ -208,18 +255,8 @@ fn anywhere(rng: &mut impl Rng, extent: [f32; 2]) -> Point {
 }
 
 impl SmudgeCell {
-    fn anywhere(rng: &mut impl Rng, extent: [f32; 2]) -> Self {
-        let radius = rng.random_range(4.0..9.5);
-        let at = anywhere(rng, extent);
-        Self::of_radius(rng, at, radius)
-    }
-
     fn draw(rng: &mut impl Rng, at: Point) -> Self {
         let radius = rng.random_range(4.0..9.5);
-        Self::of_radius(rng, at, radius)
-    }
-
-    fn of_radius(rng: &mut impl Rng, at: Point, radius: f32) -> Self {
         let (sin, cos) = rng.random_range(0.0..TAU).sin_cos();
         let elongation = rng.random_range(0.05..0.35);
         Self {
@@ -228,6 +265,7 @@ impl SmudgeCell {
             amount: log_uniform(rng, 0.2, 0.8),
             fray: rng.random_range(1.0..5.0),
             along: [cos, sin],
+            stretch: rng.random_range(1.2..4.0),
         }
     }
 
@@ -240,6 +278,7 @@ impl SmudgeCell {
             amount: rng.random_range(0.6..1.0),
             fray: rng.random_range(0.6..1.6),
             along: [1.0, 0.0],
+            stretch: 1.0,
         }
     }
 
@@ -247,10 +286,10 @@ impl SmudgeCell {
         let [cos, sin] = self.along;
         let centre = self.outline.centre;
         canvas.each_near(centre, self.outline.reach() + self.fray, |at, spot| {
-            // Streaks are four times as long as they are wide.
-            let along = (at.x * cos + at.y * sin) * 0.2;
-            let across = (at.y * cos - at.x * sin) * 0.8;
-            let streak = texture.at(along, across);
+            let along = (at.x * cos + at.y * sin) * 0.7 / self.stretch;
+            let across = (at.y * cos - at.x * sin) * 0.7;
+            let fine = texture.at(along * 2.6 + 30.0, across * 2.6);
+            let streak = 0.65 * texture.at(along, across) + 0.35 * fine;
             let frayed = self.outline.depth(at) + 0.4 * self.fray * streak;
             let inside = coverage(frayed, self.fray);
             if inside > 0.0 {

@@ -42,11 +42,11 @@ impl ErythrocyteTraits {
             radius: rng.random_range(3.2..4.2),
             anisocytosis: rng.random_range(0.03..0.14),
             elongation: rng.random_range(0.05..0.3),
-            flatness: rng.random_range(0.0..1.0),
+            flatness: rng.random_range(0.0..1.0_f32).powf(1.2),
             rouleaux: rng.random_range(0.0..0.6),
             artefacts: sometimes(rng, 0.2, 0.05..0.7),
-            hypochromia: sometimes(rng, 0.35, 0.2..1.0),
-            refractile_line: sometimes(rng, 0.3, -0.05..0.08),
+            hypochromia: sometimes(rng, 0.4, 0.2..1.0),
+            refractile_line: sometimes(rng, 0.4, -0.08..0.25),
             bare_threshold: -1.0 + sometimes(rng, 0.4, 0.5..1.3),
             patch_width: rng.random_range(8.0..50.0),
         }
@@ -55,6 +55,8 @@ impl ErythrocyteTraits {
 
 /// Half the width of the refractile line around a cell, µm.
 const LINE_HALF_WIDTH: f32 = 0.5;
+/// How deep in the cell a line of the opposite brightness accompanies it, µm, and how strong it is.
+const INNER_LINE: (f32, f32) = (0.9, 0.5);
 
 /// One red cell.
 #[derive(Debug, Clone, PartialEq)]
@@ -176,8 +178,10 @@ impl Erythrocyte {
                 return;
             }
             let bare = 1.0 - spot.filled;
-            let line = self.refractile_line * (1.0 - depth.abs() / LINE_HALF_WIDTH).max(0.0) * bare;
-            spot.density += Density([line; 3]);
+            let line = |off: f32| (1.0 - off.abs() / LINE_HALF_WIDTH).max(0.0);
+            let (inner, share) = INNER_LINE;
+            let lines = line(depth) - share * line(depth - inner);
+            spot.density += Density([self.refractile_line * lines * bare; 3]);
             let inside = coverage(depth, edge_width);
             if inside > 0.0 {
                 let relative = distance / edge;

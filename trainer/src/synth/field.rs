@@ -1,6 +1,5 @@
 //! One synthetic field: a scene, and the white cells that decide its class.
 
-use image::codecs::jpeg::JpegEncoder;
 use image::{GrayImage, RgbImage};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -8,6 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use super::canvas::Canvas;
 use super::class::Class;
 use super::differential::Differential;
+use super::jpeg::{self, DrawError};
 use super::labels::{Labels, Rounded};
 use super::leukocytes::Leukocyte;
 use super::outline::Point;
@@ -109,13 +109,12 @@ impl FieldId {
         width: usize,
         height: usize,
         families: &[StainFamily],
-    ) -> Result<Field, image::ImageError> {
+    ) -> Result<Field, DrawError> {
         let (width, height) = self.shape(width, height);
         let scene = self.scene(width, height, families);
         let smear = self.smear(class, &scene);
         let picture = self.develop(&smear, width, height);
-        let mut jpeg = Vec::new();
-        JpegEncoder::new_with_quality(&mut jpeg, scene.optics.quality).encode_image(&picture)?;
+        let jpeg = jpeg::encode(&picture, scene.optics.compression)?;
         let um_per_pixel = scene.pixels_per_um.recip();
         let origin = Point { x: 0.0, y: 0.0 };
         let (shown, mask) = Map::of(&smear, origin, (width, height), um_per_pixel).finish();

@@ -10,6 +10,8 @@ use super::texture::Texture;
 #[derive(Debug, Clone)]
 pub(crate) struct Leukocyte {
     pub(crate) outline: Outline,
+    /// How far the membrane ruffles, µm.
+    pub(crate) ruffle: f32,
     pub(crate) nucleus: Nucleus,
     pub(crate) chromatin: Chromatin,
     pub(crate) cytoplasm: Cytoplasm,
@@ -92,7 +94,7 @@ impl Leukocyte {
             for a in before {
                 let (from, to) = (a.outline.centre, b.outline.centre);
                 let distance = from.distance(to);
-                if distance > 1e-3 && distance < a.outline.reach() + b.outline.reach() {
+                if distance > 1e-3 && distance < a.reach() + b.reach() {
                     let share = a.outline.radius / (a.outline.radius + b.outline.radius);
                     let normal = [(to.x - from.x) / distance, (to.y - from.y) / distance];
                     let at = Point {
@@ -107,9 +109,18 @@ impl Leukocyte {
         }
     }
 
+    /// Largest distance of the membrane from the cell's centre, µm.
+    pub(crate) fn reach(&self) -> f32 {
+        self.outline.reach() + self.ruffle
+    }
+
     /// How far inside the cell a point lies, µm; negative outside.
     pub(crate) fn depth(&self, at: Point) -> f32 {
-        self.outline.depth(at).min(self.inside_borders(at))
+        let mut depth = self.outline.depth(at);
+        if self.ruffle > 0.0 {
+            depth += self.ruffle * self.texture.at(at.x * 0.7 - 50.0, at.y * 0.7 + 50.0);
+        }
+        depth.min(self.inside_borders(at))
     }
 
     /// How far inside the nucleus a point lies, µm; negative outside.
@@ -134,15 +145,16 @@ impl Leukocyte {
     /// Paints the cell over what is there and marks its pixels as filled.
     pub(crate) fn paint(&self, canvas: &mut Canvas, palette: &Palette) {
         let pixel = canvas.pixel();
-        let reach = self.outline.reach() + 1.0;
+        let reach = self.reach().max(self.nuclear_reach()) + 1.0;
         canvas.each_near(self.outline.centre, reach, |at, spot| {
             let depth = self.depth(at);
-            let softness = pixel.max(0.35);
+            let softness = pixel.max(0.25);
             if depth < -1.0 - softness {
                 return;
             }
             let inside = coverage(depth, softness);
-            let nuclear = coverage(self.nuclear_depth(at), pixel.max(0.25));
+            let nuclear_depth = self.nuclear_depth(at);
+            let nuclear = coverage(nuclear_depth, pixel.max(0.18));
             let body = inside.max(nuclear);
             if body > 0.0 {
                 let mut colour = Density::default();
@@ -150,7 +162,8 @@ impl Leukocyte {
                     colour += self.cytoplasm_at(at, depth, palette).times(1.0 - nuclear);
                 }
                 if nuclear > 0.0 {
-                    colour += self.chromatin_at(at, palette).times(nuclear);
+                    let chromatin = self.chromatin_at(at, nuclear_depth, palette);
+                    colour += chromatin.times(nuclear);
                 }
                 // Basophil granules hide the nucleus.
                 if let Some(granules) = &self.cytoplasm.granules
@@ -170,7 +183,7 @@ impl Leukocyte {
         });
     }
 
-    fn chromatin_at(&self, at: Point, palette: &Palette) -> Density {
+    fn chromatin_at(&self, at: Point, depth: f32, palette: &Palette) -> Density {
         let Chromatin {
             amount,
             grain,
@@ -180,11 +193,16 @@ impl Leukocyte {
         let fine = self
             .texture
             .at(at.x / grain * 2.3 + 40.0, at.y / grain * 2.3);
-        let clumping = 1.0 + contrast * (0.65 * coarse + 0.35 * fine);
+        let grains = self.texture.at(at.x * 3.1 + 10.0, at.y * 3.1 - 10.0);
+        // Clumps are separated by narrow pale seams, and line the membrane.
+        let seam = 1.0 - (4.0 * coarse.abs()).min(1.0);
+        let membrane = coverage(0.5 - depth, 0.5);
+        let clumping = 1.0
+            + contrast * (0.65 * coarse + 0.45 * fine + 0.5 * grains - 0.7 * seam + 0.6 * membrane);
         let mut density = palette.chromatin.times(amount * clumping);
         for cleft in &self.nucleus.clefts {
             // A cleft is too narrow to show the cytoplasm below.
-            density = density.times(1.0 - 0.45 * coverage(cleft.depth(at), 0.4));
+            density = density.times(1.0 - 0.35 * coverage(cleft.depth(at), 0.5));
         }
         for nucleolus in &self.nucleus.nucleoli {
             let inside = coverage(nucleolus.depth(at), 0.5);
@@ -234,7 +252,14 @@ impl Leukocyte {
             GranuleKind::Eosinophil => palette.eosin,
             GranuleKind::Azurophil | GranuleKind::Basophil => palette.chromatin,
         };
-        density.times(amount * coverage(dotted - sparsity, 0.5))
+        // Between the crowded granules of eosinophils, others shine through.
+        let least = if kind == GranuleKind::Eosinophil {
+            0.3
+        } else {
+            0.0
+        };
+        let dots = coverage(dotted - sparsity, 0.5);
+        density.times(amount * (least + (1.0 - least) * dots))
     }
 }
 

@@ -14,6 +14,7 @@ mod debris;
 mod differential;
 mod erythrocytes;
 mod field;
+mod jpeg;
 mod kind;
 mod labels;
 mod leukocytes;

@@ -37,7 +37,7 @@ pub(crate) enum CellKind {
 
 /// Largest distance of any point of a cell from its centre, at the usual spread, µm.
 #[cfg(test)]
-pub(crate) const MAX_REACH: f32 = 12.5;
+pub(crate) const MAX_REACH: f32 = 15.5;
 
 impl CellKind {
     #[cfg(test)]
@@ -91,6 +91,13 @@ impl CellKind {
     }
 }
 
+/// Membranes are smooth, or ruffled where cells dried slowly or were alive long.
+const RUFFLED: Distribution = Sometimes {
+    chance: 0.4,
+    min: 0.1,
+    max: 0.6,
+};
+
 /// Cytoplasm without granules or vacuoles.
 const CLEAR_CYTOPLASM: CytoplasmRecipe = CytoplasmRecipe {
     basophilia: Fixed(0.0),
@@ -115,8 +122,9 @@ const TWO_LOBES: NucleusRecipe = NucleusRecipe::Bilobed(Bilobed {
 const NEUTROPHIL: Recipe = Recipe {
     radius: Distribution::around(6.5, 0.6, 5.2..8.0),
     outline: OutlineRecipe {
-        elongation: Elongation::UpTo(0.1),
+        elongation: Elongation::UpTo(0.18),
         irregularity: 0.05,
+        ruffle: RUFFLED,
     },
     nucleus: NucleusRecipe::Segmented(Segmented {
         count: (2, 5),
@@ -124,7 +132,7 @@ const NEUTROPHIL: Recipe = Recipe {
             distance: Uniform(0.36, 0.52),
             size: Uniform(0.25, 0.38),
             elongation: Uniform(0.0, 0.18),
-            irregularity: 0.08,
+            irregularity: 0.13,
         },
         strand: Uniform(0.04, 0.12),
         arc: Uniform(0.45, 0.75),
@@ -138,8 +146,8 @@ const NEUTROPHIL: Recipe = Recipe {
     }),
     chromatin: ChromatinRecipe {
         amount: Distribution::around(1.05, 0.08, 0.86..1.25),
-        grain: Uniform(0.9, 1.6),
-        contrast: Uniform(0.12, 0.3),
+        grain: Uniform(0.7, 1.6),
+        contrast: Uniform(0.14, 0.42),
     },
     cytoplasm: CytoplasmRecipe {
         basophilia: Uniform(0.0, 0.15),
@@ -158,16 +166,17 @@ const NEUTROPHIL: Recipe = Recipe {
 
 /// Two lobes; cytoplasm full of coarse orange-red granules.
 const EOSINOPHIL: Recipe = Recipe {
-    radius: Distribution::around(6.8, 0.5, 5.6..8.2),
+    radius: Distribution::around(7.0, 0.6, 5.8..8.6),
     outline: OutlineRecipe {
-        elongation: Elongation::UpTo(0.08),
+        elongation: Elongation::UpTo(0.16),
         irregularity: 0.05,
+        ruffle: RUFFLED,
     },
     nucleus: TWO_LOBES,
     chromatin: ChromatinRecipe {
         amount: Distribution::around(0.98, 0.07, 0.82..1.15),
         grain: Uniform(0.9, 1.5),
-        contrast: Uniform(0.12, 0.28),
+        contrast: Uniform(0.14, 0.4),
     },
     cytoplasm: CytoplasmRecipe {
         basophilia: Fixed(0.05),
@@ -175,9 +184,9 @@ const EOSINOPHIL: Recipe = Recipe {
         granules: Some(GranulesRecipe {
             chance: 1.0,
             kind: GranuleKind::Eosinophil,
-            amount: Uniform(0.8, 1.4),
-            size: Uniform(0.6, 0.9),
-            sparsity: Fixed(0.05),
+            amount: Uniform(0.6, 1.4),
+            size: Uniform(0.45, 0.85),
+            sparsity: Uniform(-0.5, 0.05),
         }),
         ..CLEAR_CYTOPLASM
     },
@@ -188,12 +197,13 @@ const EOSINOPHIL: Recipe = Recipe {
 const BASOPHIL: Recipe = Recipe {
     radius: Distribution::around(6.0, 0.5, 5.0..7.2),
     outline: OutlineRecipe {
-        elongation: Elongation::UpTo(0.1),
+        elongation: Elongation::UpTo(0.16),
         irregularity: 0.05,
+        ruffle: RUFFLED,
     },
     nucleus: TWO_LOBES,
     chromatin: ChromatinRecipe {
-        amount: Distribution::around(0.75, 0.08, 0.6..0.95),
+        amount: Distribution::around(0.85, 0.12, 0.6..1.1),
         grain: Uniform(0.9, 1.5),
         contrast: Uniform(0.1, 0.2),
     },
@@ -203,9 +213,9 @@ const BASOPHIL: Recipe = Recipe {
         granules: Some(GranulesRecipe {
             chance: 1.0,
             kind: GranuleKind::Basophil,
-            amount: Uniform(0.5, 0.9),
-            size: Uniform(0.8, 1.2),
-            sparsity: Uniform(0.15, 0.4),
+            amount: Uniform(0.5, 1.2),
+            size: Uniform(0.55, 1.1),
+            sparsity: Uniform(-0.25, 0.35),
         }),
         ..CLEAR_CYTOPLASM
     },
@@ -214,50 +224,58 @@ const BASOPHIL: Recipe = Recipe {
 
 /// Large; kidney-shaped nucleus of lacy chromatin; grey-blue cytoplasm, some with vacuoles.
 const MONOCYTE: Recipe = Recipe {
-    radius: Distribution::around(8.0, 0.8, 6.5..9.6),
+    radius: Distribution::around(8.1, 0.9, 6.3..10.0),
     outline: OutlineRecipe {
-        elongation: Elongation::UpTo(0.12),
-        irregularity: 0.05,
+        elongation: Elongation::UpTo(0.2),
+        irregularity: 0.09,
+        ruffle: RUFFLED,
     },
     nucleus: NucleusRecipe::Single(SingleLobe {
-        nc_ratio: Uniform(0.6, 0.74),
+        nc_ratio: Uniform(0.58, 0.8),
         eccentricity: Eccentricity::OfRadius(0.15),
-        elongation: Fixed(0.14),
-        irregularity: 0.07,
+        elongation: Uniform(0.04, 0.28),
+        irregularity: 0.13,
         notch: Some(Notch {
             chance: 1.0,
-            size: Uniform(0.35, 0.65),
+            size: Uniform(0.25, 0.65),
         }),
-        cleft: 0.0,
+        cleft: 0.25,
         nucleoli: Nucleoli::None,
     }),
     chromatin: ChromatinRecipe {
         amount: Distribution::around(0.85, 0.08, 0.68..1.05),
-        grain: Uniform(0.9, 1.6),
-        contrast: Uniform(0.18, 0.34),
+        grain: Uniform(0.7, 1.5),
+        contrast: Uniform(0.16, 0.45),
     },
     cytoplasm: CytoplasmRecipe {
         basophilia: Uniform(0.25, 0.65),
         lilac: Uniform(0.25, 0.6),
+        granules: Some(GranulesRecipe {
+            chance: 0.6,
+            kind: GranuleKind::Azurophil,
+            amount: Uniform(0.04, 0.2),
+            size: Uniform(0.3, 0.5),
+            sparsity: Uniform(0.1, 0.5),
+        }),
         vacuoles: Uniform(0.0, 0.5),
         indentable: 0.2,
-        ..CLEAR_CYTOPLASM
     },
     first: FirstPart::Nucleus,
 };
 
 /// Small and round; dense clumped chromatin; a rim of sky-blue cytoplasm.
 const LYMPHOCYTE: Recipe = Recipe {
-    radius: Distribution::around(4.5, 0.4, 3.6..5.5),
+    radius: Distribution::around(4.5, 0.45, 3.5..5.6),
     outline: OutlineRecipe {
         elongation: Elongation::AsNucleus,
-        irregularity: 0.04,
+        irregularity: 0.06,
+        ruffle: RUFFLED,
     },
     nucleus: NucleusRecipe::Single(SingleLobe {
-        nc_ratio: Uniform(0.76, 0.93),
+        nc_ratio: Uniform(0.76, 0.95),
         eccentricity: Eccentricity::OfFreeSpace(0.8),
-        elongation: Uniform(0.0, 0.08),
-        irregularity: 0.03,
+        elongation: Uniform(0.0, 0.14),
+        irregularity: 0.05,
         notch: Some(Notch {
             chance: 0.15,
             size: Uniform(0.2, 0.35),
@@ -267,8 +285,8 @@ const LYMPHOCYTE: Recipe = Recipe {
     }),
     chromatin: ChromatinRecipe {
         amount: Distribution::around(1.1, 0.09, 0.9..1.35),
-        grain: Uniform(1.0, 1.8),
-        contrast: Uniform(0.14, 0.32),
+        grain: Uniform(0.8, 1.8),
+        contrast: Uniform(0.12, 0.42),
     },
     cytoplasm: CytoplasmRecipe {
         basophilia: Uniform(0.3, 0.85),
@@ -280,24 +298,25 @@ const LYMPHOCYTE: Recipe = Recipe {
 
 /// Abundant pale cytoplasm, in half of them with a few azurophil granules.
 const LARGE_LYMPHOCYTE: Recipe = Recipe {
-    radius: Distribution::around(6.6, 0.6, 5.4..8.0),
+    radius: Distribution::around(6.6, 0.7, 5.2..8.2),
     outline: OutlineRecipe {
-        elongation: Elongation::UpTo(0.12),
-        irregularity: 0.05,
+        elongation: Elongation::UpTo(0.2),
+        irregularity: 0.08,
+        ruffle: RUFFLED,
     },
     nucleus: NucleusRecipe::Single(SingleLobe {
-        nc_ratio: Uniform(0.58, 0.72),
+        nc_ratio: Uniform(0.56, 0.8),
         eccentricity: Eccentricity::OfFreeSpace(0.9),
         elongation: Uniform(0.0, 0.14),
-        irregularity: 0.04,
+        irregularity: 0.06,
         notch: None,
         cleft: 0.0,
         nucleoli: Nucleoli::None,
     }),
     chromatin: ChromatinRecipe {
         amount: Distribution::around(1.04, 0.09, 0.85..1.3),
-        grain: Uniform(0.9, 1.7),
-        contrast: Uniform(0.14, 0.3),
+        grain: Uniform(0.7, 1.7),
+        contrast: Uniform(0.12, 0.4),
     },
     cytoplasm: CytoplasmRecipe {
         basophilia: Uniform(0.2, 0.6),
@@ -318,13 +337,14 @@ const LARGE_LYMPHOCYTE: Recipe = Recipe {
 /// Very large and irregular; abundant cytoplasm, blue towards the rim, that red cells indent; some
 /// with a nucleolus.
 const REACTIVE_LYMPHOCYTE: Recipe = Recipe {
-    radius: Distribution::around(7.9, 0.8, 6.3..9.4),
+    radius: Distribution::around(7.9, 1.1, 5.4..10.6),
     outline: OutlineRecipe {
-        elongation: Elongation::UpTo(0.14),
+        elongation: Elongation::UpTo(0.22),
         irregularity: 0.1,
+        ruffle: RUFFLED,
     },
     nucleus: NucleusRecipe::Single(SingleLobe {
-        nc_ratio: Uniform(0.52, 0.68),
+        nc_ratio: Uniform(0.5, 0.76),
         eccentricity: Eccentricity::OfFreeSpace(0.8),
         elongation: Uniform(0.02, 0.2),
         irregularity: 0.07,
@@ -337,8 +357,8 @@ const REACTIVE_LYMPHOCYTE: Recipe = Recipe {
     }),
     chromatin: ChromatinRecipe {
         amount: Distribution::around(0.98, 0.09, 0.8..1.2),
-        grain: Uniform(0.8, 1.5),
-        contrast: Uniform(0.12, 0.28),
+        grain: Uniform(0.6, 1.5),
+        contrast: Uniform(0.1, 0.36),
     },
     cytoplasm: CytoplasmRecipe {
         basophilia: Uniform(0.4, 1.1),
@@ -357,16 +377,17 @@ const REACTIVE_LYMPHOCYTE: Recipe = Recipe {
 /// Small and uniform; a round nucleus of even chromatin nearly fills the cell; nucleoli are small and
 /// rare, clefts rarer.
 const LYMPHOBLAST_L1: Recipe = Recipe {
-    radius: Distribution::around(5.9, 0.45, 5.0..7.2),
+    radius: Distribution::around(6.0, 0.6, 5.0..7.6),
     outline: OutlineRecipe {
         elongation: Elongation::UpToNucleus,
-        irregularity: 0.05,
+        irregularity: 0.06,
+        ruffle: RUFFLED,
     },
     nucleus: NucleusRecipe::Single(SingleLobe {
-        nc_ratio: Uniform(0.87, 0.97),
+        nc_ratio: Uniform(0.82, 0.96),
         eccentricity: Eccentricity::OfFreeSpace(0.9),
-        elongation: Uniform(0.0, 0.09),
-        irregularity: 0.04,
+        elongation: Uniform(0.0, 0.14),
+        irregularity: 0.06,
         notch: None,
         cleft: 0.15,
         nucleoli: Nucleoli::Perhaps {
@@ -376,8 +397,8 @@ const LYMPHOBLAST_L1: Recipe = Recipe {
     }),
     chromatin: ChromatinRecipe {
         amount: Distribution::around(0.98, 0.08, 0.8..1.2),
-        grain: Uniform(0.5, 1.0),
-        contrast: Uniform(0.05, 0.15),
+        grain: Uniform(0.45, 1.1),
+        contrast: Uniform(0.05, 0.24),
     },
     cytoplasm: CytoplasmRecipe {
         basophilia: Uniform(0.5, 1.3),
@@ -390,16 +411,17 @@ const LYMPHOBLAST_L1: Recipe = Recipe {
 /// Larger, of varying size; irregular, often indented or cleft nucleus with nucleoli; more
 /// cytoplasm.
 const LYMPHOBLAST_L2: Recipe = Recipe {
-    radius: Distribution::around(7.3, 0.8, 5.8..9.2),
+    radius: Distribution::around(7.5, 0.9, 5.9..9.8),
     outline: OutlineRecipe {
         elongation: Elongation::UpToNucleus,
-        irregularity: 0.05,
+        irregularity: 0.07,
+        ruffle: RUFFLED,
     },
     nucleus: NucleusRecipe::Single(SingleLobe {
-        nc_ratio: Uniform(0.77, 0.93),
+        nc_ratio: Uniform(0.72, 0.93),
         eccentricity: Eccentricity::OfFreeSpace(0.9),
-        elongation: Uniform(0.0, 0.16),
-        irregularity: 0.07,
+        elongation: Uniform(0.0, 0.2),
+        irregularity: 0.1,
         notch: Some(Notch {
             chance: 0.3,
             size: Uniform(0.15, 0.35),
@@ -409,8 +431,8 @@ const LYMPHOBLAST_L2: Recipe = Recipe {
     }),
     chromatin: ChromatinRecipe {
         amount: Distribution::around(0.9, 0.08, 0.72..1.12),
-        grain: Uniform(0.45, 0.9),
-        contrast: Uniform(0.05, 0.17),
+        grain: Uniform(0.45, 1.1),
+        contrast: Uniform(0.06, 0.28),
     },
     cytoplasm: CytoplasmRecipe {
         basophilia: Uniform(0.5, 1.5),
@@ -426,9 +448,10 @@ const LYMPHOBLAST_L3: Recipe = Recipe {
     outline: OutlineRecipe {
         elongation: Elongation::UpToNucleus,
         irregularity: 0.05,
+        ruffle: RUFFLED,
     },
     nucleus: NucleusRecipe::Single(SingleLobe {
-        nc_ratio: Uniform(0.76, 0.88),
+        nc_ratio: Uniform(0.74, 0.88),
         eccentricity: Eccentricity::OfFreeSpace(0.8),
         elongation: Uniform(0.0, 0.08),
         irregularity: 0.03,
@@ -439,7 +462,7 @@ const LYMPHOBLAST_L3: Recipe = Recipe {
     chromatin: ChromatinRecipe {
         amount: Distribution::around(0.94, 0.08, 0.76..1.15),
         grain: Uniform(0.6, 1.0),
-        contrast: Uniform(0.08, 0.2),
+        contrast: Uniform(0.08, 0.28),
     },
     cytoplasm: CytoplasmRecipe {
         basophilia: Uniform(1.2, 1.9),
@@ -504,20 +527,21 @@ mod tests {
     fn seeds_keep_drawing_the_same_cells() {
         // Mean optical density of twelve cells in green, in thousandths, and the random number that
         // follows.
-        for (kind, expected, expected_next) in [
-            (CellKind::Neutrophil, 22.85633, 3_364_559_441),
-            (CellKind::Eosinophil, 29.63234, 3_489_980_659),
-            (CellKind::Basophil, 22.29151, 1_606_051_438),
-            (CellKind::Monocyte, 37.69339, 1_652_075_992),
-            (CellKind::Lymphocyte, 21.54814, 38_773_982),
-            (CellKind::LargeLymphocyte, 26.19642, 1_057_554_417),
-            (CellKind::ReactiveLymphocyte, 37.00227, 3_827_120_957),
-            (CellKind::LymphoblastL1, 35.24113, 2_743_062_839),
-            (CellKind::LymphoblastL2, 42.88830, 427_263_674),
-            (CellKind::LymphoblastL3, 41.22170, 641_751_915),
-        ] {
+        let expected = [
+            (CellKind::Neutrophil, 25.49184, 3_252_527_351),
+            (CellKind::Eosinophil, 32.58725, 4_002_680_286),
+            (CellKind::Basophil, 33.93502, 4_094_191_929),
+            (CellKind::Monocyte, 45.63142, 4_023_340_584),
+            (CellKind::Lymphocyte, 21.91172, 3_042_021_137),
+            (CellKind::LargeLymphocyte, 24.34869, 3_853_406_301),
+            (CellKind::ReactiveLymphocyte, 43.86416, 1_142_269_932),
+            (CellKind::LymphoblastL1, 33.97452, 2_062_090_014),
+            (CellKind::LymphoblastL2, 45.24168, 3_570_741_509),
+            (CellKind::LymphoblastL3, 52.01105, 374_810_442),
+        ];
+        let drawn = expected.map(|(kind, _, _)| {
             let mut rng = ChaCha8Rng::seed_from_u64(5);
-            let palette = Palette::draw(&mut rng);
+            let palette = Palette::draw(&mut rng, &[]);
             let mut canvas = Canvas::new(240, 180, 2.0);
             for number in 0..12_u8 {
                 let x = 15.0 + 30.0 * f32::from(number % 4);
@@ -528,10 +552,13 @@ mod tests {
             let spots = canvas.spots();
             let green = spots.iter().map(|spot| f64::from(spot.density.0[1]));
             let mean = 1000.0 * green.sum::<f64>() / spots.len() as f64;
+            (kind, mean, rng.next_u32())
+        });
+        for ((kind, mean, next), (_, expected, expected_next)) in drawn.into_iter().zip(expected) {
             // Platforms differ in the last digits of sines and logarithms.
             let deviation: f64 = mean / expected - 1.0;
-            assert!(deviation.abs() < 2e-5, "{kind:?}: {mean}, not {expected}");
-            assert_eq!(rng.next_u32(), expected_next, "{kind:?}");
+            let same = deviation.abs() < 2e-5 && next == expected_next;
+            assert!(same, "{kind:?}; all: {drawn:#?}");
         }
     }
 
@@ -550,7 +577,7 @@ mod tests {
             CellKind::LymphoblastL3,
         ] {
             for cell in draw_many(kind) {
-                let reach = cell.outline.reach();
+                let reach = cell.reach().max(cell.nuclear_reach());
                 assert!(reach <= MAX_REACH, "{kind:?}: {reach}");
             }
         }

@@ -17,10 +17,18 @@ pub(crate) struct Optics {
     gradient: [f32; 2],
     /// Relative loss of light towards the corners.
     vignette: f32,
+    /// How much more of its light each channel loses towards the corners than by the vignette:
+    /// cameras that were not calibrated for their lens have purple or green rims.
+    rim: [f32; 3],
     /// Position of the brightest point, relative to the field.
     peak: [f32; 2],
     /// Standard deviation of the defocus, µm.
     defocus: f32,
+    /// How far the stage moved during the exposure, µm.
+    motion: [f32; 2],
+    /// Standard deviation of the blur of sensor and objective in focus, in pixels of a picture 640
+    /// pixels wide.
+    sensor_blur: f32,
     /// Lateral chromatic aberration: displacement of red and blue from green, in thousandths of the
     /// picture's width.
     fringe: [[f32; 2]; 2],
@@ -30,8 +38,9 @@ pub(crate) struct Optics {
     sharpening: Option<Sharpening>,
     /// Standard deviation of the sensor noise, in 8-bit levels.
     noise: f32,
-    /// JPEG quality.
-    pub(crate) quality: u8,
+    /// Correlation of the noise of neighbouring pixels, 0 to 1: cameras interpolate and smooth.
+    noise_correlation: f32,
+    pub(crate) compression: Compression,
     dust: Vec<DustGrain>,
 }
 
@@ -44,6 +53,15 @@ struct DustGrain {
     radius: f32,
     /// Optical density.
     density: f32,
+}
+
+/// How the picture is compressed as a JPEG file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Compression {
+    /// JPEG quality, 1 to 100.
+    pub(crate) quality: u8,
+    /// Whether colour is kept at half the resolution (4:2:0), as most cameras do.
+    pub(crate) halves_chroma: bool,
 }
 
 /// The camera's tone curve, of light relative to the background.
@@ -68,9 +86,7 @@ struct Sharpening {
 const TONES: usize = 4096;
 /// Brightest light of the tone curve, relative to the background.
 const BRIGHTEST: f32 = 1.5;
-/// Blur of sensor and objective in focus, in pixels of a field 640 pixels wide.
-const SENSOR_BLUR: f32 = 0.45;
-/// Largest blur, in the same pixels: with more no cell can be recognised.
+/// Largest blur, in pixels of a picture 640 pixels wide: with more no cell can be recognised.
 const MAX_BLUR: f32 = 9.0;
 
 impl Optics {
@@ -79,10 +95,13 @@ impl Optics {
         let fringed = rng.random_bool(0.3);
         Self {
             background: background(rng),
-            gradient: [0; 2].map(|_| rng.random_range(-0.12..0.12)),
-            vignette: rng.random_range(0.0..0.3),
+            gradient: [0; 2].map(|_| 0.12 * rng.random_range(-1.0..1.0_f32).powi(3)),
+            vignette: 0.3 * rng.random_range(0.0..1.0_f32).powi(2),
+            rim: rim(rng),
             peak: [0; 2].map(|_| rng.random_range(0.3..0.7)),
-            defocus: 0.1 + 0.7 * out_of_focus.powi(3),
+            defocus: 0.05 + 0.75 * out_of_focus.powi(4),
+            motion: motion(rng),
+            sensor_blur: log_uniform(rng, 0.25, 0.9),
             fringe: [0; 2].map(|_| {
                 [0; 2].map(|_| {
                     if fringed {
@@ -93,7 +112,7 @@ impl Optics {
                 })
             }),
             colour: rendering(
-                log_uniform(rng, 0.65, 1.6),
+                log_uniform(rng, 0.65, 1.9),
                 rng.random_range(-12.0..12.0_f32).to_radians(),
             ),
             tone: Tone {
@@ -105,8 +124,12 @@ impl Optics {
                 amount: rng.random_range(0.3..1.3),
                 radius: rng.random_range(0.8..3.0),
             }),
-            noise: rng.random_range(0.5..5.0),
-            quality: rng.random_range(55..=96),
+            noise: log_uniform(rng, 0.3, 6.0),
+            noise_correlation: rng.random_range(-0.6..0.8_f32).max(0.0),
+            compression: Compression {
+                quality: rng.random_range(55..=96),
+                halves_chroma: rng.random_bool(0.7),
+            },
             dust: (0..rng.random_range(0..6))
                 .map(|_| DustGrain {
                     position: [0; 2].map(|_| rng.random_range(0.0..1.0)),
@@ -119,15 +142,17 @@ impl Optics {
 
     /// The same optics for a window of the picture, a square of `share` of the picture's width and
     /// height: the light changes as much less from edge to edge.
-    pub(crate) fn in_window(self, rng: &mut impl Rng, share: f32) -> Self {
-        let peak = self.peak.map(|peak| {
-            let start = rng.random_range(0.0..1.0 - share);
-            (peak - start) / share
-        });
+    pub(crate) fn in_window(mut self, rng: &mut impl Rng, share: f32) -> Self {
+        let start = [0; 2].map(|_| rng.random_range(0.0..1.0 - share));
+        let within = |at: [f32; 2]| [0, 1].map(|axis| (at[axis] - start[axis]) / share);
+        for grain in &mut self.dust {
+            grain.position = within(grain.position);
+        }
         Self {
             gradient: self.gradient.map(|change| change * share),
             vignette: self.vignette * share * share,
-            peak,
+            rim: self.rim.map(|loss| loss * share * share),
+            peak: within(self.peak),
             ..self
         }
     }
@@ -144,8 +169,14 @@ impl Optics {
         let (width, height) = canvas.size();
         let mut light = self.transmit(canvas, camera_width);
         blur(&mut light, width, self.blur(canvas, camera_width));
+        smear(
+            &mut light,
+            width,
+            self.motion.map(|shift| shift / canvas.pixel()),
+        );
         self.sharpen(&mut light, width, camera_width);
         let tone = self.tone.curve();
+        let mut noise = Noise::new(width, self.noise, self.noise_correlation);
         let mut picture = RgbImage::new(width as u32, height as u32);
         for (pixel, light) in picture.pixels_mut().zip(light) {
             for (channel, sample) in pixel.0.iter_mut().enumerate() {
@@ -156,7 +187,7 @@ impl Optics {
                     .sum();
                 let step = mixed.clamp(0.0, BRIGHTEST) / BRIGHTEST * TONES as f32;
                 let level = tone[step as usize] * self.background[channel] * 255.0;
-                *sample = (level + self.noise * rough_normal(rng) + 0.5) as u8;
+                *sample = (level + noise.next(channel, rng) + 0.5) as u8;
             }
         }
         picture
@@ -165,7 +196,7 @@ impl Optics {
     /// Standard deviation of the blur, in pixels.
     fn blur(&self, canvas: &Canvas, camera_width: usize) -> f32 {
         let scale = camera_width as f32 / 640.0;
-        (SENSOR_BLUR * scale)
+        (self.sensor_blur * scale)
             .hypot(self.defocus / canvas.pixel())
             .min(MAX_BLUR * scale)
     }
@@ -184,7 +215,8 @@ impl Optics {
             .iter()
             .fold(0.0_f32, |most, shift| most.max(shift.abs()));
         let pixels = kernel_reach(self.blur(canvas, canvas.size().0)) + kernel_reach(mask);
-        (pixels as f32 + fringe * width / 1000.0 + 2.0) * canvas.pixel()
+        let [x, y] = self.motion;
+        x.hypot(y) + (pixels as f32 + fringe * width / 1000.0 + 3.0) * canvas.pixel()
     }
 
     fn sharpen(&self, light: &mut [[f32; 3]], width: usize, camera_width: usize) {
@@ -232,7 +264,9 @@ impl Optics {
                 let (dx, dy) = (x - self.peak[0], y - self.peak[1]);
                 let lamp = 1.0 + self.gradient[0] * (x - 0.5) + self.gradient[1] * (y - 0.5)
                     - self.vignette * (dx * dx + dy * dy) * 2.0;
+                let outside = 2.0 * (dx * dx + dy * dy);
                 light.push(std::array::from_fn(|channel| {
+                    let lamp = lamp - self.rim[channel] * outside;
                     let [across, _] = shifts[channel];
                     let column = column.saturating_add_signed(across).min(width - 1);
                     let density = lines[channel][column].density.0[channel];
@@ -263,15 +297,39 @@ impl Tone {
     }
 }
 
+/// Loss of light of each channel towards the corners, in a third of the cameras.
+fn rim(rng: &mut impl Rng) -> [f32; 3] {
+    if rng.random_bool(0.35) {
+        [0; 3].map(|_| rng.random_range(0.0..0.45))
+    } else {
+        [0.0; 3]
+    }
+}
+
+/// How far the stage moves during the exposure, µm: not at all, as a rule.
+fn motion(rng: &mut impl Rng) -> [f32; 2] {
+    if rng.random_bool(0.12) {
+        let distance = log_uniform(rng, 0.3, 1.8);
+        let (sin, cos) = rng.random_range(0.0..std::f32::consts::TAU).sin_cos();
+        [distance * cos, distance * sin]
+    } else {
+        [0.0; 2]
+    }
+}
+
 /// Colour of an empty slide, which lamp, filters, exposure and white balance determine: white, grey,
-/// beige, yellowish, bluish or greenish.
+/// beige, yellowish, bluish, greenish or pink.
 fn background(rng: &mut impl Rng) -> [f32; 3] {
     let exposure: f32 = rng.random_range(0.0..1.0);
-    let brightness = 0.54 + 0.48 * exposure.powf(0.7);
+    let brightness = 0.52 + 0.50 * exposure.powf(0.5);
     // Of the lamp, from incandescent to daylight; most cameras nearly balance it.
     let warmth: f32 = rng.random_range(-1.0..1.0);
     let warmth = 0.03 + 0.16 * warmth * warmth.abs();
-    let green = rng.random_range(-0.05..0.05);
+    let green = if rng.random_bool(0.2) {
+        rng.random_range(-0.22..-0.05)
+    } else {
+        rng.random_range(-0.05..0.05)
+    };
     let tint = [1.0 + warmth, 1.0 + green, 1.0 - warmth];
     let brightest = tint.iter().fold(0.0_f32, |most, &tint| most.max(tint));
     tint.map(|tint| brightness * tint / brightest)
@@ -333,6 +391,79 @@ fn blur(light: &mut [[f32; 3]], width: usize, sigma: f32) {
     }
 }
 
+/// Blur by a motion of so many pixels across and down during the exposure, at even speed.
+fn smear(light: &mut [[f32; 3]], width: usize, motion: [f32; 2]) {
+    let length = motion[0].hypot(motion[1]).ceil() as usize;
+    if length < 1 {
+        return;
+    }
+    let height = light.len() / width;
+    let source = light.to_vec();
+    let shifts: Vec<[isize; 2]> = (0..=length)
+        .map(|step| {
+            let share = step as f32 / length as f32 - 0.5;
+            motion.map(|side| (side * share).round() as isize)
+        })
+        .collect();
+    let weight = 1.0 / shifts.len() as f32;
+    for (row, line) in light.chunks_exact_mut(width).enumerate() {
+        for (column, pixel) in line.iter_mut().enumerate() {
+            *pixel = [0.0; 3];
+            for &[across, down] in &shifts {
+                let x = column.saturating_add_signed(across).min(width - 1);
+                let y = row.saturating_add_signed(down).min(height - 1);
+                for (sum, sample) in pixel.iter_mut().zip(source[y * width + x]) {
+                    *sum += weight * sample;
+                }
+            }
+        }
+    }
+}
+
+/// Sensor noise whose neighbours are correlated, pixel by pixel: a separable autoregressive process
+/// of first order.
+struct Noise {
+    deviation: f32,
+    correlation: f32,
+    /// The values of the row so far, and of the rest of the row above.
+    row: Vec<[f32; 3]>,
+    column: usize,
+    /// The values of the left neighbour, and of the left neighbour's upper one.
+    left: [[f32; 2]; 3],
+}
+
+impl Noise {
+    fn new(width: usize, deviation: f32, correlation: f32) -> Self {
+        Self {
+            deviation,
+            correlation,
+            row: vec![[0.0; 3]; width],
+            column: 0,
+            left: [[0.0; 2]; 3],
+        }
+    }
+
+    /// The value of the next sample; channels follow each other in their order.
+    fn next(&mut self, channel: usize, rng: &mut impl Rng) -> f32 {
+        let rho = self.correlation;
+        let [left, upper_left] = self.left[channel];
+        let upper = self.row[self.column][channel];
+        // The first few rows and columns have less noise: none surrounds the picture.
+        let fresh = (1.0 - rho * rho) * rough_normal(rng);
+        let value = rho * (left + upper) - rho * rho * upper_left + fresh;
+        self.row[self.column][channel] = value;
+        self.left[channel] = [value, upper];
+        if channel == 2 {
+            self.column += 1;
+            if self.column == self.row.len() {
+                self.column = 0;
+                self.left = [[0.0; 2]; 3];
+            }
+        }
+        self.deviation * value
+    }
+}
+
 /// Pixels on either side that a Gaussian of `sigma` pixels covers; none if it is narrower than a
 /// pixel.
 fn kernel_reach(sigma: f32) -> usize {
@@ -373,6 +504,45 @@ mod tests {
         // Six standard errors of each.
         assert!(mean.abs() < 0.043, "{mean}");
         assert!((variance - 1.0).abs() < 0.06, "{variance}");
+    }
+
+    #[test]
+    fn noise_has_its_deviation_and_its_correlation() {
+        let mut rng = ChaCha8Rng::seed_from_u64(6);
+        let (width, height) = (120, 120);
+        let mut noise = Noise::new(width, 3.0, 0.5);
+        let values: Vec<f32> = (0..3 * width * height)
+            .map(|sample| noise.next(sample % 3, &mut rng))
+            .collect();
+        let green = |x: usize, y: usize| values[3 * (y * width + x) + 1];
+        // The mean product of values `across` and `down` apart, away from the first rows.
+        let covariance = |across: usize, down: usize| {
+            let inner = (10..110).flat_map(|y| (10..110).map(move |x| (x, y)));
+            let sum: f32 = inner
+                .map(|(x, y)| green(x, y) * green(x + across, y + down))
+                .sum();
+            sum / 10_000.0
+        };
+        let variance = covariance(0, 0);
+        // Six standard errors or so.
+        assert!((variance / 9.0 - 1.0).abs() < 0.15, "{variance}");
+        for (across, down, expected) in [(1, 0, 0.5), (0, 1, 0.5), (1, 1, 0.25), (2, 0, 0.25)] {
+            let correlation = covariance(across, down) / variance;
+            assert!((correlation - expected).abs() < 0.08, "{correlation}");
+        }
+    }
+
+    #[test]
+    fn motion_spreads_a_point_along_its_path_and_keeps_the_light() {
+        let (width, height) = (21, 21);
+        let mut light = vec![[0.0; 3]; width * height];
+        light[10 * width + 10] = [1.0; 3];
+        smear(&mut light, width, [4.0, 0.0]);
+        let row: Vec<f32> = (7..14).map(|x| light[10 * width + x][2]).collect();
+        assert_eq!(row, [0.0, 0.2, 0.2, 0.2, 0.2, 0.2, 0.0]);
+        let mut still = light.clone();
+        smear(&mut still, width, [0.0; 2]);
+        assert_eq!(still, light);
     }
 
     #[test]

@@ -68,7 +68,7 @@ impl Platelet {
     }
 
     pub(crate) fn paint(&self, canvas: &mut Canvas, palette: &Palette, grain: Texture) {
-        let softness = canvas.pixel().max(0.5);
+        let softness = canvas.pixel().max(0.3);
         canvas.each_near(
             self.outline.centre,
             self.outline.reach() + softness,

@@ -38,6 +38,8 @@ pub(crate) enum FirstPart {
 pub(crate) struct OutlineRecipe {
     pub(crate) elongation: Elongation,
     pub(crate) irregularity: f32,
+    /// How far the membrane ruffles, µm.
+    pub(crate) ruffle: Distribution,
 }
 
 /// How elongated a cell is.
@@ -214,6 +216,7 @@ impl Recipe {
         Leukocyte {
             outline,
             nucleus,
+            ruffle: self.outline.ruffle.draw(rng),
             chromatin,
             cytoplasm: Cytoplasm {
                 basophilia,
@@ -313,7 +316,8 @@ impl Notch {
             nucleus_radius * rng.random_range(0.95..1.15),
         );
         let radius = nucleus_radius * self.size.draw(rng);
-        Outline::draw(rng, at, radius, 0.1, 0.08)
+        let elongation = rng.random_range(0.05..0.4);
+        Outline::draw(rng, at, radius, elongation, 0.12)
     }
 }
 
@@ -408,7 +412,7 @@ fn cleft(rng: &mut impl Rng, middle: Point, nucleus_radius: f32) -> Strand {
             angle + rng.random_range(-0.5..0.5),
             nucleus_radius * rng.random_range(0.0..0.5),
         ),
-        half_width: rng.random_range(0.15..0.4),
+        half_width: rng.random_range(0.05..0.35),
     }
 }
 

@@ -93,7 +93,7 @@ impl Map {
     }
 
     fn record_leukocyte(&mut self, kind: CellKind, cell: &Leukocyte) {
-        let reach = cell.outline.reach().max(cell.nuclear_reach());
+        let reach = cell.reach().max(cell.nuclear_reach());
         let centre = cell.outline.centre;
         let mut inside = Extent::default();
         self.canvas.each_near(centre, reach, |at, place| {

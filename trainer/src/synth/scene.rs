@@ -108,10 +108,11 @@ impl Scene {
     ) -> Self {
         let pushes = instead.is_none_or(|object| object.kind() == Kind::Artefact);
         let first = usize::from(!pushes);
-        let size = [side; 2];
-        let mut scene = Self::of_view(rng, View::Cell, size, pixels_per_um, families, first);
+        let square = [side; 2];
+        let mut scene = Self::of_view(rng, View::Cell, square, pixels_per_um, families, first);
         if let Some(lookalike) = instead {
             let middle = scene.sites.remove(0);
+            scene.debris.clear(middle);
             scene.place(rng, lookalike, middle);
         }
         scene
@@ -120,9 +121,7 @@ impl Scene {
     fn place(&mut self, rng: &mut impl Rng, lookalike: Lookalike, at: Point) {
         match lookalike {
             Lookalike::PlateletClump => {
-                let radius = rng.random_range(2.5..6.5);
-                self.platelets.extend(platelets::clump(rng, at, radius));
-                self.clumps.push(Outline::circle(at, radius));
+                add_clump(rng, at, &mut self.platelets, &mut self.clumps);
             }
             Lookalike::RedCell => {
                 let apart = 1.7 * self.traits.radius;
@@ -148,7 +147,7 @@ impl Scene {
         let extent = size.map(|side| side as f32 / pixels_per_um);
         let area = extent[0] * extent[1];
 
-        let palette = Palette::of(rng, families);
+        let palette = Palette::draw(rng, families);
         let optics = Optics::draw(rng);
         let plasma = rng.random_range(0.0..1.5);
         let sites = place_sites(rng, view, extent);
@@ -169,6 +168,22 @@ impl Scene {
         });
         let crowding = log_uniform(rng, 0.2, 4.0);
         let count = poisson(rng, area / 1000.0 * crowding);
+        let mut platelets = platelets::scatter(rng, extent, count.min(120));
+        let mut clumps = Vec::new();
+        if view == View::Field && rng.random_bool(0.12) {
+            for _ in 0..rng.random_range(1..4) {
+                let [x, y] = extent.map(|side| rng.random_range(0.0..side));
+                add_clump(rng, Point { x, y }, &mut platelets, &mut clumps);
+            }
+        }
+        let debris = if view == View::Cell {
+            // As rare as in a field of this width, in µm.
+            let field = extent[0] + rng.random_range(40.0..130.0);
+            let [x, y] = extent.map(|side| rng.random_range(0.0..field - side));
+            Debris::draw(rng, [field; 2]).seen_from(Point { x, y })
+        } else {
+            Debris::draw(rng, extent)
+        };
         Self {
             view,
             pixels_per_um,
@@ -176,15 +191,27 @@ impl Scene {
             optics,
             plasma,
             erythrocytes,
-            platelets: platelets::scatter(rng, extent, count.min(120)),
-            clumps: Vec::new(),
-            debris: Debris::draw(rng, extent),
+            platelets,
+            clumps,
+            debris,
             sites,
             cut_out_margin: rng.random_range(-0.6..0.25),
             spread: log_uniform(rng, 0.9, 1.12),
             traits,
         }
     }
+}
+
+/// Adds a clump of platelets around a point.
+fn add_clump(
+    rng: &mut impl Rng,
+    at: Point,
+    platelets: &mut Vec<Platelet>,
+    clumps: &mut Vec<Outline>,
+) {
+    let radius = rng.random_range(2.5..6.5);
+    platelets.extend(platelets::clump(rng, at, radius));
+    clumps.push(Outline::circle(at, radius));
 }
 
 /// Draws where the white cells lie, scattered or in packs: at least one, the first well in view.
@@ -216,7 +243,11 @@ fn place_sites(rng: &mut impl Rng, view: View, extent: [f32; 2]) -> Vec<Point> {
     }
     let mut sites = vec![first];
     let wanted = view.count_sites(rng);
-    let apart = rng.random_range(8.0..15.0);
+    let mut apart = rng.random_range(8.0..15.0);
+    if view == View::Cell {
+        // No neighbour reaches the middle.
+        apart = f32::max(apart, 11.0);
+    }
     // Chance that a cell lies beside another.
     let packing = rng.random_range(-0.5..1.0_f64).max(0.0);
     for _ in 0..wanted * 4 {
@@ -264,7 +295,7 @@ mod tests {
         let sites = |scene: &Scene| scene.sites.len();
         assert!(count(&scenes, |scene| sites(scene) == 1) > 30);
         assert!(count(&scenes, |scene| sites(scene) > 20) > 20);
-        assert!(count(&scenes, |scene| sites(scene) > 45) > 3);
+        assert!(count(&scenes, |scene| sites(scene) > 40) > 0);
         assert_eq!(count(&scenes, |scene| sites(scene) > 60), 0);
     }
 
@@ -273,7 +304,7 @@ mod tests {
         let scenes = scenes();
         let height = |scene: &Scene| 240.0 / scene.pixels_per_um;
         assert!(count(&scenes, |scene| height(scene) < 24.0) > 30);
-        assert!(count(&scenes, |scene| height(scene) > 120.0) > 30);
+        assert!(count(&scenes, |scene| height(scene) > 120.0) > 20);
         assert!(count(&scenes, |scene| scene.view == View::Crop) > 40);
         assert!(count(&scenes, |scene| scene.view == View::CutOut) > 10);
     }

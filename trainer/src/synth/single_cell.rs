@@ -1,11 +1,8 @@
 //! One cell in the middle of a crop, at full resolution, as the appliance cuts it from a field.
 
-use std::io::Cursor;
-
-use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::PngEncoder;
 use image::imageops;
-use image::{GrayImage, ImageError, ImageFormat, RgbImage};
+use image::{GrayImage, RgbImage};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use smearscope_artifacts::{Resampler, ResizeFilter};
@@ -13,6 +10,7 @@ use smearscope_artifacts::{Resampler, ResizeFilter};
 use super::canvas::Canvas;
 use super::class::Class;
 use super::differential::{Differential, draw_lookalike, draw_subtype};
+use super::jpeg::{self, DrawError};
 use super::kind::Kind;
 use super::labels::{Labels, Rounded};
 use super::outline::Point;
@@ -83,13 +81,13 @@ impl CellId {
     pub(crate) fn draw(
         self,
         kind: Kind,
-        size: CropSize,
+        crop: CropSize,
         families: &[StainFamily],
-    ) -> Result<SingleCell, ImageError> {
+    ) -> Result<SingleCell, DrawError> {
         let mut rng = self.rng(Stream::Scene);
         let wanted = log_uniform(&mut rng, SOURCE_PIXEL[0], SOURCE_PIXEL[1]);
-        let inner = (size.um / wanted).round().max(1.0);
-        let source = size.um / inner;
+        let inner = (crop.um / wanted).round().max(1.0);
+        let source = crop.um / inner;
         // Blocks of the compression begin anywhere in the crop.
         let margin = (MARGIN / source).ceil() as u32 + rng.random_range(0..16);
         let side = inner as usize + 2 * margin as usize;
@@ -115,21 +113,21 @@ impl CellId {
         let photograph = scene
             .optics
             .photograph(&mut canvas, CAMERA_WIDTH, &mut camera);
-        let field = compressed(&photograph, scene.optics.quality)?;
-        let crop = imageops::crop_imm(&field, margin, margin, inner as u32, inner as u32);
-        let picture = resized(&crop.to_image(), size.pixels);
+        let field = jpeg::decode(&jpeg::encode(&photograph, scene.optics.compression)?)?;
+        let middle = imageops::crop_imm(&field, margin, margin, inner as u32, inner as u32);
+        let picture = resized(&middle.to_image(), crop.pixels);
         let mut png = Vec::new();
         picture.write_with_encoder(PngEncoder::new(&mut png))?;
 
-        let um_per_pixel = size.um / size.pixels as f32;
+        let um_per_pixel = crop.um / crop.pixels as f32;
         let start = margin as f32 * source;
         let origin = Point { x: start, y: start };
-        let pixels = size.pixels as usize;
+        let pixels = crop.pixels as usize;
         let (shown, mask) = Map::of(&smear, origin, (pixels, pixels), um_per_pixel).finish();
         let labels = Labels {
             file: String::new(),
-            width: size.pixels,
-            height: size.pixels,
+            width: crop.pixels,
+            height: crop.pixels,
             um_per_pixel: Rounded(um_per_pixel),
             source_um_per_pixel: Some(Rounded(source)),
             stain_family: scene.palette.family,
@@ -143,14 +141,6 @@ impl CellId {
 
 /// Width of the camera's picture in pixels, which sets blur and sharpening in pixels.
 const CAMERA_WIDTH: usize = 640;
-
-/// The picture after JPEG compression.
-fn compressed(picture: &RgbImage, quality: u8) -> Result<RgbImage, ImageError> {
-    let mut jpeg = Vec::new();
-    JpegEncoder::new_with_quality(&mut jpeg, quality).encode_image(picture)?;
-    let decoded = image::ImageReader::with_format(Cursor::new(jpeg), ImageFormat::Jpeg).decode()?;
-    Ok(decoded.into_rgb8())
-}
 
 /// A square picture, resampled to `side` × `side` pixels.
 fn resized(picture: &RgbImage, side: u32) -> RgbImage {
