@@ -53,4 +53,4 @@ pub use manifest::schema::{Evaluation, FileEntry, Files, GoldenSample, Labels, M
 pub use model::{Model, Prepared};
 pub use model_files::ModelFiles;
 pub use signature::{InvalidPublicKey, PublicKey};
-pub use suggestion::most_similar;
+pub use suggestion::{did_you_mean, most_similar};
