@@ -77,4 +77,4 @@ pub use manifest::schema::{Manifest, ModelKind};
 pub use model::{Model, Prepared};
 pub use model_files::ModelFiles;
 pub use signature::{InvalidPublicKey, PublicKey};
-pub use suggestion::most_similar;
+pub use suggestion::{did_you_mean, most_similar};

@@ -24,7 +24,7 @@ pub fn most_similar<'a>(
 /// The expected key that is most similar to the unknown key in a TOML error's message such as
 /// ``unknown field `thresold`, expected one of `threshold`, `inconclusive` ``; `None` if no expected
 /// key is similar, or if the message reports something else.
-pub(crate) fn did_you_mean(message: &str) -> Option<&str> {
+pub fn did_you_mean(message: &str) -> Option<&str> {
     let mut quoted = message
         .strip_prefix("unknown")?
         .split('`')

@@ -30,11 +30,7 @@ pub fn skip(reason: impl Display) {
 /// # Panics
 /// As [`skip`].
 pub fn micrographs() -> Vec<PathBuf> {
-    let Some(folder) = std::env::var_os(MICROGRAPHS).map(|folder| Path::new(&folder).join("bccd"))
-    else {
-        skip(format_args!(
-            "{MICROGRAPHS} is not set; set it to a folder that contains the collection bccd"
-        ));
+    let Some(folder) = micrographs_in("bccd") else {
         return Vec::new();
     };
     let paths = jpegs_in(&folder);
@@ -45,6 +41,29 @@ pub fn micrographs() -> Vec<PathBuf> {
         ));
     }
     paths
+}
+
+/// A collection of real micrographs, a folder in the one that `SMEARSCOPE_MICROGRAPHS` names; if it is missing,
+/// [skips](skip) and returns `None`.
+///
+/// # Panics
+/// As [`skip`].
+pub fn micrographs_in(collection: &str) -> Option<PathBuf> {
+    let Some(folder) = std::env::var_os(MICROGRAPHS) else {
+        skip(format_args!(
+            "{MICROGRAPHS} is not set; set it to a folder that contains the collection {collection}"
+        ));
+        return None;
+    };
+    let folder = Path::new(&folder).join(collection);
+    if !folder.is_dir() {
+        skip(format_args!(
+            "{MICROGRAPHS}: there is no folder {}",
+            folder.display()
+        ));
+        return None;
+    }
+    Some(folder)
 }
 
 /// Pictures of other things than smears: those that scikit-learn and scikit-image bring into the Python environment of the

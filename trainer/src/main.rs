@@ -2,6 +2,7 @@
 
 mod arguments;
 mod augment;
+mod cell_kind;
 mod cli;
 mod convolution;
 mod dataset;

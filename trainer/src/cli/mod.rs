@@ -127,6 +127,30 @@ mod tests {
     }
 
     #[test]
+    fn fields_or_cells_are_inspected() {
+        let parsed = |line: &str| Cli::try_parse_from(line.split(' ')).map(drop);
+        assert!(parsed("t inspect --data d --positive a --json").is_ok());
+        assert!(parsed("t inspect --datasets d.toml --seed 3 --sheet s.png").is_ok());
+        for (line, kind) in [
+            ("t inspect", ErrorKind::MissingRequiredArgument),
+            (
+                "t inspect --data d --seed 3",
+                ErrorKind::MissingRequiredArgument,
+            ),
+            (
+                "t inspect --data d --datasets d.toml",
+                ErrorKind::ArgumentConflict,
+            ),
+            (
+                "t inspect --datasets d.toml --test-share 0",
+                ErrorKind::ValueValidation,
+            ),
+        ] {
+            assert_eq!(refusal(line), kind, "{line}");
+        }
+    }
+
+    #[test]
     fn the_old_name_of_benchmark_is_accepted() {
         let cli = Cli::parse_from("t bench --json --data d".split(' '));
         assert!(matches!(cli.command, Command::Benchmark(_)));

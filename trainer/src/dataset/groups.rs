@@ -13,6 +13,7 @@ use petgraph::unionfind::UnionFind;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use serde::Serialize;
 
+use super::capture::Capture;
 use super::fingerprint::Fingerprint;
 use super::layout::Layout;
 use super::read_images::ImageInfo;
@@ -66,12 +67,13 @@ pub(crate) struct Duplicates {
 }
 
 impl Duplicates {
-    fn of(images: &[ImageInfo]) -> Self {
+    /// Compares images, given by the digests of their files and their fingerprints.
+    pub(super) fn of(images: &[(&str, &Fingerprint)]) -> Self {
         let mut first_with: HashMap<&str, usize> = HashMap::new();
         let mut exact = Vec::new();
         let mut distinct = Vec::new();
-        for (index, image) in images.iter().enumerate() {
-            let first = *first_with.entry(&image.sha256).or_insert(index);
+        for (index, (sha256, _)) in images.iter().enumerate() {
+            let first = *first_with.entry(sha256).or_insert(index);
             if first == index {
                 distinct.push(index);
             } else {
@@ -82,12 +84,12 @@ impl Duplicates {
             .into_par_iter()
             .flat_map_iter(|later| {
                 let index = distinct[later];
-                let orientations = images[index].fingerprint.orientations();
+                let orientations = images[index].1.orientations();
                 let is_near =
                     move |other: &Fingerprint| orientations.iter().any(|this| this.is_near(other));
                 distinct[..later]
                     .iter()
-                    .filter(move |&&earlier| is_near(&images[earlier].fingerprint))
+                    .filter(move |&&earlier| is_near(images[earlier].1))
                     .map(move |&earlier| (earlier, index))
             })
             .collect();
@@ -120,46 +122,21 @@ impl Groups {
         images: &[ImageInfo],
     ) -> Result<Self, TrainError> {
         let (basis, keys) = match layout {
-            Layout::AllIdb1 => (Basis::CaptureSession, session_names(images)?),
+            Layout::AllIdb1 => {
+                let shots = images
+                    .iter()
+                    .map(|image| (&*image.file.path, &image.capture));
+                let sessions = capture_sessions(shots)?.into_iter().map(Some);
+                (Basis::CaptureSession, sessions.collect())
+            }
             _ => subject_names(root, images)?,
         };
-        let duplicates = Duplicates::of(images);
-        let mut union = UnionFind::<usize>::new(images.len());
-        let mut first_with: HashMap<&str, usize> = HashMap::new();
-        for (index, key) in keys.iter().enumerate() {
-            if let Some(key) = key {
-                union.union(index, *first_with.entry(key).or_insert(index));
-            }
-        }
-        for (one, other) in duplicates.all() {
-            union.union(one, other);
-        }
-
-        let mut number_of: HashMap<usize, usize> = HashMap::new();
-        let mut members: Vec<Vec<&str>> = Vec::new();
-        let of = (0..images.len())
-            .map(|index| {
-                let next = number_of.len();
-                let number = *number_of.entry(union.find(index)).or_insert(next);
-                if number == members.len() {
-                    members.push(Vec::new());
-                }
-                if let Some(key) = &keys[index]
-                    && !members[number].contains(&key.as_str())
-                {
-                    members[number].push(key);
-                }
-                number
-            })
-            .collect();
-        let names = members
+        let compared: Vec<(&str, &Fingerprint)> = images
             .iter()
-            .enumerate()
-            .map(|(number, keys)| match keys[..] {
-                [] => format!("group {}", number + 1),
-                _ => keys.join(JOINT),
-            })
+            .map(|image| (&*image.sha256, &image.fingerprint))
             .collect();
+        let duplicates = Duplicates::of(&compared);
+        let (of, names) = joined(&keys, duplicates.all());
         Ok(Self {
             basis,
             of,
@@ -167,6 +144,53 @@ impl Groups {
             duplicates,
         })
     }
+}
+
+/// Joins images with the same key, and the images of each pair. Returns the group of each image, numbered
+/// from 0 in order of first appearance, and the name of each group: its keys, if it has any.
+pub(super) fn joined(
+    keys: &[Option<String>],
+    pairs: impl Iterator<Item = (usize, usize)>,
+) -> (Vec<usize>, Vec<String>) {
+    let mut union = UnionFind::<usize>::new(keys.len());
+    let mut first_with: HashMap<&str, usize> = HashMap::new();
+    for (index, key) in keys.iter().enumerate() {
+        if let Some(key) = key {
+            union.union(index, *first_with.entry(key).or_insert(index));
+        }
+    }
+    for (one, other) in pairs {
+        union.union(one, other);
+    }
+
+    let mut number_of: HashMap<usize, usize> = HashMap::new();
+    let mut members: Vec<Vec<&str>> = Vec::new();
+    let of = keys
+        .iter()
+        .enumerate()
+        .map(|(index, key)| {
+            let next = number_of.len();
+            let number = *number_of.entry(union.find(index)).or_insert(next);
+            if number == members.len() {
+                members.push(Vec::new());
+            }
+            if let Some(key) = key
+                && !members[number].contains(&key.as_str())
+            {
+                members[number].push(key);
+            }
+            number
+        })
+        .collect();
+    let names = members
+        .iter()
+        .enumerate()
+        .map(|(number, keys)| match keys[..] {
+            [] => format!("group {}", number + 1),
+            _ => keys.join(JOINT),
+        })
+        .collect();
+    (of, names)
 }
 
 /// The subject of each image, which all images must have or none.
@@ -196,21 +220,25 @@ fn subject_names(
     }
 }
 
-/// The capture session of each image.
-fn session_names(images: &[ImageInfo]) -> Result<Vec<Option<String>>, TrainError> {
+/// The capture session of each image, given by its path and how it was captured.
+///
+/// # Errors
+/// [`TrainError::Data`] if an image lacks its camera or time of capture.
+pub(super) fn capture_sessions<'a>(
+    images: impl ExactSizeIterator<Item = (&'a Path, &'a Capture)>,
+) -> Result<Vec<String>, TrainError> {
+    let mut names = vec![String::new(); images.len()];
     let mut by_camera: BTreeMap<&str, Vec<(DateTime, usize)>> = BTreeMap::new();
-    for (index, image) in images.iter().enumerate() {
-        let capture = &image.capture;
+    for (index, (path, capture)) in images.enumerate() {
         let (Some(camera), Some(time)) = (&capture.camera, capture.taken_at) else {
             return Err(TrainError::data(
-                &image.file.path,
+                path,
                 "its EXIF data lacks the camera or the capture time, by which ALL-IDB1 is grouped",
                 "use the original files; editing or converting them removes it",
             ));
         };
         by_camera.entry(camera).or_default().push((time, index));
     }
-    let mut names = vec![None; images.len()];
     for (camera, mut shots) in by_camera {
         shots.sort();
         for (number, session) in shots
@@ -218,7 +246,7 @@ fn session_names(images: &[ImageInfo]) -> Result<Vec<Option<String>>, TrainError
             .enumerate()
         {
             for (_, index) in session {
-                names[*index] = Some(format!("{camera} session {}", number + 1));
+                names[*index] = format!("{camera} session {}", number + 1);
             }
         }
     }
@@ -230,7 +258,6 @@ mod tests {
     use image::RgbImage;
     use jiff::civil::date;
 
-    use super::super::capture::Capture;
     use super::super::layout::Listed;
     use super::*;
     use crate::synth::example_field;

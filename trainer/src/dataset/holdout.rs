@@ -122,7 +122,8 @@ impl Dataset {
     }
 }
 
-fn read_names(path: &Path) -> Result<Vec<String>, TrainError> {
+/// The file names in a list, one per line.
+pub(super) fn read_names(path: &Path) -> Result<Vec<String>, TrainError> {
     let text = read_text(path, MAX_LIST).map_err(|error| {
         TrainError::data(
             path,
@@ -146,6 +147,6 @@ fn read_names(path: &Path) -> Result<Vec<String>, TrainError> {
 }
 
 /// Whether a path ends in this file name, with or without its extension.
-fn is_named(path: &Path, name: &str) -> bool {
+pub(super) fn is_named(path: &Path, name: &str) -> bool {
     path.ends_with(name) || path.with_extension("").ends_with(name)
 }

@@ -8,10 +8,12 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use smearscope_artifacts::{all_idb_label, is_image_path};
-use walkdir::WalkDir;
+use smearscope_artifacts::all_idb_label;
 
 use super::classes::{self, Classes};
+use super::files::{
+    self, ARCHIVE_FOLDER, has_extension, is_hidden, is_named_like_an_image, name, stem, walk,
+};
 use super::provenance::Provenance;
 use super::{centroids, table};
 use crate::arguments;
@@ -181,7 +183,7 @@ impl Source {
         };
         files.sort_by(|a, b| a.path.cmp(&b.path));
         for path in files.iter().map(|file| &file.path).chain(&unlisted.ignored) {
-            self.check_name(path)?;
+            files::check_name(path, &self.root)?;
         }
         if let Some(twice) = files.windows(2).find(|pair| pair[0].path == pair[1].path) {
             return Err(TrainError::data(
@@ -217,17 +219,6 @@ impl Source {
                 _ => None,
             },
         })
-    }
-
-    /// Refuses a file below the root whose name no report could hold.
-    fn check_name(&self, path: &Path) -> Result<(), TrainError> {
-        let below = path.strip_prefix(&self.root).unwrap_or(path);
-        let problem = match below.to_str() {
-            None => "its name is not UTF-8",
-            Some(name) if name.contains(char::is_control) => "its name has a control character",
-            Some(_) => return Ok(()),
-        };
-        Err(TrainError::data(path, problem, "rename it"))
     }
 
     /// The names of the positive and the negative side. Refuses names that leave a class in doubt.
@@ -468,8 +459,6 @@ fn subject(path: &Path, class: &Path) -> Option<String> {
     Some(first.as_os_str().to_string_lossy().into_owned())
 }
 
-/// The folder that archives made on a Mac hold beside the real ones.
-const ARCHIVE_FOLDER: &str = "__MACOSX";
 /// Names of the parts of a split, as other tools lay them out.
 const PARTS: [&str; 7] = [
     "train",
@@ -480,16 +469,6 @@ const PARTS: [&str; 7] = [
     "test",
     "testing",
 ];
-/// Extensions of images that cannot be read; such a file is not passed over but refused.
-const UNREADABLE: [&str; 10] = [
-    "avif", "dcm", "gif", "heic", "heif", "jp2", "jxl", "ndpi", "svs", "webp",
-];
-
-/// Whether a file is an image by its name, of a format that can be read or not.
-fn is_named_like_an_image(path: &Path) -> bool {
-    is_image_path(path) || UNREADABLE.iter().any(|known| has_extension(path, known))
-}
-
 /// At most `count` files, at even distances.
 fn spread(files: Vec<Listed>, count: usize) -> Vec<Listed> {
     let total = files.len();
@@ -533,47 +512,6 @@ fn read_centroids(path: &Path) -> Result<Vec<[u32; 2]>, TrainError> {
             "restore the original file or remove it",
         )
     })
-}
-
-/// All files below a folder, except hidden ones.
-fn walk(folder: &Path) -> Result<Vec<PathBuf>, TrainError> {
-    WalkDir::new(folder)
-        .follow_links(true)
-        .sort_by_file_name()
-        .into_iter()
-        .filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry.path()))
-        .filter(|entry| !entry.as_ref().is_ok_and(|entry| entry.file_type().is_dir()))
-        .map(|entry| match entry {
-            Ok(entry) => Ok(entry.into_path()),
-            Err(error) => Err(TrainError::unreadable(
-                error.path().unwrap_or(folder),
-                &error,
-            )),
-        })
-        .collect()
-}
-
-fn name(path: &Path) -> String {
-    path.file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned()
-}
-
-fn stem(path: &Path) -> String {
-    path.file_stem()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned()
-}
-
-fn is_hidden(path: &Path) -> bool {
-    name(path).starts_with('.')
-}
-
-fn has_extension(path: &Path, extension: &str) -> bool {
-    path.extension()
-        .is_some_and(|own| own.eq_ignore_ascii_case(extension))
 }
 
 #[cfg(test)]

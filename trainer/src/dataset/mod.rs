@@ -1,9 +1,11 @@
 //! Labelled images: how they are stored, what they are, which belong together, how they are split.
 
 mod capture;
+mod cells;
 mod centroids;
 mod classes;
 mod details;
+mod files;
 mod fingerprint;
 mod fourier;
 mod groups;
@@ -25,6 +27,10 @@ mod trained_on;
 
 #[cfg(test)]
 pub(crate) use capture::Capture;
+pub(crate) use cells::{
+    CellCollection, CellSource, CellSplit, CellSplitPlan, Format, ImageContent, ImageOrigin,
+    LabelledCell, LabelledImage, Part, Scale, ScaleBasis,
+};
 pub(crate) use classes::Classes;
 #[cfg(test)]
 pub(crate) use groups::Duplicates;

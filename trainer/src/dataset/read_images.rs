@@ -71,7 +71,7 @@ pub(crate) fn read_images<T: Send>(
 }
 
 /// The error without the path, which stands beside it.
-fn problem(error: ArtifactError) -> String {
+pub(super) fn problem(error: ArtifactError) -> String {
     match error {
         ArtifactError::Unreadable { remedy, source, .. } => {
             format!("it cannot be read: {source}; {remedy}")

@@ -6,36 +6,34 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-/// The contents of a part. Pairs hold the negative and the positive count.
-#[derive(Debug, Clone, Copy)]
+/// The contents of a part, with a number for each class.
+#[derive(Debug, Clone)]
 struct Part {
     /// Desired number of images.
-    target: [f64; 2],
-    images: [usize; 2],
-    groups: [usize; 2],
+    target: Vec<f64>,
+    images: Vec<usize>,
+    groups: Vec<usize>,
 }
 
 impl Part {
-    /// The part with a group of `count` images added.
-    fn with(mut self, count: [usize; 2]) -> Self {
-        for (class, more) in count.into_iter().enumerate() {
+    /// Adds a group of `count` images.
+    fn add(&mut self, count: &[usize]) {
+        for (class, &more) in count.iter().enumerate() {
             self.images[class] += more;
             self.groups[class] += usize::from(more > 0);
         }
-        self
     }
 
-    fn without(mut self, count: [usize; 2]) -> Self {
-        for (class, less) in count.into_iter().enumerate() {
+    fn remove(&mut self, count: &[usize]) {
+        for (class, &less) in count.iter().enumerate() {
             self.images[class] -= less;
             self.groups[class] -= usize::from(less > 0);
         }
-        self
     }
 
     /// Increase of the squared relative distance from the targets if a group is added.
-    fn growth(&self, count: [usize; 2]) -> f64 {
-        (0..2)
+    fn growth(&self, count: &[usize]) -> f64 {
+        (0..count.len())
             .map(|class| {
                 let (now, more) = (self.images[class] as f64, count[class] as f64);
                 let target = self.target[class];
@@ -50,40 +48,45 @@ impl Part {
 type Faults = [usize; 3];
 
 fn faults(parts: &[Part], outside: usize) -> Faults {
-    let all = [0, 1].map(|class| parts.iter().map(|part| part.groups[class]).sum::<usize>());
+    let classes = parts.first().map_or(0, |part| part.groups.len());
     let mut faults = [0; 3];
-    for Part { groups, .. } in parts {
-        for class in 0..2 {
-            faults[0] += outside.saturating_sub(all[class] - groups[class]);
+    for class in 0..classes {
+        let all: usize = parts.iter().map(|part| part.groups[class]).sum();
+        for Part { groups, .. } in parts {
+            faults[0] += outside.saturating_sub(all - groups[class]);
             faults[2] += usize::from(groups[class] == 0);
         }
-        faults[1] += usize::from(*groups == [0; 2]);
     }
+    let is_empty = |part: &&Part| part.groups.iter().all(|groups| *groups == 0);
+    faults[1] = parts.iter().filter(is_empty).count();
     faults
 }
 
-/// Assigns groups, given by their numbers of negatives and positives, to one part per share; returns
-/// the part of each group. Where possible, `outside` groups of each class lie outside of each part, no
-/// part is empty, and every part holds both classes.
+/// Assigns groups, given by their numbers of images of each class, to one part per share; returns the
+/// part of each group. Where possible, `outside` groups of each class lie outside of each part, no part
+/// is empty, and every part holds all classes.
 ///
 /// Groups are assigned by descending size, equal sizes in random order. Then single groups are moved
 /// while that removes faults, each time the move that removes most and disturbs the balance least.
 pub(super) fn stratify(
-    counts: &[[usize; 2]],
+    counts: &[impl AsRef<[usize]>],
     shares: &[f64],
     outside: usize,
     seed: u64,
 ) -> Vec<usize> {
+    let counts: Vec<&[usize]> = counts.iter().map(AsRef::as_ref).collect();
+    let classes = counts.first().map_or(0, |count| count.len());
     let mut order: Vec<usize> = (0..counts.len()).collect();
     order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
-    order.sort_by_key(|&group| Reverse(counts[group][0] + counts[group][1]));
-    let totals = [0, 1].map(|class| counts.iter().map(|count| count[class]).sum::<usize>());
+    order.sort_by_key(|&group| Reverse(counts[group].iter().sum::<usize>()));
+    let total = |class: usize| counts.iter().map(|count| count[class]).sum::<usize>();
+    let totals: Vec<usize> = (0..classes).map(total).collect();
     let mut parts: Vec<Part> = shares
         .iter()
         .map(|share| Part {
-            target: totals.map(|total| share * total as f64),
-            images: [0; 2],
-            groups: [0; 2],
+            target: totals.iter().map(|total| share * *total as f64).collect(),
+            images: vec![0; classes],
+            groups: vec![0; classes],
         })
         .collect();
     let mut part_of = vec![0; counts.len()];
@@ -92,7 +95,7 @@ pub(super) fn stratify(
         let growths = parts.iter().map(|part| part.growth(count)).enumerate();
         let best = growths.min_by(|a, b| a.1.total_cmp(&b.1));
         part_of[group] = best.map_or(0, |(part, _)| part);
-        parts[part_of[group]] = parts[part_of[group]].with(count);
+        parts[part_of[group]].add(count);
     }
 
     loop {
@@ -104,9 +107,9 @@ pub(super) fn stratify(
             let (parts, from, count) = (&parts, part_of[group], counts[group]);
             (0..parts.len()).filter_map(move |to| {
                 let mut moved = parts.clone();
-                moved[from] = moved[from].without(count);
+                moved[from].remove(count);
                 let cost = moved[to].growth(count) - moved[from].growth(count);
-                moved[to] = moved[to].with(count);
+                moved[to].add(count);
                 let then = faults(&moved, outside);
                 (then < now).then_some((then, cost, group, moved, to))
             })

@@ -1,13 +1,9 @@
 //! Contact sheets of a dataset, group by group.
 
-use std::path::{Path, PathBuf};
-
-use image::RgbImage;
-use log::info;
-use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
-use smearscope_artifacts::decode::{self, Limits};
+use std::path::Path;
 
 use super::image_grid;
+use super::sheet_pages::{self, Shown};
 use crate::dataset::{Groups, ImageInfo};
 use crate::error::TrainError;
 
@@ -35,69 +31,32 @@ fn draw_pages(
 ) -> Result<(), TrainError> {
     let mut order: Vec<usize> = (0..images.len()).collect();
     order.sort_by_key(|&index| groups.of[index]);
-    let count = images.len();
-    let pages = count.div_ceil(per_page);
-    for (page, shown) in order.chunks(per_page).enumerate() {
-        let first = page * per_page + 1;
-        let title = format!(
-            "images {first} to {} of {count}, page {} of {pages}; red: positive, green: negative; number: group",
-            first + shown.len() - 1,
-            page + 1
-        );
-        let path = page_path(path, page + 1);
-        draw_page(&path, &title, shown, images, groups)?;
-        info!("{}: page {} of {pages}", path.display(), page + 1);
-    }
-    Ok(())
-}
-
-/// The file of a page, counted from 1.
-fn page_path(path: &Path, page: usize) -> PathBuf {
-    if page == 1 {
-        return path.into();
-    }
-    let mut name = path.file_stem().unwrap_or_default().to_owned();
-    name.push(format!("-{page}"));
-    if let Some(extension) = path.extension() {
-        name.push(".");
-        name.push(extension);
-    }
-    path.with_file_name(name)
-}
-
-fn draw_page(
-    path: &Path,
-    title: &str,
-    shown: &[usize],
-    images: &[ImageInfo],
-    groups: &Groups,
-) -> Result<(), TrainError> {
-    let pictures: Vec<Option<RgbImage>> = shown
-        .par_iter()
-        .map(|&index| {
-            let image = decode::read(&images[index].file.path, &Limits::default()).ok()?;
-            Some(image_grid::SMALL.shrink(&image))
+    let shown: Vec<Shown> = order
+        .into_iter()
+        .map(|index| {
+            let file = &images[index].file;
+            let name = file.path.file_name().unwrap_or_default().to_string_lossy();
+            Shown {
+                path: &file.path,
+                frame: if file.positive {
+                    image_grid::POSITIVE
+                } else {
+                    image_grid::NEGATIVE
+                },
+                caption: format!("{} {name}", groups.of[index] + 1),
+                marks: Vec::new(),
+            }
         })
         .collect();
-    let mut grid = image_grid::SMALL.grid(title, shown.len());
-    for (&index, picture) in shown.iter().zip(&pictures) {
-        let file = &images[index].file;
-        let colour = if file.positive {
-            image_grid::POSITIVE
-        } else {
-            image_grid::NEGATIVE
-        };
-        let name = file.path.file_name().unwrap_or_default().to_string_lossy();
-        let caption = format!("{} {name}", groups.of[index] + 1);
-        // A file that was removed in the meantime leaves its cell empty.
-        grid.add(picture.as_ref(), colour, &caption);
-    }
-    grid.save(path)
+    let legend = "red: positive, green: negative; number: group";
+    sheet_pages::draw_pages(path, &image_grid::SMALL, per_page, legend, &shown)
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
+
+    use image::RgbImage;
 
     use super::*;
     use crate::dataset::{Layout, Source, read_images};

@@ -72,11 +72,12 @@ struct Guesses {
     camera: f64,
 }
 
+/// Two images that share a part.
 #[derive(Debug, Serialize)]
-struct SharedPart {
-    images: [PathBuf; 2],
+pub(super) struct SharedPart {
+    pub(super) images: [PathBuf; 2],
     /// Part of each image, 0 to 1.
-    share: f32,
+    pub(super) share: f32,
 }
 
 #[derive(Debug, Serialize)]
@@ -356,7 +357,11 @@ fn line(name: &str, count: Count) -> String {
     format!("{name:<32}{count}")
 }
 
-fn list(f: &mut fmt::Formatter<'_>, lines: impl ExactSizeIterator<Item = String>) -> fmt::Result {
+/// Writes the first lines of a list, and how many more there are.
+pub(super) fn list(
+    f: &mut fmt::Formatter<'_>,
+    lines: impl ExactSizeIterator<Item = String>,
+) -> fmt::Result {
     let more = lines.len().saturating_sub(MAX_LISTED);
     for line in lines.take(MAX_LISTED) {
         writeln!(f, "  {line}")?;

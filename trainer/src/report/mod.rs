@@ -2,17 +2,22 @@
 
 mod card;
 mod cases;
+mod cell_inventory;
+mod cell_sheet;
 mod contact_sheet;
 mod description;
 mod image_grid;
 mod inventory;
 mod plots;
 mod results;
+mod sheet_pages;
 mod shortcuts;
 mod training_log;
 
 pub(crate) use card::{CARD_FILE, render_card, replace_export};
 pub(crate) use cases::FoldNetworks;
+pub(crate) use cell_inventory::CellInventory;
+pub(crate) use cell_sheet::draw_cell_sheet;
 pub(crate) use contact_sheet::draw_contact_sheet;
 pub(crate) use description::Description;
 pub(crate) use image_grid::{PLAIN, SMALL};
