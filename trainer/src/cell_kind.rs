@@ -5,8 +5,6 @@ use std::fmt;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use crate::arguments;
-
 /// What a cell is, or what was taken for one.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ValueEnum,
@@ -34,15 +32,28 @@ pub(crate) enum CellKind {
 
 impl CellKind {
     /// Its name in files.
-    pub(crate) fn name(self) -> String {
-        arguments::spelled(&self)
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Lymphoblast => "lymphoblast",
+            Self::Lymphocyte => "lymphocyte",
+            Self::ReactiveLymphocyte => "reactive_lymphocyte",
+            Self::Monocyte => "monocyte",
+            Self::Neutrophil => "neutrophil",
+            Self::Eosinophil => "eosinophil",
+            Self::Basophil => "basophil",
+            Self::Artefact => "artefact",
+            Self::NotALeukocyte => "not_a_leukocyte",
+            Self::Leukocyte => "leukocyte",
+            Self::Erythrocyte => "erythrocyte",
+            Self::Platelet => "platelet",
+        }
     }
 
     /// The names of all kinds.
-    pub(crate) fn names() -> Vec<String> {
+    pub(crate) fn names() -> Vec<&'static str> {
         Self::value_variants()
             .iter()
-            .map(arguments::spelled)
+            .map(|kind| kind.name())
             .collect()
     }
 
@@ -69,7 +80,7 @@ impl CellKind {
 
 impl fmt::Display for CellKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.name())
+        f.pad(self.name())
     }
 }
 
@@ -83,7 +94,7 @@ mod tests {
         for kind in CellKind::value_variants() {
             let name = kind.name();
             assert_eq!(serde_json::to_value(kind).unwrap(), *name);
-            assert_eq!(CellKind::named(&name), Some(*kind));
+            assert_eq!(CellKind::named(name), Some(*kind));
         }
         assert_eq!(CellKind::ReactiveLymphocyte.name(), "reactive_lymphocyte");
         assert_eq!(CellKind::named("Lymphocyte"), None);

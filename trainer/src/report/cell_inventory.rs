@@ -266,7 +266,7 @@ impl fmt::Display for SourceInventory {
                 )?,
             },
         }
-        let complete: Vec<String> = self.complete.iter().map(|kind| kind.name()).collect();
+        let complete: Vec<&str> = self.complete.iter().map(|kind| kind.name()).collect();
         match (self.count.fields, &complete[..]) {
             (0, _) => {}
             (_, []) => writeln!(f, "  complete: nothing; places without a mark may be cells")?,

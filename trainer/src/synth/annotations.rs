@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::kind::Kind;
+use super::kind::DRAWN_KINDS;
 use super::labels::{Labels, PixelBox, Rounded, Visible};
 use super::scene::View;
 use super::stain::StainFamily;
+use crate::cell_kind::CellKind;
 use crate::error::TrainError;
 
 /// Writes both files, picture by picture.
@@ -59,7 +60,7 @@ struct CocoCategory {
 
 /// COCO's number of red cells. Kinds have those of their order, from 1; the last of them, which
 /// includes red cells, has none.
-const ERYTHROCYTE: usize = Kind::ALL.len();
+const ERYTHROCYTE: usize = DRAWN_KINDS.len();
 const PLATELET: usize = ERYTHROCYTE + 1;
 
 impl Annotations {
@@ -155,10 +156,10 @@ fn categories() -> Vec<CocoCategory> {
         name,
         supercategory,
     };
-    let kinds = Kind::ALL.into_iter().filter_map(|kind| {
+    let kinds = DRAWN_KINDS.into_iter().filter_map(|kind| {
         let supercategory = match kind {
-            Kind::NotALeukocyte => return None,
-            Kind::Artefact => "artefact",
+            CellKind::NotALeukocyte => return None,
+            CellKind::Artefact => "artefact",
             _ => "leukocyte",
         };
         Some(category(number(kind), kind.name(), supercategory))
@@ -171,7 +172,7 @@ fn categories() -> Vec<CocoCategory> {
 }
 
 /// COCO's number of a kind.
-fn number(kind: Kind) -> usize {
+fn number(kind: CellKind) -> usize {
     kind as usize + 1
 }
 

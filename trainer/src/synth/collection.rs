@@ -14,12 +14,12 @@ use super::annotations::Annotations;
 use super::class::Class;
 use super::field::FieldId;
 use super::jpeg::DrawError;
-use super::kind::Kind;
 use super::labels::Labels;
 use super::shares::Shares;
 use super::single_cell::{CellId, CropSize};
 use super::stain::StainFamily;
 use crate::arguments;
+use crate::cell_kind::CellKind;
 use crate::dataset::Provenance;
 use crate::error::TrainError;
 use crate::progress;
@@ -155,7 +155,7 @@ impl Collection {
     }
 
     /// Draws and writes a picture: a field, or a single cell of a kind.
-    fn write_picture(&self, index: u32, kind: Option<Kind>) -> Result<Labels, TrainError> {
+    fn write_picture(&self, index: u32, kind: Option<CellKind>) -> Result<Labels, TrainError> {
         let failed = |error| TrainError::output(&self.out, io::Error::other(error));
         let drawn = match kind {
             Some(kind) => self.draw_cell(index, kind),
@@ -192,7 +192,7 @@ impl Collection {
         })
     }
 
-    fn draw_cell(&self, index: u32, kind: Kind) -> Result<Drawn, DrawError> {
+    fn draw_cell(&self, index: u32, kind: CellKind) -> Result<Drawn, DrawError> {
         let id = CellId {
             seed: self.seed,
             index: index.into(),
@@ -213,7 +213,7 @@ impl Collection {
     }
 
     /// The kind of each single cell; empty for fields.
-    fn kinds(&self) -> Vec<Kind> {
+    fn kinds(&self) -> Vec<CellKind> {
         if self.single.cells {
             self.single.kinds.spread(self.count as usize)
         } else {
@@ -224,7 +224,7 @@ impl Collection {
     /// The folders of the pictures.
     fn folders(&self) -> BTreeSet<&'static str> {
         if self.single.cells {
-            self.single.kinds.kinds().map(Kind::name).collect()
+            self.single.kinds.kinds().map(CellKind::name).collect()
         } else {
             [Class::Negative, Class::Positive].map(Class::folder).into()
         }
@@ -331,6 +331,7 @@ fn create_empty(folder: &Path) -> Result<(), TrainError> {
 mod tests {
     use serde_json::Value;
 
+    use super::super::kind::DRAWN_KINDS;
     use super::*;
 
     #[test]
@@ -516,7 +517,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         cells(folder.path().into(), 18).write().unwrap();
         let labels = labels(folder.path());
-        for (line, kind) in labels.iter().zip(Kind::ALL.into_iter().cycle()) {
+        for (line, kind) in labels.iter().zip(DRAWN_KINDS.into_iter().cycle()) {
             assert_eq!(line["kind"], kind.name());
             let file = line["file"].as_str().unwrap();
             assert_eq!(file.split_once('/').unwrap().0, kind.name());
@@ -537,8 +538,8 @@ mod tests {
                     .collect::<Vec<_>>()
             };
             match kind {
-                Kind::Artefact => assert_eq!(central("artefacts"), [kind.name()]),
-                Kind::NotALeukocyte => assert!(central("leukocytes").is_empty()),
+                CellKind::Artefact => assert_eq!(central("artefacts"), [kind.name()]),
+                CellKind::NotALeukocyte => assert!(central("leukocytes").is_empty()),
                 _ => assert_eq!(central("leukocytes"), [kind.name()]),
             }
         }

@@ -6,6 +6,7 @@ use rand::{Rng, RngExt};
 
 use super::canvas::{Canvas, Density};
 use super::kind::Lookalike;
+
 use super::outline::{Outline, Point, coverage};
 use super::random::{log_uniform, poisson};
 use super::stain::Palette;

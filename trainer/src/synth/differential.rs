@@ -14,8 +14,9 @@
 use rand::{Rng, RngExt};
 
 use super::class::Class;
-use super::kind::{Kind, Lookalike};
-use super::morphology::CellKind;
+use super::kind::Lookalike;
+use super::morphology::Subtype;
+use crate::cell_kind::CellKind;
 
 /// The mixtures of white cells that a field is drawn from.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,46 +28,46 @@ pub(crate) struct Differential {
 }
 
 /// Kinds of white cells and their weights.
-type Mixture = &'static [(CellKind, u32)];
+type Mixture = &'static [(Subtype, u32)];
 
 const HEALTHY: Mixture = &[
-    (CellKind::Neutrophil, 48),
-    (CellKind::Lymphocyte, 30),
-    (CellKind::Monocyte, 10),
-    (CellKind::LargeLymphocyte, 6),
-    (CellKind::Eosinophil, 4),
-    (CellKind::Basophil, 1),
-    (CellKind::ReactiveLymphocyte, 1),
+    (Subtype::Neutrophil, 48),
+    (Subtype::Lymphocyte, 30),
+    (Subtype::Monocyte, 10),
+    (Subtype::LargeLymphocyte, 6),
+    (Subtype::Eosinophil, 4),
+    (Subtype::Basophil, 1),
+    (Subtype::ReactiveLymphocyte, 1),
 ];
 const NEUTROPHILIA: Mixture = &[
-    (CellKind::Neutrophil, 85),
-    (CellKind::Lymphocyte, 6),
-    (CellKind::Monocyte, 6),
-    (CellKind::Eosinophil, 3),
+    (Subtype::Neutrophil, 85),
+    (Subtype::Lymphocyte, 6),
+    (Subtype::Monocyte, 6),
+    (Subtype::Eosinophil, 3),
 ];
 const LYMPHOCYTOSIS: Mixture = &[
-    (CellKind::Lymphocyte, 75),
-    (CellKind::LargeLymphocyte, 15),
-    (CellKind::Neutrophil, 8),
-    (CellKind::Monocyte, 2),
+    (Subtype::Lymphocyte, 75),
+    (Subtype::LargeLymphocyte, 15),
+    (Subtype::Neutrophil, 8),
+    (Subtype::Monocyte, 2),
 ];
 /// As in infectious mononucleosis.
 const REACTIVE: Mixture = &[
-    (CellKind::ReactiveLymphocyte, 45),
-    (CellKind::Lymphocyte, 20),
-    (CellKind::LargeLymphocyte, 20),
-    (CellKind::Neutrophil, 10),
-    (CellKind::Monocyte, 5),
+    (Subtype::ReactiveLymphocyte, 45),
+    (Subtype::Lymphocyte, 20),
+    (Subtype::LargeLymphocyte, 20),
+    (Subtype::Neutrophil, 10),
+    (Subtype::Monocyte, 5),
 ];
 /// All kinds equally often, so that a network learns the rare ones too.
 const EVEN: Mixture = &[
-    (CellKind::Neutrophil, 1),
-    (CellKind::Lymphocyte, 1),
-    (CellKind::LargeLymphocyte, 1),
-    (CellKind::ReactiveLymphocyte, 1),
-    (CellKind::Monocyte, 1),
-    (CellKind::Eosinophil, 1),
-    (CellKind::Basophil, 1),
+    (Subtype::Neutrophil, 1),
+    (Subtype::Lymphocyte, 1),
+    (Subtype::LargeLymphocyte, 1),
+    (Subtype::ReactiveLymphocyte, 1),
+    (Subtype::Monocyte, 1),
+    (Subtype::Eosinophil, 1),
+    (Subtype::Basophil, 1),
 ];
 /// Mixtures and their weights.
 const NORMAL: [(Mixture, u32); 5] = [
@@ -78,14 +79,14 @@ const NORMAL: [(Mixture, u32); 5] = [
 ];
 const LEUKEMIC: [(Mixture, u32); 3] = [
     (
-        &[(CellKind::LymphoblastL1, 85), (CellKind::LymphoblastL2, 15)],
+        &[(Subtype::LymphoblastL1, 85), (Subtype::LymphoblastL2, 15)],
         50,
     ),
     (
-        &[(CellKind::LymphoblastL1, 25), (CellKind::LymphoblastL2, 75)],
+        &[(Subtype::LymphoblastL1, 25), (Subtype::LymphoblastL2, 75)],
         44,
     ),
-    (&[(CellKind::LymphoblastL3, 1)], 6),
+    (&[(Subtype::LymphoblastL3, 1)], 6),
 ];
 
 impl Differential {
@@ -103,7 +104,7 @@ impl Differential {
     }
 
     /// Draws the kinds of `count` cells; the first of a positive field is a blast.
-    pub(crate) fn kinds(&self, rng: &mut impl Rng, class: Class, count: usize) -> Vec<CellKind> {
+    pub(crate) fn kinds(&self, rng: &mut impl Rng, class: Class, count: usize) -> Vec<Subtype> {
         (0..count)
             .map(|number| {
                 let normal = pick(rng, self.normal);
@@ -120,29 +121,33 @@ impl Differential {
 }
 
 /// Draws a white cell of a kind, in the shares of its subtypes; none for a kind without white cells.
-pub(crate) fn draw_subtype(rng: &mut impl Rng, kind: Kind) -> Option<CellKind> {
+pub(crate) fn draw_subtype(rng: &mut impl Rng, kind: CellKind) -> Option<Subtype> {
     Some(match kind {
-        Kind::Lymphoblast => {
+        CellKind::Lymphoblast => {
             let mixture = pick(rng, &LEUKEMIC);
             pick(rng, mixture)
         }
-        Kind::Lymphocyte => pick(
+        CellKind::Lymphocyte => pick(
             rng,
-            &[(CellKind::Lymphocyte, 7), (CellKind::LargeLymphocyte, 3)],
+            &[(Subtype::Lymphocyte, 7), (Subtype::LargeLymphocyte, 3)],
         ),
-        Kind::ReactiveLymphocyte => CellKind::ReactiveLymphocyte,
-        Kind::Monocyte => CellKind::Monocyte,
-        Kind::Neutrophil => CellKind::Neutrophil,
-        Kind::Eosinophil => CellKind::Eosinophil,
-        Kind::Basophil => CellKind::Basophil,
-        Kind::Artefact | Kind::NotALeukocyte => return None,
+        CellKind::ReactiveLymphocyte => Subtype::ReactiveLymphocyte,
+        CellKind::Monocyte => Subtype::Monocyte,
+        CellKind::Neutrophil => Subtype::Neutrophil,
+        CellKind::Eosinophil => Subtype::Eosinophil,
+        CellKind::Basophil => Subtype::Basophil,
+        CellKind::Artefact
+        | CellKind::NotALeukocyte
+        | CellKind::Leukocyte
+        | CellKind::Erythrocyte
+        | CellKind::Platelet => return None,
     })
 }
 
 /// Draws what lies in the middle of a crop of a kind without white cells; none for a white cell.
-pub(crate) fn draw_lookalike(rng: &mut impl Rng, kind: Kind) -> Option<Lookalike> {
+pub(crate) fn draw_lookalike(rng: &mut impl Rng, kind: CellKind) -> Option<Lookalike> {
     match kind {
-        Kind::Artefact => Some(pick(
+        CellKind::Artefact => Some(pick(
             rng,
             &[
                 (Lookalike::SmudgeCell, 35),
@@ -153,7 +158,7 @@ pub(crate) fn draw_lookalike(rng: &mut impl Rng, kind: Kind) -> Option<Lookalike
                 (Lookalike::Bubble, 5),
             ],
         )),
-        Kind::NotALeukocyte => Some(pick(
+        CellKind::NotALeukocyte => Some(pick(
             rng,
             &[
                 (Lookalike::RedCell, 50),
@@ -186,7 +191,7 @@ mod tests {
 
     use super::*;
 
-    fn fields(class: Class) -> Vec<Vec<CellKind>> {
+    fn fields(class: Class) -> Vec<Vec<Subtype>> {
         let mut rng = ChaCha8Rng::seed_from_u64(8);
         (0..2000)
             .map(|_| Differential::draw(&mut rng).kinds(&mut rng, class, 20))
@@ -195,7 +200,7 @@ mod tests {
 
     #[test]
     fn negative_fields_have_every_normal_kind_and_no_blast() {
-        let mut counts: HashMap<CellKind, usize> = HashMap::new();
+        let mut counts: HashMap<Subtype, usize> = HashMap::new();
         for kind in fields(Class::Negative).concat() {
             assert!(!kind.is_blast());
             *counts.entry(kind).or_default() += 1;
@@ -203,10 +208,10 @@ mod tests {
         assert_eq!(counts.len(), EVEN.len());
         // Hard negatives are common.
         let share = |kind| counts[&kind] as f32 / 40_000.0;
-        assert!(share(CellKind::Lymphocyte) > 0.25);
-        assert!(share(CellKind::ReactiveLymphocyte) > 0.06);
-        assert!(share(CellKind::LargeLymphocyte) > 0.06);
-        assert!(share(CellKind::Basophil) > 0.01);
+        assert!(share(Subtype::Lymphocyte) > 0.25);
+        assert!(share(Subtype::ReactiveLymphocyte) > 0.06);
+        assert!(share(Subtype::LargeLymphocyte) > 0.06);
+        assert!(share(Subtype::Basophil) > 0.01);
     }
 
     #[test]

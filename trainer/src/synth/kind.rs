@@ -1,67 +1,31 @@
-//! The classes into which a cell network sorts what lies in the middle of its crop.
+//! The kinds of cells that are drawn, and what may be taken for one.
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
-/// Class of a single cell, or of something that may be taken for one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Kind {
-    Lymphoblast,
-    Lymphocyte,
-    ReactiveLymphocyte,
-    Monocyte,
-    Neutrophil,
-    Eosinophil,
-    Basophil,
-    /// A burst cell, stain precipitate, a clump of platelets, dirt.
-    Artefact,
-    /// A red cell, a platelet or empty background.
-    NotALeukocyte,
-}
+use crate::cell_kind::CellKind;
 
-impl Kind {
-    pub(crate) const ALL: [Self; 9] = [
-        Self::Lymphoblast,
-        Self::Lymphocyte,
-        Self::ReactiveLymphocyte,
-        Self::Monocyte,
-        Self::Neutrophil,
-        Self::Eosinophil,
-        Self::Basophil,
-        Self::Artefact,
-        Self::NotALeukocyte,
-    ];
+/// The kinds that are drawn, in the order in which files list them.
+pub(crate) const DRAWN_KINDS: [CellKind; 9] = [
+    CellKind::Lymphoblast,
+    CellKind::Lymphocyte,
+    CellKind::ReactiveLymphocyte,
+    CellKind::Monocyte,
+    CellKind::Neutrophil,
+    CellKind::Eosinophil,
+    CellKind::Basophil,
+    CellKind::Artefact,
+    CellKind::NotALeukocyte,
+];
 
-    /// Name in labels and of folders.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Lymphoblast => "lymphoblast",
-            Self::Lymphocyte => "lymphocyte",
-            Self::ReactiveLymphocyte => "reactive_lymphocyte",
-            Self::Monocyte => "monocyte",
-            Self::Neutrophil => "neutrophil",
-            Self::Eosinophil => "eosinophil",
-            Self::Basophil => "basophil",
-            Self::Artefact => "artefact",
-            Self::NotALeukocyte => "not_a_leukocyte",
-        }
-    }
-
-    /// The kind of a name, or an error that lists the names.
-    pub(crate) fn from_name(name: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.name() == name)
-            .ok_or_else(|| {
-                let names = Self::ALL.map(Self::name).join(", ");
-                format!("`{name}` is no kind; the kinds are {names}")
-            })
-    }
-}
-
-impl Serialize for Kind {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
-    }
+/// The drawn kind of a name, or an error that lists the names.
+pub(crate) fn drawn_kind(name: &str) -> Result<CellKind, String> {
+    DRAWN_KINDS
+        .into_iter()
+        .find(|kind| kind.name() == name)
+        .ok_or_else(|| {
+            let names = DRAWN_KINDS.map(CellKind::name).join(", ");
+            format!("`{name}` is no kind that is drawn; the kinds are {names}")
+        })
 }
 
 /// What a crop of a kind without a white cell shows in its middle, or what lies in a field and may
@@ -86,15 +50,15 @@ pub(crate) enum Lookalike {
 
 impl Lookalike {
     /// The class of a crop with it in the middle.
-    pub(crate) fn kind(self) -> Kind {
+    pub(crate) fn kind(self) -> CellKind {
         match self {
             Self::SmudgeCell
             | Self::BareNucleus
             | Self::Blot
             | Self::Precipitate
             | Self::PlateletClump
-            | Self::Bubble => Kind::Artefact,
-            Self::RedCell | Self::Platelet | Self::Background => Kind::NotALeukocyte,
+            | Self::Bubble => CellKind::Artefact,
+            Self::RedCell | Self::Platelet | Self::Background => CellKind::NotALeukocyte,
         }
     }
 }

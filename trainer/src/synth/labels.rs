@@ -2,9 +2,10 @@
 
 use serde::{Serialize, Serializer};
 
-use super::kind::{Kind, Lookalike};
+use super::kind::Lookalike;
 use super::scene::View;
 use super::stain::StainFamily;
+use crate::cell_kind::CellKind;
 
 /// A rectangle of whole pixels: left, top, width and height.
 pub(crate) type PixelBox = [u32; 4];
@@ -24,7 +25,7 @@ pub(crate) struct Labels {
     pub(crate) view: View,
     /// What lies in the middle of the crop of a single cell.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) kind: Option<Kind>,
+    pub(crate) kind: Option<CellKind>,
     #[serde(flatten)]
     pub(crate) shown: Shown,
 }
@@ -52,7 +53,7 @@ pub(crate) struct Visible {
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct LeukocyteLabel {
-    pub(crate) kind: Kind,
+    pub(crate) kind: CellKind,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) subtype: Option<&'static str>,
     /// Centroid of the whole cell, also of parts outside the picture.
@@ -69,7 +70,7 @@ pub(crate) struct LeukocyteLabel {
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct ArtefactLabel {
-    pub(crate) kind: Kind,
+    pub(crate) kind: CellKind,
     pub(crate) subtype: Lookalike,
     pub(crate) centre: [Rounded<2>; 2],
     #[serde(flatten)]

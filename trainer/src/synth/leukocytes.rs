@@ -315,14 +315,14 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
 
     use super::*;
-    use crate::synth::morphology::CellKind;
+    use crate::synth::morphology::Subtype;
 
     #[test]
     fn touching_cells_share_a_border_and_nothing_else() {
         let mut rng = ChaCha8Rng::seed_from_u64(2);
         let at = |x| Point { x, y: 20.0 };
         let mut cells: Vec<Leukocyte> = [at(16.0), at(25.0), at(60.0)]
-            .map(|centre| CellKind::LymphoblastL2.draw(&mut rng, centre, 1.1))
+            .map(|centre| Subtype::LymphoblastL2.draw(&mut rng, centre, 1.1))
             .into();
         let alone = cells[2].clone();
         Leukocyte::flatten_neighbours(&mut cells);

@@ -7,7 +7,6 @@
 
 use rand::Rng;
 
-use super::kind::Kind;
 use super::leukocytes::{GranuleKind, Leukocyte};
 use super::outline::Point;
 use super::random::Distribution::{self, Fixed, Sometimes, Uniform};
@@ -16,10 +15,11 @@ use super::recipe::{
     GranulesRecipe, Lobes, Notch, Nucleoli, NucleusRecipe, OutlineRecipe, Recipe, Segmented,
     SingleLobe,
 };
+use crate::cell_kind::CellKind;
 
-/// Kind of a white cell.
+/// CellKind of a white cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum CellKind {
+pub(crate) enum Subtype {
     Neutrophil,
     Eosinophil,
     Basophil,
@@ -39,26 +39,28 @@ pub(crate) enum CellKind {
 #[cfg(test)]
 pub(crate) const MAX_REACH: f32 = 15.5;
 
-impl CellKind {
+impl Subtype {
     #[cfg(test)]
     pub(crate) fn is_blast(self) -> bool {
-        self.kind() == Kind::Lymphoblast
+        self.kind() == CellKind::Lymphoblast
     }
 
     /// The class that a cell network sorts the cell into.
-    pub(crate) fn kind(self) -> Kind {
+    pub(crate) fn kind(self) -> CellKind {
         match self {
-            Self::Neutrophil => Kind::Neutrophil,
-            Self::Eosinophil => Kind::Eosinophil,
-            Self::Basophil => Kind::Basophil,
-            Self::Monocyte => Kind::Monocyte,
-            Self::Lymphocyte | Self::LargeLymphocyte => Kind::Lymphocyte,
-            Self::ReactiveLymphocyte => Kind::ReactiveLymphocyte,
-            Self::LymphoblastL1 | Self::LymphoblastL2 | Self::LymphoblastL3 => Kind::Lymphoblast,
+            Self::Neutrophil => CellKind::Neutrophil,
+            Self::Eosinophil => CellKind::Eosinophil,
+            Self::Basophil => CellKind::Basophil,
+            Self::Monocyte => CellKind::Monocyte,
+            Self::Lymphocyte | Self::LargeLymphocyte => CellKind::Lymphocyte,
+            Self::ReactiveLymphocyte => CellKind::ReactiveLymphocyte,
+            Self::LymphoblastL1 | Self::LymphoblastL2 | Self::LymphoblastL3 => {
+                CellKind::Lymphoblast
+            }
         }
     }
 
-    /// What tells cells of one [`Kind`] apart, if there are several.
+    /// What tells cells of one [`CellKind`] apart, if there are several.
     pub(crate) fn subtype(self) -> Option<&'static str> {
         match self {
             Self::Lymphocyte => Some("small"),
@@ -487,7 +489,7 @@ mod tests {
     /// Radius of an erythrocyte, µm.
     const ERYTHROCYTE: f32 = 3.6;
 
-    fn draw_many(kind: CellKind) -> Vec<Leukocyte> {
+    fn draw_many(kind: Subtype) -> Vec<Leukocyte> {
         let mut rng = ChaCha8Rng::seed_from_u64(11);
         (0..200).map(|_| kind.draw(&mut rng, CENTRE, 1.0)).collect()
     }
@@ -510,13 +512,13 @@ mod tests {
     }
 
     /// Width of the average nucleus, in erythrocytes.
-    fn nuclear_width(kind: CellKind) -> f32 {
+    fn nuclear_width(kind: Subtype) -> f32 {
         let (_, nucleus) = areas(&draw_many(kind));
         (nucleus * 2.0 / TAU).sqrt() / ERYTHROCYTE
     }
 
     /// Share of the cell's area that its nucleus takes, averaged.
-    fn nuclear_share(kind: CellKind) -> f32 {
+    fn nuclear_share(kind: Subtype) -> f32 {
         let (cell, nucleus) = areas(&draw_many(kind));
         nucleus / cell
     }
@@ -528,16 +530,16 @@ mod tests {
         // Mean optical density of twelve cells in green, in thousandths, and the random number that
         // follows.
         let expected = [
-            (CellKind::Neutrophil, 25.49184, 3_252_527_351),
-            (CellKind::Eosinophil, 32.58725, 4_002_680_286),
-            (CellKind::Basophil, 33.93502, 4_094_191_929),
-            (CellKind::Monocyte, 45.63142, 4_023_340_584),
-            (CellKind::Lymphocyte, 21.91172, 3_042_021_137),
-            (CellKind::LargeLymphocyte, 24.34869, 3_853_406_301),
-            (CellKind::ReactiveLymphocyte, 43.86416, 1_142_269_932),
-            (CellKind::LymphoblastL1, 33.97452, 2_062_090_014),
-            (CellKind::LymphoblastL2, 45.24168, 3_570_741_509),
-            (CellKind::LymphoblastL3, 52.01105, 374_810_442),
+            (Subtype::Neutrophil, 25.49184, 3_252_527_351),
+            (Subtype::Eosinophil, 32.58725, 4_002_680_286),
+            (Subtype::Basophil, 33.93502, 4_094_191_929),
+            (Subtype::Monocyte, 45.63142, 4_023_340_584),
+            (Subtype::Lymphocyte, 21.91172, 3_042_021_137),
+            (Subtype::LargeLymphocyte, 24.34869, 3_853_406_301),
+            (Subtype::ReactiveLymphocyte, 43.86416, 1_142_269_932),
+            (Subtype::LymphoblastL1, 33.97452, 2_062_090_014),
+            (Subtype::LymphoblastL2, 45.24168, 3_570_741_509),
+            (Subtype::LymphoblastL3, 52.01105, 374_810_442),
         ];
         let drawn = expected.map(|(kind, _, _)| {
             let mut rng = ChaCha8Rng::seed_from_u64(5);
@@ -565,16 +567,16 @@ mod tests {
     #[test]
     fn every_kind_stays_within_its_reach() {
         for kind in [
-            CellKind::Neutrophil,
-            CellKind::Eosinophil,
-            CellKind::Basophil,
-            CellKind::Monocyte,
-            CellKind::Lymphocyte,
-            CellKind::LargeLymphocyte,
-            CellKind::ReactiveLymphocyte,
-            CellKind::LymphoblastL1,
-            CellKind::LymphoblastL2,
-            CellKind::LymphoblastL3,
+            Subtype::Neutrophil,
+            Subtype::Eosinophil,
+            Subtype::Basophil,
+            Subtype::Monocyte,
+            Subtype::Lymphocyte,
+            Subtype::LargeLymphocyte,
+            Subtype::ReactiveLymphocyte,
+            Subtype::LymphoblastL1,
+            Subtype::LymphoblastL2,
+            Subtype::LymphoblastL3,
         ] {
             for cell in draw_many(kind) {
                 let reach = cell.reach().max(cell.nuclear_reach());
@@ -587,11 +589,11 @@ mod tests {
     fn nuclei_are_as_wide_as_atlases_say() {
         // A small lymphocyte's nucleus is the smear's measure of a red cell.
         for (kind, range) in [
-            (CellKind::Lymphocyte, 0.95..1.15),
-            (CellKind::LymphoblastL1, 1.4..1.65),
-            (CellKind::LymphoblastL2, 1.55..1.85),
-            (CellKind::LymphoblastL3, 1.5..1.85),
-            (CellKind::ReactiveLymphocyte, 1.2..1.5),
+            (Subtype::Lymphocyte, 0.95..1.15),
+            (Subtype::LymphoblastL1, 1.4..1.65),
+            (Subtype::LymphoblastL2, 1.55..1.85),
+            (Subtype::LymphoblastL3, 1.5..1.85),
+            (Subtype::ReactiveLymphocyte, 1.2..1.5),
         ] {
             let width = nuclear_width(kind);
             assert!(range.contains(&width), "{kind:?}: {width}");
@@ -601,14 +603,14 @@ mod tests {
     #[test]
     fn blasts_have_scant_cytoplasm_and_the_large_normal_cells_have_much() {
         for (kind, range) in [
-            (CellKind::LymphoblastL1, 0.78..0.92),
-            (CellKind::LymphoblastL2, 0.64..0.8),
-            (CellKind::LymphoblastL3, 0.6..0.75),
-            (CellKind::Lymphocyte, 0.6..0.8),
-            (CellKind::LargeLymphocyte, 0.35..0.5),
-            (CellKind::ReactiveLymphocyte, 0.3..0.45),
-            (CellKind::Monocyte, 0.3..0.5),
-            (CellKind::Neutrophil, 0.25..0.5),
+            (Subtype::LymphoblastL1, 0.78..0.92),
+            (Subtype::LymphoblastL2, 0.64..0.8),
+            (Subtype::LymphoblastL3, 0.6..0.75),
+            (Subtype::Lymphocyte, 0.6..0.8),
+            (Subtype::LargeLymphocyte, 0.35..0.5),
+            (Subtype::ReactiveLymphocyte, 0.3..0.45),
+            (Subtype::Monocyte, 0.3..0.5),
+            (Subtype::Neutrophil, 0.25..0.5),
         ] {
             let share = nuclear_share(kind);
             assert!(range.contains(&share), "{kind:?}: {share}");
@@ -618,8 +620,8 @@ mod tests {
     #[test]
     fn the_smallest_blasts_are_no_larger_than_the_largest_lymphocytes() {
         let radii = |kind| draw_many(kind).into_iter().map(|cell| cell.outline.radius);
-        let smallest = radii(CellKind::LymphoblastL1).fold(f32::MAX, f32::min);
-        let largest = radii(CellKind::Lymphocyte).fold(0.0, f32::max);
+        let smallest = radii(Subtype::LymphoblastL1).fold(f32::MAX, f32::min);
+        let largest = radii(Subtype::Lymphocyte).fold(0.0, f32::max);
         assert!(smallest < largest, "{smallest} µm, {largest} µm");
     }
 }

@@ -6,15 +6,16 @@ use image::GrayImage;
 
 use super::canvas::Canvas;
 use super::erythrocytes::Erythrocyte;
-use super::kind::{Kind, Lookalike};
+use super::kind::Lookalike;
 use super::labels::{
     ArtefactLabel, ErythrocyteLabel, LeukocyteLabel, PlateletLabel, Rounded, Shown, Visible,
 };
 use super::leukocytes::Leukocyte;
-use super::morphology::CellKind;
+use super::morphology::Subtype;
 use super::outline::{Outline, Point};
 use super::scene::View;
 use super::smear::Smear;
+use crate::cell_kind::CellKind;
 
 /// What a pixel of a mask shows; the number is its value in the file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -92,7 +93,7 @@ impl Map {
         (self.shown, mask)
     }
 
-    fn record_leukocyte(&mut self, kind: CellKind, cell: &Leukocyte) {
+    fn record_leukocyte(&mut self, kind: Subtype, cell: &Leukocyte) {
         let reach = cell.reach().max(cell.nuclear_reach());
         let centre = cell.outline.centre;
         let mut inside = Extent::default();
@@ -127,7 +128,7 @@ impl Map {
     fn record_erythrocytes(
         &mut self,
         erythrocytes: &[Erythrocyte],
-        leukocytes: &[(CellKind, Leukocyte)],
+        leukocytes: &[(Subtype, Leukocyte)],
     ) {
         for (number, cell) in erythrocytes.iter().enumerate() {
             let outline = cell.outline();
@@ -160,7 +161,7 @@ impl Map {
         };
         let (low, high) = square(outline);
         self.shown.artefacts.push(ArtefactLabel {
-            kind: Kind::Artefact,
+            kind: CellKind::Artefact,
             subtype,
             centre: self.canvas.position(outline.centre).map(Rounded),
             visible,
@@ -320,7 +321,7 @@ mod tests {
     const PIXEL: f32 = 0.25;
 
     /// A field of 80 × 60 µm with white cells at some places, and red cells at others.
-    fn field(kind: CellKind, sites: &[[f32; 2]], red_cells: &[[f32; 2]]) -> (Shown, GrayImage) {
+    fn field(kind: Subtype, sites: &[[f32; 2]], red_cells: &[[f32; 2]]) -> (Shown, GrayImage) {
         let mut rng = ChaCha8Rng::seed_from_u64(12);
         let mut scene = Scene::draw(&mut rng, SIZE.0, SIZE.1, &[]);
         let point = |&[x, y]: &[f32; 2]| Point { x, y };
@@ -350,11 +351,14 @@ mod tests {
 
     #[test]
     fn labels_of_a_white_cell_agree_with_its_mask() {
-        let (shown, mask) = field(CellKind::LymphoblastL1, &[[30.0, 25.0]], &[]);
+        let (shown, mask) = field(Subtype::LymphoblastL1, &[[30.0, 25.0]], &[]);
         let [cell] = &shown.leukocytes[..] else {
             panic!("{shown:?}");
         };
-        assert_eq!((cell.kind, cell.subtype), (Kind::Lymphoblast, Some("L1")));
+        assert_eq!(
+            (cell.kind, cell.subtype),
+            (CellKind::Lymphoblast, Some("L1"))
+        );
         assert!(!cell.cut);
         // Centroid of an outline that is not quite a circle: within 0.5 µm of its centre.
         assert!(near(cell.centre[0], 120.0, 2.0) && near(cell.centre[1], 100.0, 2.0));
@@ -383,14 +387,14 @@ mod tests {
     #[test]
     fn a_cell_that_the_frame_cuts_is_measured_whole() {
         let [whole, cut] = [[30.0, 25.0], [0.5, 25.0]].map(|site| {
-            let (mut shown, _) = field(CellKind::Monocyte, &[site], &[]);
+            let (mut shown, _) = field(Subtype::Monocyte, &[site], &[]);
             shown.leukocytes.remove(0)
         });
         assert!(!whole.cut && cut.cut);
         assert!(near(cut.diameter_um, whole.diameter_um.0, 0.1));
         assert_eq!(cut.visible.bounds[0], 0);
         assert!(cut.visible.area * 3 < whole.visible.area * 2);
-        let (outside, _) = field(CellKind::Lymphocyte, &[[-9.0, 25.0]], &[]);
+        let (outside, _) = field(Subtype::Lymphocyte, &[[-9.0, 25.0]], &[]);
         assert_eq!(outside.leukocytes, []);
     }
 
@@ -398,7 +402,7 @@ mod tests {
     fn red_cells_are_listed_with_what_overlaps_them_unless_white_cells_hide_them() {
         let sites = [[30.0, 30.0]];
         let red_cells = [[10.0, 10.0], [60.0, 10.0], [64.0, 10.0], [30.0, 30.0]];
-        let (shown, mask) = field(CellKind::LymphoblastL2, &sites, &red_cells);
+        let (shown, mask) = field(Subtype::LymphoblastL2, &sites, &red_cells);
         let overlapped: Vec<bool> = shown
             .erythrocytes
             .iter()

@@ -9,12 +9,13 @@ use serde::Serialize;
 
 use super::debris::Debris;
 use super::erythrocytes::{self, Erythrocyte, ErythrocyteTraits};
-use super::kind::{Kind, Lookalike};
+use super::kind::Lookalike;
 use super::optics::Optics;
 use super::outline::{Outline, Point};
 use super::platelets::{self, Platelet};
 use super::random::{log_uniform, poisson};
 use super::stain::{Palette, StainFamily};
+use crate::cell_kind::CellKind;
 
 /// One field without its white cells, except for where they lie.
 #[derive(Debug, Clone)]
@@ -106,7 +107,7 @@ impl Scene {
         families: &[StainFamily],
         instead: Option<Lookalike>,
     ) -> Self {
-        let pushes = instead.is_none_or(|object| object.kind() == Kind::Artefact);
+        let pushes = instead.is_none_or(|object| object.kind() == CellKind::Artefact);
         let first = usize::from(!pushes);
         let square = [side; 2];
         let mut scene = Self::of_view(rng, View::Cell, square, pixels_per_um, families, first);

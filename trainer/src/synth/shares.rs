@@ -3,28 +3,29 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::kind::Kind;
+use super::kind::{DRAWN_KINDS, drawn_kind};
+use crate::cell_kind::CellKind;
 
 /// Kinds with their shares, which are above 0 and need not add up to anything.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Shares(Vec<(Kind, f64)>);
+pub(crate) struct Shares(Vec<(CellKind, f64)>);
 
 impl Default for Shares {
     /// All kinds in equal shares.
     fn default() -> Self {
-        Self(Kind::ALL.map(|kind| (kind, 1.0)).into())
+        Self(DRAWN_KINDS.map(|kind| (kind, 1.0)).into())
     }
 }
 
 impl Shares {
     /// The kinds, each once.
-    pub(crate) fn kinds(&self) -> impl Iterator<Item = Kind> {
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = CellKind> {
         self.0.iter().map(|&(kind, _)| kind)
     }
 
     /// The kinds of `count` cells, spread evenly: of any number of first cells, each kind's share is
     /// kept to within a cell or so.
-    pub(crate) fn spread(&self, count: usize) -> Vec<Kind> {
+    pub(crate) fn spread(&self, count: usize) -> Vec<CellKind> {
         let total: f64 = self.0.iter().map(|(_, share)| share).sum();
         let mut given = vec![0.0; self.0.len()];
         (1..=count)
@@ -47,10 +48,10 @@ impl FromStr for Shares {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let mut shares: Vec<(Kind, f64)> = Vec::new();
+        let mut shares: Vec<(CellKind, f64)> = Vec::new();
         for part in text.split(',') {
             let (name, share) = part.split_once('=').unwrap_or((part, "1"));
-            let kind = Kind::from_name(name)?;
+            let kind = drawn_kind(name)?;
             let share = match share.parse::<f64>() {
                 Ok(share) if share > 0.0 && share.is_finite() => share,
                 _ => {
@@ -110,11 +111,11 @@ mod tests {
         let shares: Shares = "monocyte=1,lymphoblast=3".parse().unwrap();
         let kinds = shares.spread(100);
         for (cells, monocytes) in [(4, 1), (40, 10), (100, 25)] {
-            let monocyte = |kind: &&Kind| **kind == Kind::Monocyte;
+            let monocyte = |kind: &&CellKind| **kind == CellKind::Monocyte;
             assert_eq!(kinds[..cells].iter().filter(monocyte).count(), monocytes);
         }
         let even = Shares::default().spread(18);
-        for kind in Kind::ALL {
+        for kind in DRAWN_KINDS {
             assert_eq!(even.iter().filter(|&&other| other == kind).count(), 2);
         }
     }

@@ -11,7 +11,6 @@ use super::canvas::Canvas;
 use super::class::Class;
 use super::differential::{Differential, draw_lookalike, draw_subtype};
 use super::jpeg::{self, DrawError};
-use super::kind::Kind;
 use super::labels::{Labels, Rounded};
 use super::outline::Point;
 use super::random::log_uniform;
@@ -19,6 +18,7 @@ use super::regions::Map;
 use super::scene::Scene;
 use super::smear::Smear;
 use super::stain::StainFamily;
+use crate::cell_kind::CellKind;
 
 /// Size of a crop: a square.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -80,7 +80,7 @@ impl CellId {
     /// Draws a cell of a kind, with a stain of one of some families, or of all if none is named.
     pub(crate) fn draw(
         self,
-        kind: Kind,
+        kind: CellKind,
         crop: CropSize,
         families: &[StainFamily],
     ) -> Result<SingleCell, DrawError> {

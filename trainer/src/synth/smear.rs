@@ -4,7 +4,7 @@ use rand::Rng;
 
 use super::canvas::Canvas;
 use super::leukocytes::Leukocyte;
-use super::morphology::CellKind;
+use super::morphology::Subtype;
 use super::plasma;
 use super::scene::Scene;
 use super::texture::Texture;
@@ -14,7 +14,7 @@ use super::texture::Texture;
 pub(crate) struct Smear<'a> {
     pub(crate) scene: &'a Scene,
     /// One for each of the scene's sites, with its kind.
-    pub(crate) leukocytes: Vec<(CellKind, Leukocyte)>,
+    pub(crate) leukocytes: Vec<(Subtype, Leukocyte)>,
     /// Unevenness of the plasma.
     film: Texture,
     /// Granules of platelets.
@@ -25,7 +25,7 @@ impl<'a> Smear<'a> {
     /// Draws one white cell of each kind for the scene's sites.
     pub(crate) fn draw(
         scene: &'a Scene,
-        kinds: &[CellKind],
+        kinds: &[Subtype],
         cells: &mut impl Rng,
         background: &mut impl Rng,
     ) -> Self {

@@ -53,15 +53,15 @@ where
 
 /// A kind of cell that the network finds: an index of its maps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum CellKind {
+pub(crate) enum FoundKind {
     Leukocyte = 0,
     RedCell = 1,
 }
 
 /// A cell in an image, in pixels from the upper left corner.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct LabelledCell {
-    pub(crate) kind: CellKind,
+pub(crate) struct CellCircle {
+    pub(crate) kind: FoundKind,
     pub(crate) x: f32,
     pub(crate) y: f32,
     /// Of a circle of the same area.
@@ -73,7 +73,7 @@ pub(crate) struct LabelledCell {
 pub(crate) struct FinderExample {
     /// `[planes, rows, columns]`
     pub(crate) pixels: Vec<f32>,
-    pub(crate) cells: Vec<LabelledCell>,
+    pub(crate) cells: Vec<CellCircle>,
     /// Whether all cells of each kind are labelled; the maps of a kind that is not learn nothing.
     pub(crate) is_labelled: [bool; KINDS],
 }
@@ -148,7 +148,7 @@ impl FinderBatch {
     }
 }
 
-impl LabelledCell {
+impl CellCircle {
     /// Row and column of its centre in maps of this size, unless it lies outside.
     fn position(&self, size: [usize; 2]) -> Option<[usize; 2]> {
         let stride = STRIDE as f32;
@@ -220,7 +220,7 @@ mod tests {
             let [x, y] = [at % SIDE, at / SIDE].map(|at| at as f32 + 0.5);
             if inside(x, y) { 1.0 } else { -1.0 }
         });
-        let cell = |kind, (x, y), diameter| LabelledCell {
+        let cell = |kind, (x, y), diameter| CellCircle {
             kind,
             x,
             y,
@@ -229,8 +229,8 @@ mod tests {
         FinderExample {
             pixels: pixels.collect(),
             cells: vec![
-                cell(CellKind::Leukocyte, large, 15.0),
-                cell(CellKind::RedCell, small, 8.0),
+                cell(FoundKind::Leukocyte, large, 15.0),
+                cell(FoundKind::RedCell, small, 8.0),
             ],
             is_labelled: [true; KINDS],
         }
@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn centres_are_gaussians_and_unknown_kinds_are_masked() {
-        let cell = |kind, x, y| LabelledCell {
+        let cell = |kind, x, y| CellCircle {
             kind,
             x,
             y,
@@ -305,10 +305,10 @@ mod tests {
         let example = FinderExample {
             pixels: vec![0.0; 16 * 24],
             cells: vec![
-                cell(CellKind::Leukocyte, 9.9, 6.0),
-                cell(CellKind::Leukocyte, 17.0, 6.0),
-                cell(CellKind::Leukocyte, 24.0, 6.0),
-                cell(CellKind::Leukocyte, 3.0, -0.1),
+                cell(FoundKind::Leukocyte, 9.9, 6.0),
+                cell(FoundKind::Leukocyte, 17.0, 6.0),
+                cell(FoundKind::Leukocyte, 24.0, 6.0),
+                cell(FoundKind::Leukocyte, 3.0, -0.1),
             ],
             is_labelled: [true, false],
         };

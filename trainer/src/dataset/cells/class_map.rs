@@ -51,7 +51,7 @@ fn explain(unknown: &[&String]) -> String {
     let shown = unknown.iter().take(MAX_NAMED).map(|class| {
         let plain = class.to_lowercase().replace([' ', '-'], "_");
         let class = class.escape_debug();
-        match most_similar(&plain, kinds.iter().map(String::as_str)) {
+        match most_similar(&plain, kinds.iter().copied()) {
             Some(kind) => format!("`{class}` (did you mean {kind}?)"),
             None => format!("`{class}`"),
         }

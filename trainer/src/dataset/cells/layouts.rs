@@ -26,7 +26,7 @@ pub(super) fn list(root: &Path, layout: Layout) -> Result<Listing, TrainError> {
     let is_of_fields = layout == Layout::AllIdb1;
     let mut listing = Listing {
         classes: if is_of_fields {
-            vec![CellKind::Lymphoblast.name()]
+            vec![CellKind::Lymphoblast.name().into()]
         } else {
             listed.classes.names().map(Into::into).collect()
         },
