@@ -133,10 +133,7 @@ mod tests {
         assert!(parsed("t inspect --datasets d.toml --seed 3 --sheet s.png").is_ok());
         for (line, kind) in [
             ("t inspect", ErrorKind::MissingRequiredArgument),
-            (
-                "t inspect --data d --seed 3",
-                ErrorKind::MissingRequiredArgument,
-            ),
+            ("t inspect --data d --seed 3", ErrorKind::ArgumentConflict),
             (
                 "t inspect --data d --datasets d.toml",
                 ErrorKind::ArgumentConflict,
