@@ -90,7 +90,6 @@ pub enum End {
 ///
 /// # Errors
 /// [`ApplianceError`] if the button cannot be watched, or model or records could not be used.
-#[expect(clippy::too_many_lines, reason = "the loop reads top to bottom")]
 pub async fn run(
     board: Board,
     load: impl FnOnce() -> Result<Equipped, ApplianceError> + Send + 'static,

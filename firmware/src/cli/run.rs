@@ -111,11 +111,7 @@ fn run(startup: Startup, reread: impl Fn() -> Result<Config>) -> Result<()> {
         _ => logging::start(config.log),
     }
     if let Some(check) = &check {
-        let level = if check.passed {
-            Level::Warn
-        } else {
-            Level::Error
-        };
+        let level = [Level::Error, Level::Warn][usize::from(check.passed)];
         log::log!(level, "{}", check.detail);
     }
     for warning in config.warnings() {
@@ -158,14 +154,14 @@ fn run(startup: Startup, reread: impl Fn() -> Result<Config>) -> Result<()> {
     };
     let mut farewell = Farewell::default();
     let report = |report: &Report| {
-        let line = verdict_line(report);
-        let line = printable(&line);
+        let text = verdict_line(report);
+        let text = printable(&text);
         if is_drawn {
-            log::info!("{line}");
-            farewell.add(line.into_owned());
+            log::info!("{text}");
+            farewell.add(text.into_owned());
         } else {
             // The reader may be gone; the appliance continues.
-            let _ = writeln!(std::io::stdout(), "{line}");
+            let _ = writeln!(std::io::stdout(), "{text}");
         }
     };
 

@@ -183,11 +183,11 @@ fn least_squares(blocks: &[Block], levels: &[f64], weights: &[f64]) -> [f64; TER
     for (term, row) in matrix.iter_mut().enumerate().skip(1) {
         row[term] += RIDGE * blocks.len() as f64;
     }
-    solve(matrix, right)
+    solve(&matrix, right)
 }
 
 /// Solves a positive definite system by Cholesky's factorisation.
-fn solve(matrix: [[f64; TERMS]; TERMS], right: [f64; TERMS]) -> [f64; TERMS] {
+fn solve(matrix: &[[f64; TERMS]; TERMS], right: [f64; TERMS]) -> [f64; TERMS] {
     let mut factor = [[0.0; TERMS]; TERMS];
     for row in 0..TERMS {
         for column in 0..=row {

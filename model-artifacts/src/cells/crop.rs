@@ -72,14 +72,14 @@ impl Cropper {
                 _ => Rgb([0; 3]),
             }
         });
-        let side = self.input.side as usize;
+        let pixels = self.input.side as usize;
         let mut crop = CellCrop {
-            side,
+            side: pixels,
             um_per_pixel: self.input.um_per_pixel,
-            red: Vec::with_capacity(side * side),
-            green: Vec::with_capacity(side * side),
+            red: Vec::with_capacity(pixels * pixels),
+            green: Vec::with_capacity(pixels * pixels),
         };
-        let step = source_side as f32 / side as f32;
+        let step = source_side as f32 / pixels as f32;
         // The middle of a pixel of the crop in pixels of the field.
         let place = |start: i64, at: usize| start as f32 + (at as f32 + 0.5) * step - 0.5;
         let inside = |at: f32, side: u32| at > -0.5 && at < side as f32 - 0.5;
@@ -90,7 +90,7 @@ impl Cropper {
         } = self;
         let mut at = 0;
         resampler.resize(&source, |pixel| {
-            let (x, y) = (place(left, at % side), place(top, at / side));
+            let (x, y) = (place(left, at % pixels), place(top, at / pixels));
             let [red, green, _] = if inside(x, width) && inside(y, height) {
                 let empty = background.row(y, height as f32).at(x, width as f32);
                 logarithms.density(empty, pixel)

@@ -179,12 +179,12 @@ fn otsu(values: impl Iterator<Item = f32> + Clone) -> Option<f32> {
         .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), value| {
             (low.min(value), high.max(value))
         });
-    // Written so that NaN has no classes either.
-    if !(high - low >= LEAST_RANGE) {
+    let range = high - low;
+    if range.is_nan() || range < LEAST_RANGE {
         return None;
     }
     let mut histogram = [0.0_f64; BINS];
-    let bin = (high - low) / BINS as f32;
+    let bin = range / BINS as f32;
     for value in values {
         let index = ((value - low) / bin) as usize;
         histogram[index.min(BINS - 1)] += 1.0;

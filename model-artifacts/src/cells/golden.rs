@@ -1,4 +1,4 @@
-//! Runs the golden samples of both networks, and those of the whole chain.
+//! Loads both networks and proves them by their golden samples, and by those of the whole chain.
 
 use super::analysis::{Field, look_at_field};
 use super::background::Background;
@@ -6,32 +6,46 @@ use super::cell_site::CellSite;
 use super::crop::Cropper;
 use super::networks::CellNetworks;
 use crate::engine::failover::{GoldenResult, NetworkSet};
+use crate::engine::loader::LoadNetwork;
+use crate::engine::network::EngineInfo;
 use crate::error::ArtifactError;
 use crate::manifest::cells::{CellGolden, CellsModel, ChainGolden, FinderGolden};
 use crate::manifest::files::FileEntry;
 use crate::model_files::ModelFiles;
 
-/// Runs all golden samples: a result for each, with a count for those of the finder, and for the others the
-/// probability that is farthest from the expected one.
-///
-/// # Errors
-/// As [`NetworkSet::verify`].
-pub(super) fn verify(
-    networks: &mut CellNetworks,
-    files: &ModelFiles<CellsModel>,
-) -> Result<Vec<GoldenResult>, ArtifactError> {
-    let model = &files.manifest().model;
-    let mut results = Vec::new();
-    for sample in &model.finder.golden {
-        results.push(find(networks, files, sample)?);
+impl NetworkSet for CellNetworks {
+    type Model = CellsModel;
+
+    fn load(
+        loader: &mut dyn LoadNetwork,
+        files: &ModelFiles<CellsModel>,
+    ) -> Result<Self, ArtifactError> {
+        Self::load(loader, files)
     }
-    for sample in &model.cell.golden {
-        results.push(look_at(networks, files, sample)?);
+
+    fn info(&self) -> &EngineInfo {
+        self.info()
     }
-    for sample in &model.golden {
-        results.push(count(networks, files, sample)?);
+
+    /// A result for each sample: a count for those of the finder, and for the others the probability that is farthest
+    /// from the expected one.
+    fn verify(
+        &mut self,
+        files: &ModelFiles<CellsModel>,
+    ) -> Result<Vec<GoldenResult>, ArtifactError> {
+        let model = &files.manifest().model;
+        let mut results = Vec::new();
+        for sample in &model.finder.golden {
+            results.push(find(self, files, sample)?);
+        }
+        for sample in &model.cell.golden {
+            results.push(look_at(self, files, sample)?);
+        }
+        for sample in &model.golden {
+            results.push(count(self, files, sample)?);
+        }
+        Ok(results)
     }
-    Ok(results)
 }
 
 fn find(

@@ -6,7 +6,6 @@ use super::crop::CellCrop;
 use super::density::DensityField;
 use super::peaks::CentreMap;
 use super::tiles::{FieldMaps, Tiling};
-use crate::engine::failover::{GoldenResult, NetworkSet};
 use crate::engine::loader::LoadNetwork;
 use crate::engine::network::{EngineInfo, Network, Output, Outputs};
 use crate::error::ArtifactError;
@@ -46,6 +45,34 @@ pub(super) struct CellOutput {
 }
 
 impl CellNetworks {
+    /// Loads both networks of a model.
+    ///
+    /// # Errors
+    /// Those of [`LoadNetwork::load`].
+    pub(super) fn load(
+        loader: &mut dyn LoadNetwork,
+        files: &ModelFiles<CellsModel>,
+    ) -> Result<Self, ArtifactError> {
+        let CellsModel { finder, cell, .. } = &files.manifest().model;
+        let zeros = |shape: [usize; 4]| Tensor {
+            shape,
+            data: vec![0.0; shape.iter().product()],
+        };
+        Ok(Self {
+            tile: zeros(finder.interface().input_shape),
+            batch: zeros(cell.interface().input_shape),
+            finder: loader.load(&files.finder(), finder.interface())?,
+            cell: loader.load(&files.cell(), cell.interface())?,
+            finder_model: finder.clone(),
+            cell_model: cell.clone(),
+        })
+    }
+
+    /// The engine and device that run both networks.
+    pub(super) fn info(&self) -> &EngineInfo {
+        self.cell.info()
+    }
+
     /// Finds the cells of a field, whose density is at the scale of the finder.
     ///
     /// # Errors
@@ -180,38 +207,4 @@ fn cell_output(model: &CellNetwork, outputs: &Outputs, place: usize) -> Result<C
         features: features.map(|(_, values)| values).unwrap_or_default(),
         evidence,
     })
-}
-
-impl NetworkSet for CellNetworks {
-    type Model = CellsModel;
-
-    fn load(
-        loader: &mut dyn LoadNetwork,
-        files: &ModelFiles<CellsModel>,
-    ) -> Result<Self, ArtifactError> {
-        let CellsModel { finder, cell, .. } = &files.manifest().model;
-        let zeros = |shape: [usize; 4]| Tensor {
-            shape,
-            data: vec![0.0; shape.iter().product()],
-        };
-        Ok(Self {
-            tile: zeros(finder.interface().input_shape),
-            batch: zeros(cell.interface().input_shape),
-            finder: loader.load(&files.finder(), finder.interface())?,
-            cell: loader.load(&files.cell(), cell.interface())?,
-            finder_model: finder.clone(),
-            cell_model: cell.clone(),
-        })
-    }
-
-    fn info(&self) -> &EngineInfo {
-        self.cell.info()
-    }
-
-    fn verify(
-        &mut self,
-        files: &ModelFiles<CellsModel>,
-    ) -> Result<Vec<GoldenResult>, ArtifactError> {
-        super::golden::verify(self, files)
-    }
 }

@@ -17,7 +17,7 @@ use super::recipe::{
 };
 use crate::cell_kind::CellKind;
 
-/// CellKind of a white cell.
+/// Kind of a white cell, by its look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Subtype {
     Neutrophil,
