@@ -184,7 +184,7 @@ export function live(main, signal) {
       fill(verdict, verdictCard(shown, subject));
       say([subject.closed && `Slide ${subject.closed.number} closed:`, shown.verdict, shown.probability !== null && `probability ${percent(shown.probability)}`, shown.reason, shown.hint].filter(Boolean).join(", "));
     } else {
-      fill(verdict, el("p", { class: "none" }, why(state) ?? ""No verdict shown. Press Capture or the button of the appliance."));
+      fill(verdict, el("p", { class: "none" }, why(state) ?? "No verdict shown. Press Capture or the button of the appliance."));
       say(state.name === "fault" ? `Fault: ${state.message}` : why(state) ?? "");
     }
 
