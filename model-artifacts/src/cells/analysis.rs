@@ -26,6 +26,8 @@ const AGREEMENT: f32 = 1.15;
 const COARSEST: f32 = 0.4;
 /// Largest field, in pixels of the finder's input: 2 mm in each direction at 0.5 µm.
 const MAX_FINDER_PIXELS: f32 = 16e6;
+/// Most leukocytes of a field that are looked at, the surest first; a field of view holds some tens.
+const MAX_LEUKOCYTES: usize = 1000;
 /// Where the network and the rule of measured figures disagree by so much, a cell is unclear: one finds a blast with at
 /// least this probability, and the other one with at most the rest.
 const DISAGREEMENT: f32 = 0.9;
@@ -175,7 +177,10 @@ pub(super) fn look_at_field(
         _ => Ok(scale),
     });
     let cells = match scale {
-        Ok(scale) => field.look_at(networks, &found.leukocytes, scale.um_per_pixel())?,
+        Ok(scale) => {
+            let surest = &found.leukocytes[..found.leukocytes.len().min(MAX_LEUKOCYTES)];
+            field.look_at(networks, surest, scale.um_per_pixel())?
+        }
         Err(_) => Vec::new(),
     };
     Ok(FieldCells {
@@ -294,19 +299,22 @@ impl<'a> Field<'a> {
         um_per_pixel: f32,
     ) -> Result<Vec<Cell>, ArtifactError> {
         let mut cropper = Cropper::new(self.model.cell.input);
-        let cut = |site: &CellSite| {
-            let crop = cropper.cut(self.image, self.background, um_per_pixel, site)?;
-            Some((*site, crop))
-        };
-        let (sites, crops): (Vec<CellSite>, Vec<CellCrop>) = sites.iter().filter_map(cut).unzip();
-        let outputs = networks.look_at(&crops)?;
-        let cells = sites.into_iter().zip(&crops).zip(outputs);
-        Ok(cells
-            .map(|((site, crop), output)| {
+        let mut cells = Vec::new();
+        // A batch at a time, because crops need more memory than the field.
+        for sites in sites.chunks(self.model.cell.input.batch as usize) {
+            let cut = |site: &CellSite| {
+                let crop = cropper.cut(self.image, self.background, um_per_pixel, site)?;
+                Some((*site, crop))
+            };
+            let (sites, crops): (Vec<CellSite>, Vec<CellCrop>) =
+                sites.iter().filter_map(cut).unzip();
+            let outputs = networks.look_at(&crops)?;
+            for ((site, crop), output) in sites.into_iter().zip(&crops).zip(outputs) {
                 let diameter_um = site.diameter * um_per_pixel;
-                judge(self.model, site, diameter_um, crop, output)
-            })
-            .collect())
+                cells.push(judge(self.model, site, diameter_um, crop, output));
+            }
+        }
+        Ok(cells)
     }
 
     fn size(&self) -> (f32, f32) {
