@@ -24,7 +24,7 @@ pub(crate) fn drawn_kind(name: &str) -> Result<CellKind, String> {
         .find(|kind| kind.name() == name)
         .ok_or_else(|| {
             let names = DRAWN_KINDS.map(CellKind::name).join(", ");
-            format!("`{name}` is no kind that is drawn; the kinds are {names}")
+            format!("`{name}` is no kind; the kinds are {names}")
         })
 }
 
