@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::inventory::{SharedPart, list};
+use super::inventory::{SharedPart, list, list_duplicates};
 use crate::arguments;
 use crate::cell_kind::CellKind;
 use crate::dataset::{
@@ -335,15 +335,7 @@ impl fmt::Display for CellInventory {
         for source in &self.sources {
             write!(f, "\n{source}")?;
         }
-        for (title, pairs) in [
-            ("exact duplicates", &self.exact_duplicates),
-            ("near-duplicates", &self.near_duplicates),
-        ] {
-            writeln!(f, "\n{title}: {}", pairs.len())?;
-            let pair =
-                |[one, other]: &[PathBuf; 2]| format!("{} = {}", one.display(), other.display());
-            list(f, pairs.iter().map(pair))?;
-        }
+        list_duplicates(f, &self.exact_duplicates, &self.near_duplicates)?;
         writeln!(
             f,
             "\nfields that share a part, and are one group: {}",

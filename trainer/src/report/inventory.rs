@@ -303,15 +303,7 @@ impl fmt::Display for Inventory {
         };
         let listed: Vec<&Group> = self.groups.iter().filter(is_listed).collect();
         list(f, listed.iter().map(|group| line(&group.name, group.count)))?;
-        for (title, pairs) in [
-            ("exact duplicates", &self.exact_duplicates),
-            ("near-duplicates", &self.near_duplicates),
-        ] {
-            writeln!(f, "\n{title}: {}", pairs.len())?;
-            let pair =
-                |[one, other]: &[PathBuf; 2]| format!("{} = {}", one.display(), other.display());
-            list(f, pairs.iter().map(pair))?;
-        }
+        list_duplicates(f, &self.exact_duplicates, &self.near_duplicates)?;
         writeln!(f, "\nimages that share a part: {}", self.overlaps.len())?;
         list(f, self.overlaps.iter().map(SharedPart::to_string))?;
         let images = positive + negative;
@@ -355,6 +347,20 @@ impl fmt::Display for Inventory {
 
 fn line(name: &str, count: Count) -> String {
     format!("{name:<32}{count}")
+}
+
+/// Lists the pairs of images that are copies of each other.
+pub(super) fn list_duplicates(
+    f: &mut fmt::Formatter<'_>,
+    exact: &[[PathBuf; 2]],
+    near: &[[PathBuf; 2]],
+) -> fmt::Result {
+    for (title, pairs) in [("exact duplicates", exact), ("near-duplicates", near)] {
+        writeln!(f, "\n{title}: {}", pairs.len())?;
+        let pair = |[one, other]: &[PathBuf; 2]| format!("{} = {}", one.display(), other.display());
+        list(f, pairs.iter().map(pair))?;
+    }
+    Ok(())
 }
 
 /// Writes the first lines of a list, and how many more there are.
