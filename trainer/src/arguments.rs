@@ -39,6 +39,15 @@ pub(crate) fn validation_share(text: &str) -> Result<f64, String> {
     )
 }
 
+/// The share of blasts that decides about a slide.
+pub(crate) fn blast_share(text: &str) -> Result<f64, String> {
+    number(
+        text,
+        |share| share > 0.0 && share < 1.0,
+        "above 0 and below 1",
+    )
+}
+
 /// A sensitivity or accuracy to be reached.
 pub(crate) fn target(text: &str) -> Result<f64, String> {
     number(text, |share| (0.5..=1.0).contains(&share), "from 0.5 to 1")

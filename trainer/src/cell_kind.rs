@@ -49,12 +49,14 @@ impl CellKind {
         }
     }
 
+    /// All kinds.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        Self::value_variants().iter().copied()
+    }
+
     /// The names of all kinds.
     pub(crate) fn names() -> Vec<&'static str> {
-        Self::value_variants()
-            .iter()
-            .map(|kind| kind.name())
-            .collect()
+        Self::all().map(Self::name).collect()
     }
 
     /// The kind with this name.

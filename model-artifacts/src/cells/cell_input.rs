@@ -18,6 +18,15 @@ const RANGE: [f32; 2] = [-0.5, 2.0];
 const MEAN: f32 = 0.4;
 const DEVIATION: f32 = 2.0 / 3.0;
 
+impl CellCrop {
+    /// What the cell network sees of the crop: `side × side` values, row by row.
+    pub fn network_input(&self) -> Vec<f32> {
+        let mut input = Vec::with_capacity(self.side * self.side);
+        append(self, &mut input);
+        input
+    }
+}
+
 /// Appends the network's input for a crop to `input`: `side × side` values, row by row.
 ///
 /// The mean of the densities in red and green light is measured from the level of the surroundings and divided by

@@ -9,7 +9,7 @@ use burn::tensor::{Device, Int, Tensor};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use super::cross_entropy::cross_entropy;
+use super::cross_entropy::cross_entropy_among;
 use super::pooled_head::PooledHead;
 use super::stack::{Block, Stack};
 use crate::graph::Graph;
@@ -81,6 +81,10 @@ impl CellNetwork {
         }
     }
 
+    pub(crate) fn device(&self) -> Device {
+        self.head.device()
+    }
+
     /// The answers about crops, `[n, 1, 96, 96]`.
     pub(crate) fn answers(&self, crops: Tensor<4>) -> CellAnswers {
         let maps = self.convolutions.forward(crops);
@@ -91,15 +95,17 @@ impl CellNetwork {
         }
     }
 
-    /// Weighted cross-entropy of crops, `[n, 1, 96, 96]`, with the indices of their classes, `[n]`.
+    /// Weighted cross-entropy of crops, `[n, 1, 96, 96]`, with the indices of their classes, `[n]`, each among the
+    /// classes that have a 1 in `among`, `[n, classes]`.
     pub(crate) fn loss(
         &self,
         crops: Tensor<4>,
         classes: Tensor<1, Int>,
+        among: Tensor<2>,
         how: &CellLoss,
     ) -> Tensor<1> {
         let logits = self.head.logits(self.convolutions.forward(crops));
-        cross_entropy(logits, classes, &how.class_weights, how.smoothing)
+        cross_entropy_among(logits, classes, among, &how.class_weights, how.smoothing)
     }
 
     /// The same network in evaluation, with normalisations folded into the convolutions.
@@ -229,7 +235,10 @@ mod tests {
     }
 
     #[test]
-    fn the_loss_is_smoothed_and_weighted() {
+    fn the_loss_is_smoothed_weighted_and_among_some_classes() {
+        // The second crop comes from where there are only four classes.
+        const AMONG: [usize; 2] = [9, 4];
+
         let network = network();
         let crops = images([2, 1, SIDE, SIDE], 4, &Device::flex());
         let logits = floats(network.answers(crops.clone()).logits);
@@ -239,16 +248,28 @@ mod tests {
             how.class_weights[..4],
             [2.0 / 3.0, 0.0, 4.0 / 3.0, 4.0 / 3.0]
         );
-        let loss = network.loss(crops, Tensor::from_data(truth, &Device::flex()), &how);
+        let among: Vec<f32> = AMONG
+            .iter()
+            .flat_map(|&count| (0..9).map(move |class| f32::from(u8::from(class < count))))
+            .collect();
+        let device = Device::flex();
+        let loss = network.loss(
+            crops,
+            Tensor::from_data(truth, &device),
+            Tensor::from_data(TensorData::new(among, [2, 9]), &device),
+            &how,
+        );
         let loss: f32 = loss.into_scalar();
         let expected: f64 = [(2, 4.0 / 3.0), (0, 2.0 / 3.0)]
             .iter()
             .zip(logits.chunks(CLASSES.count))
-            .map(|(&(truth, weight), logits)| {
+            .zip(AMONG)
+            .map(|((&(truth, weight), logits), count)| {
+                let logits = &logits[..count];
                 let total: f64 = logits.iter().map(|logit| f64::from(*logit).exp()).sum();
                 let likelihood = |class: usize| f64::from(logits[class]) - total.ln();
-                let all: f64 = (0..CLASSES.count).map(likelihood).sum();
-                -weight * (0.9 * likelihood(truth) + 0.1 * all / 9.0) / 2.0
+                let all: f64 = (0..count).map(likelihood).sum();
+                -weight * (0.9 * likelihood(truth) + 0.1 * all / count as f64) / 2.0
             })
             .sum();
         assert!(

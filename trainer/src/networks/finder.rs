@@ -136,6 +136,10 @@ impl Finder {
         }
     }
 
+    pub(crate) fn device(&self) -> Device {
+        self.centres.device()
+    }
+
     /// The maps of images, `[n, planes, rows, columns]`. Rows and columns are multiples of 8.
     pub(crate) fn maps(&self, input: Tensor<4>) -> CellMaps {
         let fine = self.fine.forward(input);

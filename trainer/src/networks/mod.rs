@@ -1,18 +1,10 @@
 //! The networks that can be trained.
 
 mod architecture;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the command that trains it is not written yet")
-)]
 pub(crate) mod cell;
 mod classifier;
 mod compact;
 mod cross_entropy;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the command that trains it is not written yet")
-)]
 pub(crate) mod finder;
 mod layers;
 #[cfg(test)]
@@ -29,4 +21,5 @@ mod testing;
 pub(crate) use architecture::Architecture;
 pub(crate) use classifier::{EVIDENCE, POSITIVE, PROBABILITY};
 pub(crate) use network::Network;
+pub(crate) use pooled_head::FEATURES;
 pub(crate) use tensors::floats;

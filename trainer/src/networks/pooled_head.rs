@@ -12,7 +12,7 @@ use super::layers::Head;
 use crate::graph::{Graph, Value};
 
 /// Name of the pooled features in a graph.
-pub(super) const FEATURES: &str = "features";
+pub(crate) const FEATURES: &str = "features";
 
 #[derive(Module, Debug)]
 pub(super) struct PooledHead {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use smearscope_artifacts::{FieldModel, FileEntry, Manifest};
+use smearscope_artifacts::{FileEntry, Manifest, ModelKind};
 
 use crate::error::TrainError;
 
@@ -22,9 +22,9 @@ pub(crate) fn save(folder: &Path, name: &str, bytes: &[u8]) -> Result<FileEntry,
 }
 
 /// Writes the manifest of a model folder.
-pub(crate) fn save_manifest(
+pub(crate) fn save_manifest<M: Clone + Into<ModelKind>>(
     folder: &Path,
-    manifest: &Manifest<FieldModel>,
+    manifest: &Manifest<M>,
 ) -> Result<(), TrainError> {
     save(folder, Manifest::FILE_NAME, manifest.to_toml()?.as_bytes()).map(|_| ())
 }

@@ -1,11 +1,17 @@
 //! Model folders.
 
+mod cells_golden;
+mod cells_package;
 mod destination;
 mod files;
 mod golden;
 mod identity;
 mod model_package;
 
+pub(crate) use cells_golden::GoldenPicture;
+pub(crate) use cells_package::{
+    CellsAgreement, GoldenPictures, TrainedNetworks, cell_model, finder_model, write_networks,
+};
 pub(crate) use destination::Destination;
 pub(crate) use files::{IR_BIN, IR_XML, ONNX, save, save_manifest};
 pub(crate) use golden::Golden;

@@ -159,7 +159,7 @@ fn calibrate(scored: &[Scored]) -> (f32, f32) {
 }
 
 /// Where a convex function is smallest between two bounds, by golden-section search.
-fn minimum(mut low: f64, mut high: f64, value: impl Fn(f64) -> f64) -> f64 {
+pub(super) fn minimum(mut low: f64, mut high: f64, value: impl Fn(f64) -> f64) -> f64 {
     // Narrows the bounds to 4e-9 of their distance.
     const STEPS: usize = 40;
     let ratio = (5.0_f64.sqrt() - 1.0) / 2.0;

@@ -5,6 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use smearscope_artifacts::{Descriptor, Domain, FEATURES, InputContract, Preprocessor};
 
+use super::covariance::{cholesky, covariance};
 use crate::augment;
 use crate::dataset::Sample;
 use crate::error::TrainError;
@@ -15,6 +16,9 @@ const MAX_SAMPLES: usize = 2000;
 const COPIES: u64 = 2;
 /// Share of the training images that lie within the limit.
 const WITHIN: f64 = 0.99;
+
+/// Variance of one level of 8 bits, about.
+const MIN_VARIANCE: f64 = 1e-4;
 
 type Figures = [f64; FEATURES];
 
@@ -52,63 +56,22 @@ fn fit(descriptors: &[Descriptor]) -> Domain {
         let values = descriptors.iter().map(|d| f64::from(d.0[figure]));
         values.sum::<f64>() / count
     });
-    let mut covariance = [[0.0; FEATURES]; FEATURES];
-    for descriptor in descriptors {
-        for (row, values) in covariance.iter_mut().enumerate() {
-            for (column, value) in values.iter_mut().enumerate() {
-                let off = |figure: usize| f64::from(descriptor.0[figure]) - mean[figure];
-                *value += off(row) * off(column) / count;
-            }
-        }
-    }
+    let deviations: Vec<Vec<f64>> = descriptors
+        .iter()
+        .map(|descriptor| {
+            let values = descriptor.0.iter().zip(mean);
+            values.map(|(value, mean)| f64::from(*value) - mean).collect()
+        })
+        .collect();
     let mut domain = Domain {
         mean: mean.map(|value| value as f32),
-        factor: cholesky(&shrink(covariance, count)),
+        factor: cholesky(&covariance(&deviations, MIN_VARIANCE)),
         limit: 0.0,
     };
     let mut distances: Vec<f32> = descriptors.iter().map(|d| domain.distance(d)).collect();
     distances.sort_unstable_by(f32::total_cmp);
     domain.limit = distances[(WITHIN * (distances.len() - 1) as f64).round() as usize];
     domain
-}
-
-/// Regularises a covariance: correlations shrink when samples are few, and variances are at least
-/// that of one level of 8 bits, so that few or equal samples still give a usable distance.
-fn shrink(mut covariance: [Figures; FEATURES], count: f64) -> [Figures; FEATURES] {
-    const MIN_VARIANCE: f64 = 1e-4;
-
-    let fade = 1.0 - (FEATURES as f64 / count).min(0.99);
-    for (row, values) in covariance.iter_mut().enumerate() {
-        for (column, value) in values.iter_mut().enumerate() {
-            if row == column {
-                *value += MIN_VARIANCE;
-            } else {
-                *value *= fade;
-            }
-        }
-    }
-    covariance
-}
-
-/// The lower triangle `L` with `L · Lᵀ` = `matrix`, which is symmetric and positive definite.
-fn cholesky(matrix: &[Figures; FEATURES]) -> Vec<Vec<f32>> {
-    let mut factor = [[0.0; FEATURES]; FEATURES];
-    for row in 0..FEATURES {
-        for column in 0..=row {
-            let known: f64 = (0..column)
-                .map(|k| factor[row][k] * factor[column][k])
-                .sum();
-            let rest = matrix[row][column] - known;
-            factor[row][column] = if row == column {
-                rest.sqrt()
-            } else {
-                rest / factor[column][column]
-            };
-        }
-    }
-    let rows = factor.iter().enumerate();
-    rows.map(|(row, values)| values[..=row].iter().map(|value| *value as f32).collect())
-        .collect()
 }
 
 #[cfg(test)]

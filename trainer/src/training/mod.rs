@@ -2,20 +2,12 @@
 
 mod batch;
 mod calibration;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the command that trains it is not written yet")
-)]
-pub(crate) mod cell_task;
+pub(crate) mod cells;
 mod checkpoint;
+mod covariance;
 mod device;
 mod domain;
 mod field_task;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the command that trains it is not written yet")
-)]
-pub(crate) mod finder_task;
 mod folds;
 mod history;
 mod learner;

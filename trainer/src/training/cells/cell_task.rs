@@ -1,9 +1,9 @@
 //! Learning to name cells.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use super::history::Validation;
-use super::task::Task;
+use super::super::history::Validation;
+use super::super::task::Task;
 use crate::error::TrainError;
 use crate::networks::cell::{CellLoss, CellNetwork, Classes, SIDE};
 
@@ -39,10 +39,8 @@ where
     }
 
     fn loss(&self, network: &CellNetwork, batch: CellBatch, device: &Device) -> Tensor<1> {
-        let classes = TensorData::new(batch.classes, [batch.count]);
-        let classes = Tensor::from_data(classes, device);
-        let crops = TensorData::new(batch.crops, [batch.count, 1, SIDE, SIDE]);
-        network.loss(Tensor::from_data(crops, device), classes, &self.loss)
+        let (crops, classes, among) = batch.tensors(device);
+        network.loss(crops, classes, among, &self.loss)
     }
 
     fn finished(network: CellNetwork) -> CellNetwork {
@@ -54,32 +52,53 @@ where
     }
 }
 
-/// Some crops, `[n, 1, 96, 96]`, and the indices of their classes.
+/// A crop with its class.
 #[derive(Debug, Clone, PartialEq)]
+pub(crate) struct CellExample {
+    /// `[96, 96]`, as the cell network sees it.
+    pub(crate) crop: Vec<f32>,
+    /// The index of its class.
+    pub(crate) class: usize,
+    /// For each class, whether the crop's source has cells of it. A source says nothing about others: its cells
+    /// are told apart from those that it has.
+    pub(crate) among: Vec<bool>,
+}
+
+/// Some crops with their classes.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct CellBatch {
-    count: usize,
     crops: Vec<f32>,
     classes: Vec<i64>,
+    among: Vec<f32>,
 }
 
 impl CellBatch {
-    /// A batch of crops, `[96, 96]`, with their classes.
+    /// A batch of examples.
     ///
     /// # Panics
     /// If a crop is of another size.
-    pub(crate) fn of<'a>(examples: impl IntoIterator<Item = (&'a [f32], usize)>) -> Self {
-        let mut batch = Self {
-            count: 0,
-            crops: Vec::new(),
-            classes: Vec::new(),
-        };
-        for (crop, class) in examples {
-            assert_eq!(crop.len(), SIDE * SIDE);
-            batch.count += 1;
-            batch.crops.extend_from_slice(crop);
-            batch.classes.push(class as i64);
+    pub(crate) fn of(examples: &[CellExample]) -> Self {
+        let mut batch = Self::default();
+        for example in examples {
+            assert_eq!(example.crop.len(), SIDE * SIDE);
+            batch.crops.extend_from_slice(&example.crop);
+            batch.classes.push(example.class as i64);
+            let among = example.among.iter();
+            batch.among.extend(among.map(|&is_one| f32::from(u8::from(is_one))));
         }
         batch
+    }
+
+    /// The crops, `[n, 1, 96, 96]`, the indices of their classes, `[n]`, and the classes among which each is told
+    /// apart, `[n, classes]`.
+    pub(crate) fn tensors(self, device: &Device) -> (Tensor<4>, Tensor<1, Int>, Tensor<2>) {
+        let count = self.classes.len();
+        let classes = self.among.len() / count.max(1);
+        (
+            Tensor::from_data(TensorData::new(self.crops, [count, 1, SIDE, SIDE]), device),
+            Tensor::from_data(TensorData::new(self.classes, [count]), device),
+            Tensor::from_data(TensorData::new(self.among, [count, classes]), device),
+        )
     }
 }
 
@@ -88,16 +107,16 @@ mod tests {
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
-    use super::super::schedule::Schedule;
-    use super::super::settings::Settings;
-    use super::super::testing::train;
+    use super::super::super::schedule::Schedule;
+    use super::super::super::settings::Settings;
+    use super::super::super::testing::train;
     use super::*;
     use crate::networks::floats;
 
     const SHAPES: usize = 3;
 
     /// A disc, a striped disc or a ring.
-    fn drawn(number: usize) -> (Vec<f32>, usize) {
+    fn drawn(number: usize) -> CellExample {
         let rng = &mut ChaCha8Rng::seed_from_u64(number as u64);
         let class = number % SHAPES;
         let radius: f32 = rng.random_range(18.0..28.0);
@@ -114,17 +133,16 @@ mod tests {
             };
             if is_inside { 1.0 } else { -1.0 }
         });
-        (pixels.collect(), class)
+        CellExample {
+            crop: pixels.collect(),
+            class,
+            among: vec![true; SHAPES],
+        }
     }
 
     fn batch(numbers: &[usize]) -> CellBatch {
-        let crops: Vec<(Vec<f32>, usize)> = numbers.iter().map(|&number| drawn(number)).collect();
-        CellBatch::of(crops.iter().map(|(crop, class)| (crop.as_slice(), *class)))
-    }
-
-    fn crops(numbers: &[usize]) -> Tensor<4> {
-        let crops = TensorData::new(batch(numbers).crops, [numbers.len(), 1, SIDE, SIDE]);
-        Tensor::from_data(crops, &Device::flex())
+        let examples: Vec<CellExample> = numbers.iter().map(|&number| drawn(number)).collect();
+        CellBatch::of(&examples)
     }
 
     #[test]
@@ -140,12 +158,8 @@ mod tests {
             examples: 36,
             prepare: |numbers: &[usize], _: u64| Ok(batch(numbers)),
             validate: |network: &CellNetwork| {
-                let classes: Vec<i64> = batch(&validation).classes;
-                let classes = TensorData::new(classes, [validation.len()]);
-                let classes = Tensor::from_data(classes, &Device::flex());
-                let loss: f32 = network
-                    .loss(crops(&validation), classes, &loss)
-                    .into_scalar();
+                let (crops, classes, among) = batch(&validation).tensors(&Device::flex());
+                let loss: f32 = network.loss(crops, classes, among, &loss).into_scalar();
                 Ok(Validation {
                     loss: loss.into(),
                     figures: Vec::new(),
@@ -163,7 +177,8 @@ mod tests {
         };
         let network = train(&settings, &task).network;
         let unseen: Vec<usize> = (200..236).collect();
-        let logits = floats(network.answers(crops(&unseen)).logits);
+        let (crops, ..) = batch(&unseen).tensors(&Device::flex());
+        let logits = floats(network.answers(crops).logits);
         let right = unseen.iter().zip(logits.chunks(SHAPES));
         let right = right.filter(|(number, logits)| {
             let best = (0..SHAPES).max_by(|a, b| logits[*a].total_cmp(&logits[*b]));

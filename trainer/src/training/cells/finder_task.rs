@@ -2,8 +2,8 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::history::Validation;
-use super::task::Task;
+use super::super::history::Validation;
+use super::super::task::Task;
 use crate::error::TrainError;
 use crate::networks::finder::{CellTargets, Finder, KINDS, MULTIPLE, STRIDE, Size};
 
@@ -66,6 +66,8 @@ pub(crate) struct CellCircle {
     pub(crate) y: f32,
     /// Of a circle of the same area.
     pub(crate) diameter: f32,
+    /// Whether the diameter was measured; if not, it is that of a usual cell, and nothing is learned from it.
+    pub(crate) is_measured: bool,
 }
 
 /// An image with its cells.
@@ -74,8 +76,9 @@ pub(crate) struct FinderExample {
     /// `[planes, rows, columns]`
     pub(crate) pixels: Vec<f32>,
     pub(crate) cells: Vec<CellCircle>,
-    /// Whether all cells of each kind are labelled; the maps of a kind that is not learn nothing.
-    pub(crate) is_labelled: [bool; KINDS],
+    /// `[kinds, rows / 4, columns / 4]`: 1 where it is known whether the centre of a cell of each kind lies at a
+    /// position, 0 where nothing is learned.
+    pub(crate) known: Vec<f32>,
 }
 
 /// Some images of the same size, with what there is at each position of the network's maps.
@@ -111,10 +114,8 @@ impl FinderBatch {
         for (number, example) in examples.iter().enumerate() {
             assert_eq!(example.pixels.len(), planes * rows * columns);
             batch.images.extend_from_slice(&example.pixels);
-            for is_labelled in example.is_labelled {
-                let known = if is_labelled { 1.0 } else { 0.0 };
-                batch.known.extend(std::iter::repeat_n(known, positions));
-            }
+            assert_eq!(example.known.len(), KINDS * positions);
+            batch.known.extend_from_slice(&example.known);
             for cell in &example.cells {
                 let Some(centre) = cell.position(size) else {
                     continue;
@@ -122,12 +123,19 @@ impl FinderBatch {
                 let map = number * KINDS + cell.kind as usize;
                 let map = &mut batch.centres[map * positions..][..positions];
                 add_centre(map, size[1], centre, cell.diameter);
-                let at = number * positions + centre[0] * size[1] + centre[1];
-                batch.diameter[at] = cell.diameter.ln();
-                batch.sized[at] = 1.0;
+                if cell.is_measured {
+                    let at = number * positions + centre[0] * size[1] + centre[1];
+                    batch.diameter[at] = cell.diameter.ln();
+                    batch.sized[at] = 1.0;
+                }
             }
         }
         batch
+    }
+
+    /// Number of images.
+    pub(crate) fn len(&self) -> usize {
+        self.shape[0]
     }
 
     /// Copies images and targets to a device.
@@ -187,9 +195,9 @@ mod tests {
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
-    use super::super::schedule::Schedule;
-    use super::super::settings::Settings;
-    use super::super::testing::train;
+    use super::super::super::schedule::Schedule;
+    use super::super::super::settings::Settings;
+    use super::super::super::testing::train;
     use super::*;
     use crate::networks::floats;
 
@@ -225,6 +233,7 @@ mod tests {
             x,
             y,
             diameter,
+            is_measured: true,
         };
         FinderExample {
             pixels: pixels.collect(),
@@ -232,7 +241,7 @@ mod tests {
                 cell(FoundKind::Leukocyte, large, 15.0),
                 cell(FoundKind::RedCell, small, 8.0),
             ],
-            is_labelled: [true; KINDS],
+            known: vec![1.0; KINDS * QUARTER * QUARTER],
         }
     }
 
@@ -301,7 +310,10 @@ mod tests {
             x,
             y,
             diameter: 10.0,
+            is_measured: kind == FoundKind::Leukocyte,
         };
+        let positions = 4 * 6;
+        let known = [1.0, 0.0].map(|known| vec![known; positions]).concat();
         let example = FinderExample {
             pixels: vec![0.0; 16 * 24],
             cells: vec![
@@ -309,11 +321,11 @@ mod tests {
                 cell(FoundKind::Leukocyte, 17.0, 6.0),
                 cell(FoundKind::Leukocyte, 24.0, 6.0),
                 cell(FoundKind::Leukocyte, 3.0, -0.1),
+                cell(FoundKind::RedCell, 2.0, 14.0),
             ],
-            is_labelled: [true, false],
+            known,
         };
         let batch = FinderBatch::of(&[example.clone(), example], [1, 16, 24]);
-        let positions = 4 * 6;
         let leukocytes = &batch.centres[2 * positions..3 * positions];
         // σ = 0.09 · 10 / 4 + 1/6 = 0.39 positions: a neighbour has exp(−3.26).
         let row = &leukocytes[6..12];
@@ -323,11 +335,8 @@ mod tests {
             // A second neighbour has 2e-6.
             assert!((value - expected).abs() < 1e-5, "{row:?}");
         }
-        assert!(
-            batch.centres[positions..2 * positions]
-                .iter()
-                .all(|value| *value == 0.0)
-        );
+        // The red cell at the first column of the last row.
+        assert!((batch.centres[positions + 18] - 1.0).abs() < 1e-6);
         assert_eq!(batch.known[..positions], vec![1.0; positions]);
         assert_eq!(batch.known[positions..2 * positions], vec![0.0; positions]);
         let sized = batch.sized.iter().filter(|value| **value > 0.5);

@@ -1,8 +1,6 @@
-//! `smearscope-train fit`: from a dataset to a model folder.
+//! From labelled fields to a folder of a model for whole fields.
 
-use clap::Args;
 use image::RgbImage;
-use log::warn;
 use serde_json::Value;
 use smearscope_artifacts::decode::{self, Limits};
 use smearscope_artifacts::{EngineChoice, FileEntry};
@@ -10,7 +8,6 @@ use smearscope_artifacts::{EngineChoice, FileEntry};
 use crate::arguments;
 use crate::dataset::{Dataset, Origin, Sample, Source, SplitPlan, TestPlan};
 use crate::error::TrainError;
-use crate::interruption;
 use crate::metrics::{self, Judged};
 use crate::networks::Network;
 use crate::package::{self, Agreement, Destination, Golden, Identity, ModelPackage, UNCALIBRATED};
@@ -26,44 +23,25 @@ use crate::training::{
 /// Number of held-out images that the export is compared on, beside the golden samples.
 const COMPARED: usize = 16;
 
-/// The figures are those of cross-validation: the images are divided into folds, and each fold is
-/// judged by a network that was trained on the others. Then a final network is trained on all images
-/// and exported. Groups are kept together (`inspect` shows them), except with --protocol reference.
-/// Of the images that a network may see, a validation part chooses the epoch.
-///
-/// The exported OpenVINO IR and ONNX files are loaded by every available engine and compared with the
-/// trained network; a model that differs is discarded. Training needs 150 kB (reference) or 384 kB
-/// (compact) of memory per image.
-///
-/// The training is saved after every epoch, in a folder beside --out whose name ends in
-/// `.checkpoints`. After a kill, a power cut or a full disk, the same command with --resume continues
-/// from there.
-#[derive(Debug, Clone, PartialEq, Args)]
-pub(crate) struct Fit {
-    #[command(flatten)]
-    data: Source,
-    #[command(flatten)]
-    out: Destination,
-    /// Continue an interrupted training, or start if there is none
-    #[arg(long)]
-    resume: bool,
-    #[command(flatten)]
-    plan: Plan,
-    #[command(flatten)]
-    split: SplitPlan,
-    #[command(flatten)]
-    targets: Targets,
-    /// Smallest number of fields of view for the appliance's verdict on a slide
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    min_fields: u32,
-    #[command(flatten)]
-    identity: Identity,
+/// The training of a model for whole fields.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct FitField {
+    pub(super) data: Source,
+    pub(super) out: Destination,
+    /// Whether an interrupted training is continued.
+    pub(super) resume: bool,
+    pub(super) plan: Plan,
+    pub(super) split: SplitPlan,
+    pub(super) targets: Targets,
+    /// Smallest number of fields of view for the verdict on a slide.
+    pub(super) min_fields: u32,
+    pub(super) identity: Identity,
 }
 
-impl Fit {
+impl FitField {
     /// Trains, evaluates, exports and verifies a model. `--out` is created only when all of that is
     /// done.
-    pub(super) fn run(&self) -> Result<(), TrainError> {
+    pub(crate) fn run(&self) -> Result<(), TrainError> {
         self.out.check()?;
         let seed = self.plan.seed;
         let contract = self.plan.architecture.input_contract();
@@ -81,12 +59,7 @@ impl Fit {
             &self.job_description(&dataset, &folds),
             self.resume,
         )?;
-        if let Err(error) = interruption::advise(
-            "interrupted; the training is saved up to its last whole epoch: \
-             run the same command with --resume to go on from there",
-        ) {
-            warn!("an interruption will not be explained: {error}");
-        }
+        super::advise_to_resume();
         let outcome = self.protocol().run(&folds, &checkpoints)?;
         let Outcome {
             network,
@@ -319,8 +292,8 @@ mod tests {
     use crate::training::plan::ClassWeighting;
     use crate::training::schedule::Schedule;
 
-    fn fit(folder: &Path) -> Fit {
-        Fit {
+    fn fit(folder: &Path) -> FitField {
+        FitField {
             data: Source {
                 layout: Layout::Folder,
                 root: folder.join("fields"),
@@ -494,7 +467,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut fit = fit(folder.path());
         fs::create_dir(&fit.out.folder).unwrap();
-        let refused = |fit: &Fit| match fit.run().unwrap_err() {
+        let refused = |fit: &FitField| match fit.run().unwrap_err() {
             TrainError::Refused { problem, .. } => problem,
             other => panic!("{other}"),
         };
