@@ -25,6 +25,7 @@ mod field;
 mod files;
 mod image;
 mod judgement;
+mod loaded_model;
 mod manifest;
 mod model;
 mod model_files;
@@ -66,6 +67,7 @@ pub use judgement::evidence::{EvidenceMap, ImagePosition};
 pub use judgement::novelty::Novelty;
 pub use judgement::slide::{MAX_LOG_ODDS, SlideRule};
 pub use judgement::verdict::{InvalidVerdict, Verdict};
+pub use loaded_model::LoadedModel;
 pub use manifest::cells::{
     CellClass, CellGolden, CellNetwork, CellOutputs, CellsModel, ChainGolden, CropInput,
     FiguresRule, Finder, FinderGolden, FinderOutputs, Ruler, Thresholds, TileInput,

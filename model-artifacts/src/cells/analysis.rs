@@ -179,7 +179,8 @@ pub(super) fn look_at_field(
     let cells = match scale {
         Ok(scale) => {
             let surest = &found.leukocytes[..found.leukocytes.len().min(MAX_LEUKOCYTES)];
-            field.look_at(networks, surest, scale.um_per_pixel())?
+            let cells = field.judge_each(networks, surest, scale.um_per_pixel())?;
+            cells.into_iter().flatten().collect()
         }
         Err(_) => Vec::new(),
     };
@@ -188,6 +189,24 @@ pub(super) fn look_at_field(
         red_cells,
         cells,
     })
+}
+
+/// Looks at cells whose places in an image are known, in pixels; `None` where there is no crop.
+///
+/// # Errors
+/// [`ArtifactError::Inference`] if the engine fails.
+pub(super) fn look_at_places(
+    networks: &mut CellNetworks,
+    model: &CellsModel,
+    image: &RgbImage,
+    um_per_pixel: f32,
+    sites: &[CellSite],
+) -> Result<Vec<Option<Cell>>, ArtifactError> {
+    if um_per_pixel > COARSEST {
+        return Ok(vec![None; sites.len()]);
+    }
+    let background = Background::fit(image);
+    Field::new(image, &background, model).judge_each(networks, sites, um_per_pixel)
 }
 
 /// A field that is looked at.
@@ -292,29 +311,49 @@ impl<'a> Field<'a> {
         })
     }
 
-    fn look_at(
+    /// What the cells at these places are, in their order; `None` where there is no crop.
+    fn judge_each(
         &self,
         networks: &mut CellNetworks,
         sites: &[CellSite],
         um_per_pixel: f32,
-    ) -> Result<Vec<Cell>, ArtifactError> {
+    ) -> Result<Vec<Option<Cell>>, ArtifactError> {
+        self.look_at(networks, sites, um_per_pixel, |site, crop, output| {
+            judge(
+                self.model,
+                *site,
+                site.diameter * um_per_pixel,
+                crop,
+                output,
+            )
+        })
+    }
+
+    /// Cuts out the cells at these places, in pixels of the image, and gives what `result` makes of each crop and of
+    /// what the cell network computes for it; `None` where there is no crop.
+    pub(super) fn look_at<T>(
+        &self,
+        networks: &mut CellNetworks,
+        sites: &[CellSite],
+        um_per_pixel: f32,
+        result: impl Fn(&CellSite, &CellCrop, CellOutput) -> T,
+    ) -> Result<Vec<Option<T>>, ArtifactError> {
         let mut cropper = Cropper::new(self.model.cell.input);
-        let mut cells = Vec::new();
+        let mut results = Vec::with_capacity(sites.len());
         // A batch at a time, because crops need more memory than the field.
         for sites in sites.chunks(self.model.cell.input.batch as usize) {
-            let cut = |site: &CellSite| {
-                let crop = cropper.cut(self.image, self.background, um_per_pixel, site)?;
-                Some((*site, crop))
-            };
-            let (sites, crops): (Vec<CellSite>, Vec<CellCrop>) =
-                sites.iter().filter_map(cut).unzip();
-            let outputs = networks.look_at(&crops)?;
-            for ((site, crop), output) in sites.into_iter().zip(&crops).zip(outputs) {
-                let diameter_um = site.diameter * um_per_pixel;
-                cells.push(judge(self.model, site, diameter_um, crop, output));
-            }
+            let crops: Vec<Option<CellCrop>> = sites
+                .iter()
+                .map(|site| cropper.cut(self.image, self.background, um_per_pixel, site))
+                .collect();
+            let present: Vec<&CellCrop> = crops.iter().flatten().collect();
+            let mut outputs = networks.look_at(&present)?.into_iter();
+            results.extend(sites.iter().zip(&crops).map(|(site, crop)| {
+                let crop = crop.as_ref()?;
+                Some(result(site, crop, outputs.next()?))
+            }));
         }
-        Ok(cells)
+        Ok(results)
     }
 
     fn size(&self) -> (f32, f32) {

@@ -3,7 +3,6 @@
 use super::analysis::{Field, look_at_field};
 use super::background::Background;
 use super::cell_site::CellSite;
-use super::crop::Cropper;
 use super::networks::CellNetworks;
 use crate::engine::failover::{GoldenResult, NetworkSet};
 use crate::engine::loader::LoadNetwork;
@@ -15,6 +14,16 @@ use crate::model_files::ModelFiles;
 
 impl NetworkSet for CellNetworks {
     type Model = CellsModel;
+    type Preprocessor = ();
+
+    fn of_kind(files: ModelFiles) -> Result<ModelFiles<CellsModel>, ArtifactError> {
+        files.into_cells()
+    }
+
+    /// Crops are prepared as they are cut.
+    fn preprocessor(_: &CellsModel) -> Result<(), ArtifactError> {
+        Ok(())
+    }
 
     fn load(
         loader: &mut dyn LoadNetwork,
@@ -78,13 +87,12 @@ fn look_at(
         diameter: width.min(height) / 2.0,
         score: 1.0,
     };
-    let input = files.manifest().model.cell.input;
-    let crop = Cropper::new(input).cut(image, &background, sample.um_per_pixel, &middle);
-    let outputs = networks.look_at(crop.as_slice())?;
-    let probabilities = outputs
-        .into_iter()
-        .next()
-        .map(|output| output.probabilities);
+    let probabilities = Field::new(image, &background, &files.manifest().model)
+        .look_at(networks, &[middle], sample.um_per_pixel, |_, _, output| {
+            output.probabilities
+        })?
+        .pop()
+        .flatten();
     let compared = Compared::new(networks, &sample.image, sample.tolerance);
     compared.check_all(&sample.probabilities, &probabilities.unwrap_or_default())
 }

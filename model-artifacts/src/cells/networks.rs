@@ -18,7 +18,7 @@ use crate::model_files::ModelFiles;
 const SUM_TOLERANCE: f32 = 1e-3;
 
 /// Finder and cell network.
-pub(super) struct CellNetworks {
+pub struct CellNetworks {
     finder: Box<dyn Network>,
     finder_model: Finder,
     tile: Tensor,
@@ -122,7 +122,10 @@ impl CellNetworks {
     ///
     /// # Errors
     /// [`ArtifactError::Inference`] if the engine fails, or if its outputs are not what the manifest declares.
-    pub(super) fn look_at(&mut self, crops: &[CellCrop]) -> Result<Vec<CellOutput>, ArtifactError> {
+    pub(super) fn look_at(
+        &mut self,
+        crops: &[&CellCrop],
+    ) -> Result<Vec<CellOutput>, ArtifactError> {
         let engine = self.cell.info().engine;
         let failed = |problem| ArtifactError::Inference { engine, problem };
         let size = self.cell_model.input.batch as usize;

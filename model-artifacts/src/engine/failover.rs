@@ -23,9 +23,23 @@ pub struct GoldenResult {
 }
 
 /// The networks of one kind of model, all on the same engine.
-pub(crate) trait NetworkSet: Sized {
+pub trait NetworkSet: Sized {
     /// What the manifest says about models of this kind.
-    type Model;
+    type Model: Clone;
+    /// What prepares images for the networks, whichever engine runs them.
+    type Preprocessor;
+
+    /// The files of a model of this kind.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Manifest`] if it is a model of another kind.
+    fn of_kind(files: ModelFiles) -> Result<ModelFiles<Self::Model>, ArtifactError>;
+
+    /// What prepares images for a model.
+    ///
+    /// # Errors
+    /// Those of [`Preprocessor::new`](crate::Preprocessor::new).
+    fn preprocessor(model: &Self::Model) -> Result<Self::Preprocessor, ArtifactError>;
 
     /// Loads all networks of a model.
     ///
@@ -257,6 +271,15 @@ mod tests {
 
     impl NetworkSet for Pair {
         type Model = ModelKind;
+        type Preprocessor = ();
+
+        fn of_kind(files: ModelFiles) -> Result<ModelFiles, ArtifactError> {
+            Ok(files)
+        }
+
+        fn preprocessor(_: &ModelKind) -> Result<(), ArtifactError> {
+            Ok(())
+        }
 
         fn load(
             loader: &mut dyn LoadNetwork,

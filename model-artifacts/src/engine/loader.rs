@@ -7,7 +7,7 @@ use crate::error::ArtifactError;
 
 /// An engine that loads networks. All networks of a model are loaded by one value, so that they share its device,
 /// its library and its threads.
-pub(crate) trait LoadNetwork {
+pub trait LoadNetwork {
     /// Loads a network and compares its inputs and outputs with the interface.
     ///
     /// # Errors

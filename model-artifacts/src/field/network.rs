@@ -11,7 +11,7 @@ use crate::manifest::field::FieldModel;
 use crate::model_files::ModelFiles;
 
 /// A loaded network that looks at whole fields.
-pub(crate) struct FieldNetwork {
+pub struct FieldNetwork {
     network: Box<dyn Network>,
     reader: OutputReader,
 }
@@ -41,6 +41,15 @@ impl FieldNetwork {
 
 impl NetworkSet for FieldNetwork {
     type Model = FieldModel;
+    type Preprocessor = Preprocessor;
+
+    fn of_kind(files: ModelFiles) -> Result<ModelFiles<FieldModel>, ArtifactError> {
+        files.into_field()
+    }
+
+    fn preprocessor(model: &FieldModel) -> Result<Preprocessor, ArtifactError> {
+        Preprocessor::new(model.input.clone())
+    }
 
     fn load(
         loader: &mut dyn LoadNetwork,
@@ -62,7 +71,7 @@ impl NetworkSet for FieldNetwork {
         files: &ModelFiles<FieldModel>,
     ) -> Result<Vec<GoldenResult>, ArtifactError> {
         let model = &files.manifest().model;
-        let mut preprocessor = Preprocessor::new(model.input.clone())?;
+        let mut preprocessor = Self::preprocessor(model)?;
         let samples = model.golden.iter();
         samples
             .map(|sample| {

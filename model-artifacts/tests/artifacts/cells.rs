@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use smearscope_artifacts::decode::{self, Limits};
 use smearscope_artifacts::{
-    ArtifactError, CellCall, CellCount, CellCounter, CellsModel, EngineChoice, EngineConfig,
-    FieldCells, FileEntry, Interface, Manifest, Model, ModelFiles, ModelKind, Scale,
+    ArtifactError, Cell, CellCall, CellCount, CellCounter, CellSite, CellsModel, EngineChoice,
+    EngineConfig, FieldCells, FileEntry, Interface, Manifest, Model, ModelFiles, ModelKind, Scale,
 };
 
 use crate::common::{CRATE, Copy, engine, has_openvino};
@@ -430,4 +430,28 @@ fn a_golden_sample_of_either_network_stops_the_model() {
         let error = CellCounter::load(copy.path(), &engine(EngineChoice::Embedded)).unwrap_err();
         assert!(matches!(error, ArtifactError::Golden { .. }), "{error}");
     }
+}
+
+#[test]
+fn cells_at_known_places_are_those_that_are_found_there() {
+    let mut counter = CellCounter::load(&folder(), &engine(EngineChoice::Embedded)).unwrap();
+    let image = decode::read(&folder().join("field.png"), &Limits::default()).unwrap();
+    let found = counter.analyse(&image, Some(0.25)).unwrap().cells;
+    let mut sites: Vec<CellSite> = found.iter().map(|cell| cell.site).collect();
+    // Within the first of two batches, so that those after it move up in the network's input.
+    let outside = CellSite {
+        x: -1.0,
+        ..sites[0]
+    };
+    sites.insert(1, outside);
+    let looked_at = counter.look_at(&image, 0.25, &sites).unwrap();
+    let mut expected: Vec<Option<Cell>> = found.into_iter().map(Some).collect();
+    expected.insert(1, None);
+    assert_eq!(looked_at, expected);
+    // Too coarse, too fine, and none.
+    for um_per_pixel in [0.41, 0.005, f32::NAN] {
+        let none = counter.look_at(&image, um_per_pixel, &sites).unwrap();
+        assert_eq!(none, vec![None; sites.len()], "{um_per_pixel}");
+    }
+    assert_eq!(counter.look_at(&image, 0.25, &[]).unwrap(), []);
 }
