@@ -91,6 +91,10 @@ impl Convolution {
         }
     }
 
+    pub(super) fn device(&self) -> Device {
+        self.bias.val().device()
+    }
+
     /// `[n, channels, rows, columns]` to `[n, filters, rows/stride, columns/stride]`. In training, a
     /// normalisation uses the batch's statistics, otherwise the running ones.
     pub(super) fn forward(&self, input: Tensor<4>) -> Tensor<4> {

@@ -36,3 +36,4 @@ pub(crate) use prediction::Prediction;
 pub(crate) use prefetch::each_prepared;
 pub(crate) use protocol::{Outcome, Protocol};
 pub(crate) use score::score;
+pub(crate) use train::Training;

@@ -27,7 +27,7 @@ pub(crate) struct Plan {
     /// Images per step
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024).map(usize::from))]
     pub(crate) batch_size: usize,
-    /// Adam's learning rate at its highest [default: 1e-3 for compact, 1e-4 for reference]
+    /// Adam's learning rate at its highest [default: 1e-3 for compact, 1e-4 for reference, 3e-3 for cells]
     #[arg(long, value_parser = arguments::learning_rate)]
     pub(crate) learning_rate: Option<f64>,
     /// How the learning rate changes
@@ -71,13 +71,13 @@ impl Plan {
         self.learning_rate.unwrap_or_else(default)
     }
 
-    /// The settings of the training loop.
-    pub(super) fn settings(&self) -> Settings {
+    /// The settings of the training loop of a network whose learning rate is this unless another one is given.
+    pub(crate) fn settings(&self, learning_rate: f64) -> Settings {
         Settings {
             epochs: self.epochs,
             patience: self.patience,
             batch_size: self.batch_size,
-            learning_rate: self.highest_learning_rate(),
+            learning_rate: self.learning_rate.unwrap_or(learning_rate),
             schedule: self.schedule,
             seed: self.seed,
             device: self.device.clone(),

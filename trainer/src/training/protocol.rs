@@ -51,7 +51,7 @@ impl Protocol<'_> {
         checkpoints: &Checkpoints,
     ) -> Result<Outcome<'a>, TrainError> {
         let mut histories = Vec::new();
-        let settings = self.plan.settings();
+        let settings = self.plan.settings(self.plan.architecture.learning_rate());
         let splits = folds.tested().iter().chain(folds.whole());
         let steps = splits.map(|split| settings.steps(split.train.len()));
         let progress = progress::bar(steps.sum(), "steps");

@@ -27,7 +27,7 @@ impl Settings {
     }
 
     /// The number of steps of a training that uses all its epochs.
-    pub(super) fn steps(&self, examples: usize) -> u64 {
+    pub(crate) fn steps(&self, examples: usize) -> u64 {
         self.steps_per_epoch(examples) * self.epochs as u64
     }
 

@@ -1,33 +1,41 @@
 //! From labelled cells to a folder of a model that counts cells.
 
-use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use log::info;
 use serde_json::Value;
 use smearscope_artifacts::{
-    BlastCalls, CellCounter, CellsModel, CountRule, CropInput, EngineChoice, EngineConfig,
-    Manifest, ModelFiles, Ruler, Thresholds, TileInput,
+    BlastCalls, CellFigures, CellNetwork as CellModel, CellsModel, CountRule, CropInput, Evaluation,
+    FiguresRule, Manifest, ModelFiles, Ruler, TileInput, sha256,
 };
 
 use crate::arguments;
-use crate::dataset::{CellCollection, CellSplit, CellSplitPlan, Part};
+use crate::cell_kind::CellKind;
+use crate::dataset::{
+    CellCollection, CellSplit, CellSplitPlan, ImageContent, ImageOrigin, LabelledImage, Part,
+};
 use crate::error::TrainError;
 use crate::networks::cell::CellNetwork;
 use crate::networks::finder::Finder;
 use crate::package::{
     Destination, GoldenPicture, GoldenPictures, Identity, TrainedNetworks, cell_model,
-    finder_model, write_networks,
+    finder_model, save, write_networks,
 };
 use crate::progress;
 use crate::report;
 use crate::stdout;
 use crate::training::cells::cell_training::CellTraining;
 use crate::training::cells::crops::LabelledCrop;
+use crate::training::cells::figures_rule::fit_figures_rule;
 use crate::training::cells::finder_training::{FinderTraining, WINDOWS};
+use crate::training::cells::found::FieldMaps;
 use crate::training::cells::kinds::{Kinds, can_be_a_class};
 use crate::training::cells::mix::Mix;
+use crate::training::cells::novelty::{Described, fit_novelty};
+use crate::training::cells::seen::{SeenCell, look_at, temperature};
+use crate::training::cells::thresholds::choose_thresholds;
 use crate::training::cells::windows::LabelledField;
 use crate::training::{Checkpoints, History, JobDescription, Plan, Training, device_name};
 
@@ -80,6 +88,8 @@ const RULER: Ruler = Ruler {
     min_cells: 10,
     max_spread: 0.25,
 };
+/// The networks' architecture, as manifests name it.
+const ARCHITECTURE: &str = "finder and cell network";
 /// Most cells that novelty and measured figures are fitted to; more would not change them.
 const MAX_DESCRIBED: usize = 4000;
 /// Most cells that are learned from in an epoch.
@@ -126,11 +136,401 @@ impl FitCells {
         let checkpoints = Checkpoints::open(&self.out.folder, &job, self.resume)?;
         super::advise_to_resume();
         let networks = self.train(&material, &checkpoints)?;
-        let _ = (networks, base);
+        let staging = self.out.staging()?;
+        let folder = staging.path();
+        let model = self.model(&networks, &material, base.as_ref())?;
+        let mut manifest = self.manifest(model, &collection, &split);
+        let trained = networks.trained();
+        write_networks(folder, &manifest.name, trained, &mut manifest.model)?;
+        if let Some(base) = &base {
+            copy_networks(base, folder, self.only)?;
+        }
+        let pictures = self.golden_pictures(&networks, &manifest, &collection, &split)?;
+        pictures.write_draft(folder, &mut manifest)?;
+        // TEMP
+        pictures.complete(folder, &mut manifest, networks.cell.as_ref())?;
+        let agreements = pictures.compare_all(folder, trained)?;
+        report::save_training_log(&networks.histories, false, folder)?;
+        self.out.publish(&staging)?;
+        checkpoints.remove()?;
+        let Manifest { name, version, .. } = &manifest;
+        stdout::print(format_args!("{name} {version}: {}\n", self.out.folder.display()));
+        for agreement in &agreements {
+            stdout::print(format_args!("{agreement}\n"));
+        }
         Ok(())
     }
 
     fn trains(&self, network: OneNetwork) -> bool {
         self.only.is_none_or(|only| only == network)
     }
+
+    /// The model whose other network is kept.
+    fn base(&self) -> Result<Option<ModelFiles<CellsModel>>, TrainError> {
+        let open = |folder: &PathBuf| ModelFiles::open(folder)?.into_cells();
+        Ok(self.base.as_ref().map(open).transpose()?)
+    }
+
+    /// The training and validation images as the networks learn from them.
+    ///
+    /// # Errors
+    /// [`TrainError::Training`] if there are no fields or no blasts to learn from.
+    fn material(
+        &self,
+        collection: &CellCollection,
+        split: &CellSplit,
+    ) -> Result<Material, TrainError> {
+        let parts = [Part::Train, Part::Validation].map(|part| split.images(part));
+        let fields = |images: &Vec<usize>| -> Vec<LabelledField> {
+            let of = |image: &usize| LabelledField::of(collection, *image);
+            images.iter().filter_map(of).collect()
+        };
+        let cells = |images: &Vec<usize>, has_class: &dyn Fn(CellKind) -> bool| {
+            let of = |image: &usize| LabelledCrop::all(collection, *image, has_class);
+            images.iter().flat_map(of).collect::<Vec<LabelledCrop>>()
+        };
+        let [train, validation] = &parts;
+        let learned = cells(train, &can_be_a_class);
+        let kinds = Kinds::of(
+            learned.iter().map(|cell| (cell.source, cell.kind)),
+            collection.sources.len(),
+        )
+        .ok_or_else(|| TrainError::Training {
+            problem: "the training part has no lymphoblasts, or no other leukocytes of known kind and scale".into(),
+            remedy: "add a source of them, such as cells that `synth --cells` draws".into(),
+        })?;
+        let has_class = |kind| kinds.class(kind).is_some();
+        let material = Material {
+            weights: collection.sources.iter().map(|source| source.weight).collect(),
+            fields: [fields(train), fields(validation)],
+            cells: [learned, cells(validation, &has_class)],
+            kinds,
+        };
+        let is_missing = |network, is_empty: bool| self.trains(network) && is_empty;
+        let [fields, cells] = [
+            material.fields.iter().any(Vec::is_empty),
+            material.cells.iter().any(Vec::is_empty),
+        ];
+        let problem = if is_missing(OneNetwork::Finder, fields) {
+            "the finder needs fields of known scale with boxes in the training and the validation part"
+        } else if is_missing(OneNetwork::Cell, cells) {
+            "the cell network needs cells of known kind and scale in the training and the validation part"
+        } else {
+            return Ok(material);
+        };
+        Err(TrainError::Training {
+            problem: problem.into(),
+            remedy: "add a source of them, or state `um_per_pixel` of those that there are; `inspect --datasets` shows what \
+                     there is"
+                .into(),
+        })
+    }
+
+    fn train(&self, material: &Material, checkpoints: &Checkpoints) -> Result<Networks, TrainError> {
+        let settings = self.plan.settings(LEARNING_RATE);
+        let cells = material.cells[0].len().min(MAX_CELLS);
+        let steps = [(OneNetwork::Finder, WINDOWS), (OneNetwork::Cell, cells)]
+            .into_iter()
+            .filter(|(network, _)| self.trains(*network))
+            .map(|(_, examples)| settings.steps(examples));
+        let progress = progress::bar(steps.sum(), "steps");
+        let training = |name| Training {
+            settings: &settings,
+            name,
+            checkpoints,
+            progress: &progress,
+        };
+        let nothing = || TrainError::Training {
+            problem: "there is nothing to learn from".into(),
+            remedy: "add sources to the file of data sets".into(),
+        };
+        let mut networks = Networks::default();
+        if self.trains(OneNetwork::Finder) {
+            let [train, validation] = &material.fields;
+            info!("finder: {} fields for training, {} for validation", train.len(), validation.len());
+            let sources = train.iter().map(|field| field.source);
+            let trained = FinderTraining {
+                train,
+                validation,
+                mix: &Mix::of(sources, &material.weights).ok_or_else(nothing)?,
+                um_per_pixel: TILES.um_per_pixel,
+                windows: WINDOWS,
+            }
+            .run(&training("finder"))?;
+            networks.histories.push(("finder".into(), trained.history));
+            networks.finder = Some(trained.network);
+        }
+        if self.trains(OneNetwork::Cell) {
+            let [train, validation] = &material.cells;
+            info!("cell network: {} cells for training, {} for validation", train.len(), validation.len());
+            let sources = train.iter().map(|cell| cell.source);
+            let trained = CellTraining {
+                kinds: &material.kinds,
+                train,
+                validation,
+                mix: &Mix::of(sources, &material.weights).ok_or_else(nothing)?,
+                input: CROPS,
+                cells,
+            }
+            .run(&training("cell network"))?;
+            networks.histories.push(("cell network".into(), trained.history));
+            networks.cell = Some(trained.network);
+        }
+        progress.finish_and_clear();
+        Ok(networks)
+    }
+
+    /// The description of the model without files, golden samples and measured calls.
+    fn model(
+        &self,
+        networks: &Networks,
+        material: &Material,
+        base: Option<&ModelFiles<CellsModel>>,
+    ) -> Result<CellsModel, TrainError> {
+        let base = base.map(|files| &files.manifest().model);
+        let finder = match (&networks.finder, base) {
+            (None, Some(base)) => base.finder.clone(),
+            (None, None) => return Err(incomplete()),
+            (Some(finder), _) => {
+                let [_, validation] = &material.fields;
+                finder_model(TILES, choose_thresholds(finder, TILES.um_per_pixel, validation)?)
+            }
+        };
+        let (cell, figures) = match (&networks.cell, base) {
+            (None, Some(base)) => (base.cell.clone(), base.figures.clone()),
+            (None, None) => return Err(incomplete()),
+            (Some(cell), _) => describe_cells(cell, material)?,
+        };
+        let unmeasured = |called| BlastCalls { called, of: 100 };
+        Ok(CellsModel {
+            finder: smearscope_artifacts::Finder {
+                golden: Vec::new(),
+                ..finder
+            },
+            cell: CellModel {
+                golden: Vec::new(),
+                ..cell
+            },
+            // Until the calls are measured.
+            count: CountRule {
+                share: self.blast_share,
+                min_cells: self.min_cells,
+                sensitivity: unmeasured(100),
+                false_positives: unmeasured(0),
+            },
+            ruler: RULER,
+            figures,
+            golden: Vec::new(),
+        })
+    }
+
+    /// All settings that determine the trainings; only checkpoints with the same ones are resumed.
+    fn job_description(&self, collection: &CellCollection, split: &CellSplit) -> JobDescription {
+        let Self { plan, .. } = self;
+        let learned: Vec<String> = collection
+            .images
+            .iter()
+            .zip(&split.part_of)
+            .map(|(image, part)| {
+                let weight = collection.sources[image.source].weight;
+                format!("{} {weight} {part:?} {:?} {:?}\n", image.path.display(), image.um_per_pixel, image.content)
+            })
+            .collect();
+        let about: [(&str, Value); 10] = [
+            ("trainer", env!("CARGO_PKG_VERSION").into()),
+            ("images", collection.images.len().into()),
+            ("digest of labels and parts", sha256(learned.concat().as_bytes()).into()),
+            ("--only", self.only.as_ref().map(arguments::spelled).into()),
+            ("--epochs", plan.epochs.into()),
+            ("--patience", plan.patience.into()),
+            ("--batch-size", plan.batch_size.into()),
+            ("--learning-rate", plan.learning_rate.unwrap_or(LEARNING_RATE).into()),
+            ("--device", device_name(&plan.device).into()),
+            ("--seed", plan.seed.into()),
+        ];
+        let named = about.into_iter().map(|(name, value)| (name.to_owned(), value));
+        named.collect()
+    }
+
+    fn manifest(
+        &self,
+        model: CellsModel,
+        collection: &CellCollection,
+        split: &CellSplit,
+    ) -> Manifest<CellsModel> {
+        Manifest {
+            format_version: Manifest::FORMAT_VERSION,
+            name: self.identity.name(&self.out.folder),
+            version: self.identity.version.clone(),
+            architecture: ARCHITECTURE.into(),
+            trained_on: trained_on(collection, split),
+            intended_use: "Demonstration of the software. Not for diagnosis or treatment.".into(),
+            license: self.identity.license.clone(),
+            // No figures are known to hold for new patients, so every model is a demo.
+            demo: true,
+            model,
+            evaluation: Evaluation {
+                dataset: "Not measured yet.".into(),
+                protocol: "None.".into(),
+                positives: 0,
+                negatives: 0,
+                figures: BTreeMap::new(),
+                intervals: BTreeMap::new(),
+                warnings: Vec::new(),
+            },
+        }
+    }
+
+    /// Small pictures of test images: fields, and a cell of each kind, of drawn sources where there are some.
+    fn golden_pictures(
+        &self,
+        networks: &Networks,
+        manifest: &Manifest<CellsModel>,
+        collection: &CellCollection,
+        split: &CellSplit,
+    ) -> Result<GoldenPictures, TrainError> {
+        let [most_fields, most_cells] = GOLDEN;
+        let mut tested = split.images(Part::Test);
+        let is_real = |image: &usize| {
+            let source = collection.images[*image].source;
+            collection.sources[source].origin == ImageOrigin::Real
+        };
+        tested.sort_by_key(is_real);
+        let of = |is_field: bool| {
+            let is = move |image: &usize| {
+                matches!(collection.images[*image].content, ImageContent::Field(_)) == is_field
+            };
+            tested.iter().copied().filter(is)
+        };
+        let finder = &manifest.model.finder;
+        let is_steady = |picture: &GoldenPicture| {
+            networks.finder.as_ref().is_none_or(|network| {
+                let finder_um = finder.input.um_per_pixel;
+                FieldMaps::of(network, finder_um, &picture.image, picture.um_per_pixel)
+                    .is_steady(finder.thresholds)
+            })
+        };
+        let fields =
+            GoldenPicture::choose(collection, of(true), "field", most_fields, is_steady)?;
+        let mut cells = Vec::new();
+        for class in &manifest.model.cell.classes {
+            let is_of = |image: &usize| {
+                let ImageContent::Cell(kind) = collection.images[*image].content else {
+                    return false;
+                };
+                kind.name() == class.name
+            };
+            let images = of(false).filter(is_of);
+            cells.extend(GoldenPicture::choose(collection, images, &class.name, most_cells, |_| true)?);
+        }
+        // Without images of single cells, the middle of a field is as good.
+        if cells.is_empty() {
+            cells = GoldenPicture::choose(collection, of(true), "cell", most_fields, |_| true)?;
+        }
+        if fields.is_empty() || cells.is_empty() {
+            return Err(TrainError::Training {
+                problem: "the test part has no field with leukocytes, which prove a model before it is used".into(),
+                remedy: "add fields with boxes, or raise --test-share".into(),
+            });
+        }
+        Ok(GoldenPictures { fields, cells })
+    }
+}
+
+impl Networks {
+    fn trained(&self) -> TrainedNetworks<'_> {
+        TrainedNetworks {
+            finder: self.finder.as_ref(),
+            cell: self.cell.as_ref(),
+        }
+    }
+}
+
+/// clap asks for a base where only one network is trained.
+fn incomplete() -> TrainError {
+    TrainError::Training {
+        problem: "one network is missing".into(),
+        remedy: "give a model to take it from with --base".into(),
+    }
+}
+
+/// The cell network's description and the rule on measured figures, fitted to training cells, with limits and
+/// temperature by validation cells.
+fn describe_cells(
+    network: &CellNetwork,
+    material: &Material,
+) -> Result<(CellModel, Option<FiguresRule>), TrainError> {
+    let Material { kinds, cells, .. } = material;
+    let [train, validation] = cells;
+    let some = |cells: &[LabelledCrop]| -> Vec<LabelledCrop> {
+        let step = cells.len().div_ceil(MAX_DESCRIBED).max(1);
+        cells.iter().step_by(step).cloned().collect()
+    };
+    let train = look_at(network, kinds, &some(train), CROPS)?;
+    let validation = look_at(network, kinds, &some(validation), CROPS)?;
+    let tells_blasts = |cell: &&SeenCell| kinds.has_both(cell.source);
+    let temperature = temperature(validation.iter().filter(tells_blasts), kinds.len());
+    let described = |cells: &[SeenCell]| -> Vec<Described> {
+        let described = cells.iter().map(|cell| (cell.class, cell.features.clone()));
+        described.collect()
+    };
+    let novelty = fit_novelty(&described(&train), &described(&validation), kinds.len());
+    let measured: Vec<(CellFigures, bool)> = train
+        .iter()
+        .filter(tells_blasts)
+        .filter(|cell| kinds.is_leukocyte(cell.class))
+        .filter_map(|cell| Some((cell.figures?, cell.class == kinds.blast())))
+        .collect();
+    let model = cell_model(CROPS, kinds.manifest(), temperature, novelty);
+    Ok((model, fit_figures_rule(&measured)?))
+}
+
+/// What the networks were trained on: each source with its images, leukocytes, licence and citation.
+fn trained_on(collection: &CellCollection, split: &CellSplit) -> String {
+    let trained = split.images(Part::Train);
+    let sources = collection.sources.iter().enumerate().map(|(number, source)| {
+        let of_source = || {
+            let images = trained.iter().map(|image| &collection.images[*image]);
+            images.filter(move |image| image.source == number)
+        };
+        let leukocytes = of_source().flat_map(LabelledImage::kinds).filter(|kind| kind.is_leukocyte());
+        let mut text = format!(
+            "{} ({} images, {} leukocytes",
+            source.name.display(),
+            of_source().count(),
+            leukocytes.count()
+        );
+        for about in [&source.citation, &source.licence].into_iter().flatten() {
+            text += "; ";
+            text += about;
+        }
+        text + ")"
+    });
+    let sources: Vec<String> = sources.collect();
+    format!("{}. No image of a patient with leukemia.", sources.join(", "))
+}
+
+/// Copies the files of the network that is not trained.
+fn copy_networks(
+    base: &ModelFiles<CellsModel>,
+    folder: &Path,
+    only: Option<OneNetwork>,
+) -> Result<(), TrainError> {
+    let model = &base.manifest().model;
+    let (files, network) = match only {
+        Some(OneNetwork::Finder) => (&model.cell.files, base.cell()),
+        Some(OneNetwork::Cell) => (&model.finder.files, base.finder()),
+        None => return Ok(()),
+    };
+    let contents = [
+        (&files.ir_xml, network.ir_xml),
+        (&files.ir_bin, network.ir_bin),
+        (&files.onnx, network.onnx),
+    ];
+    for (entry, bytes) in contents {
+        if let (Some(entry), Some(bytes)) = (entry, bytes) {
+            save(folder, &entry.path.to_string_lossy(), bytes)?;
+        }
+    }
+    Ok(())
 }

@@ -158,7 +158,7 @@ impl FromArgMatches for Fit {
             field,
             cells,
         } = FitOptions::from_arg_matches(matches)?;
-        let conflict = |message: String| Err(clap::Error::raw(ErrorKind::ArgumentConflict, message));
+        let conflict = |message: &str| clap::Error::raw(ErrorKind::ArgumentConflict, message);
         let refuse = |options: &[&str], kind: &str| {
             let is_given =
                 |id: &&&str| matches.value_source(id) == Some(ValueSource::CommandLine);
@@ -166,20 +166,17 @@ impl FromArgMatches for Fit {
                 None => Ok(()),
                 Some(id) => {
                     let name = match *id {
-                        "architecture" => "network".into(),
+                        "architecture" => "network".to_owned(),
                         id => id.replace('_', "-"),
                     };
-                    conflict(format!("--{name} means nothing for {kind}; leave it out\n"))
+                    Err(conflict(&format!("--{name} means nothing for {kind}; leave it out\n")))
                 }
             }
         };
         match (field.data, cells.datasets) {
             (Some(data), _) => {
                 if kind == Some(Kind::Cells) {
-                    return conflict(
-                        "--kind cells learns from labelled cells: name their sources with --datasets\n"
-                            .into(),
-                    );
+                    return Err(conflict("--kind cells learns from labelled cells: name their sources with --datasets\n"));
                 }
                 refuse(&CELLS_ONLY, "models of whole fields")?;
                 Ok(Self::Field(Box::new(FitField {
@@ -195,10 +192,7 @@ impl FromArgMatches for Fit {
             }
             (None, Some(datasets)) => {
                 if kind == Some(Kind::Field) {
-                    return conflict(
-                        "--kind field learns from labelled fields: name their folder with --data\n"
-                            .into(),
-                    );
+                    return Err(conflict("--kind field learns from labelled fields: name their folder with --data\n"));
                 }
                 refuse(&FIELD_ONLY, "models that count cells")?;
                 Ok(Self::Cells(Box::new(FitCells {
@@ -216,7 +210,7 @@ impl FromArgMatches for Fit {
                 })))
             }
             // clap requires one of them.
-            (None, None) => conflict("--data or --datasets is missing\n".into()),
+            (None, None) => Err(conflict("--data or --datasets is missing\n")),
         }
     }
 

@@ -44,6 +44,17 @@ pub(crate) struct CellSplit {
     pub(crate) part_of: Vec<Part>,
 }
 
+impl CellSplit {
+    /// The images of a part.
+    pub(crate) fn images(&self, part: Part) -> Vec<usize> {
+        let parts = self.part_of.iter().enumerate();
+        parts
+            .filter(|(_, of)| **of == part)
+            .map(|(image, _)| image)
+            .collect()
+    }
+}
+
 /// What is spread evenly over the parts: the images of a source, and its leukocytes and artefacts of each kind.
 type Stratum = (usize, Option<CellKind>);
 

@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
-use smearscope_artifacts::CropInput;
+use smearscope_artifacts::{CellCrop, CropInput};
 
 use super::super::history::Validation;
 use super::super::settings::Settings;
@@ -13,7 +13,6 @@ use super::cell_task::{CellBatch, CellExample, CellTask};
 use super::crops::LabelledCrop;
 use super::kinds::Kinds;
 use super::mix::Mix;
-use crate::cell_kind::CellKind;
 use crate::error::TrainError;
 use crate::metrics;
 use crate::networks::cell::{CellLoss, CellNetwork, Classes};
@@ -125,7 +124,7 @@ pub(super) fn log_odds(logits: &[f32], class: usize) -> f32 {
 
 impl Kinds {
     /// What is learned from a crop of a cell.
-    fn example(&self, cell: &LabelledCrop, crop: &smearscope_artifacts::CellCrop) -> CellExample {
+    fn example(&self, cell: &LabelledCrop, crop: &CellCrop) -> CellExample {
         CellExample {
             crop: crop.network_input(),
             // Only cells of a class are learned from.

@@ -55,7 +55,7 @@ impl FieldMaps {
         }
     }
 
-    /// The leukocytes in pixels of the image, the surest first.
+    /// The leukocytes, like all cells in pixels of the image.
     pub(crate) fn leukocytes(&self, threshold: f32) -> Vec<CellSite> {
         self.cells(FoundKind::Leukocyte, threshold)
     }
@@ -78,7 +78,8 @@ impl FieldMaps {
         counts(-MARGIN) == counts(MARGIN)
     }
 
-    fn cells(&self, kind: FoundKind, threshold: f32) -> Vec<CellSite> {
+    /// The cells of a kind in pixels of the image, the surest first.
+    pub(super) fn cells(&self, kind: FoundKind, threshold: f32) -> Vec<CellSite> {
         let map = CentreMap {
             width: self.width,
             scores: &self.scores[kind as usize],

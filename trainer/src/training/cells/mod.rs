@@ -12,4 +12,5 @@ pub(crate) mod kinds;
 pub(crate) mod mix;
 pub(crate) mod novelty;
 pub(crate) mod seen;
+pub(crate) mod thresholds;
 pub(crate) mod windows;

@@ -8,10 +8,11 @@ use smearscope_artifacts::{Background, DensityField};
 
 use super::density_jitter;
 use super::finder_task::{CellCircle, FinderExample, FoundKind};
+use super::found::FieldMaps;
 use crate::cell_kind::CellKind;
 use crate::dataset::{CellCollection, CellSource, ImageContent};
 use crate::error::TrainError;
-use crate::networks::finder::{KINDS, STRIDE};
+use crate::networks::finder::{Finder, KINDS, STRIDE};
 
 /// Largest factor by which a window is coarser or finer than the finder's scale: so far off is the scale of a field
 /// before its red cells are measured.
@@ -115,6 +116,26 @@ impl LabelledField {
         let (red, green) = example.pixels.split_at_mut(place.side * place.side);
         density_jitter::vary([red, green], place.side, rng);
         Ok(example)
+    }
+
+    /// What a finder of a scale finds in the whole field.
+    ///
+    /// # Errors
+    /// Those of [`LabelledField::window`].
+    pub(super) fn maps(&self, finder: &Finder, finder_um: f32) -> Result<FieldMaps, TrainError> {
+        let image = decode::read(&self.path, &Limits::default())?;
+        Ok(FieldMaps::of(finder, finder_um, &image, self.um_per_pixel))
+    }
+
+    /// Whether every cell of a kind is labelled.
+    pub(super) fn is_complete(&self, kind: FoundKind) -> bool {
+        self.is_complete[kind as usize]
+    }
+
+    /// The labelled cells of a kind.
+    pub(super) fn cells_of(&self, kind: FoundKind) -> impl Iterator<Item = CellCircle> {
+        let cells = self.cells.iter().copied();
+        cells.filter(move |cell| cell.kind == kind)
     }
 
     fn cut(
