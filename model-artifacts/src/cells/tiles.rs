@@ -6,13 +6,14 @@ use crate::manifest::cells::TileInput;
 
 /// How a field is cut into tiles, along both axes alike.
 ///
-/// A tile's outer `margin` sees too little of what surrounds it, and is left out of the maps. Outside of the field
-/// there is nothing, density 0, as the network's own padding has it.
+/// Where tiles meet, the `margin` of each sees too little of what surrounds it, and is left out of the maps. Tiles begin
+/// at the field's left and upper edge; outside of the field there is nothing, density 0, as the network's own padding has
+/// it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tiling {
     /// Columns and rows of a tile, in pixels.
     side: usize,
-    /// Width of the border that is left out, in pixels; a multiple of `stride`.
+    /// Width of the border that is left out where tiles meet, in pixels; a multiple of `stride`.
     margin: usize,
     /// Pixels per position of the maps.
     stride: usize,
@@ -68,9 +69,8 @@ impl Tiling {
             planes: Vec::new(),
         };
         maps.planes = vec![vec![0.0; maps.width * maps.height]; count];
-        let step = self.side - 2 * self.margin;
-        for top in (0..field.height).step_by(step) {
-            for left in (0..field.width).step_by(step) {
+        for top in self.starts(field.height) {
+            for left in self.starts(field.width) {
                 self.fill(field, left, top, input);
                 run(input, &mut |plane, values| {
                     self.place(&mut maps, plane, left, top, values);
@@ -80,34 +80,43 @@ impl Tiling {
         Ok(maps)
     }
 
-    /// Fills the input with the tile whose inner part begins at a pixel of the field.
+    /// The first pixels of the tiles along an axis of a field of this length.
+    fn starts(self, length: usize) -> impl Iterator<Item = usize> {
+        let step = self.side - 2 * self.margin;
+        let more = length.saturating_sub(self.side).div_ceil(step);
+        (0..=more).map(move |number| number * step)
+    }
+
+    /// Fills the input with the tile that begins at a pixel of the field.
     fn fill(self, field: &DensityField, left: usize, top: usize, input: &mut Tensor) {
         input.data.fill(0.0);
-        let first = |at: usize| self.margin.saturating_sub(at);
-        let start = |at: usize| at.saturating_sub(self.margin);
-        let (column, row) = (first(left), first(top));
-        let (x, y) = (start(left), start(top));
-        let columns = (self.side - column).min(field.width - x);
-        let rows = (self.side - row).min(field.height - y);
+        let columns = self.side.min(field.width - left);
+        let rows = self.side.min(field.height - top);
         let planes = input.data.chunks_exact_mut(self.side * self.side);
         for (tile, plane) in planes.zip([&field.red, &field.green]) {
             for line in 0..rows {
-                let source = &plane[(y + line) * field.width + x..][..columns];
-                tile[(row + line) * self.side + column..][..columns].copy_from_slice(source);
+                let source = &plane[(top + line) * field.width + left..][..columns];
+                tile[line * self.side..][..columns].copy_from_slice(source);
             }
         }
     }
 
-    /// Copies the inner part of a tile's map into that of the field.
+    /// Copies a tile's map into that of the field, without the margins where another tile follows or goes before.
     fn place(self, maps: &mut FieldMaps, plane: usize, left: usize, top: usize, values: &[f32]) {
         let positions = self.positions();
         let margin = self.margin / self.stride;
-        let inner = positions - 2 * margin;
+        // The positions of the tile that are kept along an axis.
+        let kept = |start: usize, length: usize| {
+            let first = if start == 0 { 0 } else { margin };
+            let rest = length - start / self.stride;
+            let end = if rest > positions { positions - margin } else { rest };
+            first..end
+        };
+        let (columns, rows) = (kept(left, maps.width), kept(top, maps.height));
         let (column, row) = (left / self.stride, top / self.stride);
-        let columns = inner.min(maps.width - column);
-        for line in 0..inner.min(maps.height - row) {
-            let source = &values[(margin + line) * positions + margin..][..columns];
-            maps.planes[plane][(row + line) * maps.width + column..][..columns]
+        for line in rows {
+            let source = &values[line * positions..][columns.clone()];
+            maps.planes[plane][(row + line) * maps.width + column..][columns.clone()]
                 .copy_from_slice(source);
         }
     }
@@ -186,7 +195,7 @@ mod tests {
 
     #[test]
     fn tiles_leave_no_seams() {
-        for (width, height) in [(100, 70), (16, 16), (17, 90), (5, 3)] {
+        for (width, height) in [(100, 70), (32, 16), (33, 90), (48, 49), (5, 3)] {
             let field = field(width, height);
             let maps = run(&field);
             assert_eq!(
