@@ -148,6 +148,60 @@ mod tests {
     }
 
     #[test]
+    fn a_training_is_of_fields_or_of_cells() {
+        let parsed = |line: &str| Cli::try_parse_from(line.split(' '));
+        let cells = |line: &str| match parsed(line).unwrap().command {
+            Command::Fit(fit) => matches!(*fit, Fit::Cells(_)),
+            other => panic!("{other:?}"),
+        };
+        assert!(!cells("t fit --data d --out o --folds 3"));
+        assert!(!cells("t fit --kind field --data d --out o"));
+        assert!(cells("t fit --kind cells --datasets d.toml --out o --min-cells 100"));
+        assert!(cells("t fit --datasets d.toml --out o --only cell --base m --epochs 4"));
+        for (line, kind, message) in [
+            (
+                "t fit --kind cells --data d --out o",
+                ErrorKind::ArgumentConflict,
+                "--datasets",
+            ),
+            (
+                "t fit --kind field --datasets d --out o",
+                ErrorKind::ArgumentConflict,
+                "--data",
+            ),
+            (
+                "t fit --datasets d --out o --network compact",
+                ErrorKind::ArgumentConflict,
+                "--network means nothing for models that count cells",
+            ),
+            (
+                "t fit --data d --out o --min-cells 50",
+                ErrorKind::ArgumentConflict,
+                "--min-cells means nothing for models of whole fields",
+            ),
+            (
+                "t fit --datasets d --out o --only finder",
+                ErrorKind::MissingRequiredArgument,
+                "--base",
+            ),
+            (
+                "t fit --datasets d --data d --out o",
+                ErrorKind::ArgumentConflict,
+                "--datasets",
+            ),
+            (
+                "t fit --datasets d --out o --blast-share 0",
+                ErrorKind::ValueValidation,
+                "above 0 and below 1",
+            ),
+        ] {
+            let error = parsed(line).unwrap_err();
+            assert_eq!(error.kind(), kind, "{line}");
+            assert!(error.to_string().contains(message), "{line}: {error}");
+        }
+    }
+
+    #[test]
     fn the_old_name_of_benchmark_is_accepted() {
         let cli = Cli::parse_from("t bench --json --data d".split(' '));
         assert!(matches!(cli.command, Command::Benchmark(_)));

@@ -7,7 +7,8 @@ use clap::ValueEnum;
 use log::info;
 use serde_json::Value;
 use smearscope_artifacts::{
-    BlastCalls, CellFigures, CellNetwork as CellModel, CellsModel, CountRule, CropInput, Evaluation,
+    BlastCalls, CellCounter, CellFigures, CellNetwork as CellModel, CellsModel, CountRule, CropInput, EngineConfig,
+    Evaluation,
     FiguresRule, Manifest, ModelFiles, Ruler, TileInput, sha256,
 };
 
@@ -15,6 +16,7 @@ use crate::arguments;
 use crate::cell_kind::CellKind;
 use crate::dataset::{
     CellCollection, CellSplit, CellSplitPlan, ImageContent, ImageOrigin, LabelledImage, Part,
+    Provenance, TrainedOn,
 };
 use crate::error::TrainError;
 use crate::networks::cell::CellNetwork;
@@ -24,17 +26,18 @@ use crate::package::{
     finder_model, save, write_networks,
 };
 use crate::progress;
-use crate::report;
+use crate::report::{self, CARD_FILE, CellEvaluation, CellsReport};
 use crate::stdout;
 use crate::training::cells::cell_training::CellTraining;
 use crate::training::cells::crops::LabelledCrop;
 use crate::training::cells::figures_rule::fit_figures_rule;
-use crate::training::cells::finder_training::{FinderTraining, WINDOWS};
+use crate::training::cells::finder_training::FinderTraining;
 use crate::training::cells::found::FieldMaps;
 use crate::training::cells::kinds::{Kinds, can_be_a_class};
 use crate::training::cells::mix::Mix;
 use crate::training::cells::novelty::{Described, fit_novelty};
 use crate::training::cells::seen::{SeenCell, look_at, temperature};
+use crate::training::cells::surroundings::Surroundings;
 use crate::training::cells::thresholds::choose_thresholds;
 use crate::training::cells::windows::LabelledField;
 use crate::training::{Checkpoints, History, JobDescription, Plan, Training, device_name};
@@ -67,6 +70,8 @@ pub(crate) struct FitCells {
     pub(super) blast_share: f64,
     pub(super) min_cells: u32,
     pub(super) identity: Identity,
+    /// Windows of fields that are learned from in an epoch.
+    pub(super) windows: usize,
 }
 
 /// Scale and tiles of the finder.
@@ -80,7 +85,7 @@ const TILES: TileInput = TileInput {
 const CROPS: CropInput = CropInput {
     um_per_pixel: 0.25,
     side: 96,
-    batch: 8,
+    batch: 4,
 };
 /// How red cells give a scale.
 const RULER: Ruler = Ruler {
@@ -88,6 +93,8 @@ const RULER: Ruler = Ruler {
     min_cells: 10,
     max_spread: 0.25,
 };
+/// The picture of some cells of the test images.
+const SHEET_FILE: &str = "cells.png";
 /// The networks' architecture, as manifests name it.
 const ARCHITECTURE: &str = "finder and cell network";
 /// Most cells that novelty and measured figures are fitted to; more would not change them.
@@ -147,14 +154,26 @@ impl FitCells {
         }
         let pictures = self.golden_pictures(&networks, &manifest, &collection, &split)?;
         pictures.write_draft(folder, &mut manifest)?;
-        // TEMP
+        let measured = self.measure(folder, &collection, &split)?;
+        self.judge(&mut manifest, &measured, &split)?;
         pictures.complete(folder, &mut manifest, networks.cell.as_ref())?;
         let agreements = pictures.compare_all(folder, trained)?;
+        let report = CellsReport {
+            manifest: &manifest,
+            measured: &measured,
+            trainings: report::trainings(&networks.histories),
+            trained_on: learned_from(&collection, &split),
+        };
+        report.save(folder)?;
+        let card = report.card(&agreements, &self.commands(&collection)?);
+        save(folder, CARD_FILE, card.as_bytes())?;
+        measured.draw_sheet(&folder.join(SHEET_FILE), &collection)?;
         report::save_training_log(&networks.histories, false, folder)?;
         self.out.publish(&staging)?;
         checkpoints.remove()?;
         let Manifest { name, version, .. } = &manifest;
-        stdout::print(format_args!("{name} {version}: {}\n", self.out.folder.display()));
+        let out = self.out.folder.display();
+        stdout::print(format_args!("{name} {version}: {out}\n{measured}"));
         for agreement in &agreements {
             stdout::print(format_args!("{agreement}\n"));
         }
@@ -229,7 +248,7 @@ impl FitCells {
     fn train(&self, material: &Material, checkpoints: &Checkpoints) -> Result<Networks, TrainError> {
         let settings = self.plan.settings(LEARNING_RATE);
         let cells = material.cells[0].len().min(MAX_CELLS);
-        let steps = [(OneNetwork::Finder, WINDOWS), (OneNetwork::Cell, cells)]
+        let steps = [(OneNetwork::Finder, self.windows), (OneNetwork::Cell, cells)]
             .into_iter()
             .filter(|(network, _)| self.trains(*network))
             .map(|(_, examples)| settings.steps(examples));
@@ -254,7 +273,7 @@ impl FitCells {
                 validation,
                 mix: &Mix::of(sources, &material.weights).ok_or_else(nothing)?,
                 um_per_pixel: TILES.um_per_pixel,
-                windows: WINDOWS,
+                windows: self.windows,
             }
             .run(&training("finder"))?;
             networks.histories.push(("finder".into(), trained.history));
@@ -264,11 +283,14 @@ impl FitCells {
             let [train, validation] = &material.cells;
             info!("cell network: {} cells for training, {} for validation", train.len(), validation.len());
             let sources = train.iter().map(|cell| cell.source);
+            let fields = material.fields[0].iter();
+            let real: Vec<&LabelledField> = fields.filter(|field| field.is_real).collect();
             let trained = CellTraining {
                 kinds: &material.kinds,
                 train,
                 validation,
                 mix: &Mix::of(sources, &material.weights).ok_or_else(nothing)?,
+                surroundings: Surroundings(&real),
                 input: CROPS,
                 cells,
             }
@@ -435,6 +457,88 @@ impl FitCells {
         }
         Ok(GoldenPictures { fields, cells })
     }
+
+    /// Runs the draft of the model on the test images.
+    fn measure(
+        &self,
+        folder: &Path,
+        collection: &CellCollection,
+        split: &CellSplit,
+    ) -> Result<CellEvaluation, TrainError> {
+        let config = EngineConfig {
+            // Images are judged side by side.
+            threads: Some(1),
+            ..EngineConfig::default()
+        };
+        let load = || CellCounter::load_unverified(folder, &config);
+        CellEvaluation::measure(load, collection, &split.images(Part::Test))
+    }
+
+    /// The commands that reproduce this model.
+    fn commands(&self, collection: &CellCollection) -> Result<Vec<String>, TrainError> {
+        let Self { plan, identity, .. } = self;
+        let folder = self.datasets.parent().unwrap_or(Path::new(""));
+        let mut commands = Vec::new();
+        for source in &collection.sources {
+            let drawn = Provenance::read(&folder.join(&source.name))?;
+            commands.extend(drawn.map(|provenance| provenance.command));
+        }
+        let only = match (self.only, &self.base) {
+            (Some(only), Some(_)) => format!(" --only {} --base BASE", arguments::spelled(&only)),
+            _ => String::new(),
+        };
+        commands.push(format!(
+            "smearscope-train fit --kind cells --datasets DATASETS.toml{only} --out MODEL --test-share {} \
+             --validation-share {} --epochs {} --patience {} --batch-size {} --learning-rate {} --schedule {} --device {} \
+             --seed {} --blast-share {} --min-cells {} --name {} --model-version {} --license {}",
+            self.test_share,
+            self.validation_share,
+            plan.epochs,
+            plan.patience,
+            plan.batch_size,
+            plan.learning_rate.unwrap_or(LEARNING_RATE),
+            arguments::spelled(&plan.schedule),
+            device_name(&plan.device),
+            plan.seed,
+            self.blast_share,
+            self.min_cells,
+            identity.name(&self.out.folder),
+            identity.version,
+            arguments::quoted(&identity.license),
+        ));
+        Ok(commands)
+    }
+
+    /// Takes rule and figures from what was measured.
+    fn judge(
+        &self,
+        manifest: &mut Manifest<CellsModel>,
+        measured: &CellEvaluation,
+        split: &CellSplit,
+    ) -> Result<(), TrainError> {
+        let [sensitivity, false_positives] = measured.blast_calls().ok_or_else(|| TrainError::Training {
+            problem: "the test part has too few blasts, or too few other leukocytes, to measure how often they are told apart"
+                .into(),
+            remedy: "add more of them, or raise --test-share".into(),
+        })?;
+        manifest.model.count = CountRule {
+            sensitivity,
+            false_positives,
+            ..manifest.model.count
+        };
+        let count = |part| split.images(part).len();
+        let protocol = format!(
+            "Images split by slide, patient or copy: {} for training, {} to choose epochs, thresholds and temperature, {} for \
+             these figures and for the errors by which counts are corrected.",
+            count(Part::Train),
+            count(Part::Validation),
+            count(Part::Test)
+        );
+        let warnings = std::mem::take(&mut manifest.evaluation.warnings);
+        manifest.evaluation = measured.evaluation(manifest.trained_on.clone(), protocol);
+        manifest.evaluation.warnings.extend(warnings);
+        Ok(())
+    }
 }
 
 impl Networks {
@@ -510,6 +614,18 @@ fn trained_on(collection: &CellCollection, split: &CellSplit) -> String {
     format!("{}. No image of a patient with leukemia.", sources.join(", "))
 }
 
+/// The images that networks saw, and their groups.
+fn learned_from(collection: &CellCollection, split: &CellSplit) -> TrainedOn {
+    let images = [Part::Train, Part::Validation].map(|part| split.images(part)).concat();
+    let images = || images.iter().map(|image| &collection.images[*image]);
+    let groups = images().map(|image| collection.group_names[image.group].clone());
+    TrainedOn {
+        subjects: groups.collect(),
+        captures: BTreeMap::new(),
+        images: images().map(|image| image.sha256.clone()).collect(),
+    }
+}
+
 /// Copies the files of the network that is not trained.
 fn copy_networks(
     base: &ModelFiles<CellsModel>,
@@ -533,4 +649,214 @@ fn copy_networks(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+    use std::fs;
+
+    use burn::tensor::Device;
+    use image::{Rgb, RgbImage};
+    use rand::{Rng, RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+    use semver::Version;
+    use smearscope_artifacts::EngineChoice;
+
+    use super::*;
+    use crate::networks::Architecture;
+    use crate::report::REPORT_FILE;
+    use crate::training::plan::ClassWeighting;
+    use crate::training::schedule::Schedule;
+
+    /// Scale of the drawn images.
+    const UM_PER_PIXEL: f32 = 0.25;
+
+    /// A picture of discs: centre, diameter in µm, and colour.
+    fn discs(size: [u32; 2], discs: &[([f32; 2], f32, [u8; 3])], rng: &mut impl Rng) -> RgbImage {
+        RgbImage::from_fn(size[0], size[1], |x, y| {
+            let at = [x, y].map(|at| at as f32 + 0.5);
+            let disc = discs.iter().rev().find(|([cx, cy], diameter, _)| {
+                (at[0] - cx).hypot(at[1] - cy) * UM_PER_PIXEL < diameter / 2.0
+            });
+            let colour = disc.map_or([225, 215, 228], |(_, _, colour)| *colour);
+            Rgb(colour.map(|value| value.saturating_add(rng.random_range(0..8))))
+        })
+    }
+
+    const NUCLEUS: [u8; 3] = [90, 40, 130];
+    const CYTOPLASM: [u8; 3] = [150, 140, 200];
+    const RED_CELL: [u8; 3] = [215, 150, 165];
+
+    /// Nuclei of a blast and of a lymphocyte, µm.
+    fn nucleus(is_blast: bool) -> f32 {
+        if is_blast { 11.0 } else { 6.0 }
+    }
+
+    fn draw(folder: &Path) {
+        let mut rng = ChaCha8Rng::seed_from_u64(4);
+        for number in 0..200 {
+            let is_blast = number % 2 == 0;
+            let kind = if is_blast { "lymphoblast" } else { "lymphocyte" };
+            let path = folder.join("cells").join(kind).join(format!("{number}.png"));
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let middle = [52.0; 2];
+            let size = nucleus(is_blast) + rng.random_range(-0.8..0.8);
+            let cell = [
+                ([20.0, 15.0], 7.2, RED_CELL),
+                (middle, size + 2.0, CYTOPLASM),
+                (middle, size, NUCLEUS),
+            ];
+            discs([104, 104], &cell, &mut rng).save(path).unwrap();
+        }
+        let mut table = "image,class,x,y,width,height\n".to_owned();
+        for number in 0..24 {
+            let mut cells = Vec::new();
+            for place in 0..12 {
+                let centre = [place % 4, place / 4]
+                    .map(|step| 30.0 + 45.0 * step as f32 + rng.random_range(-6.0..6.0));
+                let (class, diameter) = if place == number % 12 {
+                    ("leukocyte", 12.0)
+                } else {
+                    ("erythrocyte", 7.2)
+                };
+                let side = diameter / UM_PER_PIXEL;
+                let [x, y] = centre.map(|at| at - side / 2.0);
+                writeln!(table, "{number}.png,{class},{x},{y},{side},{side}").unwrap();
+                if class == "leukocyte" {
+                    cells.push((centre, diameter, CYTOPLASM));
+                    cells.push((centre, 9.0, NUCLEUS));
+                } else {
+                    cells.push((centre, diameter, RED_CELL));
+                }
+            }
+            let path = folder.join("fields").join(format!("{number}.png"));
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            discs([200, 160], &cells, &mut rng).save(path).unwrap();
+        }
+        fs::write(folder.join("fields/boxes.csv"), table).unwrap();
+        fs::write(
+            folder.join("datasets.toml"),
+            "[[source]]\npath = \"cells\"\nformat = \"folders\"\num_per_pixel = 0.25\nlicence = \"MIT\"\n\
+             [[source]]\npath = \"fields\"\num_per_pixel = 0.25\ncomplete = [\"leukocyte\", \"erythrocyte\"]\n",
+        )
+        .unwrap();
+    }
+
+    fn fit(folder: &Path, out: &str) -> FitCells {
+        FitCells {
+            datasets: folder.join("datasets.toml"),
+            out: Destination {
+                folder: folder.join(out),
+                replace: false,
+            },
+            resume: false,
+            plan: Plan {
+                architecture: Architecture::tiny(24),
+                epochs: 3,
+                patience: 3,
+                batch_size: 12,
+                learning_rate: None,
+                schedule: Schedule::Cosine,
+                class_weights: ClassWeighting::None,
+                seed: 3,
+                device: Device::flex(),
+            },
+            validation_share: 0.15,
+            test_share: 0.35,
+            only: None,
+            base: None,
+            blast_share: 0.2,
+            min_cells: 50,
+            identity: Identity {
+                name: Some("discs".into()),
+                version: Version::new(0, 1, 0),
+                license: "MIT".into(),
+            },
+            windows: 48,
+        }
+    }
+
+    fn names_in(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_model_is_made_that_counts_cells_and_one_network_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        draw(folder.path());
+        let first = fit(folder.path(), "model");
+        first.run().unwrap();
+        assert_eq!(
+            names_in(&first.out.folder),
+            [
+                "MODEL_CARD.md",
+                "cell.bin",
+                "cell.onnx",
+                "cell.xml",
+                "cells.png",
+                "finder.bin",
+                "finder.onnx",
+                "finder.xml",
+                "golden",
+                "manifest.toml",
+                "report.json",
+                "training.csv"
+            ]
+        );
+        assert!(!folder.path().join("model.checkpoints").exists());
+        let config = EngineConfig {
+            choice: EngineChoice::Embedded,
+            ..EngineConfig::default()
+        };
+        let mut counter = CellCounter::load(&first.out.folder, &config).unwrap();
+        let manifest = counter.manifest().clone();
+        assert_eq!(manifest.model.count.min_cells, 50);
+        assert_eq!(manifest.model.golden.len(), 3);
+        assert_eq!(manifest.model.cell.golden.len(), 2);
+        assert!(manifest.model.figures.is_some() && manifest.model.cell.novelty.is_some());
+        assert!(manifest.trained_on.contains("cells (") && manifest.trained_on.contains("MIT"));
+        // A blast and a lymphocyte of the test part are told apart by size alone.
+        let auroc = manifest.evaluation.figures["blast_auroc"];
+        assert!(auroc > 0.95, "{auroc}");
+        let card = fs::read_to_string(first.out.folder.join(CARD_FILE)).unwrap();
+        assert!(card.contains("not for diagnosis") && card.contains("fit --kind cells"), "{card}");
+        let report = fs::read(first.out.folder.join(REPORT_FILE)).unwrap();
+        let report: Value = serde_json::from_slice(&report).unwrap();
+        let trained = report["trained_on"]["images"].as_array().unwrap();
+        assert!((130..180).contains(&trained.len()), "{}", trained.len());
+
+        let second = FitCells {
+            only: Some(OneNetwork::Finder),
+            base: Some(first.out.folder.clone()),
+            plan: Plan {
+                seed: 4,
+                ..first.plan.clone()
+            },
+            ..fit(folder.path(), "second")
+        };
+        second.run().unwrap();
+        let file = |fit: &FitCells, name: &str| fs::read(fit.out.folder.join(name)).unwrap();
+        assert_eq!(file(&first, "cell.onnx"), file(&second, "cell.onnx"));
+        assert_ne!(file(&first, "finder.onnx"), file(&second, "finder.onnx"));
+        let image = RgbImage::from_pixel(200, 160, Rgb([225, 215, 228]));
+        assert_eq!(counter.analyse(&image, Some(0.25)).unwrap().count().cells, 0);
+    }
+
+    #[test]
+    fn without_blasts_nothing_is_trained() {
+        let folder = tempfile::tempdir().unwrap();
+        draw(folder.path());
+        let text = fs::read_to_string(folder.path().join("datasets.toml")).unwrap();
+        let text = text.replace("path = \"cells\"\n", "path = \"cells\"\nignore = [\"lymphoblast\"]\n");
+        fs::write(folder.path().join("datasets.toml"), text).unwrap();
+        let error = fit(folder.path(), "model").run().unwrap_err().to_string();
+        assert!(error.contains("no lymphoblasts"), "{error}");
+        assert!(!folder.path().join("model").exists());
+    }
 }

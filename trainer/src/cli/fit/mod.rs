@@ -15,6 +15,7 @@ use crate::dataset::{Source, SplitPlan};
 use crate::error::TrainError;
 use crate::interruption;
 use crate::package::{Destination, Identity};
+use crate::training::cells::finder_training::WINDOWS;
 use crate::training::{Plan, Targets};
 use cells::{FitCells, OneNetwork};
 use field::FitField;
@@ -207,6 +208,7 @@ impl FromArgMatches for Fit {
                     blast_share: cells.blast_share,
                     min_cells: cells.min_cells,
                     identity,
+                    windows: WINDOWS,
                 })))
             }
             // clap requires one of them.

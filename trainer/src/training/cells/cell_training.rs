@@ -13,6 +13,7 @@ use super::cell_task::{CellBatch, CellExample, CellTask};
 use super::crops::LabelledCrop;
 use super::kinds::Kinds;
 use super::mix::Mix;
+use super::surroundings::Surroundings;
 use crate::error::TrainError;
 use crate::metrics;
 use crate::networks::cell::{CellLoss, CellNetwork, Classes};
@@ -31,6 +32,8 @@ pub(crate) struct CellTraining<'a> {
     pub(crate) validation: &'a [LabelledCrop],
     /// Chooses among the training cells.
     pub(crate) mix: &'a Mix,
+    /// Lends drawn cells what lies around them.
+    pub(crate) surroundings: Surroundings<'a>,
     pub(crate) input: CropInput,
     /// Cells per epoch.
     pub(crate) cells: usize,
@@ -48,7 +51,7 @@ impl CellTraining<'_> {
                 let mut rng = ChaCha8Rng::seed_from_u64(*seed);
                 rng.set_stream(epoch << 32 | number as u64);
                 let cell = &self.train[self.mix.choose(&mut rng)];
-                let crop = cell.varied(self.input, &mut rng)?;
+                let crop = cell.varied(self.input, self.surroundings, &mut rng)?;
                 Ok(crop.map(|crop| self.kinds.example(cell, &crop)))
             });
             let examples = examples.collect::<Result<Vec<Option<CellExample>>, TrainError>>()?;

@@ -7,8 +7,9 @@ use smearscope_artifacts::decode::{self, Limits};
 use smearscope_artifacts::{Background, CellCrop, CellSite, CropInput, Cropper};
 
 use super::density_jitter;
+use super::surroundings::Surroundings;
 use crate::cell_kind::CellKind;
-use crate::dataset::{CellCollection, ImageContent};
+use crate::dataset::{CellCollection, ImageContent, ImageOrigin};
 use crate::error::TrainError;
 
 /// Largest distance between the middle of a crop and that of the cell, µm: so far does the finder err.
@@ -24,6 +25,8 @@ pub(crate) struct LabelledCrop {
     pub(crate) image: usize,
     /// Index of its source.
     pub(crate) source: usize,
+    /// Whether a program drew it.
+    pub(crate) is_drawn: bool,
     pub(crate) kind: CellKind,
     um_per_pixel: f32,
     /// Column and row of its centre in pixels; `None` in the middle of an image of one cell.
@@ -51,6 +54,7 @@ impl LabelledCrop {
             path: labelled.path.clone(),
             image,
             source: labelled.source,
+            is_drawn: collection.sources[labelled.source].origin == ImageOrigin::Drawn,
             kind,
             um_per_pixel,
             centre,
@@ -76,13 +80,15 @@ impl LabelledCrop {
         self.cut_at(input, [0.0; 2], 1.0)
     }
 
-    /// Such a crop of another stain, turned or mirrored, and as far off in place and scale as the finder errs.
+    /// Such a crop of another stain, turned or mirrored, and as far off in place and scale as the finder errs. Half of
+    /// the drawn cells get the surroundings of a real field.
     ///
     /// # Errors
     /// Those of [`LabelledCrop::cut`].
     pub(crate) fn varied(
         &self,
         input: CropInput,
+        surroundings: Surroundings,
         rng: &mut impl Rng,
     ) -> Result<Option<CellCrop>, TrainError> {
         let zoom = rng.random_range(-ZOOM.ln()..ZOOM.ln()).exp();
@@ -96,6 +102,9 @@ impl LabelledCrop {
         let Some(mut crop) = self.cut_at(input, shift, zoom)? else {
             return Ok(None);
         };
+        if self.is_drawn && rng.random_bool(0.5) {
+            surroundings.replace(&mut crop, input, rng)?;
+        }
         for plane in [&mut crop.red, &mut crop.green] {
             *plane = turn.apply(plane, crop.side);
         }
@@ -195,6 +204,7 @@ mod tests {
             path,
             image: 0,
             source: 0,
+            is_drawn: true,
             kind: CellKind::Lymphocyte,
             um_per_pixel: 0.1,
             centre: Some([180.0, 210.0]),
@@ -210,7 +220,7 @@ mod tests {
         assert!((dense(&plain).len() as f32 / area - 1.0).abs() < 0.03);
         for seed in 0..20 {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
-            let crop = cell.varied(INPUT, &mut rng).unwrap().unwrap();
+            let crop = cell.varied(INPUT, Surroundings(&[]), &mut rng).unwrap().unwrap();
             let dense = dense(&crop);
             let share = dense.len() as f32 / area;
             assert!((0.75..1.33).contains(&share), "{seed}: {share}");

@@ -12,5 +12,6 @@ pub(crate) mod kinds;
 pub(crate) mod mix;
 pub(crate) mod novelty;
 pub(crate) mod seen;
+pub(crate) mod surroundings;
 pub(crate) mod thresholds;
 pub(crate) mod windows;

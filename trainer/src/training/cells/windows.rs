@@ -4,13 +4,15 @@ use std::path::PathBuf;
 
 use rand::{Rng, RngExt};
 use smearscope_artifacts::decode::{self, Limits};
-use smearscope_artifacts::{Background, DensityField};
+use smearscope_artifacts::{
+    Background, CellCrop, CellSite, CropInput, Cropper, DensityField,
+};
 
 use super::density_jitter;
 use super::finder_task::{CellCircle, FinderExample, FoundKind};
 use super::found::FieldMaps;
 use crate::cell_kind::CellKind;
-use crate::dataset::{CellCollection, CellSource, ImageContent};
+use crate::dataset::{CellCollection, CellSource, ImageContent, ImageOrigin};
 use crate::error::TrainError;
 use crate::networks::finder::{Finder, KINDS, STRIDE};
 
@@ -43,6 +45,8 @@ pub(crate) struct LabelledField {
     path: PathBuf,
     /// Index of its source.
     pub(crate) source: usize,
+    /// Whether a camera took it.
+    pub(crate) is_real: bool,
     um_per_pixel: f32,
     /// In pixels of the image.
     cells: Vec<CellCircle>,
@@ -81,12 +85,14 @@ impl LabelledField {
                 is_measured: cell.extent.is_some(),
             })
         });
+        let source = &collection.sources[labelled.source];
         Some(Self {
             path: labelled.path.clone(),
             source: labelled.source,
+            is_real: source.origin == ImageOrigin::Real,
             um_per_pixel,
             cells: cells.collect(),
-            is_complete: completeness(&collection.sources[labelled.source]),
+            is_complete: completeness(source),
         })
     }
 
@@ -125,6 +131,47 @@ impl LabelledField {
     pub(super) fn maps(&self, finder: &Finder, finder_um: f32) -> Result<FieldMaps, TrainError> {
         let image = decode::read(&self.path, &Limits::default())?;
         Ok(FieldMaps::of(finder, finder_um, &image, self.um_per_pixel))
+    }
+
+    /// A crop without a leukocyte at a random place of the field; `None` if so many trials find none.
+    ///
+    /// # Errors
+    /// Those of [`LabelledField::window`].
+    pub(super) fn free_place(
+        &self,
+        input: CropInput,
+        trials: usize,
+        rng: &mut impl Rng,
+    ) -> Result<Option<CellCrop>, TrainError> {
+        let image = decode::read(&self.path, &Limits::default())?;
+        let background = Background::fit(&image);
+        let mut cropper = Cropper::new(input);
+        let size = [image.width(), image.height()].map(|side| side as f32);
+        // The crop's half diagonal.
+        let reach = 0.71 * input.side as f32 * input.um_per_pixel / self.um_per_pixel;
+        for _ in 0..trials {
+            let [x, y] = size.map(|side| rng.random_range(0.0..side));
+            let is_near = |cell: CellCircle| {
+                (cell.x - x).hypot(cell.y - y) < reach + cell.diameter / 2.0
+            };
+            if self.cells_of(FoundKind::Leukocyte).any(is_near) {
+                continue;
+            }
+            let site = CellSite {
+                x,
+                y,
+                diameter: USUAL_UM[0] / self.um_per_pixel,
+                score: 1.0,
+            };
+            let crop = cropper.cut(&image, &background, self.um_per_pixel, &site);
+            let is_free = |crop: &CellCrop| {
+                self.is_complete(FoundKind::Leukocyte) || is_without_nuclei(crop)
+            };
+            if let Some(crop) = crop.filter(is_free) {
+                return Ok(Some(crop));
+            }
+        }
+        Ok(None)
     }
 
     /// Whether every cell of a kind is labelled.
@@ -212,6 +259,14 @@ impl LabelledField {
             .map(|at| f32::from(u8::from(is_known(at))))
             .collect()
     }
+}
+
+/// Whether nowhere in a crop the density in red light is that of a nucleus.
+fn is_without_nuclei(crop: &CellCrop) -> bool {
+    let positions = crop.side / STRIDE;
+    (0..positions * positions).all(|at| {
+        mean_around(&crop.red, crop.side, [at % positions, at / positions]) < NO_NUCLEUS
+    })
 }
 
 /// What the finder takes a cell for; `None` for what it does not look for.
@@ -342,6 +397,7 @@ mod tests {
         LabelledField {
             path,
             source: 0,
+            is_real: true,
             um_per_pixel: 0.25,
             cells: vec![CellCircle {
                 kind: FoundKind::Leukocyte,
@@ -404,6 +460,24 @@ mod tests {
             [low.min(value), high.max(value)]
         });
         assert!((14.0..16.5).contains(&range[0]) && (36.0..40.9).contains(&range[1]), "{range:?}");
+    }
+
+    #[test]
+    fn free_places_show_no_leukocyte_labelled_or_not() {
+        const CROP: CropInput = CropInput {
+            um_per_pixel: 0.25,
+            side: 40,
+            batch: 1,
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let field = field(folder.path(), [false; KINDS]);
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let found: Vec<CellCrop> = (0..30)
+            .filter_map(|_| field.free_place(CROP, 4, &mut rng).unwrap())
+            .collect();
+        assert!(found.len() > 15, "{}", found.len());
+        let is_dense = |crop: &CellCrop| crop.red.iter().filter(|red| **red > 0.3).count() > 60;
+        assert!(!found.iter().any(is_dense));
     }
 
     #[test]
