@@ -247,10 +247,12 @@ impl<'a> Field<'a> {
         let [columns, rows] = pixels.map(|side| side.round() as usize);
         let density = DensityField::of(self.image, self.background, columns, rows);
         let found = networks.find(&density)?;
+        // The last position of a map may reach beyond the field.
         let back = |sites: Vec<CellSite>| -> Vec<CellSite> {
             sites
                 .into_iter()
                 .map(|site| site.scaled(1.0 / factor))
+                .filter(|site| site.is_centred_in(width, height))
                 .collect()
         };
         Ok(Ok(FoundCells {

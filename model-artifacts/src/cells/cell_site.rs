@@ -26,6 +26,11 @@ impl CellSite {
         }
     }
 
+    /// Whether the centre lies between the left and upper edge and `width` and `height`.
+    pub fn is_centred_in(&self, width: f32, height: f32) -> bool {
+        (0.0..=width).contains(&self.x) && (0.0..=height).contains(&self.y)
+    }
+
     /// Whether the cell lies wholly between the left and upper edge and `width` and `height`.
     pub fn is_inside(self, width: f32, height: f32) -> bool {
         let radius = self.diameter / 2.0;
@@ -50,5 +55,7 @@ mod tests {
         assert!(!site(4.9, 20.0).is_inside(100.0, 30.0));
         assert!(!site(50.0, 25.1).is_inside(100.0, 30.0));
         assert!(site(50.0, 50.2).scaled(0.5).is_inside(100.0, 30.2));
+        assert!(site(0.0, 30.0).is_centred_in(100.0, 30.0));
+        assert!(!site(100.1, 10.0).is_centred_in(100.0, 30.0));
     }
 }

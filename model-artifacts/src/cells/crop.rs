@@ -57,9 +57,8 @@ impl Cropper {
     ) -> Option<CellCrop> {
         let source_side = self.input.side as f32 * self.input.um_per_pixel / um_per_pixel;
         let (width, height) = image.dimensions();
-        let in_field =
-            (0.0..=width as f32).contains(&site.x) && (0.0..=height as f32).contains(&site.y);
-        if !SOURCE_SIDES.contains(&source_side) || !in_field {
+        let is_in_field = site.is_centred_in(width as f32, height as f32);
+        if !SOURCE_SIDES.contains(&source_side) || !is_in_field {
             return None;
         }
         let source_side = source_side.round() as i64;

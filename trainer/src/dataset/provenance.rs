@@ -28,7 +28,7 @@ impl Provenance {
         fs::write(&path, text).map_err(|source| TrainError::output(&path, source))
     }
 
-    pub(super) fn read(folder: &Path) -> Result<Option<Self>, TrainError> {
+    pub(crate) fn read(folder: &Path) -> Result<Option<Self>, TrainError> {
         let path = folder.join(Self::FILE_NAME);
         let remedy = "correct or remove it";
         match fs::read_to_string(&path) {

@@ -10,7 +10,7 @@ mod model_package;
 
 pub(crate) use cells_golden::GoldenPicture;
 pub(crate) use cells_package::{
-    GoldenPictures, TrainedNetworks, cell_model, finder_model, write_networks,
+    CellsAgreement, GoldenPictures, TrainedNetworks, cell_model, finder_model, write_networks,
 };
 pub(crate) use destination::Destination;
 pub(crate) use files::{IR_BIN, IR_XML, ONNX, save, save_manifest};

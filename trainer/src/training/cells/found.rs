@@ -18,6 +18,8 @@ pub(crate) struct FieldMaps {
     log_diameters: Vec<f32>,
     /// Pixels of the image for each of the finder's input.
     pixel: f32,
+    /// Width and height of the image.
+    size: [f32; 2],
 }
 
 impl FieldMaps {
@@ -52,6 +54,7 @@ impl FieldMaps {
             scores: [0, 1].map(|kind| plane(&scores, kind)),
             log_diameters: plane(&floats(maps.diameter), 0),
             pixel: factor.recip(),
+            size: [image.width(), image.height()].map(|side| side as f32),
         }
     }
 
@@ -86,7 +89,11 @@ impl FieldMaps {
             log_diameters: &self.log_diameters,
             stride: STRIDE as f32,
         };
+        let [width, height] = self.size;
         let cells = map.cells(threshold).into_iter();
-        cells.map(|site| site.scaled(self.pixel)).collect()
+        cells
+            .map(|site| site.scaled(self.pixel))
+            .filter(|site| site.is_centred_in(width, height))
+            .collect()
     }
 }
