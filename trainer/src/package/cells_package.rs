@@ -318,8 +318,8 @@ fn farthest(
     picture: &GoldenPicture,
     found: &FieldCells,
 ) -> f32 {
-    let finder_um = model.finder.input.um_per_pixel;
-    let maps = FieldMaps::of(finder, finder_um, &picture.image, picture.um_per_pixel);
+    let tiles = model.finder.input;
+    let maps = FieldMaps::of(finder, tiles, &picture.image, picture.um_per_pixel);
     let expected = maps.leukocytes(model.finder.thresholds.leukocytes);
     let red_cells = maps.red_cells(model.finder.thresholds.red_cells);
     if expected.len() != found.cells.len() || red_cells.len() != found.red_cells as usize {
@@ -334,7 +334,7 @@ fn farthest(
         distances.fold(f32::INFINITY, f32::min)
     };
     let farthest = expected.iter().map(nearest).fold(0.0, f32::max);
-    farthest * picture.um_per_pixel / finder_um
+    farthest * picture.um_per_pixel / tiles.um_per_pixel
 }
 
 /// A finder's description without files and golden samples.

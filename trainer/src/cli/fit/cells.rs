@@ -315,7 +315,7 @@ impl FitCells {
             (None, None) => return Err(incomplete()),
             (Some(finder), _) => {
                 let [_, validation] = &material.fields;
-                finder_model(TILES, choose_thresholds(finder, TILES.um_per_pixel, validation)?)
+                finder_model(TILES, choose_thresholds(finder, TILES, validation)?)
             }
         };
         let (cell, figures) = match (&networks.cell, base) {
@@ -355,7 +355,10 @@ impl FitCells {
             .zip(&split.part_of)
             .map(|(image, part)| {
                 let weight = collection.sources[image.source].weight;
-                format!("{} {weight} {part:?} {:?} {:?}\n", image.path.display(), image.um_per_pixel, image.content)
+                format!(
+                    "{} {weight} {part:?} {:?} {:?}\n",
+                    image.sha256, image.um_per_pixel, image.content
+                )
             })
             .collect();
         let about: [(&str, Value); 10] = [
@@ -427,8 +430,7 @@ impl FitCells {
         let finder = &manifest.model.finder;
         let is_steady = |picture: &GoldenPicture| {
             networks.finder.as_ref().is_none_or(|network| {
-                let finder_um = finder.input.um_per_pixel;
-                FieldMaps::of(network, finder_um, &picture.image, picture.um_per_pixel)
+                FieldMaps::of(network, finder.input, &picture.image, picture.um_per_pixel)
                     .is_steady(finder.thresholds)
             })
         };

@@ -3,10 +3,10 @@
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Tensor, TensorData};
 use image::RgbImage;
-use smearscope_artifacts::{Background, CellSite, CentreMap, DensityField, Thresholds};
+use smearscope_artifacts::{Background, CellSite, CentreMap, DensityField, Thresholds, TileInput};
 
 use super::finder_task::FoundKind;
-use crate::networks::finder::{Finder, KINDS, MULTIPLE, STRIDE};
+use crate::networks::finder::{Finder, KINDS, STRIDE};
 use crate::networks::floats;
 
 /// The maps of a field, from which cells are taken by thresholds.
@@ -23,13 +23,22 @@ pub(crate) struct FieldMaps {
 }
 
 impl FieldMaps {
-    /// Runs a finder, whose scale is `finder_um`, on a field of another scale.
-    pub(crate) fn of(finder: &Finder, finder_um: f32, image: &RgbImage, um_per_pixel: f32) -> Self {
-        let factor = um_per_pixel / finder_um;
+    /// Runs a finder, whose exported form takes such tiles, on a field of another scale.
+    pub(crate) fn of(
+        finder: &Finder,
+        tiles: TileInput,
+        image: &RgbImage,
+        um_per_pixel: f32,
+    ) -> Self {
+        let factor = um_per_pixel / tiles.um_per_pixel;
         let [columns, rows] = [image.width(), image.height()]
             .map(|side| ((side as f32 * factor).round() as usize).max(1));
         let density = DensityField::of(image, &Background::fit(image), columns, rows);
-        let padded = [rows, columns].map(|side| side.next_multiple_of(MULTIPLE));
+        // As far as tiles reach, so that the network sees as much emptiness beyond the field.
+        let [side, margin] = [tiles.side, tiles.margin].map(|pixels| pixels as usize);
+        let step = side - 2 * margin;
+        let padded = [rows, columns]
+            .map(|length| side + length.saturating_sub(side).div_ceil(step) * step);
         let mut input = Vec::with_capacity(2 * padded[0] * padded[1]);
         for plane in [&density.red, &density.green] {
             for row in plane.chunks_exact(columns) {

@@ -1,7 +1,7 @@
 //! Which peaks of a finder's maps are cells.
 
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
-use smearscope_artifacts::{CellSite, Thresholds};
+use smearscope_artifacts::{CellSite, Thresholds, TileInput};
 
 use super::finder_task::{CellCircle, FoundKind};
 use super::windows::LabelledField;
@@ -38,20 +38,20 @@ impl Found {
     }
 }
 
-/// The thresholds with which a finder of a scale finds cells best, by F1, in fields in which all cells are labelled.
+/// The thresholds with which a finder that takes such tiles finds cells best, by F1, in fields in which all cells are labelled.
 ///
 /// # Errors
 /// [`TrainError::Artifact`] if an image cannot be read any more.
 pub(crate) fn choose_thresholds(
     finder: &Finder,
-    finder_um: f32,
+    tiles: TileInput,
     fields: &[LabelledField],
 ) -> Result<Thresholds, TrainError> {
     let step = fields.len().div_ceil(MAX_FIELDS).max(1);
     let chosen: Vec<&LabelledField> = fields.iter().step_by(step).collect();
     let counted = chosen
         .par_iter()
-        .map(|field| count(finder, finder_um, field))
+        .map(|field| count(finder, tiles, field))
         .collect::<Result<Vec<_>, TrainError>>()?;
     let best = |kind: FoundKind| {
         let total = |tried: usize| {
@@ -76,10 +76,10 @@ pub(crate) fn choose_thresholds(
 /// Counts the cells of a field at each threshold.
 fn count(
     finder: &Finder,
-    finder_um: f32,
+    tiles: TileInput,
     field: &LabelledField,
 ) -> Result<[[Found; TRIED.len()]; KINDS], TrainError> {
-    let maps = field.maps(finder, finder_um)?;
+    let maps = field.maps(finder, tiles)?;
     Ok([FoundKind::Leukocyte, FoundKind::RedCell].map(|kind| {
         if !field.is_complete(kind) {
             return [Found::default(); TRIED.len()];

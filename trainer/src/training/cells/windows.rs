@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use rand::{Rng, RngExt};
 use smearscope_artifacts::decode::{self, Limits};
 use smearscope_artifacts::{
-    Background, CellCrop, CellSite, CropInput, Cropper, DensityField,
+    Background, CellCrop, CellSite, CropInput, Cropper, DensityField, TileInput,
 };
 
 use super::density_jitter;
@@ -124,13 +124,13 @@ impl LabelledField {
         Ok(example)
     }
 
-    /// What a finder of a scale finds in the whole field.
+    /// What a finder that takes such tiles finds in the whole field.
     ///
     /// # Errors
     /// Those of [`LabelledField::window`].
-    pub(super) fn maps(&self, finder: &Finder, finder_um: f32) -> Result<FieldMaps, TrainError> {
+    pub(super) fn maps(&self, finder: &Finder, tiles: TileInput) -> Result<FieldMaps, TrainError> {
         let image = decode::read(&self.path, &Limits::default())?;
-        Ok(FieldMaps::of(finder, finder_um, &image, self.um_per_pixel))
+        Ok(FieldMaps::of(finder, tiles, &image, self.um_per_pixel))
     }
 
     /// A crop without a leukocyte at a random place of the field; `None` if so many trials find none.
