@@ -202,6 +202,30 @@ mod tests {
     }
 
     #[test]
+    fn fields_or_cells_are_evaluated() {
+        let parsed = |line: &str| Cli::try_parse_from(line.split(' ')).map(drop);
+        assert!(parsed("t evaluate --model m --data d --positive a --json").is_ok());
+        assert!(parsed("t evaluate --model m --datasets d.toml --part test --seed 3").is_ok());
+        for (line, kind) in [
+            ("t evaluate --model m", ErrorKind::MissingRequiredArgument),
+            (
+                "t evaluate --model m --data d --part test",
+                ErrorKind::ArgumentConflict,
+            ),
+            (
+                "t evaluate --model m --data d --datasets d.toml",
+                ErrorKind::ArgumentConflict,
+            ),
+            (
+                "t evaluate --model m --datasets d.toml --part train",
+                ErrorKind::InvalidValue,
+            ),
+        ] {
+            assert_eq!(refusal(line), kind, "{line}");
+        }
+    }
+
+    #[test]
     fn the_old_name_of_benchmark_is_accepted() {
         let cli = Cli::parse_from("t bench --json --data d".split(' '));
         assert!(matches!(cli.command, Command::Benchmark(_)));

@@ -29,7 +29,7 @@ mod trained_on;
 pub(crate) use capture::Capture;
 pub(crate) use cells::{
     CellCollection, CellSource, CellSplit, CellSplitPlan, Format, ImageContent, ImageOrigin,
-    LabelledCell, LabelledImage, Part, Scale, ScaleBasis,
+    LabelledCell, LabelledImage, Part, Scale, ScaleBasis, is_whole,
 };
 pub(crate) use classes::Classes;
 #[cfg(test)]

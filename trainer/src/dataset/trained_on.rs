@@ -14,6 +14,7 @@ use super::sample::Sample;
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct TrainedOn {
     /// Patients, if the dataset names them.
+    #[serde(default)]
     pub(crate) subjects: BTreeSet<String>,
     /// Capture times by camera, if groups are capture sessions. Unlike a session's number, they do not
     /// depend on the other images.

@@ -2,16 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-
+use super::bootstrap::group_bootstrap;
 use super::calibration_bins::calibration_error;
 use super::class_weights::ClassWeights;
 use super::judged::Judged;
 use super::ranking::{auroc, average_precision, scores};
-
-/// Number of bootstrap resamples.
-const RESAMPLES: usize = 1000;
 
 /// How [`figures`] judge probabilities, which are calibrated for even classes.
 pub(crate) const AT_EVEN_CLASSES: &str =
@@ -58,35 +53,9 @@ pub(crate) fn figures(judged: &[Judged]) -> BTreeMap<String, f64> {
     .collect()
 }
 
-/// 95 % intervals of [`figures`]: percentiles over resamples of whole groups (Efron and Tibshirani
-/// 1993, chapters 8 and 13). Empty for a single group.
+/// 95 % intervals of [`figures`] by groups of images; empty for a single group.
 pub(crate) fn intervals(judged: &[Judged], seed: u64) -> BTreeMap<String, [f64; 2]> {
-    let mut by_group: BTreeMap<usize, Vec<Judged>> = BTreeMap::new();
-    for item in judged {
-        by_group.entry(item.group).or_default().push(*item);
-    }
-    let groups: Vec<Vec<Judged>> = by_group.into_values().collect();
-    if groups.len() < 2 {
-        return BTreeMap::new();
-    }
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut drawn: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-    for _ in 0..RESAMPLES {
-        let resample: Vec<Judged> = (0..groups.len())
-            .flat_map(|_| groups[rng.random_range(0..groups.len())].iter().copied())
-            .collect();
-        for (name, figure) in figures(&resample) {
-            drawn.entry(name).or_default().push(figure);
-        }
-    }
-    drawn
-        .into_iter()
-        .map(|(name, mut values)| {
-            values.sort_by(f64::total_cmp);
-            let at = |share: f64| values[(share * (values.len() - 1) as f64).round() as usize];
-            (name, [at(0.025), at(0.975)])
-        })
-        .collect()
+    group_bootstrap(judged, |item| item.group, figures, seed)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod card;
 mod cases;
+mod cell_evaluation;
 mod cell_inventory;
 mod cell_sheet;
 mod cells_report;
@@ -17,6 +18,7 @@ mod training_log;
 
 pub(crate) use card::{CARD_FILE, render_card, replace_export};
 pub(crate) use cases::FoldNetworks;
+pub(crate) use cell_evaluation::CellEvaluation;
 pub(crate) use cell_inventory::CellInventory;
 pub(crate) use cell_sheet::draw_cell_sheet;
 pub(crate) use cells_report::CellsReport;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
 use indicatif::ParallelProgressIterator;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use smearscope_artifacts::decode::{self, Limits};
@@ -75,6 +76,8 @@ pub(crate) struct CellSource {
 #[derive(Debug)]
 pub(crate) struct LabelledImage {
     pub(crate) path: PathBuf,
+    /// Digest of the file, in hexadecimal.
+    pub(crate) sha256: String,
     /// Index of its source.
     pub(crate) source: usize,
     /// Index of its group; no split separates a group.
@@ -99,6 +102,18 @@ pub(crate) struct LabelledCell {
     pub(crate) centre: [f32; 2],
     /// Width and height in pixels, if they are known.
     pub(crate) extent: Option<[f32; 2]>,
+}
+
+impl CellSource {
+    /// Whether every leukocyte of its fields is marked.
+    pub(crate) fn marks_all_leukocytes(&self) -> bool {
+        let mut known = CellKind::value_variants()
+            .iter()
+            .filter(|kind| kind.is_leukocyte() && **kind != CellKind::Leukocyte);
+        self.origin == ImageOrigin::Drawn
+            || self.complete.contains(&CellKind::Leukocyte)
+            || known.all(|kind| self.complete.contains(kind))
+    }
 }
 
 impl LabelledImage {
@@ -161,6 +176,7 @@ impl CellCollection {
             .map(|((source, image), group)| LabelledImage {
                 um_per_pixel: image.um_per_pixel,
                 path: image.path,
+                sha256: image.sha256,
                 source,
                 group,
                 content: image.content,

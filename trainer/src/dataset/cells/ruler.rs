@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::metrics::quantile;
+
 /// Diameter of a median red cell, in µm.
 const RED_CELL_UM: f32 = 7.2;
 /// Fewest boxes of whole red cells that give a scale.
@@ -32,6 +34,18 @@ pub(crate) enum ScaleBasis {
     },
 }
 
+/// Whether a box lies so far within an image of this width and height that the frame cuts nothing of its cell.
+pub(crate) fn is_whole(centre: [f32; 2], extent: [f32; 2], image: (u32, u32)) -> bool {
+    let sides = [image.0, image.1].map(|side| side as f32);
+    (0..2).all(|axis| {
+        let (low, high) = (
+            centre[axis] - extent[axis] / 2.0,
+            centre[axis] + extent[axis] / 2.0,
+        );
+        low >= FRAME && high <= sides[axis] - FRAME
+    })
+}
+
 /// Diameters of whole red cells, in pixels.
 #[derive(Debug, Default)]
 pub(super) struct Ruler {
@@ -42,15 +56,7 @@ impl Ruler {
     /// Measures the box of a red cell in an image of this width and height: the side of a square of its
     /// area. Boxes that touch the frame are left out.
     pub(super) fn measure(&mut self, centre: [f32; 2], extent: [f32; 2], image: (u32, u32)) {
-        let sides = [image.0, image.1].map(|side| side as f32);
-        let is_whole = (0..2).all(|axis| {
-            let (low, high) = (
-                centre[axis] - extent[axis] / 2.0,
-                centre[axis] + extent[axis] / 2.0,
-            );
-            low >= FRAME && high <= sides[axis] - FRAME
-        });
-        if is_whole {
+        if is_whole(centre, extent, image) {
             self.diameters.push((extent[0] * extent[1]).sqrt());
         }
     }
@@ -71,14 +77,6 @@ impl Ruler {
             },
         })
     }
-}
-
-/// A quantile of sorted values, interpolated between neighbours (Hyndman and Fan's type 7).
-fn quantile(sorted: &[f32], share: f32) -> f32 {
-    let place = share * (sorted.len() - 1) as f32;
-    let below = sorted[place as usize];
-    let above = sorted[(place.ceil() as usize).min(sorted.len() - 1)];
-    below + (above - below) * place.fract()
 }
 
 #[cfg(test)]

@@ -185,6 +185,7 @@ mod tests {
         let image =
             |(number, &(source, kind, group)): (usize, &(usize, CellKind, usize))| LabelledImage {
                 path: format!("data/{number}.png").into(),
+                sha256: String::new(),
                 source,
                 group,
                 um_per_pixel: None,

@@ -1,115 +1,61 @@
-//! `smearscope-train evaluate`: the figures of a finished model on other images.
+//! The evaluation of a model that judges whole fields.
 
 use std::collections::HashSet;
-use std::fs;
-use std::io;
-use std::path::PathBuf;
+use std::path::Path;
 
-use clap::Args;
 use log::warn;
-use serde::Deserialize;
-use smearscope_artifacts::{EngineConfig, Evaluation, FieldModel, Manifest, Model};
+use smearscope_artifacts::{EngineConfig, Evaluation, FieldModel, Manifest, Model, ModelFiles};
 
+use super::output::Output;
+use super::trained_on;
 use crate::dataset::{Basis, Dataset, Sample, Source, TrainedOn};
 use crate::error::TrainError;
 use crate::metrics::{self, AT_EVEN_CLASSES, Judged, Scored};
 use crate::progress;
-use crate::report::{self, Measured, REPORT_FILE, Report};
-use crate::stdout;
+use crate::report::{self, Measured, Report};
 use crate::training::Prediction;
 
-/// Prints the figures of `fit`, with intervals by groups, for other images. A model made by this
-/// trainer records what it was trained on, and is not evaluated on those images or patients.
-/// Near-duplicates of training images are not recognised.
-#[derive(Debug, Clone, PartialEq, Args)]
-pub(crate) struct Evaluate {
-    /// Folder of the model
-    #[arg(long, value_name = "FOLDER")]
-    model: PathBuf,
-    #[command(flatten)]
-    data: Source,
-    /// Print the report as JSON: figures, groups, cameras, every image
-    #[arg(long)]
-    json: bool,
-    /// Write the report as JSON, and plots as PNG and SVG, into this folder
-    #[arg(long, value_name = "FOLDER")]
-    out: Option<PathBuf>,
-}
-
-const REMEDY: &str = "make the model again: its report says what it was trained on";
 /// Seed of the bootstrap, so that the same images give the same intervals.
 const SEED: u64 = 1;
 
-impl Evaluate {
-    /// Runs the model on every image and prints the figures.
-    ///
-    /// # Errors
-    /// [`TrainError::Artifact`] if the model cannot be loaded or fails on an image;
-    /// [`TrainError::Data`] for unusable images, or images that the model was trained on;
-    /// [`TrainError::Output`] if the report cannot be written.
-    pub(super) fn run(&self) -> Result<(), TrainError> {
-        if let Some(folder) = &self.out
-            && folder.join(Manifest::FILE_NAME).exists()
-        {
-            let problem = "it is a model folder, whose report would be overwritten";
-            return Err(TrainError::refused(folder, problem));
-        }
-        let mut model = Model::load(&self.model, &EngineConfig::default())?;
-        for fallback in &model.engine().fallbacks {
-            warn!("{fallback}");
-        }
-        let dataset = Dataset::load_any(&self.data, &model.manifest().model.input)?;
-        let mut warnings = self.refuse_trained_on(&dataset)?;
-        warnings.extend(dataset.warnings.iter().cloned());
-
-        let predictions = predict(&mut model, &dataset)?;
-        let judged: Vec<Judged> = predictions.iter().map(|item| item.judged).collect();
-        let manifest = measured(model.manifest(), &dataset, &judged, warnings);
-        let report = Report::of(&manifest, &dataset, &predictions);
-        if let Some(folder) = &self.out {
-            fs::create_dir_all(folder).map_err(|source| TrainError::output(folder, source))?;
-            report.save(folder)?;
-            let measured = Measured {
-                judged: &judged,
-                evaluation: &manifest.evaluation,
-                labels: &manifest.model.labels,
-                histories: &[],
-            };
-            report::write_plots(&measured, folder)?;
-        }
-        if self.json {
-            let json = report.json()?;
-            stdout::print(format_args!("{}\n", String::from_utf8_lossy(&json)));
-        } else {
-            let Manifest { name, version, .. } = &manifest;
-            stdout::print(format_args!("{name} {version}\n{report}"));
-        }
-        Ok(())
+/// Runs the model of a folder, whose files are open, on every image and prints the figures.
+///
+/// # Errors
+/// [`TrainError::Artifact`] if the model cannot be started or fails on an image; [`TrainError::Data`] for unusable images,
+/// or images that the model was trained on; [`TrainError::Output`] if the report cannot be written.
+pub(super) fn evaluate(
+    folder: &Path,
+    files: ModelFiles<FieldModel>,
+    data: &Source,
+    output: &Output,
+) -> Result<(), TrainError> {
+    let mut model = Model::from_files(files, &EngineConfig::default())?;
+    for fallback in &model.engine().fallbacks {
+        warn!("{fallback}");
     }
+    let dataset = Dataset::load_any(data, &model.manifest().model.input)?;
+    let mut warnings = match trained_on::read(folder)? {
+        Some(trained_on) => refuse_images_of(&trained_on, &dataset)?,
+        None => vec![trained_on::unknown()],
+    };
+    warnings.extend(dataset.warnings.iter().cloned());
 
-    /// Refuses images that the model was trained on. Returns warnings about what cannot be checked.
-    fn refuse_trained_on(&self, dataset: &Dataset) -> Result<Vec<String>, TrainError> {
-        #[derive(Deserialize)]
-        struct ModelReport {
-            trained_on: TrainedOn,
-        }
-
-        let path = self.model.join(REPORT_FILE);
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(vec![
-                    "It is not known what this model was trained on: it may have been trained on these \
-                     images, or on others of the same patients."
-                        .into(),
-                ]);
-            }
-            Err(error) => return Err(TrainError::data(&path, error.to_string(), REMEDY)),
+    let predictions = predict(&mut model, &dataset)?;
+    let judged: Vec<Judged> = predictions.iter().map(|item| item.judged).collect();
+    let manifest = measured(model.manifest(), &dataset, &judged, warnings);
+    let report = Report::of(&manifest, &dataset, &predictions);
+    if let Some(folder) = output.folder()? {
+        report.save(folder)?;
+        let measured = Measured {
+            judged: &judged,
+            evaluation: &manifest.evaluation,
+            labels: &manifest.model.labels,
+            histories: &[],
         };
-        let ModelReport { trained_on } = serde_json::from_str(&text)
-            .map_err(|error| TrainError::data(&path, error.to_string(), REMEDY))?;
-        refuse_images_of(&trained_on, dataset)
+        report::write_plots(&measured, folder)?;
     }
+    output.print(&manifest, &report.json()?, &report);
+    Ok(())
 }
 
 /// Refuses images that were trained on, and others of the same sessions or subjects. Returns warnings

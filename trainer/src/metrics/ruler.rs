@@ -1,0 +1,54 @@
+//! How well red cells give the scale of a field.
+
+use serde::Serialize;
+
+use super::quantile::quantile;
+use super::share::Share;
+
+/// Largest difference from the known scale that is right, as a share of it.
+const RIGHT: f32 = 0.1;
+
+/// Scales that red cells gave, compared with the known ones.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(crate) struct RulerFigures {
+    /// Fields whose scale is within 10 % of the known one.
+    pub(crate) within_10_percent: Share,
+    /// Fields that got no scale.
+    pub(crate) without_scale: Share,
+    /// Median ratio of the measured scale to the known one; `None` if no field got a scale.
+    pub(crate) median_ratio: Option<f32>,
+}
+
+impl RulerFigures {
+    /// The figures of fields, by the ratio of the measured scale to the known one, `None` where there was none. `None`
+    /// without fields.
+    pub(crate) fn of(ratios: &[Option<f32>]) -> Option<Self> {
+        if ratios.is_empty() {
+            return None;
+        }
+        let mut measured: Vec<f32> = ratios.iter().copied().flatten().collect();
+        measured.sort_by(f32::total_cmp);
+        let is_right = |ratio: f32| (ratio - 1.0).abs() <= RIGHT;
+        Some(Self {
+            within_10_percent: Share::of(ratios.iter().map(|ratio| ratio.is_some_and(is_right))),
+            without_scale: Share::of(ratios.iter().map(Option::is_none)),
+            median_ratio: (!measured.is_empty()).then(|| quantile(&measured, 0.5)),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_without_a_scale_is_not_within_ten_percent() {
+        let ratios = [Some(1.0), Some(0.91), Some(1.2), None];
+        let figures = RulerFigures::of(&ratios).unwrap();
+        assert_eq!(figures.within_10_percent, Share { count: 2, of: 4 });
+        assert_eq!(figures.without_scale, Share { count: 1, of: 4 });
+        assert_eq!(figures.median_ratio, Some(1.0));
+        assert_eq!(RulerFigures::of(&[None]).unwrap().median_ratio, None);
+        assert_eq!(RulerFigures::of(&[]), None);
+    }
+}
