@@ -1,6 +1,7 @@
 //! `smearscope-train`: inspects datasets, draws synthetic fields, trains networks and exports models.
 
 mod arguments;
+mod audit;
 mod augment;
 mod cell_kind;
 mod cli;

@@ -109,7 +109,11 @@ impl Tiling {
         let kept = |start: usize, length: usize| {
             let first = if start == 0 { 0 } else { margin };
             let rest = length - start / self.stride;
-            let end = if rest > positions { positions - margin } else { rest };
+            let end = if rest > positions {
+                positions - margin
+            } else {
+                rest
+            };
             first..end
         };
         let (columns, rows) = (kept(left, maps.width), kept(top, maps.height));

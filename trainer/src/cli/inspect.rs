@@ -56,7 +56,7 @@ impl Inspect {
     fn inspect_fields(&self, data: &Source) -> Result<(), TrainError> {
         let mut listing = data.list()?;
         let files = std::mem::take(&mut listing.files);
-        let (images, unusable) = read_images(files, None, Thumbnail::of);
+        let (images, unusable) = read_images(files, None, |image, _| Thumbnail::of(image));
         let (images, thumbnails): (Vec<ImageInfo>, Vec<Thumbnail>) = images.into_iter().unzip();
         let groups = Groups::form(&data.root, data.layout, &images)?;
         let mut overlaps = find_overlaps(&thumbnails);

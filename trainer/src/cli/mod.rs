@@ -156,8 +156,12 @@ mod tests {
         };
         assert!(!cells("t fit --data d --out o --folds 3"));
         assert!(!cells("t fit --kind field --data d --out o"));
-        assert!(cells("t fit --kind cells --datasets d.toml --out o --min-cells 100"));
-        assert!(cells("t fit --datasets d.toml --out o --only cell --base m --epochs 4"));
+        assert!(cells(
+            "t fit --kind cells --datasets d.toml --out o --min-cells 100"
+        ));
+        assert!(cells(
+            "t fit --datasets d.toml --out o --only cell --base m --epochs 4"
+        ));
         for (line, kind, message) in [
             (
                 "t fit --kind cells --data d --out o",

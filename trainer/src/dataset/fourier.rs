@@ -46,6 +46,12 @@ impl Plane {
         plane.re
     }
 
+    /// The power at each pair of frequencies, row by row.
+    pub(super) fn powers(&self) -> impl Iterator<Item = f32> {
+        let values = self.re.iter().zip(&self.im);
+        values.map(|(re, im)| re * re + im * im)
+    }
+
     /// Transforms rows and columns, and transposes the plane.
     fn transform(&mut self) {
         self.transform_columns();

@@ -6,6 +6,7 @@ use image::{Rgb, RgbImage};
 use log::{info, warn};
 use smearscope_artifacts::{InputContract, Resampler};
 
+use super::appearance::Appearance;
 use super::classes::Classes;
 use super::groups::Groups;
 use super::layout::{Listing, Source};
@@ -61,9 +62,12 @@ impl Dataset {
                 listing.passed_over.len()
             );
         }
-        let (images, unusable) = read_images(listing.files, Some(contract), |image| {
-            [1, 2].map(|times| resized(image, contract, times))
-        });
+        let (images, unusable) =
+            read_images(listing.files, Some(contract), |image, bytes| Pictures {
+                appearance: Appearance::of(image, bytes),
+                input: resized(image, contract, 1),
+                picture: resized(image, contract, 2),
+            });
         let mut warnings = listing.warnings;
         let misnamed = listing.ignored.into_iter().map(|path| Unusable {
             path,
@@ -75,7 +79,7 @@ impl Dataset {
         } else {
             refuse_unusable(root, &unusable)?;
         }
-        let (images, pictures): (Vec<ImageInfo>, Vec<[RgbImage; 2]>) = images.into_iter().unzip();
+        let (images, pictures): (Vec<ImageInfo>, Vec<Pictures>) = images.into_iter().unzip();
         let groups = Groups::form(root, source.layout, &images)?;
         refuse_contradictions(root, &images, &groups)?;
         warnings.extend(near_contradictions(root, &images, &groups));
@@ -91,7 +95,7 @@ impl Dataset {
             .into_iter()
             .zip(pictures)
             .zip(&groups.of)
-            .map(|((image, [input, picture]), &group)| Sample {
+            .map(|((image, pictures), &group)| Sample {
                 path: image.file.path,
                 class: image.file.class,
                 sha256: image.sha256,
@@ -100,8 +104,9 @@ impl Dataset {
                 capture: image.capture,
                 size: image.size,
                 file_bytes: image.file_bytes,
-                input,
-                picture,
+                appearance: pictures.appearance,
+                input: pictures.input,
+                picture: pictures.picture,
             })
             .collect();
         Ok(Self {
@@ -115,6 +120,13 @@ impl Dataset {
             groups,
         })
     }
+}
+
+/// What a sample needs of the pixels of its image.
+struct Pictures {
+    appearance: Appearance,
+    input: RgbImage,
+    picture: RgbImage,
 }
 
 /// The image in a multiple of the size of the network's input.

@@ -1,5 +1,6 @@
 //! Labelled images: how they are stored, what they are, which belong together, how they are split.
 
+mod appearance;
 mod capture;
 mod cells;
 mod centroids;
@@ -25,6 +26,11 @@ mod table;
 mod test_plan;
 mod trained_on;
 
+#[expect(
+    unused_imports,
+    reason = "the command that audits cells is not written yet"
+)]
+pub(crate) use appearance::look_of_margin;
 #[cfg(test)]
 pub(crate) use capture::Capture;
 pub(crate) use cells::{
@@ -44,5 +50,6 @@ pub(crate) use provenance::Provenance;
 pub(crate) use read_images::{ImageInfo, Unusable, read_images};
 pub(crate) use sample::Sample;
 pub(crate) use split::Split;
+pub(crate) use stratify::stratify;
 pub(crate) use test_plan::{SplitPlan, TestPlan};
 pub(crate) use trained_on::TrainedOn;

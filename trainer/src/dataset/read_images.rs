@@ -41,11 +41,11 @@ pub(crate) struct Unusable {
 }
 
 /// Reads and decodes every file once, on all cores. `keep` extracts what the caller needs of the
-/// pixels, which are decoded as for a network with this contract.
+/// pixels, which are decoded as for a network with this contract, and of the file's bytes.
 pub(crate) fn read_images<T: Send>(
     files: Vec<Listed>,
     contract: Option<&InputContract>,
-    keep: impl Fn(&RgbImage) -> T + Sync,
+    keep: impl Fn(&RgbImage, &[u8]) -> T + Sync,
 ) -> (Vec<(ImageInfo, T)>, Vec<Unusable>) {
     let bar = progress::bar(files.len() as u64, "images read");
     let read: Vec<Result<_, Unusable>> = files
@@ -83,12 +83,12 @@ pub(super) fn problem(error: ArtifactError) -> String {
 fn read_image<T>(
     file: Listed,
     contract: Option<&InputContract>,
-    keep: &impl Fn(&RgbImage) -> T,
+    keep: &impl Fn(&RgbImage, &[u8]) -> T,
 ) -> Result<(ImageInfo, T), ArtifactError> {
     let limits = Limits::default();
     let bytes = decode::read_bytes(&file.path, &limits)?;
     let picture = decode::decode_for(contract, &bytes, &limits)?;
-    let kept = keep(&picture.image);
+    let kept = keep(&picture.image, &bytes);
     let info = ImageInfo {
         sha256: FileEntry::for_bytes(&file.path, &bytes).sha256,
         size: picture.original_size,

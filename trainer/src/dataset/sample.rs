@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use image::RgbImage;
 
+use super::appearance::Appearance;
 use super::capture::Capture;
 
 /// One labelled image.
@@ -21,6 +22,7 @@ pub(crate) struct Sample {
     /// Width and height of the file's image in pixels.
     pub(crate) size: (u32, u32),
     pub(crate) file_bytes: usize,
+    pub(crate) appearance: Appearance,
     /// The image in the size of the network's input.
     pub(crate) input: RgbImage,
     /// The image in twice that size, so that augmentation loses no detail.
@@ -33,6 +35,7 @@ impl Sample {
     /// field is a separate group.
     pub(crate) fn drawn(number: u64, side: u32) -> Self {
         let field = |side: u32| crate::synth::example_field(number, side as usize, side as usize);
+        let picture = field(2 * side);
         Self {
             path: number.to_string().into(),
             sha256: number.to_string(),
@@ -42,8 +45,9 @@ impl Sample {
             capture: Capture::default(),
             size: (side, side),
             file_bytes: 1,
+            appearance: Appearance::of(&picture, b""),
             input: field(side),
-            picture: field(2 * side),
+            picture,
         }
     }
 }

@@ -185,6 +185,7 @@ mod tests {
 
     use image::RgbImage;
 
+    use super::super::appearance::Appearance;
     use super::super::capture::Capture;
     use super::super::classes::Classes;
     use super::super::groups::{Basis, Duplicates, Groups};
@@ -216,6 +217,7 @@ mod tests {
                     capture: Capture::default(),
                     size: (1, 1),
                     file_bytes: 1,
+                    appearance: Appearance::of(&RgbImage::new(2, 2), b""),
                     input: RgbImage::new(1, 1),
                     picture: RgbImage::new(2, 2),
                 })

@@ -68,7 +68,7 @@ fn faults(parts: &[Part], outside: usize) -> Faults {
 ///
 /// Groups are assigned by descending size, equal sizes in random order. Then single groups are moved
 /// while that removes faults, each time the move that removes most and disturbs the balance least.
-pub(super) fn stratify(
+pub(crate) fn stratify(
     counts: &[impl AsRef<[usize]>],
     shares: &[f64],
     outside: usize,

@@ -283,11 +283,7 @@ impl GoldenPictures {
 }
 
 /// The uncalibrated probabilities of the cell in the middle of a picture, by the trained network.
-fn probabilities(
-    network: &CellNetwork,
-    input: CropInput,
-    picture: &GoldenPicture,
-) -> Vec<f32> {
+fn probabilities(network: &CellNetwork, input: CropInput, picture: &GoldenPicture) -> Vec<f32> {
     let GoldenPicture {
         image,
         um_per_pixel,
@@ -338,10 +334,7 @@ fn farthest(
 }
 
 /// A finder's description without files and golden samples.
-pub(crate) fn finder_model(
-    input: TileInput,
-    thresholds: Thresholds,
-) -> FinderModel {
+pub(crate) fn finder_model(input: TileInput, thresholds: Thresholds) -> FinderModel {
     FinderModel {
         input,
         thresholds,

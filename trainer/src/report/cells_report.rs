@@ -8,6 +8,7 @@ use smearscope_artifacts::{CellsModel, Manifest};
 
 use super::cell_evaluation::CellEvaluation;
 use super::results::{REPORT_FILE, Training};
+use crate::audit::CellAudit;
 use crate::dataset::TrainedOn;
 use crate::error::TrainError;
 use crate::package::{self, CellsAgreement};
@@ -17,6 +18,9 @@ use crate::package::{self, CellsAgreement};
 pub(crate) struct CellsReport<'a> {
     pub(crate) manifest: &'a Manifest<CellsModel>,
     pub(crate) measured: &'a CellEvaluation,
+    /// Of a cell network that was trained.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) audit: Option<&'a CellAudit>,
     pub(crate) trainings: Vec<Training<'a>>,
     pub(crate) trained_on: TrainedOn,
 }
@@ -52,7 +56,12 @@ impl CellsReport<'_> {
         for warning in &evaluation.warnings {
             let _ = write!(card, "> **Warning:** {warning}\n\n");
         }
-        let classes: Vec<&str> = model.cell.classes.iter().map(|class| class.name.as_str()).collect();
+        let classes: Vec<&str> = model
+            .cell
+            .classes
+            .iter()
+            .map(|class| class.name.as_str())
+            .collect();
         let count = &model.count;
         // Writing to a String cannot fail.
         let _ = write!(
@@ -96,11 +105,20 @@ impl CellsReport<'_> {
         }
         let _ = write!(
             card,
-            "\n## What was measured\n\n```text\n{}```\n\n\
-             ## Export\n\n\
-             Largest difference from the trained networks.\n\n\
-             | engine | pictures | probability | place of a cell, pixels |\n|---|---|---|---|\n",
+            "\n## What was measured\n\n```text\n{}```\n",
             self.measured
+        );
+        if let Some(audit) = self.audit {
+            let _ = write!(
+                card,
+                "\n## Audits\n\nWhat else than cells tells, by balanced accuracy.\n\n```text\n{audit}```\n"
+            );
+        }
+        let _ = write!(
+            card,
+            "\n## Export\n\n\
+             Largest difference from the trained networks.\n\n\
+             | engine | pictures | probability | place of a cell, pixels |\n|---|---|---|---|\n"
         );
         for agreement in agreements {
             let _ = writeln!(
@@ -114,7 +132,11 @@ impl CellsReport<'_> {
                 agreement.place
             );
         }
-        let _ = write!(card, "\n## Made with\n\n```sh\n{}\n```\n", commands.join("\n"));
+        let _ = write!(
+            card,
+            "\n## Made with\n\n```sh\n{}\n```\n",
+            commands.join("\n")
+        );
         card
     }
 }

@@ -81,7 +81,7 @@ mod tests {
             skip_unusable: false,
             limit: None,
         };
-        let (images, _) = read_images(source.list().unwrap().files, None, |_| ());
+        let (images, _) = read_images(source.list().unwrap().files, None, |_, _| ());
         let images: Vec<ImageInfo> = images.into_iter().map(|(image, ())| image).collect();
         let groups = Groups::form(&source.root, source.layout, &images).unwrap();
         draw_pages(&folder.path().join("sheet.png"), &images, &groups, 3).unwrap();

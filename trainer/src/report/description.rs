@@ -4,7 +4,7 @@ use smearscope_artifacts::{
     DecisionRule, Evaluation, FieldModel, FieldOutputs, Files, Labels, Manifest, SlideRule,
 };
 
-use super::shortcuts::Audit;
+use crate::audit::Audit;
 use crate::dataset::{Dataset, Origin, Source, TestPlan};
 use crate::metrics::{self, AT_EVEN_CLASSES, Judged};
 use crate::networks::{EVIDENCE, POSITIVE, PROBABILITY};

@@ -13,7 +13,6 @@ mod inventory;
 mod plots;
 mod results;
 mod sheet_pages;
-mod shortcuts;
 mod training_log;
 
 pub(crate) use card::{CARD_FILE, render_card, replace_export};
@@ -28,5 +27,4 @@ pub(crate) use image_grid::{PLAIN, SMALL};
 pub(crate) use inventory::Inventory;
 pub(crate) use plots::{Measured, PLOTS_FOLDER, write_plots};
 pub(crate) use results::{REPORT_FILE, Report, trainings};
-pub(crate) use shortcuts::Audit;
 pub(crate) use training_log::{TRAINING_LOG, save_training_log};

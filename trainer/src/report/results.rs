@@ -8,7 +8,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use smearscope_artifacts::{DecisionRule, FieldModel, Manifest};
 
-use super::shortcuts::Audit;
+use crate::audit::Audit;
 use crate::dataset::{Basis, Dataset, Sample, TrainedOn, path_within};
 use crate::error::TrainError;
 use crate::metrics::{self, Confusion, Judged};

@@ -60,7 +60,9 @@ fn fit(descriptors: &[Descriptor]) -> Domain {
         .iter()
         .map(|descriptor| {
             let values = descriptor.0.iter().zip(mean);
-            values.map(|(value, mean)| f64::from(*value) - mean).collect()
+            values
+                .map(|(value, mean)| f64::from(*value) - mean)
+                .collect()
         })
         .collect();
     let mut domain = Domain {

@@ -5,14 +5,16 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use log::info;
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use serde_json::Value;
 use smearscope_artifacts::{
-    BlastCalls, CellCounter, CellFigures, CellNetwork as CellModel, CellsModel, CountRule, CropInput, EngineConfig,
-    Evaluation,
-    FiguresRule, Manifest, ModelFiles, Ruler, TileInput, sha256,
+    BlastCalls, CellCounter, CellFigures, CellNetwork as CellModel, CellsModel, CountRule,
+    CropInput, EngineConfig, Evaluation, FiguresRule, Manifest, ModelFiles, Ruler, TileInput,
+    sha256,
 };
 
 use crate::arguments;
+use crate::audit::{AuditedCell, CellAudit};
 use crate::cell_kind::CellKind;
 use crate::dataset::{
     CellCollection, CellSplit, CellSplitPlan, ImageContent, ImageOrigin, LabelledImage, Part,
@@ -156,11 +158,15 @@ impl FitCells {
         pictures.write_draft(folder, &mut manifest)?;
         let measured = self.measure(folder, &collection, &split)?;
         self.judge(&mut manifest, &measured, &split)?;
+        let audit = self.audit(&networks, &material.kinds, &collection, &split)?;
+        let warnings = audit.iter().flat_map(CellAudit::warnings);
+        manifest.evaluation.warnings.extend(warnings);
         pictures.complete(folder, &mut manifest, networks.cell.as_ref())?;
         let agreements = pictures.compare_all(folder, trained)?;
         let report = CellsReport {
             manifest: &manifest,
             measured: &measured,
+            audit: audit.as_ref(),
             trainings: report::trainings(&networks.histories),
             trained_on: learned_from(&collection, &split),
         };
@@ -220,7 +226,11 @@ impl FitCells {
         })?;
         let has_class = |kind| kinds.class(kind).is_some();
         let material = Material {
-            weights: collection.sources.iter().map(|source| source.weight).collect(),
+            weights: collection
+                .sources
+                .iter()
+                .map(|source| source.weight)
+                .collect(),
             fields: [fields(train), fields(validation)],
             cells: [learned, cells(validation, &has_class)],
             kinds,
@@ -245,13 +255,20 @@ impl FitCells {
         })
     }
 
-    fn train(&self, material: &Material, checkpoints: &Checkpoints) -> Result<Networks, TrainError> {
+    fn train(
+        &self,
+        material: &Material,
+        checkpoints: &Checkpoints,
+    ) -> Result<Networks, TrainError> {
         let settings = self.plan.settings(LEARNING_RATE);
         let cells = material.cells[0].len().min(MAX_CELLS);
-        let steps = [(OneNetwork::Finder, self.windows), (OneNetwork::Cell, cells)]
-            .into_iter()
-            .filter(|(network, _)| self.trains(*network))
-            .map(|(_, examples)| settings.steps(examples));
+        let steps = [
+            (OneNetwork::Finder, self.windows),
+            (OneNetwork::Cell, cells),
+        ]
+        .into_iter()
+        .filter(|(network, _)| self.trains(*network))
+        .map(|(_, examples)| settings.steps(examples));
         let progress = progress::bar(steps.sum(), "steps");
         let training = |name| Training {
             settings: &settings,
@@ -266,7 +283,11 @@ impl FitCells {
         let mut networks = Networks::default();
         if self.trains(OneNetwork::Finder) {
             let [train, validation] = &material.fields;
-            info!("finder: {} fields for training, {} for validation", train.len(), validation.len());
+            info!(
+                "finder: {} fields for training, {} for validation",
+                train.len(),
+                validation.len()
+            );
             let sources = train.iter().map(|field| field.source);
             let trained = FinderTraining {
                 train,
@@ -281,7 +302,11 @@ impl FitCells {
         }
         if self.trains(OneNetwork::Cell) {
             let [train, validation] = &material.cells;
-            info!("cell network: {} cells for training, {} for validation", train.len(), validation.len());
+            info!(
+                "cell network: {} cells for training, {} for validation",
+                train.len(),
+                validation.len()
+            );
             let sources = train.iter().map(|cell| cell.source);
             let fields = material.fields[0].iter();
             let real: Vec<&LabelledField> = fields.filter(|field| field.is_real).collect();
@@ -295,7 +320,9 @@ impl FitCells {
                 cells,
             }
             .run(&training("cell network"))?;
-            networks.histories.push(("cell network".into(), trained.history));
+            networks
+                .histories
+                .push(("cell network".into(), trained.history));
             networks.cell = Some(trained.network);
         }
         progress.finish_and_clear();
@@ -364,16 +391,24 @@ impl FitCells {
         let about: [(&str, Value); 10] = [
             ("trainer", env!("CARGO_PKG_VERSION").into()),
             ("images", collection.images.len().into()),
-            ("digest of labels and parts", sha256(learned.concat().as_bytes()).into()),
+            (
+                "digest of labels and parts",
+                sha256(learned.concat().as_bytes()).into(),
+            ),
             ("--only", self.only.as_ref().map(arguments::spelled).into()),
             ("--epochs", plan.epochs.into()),
             ("--patience", plan.patience.into()),
             ("--batch-size", plan.batch_size.into()),
-            ("--learning-rate", plan.learning_rate.unwrap_or(LEARNING_RATE).into()),
+            (
+                "--learning-rate",
+                plan.learning_rate.unwrap_or(LEARNING_RATE).into(),
+            ),
             ("--device", device_name(&plan.device).into()),
             ("--seed", plan.seed.into()),
         ];
-        let named = about.into_iter().map(|(name, value)| (name.to_owned(), value));
+        let named = about
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value));
         named.collect()
     }
 
@@ -434,8 +469,7 @@ impl FitCells {
                     .is_steady(finder.thresholds)
             })
         };
-        let fields =
-            GoldenPicture::choose(collection, of(true), "field", most_fields, is_steady)?;
+        let fields = GoldenPicture::choose(collection, of(true), "field", most_fields, is_steady)?;
         let mut cells = Vec::new();
         for class in &manifest.model.cell.classes {
             let is_of = |image: &usize| {
@@ -445,7 +479,13 @@ impl FitCells {
                 kind.name() == class.name
             };
             let images = of(false).filter(is_of);
-            cells.extend(GoldenPicture::choose(collection, images, &class.name, most_cells, |_| true)?);
+            cells.extend(GoldenPicture::choose(
+                collection,
+                images,
+                &class.name,
+                most_cells,
+                |_| true,
+            )?);
         }
         // Without images of single cells, the middle of a field is as good.
         if cells.is_empty() {
@@ -474,6 +514,40 @@ impl FitCells {
         };
         let load = || CellCounter::load_unverified(folder, &config);
         CellEvaluation::measure(load, collection, &split.images(Part::Test))
+    }
+
+    /// What else than cells could explain the calls of a cell network that was trained.
+    fn audit(
+        &self,
+        networks: &Networks,
+        kinds: &Kinds,
+        collection: &CellCollection,
+        split: &CellSplit,
+    ) -> Result<Option<CellAudit>, TrainError> {
+        let Some(network) = &networks.cell else {
+            return Ok(None);
+        };
+        let has_class = |kind| kinds.class(kind).is_some();
+        let images = split.images(Part::Test);
+        let cells = images
+            .iter()
+            .flat_map(|image| LabelledCrop::all(collection, *image, has_class));
+        let cells = some_of(&cells.collect::<Vec<_>>());
+        let seen = look_at(network, kinds, &cells, CROPS)?;
+        let audited = seen.into_par_iter().map(|seen| {
+            let cell = &cells[seen.number];
+            Ok(AuditedCell {
+                source: cell.source,
+                is_drawn: cell.is_drawn,
+                kind: cell.kind,
+                group: collection.images[cell.image].group,
+                border: cell.margin(CROPS)?,
+                blast: Some(seen.probability(kinds.blast())),
+                features: seen.features,
+            })
+        });
+        let audited = audited.collect::<Result<Vec<AuditedCell>, TrainError>>()?;
+        CellAudit::of(&audited, self.plan.seed).map(Some)
     }
 
     /// The commands that reproduce this model.
@@ -568,12 +642,8 @@ fn describe_cells(
 ) -> Result<(CellModel, Option<FiguresRule>), TrainError> {
     let Material { kinds, cells, .. } = material;
     let [train, validation] = cells;
-    let some = |cells: &[LabelledCrop]| -> Vec<LabelledCrop> {
-        let step = cells.len().div_ceil(MAX_DESCRIBED).max(1);
-        cells.iter().step_by(step).cloned().collect()
-    };
-    let train = look_at(network, kinds, &some(train), CROPS)?;
-    let validation = look_at(network, kinds, &some(validation), CROPS)?;
+    let train = look_at(network, kinds, &some_of(train), CROPS)?;
+    let validation = look_at(network, kinds, &some_of(validation), CROPS)?;
     let tells_blasts = |cell: &&SeenCell| kinds.has_both(cell.source);
     let temperature = temperature(validation.iter().filter(tells_blasts), kinds.len());
     let described = |cells: &[SeenCell]| -> Vec<Described> {
@@ -591,34 +661,51 @@ fn describe_cells(
     Ok((model, fit_figures_rule(&measured)?))
 }
 
+/// Some of many cells, at even distances.
+fn some_of(cells: &[LabelledCrop]) -> Vec<LabelledCrop> {
+    let step = cells.len().div_ceil(MAX_DESCRIBED).max(1);
+    cells.iter().step_by(step).cloned().collect()
+}
+
 /// What the networks were trained on: each source with its images, leukocytes, licence and citation.
 fn trained_on(collection: &CellCollection, split: &CellSplit) -> String {
     let trained = split.images(Part::Train);
-    let sources = collection.sources.iter().enumerate().map(|(number, source)| {
-        let of_source = || {
-            let images = trained.iter().map(|image| &collection.images[*image]);
-            images.filter(move |image| image.source == number)
-        };
-        let leukocytes = of_source().flat_map(LabelledImage::kinds).filter(|kind| kind.is_leukocyte());
-        let mut text = format!(
-            "{} ({} images, {} leukocytes",
-            source.name.display(),
-            of_source().count(),
-            leukocytes.count()
-        );
-        for about in [&source.citation, &source.licence].into_iter().flatten() {
-            text += "; ";
-            text += about;
-        }
-        text + ")"
-    });
+    let sources = collection
+        .sources
+        .iter()
+        .enumerate()
+        .map(|(number, source)| {
+            let of_source = || {
+                let images = trained.iter().map(|image| &collection.images[*image]);
+                images.filter(move |image| image.source == number)
+            };
+            let leukocytes = of_source()
+                .flat_map(LabelledImage::kinds)
+                .filter(|kind| kind.is_leukocyte());
+            let mut text = format!(
+                "{} ({} images, {} leukocytes",
+                source.name.display(),
+                of_source().count(),
+                leukocytes.count()
+            );
+            for about in [&source.citation, &source.licence].into_iter().flatten() {
+                text += "; ";
+                text += about;
+            }
+            text + ")"
+        });
     let sources: Vec<String> = sources.collect();
-    format!("{}. No image of a patient with leukemia.", sources.join(", "))
+    format!(
+        "{}. No image of a patient with leukemia.",
+        sources.join(", ")
+    )
 }
 
 /// The images that networks saw, and their groups.
 fn learned_from(collection: &CellCollection, split: &CellSplit) -> TrainedOn {
-    let images = [Part::Train, Part::Validation].map(|part| split.images(part)).concat();
+    let images = [Part::Train, Part::Validation]
+        .map(|part| split.images(part))
+        .concat();
     let images = || images.iter().map(|image| &collection.images[*image]);
     let groups = images().map(|image| collection.group_names[image.group].clone());
     TrainedOn {
@@ -699,8 +786,15 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(4);
         for number in 0..200 {
             let is_blast = number % 2 == 0;
-            let kind = if is_blast { "lymphoblast" } else { "lymphocyte" };
-            let path = folder.join("cells").join(kind).join(format!("{number}.png"));
+            let kind = if is_blast {
+                "lymphoblast"
+            } else {
+                "lymphocyte"
+            };
+            let path = folder
+                .join("cells")
+                .join(kind)
+                .join(format!("{number}.png"));
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             let middle = [52.0; 2];
             let size = nucleus(is_blast) + rng.random_range(-0.8..0.8);
@@ -827,7 +921,10 @@ mod tests {
         let auroc = manifest.evaluation.figures["blast_auroc"];
         assert!(auroc > 0.95, "{auroc}");
         let card = fs::read_to_string(first.out.folder.join(CARD_FILE)).unwrap();
-        assert!(card.contains("not for diagnosis") && card.contains("fit --kind cells"), "{card}");
+        assert!(
+            card.contains("not for diagnosis") && card.contains("fit --kind cells"),
+            "{card}"
+        );
         let report = fs::read(first.out.folder.join(REPORT_FILE)).unwrap();
         let report: Value = serde_json::from_slice(&report).unwrap();
         let trained = report["trained_on"]["images"].as_array().unwrap();
@@ -847,7 +944,10 @@ mod tests {
         assert_eq!(file(&first, "cell.onnx"), file(&second, "cell.onnx"));
         assert_ne!(file(&first, "finder.onnx"), file(&second, "finder.onnx"));
         let image = RgbImage::from_pixel(200, 160, Rgb([225, 215, 228]));
-        assert_eq!(counter.analyse(&image, Some(0.25)).unwrap().count().cells, 0);
+        assert_eq!(
+            counter.analyse(&image, Some(0.25)).unwrap().count().cells,
+            0
+        );
     }
 
     #[test]
@@ -855,7 +955,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         draw(folder.path());
         let text = fs::read_to_string(folder.path().join("datasets.toml")).unwrap();
-        let text = text.replace("path = \"cells\"\n", "path = \"cells\"\nignore = [\"lymphoblast\"]\n");
+        let text = text.replace(
+            "path = \"cells\"\n",
+            "path = \"cells\"\nignore = [\"lymphoblast\"]\n",
+        );
         fs::write(folder.path().join("datasets.toml"), text).unwrap();
         let error = fit(folder.path(), "model").run().unwrap_err().to_string();
         assert!(error.contains("no lymphoblasts"), "{error}");

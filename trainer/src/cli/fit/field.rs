@@ -6,14 +6,13 @@ use smearscope_artifacts::decode::{self, Limits};
 use smearscope_artifacts::{EngineChoice, FileEntry};
 
 use crate::arguments;
+use crate::audit::Audit;
 use crate::dataset::{Dataset, Origin, Sample, Source, SplitPlan, TestPlan};
 use crate::error::TrainError;
 use crate::metrics::{self, Judged};
 use crate::networks::Network;
 use crate::package::{self, Agreement, Destination, Golden, Identity, ModelPackage, UNCALIBRATED};
-use crate::report::{
-    self, Audit, CARD_FILE, Description, FoldNetworks, Measured, Report, render_card,
-};
+use crate::report::{self, CARD_FILE, Description, FoldNetworks, Measured, Report, render_card};
 use crate::stdout;
 use crate::training::{
     Checkpoints, Folds, JobDescription, Outcome, Plan, Protocol, Targets, device_name,

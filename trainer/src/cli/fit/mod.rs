@@ -161,8 +161,7 @@ impl FromArgMatches for Fit {
         } = FitOptions::from_arg_matches(matches)?;
         let conflict = |message: &str| clap::Error::raw(ErrorKind::ArgumentConflict, message);
         let refuse = |options: &[&str], kind: &str| {
-            let is_given =
-                |id: &&&str| matches.value_source(id) == Some(ValueSource::CommandLine);
+            let is_given = |id: &&&str| matches.value_source(id) == Some(ValueSource::CommandLine);
             match options.iter().find(is_given) {
                 None => Ok(()),
                 Some(id) => {
@@ -170,14 +169,18 @@ impl FromArgMatches for Fit {
                         "architecture" => "network".to_owned(),
                         id => id.replace('_', "-"),
                     };
-                    Err(conflict(&format!("--{name} means nothing for {kind}; leave it out\n")))
+                    Err(conflict(&format!(
+                        "--{name} means nothing for {kind}; leave it out\n"
+                    )))
                 }
             }
         };
         match (field.data, cells.datasets) {
             (Some(data), _) => {
                 if kind == Some(Kind::Cells) {
-                    return Err(conflict("--kind cells learns from labelled cells: name their sources with --datasets\n"));
+                    return Err(conflict(
+                        "--kind cells learns from labelled cells: name their sources with --datasets\n",
+                    ));
                 }
                 refuse(&CELLS_ONLY, "models of whole fields")?;
                 Ok(Self::Field(Box::new(FitField {
@@ -193,7 +196,9 @@ impl FromArgMatches for Fit {
             }
             (None, Some(datasets)) => {
                 if kind == Some(Kind::Field) {
-                    return Err(conflict("--kind field learns from labelled fields: name their folder with --data\n"));
+                    return Err(conflict(
+                        "--kind field learns from labelled fields: name their folder with --data\n",
+                    ));
                 }
                 refuse(&FIELD_ONLY, "models that count cells")?;
                 Ok(Self::Cells(Box::new(FitCells {

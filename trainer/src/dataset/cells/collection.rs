@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use clap::ValueEnum;
 use indicatif::ParallelProgressIterator;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use smearscope_artifacts::decode::{self, Limits};
@@ -107,12 +106,11 @@ pub(crate) struct LabelledCell {
 impl CellSource {
     /// Whether every leukocyte of its fields is marked.
     pub(crate) fn marks_all_leukocytes(&self) -> bool {
-        let mut known = CellKind::value_variants()
-            .iter()
-            .filter(|kind| kind.is_leukocyte() && **kind != CellKind::Leukocyte);
+        let mut known =
+            CellKind::all().filter(|kind| kind.is_leukocyte() && *kind != CellKind::Leukocyte);
         self.origin == ImageOrigin::Drawn
             || self.complete.contains(&CellKind::Leukocyte)
-            || known.all(|kind| self.complete.contains(kind))
+            || known.all(|kind| self.complete.contains(&kind))
     }
 }
 

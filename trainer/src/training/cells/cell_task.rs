@@ -84,7 +84,9 @@ impl CellBatch {
             batch.crops.extend_from_slice(&example.crop);
             batch.classes.push(example.class as i64);
             let among = example.among.iter();
-            batch.among.extend(among.map(|&is_one| f32::from(u8::from(is_one))));
+            batch
+                .among
+                .extend(among.map(|&is_one| f32::from(u8::from(is_one))));
         }
         batch
     }

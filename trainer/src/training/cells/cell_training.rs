@@ -98,8 +98,7 @@ impl CellTraining<'_> {
         let blast = self.kinds.blast();
         for examples in examples.chunks(BATCH) {
             let (crops, classes, among) = CellBatch::of(examples).tensors(device);
-            let batch_loss: Tensor<1> =
-                network.loss(crops.clone(), classes, among, loss);
+            let batch_loss: Tensor<1> = network.loss(crops.clone(), classes, among, loss);
             let batch_loss: f32 = batch_loss.into_scalar();
             sum += f64::from(batch_loss) * examples.len() as f64;
             let logits = floats(network.answers(crops).logits);
@@ -119,7 +118,10 @@ impl CellTraining<'_> {
 
 /// Log-odds of a class against all others.
 pub(super) fn log_odds(logits: &[f32], class: usize) -> f32 {
-    let others = logits.iter().enumerate().filter(|(other, _)| *other != class);
+    let others = logits
+        .iter()
+        .enumerate()
+        .filter(|(other, _)| *other != class);
     let high = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f32 = others.map(|(_, logit)| (logit - high).exp()).sum();
     logits[class] - high - sum.ln()

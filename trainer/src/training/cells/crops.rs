@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use image::{RgbImage, imageops};
 use rand::{Rng, RngExt};
 use smearscope_artifacts::decode::{self, Limits};
 use smearscope_artifacts::{Background, CellCrop, CellSite, CropInput, Cropper};
@@ -9,7 +10,7 @@ use smearscope_artifacts::{Background, CellCrop, CellSite, CropInput, Cropper};
 use super::density_jitter;
 use super::surroundings::Surroundings;
 use crate::cell_kind::CellKind;
-use crate::dataset::{CellCollection, ImageContent, ImageOrigin};
+use crate::dataset::{CellCollection, ImageContent, ImageOrigin, look_of_margin};
 use crate::error::TrainError;
 
 /// Largest distance between the middle of a crop and that of the cell, µm: so far does the finder err.
@@ -69,7 +70,10 @@ impl LabelledCrop {
                 .collect(),
             ImageContent::Cell(kind) => vec![of(*kind, None, None)],
         };
-        crops.into_iter().filter(|crop| has_class(crop.kind)).collect()
+        crops
+            .into_iter()
+            .filter(|crop| has_class(crop.kind))
+            .collect()
     }
 
     /// The crop as the appliance cuts it out. `None` if it has too few pixels.
@@ -112,6 +116,31 @@ impl LabelledCrop {
         Ok(Some(crop))
     }
 
+    /// What the picture looks like around the crop, where the cell is not; see [`look_of_margin`].
+    ///
+    /// # Errors
+    /// [`TrainError::Artifact`] if the image cannot be read any more.
+    pub(crate) fn margin(&self, input: CropInput) -> Result<Vec<f32>, TrainError> {
+        let limits = Limits::default();
+        let bytes = decode::read_bytes(&self.path, &limits)?;
+        let image = decode::decode(&bytes, &limits)?;
+        let side = input.side as f32 * input.um_per_pixel / self.um_per_pixel;
+        let [width, height] = [image.width(), image.height()];
+        let [x, y] = self.centre_in(&image);
+        let along = |centre: f32, length: u32| {
+            let start = (centre - side / 2.0).clamp(0.0, length as f32 - 1.0) as u32;
+            (start, (side as u32).clamp(1, length - start))
+        };
+        let ((x, width), (y, height)) = (along(x, width), along(y, height));
+        let crop = imageops::crop_imm(&image, x, y, width, height).to_image();
+        Ok(look_of_margin(&crop, &bytes))
+    }
+
+    fn centre_in(&self, image: &RgbImage) -> [f32; 2] {
+        self.centre
+            .unwrap_or_else(|| [image.width(), image.height()].map(|side| side as f32 / 2.0))
+    }
+
     /// The diameter, µm.
     pub(crate) fn diameter_um(&self) -> f32 {
         self.diameter * self.um_per_pixel
@@ -124,9 +153,7 @@ impl LabelledCrop {
         zoom: f32,
     ) -> Result<Option<CellCrop>, TrainError> {
         let image = decode::read(&self.path, &Limits::default())?;
-        let [x, y] = self
-            .centre
-            .unwrap_or_else(|| [image.width(), image.height()].map(|side| side as f32 / 2.0));
+        let [x, y] = self.centre_in(&image);
         let site = CellSite {
             x: x + shift[0],
             y: y + shift[1],
@@ -162,7 +189,7 @@ impl Turn {
 mod tests {
     use std::collections::BTreeSet;
 
-    use image::{Rgb, RgbImage};
+    use image::Rgb;
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
@@ -196,7 +223,11 @@ mod tests {
         let path = folder.path().join("field.png");
         RgbImage::from_fn(400, 400, |x, y| {
             let distance = (x as f32 + 0.5 - 180.0).hypot(y as f32 + 0.5 - 210.0);
-            Rgb(if distance < 40.0 { [60, 40, 120] } else { [220; 3] })
+            Rgb(if distance < 40.0 {
+                [60, 40, 120]
+            } else {
+                [220; 3]
+            })
         })
         .save(&path)
         .unwrap();
@@ -220,7 +251,10 @@ mod tests {
         assert!((dense(&plain).len() as f32 / area - 1.0).abs() < 0.03);
         for seed in 0..20 {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
-            let crop = cell.varied(INPUT, Surroundings(&[]), &mut rng).unwrap().unwrap();
+            let crop = cell
+                .varied(INPUT, Surroundings(&[]), &mut rng)
+                .unwrap()
+                .unwrap();
             let dense = dense(&crop);
             let share = dense.len() as f32 / area;
             assert!((0.75..1.33).contains(&share), "{seed}: {share}");

@@ -125,6 +125,9 @@ mod tests {
         let [low, high] = range(&mut strengths);
         assert!(low < 0.6 && high > 1.4, "{low} {high}");
         let [low, high] = range(&mut ratios);
-        assert!((0.4..0.75).contains(&low) && (1.3..2.5).contains(&high), "{low} {high}");
+        assert!(
+            (0.4..0.75).contains(&low) && (1.3..2.5).contains(&high),
+            "{low} {high}"
+        );
     }
 }

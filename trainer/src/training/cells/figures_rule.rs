@@ -46,24 +46,38 @@ pub(crate) fn fit_figures_rule(
 fn fit(cells: &[(CellFigures, bool)]) -> Result<FiguresRule, Failed> {
     let rows: Vec<Vec<f64>> = cells
         .iter()
-        .map(|(figures, _)| figures.values().iter().map(|value| f64::from(*value)).collect())
+        .map(|(figures, _)| {
+            figures
+                .values()
+                .iter()
+                .map(|value| f64::from(*value))
+                .collect()
+        })
         .collect();
     let count = rows.len() as f64;
     let moments: Vec<(f64, f64)> = (0..CellFigures::NAMES.len())
         .map(|figure| {
             let mean = rows.iter().map(|row| row[figure]).sum::<f64>() / count;
             let square = rows.iter().map(|row| (row[figure] - mean).powi(2));
-            (mean, (square.sum::<f64>() / count).sqrt().max(LEAST_DEVIATION))
+            (
+                mean,
+                (square.sum::<f64>() / count).sqrt().max(LEAST_DEVIATION),
+            )
         })
         .collect();
     let standardised: Vec<Vec<f64>> = rows
         .iter()
         .map(|row| {
             let values = iter::zip(row, &moments);
-            values.map(|(value, (mean, deviation))| (value - mean) / deviation).collect()
+            values
+                .map(|(value, (mean, deviation))| (value - mean) / deviation)
+                .collect()
         })
         .collect();
-    let classes: Vec<i32> = cells.iter().map(|(_, is_blast)| (*is_blast).into()).collect();
+    let classes: Vec<i32> = cells
+        .iter()
+        .map(|(_, is_blast)| (*is_blast).into())
+        .collect();
     let regression = LogisticRegression::fit(
         &DenseMatrix::from_2d_vec(&standardised)?,
         &classes,
@@ -128,7 +142,11 @@ mod tests {
         let constant: f32 = iter::zip(CellFigures::NAMES, figures(9.0, 0.05).values())
             .map(|(name, value)| rule.weights[name] * value)
             .sum();
-        assert!((rule.intercept + constant).abs() < 0.15, "{}", rule.intercept + constant);
+        assert!(
+            (rule.intercept + constant).abs() < 0.15,
+            "{}",
+            rule.intercept + constant
+        );
     }
 
     #[test]

@@ -37,8 +37,8 @@ impl FieldMaps {
         // As far as tiles reach, so that the network sees as much emptiness beyond the field.
         let [side, margin] = [tiles.side, tiles.margin].map(|pixels| pixels as usize);
         let step = side - 2 * margin;
-        let padded = [rows, columns]
-            .map(|length| side + length.saturating_sub(side).div_ceil(step) * step);
+        let padded =
+            [rows, columns].map(|length| side + length.saturating_sub(side).div_ceil(step) * step);
         let mut input = Vec::with_capacity(2 * padded[0] * padded[1]);
         for plane in [&density.red, &density.green] {
             for row in plane.chunks_exact(columns) {

@@ -119,7 +119,10 @@ mod tests {
         let kinds = Kinds::of(cells, 3).unwrap();
         let manifest = kinds.manifest();
         let names: Vec<&str> = manifest.iter().map(|class| class.name.as_str()).collect();
-        assert_eq!(names, ["lymphoblast", "lymphocyte", "neutrophil", "artefact"]);
+        assert_eq!(
+            names,
+            ["lymphoblast", "lymphocyte", "neutrophil", "artefact"]
+        );
         assert_eq!(kinds.blast(), 0);
         assert!(manifest[0].blast && !manifest[3].leukocyte && manifest[2].leukocyte);
         assert_eq!(kinds.among(0), [false, true, true, false]);

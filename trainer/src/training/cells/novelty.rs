@@ -30,11 +30,17 @@ pub(crate) fn fit_novelty(
         .iter()
         .map(|(class, features)| {
             let values = features.iter().zip(&mean[*class]);
-            values.map(|(value, mean)| f64::from(*value) - mean).collect()
+            values
+                .map(|(value, mean)| f64::from(*value) - mean)
+                .collect()
         })
         .collect();
     let size = mean.first()?.len();
-    let variance: f64 = deviations.iter().flatten().map(|value| value * value).sum::<f64>()
+    let variance: f64 = deviations
+        .iter()
+        .flatten()
+        .map(|value| value * value)
+        .sum::<f64>()
         / (deviations.len() * size) as f64;
     let floor = FLOOR * variance.max(f64::MIN_POSITIVE);
     let mut novelty = Novelty {
@@ -100,7 +106,10 @@ mod tests {
                 let mut normal = || -> f32 { rng.sample(StandardNormal) };
                 let (common, own, other) = (normal(), normal(), normal());
                 let middle = [0.0, 5.0][class];
-                (class, vec![middle + common, middle + common + 0.1 * own, 2.0 * other])
+                (
+                    class,
+                    vec![middle + common, middle + common + 0.1 * own, 2.0 * other],
+                )
             })
             .collect()
     }
@@ -117,7 +126,11 @@ mod tests {
         // Four standard deviations of a share of 0.99, twice: of the limit and of this count.
         assert!((3920..3992).contains(&known), "{known}");
         // 99 % of a χ distribution with three degrees of freedom: scipy.stats.chi(3).ppf(0.99) = 3.368.
-        assert!(novelty.limit.iter().all(|limit| (limit - 3.37).abs() < 0.3), "{:?}", novelty.limit);
+        assert!(
+            novelty.limit.iter().all(|limit| (limit - 3.37).abs() < 0.3),
+            "{:?}",
+            novelty.limit
+        );
         // Against the correlation a cell is unlike all others.
         assert!(novelty.is_known(0, &[1.0, 1.0, 0.0]));
         assert!(!novelty.is_known(0, &[1.0, -1.0, 0.0]));

@@ -5,6 +5,7 @@ use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use smearscope_artifacts::{CellFigures, CropInput};
 
 use super::super::calibration::minimum;
+use super::cell_training::log_odds;
 use super::crops::LabelledCrop;
 use super::kinds::Kinds;
 use crate::error::TrainError;
@@ -19,6 +20,8 @@ const MAX_TEMPERATURE: f64 = 20.0;
 /// A cell of a known class.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct SeenCell {
+    /// Its number among those that were looked at.
+    pub(crate) number: usize,
     /// Index of its source.
     pub(crate) source: usize,
     /// The index of its true class.
@@ -27,6 +30,13 @@ pub(crate) struct SeenCell {
     pub(crate) features: Vec<f32>,
     /// `None` if nothing there looks like a nucleus.
     pub(crate) figures: Option<CellFigures>,
+}
+
+impl SeenCell {
+    /// Uncalibrated probability of a class.
+    pub(crate) fn probability(&self, class: usize) -> f32 {
+        1.0 / (1.0 + (-log_odds(&self.logits, class)).exp())
+    }
 }
 
 /// Looks at cells as the appliance does. Cells of which there are too few pixels are left out.
@@ -41,12 +51,13 @@ pub(crate) fn look_at(
 ) -> Result<Vec<SeenCell>, TrainError> {
     let device: Device = network.device();
     let mut seen = Vec::with_capacity(cells.len());
-    for cells in cells.chunks(BATCH) {
-        let cut = cells.par_iter().map(|cell| {
+    let numbered: Vec<(usize, &LabelledCrop)> = cells.iter().enumerate().collect();
+    for cells in numbered.chunks(BATCH) {
+        let cut = cells.par_iter().map(|(number, cell)| {
             let crop = cell.cut(input)?;
             Ok(crop.map(|crop| {
                 let figures = CellFigures::measure(&crop, cell.diameter_um());
-                (cell, crop.network_input(), figures)
+                (*number, *cell, crop.network_input(), figures)
             }))
         });
         let cut = cut.collect::<Result<Vec<Option<_>>, TrainError>>()?;
@@ -54,16 +65,21 @@ pub(crate) fn look_at(
         if cut.is_empty() {
             continue;
         }
-        let crops: Vec<f32> = cut.iter().flat_map(|(_, crop, _)| crop).copied().collect();
+        let crops: Vec<f32> = cut
+            .iter()
+            .flat_map(|(_, _, crop, _)| crop)
+            .copied()
+            .collect();
         let crops = TensorData::new(crops, [cut.len(), 1, SIDE, SIDE]);
         let answers = network.answers(Tensor::from_data(crops, &device));
         let (logits, features) = (floats(answers.logits), floats(answers.features));
-        for (number, (cell, _, figures)) in cut.into_iter().enumerate() {
+        for (place, (number, cell, _, figures)) in cut.into_iter().enumerate() {
             let Some(class) = kinds.class(cell.kind) else {
                 continue;
             };
-            let part = |values: &[f32], size: usize| values[number * size..][..size].to_vec();
+            let part = |values: &[f32], size: usize| values[place * size..][..size].to_vec();
             seen.push(SeenCell {
+                number,
                 source: cell.source,
                 class,
                 logits: part(&logits, kinds.len()),
@@ -78,7 +94,10 @@ pub(crate) fn look_at(
 /// The temperature that makes the true classes of cells most likely (Guo et al. 2017, "On Calibration of Modern Neural
 /// Networks"), each class counting the same; at least 1, since a few right answers are too little evidence to be more
 /// confident than the network.
-pub(crate) fn temperature<'a>(cells: impl IntoIterator<Item = &'a SeenCell>, classes: usize) -> f32 {
+pub(crate) fn temperature<'a>(
+    cells: impl IntoIterator<Item = &'a SeenCell>,
+    classes: usize,
+) -> f32 {
     let cells: Vec<&SeenCell> = cells.into_iter().collect();
     let mut counts = vec![0.0; classes];
     for cell in &cells {
@@ -86,7 +105,10 @@ pub(crate) fn temperature<'a>(cells: impl IntoIterator<Item = &'a SeenCell>, cla
     }
     let loss = |sharpness: f64| -> f64 {
         let of = |cell: &&SeenCell| {
-            let logits = cell.logits.iter().map(|logit| f64::from(*logit) * sharpness);
+            let logits = cell
+                .logits
+                .iter()
+                .map(|logit| f64::from(*logit) * sharpness);
             let high = logits.clone().fold(f64::NEG_INFINITY, f64::max);
             let sum: f64 = logits.map(|logit| (logit - high).exp()).sum();
             let own = f64::from(cell.logits[cell.class]) * sharpness - high;
@@ -103,6 +125,7 @@ mod tests {
 
     fn cell(class: usize, logits: [f32; 2]) -> SeenCell {
         SeenCell {
+            number: 0,
             source: 0,
             class,
             logits: logits.to_vec(),

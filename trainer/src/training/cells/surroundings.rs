@@ -50,7 +50,10 @@ fn mix(crop: &mut CellCrop, around: &CellCrop) {
         let distance = ((at % side) as f32 - middle).hypot((at / side) as f32 - middle);
         (1.0 - (distance * um_per_pixel - OWN_UM) / ZONE_UM).clamp(0.0, 1.0)
     };
-    for (own, other) in [(&mut crop.red, &around.red), (&mut crop.green, &around.green)] {
+    for (own, other) in [
+        (&mut crop.red, &around.red),
+        (&mut crop.green, &around.green),
+    ] {
         for (at, (own, other)) in own.iter_mut().zip(other).enumerate() {
             let share = own_share(at);
             *own = share * *own + (1.0 - share) * other;

@@ -64,7 +64,9 @@ pub(crate) fn choose_thresholds(
         let f1: Vec<f64> = (0..TRIED.len()).map(|tried| total(tried).f1()).collect();
         let highest = f1.iter().copied().fold(0.0, f64::max);
         // The middle of those that are as good.
-        let good: Vec<usize> = (0..f1.len()).filter(|&tried| f1[tried] >= highest - 0.002).collect();
+        let good: Vec<usize> = (0..f1.len())
+            .filter(|&tried| f1[tried] >= highest - 0.002)
+            .collect();
         TRIED[good[good.len() / 2]]
     };
     Ok(Thresholds {
@@ -102,7 +104,12 @@ fn right(found: &[CellSite], labelled: &[CellCircle]) -> usize {
     for site in found {
         let nearest = (0..labelled.len())
             .filter(|&cell| !is_taken[cell])
-            .map(|cell| (cell, (site.x - labelled[cell].x).hypot(site.y - labelled[cell].y)))
+            .map(|cell| {
+                (
+                    cell,
+                    (site.x - labelled[cell].x).hypot(site.y - labelled[cell].y),
+                )
+            })
             .min_by(|a, b| a.1.total_cmp(&b.1));
         if let Some((cell, distance)) = nearest
             && distance < labelled[cell].diameter / 2.0
@@ -133,7 +140,12 @@ mod tests {
             is_measured: true,
         };
         let labelled = [cell(10.0, 10.0), cell(18.0, 10.0), cell(50.0, 50.0)];
-        let found = [site(11.0, 10.0), site(13.5, 10.0), site(56.0, 50.0), site(80.0, 80.0)];
+        let found = [
+            site(11.0, 10.0),
+            site(13.5, 10.0),
+            site(56.0, 50.0),
+            site(80.0, 80.0),
+        ];
         // The second one is nearer to the first cell, which is taken.
         assert_eq!(right(&found, &labelled), 2);
         let counts = Found {

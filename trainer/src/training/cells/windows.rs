@@ -81,7 +81,9 @@ impl LabelledField {
                 kind,
                 x,
                 y,
-                diameter: cell.extent.map_or(usual, |[width, height]| (width * height).sqrt()),
+                diameter: cell
+                    .extent
+                    .map_or(usual, |[width, height]| (width * height).sqrt()),
                 is_measured: cell.extent.is_some(),
             })
         });
@@ -151,9 +153,8 @@ impl LabelledField {
         let reach = 0.71 * input.side as f32 * input.um_per_pixel / self.um_per_pixel;
         for _ in 0..trials {
             let [x, y] = size.map(|side| rng.random_range(0.0..side));
-            let is_near = |cell: CellCircle| {
-                (cell.x - x).hypot(cell.y - y) < reach + cell.diameter / 2.0
-            };
+            let is_near =
+                |cell: CellCircle| (cell.x - x).hypot(cell.y - y) < reach + cell.diameter / 2.0;
             if self.cells_of(FoundKind::Leukocyte).any(is_near) {
                 continue;
             }
@@ -164,9 +165,8 @@ impl LabelledField {
                 score: 1.0,
             };
             let crop = cropper.cut(&image, &background, self.um_per_pixel, &site);
-            let is_free = |crop: &CellCrop| {
-                self.is_complete(FoundKind::Leukocyte) || is_without_nuclei(crop)
-            };
+            let is_free =
+                |crop: &CellCrop| self.is_complete(FoundKind::Leukocyte) || is_without_nuclei(crop);
             if let Some(crop) = crop.filter(is_free) {
                 return Ok(Some(crop));
             }
@@ -264,9 +264,8 @@ impl LabelledField {
 /// Whether nowhere in a crop the density in red light is that of a nucleus.
 fn is_without_nuclei(crop: &CellCrop) -> bool {
     let positions = crop.side / STRIDE;
-    (0..positions * positions).all(|at| {
-        mean_around(&crop.red, crop.side, [at % positions, at / positions]) < NO_NUCLEUS
-    })
+    (0..positions * positions)
+        .all(|at| mean_around(&crop.red, crop.side, [at % positions, at / positions]) < NO_NUCLEUS)
 }
 
 /// What the finder takes a cell for; `None` for what it does not look for.
@@ -279,20 +278,15 @@ fn found_kind(kind: CellKind) -> Option<FoundKind> {
 
 /// Whether all leukocytes, and all red cells, are labelled in the fields of a source.
 fn completeness(source: &CellSource) -> [bool; KINDS] {
-    let kinds = CellKind::all();
-    let named = kinds.filter(|kind| kind.is_leukocyte() && *kind != CellKind::Leukocyte);
-    let has = |kind: CellKind| source.complete.contains(&kind);
-    [
-        has(CellKind::Leukocyte) || named.into_iter().all(has),
-        has(CellKind::Erythrocyte),
-    ]
+    let marks_all_red_cells =
+        source.origin == ImageOrigin::Drawn || source.complete.contains(&CellKind::Erythrocyte);
+    [source.marks_all_leukocytes(), marks_all_red_cells]
 }
 
 /// Mean over a position and its eight neighbours of the pixels that they cover, in a window of so many columns.
 fn mean_around(plane: &[f32], side: usize, position: [usize; 2]) -> f32 {
-    let [columns, rows] = position.map(|at| {
-        at.saturating_sub(1) * STRIDE..((at + 2) * STRIDE).min(side)
-    });
+    let [columns, rows] =
+        position.map(|at| at.saturating_sub(1) * STRIDE..((at + 2) * STRIDE).min(side));
     let count = columns.len() * rows.len();
     let sum: f32 = rows
         .flat_map(|row| &plane[row * side..][columns.clone()])
@@ -437,7 +431,10 @@ mod tests {
             assert!((cell.diameter - 24.0).abs() < 0.1);
             if [cell.x, cell.y].iter().all(|at| (14.0..50.0).contains(at)) {
                 let [x, y] = dense_middle(&example, &cell, SIZE.side);
-                assert!((x - cell.x).abs() < 0.7 && (y - cell.y).abs() < 0.7, "{seed} {x} {y}");
+                assert!(
+                    (x - cell.x).abs() < 0.7 && (y - cell.y).abs() < 0.7,
+                    "{seed} {x} {y}"
+                );
                 seen += 1;
             }
         }
@@ -456,10 +453,15 @@ mod tests {
                 example.cells[0].diameter
             })
             .collect();
-        let range = diameters.iter().fold([f32::MAX, 0.0], |[low, high], &value| {
-            [low.min(value), high.max(value)]
-        });
-        assert!((14.0..16.5).contains(&range[0]) && (36.0..40.9).contains(&range[1]), "{range:?}");
+        let range = diameters
+            .iter()
+            .fold([f32::MAX, 0.0], |[low, high], &value| {
+                [low.min(value), high.max(value)]
+            });
+        assert!(
+            (14.0..16.5).contains(&range[0]) && (36.0..40.9).contains(&range[1]),
+            "{range:?}"
+        );
     }
 
     #[test]
@@ -504,6 +506,10 @@ mod tests {
         assert!(known(FoundKind::Leukocyte, 75, 80));
         assert!(!known(FoundKind::Leukocyte, 75, 120));
         // Of red cells nothing is known.
-        assert!((0..150).step_by(7).all(|x| !known(FoundKind::RedCell, x, 45)));
+        assert!(
+            (0..150)
+                .step_by(7)
+                .all(|x| !known(FoundKind::RedCell, x, 45))
+        );
     }
 }
