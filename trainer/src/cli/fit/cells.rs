@@ -833,8 +833,8 @@ mod tests {
         fs::write(folder.join("fields/boxes.csv"), table).unwrap();
         fs::write(
             folder.join("datasets.toml"),
-            "[[source]]\npath = \"cells\"\nformat = \"folders\"\num_per_pixel = 0.25\nlicence = \"MIT\"\n\
-             [[source]]\npath = \"fields\"\num_per_pixel = 0.25\ncomplete = [\"leukocyte\", \"erythrocyte\"]\n",
+            "[[source]]\npath = \"cells\"\nformat = \"folders\"\num_per_pixel = 0.25\norigin = \"drawn\"\nlicence = \"MIT\"\n\
+             [[source]]\npath = \"fields\"\num_per_pixel = 0.25\norigin = \"drawn\"\ncomplete = [\"leukocyte\", \"erythrocyte\"]\n",
         )
         .unwrap();
     }

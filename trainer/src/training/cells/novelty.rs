@@ -10,8 +10,8 @@ use super::super::covariance::{cholesky, covariance};
 const WITHIN: f64 = 0.99;
 /// Fewest cells of a class whose own distances give its limit; of fewer, those of all classes do.
 const MIN_CELLS: usize = 50;
-/// Added to the variances, relative to their mean.
-const FLOOR: f64 = 1e-3;
+/// Added to the variances: relative to their mean, and at least.
+const FLOOR: [f64; 2] = [1e-3, 1e-8];
 
 /// Features of a cell, and its class.
 pub(crate) type Described = (usize, Vec<f32>);
@@ -42,7 +42,8 @@ pub(crate) fn fit_novelty(
         .map(|value| value * value)
         .sum::<f64>()
         / (deviations.len() * size) as f64;
-    let floor = FLOOR * variance.max(f64::MIN_POSITIVE);
+    let [relative, least] = FLOOR;
+    let floor = (relative * variance).max(least);
     let mut novelty = Novelty {
         mean: mean
             .into_iter()
