@@ -8,11 +8,11 @@ use std::path::PathBuf;
 use clap::Args;
 use log::warn;
 use serde::Deserialize;
-use smearscope_artifacts::{EngineConfig, Evaluation, FieldModel, Manifest, Model};
+use smearscope_artifacts::{EngineConfig, Evaluation, FieldModel, Inference, Manifest, Model};
 
 use crate::dataset::{Basis, Dataset, Sample, Source, TrainedOn};
 use crate::error::TrainError;
-use crate::metrics::{self, AT_EVEN_CLASSES, Judged, Scored};
+use crate::metrics::{self, AT_EVEN_CLASSES, EvidencePlace, Judged, Scored};
 use crate::progress;
 use crate::report::{self, Measured, REPORT_FILE, Report};
 use crate::stdout;
@@ -28,6 +28,10 @@ pub(crate) struct Evaluate {
     model: PathBuf,
     #[command(flatten)]
     data: Source,
+    /// Folder of the images' masks, as `synth --masks` writes them: measure how much of the evidence lies on
+    /// white cells
+    #[arg(long, value_name = "FOLDER")]
+    masks: Option<PathBuf>,
     /// Print the report as JSON: figures, groups, cameras, every image
     #[arg(long)]
     json: bool,
@@ -58,14 +62,24 @@ impl Evaluate {
         for fallback in &model.engine().fallbacks {
             warn!("{fallback}");
         }
-        let dataset = Dataset::load_any(&self.data, &model.manifest().model.input)?;
+        let described = &model.manifest().model;
+        let mut dataset = Dataset::load_any(&self.data, &described.input)?;
+        if let Some(masks) = &self.masks {
+            if described.outputs.evidence.is_none() {
+                let problem = "its network has no evidence output";
+                return Err(TrainError::data(&self.model, problem, "leave out --masks"));
+            }
+            dataset = dataset.with_masks(masks, &described.input)?;
+        }
         let mut warnings = self.refuse_trained_on(&dataset)?;
         warnings.extend(dataset.warnings.iter().cloned());
 
-        let predictions = predict(&mut model, &dataset)?;
+        let mut place = EvidencePlace::default();
+        let predictions = predict(&mut model, &dataset, &mut place)?;
         let judged: Vec<Judged> = predictions.iter().map(|item| item.judged).collect();
         let manifest = measured(model.manifest(), &dataset, &judged, warnings);
-        let report = Report::of(&manifest, &dataset, &predictions);
+        let mut report = Report::of(&manifest, &dataset, &predictions);
+        report.evidence = place.figures();
         if let Some(folder) = &self.out {
             fs::create_dir_all(folder).map_err(|source| TrainError::output(folder, source))?;
             report.save(folder)?;
@@ -158,13 +172,24 @@ fn refuse_images_of(trained_on: &TrainedOn, dataset: &Dataset) -> Result<Vec<Str
     Ok(Vec::new())
 }
 
-fn predict<'a>(model: &mut Model, dataset: &'a Dataset) -> Result<Vec<Prediction<'a>>, TrainError> {
+/// Judges all images, and adds the evidence of those whose cells are known.
+fn predict<'a>(
+    model: &mut Model,
+    dataset: &'a Dataset,
+    place: &mut EvidencePlace,
+) -> Result<Vec<Prediction<'a>>, TrainError> {
     let rule = model.manifest().model.decision;
     let bar = progress::bar(dataset.samples.len() as u64, "images judged");
     bar.wrap_iter(dataset.samples.iter())
         .map(|sample| {
+            let Inference {
+                margin, evidence, ..
+            } = model.infer(&sample.input)?;
+            if let (Some(evidence), Some(cells)) = (evidence, &sample.cells) {
+                place.add(&evidence, cells);
+            }
             let scored = Scored {
-                margin: model.infer(&sample.input)?.margin,
+                margin,
                 positive: sample.positive,
                 group: sample.group,
             };

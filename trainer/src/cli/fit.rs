@@ -33,7 +33,7 @@ const COMPARED: usize = 16;
 ///
 /// The exported OpenVINO IR and ONNX files are loaded by every available engine and compared with the
 /// trained network; a model that differs is discarded. Training needs 150 kB (reference) or 384 kB
-/// (compact) of memory per image.
+/// (compact) of memory per image, and a mask 10 or 26 kB.
 ///
 /// The training is saved after every epoch, in a folder beside --out whose name ends in
 /// `.checkpoints`. After a kill, a power cut or a full disk, the same command with --resume continues
@@ -66,8 +66,11 @@ impl Fit {
     pub(super) fn run(&self) -> Result<(), TrainError> {
         self.out.check()?;
         let seed = self.plan.seed;
-        let contract = self.plan.architecture.input_contract();
+        let contract = self.plan.architecture().input_contract();
         let mut dataset = Dataset::load(&self.data, &contract)?;
+        if let Some(masks) = &self.plan.evidence.masks {
+            dataset = dataset.with_masks(masks, &contract)?;
+        }
         if let TestPlan::Leaky(holdout) = &self.split.test {
             dataset = dataset.with_published_copies(holdout.as_ref(), seed)?;
         }
@@ -117,6 +120,7 @@ impl Fit {
             .collect::<Result<Vec<Agreement>, TrainError>>()?;
         let mut report = Report::of(&manifest, &dataset, predictions);
         report.trainings = report::trainings(histories);
+        report.evidence = outcome.evidence()?;
         report.shortcuts = Some(&shortcuts);
         report.trained_on = Some(folds.trained_on(&dataset));
         let describe = || {
@@ -210,12 +214,20 @@ impl Fit {
             })
             .map(|(part, sample)| format!("{part} {}\n", sample.sha256))
             .collect();
-        let about: [(&str, Value); 15] = [
+        let masks = dataset.samples.iter().map(|sample| match &sample.cells {
+            None => "\n".to_owned(),
+            Some(cells) => FileEntry::for_bytes("", cells.as_raw()).sha256,
+        });
+        let masks: Vec<String> = masks.collect();
+        let about: [(&str, Value); 18] = [
             ("digest of the split", digest(&split).into()),
             ("trainer", env!("CARGO_PKG_VERSION").into()),
-            ("--network", plan.architecture.option().into()),
+            ("--network", plan.network.option().into()),
+            ("--input", arguments::spelled(&plan.input).into()),
             ("images", dataset.samples.len().into()),
             ("digest of the images", digest(&images).into()),
+            ("digest of the masks", digest(&masks).into()),
+            ("--evidence-weight", plan.evidence.evidence_weight.into()),
             ("test images", rule.test.options().into()),
             ("--validation-share", rule.validation.into()),
             ("--epochs", plan.epochs.into()),
@@ -239,13 +251,8 @@ impl Fit {
     /// Exports the untrained network, so that problems with the output folder, the name, a warning or
     /// an engine show before hours of training. Returns the engines to compare with.
     fn dry_run_export(&self, description: &Description) -> Result<Vec<EngineChoice>, TrainError> {
-        let Plan {
-            architecture,
-            seed,
-            device,
-            ..
-        } = &self.plan;
-        let network = Network::init(*architecture, *seed, device);
+        let Plan { seed, device, .. } = &self.plan;
+        let network = Network::init(self.plan.architecture(), *seed, device);
         let held_out = description.folds.held_out();
         let first = &held_out[..1];
         let scored = score(&network, first)?;
@@ -269,10 +276,12 @@ impl Fit {
             ..
         } = self;
         let fit = format!(
-            "smearscope-train fit --network {} {} --out MODEL {} --validation-share {} --epochs {} --patience {} --batch-size {} --learning-rate {} --schedule {} --class-weights {} --device {} --seed {} \
+            "smearscope-train fit --network {} --input {} {}{} --out MODEL {} --validation-share {} --epochs {} --patience {} --batch-size {} --learning-rate {} --schedule {} --class-weights {} --device {} --seed {} \
              --sensitivity {} --accuracy {} --min-fields {} --name {} --model-version {} --license {}",
-            plan.architecture.option(),
+            plan.network.option(),
+            arguments::spelled(&plan.input),
             self.data.options("FIELDS"),
+            plan.evidence.options("MASKS"),
             split.test.options(),
             split.validation,
             plan.epochs,
@@ -290,7 +299,12 @@ impl Fit {
             self.identity.version,
             arguments::quoted(&self.identity.license)
         );
-        origin.command.iter().cloned().chain([fit]).collect()
+        let masks = plan.evidence.masks.as_ref().map(|_| " --masks MASKS");
+        let drawn = origin.command.iter();
+        drawn
+            .map(|command| format!("{command}{}", masks.unwrap_or_default()))
+            .chain([fit])
+            .collect()
     }
 }
 
@@ -309,14 +323,14 @@ mod tests {
 
     use burn::tensor::Device;
     use semver::Version;
-    use smearscope_artifacts::{EngineConfig, Evaluation, Manifest, Model};
+    use smearscope_artifacts::{Colour, EngineConfig, Evaluation, Manifest, Model};
 
     use super::*;
     use crate::dataset::Layout;
     use crate::networks::Architecture;
     use crate::report::REPORT_FILE;
     use crate::synth::Collection;
-    use crate::training::plan::ClassWeighting;
+    use crate::training::plan::{ClassWeighting, EvidencePlan};
     use crate::training::schedule::Schedule;
 
     fn fit(folder: &Path) -> Fit {
@@ -335,13 +349,15 @@ mod tests {
             },
             resume: false,
             plan: Plan {
-                architecture: Architecture::tiny(24),
+                network: Architecture::tiny(24),
+                input: Colour::Rgb,
                 epochs: 2,
                 patience: 2,
                 batch_size: 4,
                 learning_rate: Some(1e-3),
                 schedule: Schedule::Cosine,
                 class_weights: ClassWeighting::None,
+                evidence: EvidencePlan::NONE,
                 seed: 5,
                 device: Device::flex(),
             },
@@ -380,10 +396,18 @@ mod tests {
     #[test]
     fn fit_makes_a_model_that_the_appliance_loads() {
         let folder = tempfile::tempdir().unwrap();
-        draw_fields(folder.path());
-        let fit = fit(folder.path());
+        let masks = folder.path().join("masks");
+        Collection {
+            masks: Some(masks.clone()),
+            ..Collection::small(folder.path().join("fields"), 30, 21)
+        }
+        .write()
+        .unwrap();
+        let mut fit = fit(folder.path());
+        fit.plan.evidence.masks = Some(masks);
+        fit.plan.input = Colour::Density;
         fit.run().unwrap();
-        assert_eq!(files_in(folder.path()), ["fields", "model"]);
+        assert_eq!(files_in(folder.path()), ["fields", "masks", "model"]);
         assert_eq!(
             files_in(&fit.out.folder),
             [
@@ -406,6 +430,7 @@ mod tests {
         let model = Model::load(&fit.out.folder, &config).unwrap();
         let manifest = model.manifest();
         assert!(manifest.demo);
+        assert_eq!(manifest.model.input.colour, Colour::Density);
         assert!(manifest.trained_on.contains("synthetic"));
         assert!(
             manifest
@@ -427,6 +452,10 @@ mod tests {
         let report = fs::read(fit.out.folder.join(REPORT_FILE)).unwrap();
         let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
         assert_eq!(report["images"].as_array().unwrap().len(), 30);
+        // Of the 15 positive ones.
+        assert_eq!(report["evidence"]["fields"], 15);
+        let inside = report["evidence"]["inside"].as_f64().unwrap();
+        assert!((0.0..=1.0).contains(&inside), "{inside}");
         let trainings = report["trainings"].as_array().unwrap();
         let names: Vec<&str> = trainings
             .iter()
@@ -450,6 +479,10 @@ mod tests {
         assert!(
             card.contains("not for diagnosis") && card.contains("synth --out FIELDS --count 30")
         );
+        assert!(
+            card.contains(" --input density ")
+                && card.contains(" --masks MASKS --evidence-weight 1 ")
+        );
     }
 
     #[test]
@@ -457,7 +490,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         draw_fields(folder.path());
         let fit = fit(folder.path());
-        let architecture = fit.plan.architecture;
+        let architecture = fit.plan.architecture();
         let dataset = Dataset::load(&fit.data, &architecture.input_contract()).unwrap();
         let folds = Folds::of(&dataset, &fit.split, 5).unwrap();
         let checkpoints =
@@ -516,7 +549,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         draw_fields(folder.path());
         let fit = fit(folder.path());
-        let architecture = fit.plan.architecture;
+        let architecture = fit.plan.architecture();
         let dataset = Dataset::load(&fit.data, &architecture.input_contract()).unwrap();
         let origin = Origin::of(&dataset);
         let folds = Folds::of(&dataset, &fit.split, 5).unwrap();
@@ -546,7 +579,7 @@ mod tests {
         assert!(fit.run().unwrap_err().to_string().contains("name"));
 
         let fit = self::fit(folder.path());
-        let contract = fit.plan.architecture.input_contract();
+        let contract = fit.plan.architecture().input_contract();
         let mut dataset = Dataset::load(&fit.data, &contract).unwrap();
         dataset.warnings.push("one \u{7}bell".into());
         let origin = Origin::of(&dataset);

@@ -102,6 +102,7 @@ impl Dataset {
                 file_bytes: image.file_bytes,
                 input,
                 picture,
+                cells: None,
             })
             .collect();
         Ok(Self {

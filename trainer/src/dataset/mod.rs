@@ -12,6 +12,7 @@ mod groups;
 mod holdout;
 mod layout;
 mod load;
+mod masks;
 mod origin;
 mod overlap;
 mod path_within;

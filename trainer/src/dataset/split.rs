@@ -218,6 +218,7 @@ mod tests {
                     file_bytes: 1,
                     input: RgbImage::new(1, 1),
                     picture: RgbImage::new(2, 2),
+                    cells: None,
                 })
                 .collect(),
             groups: Groups {

@@ -9,6 +9,7 @@ pub(crate) mod cell;
 mod classifier;
 mod compact;
 mod cross_entropy;
+mod evidence_target;
 #[cfg_attr(
     not(test),
     expect(dead_code, reason = "the command that trains it is not written yet")
@@ -28,5 +29,6 @@ mod testing;
 
 pub(crate) use architecture::Architecture;
 pub(crate) use classifier::{EVIDENCE, POSITIVE, PROBABILITY};
+pub(crate) use evidence_target::EvidenceTarget;
 pub(crate) use network::Network;
 pub(crate) use tensors::floats;
