@@ -56,7 +56,7 @@ mod tests {
         let cells: Vec<f32> = (0..3 * 16)
             .map(|at| {
                 let (row, column) = (at % 16 / 4, at % 4);
-                f32::from(u8::from(column < 2 || (row == 3 && column >= 2)))
+                f32::from(u8::from(column < 2 || row == 3))
             })
             .collect();
         let target = EvidenceTarget {

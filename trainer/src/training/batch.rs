@@ -90,8 +90,10 @@ impl Batch {
         let plane = self.side * self.side;
         let mut cells = vec![0.0; self.len() * plane];
         for (plane, mask) in cells.chunks_exact_mut(plane).zip(&self.cells) {
-            let shares = mask.iter().flat_map(|mask| mask.as_raw());
-            for (share, level) in plane.iter_mut().zip(shares) {
+            let Some(mask) = mask else {
+                continue;
+            };
+            for (share, level) in plane.iter_mut().zip(mask.as_raw()) {
                 *share = f32::from(*level) / f32::from(u8::MAX);
             }
         }
