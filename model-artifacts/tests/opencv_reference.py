@@ -11,6 +11,8 @@ import sys
 import cv2
 import numpy as np
 
+from cells_reference import background
+
 FILTERS = {"area": cv2.INTER_AREA, "bilinear": cv2.INTER_LINEAR}
 
 
@@ -20,10 +22,23 @@ def prepare(image, contract, out):
     pixels = cv2.resize(pixels, size, interpolation=FILTERS[contract["resize"]])
     if contract["channels"] == "rgb":
         pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    pixels = samples(pixels, contract)
     tensor = (pixels.astype(np.float64) * contract["scale"] - contract["mean"]) / contract["std"]
     if contract["layout"] == "nchw":
         tensor = tensor.transpose(2, 0, 1)
     tensor.astype("<f4").tofile(out)
+
+
+def samples(pixels, contract):
+    """What the network sees of the resized image; follows the documentation of relative_density.rs, not its code."""
+    colour = contract.get("colour", "rgb")
+    if colour == "rgb":
+        return pixels
+    density = np.clip(background(pixels) - np.log10(pixels.astype(float) + 1), -0.15, 2)
+    ordered = np.sort(density.reshape(-1, 3), axis=0)
+    strength = ordered[int(np.floor(0.99 * (len(ordered) - 1) + 0.5))]
+    relative = np.clip(density / np.maximum(strength, 0.1), -0.5, 2)
+    return relative if colour == "density" else np.repeat(relative.mean(axis=2, keepdims=True), 3, axis=2)
 
 
 def encode(image, folder):

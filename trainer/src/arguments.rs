@@ -61,6 +61,11 @@ pub(crate) fn learning_rate(text: &str) -> Result<f64, String> {
     )
 }
 
+/// The weight of a part of a loss.
+pub(crate) fn weight(text: &str) -> Result<f64, String> {
+    number(text, |it| (0.0..=100.0).contains(&it), "from 0 to 100")
+}
+
 /// Side of a crop around a cell in µm.
 pub(crate) fn crop_um(text: &str) -> Result<f32, String> {
     number(text, |side| (12.0..=64.0).contains(&side), "from 12 to 64").map(|side| side as f32)

@@ -10,6 +10,7 @@ mod dataset;
 mod error;
 mod graph;
 mod interruption;
+mod mask_region;
 mod metrics;
 mod networks;
 mod normalisation;

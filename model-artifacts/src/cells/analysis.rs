@@ -2,14 +2,14 @@
 
 use image::RgbImage;
 
-use super::background::Background;
 use super::cell_site::CellSite;
 use super::crop::{CellCrop, Cropper};
-use super::density::DensityField;
 use super::figures::CellFigures;
 use super::networks::{CellNetworks, CellOutput, FoundCells};
 use super::ruler::{MeasuredScale, ScaleUnknown};
 use crate::error::ArtifactError;
+use crate::image::background::Background;
+use crate::image::density::DensityField;
 use crate::judgement::count::CellCount;
 use crate::judgement::evidence::EvidenceMap;
 use crate::judgement::novelty::Novelty;

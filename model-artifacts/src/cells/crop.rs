@@ -2,10 +2,10 @@
 
 use image::{Rgb, RgbImage};
 
-use super::background::Background;
 use super::cell_site::CellSite;
-use super::density::Logarithms;
+use crate::image::background::Background;
 use crate::image::contract::ResizeFilter;
+use crate::image::density::Logarithms;
 use crate::image::resample::Resampler;
 use crate::manifest::cells::CropInput;
 

@@ -1,13 +1,13 @@
 //! Loads both networks and proves them by their golden samples, and by those of the whole chain.
 
 use super::analysis::{Field, look_at_field};
-use super::background::Background;
 use super::cell_site::CellSite;
 use super::networks::CellNetworks;
 use crate::engine::failover::{GoldenResult, NetworkSet};
 use crate::engine::loader::LoadNetwork;
 use crate::engine::network::EngineInfo;
 use crate::error::ArtifactError;
+use crate::image::background::Background;
 use crate::manifest::cells::{CellGolden, CellsModel, ChainGolden, FinderGolden};
 use crate::manifest::files::FileEntry;
 use crate::model_files::ModelFiles;

@@ -1,16 +1,14 @@
 //! Cells of a field: where they lie, how large they are, what each looks like, and what it counts as.
 //!
-//! [`background`] and [`density`] take lamp and camera out of a picture; the finder of [`networks`] runs on its
+//! Lamp and camera are taken out of a picture first ([`crate::image::density`]); the finder of [`networks`] runs on its
 //! [`tiles`], and [`peaks`] makes cells of its maps. Red cells are the [`ruler`]. A [`crop`] around each leukocyte is
 //! what the cell network sees ([`cell_input`]) and what is measured ([`figures`], of a [`mask`]). [`analysis`] is the
 //! flow of all that, [`golden`] proves it, and [`model`] is a loaded model.
 
 pub(crate) mod analysis;
-pub(crate) mod background;
 mod cell_input;
 pub(crate) mod cell_site;
 pub(crate) mod crop;
-pub(crate) mod density;
 pub(crate) mod figures;
 mod golden;
 mod mask;

@@ -3,12 +3,12 @@
 use super::cell_input;
 use super::cell_site::CellSite;
 use super::crop::CellCrop;
-use super::density::DensityField;
 use super::peaks::CentreMap;
 use super::tiles::{FieldMaps, Tiling};
 use crate::engine::loader::LoadNetwork;
 use crate::engine::network::{EngineInfo, Network, Output, Outputs};
 use crate::error::ArtifactError;
+use crate::image::density::DensityField;
 use crate::image::tensor::Tensor;
 use crate::judgement::evidence::EvidenceMap;
 use crate::manifest::cells::{CellNetwork, CellsModel, Finder};

@@ -1,6 +1,6 @@
 //! A field of any size through a network of fixed size: tiles that overlap, and the maps put together again.
 
-use super::density::DensityField;
+use crate::image::density::DensityField;
 use crate::image::tensor::Tensor;
 use crate::manifest::cells::TileInput;
 

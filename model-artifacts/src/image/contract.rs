@@ -8,7 +8,8 @@ use crate::validation::{FieldError, check_between, check_positive};
 const SIDES: std::ops::RangeInclusive<u32> = 8..=2048;
 
 /// How an image becomes the network's input tensor: decode to RGB, resize to `width × height`
-/// without keeping the aspect ratio, then compute `(sample × scale − mean) / std` per channel.
+/// without keeping the aspect ratio, take the samples that `colour` names, then compute
+/// `(sample × scale − mean) / std` per channel.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InputContract {
@@ -22,7 +23,10 @@ pub struct InputContract {
     pub layout: Layout,
     /// How the image is resized.
     pub resize: ResizeFilter,
-    /// Factor applied to each 8-bit sample first.
+    /// What a sample is.
+    #[serde(default, skip_serializing_if = "Colour::is_rgb")]
+    pub colour: Colour,
+    /// Factor applied to each sample first.
     pub scale: f32,
     /// Subtracted after scaling; one value per channel, in tensor order.
     pub mean: [f32; 3],
@@ -65,12 +69,12 @@ impl InputContract {
     /// that size.
     pub const MIN_REDUCED_SIDE: u32 = 1024;
 
-    /// The tensor's value for an 8-bit sample of a channel, which is counted in tensor order.
+    /// The tensor's value for a sample of a channel, which is counted in tensor order.
     ///
     /// # Panics
     /// If `channel` is not 0, 1 or 2.
-    pub fn normalise(&self, channel: usize, sample: u8) -> f32 {
-        (f32::from(sample) * self.scale - self.mean[channel]) / self.std[channel]
+    pub fn normalise(&self, channel: usize, sample: f32) -> f32 {
+        (sample * self.scale - self.mean[channel]) / self.std[channel]
     }
 
     /// Refuses invalid values.
@@ -85,7 +89,7 @@ impl InputContract {
                     format!("must be finite, it is {mean}"),
                 ));
             }
-            let extremes = [0, u8::MAX].map(|sample| self.normalise(channel, sample));
+            let extremes = self.colour.range().map(|it| self.normalise(channel, it));
             if !(std > 0.0 && std.is_finite() && extremes.iter().all(|value| value.is_finite())) {
                 return Err(FieldError::invalid(
                     format!("input.std[{channel}]"),
@@ -94,6 +98,42 @@ impl InputContract {
             }
         }
         Ok(())
+    }
+}
+
+/// What the samples of an image are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+pub enum Colour {
+    /// The 8-bit samples of the image, 0 to 255
+    #[default]
+    Rgb,
+    /// The mean of the relative densities of the three colours, in every channel: no colour is left
+    Grey,
+    /// The optical density relative to the field's empty places and to its densest ones, for each colour by
+    /// itself, −0.5 to 2: neither lamp nor strength of the stain is left
+    Density,
+}
+
+impl Colour {
+    /// Range of relative densities.
+    pub(super) const DENSITIES: [f32; 2] = [-0.5, 2.0];
+
+    /// Smallest and largest sample.
+    fn range(self) -> [f32; 2] {
+        match self {
+            Self::Rgb => [0.0, 255.0],
+            Self::Grey | Self::Density => Self::DENSITIES,
+        }
+    }
+
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde passes a reference"
+    )]
+    fn is_rgb(&self) -> bool {
+        *self == Self::Rgb
     }
 }
 
@@ -129,4 +169,28 @@ pub enum ResizeFilter {
     Area,
     /// Four neighbours whatever the scale; aliases when shrinking (OpenCV's `INTER_LINEAR`).
     Bilinear,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OLD: &str = "width = 16\nheight = 8\nchannels = \"rgb\"\nlayout = \"nchw\"\nresize = \"area\"\n\
+        scale = 1.0\nmean = [0.0, 0.0, 0.0]\nstd = [1.0, 1.0, 1.0]\n";
+
+    #[test]
+    fn a_contract_without_a_colour_takes_the_samples_of_the_image() {
+        let contract: InputContract = toml::from_str(OLD).unwrap();
+        assert_eq!(contract.colour, Colour::Rgb);
+        assert!(!toml::to_string(&contract).unwrap().contains("colour"));
+        for (name, colour) in [("grey", Colour::Grey), ("density", Colour::Density)] {
+            let text = format!("{OLD}colour = \"{name}\"\n");
+            let contract: InputContract = toml::from_str(&text).unwrap();
+            assert_eq!(contract.colour, colour);
+            let again = toml::to_string(&contract).unwrap();
+            assert_eq!(toml::from_str::<InputContract>(&again).unwrap(), contract);
+        }
+        let unknown = format!("{OLD}colour = \"sepia\"\n");
+        assert!(toml::from_str::<InputContract>(&unknown).is_err());
+    }
 }

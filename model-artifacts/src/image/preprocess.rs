@@ -5,7 +5,8 @@ use std::path::Path;
 
 use image::RgbImage;
 
-use super::contract::{ChannelOrder, InputContract, Layout};
+use super::contract::{ChannelOrder, Colour, InputContract, Layout};
+use super::relative_density::relative_density;
 use super::resample::Resampler;
 use super::tensor::Tensor;
 use crate::error::ArtifactError;
@@ -19,6 +20,8 @@ pub struct Preprocessor {
     contract: InputContract,
     resampler: Resampler,
     channels: [Channel; 3],
+    /// The resized image; empty if samples go straight to the tensor.
+    resized: RgbImage,
     tensor: Tensor,
 }
 
@@ -46,11 +49,15 @@ impl Preprocessor {
                 ChannelOrder::Rgb => channel,
                 ChannelOrder::Bgr => 2 - channel,
             },
-            values: std::array::from_fn(|sample| contract.normalise(channel, sample as u8)),
+            values: std::array::from_fn(|sample| contract.normalise(channel, sample as f32)),
         });
         Ok(Self {
             resampler: Resampler::new(contract.resize, width, height),
             channels,
+            resized: match contract.colour {
+                Colour::Rgb => RgbImage::default(),
+                Colour::Grey | Colour::Density => RgbImage::new(contract.width, contract.height),
+            },
             tensor: Tensor {
                 shape: contract.shape(),
                 data: vec![0.0; width * height * 3],
@@ -70,11 +77,15 @@ impl Preprocessor {
                 remedy: "take the picture again".into(),
             });
         }
-        let plane = self.tensor.data.len() / 3;
-        let (pixel_stride, channel_stride) = match self.contract.layout {
-            Layout::Nchw => (1, plane),
-            Layout::Nhwc => (3, 1),
-        };
+        match self.contract.colour {
+            Colour::Rgb => self.write_samples(image),
+            Colour::Grey | Colour::Density => self.write_densities(image),
+        }
+        Ok(&self.tensor)
+    }
+
+    fn write_samples(&mut self, image: &RgbImage) {
+        let (pixel_stride, channel_stride) = self.strides();
         let mut at = 0;
         self.resampler.resize(image, |pixel| {
             for (index, channel) in self.channels.iter().enumerate() {
@@ -83,6 +94,34 @@ impl Preprocessor {
             }
             at += pixel_stride;
         });
-        Ok(&self.tensor)
+    }
+
+    fn write_densities(&mut self, image: &RgbImage) {
+        let mut pixels = self.resized.pixels_mut();
+        self.resampler.resize(image, |samples| {
+            if let Some(pixel) = pixels.next() {
+                pixel.0 = samples;
+            }
+        });
+        let [red, green, blue] = relative_density(&self.resized);
+        let (pixel_stride, channel_stride) = self.strides();
+        for (number, ((red, green), blue)) in red.iter().zip(&green).zip(&blue).enumerate() {
+            let samples = match self.contract.colour {
+                Colour::Grey => [(red + green + blue) / 3.0; 3],
+                Colour::Rgb | Colour::Density => [*red, *green, *blue],
+            };
+            for (index, channel) in self.channels.iter().enumerate() {
+                self.tensor.data[number * pixel_stride + index * channel_stride] =
+                    self.contract.normalise(index, samples[channel.source]);
+            }
+        }
+    }
+
+    /// Distances of pixels and of channels in the tensor.
+    fn strides(&self) -> (usize, usize) {
+        match self.contract.layout {
+            Layout::Nchw => (1, self.tensor.data.len() / 3),
+            Layout::Nhwc => (3, 1),
+        }
     }
 }

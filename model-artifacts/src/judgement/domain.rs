@@ -120,7 +120,7 @@ impl Domain {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::contract::{ChannelOrder, ResizeFilter};
+    use crate::image::contract::{ChannelOrder, Colour, ResizeFilter};
 
     fn contract(layout: Layout) -> InputContract {
         InputContract {
@@ -129,6 +129,7 @@ mod tests {
             channels: ChannelOrder::Rgb,
             layout,
             resize: ResizeFilter::Area,
+            colour: Colour::Rgb,
             scale: 1.0,
             mean: [0.0; 3],
             std: [1.0; 3],

@@ -98,6 +98,29 @@ mod tests {
     }
 
     #[test]
+    fn the_paint_lies_around_the_strongest_position() {
+        let mut map = EvidenceMap {
+            width: 20,
+            height: 20,
+            values: vec![0.0; 400],
+        };
+        map.values[7 * 20 + 12] = 2.0;
+        let painted = map.paint(&RgbImage::from_pixel(160, 120, GROUND));
+        let mut sums = [0.0_f32; 3];
+        for (x, y, pixel) in painted.enumerate_pixels() {
+            let paint = f32::from(GROUND.0[2].abs_diff(pixel.0[2]));
+            for (sum, factor) in sums.iter_mut().zip([x as f32 + 0.5, y as f32 + 0.5, 1.0]) {
+                *sum += factor * paint;
+            }
+        }
+        let strongest = map.strongest().unwrap();
+        let [x, y] = [sums[0], sums[1]].map(|sum| sum / sums[2]);
+        // A tenth of a pixel: the paint is rounded to whole levels.
+        assert!((x - 160.0 * strongest.x).abs() < 0.1, "{x}");
+        assert!((y - 120.0 * strongest.y).abs() < 0.1, "{y}");
+    }
+
+    #[test]
     fn no_evidence_leaves_the_image_grey() {
         for values in [vec![0.0, 0.0], vec![1.0]] {
             let painted = painted(values);

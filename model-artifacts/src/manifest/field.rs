@@ -99,7 +99,8 @@ pub struct Labels {
 pub struct FieldOutputs {
     /// Softmax over the two classes, shape `[1, 2]`.
     pub probability: String,
-    /// Evidence map, shape `[1, 1, h, w]`; `None` if the network has no such output.
+    /// Evidence map, shape `[1, 1, h, w]`; `None` if the network has no such output. Its positions stand for
+    /// equal parts of the input, and must be centred on them: this is where they are painted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evidence: Option<String>,
 }

@@ -7,8 +7,10 @@ use std::process::{Command, Stdio};
 use image::RgbImage;
 use serde_json::{Value, json};
 use smearscope_artifacts::decode::{self, Limits};
-use smearscope_artifacts::testing::{micrographs, venv};
-use smearscope_artifacts::{ChannelOrder, InputContract, Layout, Preprocessor, ResizeFilter};
+use smearscope_artifacts::testing::{jpegs_in, micrographs, venv};
+use smearscope_artifacts::{
+    ChannelOrder, Colour, InputContract, Layout, Preprocessor, ResizeFilter,
+};
 
 fn run(python: &Path, jobs: &[Value]) {
     let mut child = Command::new(python)
@@ -37,6 +39,7 @@ fn contracts() -> Vec<InputContract> {
         channels: ChannelOrder::Rgb,
         layout: Layout::Nchw,
         resize: ResizeFilter::Area,
+        colour: Colour::Rgb,
         scale: 1.0 / 255.0,
         mean: [0.0; 3],
         std: [1.0; 3],
@@ -134,6 +137,67 @@ fn the_input_tensor_is_opencvs_within_one_level() {
         // sample may fall on the other side of a half, never further.
         assert!(largest < 1.001, "{contract:?}: {largest}");
         assert!(mean < 0.15, "{contract:?}: {mean}");
+    }
+}
+
+#[test]
+fn densities_are_numpys() {
+    let Some(python) = venv("python") else {
+        return;
+    };
+    let plain = InputContract {
+        width: 160,
+        height: 120,
+        scale: 1.0,
+        mean: [0.2; 3],
+        std: [0.3; 3],
+        colour: Colour::Density,
+        ..contracts().remove(0)
+    };
+    let contracts = [
+        InputContract {
+            channels: ChannelOrder::Bgr,
+            layout: Layout::Nhwc,
+            ..plain.clone()
+        },
+        InputContract {
+            colour: Colour::Grey,
+            ..plain.clone()
+        },
+        plain,
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let fields = jpegs_in(&Path::new(crate::common::CRATE).join("../hardware/fields"));
+    let mut cases = Vec::new();
+    for (number, path) in fields.iter().step_by(2).enumerate() {
+        // Of the network's size already: resizing may differ by a level, which is much in dark places.
+        let pixels = decode::read(path, &Limits::default()).unwrap();
+        let pixels = image::imageops::thumbnail(&pixels, 160, 120);
+        let image = folder.path().join(format!("{number}.png"));
+        pixels.save(&image).unwrap();
+        for (contract, variant) in contracts.iter().zip(0..) {
+            let out = folder.path().join(format!("{number}-{variant}.f32"));
+            let job = json!({"do": "prepare", "image": image, "contract": contract, "out": out});
+            cases.push((pixels.clone(), contract, out, job));
+        }
+    }
+    let jobs: Vec<Value> = cases.iter().map(|(.., job)| job.clone()).collect();
+    run(&python, &jobs);
+    assert_eq!(cases.len(), 9);
+    for (pixels, contract, out, _) in cases {
+        let mut preprocessor = Preprocessor::new(contract.clone()).unwrap();
+        let found = &preprocessor.prepare(&pixels).unwrap().data;
+        let expected = std::fs::read(&out).unwrap();
+        let (expected, _) = expected.as_chunks::<4>();
+        assert_eq!(expected.len(), found.len());
+        let pairs = found.iter().zip(expected);
+        let differences =
+            pairs.map(|(found, expected)| f64::from((found - f32::from_le_bytes(*expected)).abs()));
+        let (largest, _) = compare(differences);
+        println!("{:?}: largest difference {largest:.2e}", contract.colour);
+        // The surface is kept in single precision, 1e-7 of three powers of ten for each of six terms; the
+        // strength of at least 0.1 and the deviation of 0.3 magnify that 33 times.
+        assert!(largest < 1e-4, "{contract:?}: {largest}");
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use image::codecs::jpeg::JpegEncoder;
-use image::{ImageFormat, RgbImage, imageops};
+use image::{GrayImage, ImageBuffer, ImageFormat, Pixel, RgbImage, imageops};
 use rand::{Rng, RngExt};
 use rand_distr::{Distribution, Normal};
 
@@ -33,7 +33,18 @@ const JPEG_CHANCE: f64 = 0.5;
 
 /// Augments the image at random, keeping its size.
 pub(crate) fn jitter(image: &RgbImage, rng: &mut impl Rng) -> RgbImage {
-    let picture = transform(image, rng);
+    jitter_with_mask(image, None, rng).0
+}
+
+/// As [`jitter`], and moves a mask of the same field, which may be of another size, as the image is moved.
+pub(crate) fn jitter_with_mask(
+    image: &RgbImage,
+    mask: Option<&GrayImage>,
+    rng: &mut impl Rng,
+) -> (RgbImage, Option<GrayImage>) {
+    let placement = Placement::draw(image.width() == image.height(), rng);
+    let mask = mask.map(|mask| placement.apply(mask));
+    let picture = placement.apply(image);
     let strength = rng.random_range(STRENGTH.0..=STRENGTH.1);
     let strength =
         [0; 3].map(|_| strength + rng.random_range(-CHANNEL_STRENGTH..=CHANNEL_STRENGTH));
@@ -48,34 +59,57 @@ pub(crate) fn jitter(image: &RgbImage, rng: &mut impl Rng) -> RgbImage {
     if rng.random_bool(JPEG_CHANCE) {
         picture = compress(picture, rng.random_range(QUALITY.0..=QUALITY.1));
     }
-    picture
+    (picture, mask)
 }
 
-/// Moves, scales and turns the image, into any orientation since a smear has none. The image is
-/// mirrored at its edges.
-fn transform(image: &RgbImage, rng: &mut impl Rng) -> RgbImage {
-    let (width, height) = (image.width() as f32, image.height() as f32);
-    let zoom = rng.random_range(ZOOM.0.ln()..=ZOOM.1.ln()).exp();
-    let mut share = || rng.random_range(-MAX_TRANSLATION..=MAX_TRANSLATION);
-    let (right, down) = (width * share(), height * share());
-    // Pixel centres have integer coordinates.
-    let centre = ((width - 1.0) / 2.0, (height - 1.0) / 2.0);
-    let moved = Affine::rotation(centre, rng.random_range(-MAX_ROTATION..=MAX_ROTATION), zoom)
-        .then_translated(right, down)
-        .apply(image, Border::Mirror);
-    let turned = if rng.random() {
-        imageops::rotate180(&moved)
-    } else {
-        moved
-    };
-    match (
-        image.width() == image.height() && rng.random(),
-        rng.random(),
-    ) {
-        (true, true) => imageops::rotate90(&turned),
-        (true, false) => imageops::flip_vertical(&imageops::rotate90(&turned)),
-        (false, true) => imageops::flip_vertical(&turned),
-        (false, false) => turned,
+/// Where a field lies in its frame: moved, scaled and turned, into any orientation since a smear has none.
+/// It is mirrored at its edges.
+#[derive(Debug, Clone, Copy)]
+struct Placement {
+    zoom: f32,
+    /// Translation to the right and down, as shares of the frame.
+    shift: [f32; 2],
+    degrees: f32,
+    /// Turned by 180 degrees.
+    upside_down: bool,
+    /// Turned by 90 degrees; square frames only.
+    on_its_side: bool,
+    flipped: bool,
+}
+
+impl Placement {
+    fn draw(is_square: bool, rng: &mut impl Rng) -> Self {
+        Self {
+            zoom: rng.random_range(ZOOM.0.ln()..=ZOOM.1.ln()).exp(),
+            shift: [0; 2].map(|_| rng.random_range(-MAX_TRANSLATION..=MAX_TRANSLATION)),
+            degrees: rng.random_range(-MAX_ROTATION..=MAX_ROTATION),
+            upside_down: rng.random(),
+            on_its_side: is_square && rng.random(),
+            flipped: rng.random(),
+        }
+    }
+
+    fn apply<P: Pixel<Subpixel = u8> + 'static>(
+        &self,
+        image: &ImageBuffer<P, Vec<u8>>,
+    ) -> ImageBuffer<P, Vec<u8>> {
+        let (width, height) = (image.width() as f32, image.height() as f32);
+        // Pixel centres have integer coordinates.
+        let centre = ((width - 1.0) / 2.0, (height - 1.0) / 2.0);
+        let [right, down] = self.shift;
+        let mut placed = Affine::rotation(centre, self.degrees, self.zoom)
+            .then_translated(width * right, height * down)
+            .apply(image, Border::Mirror);
+        if self.upside_down {
+            imageops::rotate180_in_place(&mut placed);
+        }
+        if self.on_its_side {
+            placed = imageops::rotate90(&placed);
+        }
+        if self.flipped != self.on_its_side {
+            imageops::flip_vertical_in_place(&mut placed);
+        }
+        placed
     }
 }
 
@@ -138,8 +172,39 @@ mod tests {
         for _ in 0..100 {
             // All of it, as the magnification leaves it, but for a tenth.
             let smallest = dark(&image) as f32 * ZOOM.0.powi(2) * 0.9;
-            let kept = dark(&transform(&image, &mut rng));
+            let kept = dark(&Placement::draw(true, &mut rng).apply(&image));
             assert!(kept as f32 > smallest, "{kept} of {}", dark(&image));
+        }
+    }
+
+    #[test]
+    fn a_mask_moves_with_its_cells() {
+        // Two dark cells of different sizes, one of them near an edge.
+        let is_cell =
+            |x: f32, y: f32| (x - 0.7).hypot(y - 0.3) < 0.12 || (x - 0.12).hypot(y - 0.55) < 0.08;
+        let inside = |x: u32, y: u32, side: u32| {
+            let [x, y] = [x, y].map(|at| (at as f32 + 0.5) / side as f32);
+            is_cell(x, y)
+        };
+        let image = RgbImage::from_fn(160, 160, |x, y| {
+            image::Rgb([if inside(x, y, 160) { 40 } else { 220 }; 3])
+        });
+        let mask = GrayImage::from_fn(80, 80, |x, y| {
+            image::Luma([if inside(x, y, 80) { 255 } else { 0 }])
+        });
+        let mut rng = ChaCha8Rng::seed_from_u64(4);
+        for _ in 0..40 {
+            let (picture, mask) = jitter_with_mask(&image, Some(&mask), &mut rng);
+            let mask = mask.unwrap();
+            assert_eq!(mask.dimensions(), (80, 80));
+            let differing = mask.enumerate_pixels().filter(|(x, y, inside)| {
+                // Away from outlines, which blur and noise move.
+                let dark = picture.get_pixel(2 * x, 2 * y).0[1] < 130;
+                [0, 255].contains(&inside.0[0]) && dark != (inside.0[0] == 255)
+            });
+            // The cells cover some 420 of 6,400 pixels, a perimeter of some 100.
+            let differing = differing.count();
+            assert!(differing < 30, "{differing}");
         }
     }
 
@@ -152,7 +217,7 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(11);
         let mut octants = std::collections::HashSet::new();
         for _ in 0..200 {
-            let picture = transform(&image, &mut rng);
+            let picture = Placement::draw(true, &mut rng).apply(&image);
             let brightest = picture
                 .enumerate_pixels()
                 .max_by_key(|(_, _, pixel)| pixel[0]);

@@ -6,5 +6,5 @@ mod paper;
 mod tone;
 mod warp;
 
-pub(crate) use jitter::jitter;
+pub(crate) use jitter::{jitter, jitter_with_mask};
 pub(crate) use paper::{Transform, published};

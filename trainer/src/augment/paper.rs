@@ -9,7 +9,7 @@ use super::warp::{Affine, Border};
 use super::{blur, tone};
 
 /// The background of a smear.
-const BACKGROUND: Border = Border::Colour(Rgb([162, 159, 144]));
+const BACKGROUND: Border<Rgb<u8>> = Border::Colour(Rgb([162, 159, 144]));
 const BLUR: f32 = 5.11;
 const ROTATION_SCALE: f32 = 0.7;
 const SHEAR: f32 = 0.5;

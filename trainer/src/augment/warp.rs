@@ -1,6 +1,6 @@
 //! Affine transforms of images.
 
-use image::{Rgb, RgbImage};
+use image::{ImageBuffer, Pixel};
 
 /// Maps the position of a pixel in the result to its position in the source, in pixels from the centre
 /// of the first one.
@@ -14,8 +14,8 @@ pub(super) struct Affine {
 
 /// The pixels outside of an image.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Border {
-    Colour(Rgb<u8>),
+pub(super) enum Border<P> {
+    Colour(P),
     /// The image mirrored at its edges.
     Mirror,
 }
@@ -57,7 +57,11 @@ impl Affine {
     }
 
     /// Transforms an image within a frame of the same size, with bilinear interpolation.
-    pub(super) fn apply(&self, image: &RgbImage, border: Border) -> RgbImage {
+    pub(super) fn apply<P: Pixel<Subpixel = u8>>(
+        &self,
+        image: &ImageBuffer<P, Vec<u8>>,
+        border: Border<P>,
+    ) -> ImageBuffer<P, Vec<u8>> {
         let (width, height) = (i64::from(image.width()), i64::from(image.height()));
         let outside = |x: i64, y: i64| match border {
             Border::Colour(colour) if !(0..width).contains(&x) || !(0..height).contains(&y) => {
@@ -65,7 +69,7 @@ impl Affine {
             }
             _ => *image.get_pixel(mirrored(x, width), mirrored(y, height)),
         };
-        RgbImage::from_fn(image.width(), image.height(), |x, y| {
+        ImageBuffer::from_fn(image.width(), image.height(), |x, y| {
             let place = |line: [f32; 3]| line[0] * x as f32 + line[1] * y as f32 + line[2];
             let (column, row) = (place(self.column), place(self.row));
             let (left, top) = (column.floor(), row.floor());
@@ -84,13 +88,15 @@ impl Affine {
                 (1.0 - right_share) * low_share,
                 right_share * low_share,
             ];
-            Rgb(std::array::from_fn(|channel| {
+            let mut pixel = corners[0];
+            for (channel, sample) in pixel.channels_mut().iter_mut().enumerate() {
                 let parts = corners.iter().zip(shares);
                 let sum: f32 = parts
-                    .map(|(corner, share)| f32::from(corner[channel]) * share)
+                    .map(|(corner, share)| f32::from(corner.channels()[channel]) * share)
                     .sum();
-                sum.round() as u8
-            }))
+                *sample = sum.round() as u8;
+            }
+            pixel
         })
     }
 }
@@ -103,6 +109,8 @@ pub(super) fn mirrored(place: i64, length: i64) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use image::{Rgb, RgbImage};
+
     use super::*;
 
     #[test]

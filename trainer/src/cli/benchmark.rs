@@ -96,7 +96,7 @@ impl Benchmark {
         let mut step = |batch: Batch| {
             learner.step(learning_rate, |network, device| {
                 let (input, labels) = batch.tensors(device);
-                network.loss(input, labels, [1.0; 2])
+                network.loss(input, labels, [1.0; 2], None)
             })
         };
 

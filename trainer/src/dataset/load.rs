@@ -107,6 +107,7 @@ impl Dataset {
                 appearance: pictures.appearance,
                 input: pictures.input,
                 picture: pictures.picture,
+                cells: None,
             })
             .collect();
         Ok(Self {

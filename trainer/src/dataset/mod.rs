@@ -13,6 +13,7 @@ mod groups;
 mod holdout;
 mod layout;
 mod load;
+mod masks;
 mod origin;
 mod overlap;
 mod path_within;
@@ -26,10 +27,6 @@ mod table;
 mod test_plan;
 mod trained_on;
 
-#[expect(
-    unused_imports,
-    reason = "the command that audits cells is not written yet"
-)]
 pub(crate) use appearance::look_of_margin;
 #[cfg(test)]
 pub(crate) use capture::Capture;

@@ -45,6 +45,8 @@ impl Dataset {
                     .map(|input| Sample {
                         picture: imageops::resize(&input, width, height, FilterType::Triangle),
                         input,
+                        // Those of the image itself.
+                        cells: None,
                         ..sample.clone()
                     })
                     .collect();

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use image::RgbImage;
+use image::{GrayImage, RgbImage};
 
 use super::appearance::Appearance;
 use super::capture::Capture;
@@ -27,6 +27,9 @@ pub(crate) struct Sample {
     pub(crate) input: RgbImage,
     /// The image in twice that size, so that augmentation loses no detail.
     pub(crate) picture: RgbImage,
+    /// What white cells cover, in the size of the network's input: the share of each pixel, 0 to 255.
+    /// Known of positive images with a mask.
+    pub(crate) cells: Option<GrayImage>,
 }
 
 #[cfg(test)]
@@ -48,6 +51,7 @@ impl Sample {
             appearance: Appearance::of(&picture, b""),
             input: field(side),
             picture,
+            cells: None,
         }
     }
 }

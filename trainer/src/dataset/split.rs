@@ -220,6 +220,7 @@ mod tests {
                     appearance: Appearance::of(&RgbImage::new(2, 2), b""),
                     input: RgbImage::new(1, 1),
                     picture: RgbImage::new(2, 2),
+                    cells: None,
                 })
                 .collect(),
             groups: Groups {

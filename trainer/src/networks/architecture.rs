@@ -1,14 +1,21 @@
-//! Which networks there are, and in which sizes.
+//! Which networks there are, in which sizes, and what they see.
 
 use clap::ValueEnum;
 use clap::builder::{EnumValueParser, TypedValueParser};
-use smearscope_artifacts::InputContract;
+use smearscope_artifacts::{Colour, InputContract};
 
 use super::{compact, reference};
 
+/// The kind and the size of a network, and what it sees of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Architecture {
+    pub(super) kind: Kind,
+    colour: Colour,
+}
+
 /// The kind and the size of a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Architecture {
+pub(super) enum Kind {
     Reference(reference::Size),
     Compact(compact::Size),
 }
@@ -33,10 +40,23 @@ impl From<Name> for Architecture {
 }
 
 impl Architecture {
-    pub(crate) const COMPACT: Self = Self::Compact(compact::Size::PI);
-    pub(crate) const REFERENCE: Self = Self::Reference(reference::Size::PAPER);
+    pub(crate) const COMPACT: Self = Self::of(Kind::Compact(compact::Size::PI));
+    pub(crate) const REFERENCE: Self = Self::of(Kind::Reference(reference::Size::PAPER));
     #[cfg(test)]
     pub(crate) const ALL: [Self; 2] = [Self::COMPACT, Self::REFERENCE];
+
+    /// A network that sees images as they are.
+    pub(super) const fn of(kind: Kind) -> Self {
+        Self {
+            kind,
+            colour: Colour::Rgb,
+        }
+    }
+
+    /// The same network, which sees this of an image.
+    pub(crate) fn with_colour(self, colour: Colour) -> Self {
+        Self { colour, ..self }
+    }
 
     /// Parses the value of `--network`.
     pub(crate) fn parser() -> impl TypedValueParser<Value = Self> {
@@ -45,41 +65,41 @@ impl Architecture {
 
     /// The name in manifests.
     pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Reference(_) => "reference-cnn",
-            Self::Compact(_) => "compact-cnn",
+        match self.kind {
+            Kind::Reference(_) => "reference-cnn",
+            Kind::Compact(_) => "compact-cnn",
         }
     }
 
     /// The value of `--network`.
     pub(crate) fn option(self) -> &'static str {
-        match self {
-            Self::Reference(_) => "reference",
-            Self::Compact(_) => "compact",
+        match self.kind {
+            Kind::Reference(_) => "reference",
+            Kind::Compact(_) => "compact",
         }
     }
 
     /// Default of `--learning-rate`.
     pub(crate) fn learning_rate(self) -> f64 {
-        match self {
-            Self::Reference(_) => 1e-4,
-            Self::Compact(_) => 1e-3,
+        match self.kind {
+            Kind::Reference(_) => 1e-4,
+            Kind::Compact(_) => 1e-3,
         }
     }
 
     /// How an image becomes the network's input.
     pub(crate) fn input_contract(self) -> InputContract {
-        match self {
-            Self::Reference(size) => size.contract(),
-            Self::Compact(size) => size.contract(),
+        match self.kind {
+            Kind::Reference(size) => size.contract(self.colour),
+            Kind::Compact(size) => size.contract(self.colour),
         }
     }
 
     /// Columns and rows of the input.
     pub(crate) fn side(self) -> usize {
-        match self {
-            Self::Reference(size) => size.side,
-            Self::Compact(size) => size.side,
+        match self.kind {
+            Kind::Reference(size) => size.side,
+            Kind::Compact(size) => size.side,
         }
     }
 }
@@ -88,11 +108,11 @@ impl Architecture {
 impl Architecture {
     /// The smallest network, for an input of an even side.
     pub(crate) const fn tiny(side: usize) -> Self {
-        Self::Reference(reference::Size { side, filters: 4 })
+        Self::of(Kind::Reference(reference::Size { side, filters: 4 }))
     }
 
     /// A smaller one of the networks with normalisation, for an input whose side is a multiple of 8.
     pub(crate) const fn small_compact(side: usize) -> Self {
-        Self::Compact(compact::Size { side, width: 1 })
+        Self::of(Kind::Compact(compact::Size { side, width: 1 }))
     }
 }

@@ -155,7 +155,7 @@ mod tests {
     use super::super::classifier::{EVIDENCE, PROBABILITY};
     use super::super::pooled_head::FEATURES as FEATURE_OUTPUT;
     use super::super::tensors::floats;
-    use super::super::testing::{images, values, varied};
+    use super::super::testing::{images, receptive_field, values, varied, with_equal_kernels};
     use super::*;
     use crate::graph::interpreter;
     use crate::graph::testing::{Exported, assert_runtimes_agree};
@@ -193,6 +193,17 @@ mod tests {
         let explained = floats(answers.evidence).iter().sum::<f32>() + network.head.offset();
         assert!(margin.abs() > 0.01, "{margin}");
         assert!((explained - margin).abs() < 1e-4, "{explained} {margin}");
+    }
+
+    #[test]
+    fn evidence_lies_where_its_cause_is() {
+        let network = with_equal_kernels(CellNetwork::init(CLASSES, 3, &Device::flex()));
+        // A larger crop, so that the cause lies inside.
+        let evidence = |input| network.answers(input).evidence;
+        let cause = receptive_field([1, 2 * SIDE, 2 * SIDE], evidence, [5, 6]);
+        for (centre, position) in cause.centre.into_iter().zip([5.5, 6.5]) {
+            assert!((centre - 16.0 * position).abs() < 1.0, "{cause:?}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use rand::Rng;
-use smearscope_artifacts::InputContract;
+use smearscope_artifacts::{Colour, InputContract};
 
 use super::classifier::{CHANNELS, CLASSES, Classifier, POSITIVE, contract};
 use super::pooled_head::PooledHead;
@@ -35,8 +35,8 @@ impl Size {
     };
 
     /// Centres values between background and nuclei.
-    pub(super) fn contract(self) -> InputContract {
-        contract(self.side, [0.7; 3], [0.2; 3])
+    pub(super) fn contract(self, colour: Colour) -> InputContract {
+        contract(self.side, colour, [0.7, 0.2])
     }
 }
 
@@ -58,16 +58,20 @@ impl Compact {
 }
 
 impl Classifier for Compact {
-    fn logits(&self, input: Tensor<4>) -> Tensor<2> {
-        self.head.logits(self.convolutions.forward(input))
+    fn features(&self, input: Tensor<4>) -> Tensor<4> {
+        self.convolutions.forward(input)
     }
 
-    fn margins(&self, input: Tensor<4>) -> Tensor<1> {
-        self.head.margins(self.convolutions.forward(input))
+    fn logits(&self, features: Tensor<4>) -> Tensor<2> {
+        self.head.logits(features)
     }
 
-    fn evidence(&self, input: Tensor<4>) -> Tensor<4> {
-        self.head.evidence(self.convolutions.forward(input))
+    fn margins(&self, features: Tensor<4>) -> Tensor<1> {
+        self.head.margins(features)
+    }
+
+    fn evidence(&self, features: Tensor<4>) -> Tensor<4> {
+        self.head.evidence(features)
     }
 
     fn device(&self) -> Device {
@@ -124,7 +128,7 @@ mod tests {
         let device = Device::flex().autodiff();
         let network = Compact::init(Size { side: 24, width: 1 }, &mut rng, &device);
         for seed in 0..3 {
-            network.logits(images([4, CHANNELS, 24, 24], seed, &device));
+            network.features(images([4, CHANNELS, 24, 24], seed, &device));
         }
         let mut network = varied(network.valid());
         network.shift_biases();
@@ -144,7 +148,8 @@ mod tests {
             let convolutions = network.convolutions.convolutions().iter();
             let maps = convolutions.fold(image.clone(), |input, it| it.forward_unfolded(input));
             let unfolded = floats(network.head.margins(maps))[0];
-            let found = [&network, &folded].map(|it| floats(it.margins(image.clone()))[0]);
+            let margin = |it: &Compact| floats(it.margins(it.features(image.clone())))[0];
+            let found = [margin(&network), margin(&folded)];
             let values = interpreter::run(&graph, &values(shape, seed));
             let probability = interpreter::output(&graph, &values, PROBABILITY);
             let exported = (probability[1] / probability[0]).ln() as f32;
@@ -163,17 +168,18 @@ mod tests {
         let network = Compact::init(Size { side: 24, width: 1 }, &mut rng, &device);
         let shape = [16, CHANNELS, 24, 24];
         let batch = |seed| images(shape, seed, &device);
-        let of_batch = floats(network.logits(batch(1)));
-        assert_eq!(of_batch, floats(network.logits(batch(1))));
+        let logits = |network: &Compact, batch| floats(network.logits(network.features(batch)));
+        let of_batch = logits(&network, batch(1));
+        assert_eq!(of_batch, logits(&network, batch(1)));
         // One batch, seen twice, is all there is; the estimate of its variance is larger by 1 in 144 at
         // the last layer, and less before.
         let plain = |seed| images(shape, seed, &Device::flex());
-        let evaluated = floats(network.valid().logits(plain(1)));
+        let evaluated = logits(&network.valid(), plain(1));
         for (found, expected) in evaluated.iter().zip(&of_batch) {
             assert!((found - expected).abs() < 0.02, "{found} {expected}");
         }
-        network.logits(batch(2) * 3.0);
-        let changed = floats(network.valid().logits(plain(1)));
+        logits(&network, batch(2) * 3.0);
+        let changed = logits(&network.valid(), plain(1));
         let differences = changed.iter().zip(&evaluated).map(|(a, b)| (a - b).abs());
         assert!(differences.fold(0.0, f32::max) > 0.02);
     }

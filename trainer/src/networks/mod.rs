@@ -5,6 +5,7 @@ pub(crate) mod cell;
 mod classifier;
 mod compact;
 mod cross_entropy;
+mod evidence_target;
 pub(crate) mod finder;
 mod layers;
 #[cfg(test)]
@@ -20,6 +21,7 @@ mod testing;
 
 pub(crate) use architecture::Architecture;
 pub(crate) use classifier::{EVIDENCE, POSITIVE, PROBABILITY};
+pub(crate) use evidence_target::EvidenceTarget;
 pub(crate) use network::Network;
 pub(crate) use pooled_head::FEATURES;
 pub(crate) use tensors::floats;

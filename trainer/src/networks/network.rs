@@ -4,12 +4,15 @@ use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use smearscope_artifacts::EvidenceMap;
 
-use super::architecture::Architecture;
+use super::architecture::{Architecture, Kind};
 use super::classifier::{CHANNELS, CLASSES, Classifier};
 use super::compact::Compact;
 use super::cross_entropy::cross_entropy;
+use super::evidence_target::EvidenceTarget;
 use super::reference::Reference;
+use super::tensors::floats;
 use crate::graph::Graph;
 
 /// A network with its weights.
@@ -34,11 +37,9 @@ impl Network {
     /// A network with random weights, determined by the seed.
     pub(crate) fn init(architecture: Architecture, seed: u64, device: &Device) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let layers = match architecture {
-            Architecture::Reference(size) => {
-                Layers::Reference(Reference::init(size, &mut rng, device))
-            }
-            Architecture::Compact(size) => Layers::Compact(Compact::init(size, &mut rng, device)),
+        let layers = match architecture.kind {
+            Kind::Reference(size) => Layers::Reference(Reference::init(size, &mut rng, device)),
+            Kind::Compact(size) => Layers::Compact(Compact::init(size, &mut rng, device)),
         };
         Self {
             layers,
@@ -72,25 +73,50 @@ impl Network {
     }
 
     /// Cross-entropy of a batch, `[n, 3, side, side]`, whose `labels`, `[n]`, are class indices: the mean of
-    /// each image's loss times the weight of its class.
+    /// each image's loss times the weight of its class. Where cells are known, the share of the evidence
+    /// outside of them times its weight is added.
     pub(crate) fn loss(
         &self,
         input: Tensor<4>,
         labels: Tensor<1, Int>,
         class_weights: [f32; CLASSES],
+        evidence: Option<EvidenceTarget>,
     ) -> Tensor<1> {
-        cross_entropy(self.classifier().logits(input), labels, &class_weights, 0.0)
+        let classifier = self.classifier();
+        let features = classifier.features(input);
+        let outside = evidence.map(|target| target.loss(classifier.evidence(features.clone())));
+        let loss = cross_entropy(classifier.logits(features), labels, &class_weights, 0.0);
+        match outside {
+            None => loss,
+            Some(outside) => loss + outside,
+        }
     }
 
     /// Logit margins (positive − negative) of a batch, `[n]`.
     pub(crate) fn margins(&self, input: Tensor<4>) -> Tensor<1> {
-        self.classifier().margins(input)
+        let classifier = self.classifier();
+        classifier.margins(classifier.features(input))
     }
 
     /// The contribution of each position to the margin, `[n, 1, rows, columns]`. The sum of all plus the
     /// difference of the head's biases is the margin.
     pub(crate) fn evidence(&self, input: Tensor<4>) -> Tensor<4> {
-        self.classifier().evidence(input)
+        let classifier = self.classifier();
+        classifier.evidence(classifier.features(input))
+    }
+
+    /// The evidence of each image of a batch.
+    pub(crate) fn evidence_maps(&self, input: Tensor<4>) -> Vec<EvidenceMap> {
+        let evidence = self.evidence(input);
+        let [_, _, height, width] = evidence.dims();
+        let values = floats(evidence);
+        let maps = values.chunks_exact(width * height);
+        maps.map(|values| EvidenceMap {
+            width,
+            height,
+            values: values.to_vec(),
+        })
+        .collect()
     }
 
     /// The network as a graph for one image, with the outputs `probability` and `evidence`.
@@ -110,22 +136,13 @@ mod tests {
     use burn::tensor::TensorData;
 
     use super::super::classifier::{EVIDENCE, POSITIVE, PROBABILITY};
-    use super::super::tensors::floats;
     use super::super::testing::{images, receptive_field, values, varied, with_equal_kernels};
-    use super::super::{compact, reference};
-    use smearscope_artifacts::EvidenceMap;
     use smearscope_artifacts::testing::venv;
 
     use super::*;
     use crate::graph::{interpreter, ir, onnx};
 
-    const SMALL: [Architecture; 2] = [
-        Architecture::Reference(reference::Size {
-            side: 12,
-            filters: 4,
-        }),
-        Architecture::Compact(compact::Size { side: 24, width: 1 }),
-    ];
+    const SMALL: [Architecture; 2] = [Architecture::tiny(12), Architecture::small_compact(24)];
 
     fn network(architecture: Architecture) -> Network {
         let mut network = varied(Network::init(architecture, 3, &Device::flex()));
@@ -200,7 +217,7 @@ mod tests {
             let input = Tensor::cat(images.into(), 0);
             let margins = floats(network.margins(input.clone()));
             let labels = Tensor::from_data(TensorData::new(vec![1_i64, 0], [2]), &Device::flex());
-            let loss: f32 = network.loss(input, labels, [1.0, 3.0]).into_scalar();
+            let loss: f32 = network.loss(input, labels, [1.0, 3.0], None).into_scalar();
             let surprises = [3.0 * (-margins[0]).exp().ln_1p(), margins[1].exp().ln_1p()];
             let expected = surprises.iter().sum::<f32>() / 2.0;
             assert!((loss - expected).abs() < 1e-5);
@@ -210,7 +227,7 @@ mod tests {
     #[test]
     fn evidence_lies_where_its_cause_is() {
         // Wide enough for positions whose cause lies inside.
-        let compact = Architecture::Compact(compact::Size { side: 80, width: 1 });
+        let compact = Architecture::small_compact(80);
         for (architecture, positions) in [(SMALL[0], [[2, 3], [3, 2]]), (compact, [[4, 5], [5, 4]])]
         {
             let network = Network::init(architecture, 3, &Device::flex());

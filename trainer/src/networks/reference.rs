@@ -6,7 +6,7 @@ use burn::tensor::module::max_pool2d;
 use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor};
 use rand::Rng;
-use smearscope_artifacts::InputContract;
+use smearscope_artifacts::{Colour, InputContract};
 
 use super::classifier::{CHANNELS, CLASSES, Classifier, EVIDENCE, POSITIVE, contract};
 use super::layers::{Convolution, Filters, Head, glorot};
@@ -31,8 +31,8 @@ impl Size {
     };
 
     /// Centres values on the brightness of a bright field.
-    pub(super) fn contract(self) -> InputContract {
-        contract(self.side, [0.7; 3], [0.15; 3])
+    pub(super) fn contract(self, colour: Colour) -> InputContract {
+        contract(self.side, colour, [0.7, 0.15])
     }
 
     /// Rows and columns after pooling.
@@ -75,26 +75,24 @@ impl Reference {
             size,
         }
     }
+}
 
-    /// `[n, 3, side, side]` to the head's input, `[n, filters, side/2, side/2]`.
+impl Classifier for Reference {
     fn features(&self, input: Tensor<4>) -> Tensor<4> {
         let second = self.second.forward(self.first.forward(input));
         max_pool2d(second, MaxPoolOptions::new([POOL, POOL]))
     }
-}
 
-impl Classifier for Reference {
-    fn logits(&self, input: Tensor<4>) -> Tensor<2> {
-        self.head.forward(self.features(input).flatten::<2>(1, 3))
+    fn logits(&self, features: Tensor<4>) -> Tensor<2> {
+        self.head.forward(features.flatten::<2>(1, 3))
     }
 
-    fn margins(&self, input: Tensor<4>) -> Tensor<1> {
-        self.head.margins(self.logits(input))
+    fn margins(&self, features: Tensor<4>) -> Tensor<1> {
+        self.head.margins(self.logits(features))
     }
 
     /// The product of each position's features with their weights in the head, summed over filters.
-    fn evidence(&self, input: Tensor<4>) -> Tensor<4> {
-        let features = self.features(input);
+    fn evidence(&self, features: Tensor<4>) -> Tensor<4> {
         let [_, filters, rows, columns] = features.dims();
         let weight = self.head.contrast().reshape([1, filters, rows, columns]);
         (features * weight).sum_dim(1)
@@ -144,7 +142,7 @@ mod tests {
 
     #[test]
     fn the_paper_s_network_has_174_812_parameters() {
-        let network = Network::init(Architecture::Reference(Size::PAPER), 1, &Device::flex());
+        let network = Network::init(Architecture::REFERENCE, 1, &Device::flex());
         assert_eq!(network.num_params(), 174_812);
     }
 }

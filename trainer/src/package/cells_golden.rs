@@ -4,6 +4,7 @@ use std::io::Cursor;
 
 use image::imageops::{self, FilterType};
 use image::{ImageFormat, RgbImage};
+use smearscope_artifacts::CellSite;
 use smearscope_artifacts::decode::{self, Limits};
 
 use crate::dataset::{CellCollection, ImageContent, LabelledImage};
@@ -25,6 +26,17 @@ pub(crate) struct GoldenPicture {
 }
 
 impl GoldenPicture {
+    /// Where the appliance looks for the cell of a golden sample of the cell network.
+    pub(crate) fn middle(&self) -> CellSite {
+        let (width, height) = (self.image.width() as f32, self.image.height() as f32);
+        CellSite {
+            x: width / 2.0,
+            y: height / 2.0,
+            diameter: width.min(height) / 2.0,
+            score: 1.0,
+        }
+    }
+
     /// The part of a field around one of its cells, or the whole picture of a single cell. `None` if its scale is
     /// unknown or the field has no cell.
     ///

@@ -18,7 +18,7 @@ use super::files::{save, save_manifest};
 use super::model_package::{AGREEMENT, GOLDEN_TOLERANCE};
 use crate::error::TrainError;
 use crate::graph::{Graph, ir, onnx};
-use crate::networks::cell::CellNetwork;
+use crate::networks::cell::{CellAnswers, CellNetwork};
 use crate::networks::finder::{CENTRES, DIAMETER, Finder};
 use crate::networks::{EVIDENCE, FEATURES, PROBABILITY, floats};
 use crate::training::cells::found::FieldMaps;
@@ -51,6 +51,8 @@ pub(crate) struct CellsAgreement {
     pub(crate) pictures: usize,
     /// Largest absolute difference of a class's probability.
     pub(crate) probability: f32,
+    /// Largest absolute difference of the evidence.
+    pub(crate) evidence: f32,
     /// Largest difference of a cell's place or diameter, in pixels of the finder's input.
     pub(crate) place: f32,
 }
@@ -59,9 +61,9 @@ impl fmt::Display for CellsAgreement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} reproduces the trained networks within {:.1e} (probability) and {:.1e} pixels (place of a cell) on {} \
-             pictures",
-            self.engine.engine, self.probability, self.place, self.pictures
+            "{} reproduces the trained networks within {:.1e} (probability), {:.1e} (evidence) and {:.1e} pixels (place of a \
+             cell) on {} pictures",
+            self.engine.engine, self.probability, self.evidence, self.place, self.pictures
         )
     }
 }
@@ -203,7 +205,9 @@ impl GoldenPictures {
         if let Some(cell) = cell {
             let model = &mut manifest.model.cell;
             for (picture, golden) in self.cells.iter().zip(&mut model.golden) {
-                golden.probabilities = probabilities(cell, model.input, picture);
+                let answers = answers(cell, model.input, picture);
+                let probabilities = answers.map(|answers| floats(softmax(answers.logits, 1)));
+                golden.probabilities = probabilities.unwrap_or_default();
             }
         }
         save_manifest(folder, manifest)
@@ -230,6 +234,7 @@ impl GoldenPictures {
             engine: counter.engine().clone(),
             pictures: self.fields.len() + self.cells.len(),
             probability: 0.0,
+            evidence: 0.0,
             place: 0.0,
         };
         let is_of_a_cell =
@@ -238,6 +243,24 @@ impl GoldenPictures {
             let difference = (result.expected - result.actual).abs();
             agreement.probability = agreement.probability.max(difference);
         }
+        if let Some(network) = trained.cell {
+            for picture in &self.cells {
+                let looked =
+                    counter.look_at(&picture.image, picture.um_per_pixel, &[picture.middle()])?;
+                let found = looked.into_iter().flatten().find_map(|cell| cell.evidence);
+                let expected = answers(network, model.cell.input, picture)
+                    .map(|answers| floats(answers.evidence));
+                let difference = match (&found, &expected) {
+                    (Some(found), Some(expected)) if found.values.len() == expected.len() => {
+                        let pairs = found.values.iter().zip(expected);
+                        pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+                    }
+                    (None, None) => 0.0,
+                    _ => f32::INFINITY,
+                };
+                agreement.evidence = agreement.evidence.max(difference);
+            }
+        }
         if let Some(finder) = trained.finder {
             for picture in &self.fields {
                 let found = counter.analyse(&picture.image, Some(picture.um_per_pixel))?;
@@ -245,12 +268,18 @@ impl GoldenPictures {
                 agreement.place = agreement.place.max(distance);
             }
         }
-        if agreement.probability > AGREEMENT || !(agreement.place <= PLACE_AGREEMENT) {
+        let is_close = agreement.probability <= AGREEMENT
+            && agreement.evidence <= AGREEMENT
+            && agreement.place <= PLACE_AGREEMENT;
+        if !is_close {
             return Err(TrainError::Export {
                 problem: format!(
-                    "on {} a probability differs by {:.1e}, {AGREEMENT:.0e} is allowed, and the place of a cell by \
-                     {:.1e} pixels, {PLACE_AGREEMENT:.0e} is allowed",
-                    agreement.engine.engine, agreement.probability, agreement.place
+                    "on {} a probability differs by {:.1e} and the evidence by {:.1e}, {AGREEMENT:.0e} is allowed, and the \
+                     place of a cell by {:.1e} pixels, {PLACE_AGREEMENT:.0e} is allowed",
+                    agreement.engine.engine,
+                    agreement.probability,
+                    agreement.evidence,
+                    agreement.place
                 ),
             });
         }
@@ -282,28 +311,23 @@ impl GoldenPictures {
     }
 }
 
-/// The uncalibrated probabilities of the cell in the middle of a picture, by the trained network.
-fn probabilities(network: &CellNetwork, input: CropInput, picture: &GoldenPicture) -> Vec<f32> {
+/// What the trained network says about the cell in the middle of a picture; `None` if the picture is too small.
+fn answers(
+    network: &CellNetwork,
+    input: CropInput,
+    picture: &GoldenPicture,
+) -> Option<CellAnswers> {
     let GoldenPicture {
         image,
         um_per_pixel,
         ..
     } = picture;
-    let (width, height) = (image.width() as f32, image.height() as f32);
-    let middle = CellSite {
-        x: width / 2.0,
-        y: height / 2.0,
-        diameter: width.min(height) / 2.0,
-        score: 1.0,
-    };
     let background = Background::fit(image);
-    let Some(crop) = Cropper::new(input).cut(image, &background, *um_per_pixel, &middle) else {
-        return Vec::new();
-    };
+    let mut cropper = Cropper::new(input);
+    let crop = cropper.cut(image, &background, *um_per_pixel, &picture.middle())?;
     let side = crop.side;
     let data = TensorData::new(crop.network_input(), [1, 1, side, side]);
-    let answers = network.answers(Tensor::from_data(data, &network.device()));
-    floats(softmax(answers.logits, 1))
+    Some(network.answers(Tensor::from_data(data, &network.device())))
 }
 
 /// The largest distance between the leukocytes that the trained finder finds and those that an engine found, and

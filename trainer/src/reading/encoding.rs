@@ -1,6 +1,6 @@
 //! Encodings: how 8-bit samples become the values of an input.
 
-use smearscope_artifacts::{ChannelOrder, InputContract, ResizeFilter};
+use smearscope_artifacts::{ChannelOrder, Colour, InputContract, ResizeFilter};
 
 use crate::graph::foreign::Adaptation;
 
@@ -67,6 +67,7 @@ impl Encoding {
             channels: self.channels,
             layout: adaptation.layout,
             resize,
+            colour: Colour::Rgb,
             scale: self.scale,
             mean: self.mean,
             std: self.std,

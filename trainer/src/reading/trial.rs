@@ -190,7 +190,7 @@ impl fmt::Display for Triple<'_> {
 
 #[cfg(test)]
 mod tests {
-    use smearscope_artifacts::{ChannelOrder, Layout, ResizeFilter};
+    use smearscope_artifacts::{ChannelOrder, Colour, Layout, ResizeFilter};
 
     use super::*;
 
@@ -214,6 +214,7 @@ mod tests {
             channels,
             layout: Layout::Nchw,
             resize,
+            colour: Colour::Rgb,
             scale: 1.0 / 127.5,
             mean: [0.5, 0.25, 0.125],
             std: [1.0; 3],

@@ -81,6 +81,10 @@ pub(crate) fn render_card(
         let _ = writeln!(card, "| {name} | {figure:.4} | {interval} |");
     }
     confusion(&mut card, leaky, report);
+    if let Some(evidence) = &report.evidence {
+        let positive = &manifest.model.labels.positive;
+        let _ = write!(card, "\n**{leaky}evidence for {positive}:** {evidence}.\n");
+    }
     plots(&mut card);
     if let Some(audit) = report.shortcuts {
         shortcuts(&mut card, leaky, audit);

@@ -8,7 +8,7 @@ use super::image_grid::{self, ImageGrid, LARGE};
 use super::plots::PLOTS_FOLDER;
 use crate::dataset::Sample;
 use crate::error::TrainError;
-use crate::networks::{Network, floats};
+use crate::networks::Network;
 use crate::training::{Batch, Prediction};
 
 /// The file name without extension.
@@ -84,25 +84,20 @@ impl FoldNetworks<'_> {
             let image = LARGE.shrink(&sample.picture);
             let file = sample.path.file_name().unwrap_or_default();
             grid.add(Some(&image), image_grid::PLAIN, &file.to_string_lossy());
-            let evidence = self.evidence(case.fold, sample)?.paint(&image);
             let caption = format!("p {:.3}, truth {truth}", case.judged.probability);
-            grid.add(Some(&evidence), image_grid::PLAIN, &caption);
+            for evidence in self.evidence(case.fold, sample)? {
+                grid.add(Some(&evidence.paint(&image)), image_grid::PLAIN, &caption);
+            }
         }
         Ok(grid)
     }
 
-    /// The evidence of the network of a fold, from 1, in a sample.
-    fn evidence(&self, fold: usize, sample: &Sample) -> Result<EvidenceMap, TrainError> {
+    /// The evidence of the network of a fold, from 1, in a sample: one map.
+    fn evidence(&self, fold: usize, sample: &Sample) -> Result<Vec<EvidenceMap>, TrainError> {
         let network = &self.0[fold - 1];
         let batch = Batch::plain(&[sample], network.architecture())?;
         let (input, _) = batch.tensors(&network.device());
-        let evidence = network.evidence(input);
-        let [_, _, height, width] = evidence.dims();
-        Ok(EvidenceMap {
-            width,
-            height,
-            values: floats(evidence),
-        })
+        Ok(network.evidence_maps(input))
     }
 }
 
@@ -133,7 +128,7 @@ mod tests {
 
     use super::*;
     use crate::metrics::Judged;
-    use crate::networks::Architecture;
+    use crate::networks::{Architecture, floats};
     use crate::synth::example_field;
 
     const ARCHITECTURE: Architecture = Architecture::tiny(24);
@@ -199,7 +194,10 @@ mod tests {
         });
         assert!((margins[0] - margins[1]).abs() > 0.01, "{margins:?}");
         for (fold, margin) in (1..).zip(margins) {
-            let evidence = fold_networks.evidence(fold, &sample).unwrap();
+            let maps = fold_networks.evidence(fold, &sample).unwrap();
+            let [evidence] = &maps[..] else {
+                panic!("{maps:?}");
+            };
             assert_eq!((evidence.width, evidence.height), (12, 12));
             // A network that has not begun to learn has no bias; 576 terms of f32 in another order.
             let sum: f32 = evidence.values.iter().sum();

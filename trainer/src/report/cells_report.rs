@@ -118,17 +118,18 @@ impl CellsReport<'_> {
             card,
             "\n## Export\n\n\
              Largest difference from the trained networks.\n\n\
-             | engine | pictures | probability | place of a cell, pixels |\n|---|---|---|---|\n"
+             | engine | pictures | probability | evidence | place of a cell, pixels |\n|---|---|---|---|---|\n"
         );
         for agreement in agreements {
             let _ = writeln!(
                 card,
-                "| {} {} on {} | {} | {:.1e} | {:.1e} |",
+                "| {} {} on {} | {} | {:.1e} | {:.1e} | {:.1e} |",
                 agreement.engine.engine,
                 agreement.engine.version,
                 agreement.engine.device,
                 agreement.pictures,
                 agreement.probability,
+                agreement.evidence,
                 agreement.place
             );
         }

@@ -40,9 +40,7 @@ impl Description<'_> {
             origin,
             ..
         } = self;
-        let &Plan {
-            architecture, seed, ..
-        } = self.plan;
+        let architecture = self.plan.architecture();
         let positives = judged.iter().filter(|item| item.positive).count();
         let leaky = self.test.is_leaky();
         Manifest {
@@ -92,7 +90,7 @@ impl Description<'_> {
                 positives: positives as u32,
                 negatives: (judged.len() - positives) as u32,
                 figures: metrics::name_figures(metrics::figures(judged), leaky),
-                intervals: metrics::name_figures(metrics::intervals(judged, seed), leaky),
+                intervals: metrics::name_figures(metrics::intervals(judged, self.plan.seed), leaky),
                 warnings: self.known_warnings(),
             },
         }

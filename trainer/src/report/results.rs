@@ -11,7 +11,7 @@ use smearscope_artifacts::{DecisionRule, FieldModel, Manifest};
 use crate::audit::Audit;
 use crate::dataset::{Basis, Dataset, Sample, TrainedOn, path_within};
 use crate::error::TrainError;
-use crate::metrics::{self, Confusion, Judged};
+use crate::metrics::{self, Confusion, EvidenceFigures, Judged};
 use crate::package;
 use crate::training::{History, Prediction};
 
@@ -32,6 +32,8 @@ pub(crate) struct Report<'a> {
     pub(crate) classes: Vec<Part>,
     pub(crate) groups: Vec<Part>,
     pub(crate) cameras: Vec<Part>,
+    /// Where the evidence lies, if masks are given.
+    pub(crate) evidence: Option<EvidenceFigures>,
     pub(crate) shortcuts: Option<&'a Audit>,
     pub(crate) trainings: Vec<Training<'a>>,
     images: Vec<Row<'a>>,
@@ -49,6 +51,9 @@ impl Serialize for Report<'_> {
         map.serialize_entry(&key("classes"), &self.classes)?;
         map.serialize_entry(&key("groups"), &self.groups)?;
         map.serialize_entry(&key("cameras"), &self.cameras)?;
+        if let Some(evidence) = &self.evidence {
+            map.serialize_entry(&key("evidence"), evidence)?;
+        }
         if let Some(shortcuts) = self.shortcuts {
             map.serialize_entry(&key("shortcuts"), shortcuts)?;
         }
@@ -145,6 +150,7 @@ impl<'a> Report<'a> {
                 Basis::Subject | Basis::CaptureSession => parts(leaky, predictions, name_of),
             },
             cameras: parts(leaky, predictions, camera),
+            evidence: None,
             shortcuts: None,
             trainings: Vec::new(),
             images: predictions.iter().map(row).collect(),
@@ -191,6 +197,13 @@ impl fmt::Display for Report<'_> {
             f,
             "{leaky}TP {true_positives}  FN {false_negatives}  TN {true_negatives}  FP {false_positives}"
         )?;
+        if let Some(evidence) = &self.evidence {
+            writeln!(
+                f,
+                "{leaky}evidence for {}: {evidence}",
+                self.manifest.model.labels.positive
+            )?;
+        }
         let DecisionRule {
             threshold,
             inconclusive: [low, high],

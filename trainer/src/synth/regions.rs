@@ -16,19 +16,7 @@ use super::outline::{Outline, Point};
 use super::scene::View;
 use super::smear::Smear;
 use crate::cell_kind::CellKind;
-
-/// What a pixel of a mask shows; the number is its value in the file.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Region {
-    #[default]
-    Background = 0,
-    RedCell = 1,
-    /// Of a white cell.
-    Cytoplasm = 2,
-    /// Of a white cell.
-    Nucleus = 3,
-}
+use crate::mask_region::Region;
 
 /// One pixel of the map.
 #[derive(Debug, Clone, Copy, Default)]

@@ -4,11 +4,11 @@ use burn::tensor::{Device, Tensor};
 
 use super::batch::{Batch, Numbered};
 use super::history::Validation;
-use super::score::score;
+use super::score::{add_evidence, score};
 use super::task::Task;
 use crate::dataset::Sample;
 use crate::error::TrainError;
-use crate::metrics::{self, ClassWeights};
+use crate::metrics::{self, ClassWeights, EvidencePlace};
 use crate::networks::{Architecture, Network};
 
 /// The fields that a network learns from.
@@ -21,6 +21,8 @@ pub(crate) struct FieldTask<'a> {
     pub(crate) seed: u64,
     /// The weight of each class in the loss.
     pub(crate) class_weights: ClassWeights,
+    /// The weight of the share of positive evidence outside of known cells.
+    pub(crate) evidence_weight: f64,
     pub(crate) train: &'a [&'a Sample],
     pub(crate) validation: &'a [&'a Sample],
 }
@@ -51,9 +53,12 @@ impl Task for FieldTask<'_> {
     }
 
     fn loss(&self, network: &Network, batch: Batch, device: &Device) -> Tensor<1> {
+        let evidence = (self.evidence_weight > 0.0)
+            .then(|| batch.evidence_target(self.evidence_weight, device))
+            .flatten();
         let (input, labels) = batch.tensors(device);
         let weights = [false, true].map(|positive| self.class_weights.of(positive) as f32);
-        network.loss(input, labels, weights)
+        network.loss(input, labels, weights, evidence)
     }
 
     fn finished(network: Network) -> Network {
@@ -63,9 +68,18 @@ impl Task for FieldTask<'_> {
     fn validate(&self, network: &Network) -> Result<Validation, TrainError> {
         let scored = score(network, self.validation)?;
         let margins: Vec<(f32, bool)> = scored.iter().map(|s| (s.margin, s.positive)).collect();
+        let mut figures = vec![("auroc", metrics::auroc(&margins))];
+        let mut place = EvidencePlace::default();
+        add_evidence(&mut place, network, self.validation)?;
+        if let Some(evidence) = place.figures() {
+            figures.extend([
+                ("evidence_inside", evidence.inside),
+                ("evidence_offset", evidence.offset),
+            ]);
+        }
         Ok(Validation {
             loss: metrics::log_loss(&scored, self.class_weights),
-            figures: vec![("auroc", metrics::auroc(&margins))],
+            figures,
         })
     }
 }

@@ -1,8 +1,11 @@
 //! The settings of a training.
 
+use std::path::PathBuf;
+
 use burn::tensor::Device;
 use clap::builder::TypedValueParser;
 use clap::{Args, ValueEnum};
+use smearscope_artifacts::Colour;
 
 use super::device::parse_device;
 use super::schedule::Schedule;
@@ -16,8 +19,11 @@ use crate::networks::Architecture;
 #[derive(Debug, Clone, PartialEq, Args)]
 pub(crate) struct Plan {
     /// Which network
-    #[arg(long = "network", value_name = "NETWORK", default_value = "compact", value_parser = Architecture::parser())]
-    pub(crate) architecture: Architecture,
+    #[arg(long, default_value = "compact", value_parser = Architecture::parser())]
+    pub(crate) network: Architecture,
+    /// What the network sees of an image
+    #[arg(long, value_enum, default_value = "rgb")]
+    pub(crate) input: Colour,
     /// Largest number of passes over the training images
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=1000).map(usize::from))]
     pub(crate) epochs: usize,
@@ -36,6 +42,8 @@ pub(crate) struct Plan {
     /// How much the images of each class count in the loss
     #[arg(long, value_enum, default_value = "none")]
     pub(crate) class_weights: ClassWeighting,
+    #[command(flatten)]
+    pub(crate) evidence: EvidencePlan,
     /// Device to train on: cpu, wgpu (Vulkan, Metal) or cuda; the last two need a build with that
     /// feature
     #[arg(long, default_value = "cpu", value_parser = parse_device)]
@@ -43,6 +51,39 @@ pub(crate) struct Plan {
     /// Seed of the split, the initial weights, the order of the images and their augmentation
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
+}
+
+/// Where evidence should lie.
+#[derive(Debug, Clone, PartialEq, Args)]
+pub(crate) struct EvidencePlan {
+    /// Folder of the images' masks, as `synth --masks` writes them: evidence for the positive class is to
+    /// lie on white cells
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) masks: Option<PathBuf>,
+    /// How much the share of the evidence beside white cells adds to the loss; 0: it is only measured
+    #[arg(long, value_name = "WEIGHT", default_value_t = 1.0, value_parser = arguments::weight, requires = "masks")]
+    pub(crate) evidence_weight: f64,
+}
+
+impl EvidencePlan {
+    /// The command-line options that give this plan, with the masks at `masks`; begins with a space unless
+    /// it is empty.
+    pub(crate) fn options(&self, masks: &str) -> String {
+        match self.masks {
+            None => String::new(),
+            Some(_) => format!(
+                " --masks {masks} --evidence-weight {}",
+                self.evidence_weight
+            ),
+        }
+    }
+
+    /// No masks.
+    #[cfg(test)]
+    pub(crate) const NONE: Self = Self {
+        masks: None,
+        evidence_weight: 1.0,
+    };
 }
 
 /// The values of `--class-weights`.
@@ -65,9 +106,14 @@ impl ClassWeighting {
 }
 
 impl Plan {
+    /// The network with its input.
+    pub(crate) fn architecture(&self) -> Architecture {
+        self.network.with_colour(self.input)
+    }
+
     /// The learning rate at its highest.
     pub(crate) fn highest_learning_rate(&self) -> f64 {
-        let default = || self.architecture.learning_rate();
+        let default = || self.network.learning_rate();
         self.learning_rate.unwrap_or_else(default)
     }
 

@@ -10,11 +10,11 @@ use super::folds::Folds;
 use super::history::History;
 use super::plan::Plan;
 use super::prediction::{self, Prediction};
-use super::score::score;
+use super::score::{add_evidence, score};
 use super::train::{Trained, Training};
-use crate::dataset::Split;
+use crate::dataset::{Sample, Split};
 use crate::error::TrainError;
-use crate::metrics::Scored;
+use crate::metrics::{EvidenceFigures, EvidencePlace, Scored};
 use crate::networks::Network;
 use crate::progress;
 
@@ -39,6 +39,20 @@ pub(crate) struct Outcome<'a> {
     pub(crate) histories: Vec<(String, History)>,
 }
 
+impl Outcome<'_> {
+    /// Where the evidence in the test images lies that the network of their fold finds; none if no cells are
+    /// known.
+    pub(crate) fn evidence(&self) -> Result<Option<EvidenceFigures>, TrainError> {
+        let mut place = EvidencePlace::default();
+        for (network, fold) in self.fold_networks.iter().zip(1..) {
+            let of_fold = self.predictions.iter().filter(|it| it.fold == fold);
+            let samples: Vec<&Sample> = of_fold.map(|it| it.sample).collect();
+            add_evidence(&mut place, network, &samples)?;
+        }
+        Ok(place.figures())
+    }
+}
+
 impl Protocol<'_> {
     /// Trains a network for every fold and the one that is kept.
     ///
@@ -51,7 +65,7 @@ impl Protocol<'_> {
         checkpoints: &Checkpoints,
     ) -> Result<Outcome<'a>, TrainError> {
         let mut histories = Vec::new();
-        let settings = self.plan.settings(self.plan.architecture.learning_rate());
+        let settings = self.plan.settings(self.plan.network.learning_rate());
         let splits = folds.tested().iter().chain(folds.whole());
         let steps = splits.map(|split| settings.steps(split.train.len()));
         let progress = progress::bar(steps.sum(), "steps");
@@ -69,10 +83,11 @@ impl Protocol<'_> {
                 progress: &progress,
             };
             let task = FieldTask {
-                architecture: self.plan.architecture,
+                architecture: self.plan.architecture(),
                 augment: !self.leaky,
                 seed: settings.seed,
                 class_weights: self.plan.class_weights.of(&split.train),
+                evidence_weight: self.plan.evidence.evidence_weight,
                 train: &split.train,
                 validation: &split.validation,
             };

@@ -3,7 +3,7 @@
 use super::batch::Batch;
 use crate::dataset::Sample;
 use crate::error::TrainError;
-use crate::metrics::Scored;
+use crate::metrics::{EvidencePlace, Scored};
 use crate::networks::{Network, floats};
 
 /// Images per forward pass.
@@ -24,4 +24,23 @@ pub(crate) fn score(network: &Network, samples: &[&Sample]) -> Result<Vec<Scored
         }));
     }
     Ok(scored)
+}
+
+/// Adds the evidence that the network finds in those samples whose cells are known.
+pub(super) fn add_evidence(
+    place: &mut EvidencePlace,
+    network: &Network,
+    samples: &[&Sample],
+) -> Result<(), TrainError> {
+    let device = network.device();
+    let known = samples.iter().copied().filter(|it| it.cells.is_some());
+    let known: Vec<&Sample> = known.collect();
+    for samples in known.chunks(BATCH) {
+        let (input, _) = Batch::plain(samples, network.architecture())?.tensors(&device);
+        let cells = samples.iter().filter_map(|sample| sample.cells.as_ref());
+        for (map, cells) in network.evidence_maps(input).iter().zip(cells) {
+            place.add(map, cells);
+        }
+    }
+    Ok(())
 }

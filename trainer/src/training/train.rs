@@ -258,6 +258,7 @@ mod tests {
             augment: true,
             seed: 1,
             class_weights: ClassWeights::EVEN,
+            evidence_weight: 0.5,
             train,
             validation,
         }
@@ -377,6 +378,62 @@ mod tests {
             let [resumed, whole] = [&resumed, &whole].map(|it| margins(&it.network, &samples));
             assert_eq!(resumed, whole);
         }
+    }
+
+    /// A field that two things give away: in positive ones a cell is dark, and so is the right edge.
+    fn given_away(number: u64) -> Sample {
+        const SIDE: u32 = 48;
+        let centre = [14 + number % 17 * 5 % 17, 14 + number % 19 * 7 % 19];
+        let is_cell = |x: u32, y: u32| {
+            let [right, down] = [(x, centre[0]), (y, centre[1])]
+                .map(|(at, centre)| at as f32 + 0.5 - centre as f32);
+            right.hypot(down) < 10.0
+        };
+        let positive = number % 2 == 1;
+        let field = image::RgbImage::from_fn(SIDE, SIDE, |x, y| {
+            let is_dark = positive && (is_cell(x, y) || x >= SIDE - SIDE / 8);
+            image::Rgb(if is_dark {
+                [90, 70, 130]
+            } else {
+                [210, 200, 205]
+            })
+        });
+        let cells = image::GrayImage::from_fn(SIDE, SIDE, |x, y| {
+            image::Luma([if is_cell(x, y) { 255 } else { 0 }])
+        });
+        Sample {
+            input: field,
+            cells: positive.then_some(cells),
+            ..Sample::drawn(number, SIDE)
+        }
+    }
+
+    #[test]
+    fn evidence_is_learned_on_the_cells() {
+        let samples: Vec<Sample> = (0..48).map(given_away).collect();
+        let samples: Vec<&Sample> = samples.iter().collect();
+        let settings = Settings {
+            epochs: 12,
+            patience: 12,
+            learning_rate: 1e-2,
+            ..settings()
+        };
+        let inside = |evidence_weight| {
+            let (train_samples, validation) = samples.split_at(32);
+            let task = FieldTask {
+                augment: false,
+                evidence_weight,
+                ..task(Architecture::small_compact(48), train_samples, validation)
+            };
+            let epochs = train(&settings, &task).history.epochs;
+            let last = &epochs[epochs.len() - 1];
+            assert_eq!(last.validation("auroc"), Some(1.0));
+            assert!(last.validation("evidence_offset").is_some());
+            last.validation("evidence_inside").unwrap()
+        };
+        // The same in PyTorch, from four seeds: 0.18 to 0.26, and 0.91 to 0.95.
+        let [free, held] = [inside(0.0), inside(1.0)];
+        assert!(free < 0.5 && held > 0.8, "{free} {held}");
     }
 
     #[test]

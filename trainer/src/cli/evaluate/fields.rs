@@ -4,13 +4,15 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use log::warn;
-use smearscope_artifacts::{EngineConfig, Evaluation, FieldModel, Manifest, Model, ModelFiles};
+use smearscope_artifacts::{
+    EngineConfig, Evaluation, FieldModel, Inference, Manifest, Model, ModelFiles,
+};
 
 use super::output::Output;
 use super::trained_on;
 use crate::dataset::{Basis, Dataset, Sample, Source, TrainedOn};
 use crate::error::TrainError;
-use crate::metrics::{self, AT_EVEN_CLASSES, Judged, Scored};
+use crate::metrics::{self, AT_EVEN_CLASSES, EvidencePlace, Judged, Scored};
 use crate::progress;
 use crate::report::{self, Measured, Report};
 use crate::training::Prediction;
@@ -18,7 +20,8 @@ use crate::training::Prediction;
 /// Seed of the bootstrap, so that the same images give the same intervals.
 const SEED: u64 = 1;
 
-/// Runs the model of a folder, whose files are open, on every image and prints the figures.
+/// Runs the model of a folder, whose files are open, on every image and prints the figures. With masks of the images, how
+/// much of the evidence lies on white cells is among them.
 ///
 /// # Errors
 /// [`TrainError::Artifact`] if the model cannot be started or fails on an image; [`TrainError::Data`] for unusable images,
@@ -27,23 +30,34 @@ pub(super) fn evaluate(
     folder: &Path,
     files: ModelFiles<FieldModel>,
     data: &Source,
+    masks: Option<&Path>,
     output: &Output,
 ) -> Result<(), TrainError> {
     let mut model = Model::from_files(files, &EngineConfig::default())?;
     for fallback in &model.engine().fallbacks {
         warn!("{fallback}");
     }
-    let dataset = Dataset::load_any(data, &model.manifest().model.input)?;
+    let described = &model.manifest().model;
+    let mut dataset = Dataset::load_any(data, &described.input)?;
+    if let Some(masks) = masks {
+        if described.outputs.evidence.is_none() {
+            let problem = "its network has no evidence output";
+            return Err(TrainError::data(folder, problem, "leave out --masks"));
+        }
+        dataset = dataset.with_masks(masks, &described.input)?;
+    }
     let mut warnings = match trained_on::read(folder)? {
         Some(trained_on) => refuse_images_of(&trained_on, &dataset)?,
         None => vec![trained_on::unknown()],
     };
     warnings.extend(dataset.warnings.iter().cloned());
 
-    let predictions = predict(&mut model, &dataset)?;
+    let mut place = EvidencePlace::default();
+    let predictions = predict(&mut model, &dataset, &mut place)?;
     let judged: Vec<Judged> = predictions.iter().map(|item| item.judged).collect();
     let manifest = measured(model.manifest(), &dataset, &judged, warnings);
-    let report = Report::of(&manifest, &dataset, &predictions);
+    let mut report = Report::of(&manifest, &dataset, &predictions);
+    report.evidence = place.figures();
     if let Some(folder) = output.folder()? {
         report.save(folder)?;
         let measured = Measured {
@@ -104,13 +118,24 @@ fn refuse_images_of(trained_on: &TrainedOn, dataset: &Dataset) -> Result<Vec<Str
     Ok(Vec::new())
 }
 
-fn predict<'a>(model: &mut Model, dataset: &'a Dataset) -> Result<Vec<Prediction<'a>>, TrainError> {
+/// Judges all images, and adds the evidence of those whose cells are known.
+fn predict<'a>(
+    model: &mut Model,
+    dataset: &'a Dataset,
+    place: &mut EvidencePlace,
+) -> Result<Vec<Prediction<'a>>, TrainError> {
     let rule = model.manifest().model.decision;
     let bar = progress::bar(dataset.samples.len() as u64, "images judged");
     bar.wrap_iter(dataset.samples.iter())
         .map(|sample| {
+            let Inference {
+                margin, evidence, ..
+            } = model.infer(&sample.input)?;
+            if let (Some(evidence), Some(cells)) = (evidence, &sample.cells) {
+                place.add(&evidence, cells);
+            }
             let scored = Scored {
-                margin: model.infer(&sample.input)?.margin,
+                margin,
                 positive: sample.positive,
                 group: sample.group,
             };

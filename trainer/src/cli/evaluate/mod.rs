@@ -28,6 +28,10 @@ pub(crate) struct Evaluate {
     model: PathBuf,
     #[command(flatten)]
     data: Option<Source>,
+    /// Folder of the masks of --data, as `synth --masks` writes them: measure how much of the evidence lies on
+    /// white cells
+    #[arg(long, value_name = "FOLDER", conflicts_with = "datasets")]
+    masks: Option<PathBuf>,
     /// File that names sources of labelled cells, such as datasets.toml
     #[arg(long, value_name = "FILE")]
     datasets: Option<PathBuf>,
@@ -52,7 +56,8 @@ impl Evaluate {
         let files = ModelFiles::open(&self.model)?;
         match (&files.manifest().model, &self.data, &self.datasets) {
             (ModelKind::Field(_), Some(data), _) => {
-                fields::evaluate(&self.model, files.into_field()?, data, &self.output)
+                let masks = self.masks.as_deref();
+                fields::evaluate(&self.model, files.into_field()?, data, masks, &self.output)
             }
             (ModelKind::Cells(_), _, Some(datasets)) => {
                 let images = CellImages {

@@ -750,12 +750,12 @@ mod tests {
     use rand::{Rng, RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
     use semver::Version;
-    use smearscope_artifacts::EngineChoice;
+    use smearscope_artifacts::{Colour, EngineChoice};
 
     use super::*;
     use crate::networks::Architecture;
     use crate::report::REPORT_FILE;
-    use crate::training::plan::ClassWeighting;
+    use crate::training::plan::{ClassWeighting, EvidencePlan};
     use crate::training::schedule::Schedule;
 
     /// Scale of the drawn images.
@@ -848,7 +848,9 @@ mod tests {
             },
             resume: false,
             plan: Plan {
-                architecture: Architecture::tiny(24),
+                network: Architecture::tiny(24),
+                input: Colour::Rgb,
+                evidence: EvidencePlan::NONE,
                 epochs: 3,
                 patience: 3,
                 batch_size: 12,

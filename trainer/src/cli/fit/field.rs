@@ -43,8 +43,11 @@ impl FitField {
     pub(crate) fn run(&self) -> Result<(), TrainError> {
         self.out.check()?;
         let seed = self.plan.seed;
-        let contract = self.plan.architecture.input_contract();
+        let contract = self.plan.architecture().input_contract();
         let mut dataset = Dataset::load(&self.data, &contract)?;
+        if let Some(masks) = &self.plan.evidence.masks {
+            dataset = dataset.with_masks(masks, &contract)?;
+        }
         if let TestPlan::Leaky(holdout) = &self.split.test {
             dataset = dataset.with_published_copies(holdout.as_ref(), seed)?;
         }
@@ -89,6 +92,7 @@ impl FitField {
             .collect::<Result<Vec<Agreement>, TrainError>>()?;
         let mut report = Report::of(&manifest, &dataset, predictions);
         report.trainings = report::trainings(histories);
+        report.evidence = outcome.evidence()?;
         report.shortcuts = Some(&shortcuts);
         report.trained_on = Some(folds.trained_on(&dataset));
         let describe = || {
@@ -182,12 +186,20 @@ impl FitField {
             })
             .map(|(part, sample)| format!("{part} {}\n", sample.sha256))
             .collect();
-        let about: [(&str, Value); 15] = [
+        let masks = dataset.samples.iter().map(|sample| match &sample.cells {
+            None => "\n".to_owned(),
+            Some(cells) => FileEntry::for_bytes("", cells.as_raw()).sha256,
+        });
+        let masks: Vec<String> = masks.collect();
+        let about: [(&str, Value); 18] = [
             ("digest of the split", digest(&split).into()),
             ("trainer", env!("CARGO_PKG_VERSION").into()),
-            ("--network", plan.architecture.option().into()),
+            ("--network", plan.network.option().into()),
+            ("--input", arguments::spelled(&plan.input).into()),
             ("images", dataset.samples.len().into()),
             ("digest of the images", digest(&images).into()),
+            ("digest of the masks", digest(&masks).into()),
+            ("--evidence-weight", plan.evidence.evidence_weight.into()),
             ("test images", rule.test.options().into()),
             ("--validation-share", rule.validation.into()),
             ("--epochs", plan.epochs.into()),
@@ -211,13 +223,8 @@ impl FitField {
     /// Exports the untrained network, so that problems with the output folder, the name, a warning or
     /// an engine show before hours of training. Returns the engines to compare with.
     fn dry_run_export(&self, description: &Description) -> Result<Vec<EngineChoice>, TrainError> {
-        let Plan {
-            architecture,
-            seed,
-            device,
-            ..
-        } = &self.plan;
-        let network = Network::init(*architecture, *seed, device);
+        let Plan { seed, device, .. } = &self.plan;
+        let network = Network::init(self.plan.architecture(), *seed, device);
         let held_out = description.folds.held_out();
         let first = &held_out[..1];
         let scored = score(&network, first)?;
@@ -241,10 +248,12 @@ impl FitField {
             ..
         } = self;
         let fit = format!(
-            "smearscope-train fit --network {} {} --out MODEL {} --validation-share {} --epochs {} --patience {} --batch-size {} --learning-rate {} --schedule {} --class-weights {} --device {} --seed {} \
+            "smearscope-train fit --network {} --input {} {}{} --out MODEL {} --validation-share {} --epochs {} --patience {} --batch-size {} --learning-rate {} --schedule {} --class-weights {} --device {} --seed {} \
              --sensitivity {} --accuracy {} --min-fields {} --name {} --model-version {} --license {}",
-            plan.architecture.option(),
+            plan.network.option(),
+            arguments::spelled(&plan.input),
             self.data.options("FIELDS"),
+            plan.evidence.options("MASKS"),
             split.test.options(),
             split.validation,
             plan.epochs,
@@ -262,7 +271,12 @@ impl FitField {
             self.identity.version,
             arguments::quoted(&self.identity.license)
         );
-        origin.command.iter().cloned().chain([fit]).collect()
+        let masks = plan.evidence.masks.as_ref().map(|_| " --masks MASKS");
+        let drawn = origin.command.iter();
+        drawn
+            .map(|command| format!("{command}{}", masks.unwrap_or_default()))
+            .chain([fit])
+            .collect()
     }
 }
 
@@ -281,14 +295,14 @@ mod tests {
 
     use burn::tensor::Device;
     use semver::Version;
-    use smearscope_artifacts::{EngineConfig, Evaluation, Manifest, Model};
+    use smearscope_artifacts::{Colour, EngineConfig, Evaluation, Manifest, Model};
 
     use super::*;
     use crate::dataset::Layout;
     use crate::networks::Architecture;
     use crate::report::REPORT_FILE;
     use crate::synth::Collection;
-    use crate::training::plan::ClassWeighting;
+    use crate::training::plan::{ClassWeighting, EvidencePlan};
     use crate::training::schedule::Schedule;
 
     fn fit(folder: &Path) -> FitField {
@@ -307,13 +321,15 @@ mod tests {
             },
             resume: false,
             plan: Plan {
-                architecture: Architecture::tiny(24),
+                network: Architecture::tiny(24),
+                input: Colour::Rgb,
                 epochs: 2,
                 patience: 2,
                 batch_size: 4,
                 learning_rate: Some(1e-3),
                 schedule: Schedule::Cosine,
                 class_weights: ClassWeighting::None,
+                evidence: EvidencePlan::NONE,
                 seed: 5,
                 device: Device::flex(),
             },
@@ -352,10 +368,18 @@ mod tests {
     #[test]
     fn fit_makes_a_model_that_the_appliance_loads() {
         let folder = tempfile::tempdir().unwrap();
-        draw_fields(folder.path());
-        let fit = fit(folder.path());
+        let masks = folder.path().join("masks");
+        Collection {
+            masks: Some(masks.clone()),
+            ..Collection::small(folder.path().join("fields"), 30, 21)
+        }
+        .write()
+        .unwrap();
+        let mut fit = fit(folder.path());
+        fit.plan.evidence.masks = Some(masks);
+        fit.plan.input = Colour::Density;
         fit.run().unwrap();
-        assert_eq!(files_in(folder.path()), ["fields", "model"]);
+        assert_eq!(files_in(folder.path()), ["fields", "masks", "model"]);
         assert_eq!(
             files_in(&fit.out.folder),
             [
@@ -378,6 +402,7 @@ mod tests {
         let model = Model::load(&fit.out.folder, &config).unwrap();
         let manifest = model.manifest();
         assert!(manifest.demo);
+        assert_eq!(manifest.model.input.colour, Colour::Density);
         assert!(manifest.trained_on.contains("synthetic"));
         assert!(
             manifest
@@ -399,6 +424,10 @@ mod tests {
         let report = fs::read(fit.out.folder.join(REPORT_FILE)).unwrap();
         let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
         assert_eq!(report["images"].as_array().unwrap().len(), 30);
+        // Of the 15 positive ones.
+        assert_eq!(report["evidence"]["fields"], 15);
+        let inside = report["evidence"]["inside"].as_f64().unwrap();
+        assert!((0.0..=1.0).contains(&inside), "{inside}");
         let trainings = report["trainings"].as_array().unwrap();
         let names: Vec<&str> = trainings
             .iter()
@@ -422,6 +451,10 @@ mod tests {
         assert!(
             card.contains("not for diagnosis") && card.contains("synth --out FIELDS --count 30")
         );
+        assert!(
+            card.contains(" --input density ")
+                && card.contains(" --masks MASKS --evidence-weight 1 ")
+        );
     }
 
     #[test]
@@ -429,7 +462,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         draw_fields(folder.path());
         let fit = fit(folder.path());
-        let architecture = fit.plan.architecture;
+        let architecture = fit.plan.architecture();
         let dataset = Dataset::load(&fit.data, &architecture.input_contract()).unwrap();
         let folds = Folds::of(&dataset, &fit.split, 5).unwrap();
         let checkpoints =
@@ -488,7 +521,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         draw_fields(folder.path());
         let fit = fit(folder.path());
-        let architecture = fit.plan.architecture;
+        let architecture = fit.plan.architecture();
         let dataset = Dataset::load(&fit.data, &architecture.input_contract()).unwrap();
         let origin = Origin::of(&dataset);
         let folds = Folds::of(&dataset, &fit.split, 5).unwrap();
@@ -518,7 +551,7 @@ mod tests {
         assert!(fit.run().unwrap_err().to_string().contains("name"));
 
         let fit = self::fit(folder.path());
-        let contract = fit.plan.architecture.input_contract();
+        let contract = fit.plan.architecture().input_contract();
         let mut dataset = Dataset::load(&fit.data, &contract).unwrap();
         dataset.warnings.push("one \u{7}bell".into());
         let origin = Origin::of(&dataset);

@@ -54,7 +54,7 @@ enum Kind {
 /// divided into folds, and each fold is judged by a network that was trained on the others. Then a final network is
 /// trained on all images and exported. Groups are kept together (`inspect` shows them), except with --protocol reference.
 /// Of the images that a network may see, a validation part chooses the epoch. Training needs 150 kB (reference) or
-/// 384 kB (compact) of memory per image.
+/// 384 kB (compact) of memory per image, and a mask 10 or 26 kB.
 ///
 /// With --datasets, one network learns to find leukocytes and red cells, and another one to name each leukocyte. The
 /// images are divided into parts for training, for validation and for testing; the figures, and the errors by which
@@ -124,8 +124,11 @@ struct CellsOptions {
 }
 
 /// The options that mean nothing for models that count cells.
-const FIELD_ONLY: [&str; 8] = [
-    "architecture",
+const FIELD_ONLY: [&str; 11] = [
+    "network",
+    "input",
+    "masks",
+    "evidence_weight",
     "class_weights",
     "protocol",
     "folds",
@@ -165,10 +168,7 @@ impl FromArgMatches for Fit {
             match options.iter().find(is_given) {
                 None => Ok(()),
                 Some(id) => {
-                    let name = match *id {
-                        "architecture" => "network".to_owned(),
-                        id => id.replace('_', "-"),
-                    };
+                    let name = id.replace('_', "-");
                     Err(conflict(&format!(
                         "--{name} means nothing for {kind}; leave it out\n"
                     )))

@@ -3,8 +3,8 @@
 use image::RgbImage;
 
 use super::background::Background;
-use crate::image::contract::ResizeFilter;
-use crate::image::resample::Resampler;
+use super::contract::ResizeFilter;
+use super::resample::Resampler;
 
 /// Range of densities; darker places and such that are brighter than the background are clamped.
 const RANGE: [f32; 2] = [-0.15, 2.0];
@@ -60,15 +60,15 @@ impl DensityField {
 
 /// Decimal logarithms of all samples plus one.
 #[derive(Debug)]
-pub(super) struct Logarithms([f32; 256]);
+pub(crate) struct Logarithms([f32; 256]);
 
 impl Logarithms {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(std::array::from_fn(|sample| (sample as f32 + 1.0).log10()))
     }
 
     /// Density of a pixel, from the logarithms of the light without it.
-    pub(super) fn density(&self, empty: [f32; 3], pixel: [u8; 3]) -> [f32; 3] {
+    pub(crate) fn density(&self, empty: [f32; 3], pixel: [u8; 3]) -> [f32; 3] {
         let [low, high] = RANGE;
         std::array::from_fn(|channel| {
             (empty[channel] - self.0[usize::from(pixel[channel])]).clamp(low, high)
