@@ -3,10 +3,6 @@
 //! Forests and linear rules guess from what sees no cell, or from the network's features, under the protocol by which
 //! the network was judged.
 
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the command that audits cells is not written yet")
-)]
 mod audited_cell;
 #[cfg_attr(
     not(test),
