@@ -106,8 +106,8 @@ fn linear_calls(
         .collect();
     let matrix = |rows: &mut dyn Iterator<Item = &[f32]>| {
         let standardise = |row: &[f32]| {
-            let scaled = columns.iter().zip(&scales);
-            scaled
+            let pairs = columns.iter().zip(&scales);
+            pairs
                 .map(|(&at, [mean, deviation])| (f64::from(row[at]) - mean) / deviation)
                 .collect()
         };

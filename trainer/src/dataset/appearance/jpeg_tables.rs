@@ -44,9 +44,12 @@ impl JpegTables {
                 return;
             };
             if let Some(kept) = self.0.get_mut(number) {
-                *kept = KEPT.map(|at| match is_wide {
-                    true => u16::from_be_bytes([table[2 * at], table[2 * at + 1]]),
-                    false => table[at].into(),
+                *kept = KEPT.map(|at| {
+                    if is_wide {
+                        u16::from_be_bytes([table[2 * at], table[2 * at + 1]])
+                    } else {
+                        table[at].into()
+                    }
                 });
             }
             segment = next;
