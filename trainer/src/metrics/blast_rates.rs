@@ -23,17 +23,17 @@ impl BlastRates {
     /// Measures the rates on the leukocytes of known kind that count. Numbers of cells are divided by the design effect
     /// (Kish 1965), because cells of one group resemble each other, and rounded. `None` if fewer than 20 blasts or 20
     /// other leukocytes are left.
-    pub(crate) fn measure<'a>(cells: impl Iterator<Item = &'a CalledCell> + Clone) -> Option<Self> {
-        let calls = |is_blast: bool| {
-            let counted = cells.clone().filter(move |cell| {
+    pub(crate) fn measure(cells: &[&CalledCell]) -> Option<Self> {
+        let rate = |is_blast: bool| {
+            let counted = cells.iter().filter(|cell| {
                 cell.is_known_leukocyte() && cell.call.counts() && cell.is_blast() == is_blast
             });
-            let calls = effective(counted.map(|cell| (cell.group, cell.is_called_blast())));
-            (calls.of >= MIN_CELLS).then_some(calls)
+            let independent = effective(counted.map(|cell| (cell.group, cell.is_called_blast())));
+            (independent.of >= MIN_CELLS).then_some(independent)
         };
         Some(Self {
-            sensitivity: calls(true)?,
-            false_positives: calls(false)?,
+            sensitivity: rate(true)?,
+            false_positives: rate(false)?,
         })
     }
 }
@@ -114,13 +114,16 @@ mod tests {
         all.extend(single(CellKind::Leukocyte, 300, 9, 9));
         all.extend(single(CellKind::Artefact, 400, 9, 9));
         all.push(CalledCell::example(CellKind::Monocyte, 0, CellCall::Novel));
-        let rates = BlastRates::measure(all.iter()).unwrap();
+        let rates = BlastRates::measure(&all.iter().collect::<Vec<_>>()).unwrap();
         let calls = |called, of| BlastCalls { called, of };
         assert_eq!(rates.sensitivity, calls(36, 40));
         assert_eq!(rates.false_positives, calls(3, 60));
         // 19 blasts are too few.
-        assert_eq!(BlastRates::measure(all[21..].iter()), None);
-        assert_eq!(BlastRates::measure([].iter()), None);
+        assert_eq!(
+            BlastRates::measure(&all[21..].iter().collect::<Vec<_>>()),
+            None
+        );
+        assert_eq!(BlastRates::measure(&[]), None);
     }
 
     #[test]

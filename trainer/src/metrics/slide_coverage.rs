@@ -46,7 +46,7 @@ impl SlideCoverage {
         let mut covered = [Share::default(); SHARES.len()];
         for _ in 0..DIVISIONS {
             let [drawn, measured] = halves(cells, &mut rng);
-            let rates = BlastRates::measure(measured.iter().copied())?;
+            let rates = BlastRates::measure(&measured)?;
             if rates.sensitivity.rate() <= rates.false_positives.rate() {
                 return None;
             }

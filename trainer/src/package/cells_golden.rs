@@ -112,9 +112,9 @@ fn read(labelled: &LabelledImage) -> Result<RgbImage, TrainError> {
 /// A square of this side around a place, moved into the image where it lies beyond the frame.
 fn around(image: &RgbImage, centre: [f32; 2], side: f32) -> RgbImage {
     let along = |centre: f32, length: u32| {
-        let size = (side.round() as u32).clamp(1, length);
-        let start = (centre - size as f32 / 2.0).round().max(0.0) as u32;
-        (start.min(length - size), size)
+        let extent = (side.round() as u32).clamp(1, length);
+        let start = (centre - extent as f32 / 2.0).round().max(0.0) as u32;
+        (start.min(length - extent), extent)
     };
     let (x, width) = along(centre[0], image.width());
     let (y, height) = along(centre[1], image.height());

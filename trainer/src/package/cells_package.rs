@@ -117,7 +117,7 @@ fn save_network(
         problem: format!("{network}: {problem}"),
     };
     let ir = ir::write(graph, &name).map_err(|error| failed(error.to_string()))?;
-    let onnx = onnx::write(graph, &name).map_err(|error| failed(error.to_string()))?;
+    let onnx = onnx::write(graph, &name).map_err(failed)?;
     Ok(Files {
         ir_xml: Some(save(folder, &format!("{network}.xml"), &ir.xml)?),
         ir_bin: Some(save(folder, &format!("{network}.bin"), &ir.bin)?),
@@ -186,7 +186,7 @@ impl GoldenPictures {
         for (number, picture) in self.fields.iter().enumerate() {
             let found = counter.analyse(&picture.image, Some(picture.um_per_pixel))?;
             let model = &mut manifest.model;
-            let counted = found.count();
+            let numbers = found.count();
             let mut probabilities: Vec<f32> = found
                 .cells
                 .iter()
@@ -198,8 +198,8 @@ impl GoldenPictures {
             finder.leukocytes = found.cells.len() as u32;
             finder.red_cells = found.red_cells;
             let chain = &mut model.golden[number];
-            chain.cells = counted.cells;
-            chain.blasts = counted.blasts;
+            chain.cells = numbers.cells;
+            chain.blasts = numbers.blasts;
             chain.probabilities = probabilities;
         }
         if let Some(cell) = cell {

@@ -154,10 +154,10 @@ impl FitCells {
         if let Some(base) = &base {
             copy_networks(base, folder, self.only)?;
         }
-        let pictures = self.golden_pictures(&networks, &manifest, &collection, &split)?;
+        let pictures = Self::golden_pictures(&networks, &manifest, &collection, &split)?;
         pictures.write_draft(folder, &mut manifest)?;
-        let measured = self.measure(folder, &collection, &split)?;
-        self.judge(&mut manifest, &measured, &split)?;
+        let measured = Self::measure(folder, &collection, &split)?;
+        Self::judge(&mut manifest, &measured, &split)?;
         let audit = self.audit(&networks, &material.kinds, &collection, &split)?;
         let warnings = audit.iter().flat_map(CellAudit::warnings);
         manifest.evaluation.warnings.extend(warnings);
@@ -443,7 +443,6 @@ impl FitCells {
 
     /// Small pictures of test images: fields, and a cell of each kind, of drawn sources where there are some.
     fn golden_pictures(
-        &self,
         networks: &Networks,
         manifest: &Manifest<CellsModel>,
         collection: &CellCollection,
@@ -502,7 +501,6 @@ impl FitCells {
 
     /// Runs the draft of the model on the test images.
     fn measure(
-        &self,
         folder: &Path,
         collection: &CellCollection,
         split: &CellSplit,
@@ -587,7 +585,6 @@ impl FitCells {
 
     /// Takes rule and figures from what was measured.
     fn judge(
-        &self,
         manifest: &mut Manifest<CellsModel>,
         measured: &CellEvaluation,
         split: &CellSplit,

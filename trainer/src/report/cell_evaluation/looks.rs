@@ -167,11 +167,11 @@ fn look_at_field(
     let analysed = counter.analyse(image, Some(um_per_pixel))?;
     let found: Vec<CellSite> = analysed.cells.iter().map(|cell| cell.site).collect();
     let counting = analysed.cells.iter().filter(|cell| cell.call.counts());
-    let counted: Vec<CellSite> = counting.map(|cell| cell.site).collect();
+    let kept: Vec<CellSite> = counting.map(|cell| cell.site).collect();
     let measured = counter.analyse(image, None)?.scale.ok();
     Ok(LookedField {
         found: Detection::of_field(&found, &targets, is_complete),
-        counted: Detection::of_field(&counted, &targets, is_complete),
+        counted: Detection::of_field(&kept, &targets, is_complete),
         scale_ratio: measured.map(|scale| scale.um_per_pixel() / um_per_pixel),
     })
 }

@@ -140,7 +140,7 @@ impl CellEvaluation {
         };
         let with_blasts = looked.iter().filter(has_blast).count();
         let slide_coverage = SlideCoverage::simulate(&cells, SEED);
-        let blast_rates = BlastRates::measure(cells.iter().copied());
+        let blast_rates = BlastRates::measure(&cells);
         let mut warnings = warnings(&looked, &cells, images.len() - scaled.len());
         if blast_rates.is_none() {
             warnings.push(

@@ -68,10 +68,10 @@ pub(super) fn draw(
 
 /// The part of an image around a cell, as far as it lies within.
 fn around(image: &RgbImage, site: &CellSite, um_per_pixel: f32) -> RgbImage {
-    let side = SIDE_UM / um_per_pixel;
+    let extent = SIDE_UM / um_per_pixel;
     let range = |centre: f32, length: u32| {
-        let low = (centre - side / 2.0).clamp(0.0, length as f32 - 1.0) as u32;
-        let high = (centre + side / 2.0).clamp(0.0, length as f32) as u32;
+        let low = (centre - extent / 2.0).clamp(0.0, length as f32 - 1.0) as u32;
+        let high = (centre + extent / 2.0).clamp(0.0, length as f32) as u32;
         (low, (high.saturating_sub(low)).max(1))
     };
     let (left, width) = range(site.x, image.width());

@@ -49,22 +49,27 @@ impl FieldMaps {
         }
         let input = TensorData::new(input, [1, 2, padded[0], padded[1]]);
         let maps = finder.maps(Tensor::from_data(input, &finder.device()));
-        let size = [rows, columns].map(|side| side.div_ceil(STRIDE));
+        let shown = [rows, columns].map(|length| length.div_ceil(STRIDE));
         // Positions outside of the field are left out.
         let plane = |values: &[f32], number: usize| -> Vec<f32> {
             let [height, width] = padded.map(|side| side / STRIDE);
             let plane = &values[number * height * width..][..height * width];
-            let rows = plane.chunks_exact(width).take(size[0]);
-            rows.flat_map(|row| row[..size[1]].to_vec()).collect()
+            let rows = plane.chunks_exact(width).take(shown[0]);
+            rows.flat_map(|row| row[..shown[1]].to_vec()).collect()
         };
         let scores = floats(sigmoid(maps.centres));
         Self {
-            width: size[1],
+            width: shown[1],
             scores: [0, 1].map(|kind| plane(&scores, kind)),
             log_diameters: plane(&floats(maps.diameter), 0),
             pixel: factor.recip(),
             size: [image.width(), image.height()].map(|side| side as f32),
         }
+    }
+
+    /// Width and height of the image.
+    pub(super) fn size(&self) -> [f32; 2] {
+        self.size
     }
 
     /// The leukocytes, like all cells in pixels of the image.

@@ -1,11 +1,12 @@
 //! Which peaks of a finder's maps are cells.
 
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
-use smearscope_artifacts::{CellSite, Thresholds, TileInput};
+use smearscope_artifacts::{Thresholds, TileInput};
 
-use super::finder_task::{CellCircle, FoundKind};
+use super::finder_task::FoundKind;
 use super::windows::LabelledField;
 use crate::error::TrainError;
+use crate::metrics::{Detection, Share, Target};
 use crate::networks::finder::{Finder, KINDS};
 
 /// Thresholds that are tried.
@@ -14,29 +15,6 @@ const TRIED: [f32; 9] = [0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6];
 const USUAL: f32 = 0.35;
 /// Most fields that are looked at.
 const MAX_FIELDS: usize = 300;
-
-/// Numbers of cells at one threshold.
-#[derive(Debug, Clone, Copy, Default)]
-struct Found {
-    labelled: usize,
-    found: usize,
-    right: usize,
-}
-
-impl Found {
-    /// The harmonic mean of recall and precision.
-    fn f1(self) -> f64 {
-        2.0 * self.right as f64 / (self.labelled + self.found).max(1) as f64
-    }
-
-    fn plus(self, other: Self) -> Self {
-        Self {
-            labelled: self.labelled + other.labelled,
-            found: self.found + other.found,
-            right: self.right + other.right,
-        }
-    }
-}
 
 /// The thresholds with which a finder that takes such tiles finds cells best, by F1, in fields in which all cells are labelled.
 ///
@@ -54,15 +32,19 @@ pub(crate) fn choose_thresholds(
         .map(|field| count(finder, tiles, field))
         .collect::<Result<Vec<_>, TrainError>>()?;
     let best = |kind: FoundKind| {
-        let total = |tried: usize| {
-            let counts = counted.iter().map(|field| field[kind as usize][tried]);
-            counts.fold(Found::default(), Found::plus)
-        };
-        if total(0).labelled == 0 {
+        let f1: Vec<f64> = (0..TRIED.len())
+            .map(|tried| {
+                let mut total = Detection::default();
+                for field in &counted {
+                    total.add(&field[kind as usize][tried]);
+                }
+                f1(&total)
+            })
+            .collect();
+        let highest = f1.iter().copied().fold(0.0, f64::max);
+        if highest <= 0.0 {
             return USUAL;
         }
-        let f1: Vec<f64> = (0..TRIED.len()).map(|tried| total(tried).f1()).collect();
-        let highest = f1.iter().copied().fold(0.0, f64::max);
         // The middle of those that are as good.
         let good: Vec<usize> = (0..f1.len())
             .filter(|&tried| f1[tried] >= highest - 0.002)
@@ -75,84 +57,75 @@ pub(crate) fn choose_thresholds(
     })
 }
 
-/// Counts the cells of a field at each threshold.
+/// The harmonic mean of recall and precision; 0 if nothing is found.
+fn f1(detection: &Detection) -> f64 {
+    let shares = detection.figures().map(|figures| {
+        let share = |share: Share| share.value().unwrap_or(0.0);
+        [share(figures.recall), share(figures.precision)]
+    });
+    match shares {
+        Some([recall, precision]) if recall + precision > 0.0 => {
+            2.0 * recall * precision / (recall + precision)
+        }
+        _ => 0.0,
+    }
+}
+
+/// What is found in a field at each threshold; nothing of a kind of which not every cell is labelled.
 fn count(
     finder: &Finder,
     tiles: TileInput,
     field: &LabelledField,
-) -> Result<[[Found; TRIED.len()]; KINDS], TrainError> {
+) -> Result<[[Detection; TRIED.len()]; KINDS], TrainError> {
     let maps = field.maps(finder, tiles)?;
+    let [width, height] = maps.size();
     Ok([FoundKind::Leukocyte, FoundKind::RedCell].map(|kind| {
-        if !field.is_complete(kind) {
-            return [Found::default(); TRIED.len()];
-        }
-        let labelled: Vec<CellCircle> = field.cells_of(kind).collect();
+        let is_complete = field.is_complete(kind);
+        let targets: Vec<Target> = field
+            .cells_of(kind)
+            .map(|cell| Target {
+                centre: [cell.x, cell.y],
+                extent: [cell.diameter; 2],
+                is_measured: cell.is_measured,
+                is_cut: !cell.is_inside(width, height),
+            })
+            .collect();
         TRIED.map(|threshold| {
-            let found = maps.cells(kind, threshold);
-            Found {
-                labelled: labelled.len(),
-                found: found.len(),
-                right: right(&found, &labelled),
+            if is_complete {
+                Detection::of_field(&maps.cells(kind, threshold), &targets, true)
+            } else {
+                Detection::default()
             }
         })
     }))
 }
 
-/// How many of the found cells, the surest first, lie within a labelled cell that no other one has.
-fn right(found: &[CellSite], labelled: &[CellCircle]) -> usize {
-    let mut is_taken = vec![false; labelled.len()];
-    for site in found {
-        let nearest = (0..labelled.len())
-            .filter(|&cell| !is_taken[cell])
-            .map(|cell| {
-                (
-                    cell,
-                    (site.x - labelled[cell].x).hypot(site.y - labelled[cell].y),
-                )
-            })
-            .min_by(|a, b| a.1.total_cmp(&b.1));
-        if let Some((cell, distance)) = nearest
-            && distance < labelled[cell].diameter / 2.0
-        {
-            is_taken[cell] = true;
-        }
-    }
-    is_taken.into_iter().filter(|is_taken| *is_taken).count()
-}
-
 #[cfg(test)]
 mod tests {
+    use smearscope_artifacts::CellSite;
+
     use super::*;
 
     #[test]
-    fn each_labelled_cell_is_found_once() {
-        let site = |x, y| CellSite {
+    fn f1_weighs_misses_and_false_finds_alike() {
+        let site = |x, score| CellSite {
             x,
-            y,
+            y: 10.0,
             diameter: 10.0,
-            score: 0.5,
+            score,
         };
-        let cell = |x, y| CellCircle {
-            kind: FoundKind::Leukocyte,
-            x,
-            y,
-            diameter: 10.0,
+        let target = |x| Target {
+            centre: [x, 10.0],
+            extent: [10.0; 2],
             is_measured: true,
+            is_cut: false,
         };
-        let labelled = [cell(10.0, 10.0), cell(18.0, 10.0), cell(50.0, 50.0)];
-        let found = [
-            site(11.0, 10.0),
-            site(13.5, 10.0),
-            site(56.0, 50.0),
-            site(80.0, 80.0),
-        ];
-        // The second one is nearer to the first cell, which is taken.
-        assert_eq!(right(&found, &labelled), 2);
-        let counts = Found {
-            labelled: 3,
-            found: 4,
-            right: 2,
-        };
-        assert!((counts.f1() - 4.0 / 7.0).abs() < 1e-12);
+        let targets = [target(10.0), target(40.0), target(70.0)];
+        let found = [site(11.0, 0.9), site(41.0, 0.8), site(90.0, 0.7)];
+        // Two of three labels, and two of three finds.
+        let detection = Detection::of_field(&found, &targets, true);
+        assert!((f1(&detection) - 2.0 / 3.0).abs() < 1e-12);
+        assert!(f1(&Detection::default()) < 1e-12);
+        assert!(f1(&Detection::of_field(&[], &targets, true)) < 1e-12);
     }
 }

@@ -148,11 +148,11 @@ impl LabelledField {
         let image = decode::read(&self.path, &Limits::default())?;
         let background = Background::fit(&image);
         let mut cropper = Cropper::new(input);
-        let size = [image.width(), image.height()].map(|side| side as f32);
+        let lengths = [image.width(), image.height()].map(|length| length as f32);
         // The crop's half diagonal.
         let reach = 0.71 * input.side as f32 * input.um_per_pixel / self.um_per_pixel;
         for _ in 0..trials {
-            let [x, y] = size.map(|side| rng.random_range(0.0..side));
+            let [x, y] = lengths.map(|length| rng.random_range(0.0..length));
             let is_near =
                 |cell: CellCircle| (cell.x - x).hypot(cell.y - y) < reach + cell.diameter / 2.0;
             if self.cells_of(FoundKind::Leukocyte).any(is_near) {
@@ -295,6 +295,13 @@ fn mean_around(plane: &[f32], side: usize, position: [usize; 2]) -> f32 {
 }
 
 impl CellCircle {
+    /// Whether no frame of this width and height cuts the cell.
+    pub(super) fn is_inside(&self, width: f32, height: f32) -> bool {
+        let radius = self.diameter / 2.0;
+        let within = |at: f32, length: f32| at >= radius && at <= length - radius;
+        within(self.x, width) && within(self.y, height)
+    }
+
     fn scaled(self, factor: f32) -> Self {
         Self {
             x: self.x * factor,
