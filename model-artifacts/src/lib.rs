@@ -35,7 +35,9 @@ mod suggestion;
 pub mod testing;
 mod validation;
 
-pub use crate::cells::analysis::{Cell, CellCall, FieldCells, NoScale, Scale};
+pub use crate::cells::analysis::{
+    COARSEST_UM_PER_PIXEL, Cell, CellCall, FieldCells, NoScale, Scale,
+};
 pub use crate::cells::cell_site::CellSite;
 pub use crate::cells::crop::{CellCrop, Cropper};
 pub use crate::cells::figures::CellFigures;

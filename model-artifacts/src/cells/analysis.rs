@@ -22,8 +22,8 @@ const TRIED_SCALES: [f32; 3] = [0.05, 0.12, 0.29];
 const FINDER_REACH: f32 = 1.7;
 /// Largest factor between the scale by which a field was searched and the one that its red cells then give.
 const AGREEMENT: f32 = 1.15;
-/// Coarsest scale at which cells can be told apart: a nucleus is some 20 pixels wide.
-const COARSEST: f32 = 0.4;
+/// Coarsest scale at which cells can be told apart, µm per pixel: a nucleus is some 20 pixels wide.
+pub const COARSEST_UM_PER_PIXEL: f32 = 0.4;
 /// Largest field, in pixels of the finder's input: 2 mm in each direction at 0.5 µm.
 const MAX_FINDER_PIXELS: f32 = 16e6;
 /// Most leukocytes of a field that are looked at, the surest first; a field of view holds some tens.
@@ -80,7 +80,9 @@ pub enum NoScale {
     #[error("scale unknown: {0}")]
     Unknown(#[from] ScaleUnknown),
     /// A pixel is too large.
-    #[error("a pixel is {um_per_pixel:.2} µm, cells can be told apart up to {COARSEST} µm")]
+    #[error(
+        "a pixel is {um_per_pixel:.2} µm, cells can be told apart up to {COARSEST_UM_PER_PIXEL} µm"
+    )]
     TooCoarse {
         /// Size of a pixel, µm.
         um_per_pixel: f32,
@@ -173,7 +175,9 @@ pub(super) fn look_at_field(
     };
     let red_cells = found.red_cells.len() as u32;
     let scale = scale.and_then(|scale| match scale.um_per_pixel() {
-        um_per_pixel if um_per_pixel > COARSEST => Err(NoScale::TooCoarse { um_per_pixel }),
+        um_per_pixel if um_per_pixel > COARSEST_UM_PER_PIXEL => {
+            Err(NoScale::TooCoarse { um_per_pixel })
+        }
         _ => Ok(scale),
     });
     let cells = match scale {
@@ -202,7 +206,7 @@ pub(super) fn look_at_places(
     um_per_pixel: f32,
     sites: &[CellSite],
 ) -> Result<Vec<Option<Cell>>, ArtifactError> {
-    if um_per_pixel > COARSEST {
+    if um_per_pixel > COARSEST_UM_PER_PIXEL {
         return Ok(vec![None; sites.len()]);
     }
     let background = Background::fit(image);

@@ -1,6 +1,6 @@
 //! One cell, cut out of its field.
 
-use image::{Rgb, RgbImage};
+use image::RgbImage;
 
 use super::cell_site::CellSite;
 use crate::image::background::Background;
@@ -65,11 +65,10 @@ impl Cropper {
         let start = |centre: f32| (centre - source_side as f32 / 2.0).round() as i64;
         let (left, top) = (start(site.x), start(site.y));
         let source = RgbImage::from_fn(source_side as u32, source_side as u32, |x, y| {
-            let (x, y) = (left + i64::from(x), top + i64::from(y));
-            match (u32::try_from(x), u32::try_from(y)) {
-                (Ok(x), Ok(y)) if x < width && y < height => *image.get_pixel(x, y),
-                _ => Rgb([0; 3]),
-            }
+            // The frame repeats, so that averaging does not darken it.
+            let x = (left + i64::from(x)).clamp(0, i64::from(width) - 1);
+            let y = (top + i64::from(y)).clamp(0, i64::from(height) - 1);
+            *image.get_pixel(x as u32, y as u32)
         });
         let pixels = self.input.side as usize;
         let mut crop = CellCrop {
@@ -106,6 +105,8 @@ impl Cropper {
 
 #[cfg(test)]
 mod tests {
+    use image::Rgb;
+
     use super::*;
 
     const INPUT: CropInput = CropInput {
@@ -157,7 +158,14 @@ mod tests {
     fn outside_the_field_there_is_nothing() {
         let crop = cut([0.0, 200.0], 0.1).unwrap();
         let row = &crop.red[48 * 96..49 * 96];
-        assert!(row[..47].iter().all(|density| *density == 0.0));
+        assert!(row[..48].iter().all(|density| *density == 0.0));
+        // The disc itself reaches the frame: no darker line lies there.
+        assert!(
+            row[48..59]
+                .iter()
+                .all(|density| (*density - row[53]).abs() < 0.02),
+            "{row:?}"
+        );
         assert!(row[49..59].iter().all(|density| *density > 0.5));
     }
 

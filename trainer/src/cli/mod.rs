@@ -7,6 +7,7 @@ mod export;
 mod fit;
 mod import;
 mod inspect;
+mod trained_on;
 
 use clap::{Parser, Subcommand};
 

@@ -102,7 +102,7 @@ impl Duplicates {
 }
 
 /// Separates the subjects of a group that duplicates merged.
-const JOINT: &str = " + ";
+pub(super) const JOINT: &str = " + ";
 
 impl Groups {
     /// The subjects of a group, if the dataset names them.

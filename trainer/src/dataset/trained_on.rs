@@ -13,8 +13,7 @@ use super::sample::Sample;
 /// The images, subjects and capture sessions of a training.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct TrainedOn {
-    /// Patients, if the dataset names them.
-    #[serde(default)]
+    /// Patients, or slides, if the dataset names them.
     pub(crate) subjects: BTreeSet<String>,
     /// Capture times by camera, if groups are capture sessions. Unlike a session's number, they do not
     /// depend on the other images.

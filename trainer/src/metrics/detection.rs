@@ -61,14 +61,11 @@ pub(crate) struct DiameterError {
 }
 
 impl Target {
-    /// Whether a find is right for it: its centre lies in the label's box. A square box around a find whose centre lies
-    /// elsewhere has less than half in common with the label's, so that this includes what is right by an intersection
-    /// over union of 0.5.
+    /// Whether a find is right for it: its centre lies in the ellipse that fills the label's box.
     fn is_hit_by(&self, find: &CellSite) -> bool {
-        [find.x, find.y]
-            .iter()
-            .zip(self.centre.iter().zip(self.extent))
-            .all(|(at, (centre, extent))| (at - centre).abs() <= extent / 2.0)
+        let [x, y] = [(find.x, 0), (find.y, 1)]
+            .map(|(at, axis)| 2.0 * (at - self.centre[axis]) / self.extent[axis]);
+        x.hypot(y) <= 1.0
     }
 
     fn distance(&self, find: &CellSite) -> f32 {
@@ -201,7 +198,7 @@ mod tests {
             target(50.0, 50.0, 20.0, 40.0),
             target(62.0, 50.0, 20.0, 40.0),
             target(150.0, 50.0, 30.0, 30.0),
-            // At a corner of its box it is still found; its size is not known.
+            // At the edge of its ellipse it is still found; its size is not known.
             Target {
                 is_measured: false,
                 ..target(200.0, 50.0, 20.0, 20.0)
@@ -212,7 +209,7 @@ mod tests {
             find(57.0, 50.0, 22.0, 0.9),
             // Nearer to the second as well, which is taken by a surer find.
             find(58.0, 50.0, 34.0, 0.7),
-            find(210.0, 60.0, 99.0, 0.6),
+            find(210.0, 50.0, 99.0, 0.6),
             // A second find in a cell, one beside the box of a cell, and one far away.
             find(206.0, 50.0, 30.0, 0.5),
             find(150.0, 65.1, 30.0, 0.8),

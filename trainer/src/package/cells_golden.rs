@@ -4,8 +4,8 @@ use std::io::Cursor;
 
 use image::imageops::{self, FilterType};
 use image::{ImageFormat, RgbImage};
-use smearscope_artifacts::CellSite;
 use smearscope_artifacts::decode::{self, Limits};
+use smearscope_artifacts::{COARSEST_UM_PER_PIXEL, CellSite};
 
 use crate::dataset::{CellCollection, ImageContent, LabelledImage};
 use crate::error::TrainError;
@@ -38,12 +38,13 @@ impl GoldenPicture {
     }
 
     /// The part of a field around one of its cells, or the whole picture of a single cell. `None` if its scale is
-    /// unknown or the field has no cell.
+    /// unknown or too coarse, or the field has no cell.
     ///
     /// # Errors
     /// [`TrainError::Artifact`] if the image cannot be read any more, [`TrainError::Export`] if it cannot be encoded.
     pub(crate) fn of(labelled: &LabelledImage, path: String) -> Result<Option<Self>, TrainError> {
-        let Some(um_per_pixel) = labelled.um_per_pixel else {
+        let is_fine = |scale: &f32| *scale <= COARSEST_UM_PER_PIXEL;
+        let Some(um_per_pixel) = labelled.um_per_pixel.filter(is_fine) else {
             return Ok(None);
         };
         let image = match &labelled.content {

@@ -167,7 +167,8 @@ impl GoldenPictures {
         save_manifest(folder, manifest)
     }
 
-    /// Completes a draft by what the model in the folder finds, and by what a trained cell network computes.
+    /// Completes a draft by what the model in the folder finds, and by what a trained cell network computes; without one,
+    /// by what the one in the folder does.
     ///
     /// # Errors
     /// [`TrainError::Artifact`] if the model fails, and [`TrainError::Output`].
@@ -202,13 +203,18 @@ impl GoldenPictures {
             chain.blasts = numbers.blasts;
             chain.probabilities = probabilities;
         }
-        if let Some(cell) = cell {
-            let model = &mut manifest.model.cell;
-            for (picture, golden) in self.cells.iter().zip(&mut model.golden) {
+        let model = &mut manifest.model.cell;
+        for (picture, golden) in self.cells.iter().zip(&mut model.golden) {
+            let probabilities = if let Some(cell) = cell {
                 let answers = answers(cell, model.input, picture);
-                let probabilities = answers.map(|answers| floats(softmax(answers.logits, 1)));
-                golden.probabilities = probabilities.unwrap_or_default();
-            }
+                answers.map(|answers| floats(softmax(answers.logits, 1)))
+            } else {
+                let middle = [picture.middle()];
+                let looked = counter.look_at(&picture.image, picture.um_per_pixel, &middle)?;
+                let kept = looked.into_iter().flatten().next();
+                kept.map(|cell| uncalibrated(&cell.probabilities, model.temperature))
+            };
+            golden.probabilities = probabilities.unwrap_or_default();
         }
         save_manifest(folder, manifest)
     }
@@ -309,6 +315,16 @@ impl GoldenPictures {
         }
         Ok(agreements)
     }
+}
+
+/// The probabilities before their logits were divided by the temperature.
+fn uncalibrated(probabilities: &[f32], temperature: f32) -> Vec<f32> {
+    let powers = probabilities
+        .iter()
+        .map(|probability| probability.powf(temperature));
+    let powers: Vec<f32> = powers.collect();
+    let sum: f32 = powers.iter().sum();
+    powers.into_iter().map(|power| power / sum).collect()
 }
 
 /// What the trained network says about the cell in the middle of a picture; `None` if the picture is too small.

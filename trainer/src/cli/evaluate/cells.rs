@@ -1,6 +1,5 @@
 //! The evaluation of a model that counts cells.
 
-use std::collections::HashSet;
 use std::path::Path;
 
 use clap::ValueEnum;
@@ -8,8 +7,8 @@ use log::warn;
 use serde::Serialize;
 use smearscope_artifacts::{CellCounter, CellsModel, EngineConfig, Manifest};
 
+use super::super::trained_on;
 use super::output::Output;
-use super::trained_on;
 use crate::dataset::{CellCollection, CellSplitPlan, Part, TrainedOn};
 use crate::error::TrainError;
 use crate::package;
@@ -121,17 +120,8 @@ fn unseen(
     indices: Vec<usize>,
     trained_on: &TrainedOn,
 ) -> Result<(Vec<usize>, Vec<String>), TrainError> {
-    let known: HashSet<usize> = collection
-        .images
-        .iter()
-        .filter(|image| trained_on.images.contains(&image.sha256))
-        .map(|image| image.group)
-        .collect();
     let all = indices.len();
-    let unseen: Vec<usize> = indices
-        .into_iter()
-        .filter(|index| !known.contains(&collection.images[*index].group))
-        .collect();
+    let unseen = collection.unseen(indices, trained_on);
     if unseen.is_empty() {
         return Err(TrainError::data(
             &collection.file,
@@ -142,11 +132,21 @@ fn unseen(
         ));
     }
     let left_out = all - unseen.len();
-    let warnings = match left_out {
-        0 => Vec::new(),
-        _ => vec![format!(
+    let mut warnings = Vec::new();
+    if left_out > 0 {
+        warnings.push(format!(
             "{left_out} of {all} images were left out: they trained the model, or others of their groups did."
-        )],
+        ));
+    }
+    let is_nameless = |index: &&usize| {
+        let group = collection.images[**index].group;
+        collection.subjects_of(group).next().is_none()
     };
+    let nameless = unseen.iter().filter(is_nameless).count();
+    if nameless > 0 {
+        warnings.push(format!(
+            "Of {nameless} images it is not known of whom they are: they may be of patients or slides that trained the model."
+        ));
+    }
     Ok((unseen, warnings))
 }

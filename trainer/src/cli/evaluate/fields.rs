@@ -8,8 +8,8 @@ use smearscope_artifacts::{
     EngineConfig, Evaluation, FieldModel, Inference, Manifest, Model, ModelFiles,
 };
 
+use super::super::trained_on;
 use super::output::Output;
-use super::trained_on;
 use crate::dataset::{Basis, Dataset, Sample, Source, TrainedOn};
 use crate::error::TrainError;
 use crate::metrics::{self, AT_EVEN_CLASSES, EvidencePlace, Judged, Scored};

@@ -3,7 +3,6 @@
 mod cells;
 mod fields;
 mod output;
-mod trained_on;
 
 use std::path::PathBuf;
 

@@ -9,20 +9,21 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use serde_json::Value;
 use smearscope_artifacts::{
     BlastCalls, CellCounter, CellFigures, CellNetwork as CellModel, CellsModel, CountRule,
-    CropInput, EngineConfig, Evaluation, FiguresRule, Manifest, ModelFiles, Ruler, TileInput,
-    sha256,
+    CropInput, EngineConfig, Evaluation, FiguresRule, Finder as FinderModel, Manifest, ModelFiles,
+    Ruler, Thresholds, TileInput, sha256,
 };
 
+use super::super::trained_on;
 use crate::arguments;
 use crate::audit::{AuditedCell, CellAudit};
 use crate::cell_kind::CellKind;
 use crate::dataset::{
-    CellCollection, CellSplit, CellSplitPlan, ImageContent, ImageOrigin, LabelledImage, Part,
-    Provenance, TrainedOn,
+    CellCollection, CellSource, CellSplit, CellSplitPlan, ImageContent, ImageOrigin, LabelledImage,
+    Part, TrainedOn,
 };
 use crate::error::TrainError;
-use crate::networks::cell::CellNetwork;
-use crate::networks::finder::Finder;
+use crate::networks::cell::{CellNetwork, Classes};
+use crate::networks::finder::{Finder, Size};
 use crate::package::{
     Destination, GoldenPicture, GoldenPictures, Identity, TrainedNetworks, cell_model,
     finder_model, save, write_networks,
@@ -103,6 +104,13 @@ const ARCHITECTURE: &str = "finder and cell network";
 const MAX_DESCRIBED: usize = 4000;
 /// Most cells that are learned from in an epoch.
 const MAX_CELLS: usize = 16_384;
+/// Fewest blasts, and other leukocytes, on which calls are measured.
+const MIN_TESTED: usize = 20;
+/// Thresholds of a finder that is not trained yet.
+const UNMEASURED_THRESHOLDS: Thresholds = Thresholds {
+    leukocytes: 0.5,
+    red_cells: 0.5,
+};
 /// Highest learning rate if none is given.
 const LEARNING_RATE: f64 = 3e-3;
 /// Numbers of golden fields, and of golden cells of each class.
@@ -115,6 +123,13 @@ struct Material {
     kinds: Kinds,
     fields: [Vec<LabelledField>; 2],
     cells: [Vec<LabelledCrop>; 2],
+}
+
+/// A model of which one network is kept.
+#[derive(Debug)]
+struct Base {
+    files: ModelFiles<CellsModel>,
+    trained_on: TrainedOn,
 }
 
 /// The networks that were trained, with their histories.
@@ -135,24 +150,30 @@ impl FitCells {
         let base = self.base()?;
         let collection = CellCollection::read(&self.datasets)?;
         collection.refuse_losses()?;
-        let split = collection.split(&CellSplitPlan {
+        let mut split = collection.split(&CellSplitPlan {
             test_share: self.test_share,
             validation_share: self.validation_share,
             seed: self.plan.seed,
         })?;
+        let seen_before = base.as_ref().map(|base| &base.trained_on);
+        if let Some(trained_on) = seen_before {
+            let unseen = collection.unseen(split.images(Part::Test), trained_on);
+            split.keep_tests(&unseen.into_iter().collect());
+        }
         let material = self.material(&collection, &split)?;
-        let job = self.job_description(&collection, &split);
+        self.dry_run(&material, &collection, &split, base.as_ref())?;
+        let job = self.job_description(&collection, &split, base.as_ref());
         let checkpoints = Checkpoints::open(&self.out.folder, &job, self.resume)?;
         super::advise_to_resume();
         let networks = self.train(&material, &checkpoints)?;
         let staging = self.out.staging()?;
         let folder = staging.path();
         let model = self.model(&networks, &material, base.as_ref())?;
-        let mut manifest = self.manifest(model, &collection, &split);
+        let mut manifest = self.manifest(model, &collection, &split, base.as_ref());
         let trained = networks.trained();
         write_networks(folder, &manifest.name, trained, &mut manifest.model)?;
         if let Some(base) = &base {
-            copy_networks(base, folder, self.only)?;
+            copy_networks(&base.files, folder, self.only)?;
         }
         let pictures = Self::golden_pictures(&networks, &manifest, &collection, &split)?;
         pictures.write_draft(folder, &mut manifest)?;
@@ -161,6 +182,11 @@ impl FitCells {
         let audit = self.audit(&networks, &material.kinds, &collection, &split)?;
         let warnings = audit.iter().flat_map(CellAudit::warnings);
         manifest.evaluation.warnings.extend(warnings);
+        if manifest.model.cell.novelty.is_none() {
+            manifest.evaluation.warnings.push(
+                "Cells that are unlike all that the network learned from are not noticed: a class has too few cells.".into(),
+            );
+        }
         pictures.complete(folder, &mut manifest, networks.cell.as_ref())?;
         let agreements = pictures.compare_all(folder, trained)?;
         let report = CellsReport {
@@ -168,10 +194,10 @@ impl FitCells {
             measured: &measured,
             audit: audit.as_ref(),
             trainings: report::trainings(&networks.histories),
-            trained_on: learned_from(&collection, &split),
+            trained_on: learned_from(&collection, &split, seen_before),
         };
         report.save(folder)?;
-        let card = report.card(&agreements, &self.commands(&collection)?);
+        let card = report.card(&agreements, &self.commands(&collection));
         save(folder, CARD_FILE, card.as_bytes())?;
         measured.draw_sheet(&folder.join(SHEET_FILE), &collection)?;
         report::save_training_log(&networks.histories, false, folder)?;
@@ -191,9 +217,20 @@ impl FitCells {
     }
 
     /// The model whose other network is kept.
-    fn base(&self) -> Result<Option<ModelFiles<CellsModel>>, TrainError> {
-        let open = |folder: &PathBuf| ModelFiles::open(folder)?.into_cells();
-        Ok(self.base.as_ref().map(open).transpose()?)
+    fn base(&self) -> Result<Option<Base>, TrainError> {
+        let open = |folder: &PathBuf| {
+            Ok(Base {
+                files: ModelFiles::open(folder)?.into_cells()?,
+                trained_on: trained_on::read(folder)?.ok_or_else(|| {
+                    TrainError::data(
+                        folder,
+                        "it does not say what it was trained on, so that it may know the test images",
+                        "choose a model with a report.json",
+                    )
+                })?,
+            })
+        };
+        self.base.as_ref().map(open).transpose()
     }
 
     /// The training and validation images as the networks learn from them.
@@ -253,6 +290,56 @@ impl FitCells {
                      there is"
                 .into(),
         })
+    }
+
+    /// Writes a model of untrained networks, so that problems with its name, its test images or the output folder show
+    /// before hours of training.
+    ///
+    /// # Errors
+    /// [`TrainError::Training`] if the test part has too few cells, and those of writing a model.
+    fn dry_run(
+        &self,
+        material: &Material,
+        collection: &CellCollection,
+        split: &CellSplit,
+        base: Option<&Base>,
+    ) -> Result<(), TrainError> {
+        refuse_few_tests(collection, split)?;
+        let Plan { seed, device, .. } = &self.plan;
+        let classes = Classes {
+            count: material.kinds.len(),
+            blast: material.kinds.blast(),
+        };
+        let untrained = Networks {
+            finder: self
+                .trains(OneNetwork::Finder)
+                .then(|| Finder::init(Size::of_planes(TileInput::PLANES), *seed, device).folded()),
+            cell: self
+                .trains(OneNetwork::Cell)
+                .then(|| CellNetwork::init(classes, *seed, device).folded()),
+            histories: Vec::new(),
+        };
+        let described = base.map(|base| &base.files.manifest().model);
+        let finder = match described {
+            Some(base) if untrained.finder.is_none() => base.finder.clone(),
+            _ => finder_model(TILES, UNMEASURED_THRESHOLDS),
+        };
+        let cell = match described {
+            Some(base) if untrained.cell.is_none() => base.cell.clone(),
+            _ => cell_model(CROPS, material.kinds.manifest(), 1.0, None),
+        };
+        let model = self.rules(finder, cell, None);
+        let mut manifest = self.manifest(model, collection, split, base);
+        let staging = self.out.staging()?;
+        let folder = staging.path();
+        write_networks(
+            folder,
+            &manifest.name,
+            untrained.trained(),
+            &mut manifest.model,
+        )?;
+        let pictures = Self::golden_pictures(&Networks::default(), &manifest, collection, split)?;
+        pictures.write_draft(folder, &mut manifest)
     }
 
     fn train(
@@ -334,9 +421,9 @@ impl FitCells {
         &self,
         networks: &Networks,
         material: &Material,
-        base: Option<&ModelFiles<CellsModel>>,
+        base: Option<&Base>,
     ) -> Result<CellsModel, TrainError> {
-        let base = base.map(|files| &files.manifest().model);
+        let base = base.map(|base| &base.files.manifest().model);
         let finder = match (&networks.finder, base) {
             (None, Some(base)) => base.finder.clone(),
             (None, None) => return Err(incomplete()),
@@ -350,9 +437,19 @@ impl FitCells {
             (None, None) => return Err(incomplete()),
             (Some(cell), _) => describe_cells(cell, material)?,
         };
+        Ok(self.rules(finder, cell, figures))
+    }
+
+    /// A model of two networks, with rules that are not measured yet and without golden samples.
+    fn rules(
+        &self,
+        finder: FinderModel,
+        cell: CellModel,
+        figures: Option<FiguresRule>,
+    ) -> CellsModel {
         let unmeasured = |called| BlastCalls { called, of: 100 };
-        Ok(CellsModel {
-            finder: smearscope_artifacts::Finder {
+        CellsModel {
+            finder: FinderModel {
                 golden: Vec::new(),
                 ..finder
             },
@@ -360,7 +457,6 @@ impl FitCells {
                 golden: Vec::new(),
                 ..cell
             },
-            // Until the calls are measured.
             count: CountRule {
                 share: self.blast_share,
                 min_cells: self.min_cells,
@@ -370,25 +466,35 @@ impl FitCells {
             ruler: RULER,
             figures,
             golden: Vec::new(),
-        })
+        }
     }
 
     /// All settings that determine the trainings; only checkpoints with the same ones are resumed.
-    fn job_description(&self, collection: &CellCollection, split: &CellSplit) -> JobDescription {
+    fn job_description(
+        &self,
+        collection: &CellCollection,
+        split: &CellSplit,
+        base: Option<&Base>,
+    ) -> JobDescription {
         let Self { plan, .. } = self;
         let learned: Vec<String> = collection
             .images
             .iter()
             .zip(&split.part_of)
             .map(|(image, part)| {
-                let weight = collection.sources[image.source].weight;
+                let CellSource {
+                    weight,
+                    origin,
+                    complete,
+                    ..
+                } = &collection.sources[image.source];
                 format!(
-                    "{} {weight} {part:?} {:?} {:?}\n",
-                    image.sha256, image.um_per_pixel, image.content
+                    "{} {part:?} {:?} {:?} {} {weight} {origin:?} {complete:?}\n",
+                    image.sha256, image.um_per_pixel, image.content, image.source
                 )
             })
             .collect();
-        let about: [(&str, Value); 10] = [
+        let about: [(&str, Value); 13] = [
             ("trainer", env!("CARGO_PKG_VERSION").into()),
             ("images", collection.images.len().into()),
             (
@@ -396,6 +502,10 @@ impl FitCells {
                 sha256(learned.concat().as_bytes()).into(),
             ),
             ("--only", self.only.as_ref().map(arguments::spelled).into()),
+            (
+                "digest of the model in --base",
+                base.map(|base| base.files.manifest_sha256()).into(),
+            ),
             ("--epochs", plan.epochs.into()),
             ("--patience", plan.patience.into()),
             ("--batch-size", plan.batch_size.into()),
@@ -403,6 +513,8 @@ impl FitCells {
                 "--learning-rate",
                 plan.learning_rate.unwrap_or(LEARNING_RATE).into(),
             ),
+            ("--schedule", arguments::spelled(&plan.schedule).into()),
+            ("windows per epoch", self.windows.into()),
             ("--device", device_name(&plan.device).into()),
             ("--seed", plan.seed.into()),
         ];
@@ -417,13 +529,21 @@ impl FitCells {
         model: CellsModel,
         collection: &CellCollection,
         split: &CellSplit,
+        base: Option<&Base>,
     ) -> Manifest<CellsModel> {
         Manifest {
             format_version: Manifest::FORMAT_VERSION,
             name: self.identity.name(&self.out.folder),
             version: self.identity.version.clone(),
             architecture: ARCHITECTURE.into(),
-            trained_on: trained_on(collection, split),
+            trained_on: match base {
+                None => sources_in_words(collection, split),
+                Some(base) => format!(
+                    "{} The network that was kept: {}",
+                    sources_in_words(collection, split),
+                    base.files.manifest().trained_on
+                ),
+            },
             intended_use: "Demonstration of the software. Not for diagnosis or treatment.".into(),
             license: self.identity.license.clone(),
             // No figures are known to hold for new patients, so every model is a demo.
@@ -534,29 +654,32 @@ impl FitCells {
         let seen = look_at(network, kinds, &cells, CROPS)?;
         let audited = seen.into_par_iter().map(|seen| {
             let cell = &cells[seen.number];
-            Ok(AuditedCell {
+            let Some(border) = cell.margin(CROPS)? else {
+                return Ok(None);
+            };
+            Ok(Some(AuditedCell {
                 source: cell.source,
                 is_drawn: cell.is_drawn,
                 kind: cell.kind,
                 group: collection.images[cell.image].group,
-                border: cell.margin(CROPS)?,
+                border,
                 blast: Some(seen.probability(kinds.blast())),
                 features: seen.features,
-            })
+            }))
         });
-        let audited = audited.collect::<Result<Vec<AuditedCell>, TrainError>>()?;
+        let audited = audited.collect::<Result<Vec<Option<AuditedCell>>, TrainError>>()?;
+        let audited: Vec<AuditedCell> = audited.into_iter().flatten().collect();
         CellAudit::of(&audited, self.plan.seed).map(Some)
     }
 
     /// The commands that reproduce this model.
-    fn commands(&self, collection: &CellCollection) -> Result<Vec<String>, TrainError> {
+    fn commands(&self, collection: &CellCollection) -> Vec<String> {
         let Self { plan, identity, .. } = self;
-        let folder = self.datasets.parent().unwrap_or(Path::new(""));
-        let mut commands = Vec::new();
-        for source in &collection.sources {
-            let drawn = Provenance::read(&folder.join(&source.name))?;
-            commands.extend(drawn.map(|provenance| provenance.command));
-        }
+        let drawn = collection
+            .sources
+            .iter()
+            .filter_map(|source| source.command.clone());
+        let mut commands: Vec<String> = drawn.collect();
         let only = match (self.only, &self.base) {
             (Some(only), Some(_)) => format!(" --only {} --base BASE", arguments::spelled(&only)),
             _ => String::new(),
@@ -580,7 +703,7 @@ impl FitCells {
             identity.version,
             arguments::quoted(&identity.license),
         ));
-        Ok(commands)
+        commands
     }
 
     /// Takes rule and figures from what was measured.
@@ -623,6 +746,35 @@ impl Networks {
     }
 }
 
+/// Refuses a test part on which it cannot be measured how often blasts and other leukocytes are told apart.
+fn refuse_few_tests(collection: &CellCollection, split: &CellSplit) -> Result<(), TrainError> {
+    let tested = split.images(Part::Test);
+    let [mut blasts, mut others] = [0, 0];
+    for image in tested.iter().map(|image| &collection.images[*image]) {
+        let is_known = |kind: &CellKind| kind.is_leukocyte() && *kind != CellKind::Leukocyte;
+        for kind in image.kinds().filter(is_known) {
+            if image.um_per_pixel.is_none() {
+                continue;
+            }
+            if kind == CellKind::Lymphoblast {
+                blasts += 1;
+            } else {
+                others += 1;
+            }
+        }
+    }
+    if blasts >= MIN_TESTED && others >= MIN_TESTED {
+        return Ok(());
+    }
+    Err(TrainError::Training {
+        problem: format!(
+            "the test part has {blasts} lymphoblasts and {others} other leukocytes of known kind and scale; \
+             {MIN_TESTED} of each are needed to measure how often they are told apart"
+        ),
+        remedy: "add more of them, or raise --test-share".into(),
+    })
+}
+
 /// clap asks for a base where only one network is trained.
 fn incomplete() -> TrainError {
     TrainError::Training {
@@ -658,14 +810,26 @@ fn describe_cells(
     Ok((model, fit_figures_rule(&measured)?))
 }
 
-/// Some of many cells, at even distances.
+/// Some of many cells: as many of each kind, at even distances.
 fn some_of(cells: &[LabelledCrop]) -> Vec<LabelledCrop> {
-    let step = cells.len().div_ceil(MAX_DESCRIBED).max(1);
-    cells.iter().step_by(step).cloned().collect()
+    let mut by_kind: BTreeMap<CellKind, Vec<&LabelledCrop>> = BTreeMap::new();
+    for cell in cells {
+        by_kind.entry(cell.kind).or_default().push(cell);
+    }
+    let of_each = MAX_DESCRIBED / by_kind.len().max(1);
+    let some = |of_kind: Vec<&LabelledCrop>| {
+        let step = of_kind.len().div_ceil(of_each).max(1);
+        of_kind
+            .into_iter()
+            .step_by(step)
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    by_kind.into_values().flat_map(some).collect()
 }
 
 /// What the networks were trained on: each source with its images, leukocytes, licence and citation.
-fn trained_on(collection: &CellCollection, split: &CellSplit) -> String {
+fn sources_in_words(collection: &CellCollection, split: &CellSplit) -> String {
     let trained = split.images(Part::Train);
     let sources = collection
         .sources
@@ -698,18 +862,27 @@ fn trained_on(collection: &CellCollection, split: &CellSplit) -> String {
     )
 }
 
-/// The images that networks saw, and their groups.
-fn learned_from(collection: &CellCollection, split: &CellSplit) -> TrainedOn {
+/// The images that networks saw, and their slides, patients or subjects; with those that a network saw before.
+fn learned_from(
+    collection: &CellCollection,
+    split: &CellSplit,
+    before: Option<&TrainedOn>,
+) -> TrainedOn {
     let images = [Part::Train, Part::Validation]
         .map(|part| split.images(part))
         .concat();
     let images = || images.iter().map(|image| &collection.images[*image]);
-    let groups = images().map(|image| collection.group_names[image.group].clone());
-    TrainedOn {
-        subjects: groups.collect(),
+    let subjects = images().flat_map(|image| collection.subjects_of(image.group));
+    let mut learned = TrainedOn {
+        subjects: subjects.map(str::to_owned).collect(),
         captures: BTreeMap::new(),
         images: images().map(|image| image.sha256.clone()).collect(),
+    };
+    if let Some(before) = before {
+        learned.subjects.extend(before.subjects.iter().cloned());
+        learned.images.extend(before.images.iter().cloned());
     }
+    learned
 }
 
 /// Copies the files of the network that is not trained.
@@ -928,6 +1101,7 @@ mod tests {
         let report: Value = serde_json::from_slice(&report).unwrap();
         let trained = report["trained_on"]["images"].as_array().unwrap();
         assert!((130..180).contains(&trained.len()), "{}", trained.len());
+        assert!(report["trained_on"]["subjects"].is_array());
 
         let second = FitCells {
             only: Some(OneNetwork::Finder),

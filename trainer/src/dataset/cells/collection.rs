@@ -10,10 +10,11 @@ use smearscope_artifacts::sha256;
 
 use super::super::capture::Capture;
 use super::super::fingerprint::Fingerprint;
-use super::super::groups::{Duplicates, capture_sessions, joined};
+use super::super::groups::{Duplicates, JOINT, capture_sessions, joined};
 use super::super::overlap::{Overlap, Thumbnail, find_overlaps};
 use super::super::provenance::Provenance;
 use super::super::read_images::{Unusable, problem};
+use super::super::trained_on::TrainedOn;
 use super::class_map;
 use super::datasets_file::{DatasetsFile, GroupBy, ImageOrigin, SourceConfig, check_scale};
 use super::format::Format;
@@ -52,6 +53,8 @@ pub(crate) struct CellSource {
     pub(crate) weight: f64,
     pub(crate) licence: Option<String>,
     pub(crate) citation: Option<String>,
+    /// The command that drew the images.
+    pub(crate) command: Option<String>,
     /// Kinds of which every cell in the fields is marked; without those of single cells.
     pub(crate) complete: BTreeSet<CellKind>,
     /// Scale of the images that do not state their own.
@@ -204,6 +207,28 @@ impl CellCollection {
         ))
     }
 
+    /// The slides, patients or subjects of a group, each with its source; none if its images name none.
+    pub(crate) fn subjects_of(&self, group: usize) -> impl Iterator<Item = &str> {
+        let names = self.group_names[group].split(JOINT);
+        names.filter(|name| name.contains(": "))
+    }
+
+    /// Of these images, those of which a model saw neither the image nor another one of its group, slide, patient or
+    /// subject in training.
+    pub(crate) fn unseen(&self, indices: Vec<usize>, trained_on: &TrainedOn) -> Vec<usize> {
+        let is_seen = |image: &&LabelledImage| {
+            let mut subjects = self.subjects_of(image.group);
+            trained_on.images.contains(&image.sha256)
+                || subjects.any(|subject| trained_on.subjects.contains(subject))
+        };
+        let seen = self.images.iter().filter(is_seen);
+        let seen: BTreeSet<usize> = seen.map(|image| image.group).collect();
+        indices
+            .into_iter()
+            .filter(|index| !seen.contains(&self.images[*index].group))
+            .collect()
+    }
+
     /// Pairs of single cells that are copies of each other and have different kinds.
     pub(crate) fn contradictions(&self) -> impl Iterator<Item = [&LabelledImage; 2]> {
         let pairs = self.duplicates.all();
@@ -275,6 +300,7 @@ fn read_source(
             "remove `origin`, or the file dataset.toml if it is wrong",
         )
     })?;
+    let command = provenance.as_ref().map(|drawn| drawn.command.clone());
     let unused_names = class_map::unused_names(&config, &listing.classes);
     let is_ignored = |class: usize| kinds[class].is_none();
     let mut ignored = BTreeMap::new();
@@ -305,6 +331,7 @@ fn read_source(
         origin,
         weight: config.weight,
         licence: config.licence,
+        command,
         citation: config
             .citation
             .or(provenance.map(|provenance| provenance.origin)),

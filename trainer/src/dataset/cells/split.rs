@@ -20,7 +20,7 @@ pub(crate) struct CellSplitPlan {
     #[arg(long, default_value_t = 0.2, value_parser = arguments::validation_share, conflicts_with = "root")]
     pub(crate) test_share: f64,
     /// Approximate share of the images and cells that choose the epoch
-    #[arg(long, default_value_t = 0.1, value_parser = arguments::validation_share, conflicts_with = "root")]
+    #[arg(long, default_value_t = 0.2, value_parser = arguments::validation_share, conflicts_with = "root")]
     pub(crate) validation_share: f64,
     /// Seed of the split
     #[arg(long, default_value_t = 1, conflicts_with = "root")]
@@ -52,6 +52,15 @@ impl CellSplit {
             .filter(|(_, of)| **of == part)
             .map(|(image, _)| image)
             .collect()
+    }
+
+    /// Leaves out all test images but these.
+    pub(crate) fn keep_tests(&mut self, kept: &BTreeSet<usize>) {
+        for (image, part) in self.part_of.iter_mut().enumerate() {
+            if *part == Part::Test && !kept.contains(&image) {
+                *part = Part::LeftOut;
+            }
+        }
     }
 }
 

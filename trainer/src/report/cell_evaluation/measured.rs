@@ -151,14 +151,28 @@ impl CellEvaluation {
         } else if slide_coverage.is_none() {
             warnings.push(
                 "The coverage of slides was not measured: each half of the cells needs 20 blasts and 20 other \
-                 leukocytes, and more if many are of one group."
+                 leukocytes, and more if many are of one group, and blasts must be called blasts more often than others."
                     .into(),
             );
         }
+        // Between sources, blasts could be told by where their pictures come from.
+        let ranked: Vec<&CalledCell> = (0..collection.sources.len())
+            .map(|source| called(of_source(source)))
+            .filter(|cells| {
+                let has = |is_blast: bool| {
+                    let mut known = cells.iter().filter(|cell| cell.is_known_leukocyte());
+                    known.any(|cell| cell.is_blast() == is_blast)
+                };
+                has(true) && has(false)
+            })
+            .flatten()
+            .collect();
+        let mut total = CellFigures::of(&looked.iter().collect::<Vec<_>>());
+        total.blast_auroc = blast_aurocs(&ranked);
         Ok(Self {
-            total: CellFigures::of(&looked.iter().collect::<Vec<_>>()),
+            total,
             sources,
-            intervals: blast_auroc_intervals(&cells, SEED),
+            intervals: blast_auroc_intervals(&ranked, SEED),
             slide_coverage,
             blast_rates,
             warnings,
@@ -215,7 +229,13 @@ impl CellEvaluation {
             add("blast_false_positives", share(false_positives));
         }
         if let Some(coverage) = &self.slide_coverage {
-            add("slide_coverage", coverage.all);
+            // Slides of the same cells are not independent, so that no interval is stated.
+            figures.extend(
+                coverage
+                    .all
+                    .value()
+                    .map(|value| ("slide_coverage".to_owned(), value)),
+            );
         }
         let [positives, negatives] = self.images_by_blasts;
         Evaluation {

@@ -56,6 +56,12 @@ impl CellTraining<'_> {
             });
             let examples = examples.collect::<Result<Vec<Option<CellExample>>, TrainError>>()?;
             let examples: Vec<CellExample> = examples.into_iter().flatten().collect();
+            if examples.is_empty() {
+                return Err(TrainError::Training {
+                    problem: "no cell of a batch has enough pixels, or too many".into(),
+                    remedy: "correct `um_per_pixel` in the file of data sets".into(),
+                });
+            }
             Ok(CellBatch::of(&examples))
         };
         let validation = self.kinds.examples(self.validation, self.input)?;

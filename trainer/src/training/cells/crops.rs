@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use image::{RgbImage, imageops};
 use rand::{Rng, RngExt};
 use smearscope_artifacts::decode::{self, Limits};
-use smearscope_artifacts::{Background, CellCrop, CellSite, CropInput, Cropper};
+use smearscope_artifacts::{
+    Background, COARSEST_UM_PER_PIXEL, CellCrop, CellSite, CropInput, Cropper,
+};
 
 use super::density_jitter;
 use super::surroundings::Surroundings;
@@ -34,6 +36,7 @@ pub(crate) struct LabelledCrop {
     centre: Option<[f32; 2]>,
     /// In pixels; that of a usual cell where it was not measured.
     diameter: f32,
+    is_measured: bool,
 }
 
 /// Diameter of a leukocyte of unknown size, µm.
@@ -41,14 +44,15 @@ const USUAL_UM: f32 = 12.0;
 
 impl LabelledCrop {
     /// The cells of an image of a collection whose kind the network has a class for, by its index; none if its scale
-    /// is unknown.
+    /// is unknown, or too coarse for the appliance to look at cells.
     pub(crate) fn all(
         collection: &CellCollection,
         image: usize,
         has_class: impl Fn(CellKind) -> bool,
     ) -> Vec<Self> {
         let labelled = &collection.images[image];
-        let Some(um_per_pixel) = labelled.um_per_pixel else {
+        let is_fine = |scale: &f32| *scale <= COARSEST_UM_PER_PIXEL;
+        let Some(um_per_pixel) = labelled.um_per_pixel.filter(is_fine) else {
             return Vec::new();
         };
         let of = |kind, centre, extent: Option<[f32; 2]>| Self {
@@ -59,6 +63,7 @@ impl LabelledCrop {
             kind,
             um_per_pixel,
             centre,
+            is_measured: extent.is_some(),
             diameter: extent.map_or(USUAL_UM / um_per_pixel, |[width, height]| {
                 (width * height).sqrt()
             }),
@@ -116,24 +121,27 @@ impl LabelledCrop {
         Ok(Some(crop))
     }
 
-    /// What the picture looks like around the crop, where the cell is not; see [`look_of_margin`].
+    /// What the picture looks like along the sides of the crop, where the cell is not; see [`look_of_margin`]. `None` if the
+    /// crop reaches beyond the image, so that its sides may be anywhere.
     ///
     /// # Errors
     /// [`TrainError::Artifact`] if the image cannot be read any more.
-    pub(crate) fn margin(&self, input: CropInput) -> Result<Vec<f32>, TrainError> {
+    pub(crate) fn margin(&self, input: CropInput) -> Result<Option<Vec<f32>>, TrainError> {
         let limits = Limits::default();
         let bytes = decode::read_bytes(&self.path, &limits)?;
         let image = decode::decode(&bytes, &limits)?;
         let side = input.side as f32 * input.um_per_pixel / self.um_per_pixel;
-        let [width, height] = [image.width(), image.height()];
-        let [x, y] = self.centre_in(&image);
-        let along = |centre: f32, length: u32| {
-            let start = (centre - side / 2.0).clamp(0.0, length as f32 - 1.0) as u32;
-            (start, (side as u32).clamp(1, length - start))
-        };
-        let ((x, width), (y, height)) = (along(x, width), along(y, height));
-        let crop = imageops::crop_imm(&image, x, y, width, height).to_image();
-        Ok(look_of_margin(&crop, &bytes))
+        let start = self.centre_in(&image).map(|at| at - side / 2.0);
+        let is_within = start
+            .iter()
+            .zip([image.width(), image.height()])
+            .all(|(&start, length)| start >= 0.0 && start + side <= length as f32);
+        let [x, y] = start.map(|at| at.round() as u32);
+        let side = side as u32;
+        Ok((is_within && side > 0).then(|| {
+            let crop = imageops::crop_imm(&image, x, y, side, side).to_image();
+            look_of_margin(&crop, &bytes)
+        }))
     }
 
     fn centre_in(&self, image: &RgbImage) -> [f32; 2] {
@@ -141,9 +149,10 @@ impl LabelledCrop {
             .unwrap_or_else(|| [image.width(), image.height()].map(|side| side as f32 / 2.0))
     }
 
-    /// The diameter, µm.
-    pub(crate) fn diameter_um(&self) -> f32 {
-        self.diameter * self.um_per_pixel
+    /// The diameter, µm; `None` if nobody measured it.
+    pub(crate) fn diameter_um(&self) -> Option<f32> {
+        self.is_measured
+            .then_some(self.diameter * self.um_per_pixel)
     }
 
     fn cut_at(
@@ -154,9 +163,10 @@ impl LabelledCrop {
     ) -> Result<Option<CellCrop>, TrainError> {
         let image = decode::read(&self.path, &Limits::default())?;
         let [x, y] = self.centre_in(&image);
+        // Where the image shows half of the cell, a shift must not leave it.
         let site = CellSite {
-            x: x + shift[0],
-            y: y + shift[1],
+            x: (x + shift[0]).clamp(0.0, image.width() as f32),
+            y: (y + shift[1]).clamp(0.0, image.height() as f32),
             diameter: self.diameter,
             score: 1.0,
         };
@@ -240,8 +250,15 @@ mod tests {
             um_per_pixel: 0.1,
             centre: Some([180.0, 210.0]),
             diameter: 80.0,
+            is_measured: true,
         };
-        assert!((cell.diameter_um() - 8.0).abs() < 1e-5);
+        assert!((cell.diameter_um().unwrap() - 8.0).abs() < 1e-5);
+        assert!(cell.margin(INPUT).unwrap().is_some());
+        let at_the_frame = LabelledCrop {
+            centre: Some([100.0, 210.0]),
+            ..cell.clone()
+        };
+        assert_eq!(at_the_frame.margin(INPUT).unwrap(), None);
         let plain = cell.cut(INPUT).unwrap().unwrap();
         let dense = |crop: &CellCrop| -> Vec<usize> {
             (0..96 * 96).filter(|&at| crop.red[at] > 0.2).collect()

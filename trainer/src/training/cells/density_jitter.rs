@@ -21,7 +21,7 @@ const MAX_NOISE: f32 = 0.03;
 const MAX_SHIFT: f32 = 0.03;
 
 /// Varies the planes of an image, each of so many columns, all in the same way but for the strength of each colour
-/// and the noise.
+/// and the noise. Where both are exactly 0, outside of a field, they stay so.
 pub(super) fn vary(planes: [&mut [f32]; 2], columns: usize, rng: &mut impl Rng) {
     let strength = rng.random_range(STRENGTH[0].ln()..STRENGTH[1].ln()).exp();
     let tone = if rng.random_bool(0.5) {
@@ -36,6 +36,9 @@ pub(super) fn vary(planes: [&mut [f32]; 2], columns: usize, rng: &mut impl Rng) 
     };
     let noise = rng.random_range(0.0..MAX_NOISE);
     let shift = rng.random_range(-MAX_SHIFT..MAX_SHIFT);
+    let outside: Vec<usize> = (0..planes[0].len())
+        .filter(|&at| planes.iter().all(|plane| plane[at].abs() <= 0.0))
+        .collect();
     for plane in planes {
         let colour: f32 = StandardNormal.sample(rng);
         let strength = strength * (COLOUR_SPREAD * colour).exp();
@@ -51,6 +54,9 @@ pub(super) fn vary(planes: [&mut [f32]; 2], columns: usize, rng: &mut impl Rng) 
             for value in plane.iter_mut() {
                 *value += noise.sample(rng);
             }
+        }
+        for &at in &outside {
+            plane[at] = 0.0;
         }
     }
 }

@@ -28,7 +28,7 @@ pub(crate) struct SeenCell {
     pub(crate) class: usize,
     pub(crate) logits: Vec<f32>,
     pub(crate) features: Vec<f32>,
-    /// `None` if nothing there looks like a nucleus.
+    /// `None` if nobody measured the cell, or nothing there looks like a nucleus.
     pub(crate) figures: Option<CellFigures>,
 }
 
@@ -56,7 +56,8 @@ pub(crate) fn look_at(
         let cut = cells.par_iter().map(|(number, cell)| {
             let crop = cell.cut(input)?;
             Ok(crop.map(|crop| {
-                let figures = CellFigures::measure(&crop, cell.diameter_um());
+                let diameter_um = cell.diameter_um();
+                let figures = diameter_um.and_then(|um| CellFigures::measure(&crop, um));
                 (*number, *cell, crop.network_input(), figures)
             }))
         });

@@ -25,6 +25,8 @@ const AROUND_LEUKOCYTES: f64 = 0.6;
 const OFF_CENTRE: f32 = 0.4;
 /// Diameters of cells whose size nobody measured, µm: of leukocytes and red cells.
 const USUAL_UM: [f32; KINDS] = [12.0, 7.2];
+/// Most pixels of a field at the finder's scale: what the appliance accepts, three times as fine.
+const MAX_PIXELS: usize = 48_000_000;
 /// Radius around a labelled cell within which there is no other, in diameters.
 const OCCUPIED: f32 = 0.6;
 /// Where the mean density in red light around a position is below this, no nucleus lies.
@@ -195,6 +197,18 @@ impl LabelledField {
         let factor = self.um_per_pixel * zoom / size.um_per_pixel;
         let [columns, rows] = [image.width(), image.height()]
             .map(|side| ((side as f32 * factor).round() as usize).max(1));
+        if columns * rows > MAX_PIXELS {
+            let problem = format!(
+                "with {} µm per pixel it shows {:.1} mm², more than any field of view",
+                self.um_per_pixel,
+                (columns * rows) as f32 * (size.um_per_pixel / zoom * 1e-3).powi(2)
+            );
+            return Err(TrainError::data(
+                &self.path,
+                problem,
+                "correct `um_per_pixel`",
+            ));
+        }
         let density = DensityField::of(&image, &Background::fit(&image), columns, rows);
         let cells: Vec<CellCircle> = self.cells.iter().map(|cell| cell.scaled(factor)).collect();
         let place = Place::choose(&cells, [columns, rows], size.side, rng);
