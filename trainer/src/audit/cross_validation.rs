@@ -83,21 +83,21 @@ mod tests {
     #[test]
     fn groups_are_not_separated() {
         // Each group has a value of its own and one class, so that a row of the same group would tell the class.
-        let rows: Vec<[f32; 1]> = (0..60_u16)
-            .map(|number| [f32::from(number / 3 * 37 % 20)])
+        let rows: Vec<[f32; 1]> = (0..160_u16)
+            .map(|number| [f32::from(number / 8 * 37 % 20)])
             .collect();
         let examples = || {
             rows.iter()
                 .enumerate()
-                .map(|(at, row)| ((&row[..], (at / 3) % 2 == 1), at))
+                .map(|(at, row)| ((&row[..], (at / 8) % 2 == 1), at))
         };
-        let by_group = examples().map(|(example, at)| (example, at / 3));
+        let by_group = examples().map(|(example, at)| (example, at / 8));
         let apart = CrossValidation::divide(by_group, 1).unwrap();
         assert_eq!(apart.folds, 5);
         assert!(
             apart
                 .fold_of
-                .chunks(3)
+                .chunks(8)
                 .all(|group| group.iter().all(|fold| *fold == group[0]))
         );
         let mixed = CrossValidation::divide(examples(), 1).unwrap();

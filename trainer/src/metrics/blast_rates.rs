@@ -59,7 +59,7 @@ fn effective(cells: impl Iterator<Item = (usize, bool)>, are_blasts: bool) -> Op
         return None;
     }
     let (rate, all) = (called as f64 / of as f64, of as f64);
-    let left = (all / design_effect(groups.values(), rate, all)).floor();
+    let left = (all / design_effect(groups.values(), rate, all) + ROOM).floor();
     let called = if are_blasts {
         (rate * left + ROOM).floor()
     } else {

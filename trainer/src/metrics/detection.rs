@@ -61,11 +61,17 @@ pub(crate) struct DiameterError {
 }
 
 impl Target {
-    /// Whether a find is right for it: its centre lies in the ellipse that fills the label's box.
+    /// Whether a find is right for it: its centre lies in the ellipse that fills the label's box, or in the box of a cell
+    /// that the frame cuts.
     fn is_hit_by(&self, find: &CellSite) -> bool {
         let [x, y] = [(find.x, 0), (find.y, 1)]
             .map(|(at, axis)| 2.0 * (at - self.centre[axis]) / self.extent[axis]);
-        x.hypot(y) <= 1.0
+        let distance = if self.is_cut {
+            x.abs().max(y.abs())
+        } else {
+            x.hypot(y)
+        };
+        distance <= 1.0
     }
 
     fn distance(&self, find: &CellSite) -> f32 {

@@ -1087,7 +1087,8 @@ mod tests {
         assert_eq!(manifest.model.count.min_cells, 50);
         assert_eq!(manifest.model.golden.len(), 3);
         assert_eq!(manifest.model.cell.golden.len(), 2);
-        assert!(manifest.model.figures.is_some() && manifest.model.cell.novelty.is_some());
+        // Nobody measured the single cells, so that there is no rule on their figures.
+        assert!(manifest.model.figures.is_none() && manifest.model.cell.novelty.is_some());
         assert!(manifest.trained_on.contains("cells (") && manifest.trained_on.contains("MIT"));
         // A blast and a lymphocyte of the test part are told apart by size alone.
         let auroc = manifest.evaluation.figures["blast_auroc"];
@@ -1106,8 +1107,9 @@ mod tests {
         let second = FitCells {
             only: Some(OneNetwork::Finder),
             base: Some(first.out.folder.clone()),
+            // With the same seed, the same images test.
             plan: Plan {
-                seed: 4,
+                epochs: 2,
                 ..first.plan.clone()
             },
             ..fit(folder.path(), "second")
