@@ -5,15 +5,15 @@ use std::path::Path;
 
 use burn::tensor::activation::softmax;
 use burn::tensor::{Tensor, TensorData};
-use log::warn;
 use smearscope_artifacts::{
-    ArtifactError, Background, CellClass, CellCounter, CellGolden, CellNetwork as CellModel,
-    CellOutputs, CellSite, CellsModel, ChainGolden, CropInput, Cropper, EngineChoice, EngineConfig,
-    EngineInfo, FieldCells, Files, Finder as FinderModel, FinderGolden, FinderOutputs,
-    GoldenResult, Manifest, Novelty, Thresholds, TileInput,
+    Background, CellClass, CellCounter, CellGolden, CellNetwork as CellModel, CellOutputs,
+    CellSite, CellsModel, ChainGolden, CropInput, Cropper, EngineChoice, EngineConfig, EngineInfo,
+    FieldCells, Files, Finder as FinderModel, FinderGolden, FinderOutputs, GoldenResult, Manifest,
+    Novelty, Thresholds, TileInput,
 };
 
 use super::cells_golden::GoldenPicture;
+use super::engines::on_each_engine;
 use super::files::{save, save_manifest};
 use super::model_package::{AGREEMENT, GOLDEN_TOLERANCE};
 use crate::error::TrainError;
@@ -301,19 +301,7 @@ impl GoldenPictures {
         folder: &Path,
         trained: TrainedNetworks,
     ) -> Result<Vec<CellsAgreement>, TrainError> {
-        let mut agreements = Vec::new();
-        for choice in [EngineChoice::OpenVino, EngineChoice::Embedded] {
-            match self.compare(folder, choice, trained) {
-                Ok(agreement) => agreements.push(agreement),
-                Err(TrainError::Artifact(error @ ArtifactError::Engine { .. }))
-                    if choice == EngineChoice::OpenVino =>
-                {
-                    warn!("the export is not compared on OpenVINO: {error}");
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(agreements)
+        on_each_engine(|choice| self.compare(folder, choice, trained))
     }
 }
 

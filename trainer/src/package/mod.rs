@@ -3,6 +3,7 @@
 mod cells_golden;
 mod cells_package;
 mod destination;
+mod engines;
 mod files;
 mod golden;
 mod identity;

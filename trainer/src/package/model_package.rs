@@ -4,12 +4,12 @@ use std::fmt;
 use std::path::Path;
 
 use image::RgbImage;
-use log::warn;
 use smearscope_artifacts::{
-    ArtifactError, DecisionRule, EngineChoice, EngineConfig, EngineInfo, FieldModel, Files,
-    GoldenSample, Manifest, Model,
+    DecisionRule, EngineChoice, EngineConfig, EngineInfo, FieldModel, Files, GoldenSample,
+    Manifest, Model,
 };
 
+use super::engines::on_each_engine;
 use super::files::{IR_BIN, IR_XML, ONNX, save, save_manifest};
 use super::golden::{Expected, Golden};
 
@@ -153,18 +153,6 @@ impl ModelPackage<'_> {
         folder: &Path,
         images: &[RgbImage],
     ) -> Result<Vec<EngineChoice>, TrainError> {
-        let mut usable = Vec::new();
-        for choice in [EngineChoice::OpenVino, EngineChoice::Embedded] {
-            match self.compare(folder, choice, images) {
-                Ok(_) => usable.push(choice),
-                Err(TrainError::Artifact(error @ ArtifactError::Engine { .. }))
-                    if choice == EngineChoice::OpenVino =>
-                {
-                    warn!("the export is not compared on OpenVINO: {error}");
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(usable)
+        on_each_engine(|choice| self.compare(folder, choice, images).map(|_| choice))
     }
 }

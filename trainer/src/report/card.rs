@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use smearscope_artifacts::{FieldModel, Manifest};
+use smearscope_artifacts::{Evaluation, FieldModel, Manifest};
 
 use super::results::{Part, REPORT_FILE, Report};
 use super::{cases, plots};
@@ -72,14 +72,7 @@ pub(crate) fn render_card(
         evaluation.negatives,
         evaluation.protocol,
     );
-    for (name, figure) in &evaluation.figures {
-        let interval = match evaluation.intervals.get(name) {
-            Some([low, high]) => format!("{low:.4} to {high:.4}"),
-            None => "unknown".into(),
-        };
-        let name = name.replace('_', " ");
-        let _ = writeln!(card, "| {name} | {figure:.4} | {interval} |");
-    }
+    card.push_str(&figure_rows(evaluation));
     confusion(&mut card, leaky, report);
     if let Some(evidence) = &report.evidence {
         let positive = &manifest.model.labels.positive;
@@ -117,6 +110,20 @@ pub(crate) fn render_card(
         commands.join("\n")
     );
     card
+}
+
+/// The rows of a table of figures with their intervals.
+pub(super) fn figure_rows(evaluation: &Evaluation) -> String {
+    let mut rows = String::new();
+    for (name, figure) in &evaluation.figures {
+        let interval = match evaluation.intervals.get(name) {
+            Some([low, high]) => format!("{low:.4} to {high:.4}"),
+            None => "unknown".into(),
+        };
+        let name = name.replace('_', " ");
+        let _ = writeln!(rows, "| {name} | {figure:.4} | {interval} |");
+    }
+    rows
 }
 
 fn confusion(card: &mut String, leaky: &str, report: &Report) {

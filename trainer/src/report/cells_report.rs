@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 use smearscope_artifacts::{CellsModel, Manifest};
 
+use super::card::figure_rows;
 use super::cell_evaluation::CellEvaluation;
 use super::results::{REPORT_FILE, Training};
 use crate::audit::CellAudit;
@@ -95,14 +96,7 @@ impl CellsReport<'_> {
             evaluation.dataset,
             evaluation.protocol,
         );
-        for (name, figure) in &evaluation.figures {
-            let interval = match evaluation.intervals.get(name) {
-                Some([low, high]) => format!("{low:.4} to {high:.4}"),
-                None => "unknown".into(),
-            };
-            let name = name.replace('_', " ");
-            let _ = writeln!(card, "| {name} | {figure:.4} | {interval} |");
-        }
+        card.push_str(&figure_rows(evaluation));
         let _ = write!(
             card,
             "\n## What was measured\n\n```text\n{}```\n",

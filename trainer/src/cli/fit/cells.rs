@@ -22,6 +22,7 @@ use crate::dataset::{
     Part, TrainedOn,
 };
 use crate::error::TrainError;
+use crate::interruption;
 use crate::networks::cell::{CellNetwork, Classes};
 use crate::networks::finder::{Finder, Size};
 use crate::package::{
@@ -164,7 +165,7 @@ impl FitCells {
         self.dry_run(&material, &collection, &split, base.as_ref())?;
         let job = self.job_description(&collection, &split, base.as_ref());
         let checkpoints = Checkpoints::open(&self.out.folder, &job, self.resume)?;
-        super::advise_to_resume();
+        interruption::advise_to_resume();
         let networks = self.train(&material, &checkpoints)?;
         let staging = self.out.staging()?;
         let folder = staging.path();

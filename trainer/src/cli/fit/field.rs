@@ -9,6 +9,7 @@ use crate::arguments;
 use crate::audit::Audit;
 use crate::dataset::{Dataset, Origin, Sample, Source, SplitPlan, TestPlan};
 use crate::error::TrainError;
+use crate::interruption;
 use crate::metrics::{self, Judged};
 use crate::networks::Network;
 use crate::package::{self, Agreement, Destination, Golden, Identity, ModelPackage, UNCALIBRATED};
@@ -61,7 +62,7 @@ impl FitField {
             &self.job_description(&dataset, &folds),
             self.resume,
         )?;
-        super::advise_to_resume();
+        interruption::advise_to_resume();
         let outcome = self.protocol().run(&folds, &checkpoints)?;
         let Outcome {
             network,

@@ -8,12 +8,10 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgGroup, ArgMatches, Args, Command, FromArgMatches, ValueEnum};
-use log::warn;
 
 use crate::arguments;
 use crate::dataset::{Source, SplitPlan};
 use crate::error::TrainError;
-use crate::interruption;
 use crate::package::{Destination, Identity};
 use crate::training::cells::finder_training::WINDOWS;
 use crate::training::{Plan, Targets};
@@ -224,15 +222,5 @@ impl FromArgMatches for Fit {
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
         *self = Self::from_arg_matches(matches)?;
         Ok(())
-    }
-}
-
-/// Says at an interruption how to go on.
-fn advise_to_resume() {
-    if let Err(error) = interruption::advise(
-        "interrupted; the training is saved up to its last whole epoch: \
-         run the same command with --resume to go on from there",
-    ) {
-        warn!("an interruption will not be explained: {error}");
     }
 }
