@@ -7,6 +7,8 @@ use super::share::Share;
 
 /// Largest difference from the known scale that is right, as a share of it.
 const RIGHT: f32 = 0.1;
+/// Share of fields with a wrong scale above which the ruler is not to be relied on.
+const BEARABLE: f64 = 0.05;
 
 /// Scales that red cells gave, compared with the known ones.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -17,6 +19,8 @@ pub(crate) struct RulerFigures {
     pub(crate) without_scale: Share,
     /// Median ratio of the measured scale to the known one; `None` if no field got a scale.
     pub(crate) median_ratio: Option<f32>,
+    /// Fields whose scale is farther from the known one.
+    pub(crate) wrong: Share,
 }
 
 impl RulerFigures {
@@ -32,7 +36,25 @@ impl RulerFigures {
         Some(Self {
             within_10_percent: Share::of(ratios.iter().map(|ratio| ratio.is_some_and(is_right))),
             without_scale: Share::of(ratios.iter().map(Option::is_none)),
+            wrong: Share::of(
+                ratios
+                    .iter()
+                    .map(|ratio| ratio.is_some_and(|ratio| !is_right(ratio))),
+            ),
             median_ratio: (!measured.is_empty()).then(|| quantile(&measured, 0.5)),
+        })
+    }
+}
+
+impl RulerFigures {
+    /// What a model card must say if the ruler gives a wrong scale more often than is bearable.
+    pub(crate) fn warning(&self) -> Option<String> {
+        let Share { count, of } = self.wrong;
+        (count as f64 > BEARABLE * of as f64).then(|| {
+            format!(
+                "The scale by red cells is wrong by more than 10 % in {count} of {of} fields: state the scale of fields, and \
+                 do not rely on the ruler."
+            )
         })
     }
 }
@@ -47,6 +69,10 @@ mod tests {
         let figures = RulerFigures::of(&ratios).unwrap();
         assert_eq!(figures.within_10_percent, Share { count: 2, of: 4 });
         assert_eq!(figures.without_scale, Share { count: 1, of: 4 });
+        assert_eq!(figures.wrong, Share { count: 1, of: 4 });
+        assert!(figures.warning().unwrap().contains("1 of 4"));
+        let right = RulerFigures::of(&[Some(1.0); 30]).unwrap();
+        assert_eq!(right.warning(), None);
         assert_eq!(figures.median_ratio, Some(1.0));
         assert_eq!(RulerFigures::of(&[None]).unwrap().median_ratio, None);
         assert_eq!(RulerFigures::of(&[]), None);

@@ -179,7 +179,7 @@ impl FitCells {
         let pictures = Self::golden_pictures(&networks, &manifest, &collection, &split)?;
         pictures.write_draft(folder, &mut manifest)?;
         let measured = Self::measure(folder, &collection, &split)?;
-        Self::judge(&mut manifest, &measured, &split)?;
+        Self::judge(&mut manifest, &measured, &collection, &split)?;
         let audit = self.audit(&networks, &material.kinds, &collection, &split)?;
         let warnings = audit.iter().flat_map(CellAudit::warnings);
         manifest.evaluation.warnings.extend(warnings);
@@ -538,10 +538,10 @@ impl FitCells {
             version: self.identity.version.clone(),
             architecture: ARCHITECTURE.into(),
             trained_on: match base {
-                None => sources_in_words(collection, split),
+                None => training_in_words(collection, split),
                 Some(base) => format!(
                     "{} The network that was kept: {}",
-                    sources_in_words(collection, split),
+                    training_in_words(collection, split),
                     base.files.manifest().trained_on
                 ),
             },
@@ -711,6 +711,7 @@ impl FitCells {
     fn judge(
         manifest: &mut Manifest<CellsModel>,
         measured: &CellEvaluation,
+        collection: &CellCollection,
         split: &CellSplit,
     ) -> Result<(), TrainError> {
         let [sensitivity, false_positives] = measured.blast_calls().ok_or_else(|| TrainError::Training {
@@ -732,7 +733,9 @@ impl FitCells {
             count(Part::Test)
         );
         let warnings = std::mem::take(&mut manifest.evaluation.warnings);
-        manifest.evaluation = measured.evaluation(manifest.trained_on.clone(), protocol);
+        let tested = sources_in_words(collection, split, Part::Test);
+        manifest.evaluation =
+            measured.evaluation(format!("images that were held out: {tested}."), protocol);
         manifest.evaluation.warnings.extend(warnings);
         Ok(())
     }
@@ -829,16 +832,35 @@ fn some_of(cells: &[LabelledCrop]) -> Vec<LabelledCrop> {
     by_kind.into_values().flat_map(some).collect()
 }
 
-/// What the networks were trained on: each source with its images, leukocytes, licence and citation.
-fn sources_in_words(collection: &CellCollection, split: &CellSplit) -> String {
+/// What the networks were trained on. Without a real image of a lymphoblast, it says so.
+fn training_in_words(collection: &CellCollection, split: &CellSplit) -> String {
+    let sources = sources_in_words(collection, split, Part::Train);
+    let is_real = |image: &&usize| {
+        let source = collection.images[**image].source;
+        collection.sources[source].origin == ImageOrigin::Real
+    };
     let trained = split.images(Part::Train);
+    let mut kinds = trained
+        .iter()
+        .filter(is_real)
+        .flat_map(|image| collection.images[*image].kinds());
+    if kinds.any(|kind| kind == CellKind::Lymphoblast) {
+        format!("{sources}.")
+    } else {
+        format!("{sources}. No real image has a cell that is labelled as a lymphoblast.")
+    }
+}
+
+/// The images of a part by source, with leukocytes, licence and citation.
+fn sources_in_words(collection: &CellCollection, split: &CellSplit, part: Part) -> String {
+    let images = split.images(part);
     let sources = collection
         .sources
         .iter()
         .enumerate()
         .map(|(number, source)| {
             let of_source = || {
-                let images = trained.iter().map(|image| &collection.images[*image]);
+                let images = images.iter().map(|image| &collection.images[*image]);
                 images.filter(move |image| image.source == number)
             };
             let leukocytes = of_source()
@@ -857,10 +879,7 @@ fn sources_in_words(collection: &CellCollection, split: &CellSplit) -> String {
             text + ")"
         });
     let sources: Vec<String> = sources.collect();
-    format!(
-        "{}. No image of a patient with leukemia.",
-        sources.join(", ")
-    )
+    sources.join(", ")
 }
 
 /// The images that networks saw, and their slides, patients or subjects; with those that a network saw before.
@@ -1091,6 +1110,12 @@ mod tests {
         // Nobody measured the single cells, so that there is no rule on their figures.
         assert!(manifest.model.figures.is_none() && manifest.model.cell.novelty.is_some());
         assert!(manifest.trained_on.contains("cells (") && manifest.trained_on.contains("MIT"));
+        assert!(manifest.trained_on.ends_with("labelled as a lymphoblast."));
+        let tested = &manifest.evaluation.dataset;
+        assert!(
+            tested.starts_with("images that were held out: cells ("),
+            "{tested}"
+        );
         // A blast and a lymphocyte of the test part are told apart by size alone.
         let auroc = manifest.evaluation.figures["blast_auroc"];
         assert!(auroc > 0.95, "{auroc}");

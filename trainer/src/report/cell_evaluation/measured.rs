@@ -169,6 +169,7 @@ impl CellEvaluation {
             .collect();
         let mut total = CellFigures::of(&looked.iter().collect::<Vec<_>>());
         total.blast_auroc = blast_aurocs(&ranked);
+        warnings.extend(total.ruler.as_ref().and_then(RulerFigures::warning));
         Ok(Self {
             total,
             sources,
