@@ -1,12 +1,11 @@
 //! Golden samples of models that count cells: small pictures around labelled cells.
 
-use std::io::Cursor;
-
+use image::RgbImage;
 use image::imageops::{self, FilterType};
-use image::{ImageFormat, RgbImage};
 use smearscope_artifacts::decode::{self, Limits};
 use smearscope_artifacts::{COARSEST_UM_PER_PIXEL, CellSite};
 
+use super::files::png;
 use crate::dataset::{CellCollection, ImageContent, LabelledImage};
 use crate::error::TrainError;
 
@@ -65,12 +64,7 @@ impl GoldenPicture {
         } else {
             imageops::resize(&image, width, height, FilterType::Triangle)
         };
-        let mut png = Vec::new();
-        image
-            .write_to(&mut Cursor::new(&mut png), ImageFormat::Png)
-            .map_err(|error| TrainError::Export {
-                problem: format!("{path}: {error}"),
-            })?;
+        let png = png(&image, &path)?;
         Ok(Some(Self {
             path,
             image,

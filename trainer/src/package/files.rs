@@ -1,8 +1,10 @@
 //! The files of a model folder.
 
 use std::fs;
+use std::io::Cursor;
 use std::path::Path;
 
+use image::{ImageFormat, RgbImage};
 use smearscope_artifacts::{FileEntry, Manifest, ModelKind};
 
 use crate::error::TrainError;
@@ -10,6 +12,20 @@ use crate::error::TrainError;
 pub(crate) const IR_XML: &str = "model.xml";
 pub(crate) const IR_BIN: &str = "model.bin";
 pub(crate) const ONNX: &str = "model.onnx";
+
+/// An image as the contents of a PNG file, whose path is for messages.
+///
+/// # Errors
+/// [`TrainError::Export`] if it cannot be encoded.
+pub(super) fn png(image: &RgbImage, path: &str) -> Result<Vec<u8>, TrainError> {
+    let mut png = Vec::new();
+    image
+        .write_to(&mut Cursor::new(&mut png), ImageFormat::Png)
+        .map_err(|error| TrainError::Export {
+            problem: format!("{path}: {error}"),
+        })?;
+    Ok(png)
+}
 
 /// Writes a file of the model folder.
 pub(crate) fn save(folder: &Path, name: &str, bytes: &[u8]) -> Result<FileEntry, TrainError> {

@@ -1,13 +1,12 @@
 //! Golden samples: small images with the probability that the network returns for them.
 
-use std::io::Cursor;
-
 use burn::tensor::{Tensor, TensorData};
+use image::RgbImage;
 use image::imageops::{self, FilterType};
-use image::{ImageFormat, RgbImage};
 use smearscope_artifacts::Preprocessor;
 use smearscope_artifacts::decode::{self, Limits};
 
+use super::files::png;
 use crate::dataset::Sample;
 use crate::error::TrainError;
 use crate::metrics::Scored;
@@ -62,12 +61,7 @@ impl Golden {
         let height =
             (f64::from(WIDTH) * f64::from(image.height()) / f64::from(image.width())).round();
         let image = imageops::resize(image, WIDTH, (height as u32).max(1), FilterType::Triangle);
-        let mut png = Vec::new();
-        image
-            .write_to(&mut Cursor::new(&mut png), ImageFormat::Png)
-            .map_err(|error| TrainError::Export {
-                problem: format!("{path}: {error}"),
-            })?;
+        let png = png(&image, &path)?;
         Ok(Self { path, image, png })
     }
 }
