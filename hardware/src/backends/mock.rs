@@ -130,11 +130,21 @@ impl<T: Clone + std::fmt::Debug> History<T> {
     /// # Panics
     /// After [`TIMEOUT`]; the message contains `what` and the current value.
     pub fn wait_until(&self, what: &str, condition: impl Fn(&T) -> bool) -> T {
+        self.wait_beyond(0, what, condition)
+    }
+
+    /// Waits as [`History::wait_until`] does, but only for values shown after the first `seen`: use it where the
+    /// value before may be the same.
+    ///
+    /// # Panics
+    /// As [`History::wait_until`].
+    pub fn wait_beyond(&self, seen: usize, what: &str, condition: impl Fn(&T) -> bool) -> T {
         let (values, shown) = &*self.0;
         let deadline = Instant::now() + TIMEOUT;
         let mut guard = lock(values);
         loop {
-            if let Some(value) = guard.last().filter(|value| condition(value)) {
+            let new = guard.get(seen..).and_then(<[T]>::last);
+            if let Some(value) = new.filter(|value| condition(value)) {
                 return value.clone();
             }
             let left = deadline.saturating_duration_since(Instant::now());

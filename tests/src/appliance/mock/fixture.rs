@@ -167,10 +167,12 @@ impl Running {
         }
     }
 
-    /// Presses the button and waits for these LEDs.
+    /// Presses the button and waits for these LEDs, also where they were shown before.
     pub(crate) fn press(&self, what: &str, lights: LedPatterns) {
+        let leds = &self.bench.leds;
+        let seen = leds.all().len();
         assert!(self.bench.button.press());
-        self.bench.leds.wait_until(what, |shown| *shown == lights);
+        leds.wait_beyond(seen, what, |shown| *shown == lights);
     }
 
     /// Closes the slide and waits until the LEDs show it.
