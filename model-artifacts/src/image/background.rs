@@ -7,6 +7,8 @@
 
 use image::RgbImage;
 
+use super::density::Logarithms;
+
 /// Blocks per side in which the brightness of empty places is looked for.
 const BLOCKS: usize = 12;
 /// Share of a block's pixels below the brightness that stands for its empty places.
@@ -44,8 +46,9 @@ impl Background {
         let mut surface = Self {
             coefficients: [[0.0; TERMS]; 3],
         };
+        let logarithms = Logarithms::new();
         for _ in 0..ROUNDS {
-            let blocks = Block::all(image, &surface);
+            let blocks = Block::all(image, &surface, &logarithms);
             for (channel, coefficients) in surface.coefficients.iter_mut().enumerate() {
                 let levels: Vec<f64> = blocks.iter().map(|block| block.above[channel]).collect();
                 for (term, change) in coefficients.iter_mut().zip(envelope(&blocks, &levels)) {
@@ -95,7 +98,7 @@ struct Block {
 }
 
 impl Block {
-    fn all(image: &RgbImage, surface: &Background) -> Vec<Self> {
+    fn all(image: &RgbImage, surface: &Background, logarithms: &Logarithms) -> Vec<Self> {
         let (width, height) = (image.width() as usize, image.height() as usize);
         let step = ((width * height) as f64 / MAX_PIXELS as f64).sqrt().ceil() as usize;
         let step = step.clamp(1, (width.min(height) / (4 * BLOCKS)).max(1));
@@ -113,7 +116,7 @@ impl Block {
                         let pixel = image.get_pixel(x as u32, y as u32).0;
                         let light = light.at(x as f32, width as f32);
                         for ((heights, sample), light) in heights.iter_mut().zip(pixel).zip(light) {
-                            heights.push((f32::from(sample) + 1.0).log10() - light);
+                            heights.push(logarithms.of(sample) - light);
                         }
                     }
                 }

@@ -32,7 +32,7 @@ pub(crate) use appearance::look_of_margin;
 pub(crate) use capture::Capture;
 pub(crate) use cells::{
     CellCollection, CellSource, CellSplit, CellSplitPlan, Format, ImageContent, ImageOrigin,
-    LabelledCell, LabelledImage, Part, Scale, ScaleBasis, is_whole,
+    LabelledCell, LabelledImage, Part, Scale, ScaleBasis, is_whole, scale_of_field,
 };
 pub(crate) use classes::Classes;
 #[cfg(test)]

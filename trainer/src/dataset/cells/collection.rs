@@ -519,16 +519,8 @@ fn scale(config: &SourceConfig, images: &[ReadImage]) -> Option<Scale> {
     }
     let mut ruler = Ruler::default();
     for image in without {
-        let ImageContent::Field(cells) = &image.content else {
-            continue;
-        };
-        for cell in cells
-            .iter()
-            .filter(|cell| cell.kind == CellKind::Erythrocyte)
-        {
-            if let Some(extent) = cell.extent {
-                ruler.measure(cell.centre, extent, image.size);
-            }
+        if let ImageContent::Field(cells) = &image.content {
+            ruler.measure_field(cells, image.size);
         }
     }
     ruler.scale()

@@ -21,5 +21,5 @@ pub(crate) use collection::{
 };
 pub(crate) use datasets_file::ImageOrigin;
 pub(crate) use format::Format;
-pub(crate) use ruler::{Scale, ScaleBasis, is_whole};
+pub(crate) use ruler::{Scale, ScaleBasis, is_whole, scale_of_field};
 pub(crate) use split::{CellSplit, CellSplitPlan, Part};

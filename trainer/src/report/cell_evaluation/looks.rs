@@ -9,7 +9,10 @@ use smearscope_artifacts::decode::{self, Limits};
 use smearscope_artifacts::{ArtifactError, CellCounter, CellSite};
 
 use crate::cell_kind::CellKind;
-use crate::dataset::{CellCollection, ImageContent, LabelledCell, is_whole};
+use crate::dataset::{
+    CellCollection, CellSource, ImageContent, LabelledCell, Scale, ScaleBasis, is_whole,
+    scale_of_field,
+};
 use crate::error::TrainError;
 use crate::metrics::{CalledCell, Detection, Target};
 use crate::progress;
@@ -37,7 +40,8 @@ pub(super) struct LookedField {
     pub(super) found: Detection,
     /// Those of them that count after the cell network looked at them.
     pub(super) counted: Detection,
-    /// The scale that the red cells give, relative to the known one.
+    /// The scale that the red cells give, relative to the known one: that by the labels of the field's own red cells,
+    /// where the source has no other.
     pub(super) scale_ratio: Option<f32>,
 }
 
@@ -103,8 +107,8 @@ fn look(
     let image = decode::read(&labelled.path, &Limits::default())?;
     let (field, labels) = match &labelled.content {
         ImageContent::Field(cells) => {
-            let is_complete = collection.sources[labelled.source].marks_all_leukocytes();
-            let field = look_at_field(counter, &image, um_per_pixel, cells, is_complete)?;
+            let source = &collection.sources[labelled.source];
+            let field = look_at_field(counter, &image, um_per_pixel, cells, source)?;
             let named = cells.iter().filter(|cell| is_named(cell.kind));
             let labels = named.map(|cell| (cell.kind, site(cell, um_per_pixel)));
             (Some(field), labels.collect())
@@ -157,8 +161,9 @@ fn look_at_field(
     image: &RgbImage,
     um_per_pixel: f32,
     cells: &[LabelledCell],
-    is_complete: bool,
+    source: &CellSource,
 ) -> Result<LookedField, TrainError> {
+    let is_complete = source.marks_all_leukocytes();
     let targets: Vec<Target> = cells
         .iter()
         .filter(|cell| cell.kind.is_leukocyte())
@@ -169,10 +174,17 @@ fn look_at_field(
     let counting = analysed.cells.iter().filter(|cell| cell.call.counts());
     let kept: Vec<CellSite> = counting.map(|cell| cell.site).collect();
     let measured = counter.analyse(image, None)?.scale.ok();
+    let is_by_red_cells = |scale: &Scale| matches!(scale.basis, ScaleBasis::RedCells { .. });
+    // Donors' red cells differ, and so do the fields of a source whose scale is that of all its red cells.
+    let known = if source.scale.as_ref().is_some_and(is_by_red_cells) {
+        scale_of_field(cells, image.dimensions()).unwrap_or(um_per_pixel)
+    } else {
+        um_per_pixel
+    };
     Ok(LookedField {
         found: Detection::of_field(&found, &targets, is_complete),
         counted: Detection::of_field(&kept, &targets, is_complete),
-        scale_ratio: measured.map(|scale| scale.um_per_pixel() / um_per_pixel),
+        scale_ratio: measured.map(|scale| scale.um_per_pixel() / known),
     })
 }
 

@@ -1,6 +1,7 @@
 //! Crops around labelled cells, from which the cell network learns.
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use image::{RgbImage, imageops};
 use rand::{Rng, RngExt};
@@ -37,6 +38,8 @@ pub(crate) struct LabelledCrop {
     /// In pixels; that of a usual cell where it was not measured.
     diameter: f32,
     is_measured: bool,
+    /// The light of the empty places of its image, once it was needed.
+    background: OnceLock<Background>,
 }
 
 /// Diameter of a leukocyte of unknown size, µm.
@@ -67,6 +70,7 @@ impl LabelledCrop {
             diameter: extent.map_or(USUAL_UM / um_per_pixel, |[width, height]| {
                 (width * height).sqrt()
             }),
+            background: OnceLock::new(),
         };
         let crops = match &labelled.content {
             ImageContent::Field(cells) => cells
@@ -170,8 +174,8 @@ impl LabelledCrop {
             diameter: self.diameter,
             score: 1.0,
         };
-        let background = Background::fit(&image);
-        Ok(Cropper::new(input).cut(&image, &background, self.um_per_pixel * zoom, &site))
+        let background = self.background.get_or_init(|| Background::fit(&image));
+        Ok(Cropper::new(input).cut(&image, background, self.um_per_pixel * zoom, &site))
     }
 }
 
@@ -251,6 +255,7 @@ mod tests {
             centre: Some([180.0, 210.0]),
             diameter: 80.0,
             is_measured: true,
+            background: OnceLock::new(),
         };
         assert!((cell.diameter_um().unwrap() - 8.0).abs() < 1e-5);
         assert!(cell.margin(INPUT).unwrap().is_some());

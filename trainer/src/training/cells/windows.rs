@@ -1,7 +1,9 @@
 //! Windows of labelled fields, from which the finder learns.
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
+use image::RgbImage;
 use rand::{Rng, RngExt};
 use smearscope_artifacts::decode::{self, Limits};
 use smearscope_artifacts::{
@@ -54,6 +56,8 @@ pub(crate) struct LabelledField {
     cells: Vec<CellCircle>,
     /// Whether every cell of each kind is labelled.
     is_complete: [bool; KINDS],
+    /// The light of its empty places, once it was needed.
+    background: OnceLock<Background>,
 }
 
 /// Where a window lies and how it is turned.
@@ -97,6 +101,7 @@ impl LabelledField {
             um_per_pixel,
             cells: cells.collect(),
             is_complete: completeness(source),
+            background: OnceLock::new(),
         })
     }
 
@@ -148,7 +153,7 @@ impl LabelledField {
         rng: &mut impl Rng,
     ) -> Result<Option<CellCrop>, TrainError> {
         let image = decode::read(&self.path, &Limits::default())?;
-        let background = Background::fit(&image);
+        let background = self.background(&image);
         let mut cropper = Cropper::new(input);
         let lengths = [image.width(), image.height()].map(|length| length as f32);
         // The crop's half diagonal.
@@ -166,7 +171,7 @@ impl LabelledField {
                 diameter: USUAL_UM[0] / self.um_per_pixel,
                 score: 1.0,
             };
-            let crop = cropper.cut(&image, &background, self.um_per_pixel, &site);
+            let crop = cropper.cut(&image, background, self.um_per_pixel, &site);
             let is_free =
                 |crop: &CellCrop| self.is_complete(FoundKind::Leukocyte) || is_without_nuclei(crop);
             if let Some(crop) = crop.filter(is_free) {
@@ -174,6 +179,11 @@ impl LabelledField {
             }
         }
         Ok(None)
+    }
+
+    /// The light of the empty places of its image.
+    fn background(&self, image: &RgbImage) -> &Background {
+        self.background.get_or_init(|| Background::fit(image))
     }
 
     /// Whether every cell of a kind is labelled.
@@ -209,7 +219,7 @@ impl LabelledField {
                 "correct `um_per_pixel`",
             ));
         }
-        let density = DensityField::of(&image, &Background::fit(&image), columns, rows);
+        let density = DensityField::of(&image, self.background(&image), columns, rows);
         let cells: Vec<CellCircle> = self.cells.iter().map(|cell| cell.scaled(factor)).collect();
         let place = Place::choose(&cells, [columns, rows], size.side, rng);
         Ok((self.example(&density, &cells, place), place))
@@ -422,6 +432,7 @@ mod tests {
                 is_measured: true,
             }],
             is_complete,
+            background: OnceLock::new(),
         }
     }
 
