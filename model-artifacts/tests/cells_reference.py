@@ -77,7 +77,8 @@ def peaks(scores, log_diameters, threshold, stride):
             continue
         ys, xs = np.mgrid[rows.start : rows.start + around.shape[0], columns.start : columns.start + around.shape[1]]
         x, y = ((np.sum((axis + 0.5) * around) / around.sum()) * stride for axis in (xs, ys))
-        found.append((x, y, np.exp(log_diameters[row, column]), scores[row, column]))
+        diameter = np.exp(np.sum(log_diameters[rows, columns] * around) / around.sum())
+        found.append((x, y, diameter, scores[row, column]))
     kept = []
     for cell in sorted(found, key=lambda cell: -cell[3]):
         distance = [np.hypot(cell[0] - other[0], cell[1] - other[1]) for other in kept]

@@ -1,12 +1,13 @@
 //! From the picture of a field to its cells.
 
-use image::RgbImage;
+use image::{RgbImage, imageops};
 
 use super::cell_site::CellSite;
 use super::crop::{CellCrop, Cropper};
 use super::figures::CellFigures;
 use super::networks::{CellNetworks, CellOutput, FoundCells};
 use super::ruler::{MeasuredScale, ScaleUnknown};
+use super::scale_search::{self, Look};
 use crate::error::ArtifactError;
 use crate::image::background::Background;
 use crate::image::density::DensityField;
@@ -15,15 +16,12 @@ use crate::judgement::evidence::EvidenceMap;
 use crate::judgement::novelty::Novelty;
 use crate::manifest::cells::{CellNetwork, CellsModel, FiguresRule};
 
-/// Scales that are tried for a field of unknown scale, µm per pixel, the finest first. The finder recognises red cells
-/// that are up to 1.7 times larger or smaller than at its own scale, so that three trials cover 0.03 to 0.5.
-const TRIED_SCALES: [f32; 3] = [0.05, 0.12, 0.29];
-/// Largest factor between a tried scale and the one that its red cells give.
-const FINDER_REACH: f32 = 1.7;
 /// Largest factor between the scale by which a field was searched and the one that its red cells then give.
 const AGREEMENT: f32 = 1.15;
 /// Coarsest scale at which cells can be told apart, µm per pixel: a nucleus is some 20 pixels wide.
 pub const COARSEST_UM_PER_PIXEL: f32 = 0.4;
+/// Pixels of the finder's input in which the scale is searched; they hold a thousand red cells.
+const SEARCHED_PIXELS: f32 = 1e6;
 /// Largest field, in pixels of the finder's input: 2 mm in each direction at 0.5 µm.
 const MAX_FINDER_PIXELS: f32 = 16e6;
 /// Most leukocytes of a field that are looked at, the surest first; a field of view holds some tens.
@@ -270,51 +268,61 @@ impl<'a> Field<'a> {
         &self,
         networks: &mut CellNetworks,
     ) -> Result<Result<(MeasuredScale, FoundCells), NoScale>, ArtifactError> {
-        let mut refusal = None;
-        for tried in TRIED_SCALES {
-            let first = match self.rule_at(networks, tried, FINDER_REACH)? {
-                Ok((scale, _)) => scale.um_per_pixel,
-                Err(error) => {
-                    refusal.get_or_insert(error);
-                    continue;
-                }
-            };
-            match self.rule_at(networks, first, AGREEMENT)? {
-                Ok(measured) => return Ok(Ok(measured)),
-                Err(error) => refusal = Some(error),
-            }
+        let ruler = &self.model.ruler;
+        let mut looks = [None; scale_search::TRIED.len()];
+        for (look, tried) in looks.iter_mut().zip(scale_search::TRIED) {
+            *look = self.look_for_red_cells(networks, tried)?;
         }
-        let none = NoScale::Unknown(ScaleUnknown::TooFew {
-            found: 0,
-            needed: self.model.ruler.min_cells,
-        });
-        Ok(Err(refusal.unwrap_or(none)))
-    }
-
-    /// Finds the cells at a scale and measures it by the red cells, which must agree with it up to a factor.
-    fn rule_at(
-        &self,
-        networks: &mut CellNetworks,
-        um_per_pixel: f32,
-        reach: f32,
-    ) -> Result<Result<(MeasuredScale, FoundCells), NoScale>, ArtifactError> {
-        let found = match self.find(networks, um_per_pixel)? {
+        let tried = match scale_search::best(&looks, ruler.min_cells) {
+            Ok(tried) => tried,
+            Err(error) => return Ok(Err(error.into())),
+        };
+        let found = match self.find(networks, tried)? {
             Ok(found) => found,
             Err(error) => return Ok(Err(error)),
         };
         let (width, height) = self.size();
-        let measured = self.model.ruler.measure(&found.red_cells, width, height);
-        Ok(match measured {
-            Ok(scale) => {
-                let factor = scale.um_per_pixel / um_per_pixel;
-                if factor <= reach && factor >= 1.0 / reach {
-                    Ok((scale, found))
-                } else {
-                    Err(NoScale::Unknown(ScaleUnknown::Unsteady { factor }))
-                }
+        Ok(match ruler.measure(&found.red_cells, width, height) {
+            Ok(scale) if (scale.um_per_pixel / tried).ln().abs() > AGREEMENT.ln() => {
+                Err(ScaleUnknown::Unsteady.into())
             }
-            Err(error) => Err(NoScale::Unknown(error)),
+            Ok(scale) => {
+                let um_per_pixel = scale_search::refined(tried, scale.um_per_pixel);
+                let scale = MeasuredScale {
+                    um_per_pixel,
+                    ..scale
+                };
+                Ok((scale, found))
+            }
+            Err(error) => Err(error.into()),
         })
+    }
+
+    /// What the red cells in the middle of the field say of a scale.
+    fn look_for_red_cells(
+        &self,
+        networks: &mut CellNetworks,
+        um_per_pixel: f32,
+    ) -> Result<Option<Look>, ArtifactError> {
+        let factor = um_per_pixel / self.model.finder.input.um_per_pixel;
+        let (width, height) = self.image.dimensions();
+        let pixels = width as f32 * height as f32 * factor.powi(2);
+        let share = (SEARCHED_PIXELS / pixels).sqrt().min(1.0);
+        let [columns, rows] = [width, height].map(|side| ((side as f32 * share) as u32).max(1));
+        let part = imageops::crop_imm(
+            self.image,
+            (width - columns) / 2,
+            (height - rows) / 2,
+            columns,
+            rows,
+        )
+        .to_image();
+        let background = Background::fit(&part);
+        let part = Field::new(&part, &background, self.model);
+        let found = part.find(networks, um_per_pixel)?;
+        let (width, height) = part.size();
+        let look = |found: FoundCells| self.model.ruler.look(&found.red_cells, width, height);
+        Ok(found.ok().and_then(look))
     }
 
     /// What the cells at these places are, in their order; `None` where there is no crop.

@@ -1,7 +1,8 @@
 //! Cells of a field: where they lie, how large they are, what each looks like, and what it counts as.
 //!
 //! Lamp and camera are taken out of a picture first ([`crate::image::density`]); the finder of [`networks`] runs on its
-//! [`tiles`], and [`peaks`] makes cells of its maps. Red cells are the [`ruler`]. A [`crop`] around each leukocyte is
+//! [`tiles`], and [`peaks`] makes cells of its maps. Red cells are the [`ruler`], whose
+//! scale is found by [`scale_search`]. A [`crop`] around each leukocyte is
 //! what the cell network sees ([`cell_input`]) and what is measured ([`figures`], of a [`mask`]). [`analysis`] is the
 //! flow of all that, [`golden`] proves it, and [`model`] is a loaded model.
 
@@ -16,4 +17,5 @@ pub(crate) mod model;
 mod networks;
 pub(crate) mod peaks;
 pub(crate) mod ruler;
+mod scale_search;
 mod tiles;

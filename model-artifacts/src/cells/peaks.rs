@@ -25,8 +25,8 @@ pub struct CentreMap<'a> {
 impl CentreMap<'_> {
     /// The cells whose score is at least `threshold`, the surest first, in pixels of the finder's input.
     ///
-    /// A cell is a position with the highest score of its 3 × 3 neighbours; its centre is their mean, weighted by
-    /// their scores. Of two cells that lie closer than parts of cells do, the surer one stays.
+    /// A cell is a position with the highest score of its 3 × 3 neighbours; its centre is their mean, and the logarithm of
+    /// its diameter that of theirs, weighted by their scores. Of two cells that lie closer than parts of cells do, the surer one stays.
     pub fn cells(&self, threshold: f32) -> Vec<CellSite> {
         let mut sites: Vec<CellSite> = (0..self.scores.len())
             .filter(|&at| self.scores[at] >= threshold && self.is_peak(at))
@@ -70,14 +70,16 @@ impl CentreMap<'_> {
 
     /// `None` if the diameter is no number.
     fn site(&self, at: usize) -> Option<CellSite> {
-        let (mut x, mut y, mut total) = (0.0, 0.0, 0.0);
+        let (mut x, mut y, mut log_diameter, mut total) = (0.0, 0.0, 0.0, 0.0);
         for (column, row) in self.around(at) {
-            let weight = self.scores[row * self.width + column].max(0.0);
+            let at = row * self.width + column;
+            let weight = self.scores[at].max(0.0);
             x += weight * (column as f32 + 0.5);
             y += weight * (row as f32 + 0.5);
+            log_diameter += weight * self.log_diameters.get(at)?;
             total += weight;
         }
-        let diameter = self.log_diameters.get(at)?.exp();
+        let diameter = (log_diameter / total).exp();
         let site = CellSite {
             x: x / total * self.stride,
             y: y / total * self.stride,
@@ -136,6 +138,25 @@ mod tests {
         assert!((found[0].x - 15.0).abs() < 1e-4 && (found[0].y - 10.0).abs() < 1e-4);
         assert!((found[0].diameter - 12.0).abs() < 1e-4);
         assert!((found[1].x - 38.0).abs() < 1e-4 && (found[1].y - 22.0).abs() < 1e-4);
+    }
+
+    #[test]
+    fn diameters_are_geometric_means() {
+        let scores = map(&[(3, 2, 0.9), (4, 2, 0.3)]);
+        let mut log_diameters = vec![f32::MAX; scores.len()];
+        for row in 1..4 {
+            log_diameters[row * WIDTH + 2..][..3].fill(10.0_f32.ln());
+        }
+        log_diameters[2 * WIDTH + 4] = 20.0_f32.ln();
+        let map = CentreMap {
+            width: WIDTH,
+            scores: &scores,
+            log_diameters: &log_diameters,
+            stride: 4.0,
+        };
+        let found = map.cells(0.4);
+        // 10^¾ · 20^¼
+        assert!((found[0].diameter - 11.892).abs() < 1e-3, "{found:?}");
     }
 
     #[test]

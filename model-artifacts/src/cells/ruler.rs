@@ -6,6 +6,7 @@
 use serde::Serialize;
 
 use super::cell_site::CellSite;
+use super::scale_search::Look;
 use crate::manifest::cells::Ruler;
 
 /// A scale that was measured by red cells.
@@ -42,14 +43,9 @@ pub enum ScaleUnknown {
         /// The largest that the rule allows.
         limit: f32,
     },
-    /// Searched at the scale that they gave, the red cells give another one.
-    #[error(
-        "the red cells do not agree on a scale: searched by it, they give {factor:.2} times that"
-    )]
-    Unsteady {
-        /// The second scale, relative to the first.
-        factor: f32,
-    },
+    /// They are as large at one tried scale as at another, as what is no cell is.
+    #[error("the red cells fit to no scale more than to another")]
+    Unsteady,
 }
 
 impl Ruler {
@@ -64,11 +60,7 @@ impl Ruler {
         width: f32,
         height: f32,
     ) -> Result<MeasuredScale, ScaleUnknown> {
-        let mut diameters: Vec<f32> = red_cells
-            .iter()
-            .filter(|cell| cell.is_inside(width, height))
-            .map(|cell| cell.diameter)
-            .collect();
+        let diameters = diameters_inside(red_cells, width, height);
         let cells = diameters.len() as u32;
         if cells < self.min_cells.max(1) {
             return Err(ScaleUnknown::TooFew {
@@ -76,8 +68,7 @@ impl Ruler {
                 needed: self.min_cells.max(1),
             });
         }
-        diameters.sort_by(f32::total_cmp);
-        let at = |share: f32| diameters[(share * (diameters.len() - 1) as f32).round() as usize];
+        let at = |share: f32| quantile(&diameters, share);
         let median = at(0.5);
         let spread = (at(0.84) - at(0.16)) / (2.0 * median);
         if spread.is_nan() || spread > self.max_spread {
@@ -93,6 +84,33 @@ impl Ruler {
             cells,
         })
     }
+}
+
+impl Ruler {
+    /// What red cells of an image of this width and height say of the scale that was tried; `None` of none.
+    pub(super) fn look(&self, red_cells: &[CellSite], width: f32, height: f32) -> Option<Look> {
+        let inside = |cell: &&CellSite| cell.is_inside(width, height);
+        let scores = red_cells.iter().filter(inside).map(|cell| cell.score);
+        let diameters = diameters_inside(red_cells, width, height);
+        (!diameters.is_empty()).then(|| Look {
+            cells: diameters.len() as u32,
+            score: scores.sum::<f32>() / diameters.len() as f32,
+            measured: self.red_cell_um / quantile(&diameters, 0.5),
+        })
+    }
+}
+
+/// Diameters of the cells that lie wholly in an image of this width and height, in rising order.
+fn diameters_inside(cells: &[CellSite], width: f32, height: f32) -> Vec<f32> {
+    let inside = cells.iter().filter(|cell| cell.is_inside(width, height));
+    let mut diameters: Vec<f32> = inside.map(|cell| cell.diameter).collect();
+    diameters.sort_by(f32::total_cmp);
+    diameters
+}
+
+/// The value nearest to a share of sorted values, of which there are some.
+fn quantile(sorted: &[f32], share: f32) -> f32 {
+    sorted[(share * (sorted.len() - 1) as f32).round() as usize]
 }
 
 #[cfg(test)]

@@ -399,7 +399,7 @@ fn both_engines_find_the_same_cells_as_numpy() {
             assert!((cell.probabilities.iter().sum::<f32>() - 1.0).abs() < 1e-5);
             assert!(cell.figures.is_some() && cell.evidence.is_some());
         }
-        assert!((field.cells[0].site.diameter - 68.55).abs() < 0.3);
+        assert!((field.cells[0].site.diameter - 60.89).abs() < 0.3);
     }
 }
 

@@ -109,7 +109,7 @@ pub(crate) struct CellTargets {
     pub(crate) known: Tensor<4>,
     /// Natural logarithm of the diameter in pixels, `[n, 1, rows/4, columns/4]`.
     pub(crate) diameter: Tensor<4>,
-    /// 1 at the positions with a diameter, else 0; of the same shape.
+    /// 1 at the positions with a diameter, centres and their neighbours, else 0; of the same shape.
     pub(crate) sized: Tensor<4>,
 }
 

@@ -124,9 +124,17 @@ impl FinderBatch {
                 let map = &mut batch.centres[map * positions..][..positions];
                 add_centre(map, size[1], centre, cell.diameter);
                 if cell.is_measured {
-                    let at = number * positions + centre[0] * size[1] + centre[1];
-                    batch.diameter[at] = cell.diameter.ln();
-                    batch.sized[at] = 1.0;
+                    let map = number * positions..(number + 1) * positions;
+                    let (diameter, sized) =
+                        (&mut batch.diameter[map.clone()], &mut batch.sized[map]);
+                    for [row, column] in around(centre, size) {
+                        let at = row * size[1] + column;
+                        // A neighbour of one cell may be the centre of another one.
+                        if [row, column] == centre || sized[at] < 0.5 {
+                            diameter[at] = cell.diameter.ln();
+                            sized[at] = 1.0;
+                        }
+                    }
                 }
             }
         }
@@ -167,6 +175,13 @@ impl CellCircle {
             .all(|(&at, size)| (0.0..size as f32).contains(&at));
         is_inside.then(|| at.map(|at| at as usize))
     }
+}
+
+/// The positions from which a peak at `centre` takes its diameter: it and its neighbours on maps of this size.
+fn around([row, column]: [usize; 2], size: [usize; 2]) -> impl Iterator<Item = [usize; 2]> {
+    let along = |at: usize, length: usize| at.saturating_sub(1)..(at + 2).min(length);
+    let columns = along(column, size[1]);
+    along(row, size[0]).flat_map(move |row| columns.clone().map(move |column| [row, column]))
 }
 
 /// Raises a map of this number of columns around a centre to a Gaussian of height 1.
@@ -339,8 +354,9 @@ mod tests {
         assert!((batch.centres[positions + 18] - 1.0).abs() < 1e-6);
         assert_eq!(batch.known[..positions], vec![1.0; positions]);
         assert_eq!(batch.known[positions..2 * positions], vec![0.0; positions]);
+        // Of both images, columns 1 to 5 of the first three rows.
         let sized = batch.sized.iter().filter(|value| **value > 0.5);
-        assert_eq!(sized.count(), 4);
+        assert_eq!(sized.count(), 2 * 15);
         assert!((batch.diameter[8] - 10.0_f32.ln()).abs() < 1e-6);
         assert!(batch.sized[8] > 0.5);
     }

@@ -15,7 +15,7 @@ use crate::error::TrainError;
 use crate::networks::finder::{Finder, Size};
 
 /// Windows that are learned from in each epoch.
-pub(crate) const WINDOWS: usize = 2048;
+pub(crate) const WINDOWS: usize = 6144;
 /// Columns and rows of a window in pixels.
 const SIDE: usize = 128;
 /// Most windows that choose the epoch.

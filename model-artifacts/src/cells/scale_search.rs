@@ -1,0 +1,155 @@
+//! Which scale the red cells of a field of unknown scale fit to.
+//!
+//! At any scale the finder takes something for red cells: parts of them where the field seems too fine, clumps where it
+//! seems too coarse. What it measures then agrees with whatever scale was tried. Around the true scale it does not: there
+//! the finder is surer, and the diameters of real cells stay the same under several scales. So the scale is where the
+//! measured one meets the one tried, and of several such places the one where trying another scale changes least.
+
+use super::ruler::ScaleUnknown;
+
+/// Scales that are tried, µm per pixel, the finest first, each 1.69 times the one before.
+pub(super) const TRIED: [f32; 7] = [0.03, 0.0507, 0.0857, 0.145, 0.245, 0.414, 0.7];
+/// What the mean score of red cells counts against the change with the tried scale.
+const SCORE_WEIGHT: f32 = 4.0;
+/// Change of the measured scale with the tried one, as a power, above which there are no red cells.
+const MAX_CHANGE: f32 = 0.75;
+
+/// What a finder sees at a scale.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Look {
+    /// Red cells that lie wholly in view.
+    pub(super) cells: u32,
+    /// Mean score of those red cells.
+    pub(super) score: f32,
+    /// The scale at which their median has its usual diameter, µm per pixel.
+    pub(super) measured: f32,
+}
+
+/// Where the measured scale meets the tried one, between two looks.
+#[derive(Debug, Clone, Copy)]
+struct Crossing {
+    um_per_pixel: f32,
+    /// Change of the logarithm of the measured scale by that of the tried one.
+    change: f32,
+    score: f32,
+}
+
+impl Crossing {
+    fn between(tried: [f32; 2], looks: [Look; 2]) -> Option<Self> {
+        let tried = tried.map(f32::ln);
+        let measured = looks.map(|look| look.measured.ln());
+        let [below, above] = [measured[0] - tried[0], measured[1] - tried[1]];
+        if below < 0.0 || above > 0.0 || below - above <= 0.0 {
+            return None;
+        }
+        let step = tried[1] - tried[0];
+        let share = below / (below - above);
+        Some(Self {
+            um_per_pixel: (tried[0] + share * step).exp(),
+            change: (measured[1] - measured[0]) / step,
+            score: looks[0].score + share * (looks[1].score - looks[0].score),
+        })
+    }
+
+    fn penalty(&self) -> f32 {
+        self.change - SCORE_WEIGHT * self.score
+    }
+}
+
+/// The scale that looks at all tried scales point to, where there were any red cells; µm per pixel.
+///
+/// # Errors
+/// - [`ScaleUnknown::TooFew`] if no two neighbouring scales show as many red cells as are needed.
+/// - [`ScaleUnknown::Unsteady`] if their red cells fit to no scale more than to another.
+pub(super) fn best(looks: &[Option<Look>; TRIED.len()], needed: u32) -> Result<f32, ScaleUnknown> {
+    let enough = |at: usize| looks[at].filter(|look| look.cells >= needed);
+    let pairs: Vec<(usize, [Look; 2])> = (1..TRIED.len())
+        .filter_map(|at| Some((at, [enough(at - 1)?, enough(at)?])))
+        .collect();
+    if pairs.is_empty() {
+        let found = looks.iter().flatten().map(|look| look.cells).max();
+        return Err(ScaleUnknown::TooFew {
+            found: found.unwrap_or_default(),
+            needed,
+        });
+    }
+    let crossings = pairs
+        .iter()
+        .filter_map(|(at, looks)| Crossing::between([TRIED[at - 1], TRIED[*at]], *looks));
+    crossings
+        .filter(|crossing| crossing.change <= MAX_CHANGE)
+        .min_by(|a, b| a.penalty().total_cmp(&b.penalty()))
+        .map(|crossing| crossing.um_per_pixel)
+        .ok_or(ScaleUnknown::Unsteady)
+}
+
+/// The scale at which tried and measured one are the same, from a look close to it.
+pub(super) fn refined(tried: f32, measured: f32) -> f32 {
+    /// The usual change around the true scale.
+    const CHANGE: f32 = 0.2;
+    tried * (measured / tried).powf(1.0 / (1.0 - CHANGE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A finder that sees red cells of `truth` and measures them a fifth of the way towards the tried scale; elsewhere
+    /// it measures what is tried.
+    fn looks(truth: f32, cells: u32) -> [Option<Look>; TRIED.len()] {
+        TRIED.map(|tried| {
+            let is_near = (tried / truth).ln().abs() < 0.8;
+            Some(if is_near {
+                Look {
+                    cells,
+                    score: 0.6,
+                    measured: truth * (tried / truth).powf(0.2),
+                }
+            } else {
+                Look {
+                    cells: 90,
+                    score: 0.4,
+                    // A little towards 0.3, so that there is a wrong crossing.
+                    measured: 0.3 * (tried / 0.3_f32).powf(0.95),
+                }
+            })
+        })
+    }
+
+    #[test]
+    fn the_scale_of_red_cells_is_found_among_wrong_ones() {
+        for truth in [0.04, 0.07, 0.1, 0.2, 0.35] {
+            let found = best(&looks(truth, 12), 10).unwrap();
+            assert!((found / truth - 1.0).abs() < 1e-3, "{found} {truth}");
+        }
+    }
+
+    #[test]
+    fn what_fits_to_every_scale_gives_none() {
+        let parts = TRIED.map(|tried| {
+            Some(Look {
+                cells: 50,
+                score: 0.45,
+                measured: 0.2 * (tried / 0.2_f32).powf(0.8),
+            })
+        });
+        assert_eq!(best(&parts, 10), Err(ScaleUnknown::Unsteady));
+        let few = ScaleUnknown::TooFew {
+            found: 50,
+            needed: 51,
+        };
+        assert_eq!(best(&parts, 51), Err(few));
+        assert!(best(&[None; TRIED.len()], 1).is_err());
+        // Measured at one scale only.
+        let mut alone = [None; TRIED.len()];
+        alone[2] = parts[2];
+        assert!(best(&alone, 10).is_err());
+    }
+
+    #[test]
+    fn a_second_look_is_extrapolated() {
+        // Measured a fifth of the way from 0.1 towards 0.11.
+        let measured = 0.1 * (0.11_f32 / 0.1).powf(0.2);
+        assert!((refined(0.11, measured) - 0.1).abs() < 1e-6);
+    }
+}
