@@ -14,7 +14,7 @@ use crate::image::density::DensityField;
 use crate::judgement::count::CellCount;
 use crate::judgement::evidence::EvidenceMap;
 use crate::judgement::novelty::Novelty;
-use crate::manifest::cells::{CellNetwork, CellsModel, FiguresRule};
+use crate::manifest::cells::{CellNetwork, CellsModel, FiguresRule, Ruler};
 
 /// Largest factor between the scale by which a field was searched and the one that its red cells then give.
 const AGREEMENT: f32 = 1.15;
@@ -77,6 +77,9 @@ pub enum NoScale {
     /// None was given, and the red cells give none.
     #[error("scale unknown: {0}")]
     Unknown(#[from] ScaleUnknown),
+    /// None was given, and the model measures none.
+    #[error("scale unknown: none was given, and the model cannot measure it by red cells")]
+    NoRuler,
     /// A pixel is too large.
     #[error(
         "a pixel is {um_per_pixel:.2} µm, cells can be told apart up to {COARSEST_UM_PER_PIXEL} µm"
@@ -268,10 +271,12 @@ impl<'a> Field<'a> {
         &self,
         networks: &mut CellNetworks,
     ) -> Result<Result<(MeasuredScale, FoundCells), NoScale>, ArtifactError> {
-        let ruler = &self.model.ruler;
+        let Some(ruler) = self.model.ruler else {
+            return Ok(Err(NoScale::NoRuler));
+        };
         let mut looks = [None; scale_search::TRIED.len()];
         for (look, tried) in looks.iter_mut().zip(scale_search::TRIED) {
-            *look = self.look_for_red_cells(networks, tried)?;
+            *look = self.look_for_red_cells(networks, ruler, tried)?;
         }
         let tried = match scale_search::best(&looks, ruler.min_cells) {
             Ok(tried) => tried,
@@ -302,6 +307,7 @@ impl<'a> Field<'a> {
     fn look_for_red_cells(
         &self,
         networks: &mut CellNetworks,
+        ruler: Ruler,
         um_per_pixel: f32,
     ) -> Result<Option<Look>, ArtifactError> {
         let factor = um_per_pixel / self.model.finder.input.um_per_pixel;
@@ -321,7 +327,7 @@ impl<'a> Field<'a> {
         let part = Field::new(&part, &background, self.model);
         let found = part.find(networks, um_per_pixel)?;
         let (width, height) = part.size();
-        let look = |found: FoundCells| self.model.ruler.look(&found.red_cells, width, height);
+        let look = |found: FoundCells| ruler.look(&found.red_cells, width, height);
         Ok(found.ok().and_then(look))
     }
 

@@ -40,8 +40,10 @@ pub struct CellsModel {
     pub cell: CellNetwork,
     /// How the cells of a slide become its verdict.
     pub count: CountRule,
-    /// How red cells give the scale of a field.
-    pub ruler: Ruler,
+    /// How red cells give the scale of a field; `None` if they were found to give wrong ones, so that only fields of
+    /// known scale are looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ruler: Option<Ruler>,
     /// How the measured figures of a cell become the probability of a blast; `None` if they were not fitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub figures: Option<FiguresRule>,
@@ -239,7 +241,7 @@ impl CellsModel {
         self.finder.check(&mut seen)?;
         self.cell.check(&mut seen)?;
         self.count.check()?;
-        self.ruler.check()?;
+        self.ruler.map_or(Ok(()), Ruler::check)?;
         if let Some(figures) = &self.figures {
             figures.check()?;
         }

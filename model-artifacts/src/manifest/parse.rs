@@ -190,7 +190,8 @@ text_of_kind!(
         finder: Finder,
         cell: CellNetwork,
         count: CountRule,
-        ruler: Ruler,
+        #[serde(default)]
+        ruler: Option<Ruler>,
         #[serde(default)]
         figures: Option<FiguresRule>,
         golden: Vec<ChainGolden>,

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use smearscope_artifacts::decode::{self, Limits};
 use smearscope_artifacts::{
     ArtifactError, Cell, CellCall, CellCount, CellCounter, CellSite, CellsModel, EngineChoice,
-    EngineConfig, FieldCells, FileEntry, Interface, Manifest, Model, ModelFiles, ModelKind, Scale,
+    EngineConfig, FieldCells, FileEntry, Interface, Manifest, Model, ModelFiles, ModelKind,
+    NoScale, Scale,
 };
 
 use crate::common::{CRATE, Copy, engine, has_openvino};
@@ -88,6 +89,7 @@ fn manifests_survive_writing_and_reading() {
         let ModelKind::Cells(model) = &mut manifest.model else {
             panic!("it counts cells");
         };
+        model.ruler = None;
         model.figures = None;
         model.cell.novelty = None;
         model.cell.outputs.features = None;
@@ -414,6 +416,20 @@ fn without_a_scale_nothing_is_looked_at() {
         assert!(field.scale.is_err(), "{um_per_pixel}: {field:?}");
         assert!(field.cells.is_empty());
     }
+}
+
+#[test]
+fn a_model_without_a_ruler_needs_a_known_scale() {
+    let copy = Copy::of(&folder()).edit(
+        "[ruler]\nred_cell_um = 7.2\nmin_cells = 20\nmax_spread = 0.25\n",
+        "",
+    );
+    let mut counter = CellCounter::load(copy.path(), &engine(EngineChoice::Embedded)).unwrap();
+    let image = decode::read(&folder().join("field.png"), &Limits::default()).unwrap();
+    let field = counter.analyse(&image, None).unwrap();
+    assert_eq!(field.scale, Err(NoScale::NoRuler));
+    assert_eq!(field.count().cells, 0);
+    assert_eq!(counter.analyse(&image, Some(0.25)).unwrap().cells.len(), 4);
 }
 
 #[test]

@@ -47,10 +47,16 @@ impl RulerFigures {
 }
 
 impl RulerFigures {
-    /// What a model card must say if the ruler gives a wrong scale more often than is bearable.
+    /// Whether a wrong scale is rare enough for the ruler to be used.
+    pub(crate) fn is_reliable(&self) -> bool {
+        let Share { count, of } = self.wrong;
+        count as f64 <= BEARABLE * of as f64
+    }
+
+    /// What a model card must say if the ruler is not reliable.
     pub(crate) fn warning(&self) -> Option<String> {
         let Share { count, of } = self.wrong;
-        (count as f64 > BEARABLE * of as f64).then(|| {
+        (!self.is_reliable()).then(|| {
             format!(
                 "The scale by red cells is wrong by more than 10 % in {count} of {of} fields: state the scale of fields, and \
                  do not rely on the ruler."
@@ -71,6 +77,7 @@ mod tests {
         assert_eq!(figures.without_scale, Share { count: 1, of: 4 });
         assert_eq!(figures.wrong, Share { count: 1, of: 4 });
         assert!(figures.warning().unwrap().contains("1 of 4"));
+        assert!(!figures.is_reliable());
         let right = RulerFigures::of(&[Some(1.0); 30]).unwrap();
         assert_eq!(right.warning(), None);
         assert_eq!(figures.median_ratio, Some(1.0));

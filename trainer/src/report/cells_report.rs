@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use serde::Serialize;
-use smearscope_artifacts::{CellsModel, Manifest};
+use smearscope_artifacts::{CellsModel, Manifest, Ruler};
 
 use super::card::figure_rows;
 use super::cell_evaluation::CellEvaluation;
@@ -64,6 +64,16 @@ impl CellsReport<'_> {
             .map(|class| class.name.as_str())
             .collect();
         let count = &model.count;
+        let scale = model.ruler.map_or_else(
+            || "must be stated; red cells gave wrong scales".to_owned(),
+            |Ruler {
+                 red_cell_um,
+                 min_cells,
+                 ..
+             }| {
+                format!("a median red cell is {red_cell_um} µm wide; at least {min_cells} of them")
+            },
+        );
         // Writing to a String cannot fail.
         let _ = write!(
             card,
@@ -75,7 +85,7 @@ impl CellsReport<'_> {
              - **Verdict:** positive if the 95 % interval of the share of blasts lies above {:.1} %, negative if it lies below \
              and {} leukocytes were counted, else inconclusive\n\
              - **Calls by which counts are corrected:** {} of {} blasts and {} of {} other leukocytes were called blasts\n\
-             - **Scale:** a median red cell is {} µm wide; at least {} of them\n\
+             - **Scale:** {scale}\n\
              - **Licence of the weights:** {license}\n\n\
              ## Figures\n\n\
              Measured on {} {}\n\n\
@@ -91,8 +101,6 @@ impl CellsReport<'_> {
             count.sensitivity.of,
             count.false_positives.called,
             count.false_positives.of,
-            model.ruler.red_cell_um,
-            model.ruler.min_cells,
             evaluation.dataset,
             evaluation.protocol,
         );

@@ -464,7 +464,7 @@ impl FitCells {
                 sensitivity: unmeasured(100),
                 false_positives: unmeasured(0),
             },
-            ruler: RULER,
+            ruler: Some(RULER),
             figures,
             golden: Vec::new(),
         }
@@ -724,6 +724,10 @@ impl FitCells {
             false_positives,
             ..manifest.model.count
         };
+        manifest.model.ruler = manifest
+            .model
+            .ruler
+            .filter(|_| measured.has_reliable_ruler());
         let count = |part| split.images(part).len();
         let protocol = format!(
             "Images split by slide, patient or copy: {} for training, {} to choose epochs, thresholds and temperature, {} for \

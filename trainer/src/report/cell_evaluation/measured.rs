@@ -182,6 +182,12 @@ impl CellEvaluation {
         })
     }
 
+    /// Whether red cells gave wrong scales rarely enough.
+    pub(crate) fn has_reliable_ruler(&self) -> bool {
+        let ruler = self.total.ruler.as_ref();
+        ruler.is_some_and(RulerFigures::is_reliable)
+    }
+
     /// How often blasts, and other leukocytes, are called blasts: `sensitivity` and `false_positives` of the rule that
     /// counts, measured on the leukocytes of known kind that count. `None` if there are too few of either.
     pub(crate) fn blast_calls(&self) -> Option<[BlastCalls; 2]> {
