@@ -1,4 +1,4 @@
-//! Counts the cells of fields, and those of all fields together as a slide.
+//! Counts the cells of fields, and those of all fields together as a slide, each once where fields overlap.
 //!
 //! ```sh
 //! cargo run --release -p smearscope-artifacts --example count_cells -- MODEL_FOLDER SCALE FIELD.jpg...
@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use smearscope_artifacts::decode::{self, Limits};
-use smearscope_artifacts::{CellCount, CellCounter, EngineConfig};
+use smearscope_artifacts::{CellCount, CellCounter, EngineConfig, SlideCells};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
@@ -23,23 +23,24 @@ fn main() -> Result<(), Box<dyn Error>> {
         scale => Some(scale.parse()?),
     };
     let mut counter = CellCounter::load(Path::new(&folder), &EngineConfig::default())?;
-    let mut slide = CellCount::default();
+    let (mut seen, mut slide) = (SlideCells::default(), CellCount::default());
     for path in args {
         let started = Instant::now();
         let image = decode::read(Path::new(&path), &Limits::default())?;
         let field = counter.analyse(&image, scale)?;
         let milliseconds = started.elapsed().as_secs_f64() * 1e3;
         let CellCount { cells, blasts } = field.count();
+        let added = seen.add(&field);
+        slide.cells += added.count.cells;
+        slide.blasts += added.count.blasts;
         match field.scale {
             Ok(scale) => println!(
                 "{path}: {blasts} blasts among {cells} leukocytes, {} red cells, {:.3} µm per pixel, {milliseconds:.0} ms",
-                field.red_cells,
+                field.red_cells.len(),
                 scale.um_per_pixel()
             ),
             Err(problem) => println!("{path}: {problem}, {milliseconds:.0} ms"),
         }
-        slide.cells += cells;
-        slide.blasts += blasts;
     }
     let decision = counter.manifest().model.count.decide(slide);
     let [low, high] = decision.interval.map(|share| 100.0 * share);

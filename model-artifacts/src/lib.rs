@@ -44,6 +44,7 @@ pub use crate::cells::figures::CellFigures;
 pub use crate::cells::model::CellCounter;
 pub use crate::cells::peaks::CentreMap;
 pub use crate::cells::ruler::{MeasuredScale, ScaleUnknown};
+pub use crate::cells::slide_cells::{AddedField, SlideCells};
 pub use crate::image::all_idb::all_idb_label;
 pub use crate::image::background::Background;
 pub use crate::image::contract::{ChannelOrder, Colour, InputContract, Layout, ResizeFilter};

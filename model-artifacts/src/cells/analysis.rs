@@ -16,12 +16,10 @@ use crate::judgement::evidence::EvidenceMap;
 use crate::judgement::novelty::Novelty;
 use crate::manifest::cells::{CellNetwork, CellsModel, FiguresRule, Ruler};
 
-/// Largest factor between the scale by which a field was searched and the one that its red cells then give.
-const AGREEMENT: f32 = 1.15;
 /// Coarsest scale at which cells can be told apart, µm per pixel: a nucleus is some 20 pixels wide.
 pub const COARSEST_UM_PER_PIXEL: f32 = 0.4;
-/// Pixels of the finder's input in which the scale is searched; they hold a thousand red cells.
-const SEARCHED_PIXELS: f32 = 1e6;
+/// Pixels of the finder's input in which the scale is searched; they hold some hundred red cells.
+const SEARCHED_PIXELS: f32 = 250e3;
 /// Largest field, in pixels of the finder's input: 2 mm in each direction at 0.5 µm.
 const MAX_FINDER_PIXELS: f32 = 16e6;
 /// Most leukocytes of a field that are looked at, the surest first; a field of view holds some tens.
@@ -33,10 +31,12 @@ const DISAGREEMENT: f32 = 0.9;
 /// The cells of a field.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FieldCells {
+    /// Width and height of the image.
+    pub size: [u32; 2],
     /// Scale of the field, or why it has none; then no cell was looked for.
     pub scale: Result<Scale, NoScale>,
-    /// Number of red cells.
-    pub red_cells: u32,
+    /// The red cells, the surest first.
+    pub red_cells: Vec<CellSite>,
     /// What the finder took for leukocytes, the surest first.
     pub cells: Vec<Cell>,
 }
@@ -44,12 +44,18 @@ pub struct FieldCells {
 impl FieldCells {
     /// The leukocytes that count, and the blasts among them. Unclear cells and artefacts do not count.
     pub fn count(&self) -> CellCount {
-        let counted = self.cells.iter().map(|cell| cell.call);
-        CellCount {
-            cells: counted.clone().filter(|call| call.counts()).count() as u32,
-            blasts: counted.filter(|call| *call == CellCall::Blast).count() as u32,
-        }
+        count(&self.cells)
     }
+}
+
+/// The leukocytes among cells that count, and the blasts among them.
+pub(super) fn count<'a>(cells: impl IntoIterator<Item = &'a Cell>) -> CellCount {
+    let mut count = CellCount::default();
+    for cell in cells {
+        count.cells += u32::from(cell.call.counts());
+        count.blasts += u32::from(cell.call == CellCall::Blast);
+    }
+    count
 }
 
 /// The scale of a field and where it comes from.
@@ -174,7 +180,6 @@ pub(super) fn look_at_field(
             Err(error) => (Err(error), FoundCells::default()),
         },
     };
-    let red_cells = found.red_cells.len() as u32;
     let scale = scale.and_then(|scale| match scale.um_per_pixel() {
         um_per_pixel if um_per_pixel > COARSEST_UM_PER_PIXEL => {
             Err(NoScale::TooCoarse { um_per_pixel })
@@ -190,8 +195,9 @@ pub(super) fn look_at_field(
         Err(_) => Vec::new(),
     };
     Ok(FieldCells {
+        size: image.dimensions().into(),
         scale,
-        red_cells,
+        red_cells: found.red_cells,
         cells,
     })
 }
@@ -278,29 +284,27 @@ impl<'a> Field<'a> {
         for (look, tried) in looks.iter_mut().zip(scale_search::TRIED) {
             *look = self.look_for_red_cells(networks, ruler, tried)?;
         }
-        let tried = match scale_search::best(&looks, ruler.min_cells) {
-            Ok(tried) => tried,
+        let crossing = match scale_search::best(&looks, ruler.min_cells) {
+            Ok(crossing) => crossing,
             Err(error) => return Ok(Err(error.into())),
         };
-        let found = match self.find(networks, tried)? {
+        let found = match self.find(networks, crossing.um_per_pixel)? {
             Ok(found) => found,
             Err(error) => return Ok(Err(error)),
         };
         let (width, height) = self.size();
-        Ok(match ruler.measure(&found.red_cells, width, height) {
-            Ok(scale) if (scale.um_per_pixel / tried).ln().abs() > AGREEMENT.ln() => {
-                Err(ScaleUnknown::Unsteady.into())
-            }
-            Ok(scale) => {
-                let um_per_pixel = scale_search::refined(tried, scale.um_per_pixel);
-                let scale = MeasuredScale {
-                    um_per_pixel,
-                    ..scale
-                };
-                Ok((scale, found))
-            }
-            Err(error) => Err(error.into()),
-        })
+        let scale = ruler.measure(&found.red_cells, width, height);
+        let refined = scale.and_then(|scale| {
+            let um_per_pixel = crossing.refined(scale.um_per_pixel);
+            let um_per_pixel = um_per_pixel.ok_or(ScaleUnknown::Unsteady)?;
+            Ok(MeasuredScale {
+                um_per_pixel,
+                ..scale
+            })
+        });
+        Ok(refined
+            .map(|scale| (scale, found))
+            .map_err(NoScale::Unknown))
     }
 
     /// What the red cells in the middle of the field say of a scale.
@@ -314,7 +318,8 @@ impl<'a> Field<'a> {
         let (width, height) = self.image.dimensions();
         let pixels = width as f32 * height as f32 * factor.powi(2);
         let share = (SEARCHED_PIXELS / pixels).sqrt().min(1.0);
-        let [columns, rows] = [width, height].map(|side| ((side as f32 * share) as u32).max(1));
+        let [columns, rows] =
+            [width, height].map(|side| ((side as f32 * share) as u32).max(1).min(side));
         let part = imageops::crop_imm(
             self.image,
             (width - columns) / 2,

@@ -4,7 +4,7 @@
 //! [`tiles`], and [`peaks`] makes cells of its maps. Red cells are the [`ruler`], whose
 //! scale is found by [`scale_search`]. A [`crop`] around each leukocyte is
 //! what the cell network sees ([`cell_input`]) and what is measured ([`figures`], of a [`mask`]). [`analysis`] is the
-//! flow of all that, [`golden`] proves it, and [`model`] is a loaded model.
+//! flow of all that, [`slide_cells`] counts each cell of overlapping fields once, [`golden`] proves it, and [`model`] is a loaded model.
 
 pub(crate) mod analysis;
 mod cell_input;
@@ -16,6 +16,8 @@ mod mask;
 pub(crate) mod model;
 mod networks;
 pub(crate) mod peaks;
+mod registration;
 pub(crate) mod ruler;
 mod scale_search;
+pub(crate) mod slide_cells;
 mod tiles;

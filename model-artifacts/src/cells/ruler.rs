@@ -12,7 +12,7 @@ use crate::manifest::cells::Ruler;
 /// A scale that was measured by red cells.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct MeasuredScale {
-    /// Size of a pixel, µm.
+    /// Size of a pixel, µm: what a median red cell would give that was looked at with just this scale.
     pub um_per_pixel: f32,
     /// Spread of the diameters, relative to their median.
     pub spread: f32,
@@ -43,7 +43,7 @@ pub enum ScaleUnknown {
         /// The largest that the rule allows.
         limit: f32,
     },
-    /// They are as large at one tried scale as at another, as what is no cell is.
+    /// At each tried scale they seem as large as red cells are, as what is no cell does.
     #[error("the red cells fit to no scale more than to another")]
     Unsteady,
 }
@@ -84,17 +84,18 @@ impl Ruler {
             cells,
         })
     }
-}
 
-impl Ruler {
     /// What red cells of an image of this width and height say of the scale that was tried; `None` of none.
     pub(super) fn look(&self, red_cells: &[CellSite], width: f32, height: f32) -> Option<Look> {
-        let inside = |cell: &&CellSite| cell.is_inside(width, height);
-        let scores = red_cells.iter().filter(inside).map(|cell| cell.score);
-        let diameters = diameters_inside(red_cells, width, height);
-        (!diameters.is_empty()).then(|| Look {
-            cells: diameters.len() as u32,
-            score: scores.sum::<f32>() / diameters.len() as f32,
+        let inside: Vec<CellSite> = red_cells
+            .iter()
+            .filter(|cell| cell.is_inside(width, height))
+            .copied()
+            .collect();
+        let diameters = diameters_inside(&inside, width, height);
+        (!inside.is_empty()).then(|| Look {
+            cells: inside.len() as u32,
+            score: inside.iter().map(|cell| cell.score).sum::<f32>() / inside.len() as f32,
             measured: self.red_cell_um / quantile(&diameters, 0.5),
         })
     }

@@ -3,7 +3,8 @@
 //! At any scale the finder takes something for red cells: parts of them where the field seems too fine, clumps where it
 //! seems too coarse. What it measures then agrees with whatever scale was tried. Around the true scale it does not: there
 //! the finder is surer, and the diameters of real cells stay the same under several scales. So the scale is where the
-//! measured one meets the one tried, and of several such places the one where trying another scale changes least.
+//! measured one meets the one tried; of several such places, the one where the finder is surest and trying another scale
+//! changes least.
 
 use super::ruler::ScaleUnknown;
 
@@ -25,10 +26,13 @@ pub(super) struct Look {
     pub(super) measured: f32,
 }
 
+/// Largest factor between the scale that looks at several scales point to and the one that a last look gives.
+const AGREEMENT: f32 = 1.15;
+
 /// Where the measured scale meets the tried one, between two looks.
 #[derive(Debug, Clone, Copy)]
-struct Crossing {
-    um_per_pixel: f32,
+pub(super) struct Crossing {
+    pub(super) um_per_pixel: f32,
     /// Change of the logarithm of the measured scale by that of the tried one.
     change: f32,
     score: f32,
@@ -52,7 +56,15 @@ impl Crossing {
     }
 
     fn penalty(&self) -> f32 {
-        self.change - SCORE_WEIGHT * self.score
+        self.change.abs() - SCORE_WEIGHT * self.score
+    }
+
+    /// The scale from what a look at this one measures, on the way on which the measured scale changes; `None` if it lies too
+    /// far away.
+    pub(super) fn refined(&self, measured: f32) -> Option<f32> {
+        let factor = (measured / self.um_per_pixel).powf(1.0 / (1.0 - self.change.max(0.0)));
+        let is_near = factor <= AGREEMENT && factor >= AGREEMENT.recip();
+        is_near.then_some(self.um_per_pixel * factor)
     }
 }
 
@@ -61,13 +73,16 @@ impl Crossing {
 /// # Errors
 /// - [`ScaleUnknown::TooFew`] if no two neighbouring scales show as many red cells as are needed.
 /// - [`ScaleUnknown::Unsteady`] if their red cells fit to no scale more than to another.
-pub(super) fn best(looks: &[Option<Look>; TRIED.len()], needed: u32) -> Result<f32, ScaleUnknown> {
-    let enough = |at: usize| looks[at].filter(|look| look.cells >= needed);
+pub(super) fn best(
+    looks: &[Option<Look>; TRIED.len()],
+    needed: u32,
+) -> Result<Crossing, ScaleUnknown> {
     let pairs: Vec<(usize, [Look; 2])> = (1..TRIED.len())
-        .filter_map(|at| Some((at, [enough(at - 1)?, enough(at)?])))
+        .filter_map(|at| Some((at, [looks[at - 1]?, looks[at]?])))
         .collect();
-    if pairs.is_empty() {
-        let found = looks.iter().flatten().map(|look| look.cells).max();
+    let cells = |looks: &[Look; 2]| looks[0].cells.min(looks[1].cells);
+    let found = pairs.iter().map(|(_, looks)| cells(looks)).max();
+    if found.is_none_or(|found| found < needed) {
         return Err(ScaleUnknown::TooFew {
             found: found.unwrap_or_default(),
             needed,
@@ -75,19 +90,12 @@ pub(super) fn best(looks: &[Option<Look>; TRIED.len()], needed: u32) -> Result<f
     }
     let crossings = pairs
         .iter()
+        .filter(|(_, looks)| cells(looks) >= needed)
         .filter_map(|(at, looks)| Crossing::between([TRIED[at - 1], TRIED[*at]], *looks));
     crossings
-        .filter(|crossing| crossing.change <= MAX_CHANGE)
+        .filter(|crossing| crossing.change.abs() <= MAX_CHANGE)
         .min_by(|a, b| a.penalty().total_cmp(&b.penalty()))
-        .map(|crossing| crossing.um_per_pixel)
         .ok_or(ScaleUnknown::Unsteady)
-}
-
-/// The scale at which tried and measured one are the same, from a look close to it.
-pub(super) fn refined(tried: f32, measured: f32) -> f32 {
-    /// The usual change around the true scale.
-    const CHANGE: f32 = 0.2;
-    tried * (measured / tried).powf(1.0 / (1.0 - CHANGE))
 }
 
 #[cfg(test)]
@@ -119,9 +127,23 @@ mod tests {
     #[test]
     fn the_scale_of_red_cells_is_found_among_wrong_ones() {
         for truth in [0.04, 0.07, 0.1, 0.2, 0.35] {
-            let found = best(&looks(truth, 12), 10).unwrap();
+            let found = best(&looks(truth, 12), 10).unwrap().um_per_pixel;
             assert!((found / truth - 1.0).abs() < 1e-3, "{found} {truth}");
         }
+    }
+
+    #[test]
+    fn what_moves_against_the_tried_scale_is_no_red_cell() {
+        let mut looks = looks(0.2, 12);
+        for (at, measured) in [(0, 0.09), (1, 0.02)] {
+            looks[at] = Some(Look {
+                cells: 40,
+                score: 0.4,
+                measured,
+            });
+        }
+        let found = best(&looks, 10).unwrap().um_per_pixel;
+        assert!((found / 0.2 - 1.0).abs() < 1e-3, "{found}");
     }
 
     #[test]
@@ -133,23 +155,36 @@ mod tests {
                 measured: 0.2 * (tried / 0.2_f32).powf(0.8),
             })
         });
-        assert_eq!(best(&parts, 10), Err(ScaleUnknown::Unsteady));
+        assert_eq!(best(&parts, 10).unwrap_err(), ScaleUnknown::Unsteady);
         let few = ScaleUnknown::TooFew {
             found: 50,
             needed: 51,
         };
-        assert_eq!(best(&parts, 51), Err(few));
-        assert!(best(&[None; TRIED.len()], 1).is_err());
+        assert_eq!(best(&parts, 51).unwrap_err(), few);
+        let none = ScaleUnknown::TooFew {
+            found: 0,
+            needed: 10,
+        };
+        assert_eq!(best(&[None; TRIED.len()], 10).unwrap_err(), none);
         // Measured at one scale only.
         let mut alone = [None; TRIED.len()];
         alone[2] = parts[2];
-        assert!(best(&alone, 10).is_err());
+        assert_eq!(best(&alone, 10).unwrap_err(), none);
     }
 
     #[test]
-    fn a_second_look_is_extrapolated() {
+    fn a_last_look_is_extrapolated_unless_it_contradicts() {
+        let crossing = |change| Crossing {
+            um_per_pixel: 0.11,
+            change,
+            score: 0.5,
+        };
         // Measured a fifth of the way from 0.1 towards 0.11.
         let measured = 0.1 * (0.11_f32 / 0.1).powf(0.2);
-        assert!((refined(0.11, measured) - 0.1).abs() < 1e-6);
+        assert!((crossing(0.2).refined(measured).unwrap() - 0.1).abs() < 1e-6);
+        // What changes by 0.7 leads far away.
+        assert_eq!(crossing(0.7).refined(0.12), None);
+        assert_eq!(crossing(0.0).refined(0.13), None);
+        assert_eq!(crossing(0.0).refined(f32::NAN), None);
     }
 }

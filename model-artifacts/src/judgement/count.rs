@@ -9,8 +9,11 @@ use crate::validation::{FieldError, check_between};
 const Z: f64 = 1.959_963_984_540_054;
 /// Probability beyond each end of the interval.
 const TAIL: f64 = 0.025;
+/// Fewest cells of any verdict. Two cells that are called blasts put the interval above most shares, but whatever fooled the
+/// network once, in one place of one slide, fooled it twice.
+const FEWEST_CELLS: u32 = 20;
 /// Smallest and largest number of cells that a rule may require for a negative verdict.
-const MIN_CELLS: std::ops::RangeInclusive<u32> = 20..=10_000;
+const MIN_CELLS: std::ops::RangeInclusive<u32> = FEWEST_CELLS..=10_000;
 /// Smallest number of blasts, and of other cells, that the calls must have been measured on.
 const MIN_MEASURED: u32 = 20;
 
@@ -68,8 +71,8 @@ pub struct CellCount {
 }
 
 /// How a count becomes a verdict: positive if the 95 % interval of the share of blasts lies above
-/// [`share`](CountRule::share), negative if it lies below and at least
-/// [`min_cells`](CountRule::min_cells) cells were counted, else inconclusive.
+/// [`share`](CountRule::share) and at least 20 cells were counted, negative if it lies below and at least
+/// [`min_cells`](CountRule::min_cells) were, else inconclusive.
 ///
 /// The interval is that of Lang and Reiczigel 2014, "Confidence limits for prevalence of disease adjusted
 /// for estimated sensitivity and specificity" (Prev Vet Med 113:13–22): it takes the networks' errors out
@@ -118,7 +121,7 @@ impl CountRule {
     pub fn decide(&self, count: CellCount) -> CountDecision {
         let (share, interval) = self.estimate(count).unwrap_or((f64::NAN, [0.0, 1.0]));
         let [low, high] = interval;
-        let verdict = if low > self.share {
+        let verdict = if low > self.share && count.cells >= FEWEST_CELLS {
             Verdict::Positive
         } else if high < self.share && count.cells >= self.min_cells {
             Verdict::Negative
@@ -415,6 +418,8 @@ mod tests {
             (200, 2, Verdict::Negative),
             (199, 2, Verdict::Inconclusive),
             (60, 20, Verdict::Positive),
+            (20, 20, Verdict::Positive),
+            (19, 19, Verdict::Inconclusive),
             (0, 0, Verdict::Inconclusive),
             (1, 1, Verdict::Inconclusive),
             (5, 6, Verdict::Inconclusive),

@@ -18,3 +18,4 @@ mod opencv;
 mod reduced;
 mod refusals;
 mod signatures;
+mod smear_cells;

@@ -346,7 +346,7 @@ fn farthest(
     let maps = FieldMaps::of(finder, tiles, &picture.image, picture.um_per_pixel);
     let expected = maps.leukocytes(model.finder.thresholds.leukocytes);
     let red_cells = maps.red_cells(model.finder.thresholds.red_cells);
-    if expected.len() != found.cells.len() || red_cells.len() != found.red_cells as usize {
+    if expected.len() != found.cells.len() || red_cells.len() != found.red_cells.len() {
         return f32::INFINITY;
     }
     let nearest = |site: &CellSite| {

@@ -82,8 +82,8 @@ impl CellsReport<'_> {
              - **Intended use:** {intended_use}\n\
              - **Finder:** leukocytes and red cells at {} µm per pixel\n\
              - **Cell network:** {} × {} pixels of {} µm around each leukocyte; {}\n\
-             - **Verdict:** positive if the 95 % interval of the share of blasts lies above {:.1} %, negative if it lies below \
-             and {} leukocytes were counted, else inconclusive\n\
+             - **Verdict:** positive if the 95 % interval of the share of blasts lies above {:.1} % and 20 leukocytes were counted, negative if it \
+             lies below and {} were counted, else inconclusive\n\
              - **Calls by which counts are corrected:** {} of {} blasts and {} of {} other leukocytes were called blasts\n\
              - **Scale:** {scale}\n\
              - **Licence of the weights:** {license}\n\n\

@@ -1,0 +1,186 @@
+//! The cells of a slide, each once, although fields overlap.
+
+use super::analysis::{FieldCells, count};
+use super::cell_site::CellSite;
+use super::registration::find_shift;
+use crate::judgement::count::CellCount;
+
+/// How far apart the finder may place the same cell in two fields, µm.
+const RADIUS_UM: f32 = 1.5;
+/// The same, as a share of the diameter of the cell.
+const RADIUS_SHARE: f32 = 0.35;
+
+/// Most fields with which a new one is compared, the latest ones.
+const MOST_FIELDS: usize = 200;
+
+/// The fields of a slide, to tell which cells of the next one were counted before.
+///
+/// A field is compared with the 200 before it that are of the same size. They are shifted against each other, not turned or of
+/// another magnification, as those of one microscope are.
+#[derive(Debug, Clone, Default)]
+pub struct SlideCells {
+    fields: Vec<SeenField>,
+}
+
+/// A field that was added.
+#[derive(Debug, Clone)]
+struct SeenField {
+    size: [u32; 2],
+    red_cells: Vec<[f32; 2]>,
+    /// Those that count.
+    leukocytes: Vec<[f32; 2]>,
+}
+
+/// What a field adds to its slide.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AddedField {
+    /// For each cell of the field, whether no earlier field shows it as one that counts.
+    pub is_new: Vec<bool>,
+    /// The new cells that count.
+    pub count: CellCount,
+    /// The earlier fields, by their number from 0, that have a part in common with it, the latest first.
+    pub overlaps: Vec<usize>,
+}
+
+impl SlideCells {
+    /// Adds a field.
+    pub fn add(&mut self, field: &FieldCells) -> AddedField {
+        let place = |site: &CellSite| [site.x, site.y];
+        let counting = field.cells.iter().filter(|cell| cell.call.counts());
+        let seen = SeenField {
+            size: field.size,
+            red_cells: field.red_cells.iter().map(place).collect(),
+            leukocytes: counting.map(|cell| place(&cell.site)).collect(),
+        };
+        let mut added = AddedField {
+            is_new: vec![true; field.cells.len()],
+            count: CellCount::default(),
+            overlaps: Vec::new(),
+        };
+        if let Ok(scale) = field.scale {
+            let radius = RADIUS_UM / scale.um_per_pixel();
+            for (number, earlier) in self.fields.iter().enumerate().rev().take(MOST_FIELDS) {
+                let Some(by) = earlier.shift_to(&seen, radius) else {
+                    continue;
+                };
+                added.overlaps.push(number);
+                for (cell, is_new) in field.cells.iter().zip(&mut added.is_new) {
+                    let reach = radius.max(RADIUS_SHARE * cell.site.diameter);
+                    let is_it = |[x, y]: &[f32; 2]| {
+                        (x + by[0] - cell.site.x).hypot(y + by[1] - cell.site.y) <= reach
+                    };
+                    *is_new &= !earlier.leukocytes.iter().any(is_it);
+                }
+            }
+        }
+        let new = field.cells.iter().zip(&added.is_new);
+        added.count = count(new.filter_map(|(cell, is_new)| is_new.then_some(cell)));
+        self.fields.push(seen);
+        added
+    }
+}
+
+impl SeenField {
+    fn shift_to(&self, later: &Self, radius: f32) -> Option<[f32; 2]> {
+        if self.size != later.size {
+            return None;
+        }
+        let size = self.size.map(|side| side as f32);
+        find_shift(&self.red_cells, &later.red_cells, size, radius)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::SeedableRng;
+    use rand_distr::{Distribution, Uniform};
+
+    use super::super::analysis::{Cell, CellCall, NoScale, Scale};
+    use super::*;
+
+    const UM_PER_PIXEL: f32 = 0.1;
+
+    fn site([x, y]: [f32; 2], diameter: f32) -> CellSite {
+        CellSite {
+            x,
+            y,
+            diameter,
+            score: 0.9,
+        }
+    }
+
+    /// What a field of 640 × 480 pixels shows of a slide that begins so far to the left: red cells, and leukocytes at these places of
+    /// the slide with their calls.
+    fn field(start: f32, leukocytes: &[([f32; 2], CellCall)]) -> FieldCells {
+        let shown = |[x, y]: [f32; 2]| [x - start, y];
+        let is_inside = |[x, _]: &[f32; 2]| (0.0..640.0).contains(x);
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let mut along = |length: f32| Uniform::new(0.0, length).unwrap().sample(&mut rng);
+        let red_cells = (0..200).map(|_| [along(1600.0), along(480.0)]);
+        let cells = leukocytes
+            .iter()
+            .map(|(place, call)| (shown(*place), *call))
+            .filter(|(place, _)| is_inside(place));
+        FieldCells {
+            size: [640, 480],
+            scale: Ok(Scale::Given(UM_PER_PIXEL)),
+            red_cells: red_cells
+                .map(shown)
+                .filter(is_inside)
+                .map(|place| site(place, 72.0))
+                .collect(),
+            cells: cells
+                .map(|(place, call)| Cell {
+                    site: site(place, 120.0),
+                    diameter_um: 12.0,
+                    probabilities: Vec::new(),
+                    class: 0,
+                    call,
+                    figures: None,
+                    evidence: None,
+                })
+                .collect(),
+        }
+    }
+
+    const LEUKOCYTES: [([f32; 2], CellCall); 5] = [
+        ([100.0, 100.0], CellCall::Blast),
+        ([300.0, 100.0], CellCall::OtherLeukocyte),
+        ([500.0, 300.0], CellCall::Blast),
+        ([700.0, 200.0], CellCall::Blast),
+        ([600.0, 400.0], CellCall::Novel),
+    ];
+
+    #[test]
+    fn a_third_of_a_field_further_only_new_cells_count() {
+        let mut slide = SlideCells::default();
+        let first = slide.add(&field(0.0, &LEUKOCYTES));
+        assert_eq!(first.is_new, [true; 4]);
+        assert_eq!((first.count.cells, first.count.blasts), (3, 2));
+        // The cell that did not count counts in the second field.
+        let mut later = LEUKOCYTES;
+        later[4].1 = CellCall::OtherLeukocyte;
+        let second = slide.add(&field(213.0, &later));
+        assert_eq!(second.overlaps, [0]);
+        assert_eq!(second.is_new, [false, false, true, true]);
+        assert_eq!((second.count.cells, second.count.blasts), (2, 1));
+        let again = slide.add(&field(0.0, &LEUKOCYTES));
+        assert_eq!(again.overlaps, [1, 0]);
+        assert_eq!(again.count.cells, 0);
+    }
+
+    #[test]
+    fn fields_that_cannot_be_compared_are_new() {
+        let mut slide = SlideCells::default();
+        slide.add(&field(0.0, &LEUKOCYTES));
+        let mut larger = field(0.0, &LEUKOCYTES);
+        larger.size = [641, 480];
+        assert_eq!(slide.add(&larger).count.cells, 3);
+        let mut unknown = field(0.0, &[]);
+        unknown.scale = Err(NoScale::NoRuler);
+        assert!(slide.add(&unknown).overlaps.is_empty());
+        let far = slide.add(&field(900.0, &LEUKOCYTES));
+        assert!(far.overlaps.is_empty(), "{far:?}");
+    }
+}
