@@ -133,8 +133,8 @@ impl<T: Clone + std::fmt::Debug> History<T> {
         self.wait_beyond(0, what, condition)
     }
 
-    /// Waits as [`History::wait_until`] does, but only for values shown after the first `seen`: use it where the
-    /// value before may be the same.
+    /// Waits as [`History::wait_until`] does, but only for values after the first `seen` of [`History::all`]: use it where
+    /// the value before may be the same.
     ///
     /// # Panics
     /// As [`History::wait_until`].

@@ -5,7 +5,7 @@ use image::RgbImage;
 use super::cell_site::CellSite;
 use crate::image::background::Background;
 use crate::image::contract::ResizeFilter;
-use crate::image::density::Logarithms;
+use crate::image::logarithms::Logarithms;
 use crate::image::resample::Resampler;
 use crate::manifest::cells::CropInput;
 

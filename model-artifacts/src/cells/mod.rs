@@ -1,10 +1,10 @@
 //! Cells of a field: where they lie, how large they are, what each looks like, and what it counts as.
 //!
 //! Lamp and camera are taken out of a picture first ([`crate::image::density`]); the finder of [`networks`] runs on its
-//! [`tiles`], and [`peaks`] makes cells of its maps. Red cells are the [`ruler`], whose
-//! scale is found by [`scale_search`]. A [`crop`] around each leukocyte is
-//! what the cell network sees ([`cell_input`]) and what is measured ([`figures`], of a [`mask`]). [`analysis`] is the
-//! flow of all that, [`slide_cells`] counts each cell of overlapping fields once, [`golden`] proves it, and [`model`] is a loaded model.
+//! [`tiles`], and [`peaks`] makes cells of its maps. Red cells are the [`ruler`], whose scale is found by [`scale_search`]. A
+//! [`crop`] around each leukocyte is what the cell network sees ([`cell_input`]) and what is measured ([`figures`], of a
+//! [`mask`]). [`analysis`] is the flow of all that, [`slide_cells`] counts each cell of overlapping fields once
+//! ([`registration`]), [`golden`] proves it, and [`model`] is a loaded model.
 
 pub(crate) mod analysis;
 mod cell_input;

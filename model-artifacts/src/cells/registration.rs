@@ -202,9 +202,9 @@ mod tests {
             .into_iter()
             .filter_map(|[x, y]| {
                 let [dx, dy, missed] = [noise(), noise(), noise()];
-                let seen = [x - start[0] + 6.0 * dx - 3.0, y - start[1] + 6.0 * dy - 3.0];
-                let is_inside = (0..2).all(|axis| (0.0..SIZE[axis]).contains(&seen[axis]));
-                (is_inside && missed > 0.1).then_some(seen)
+                let shown = [x - start[0] + 6.0 * dx - 3.0, y - start[1] + 6.0 * dy - 3.0];
+                let is_inside = (0..2).all(|axis| (0.0..SIZE[axis]).contains(&shown[axis]));
+                (is_inside && missed > 0.1).then_some(shown)
             })
             .collect()
     }

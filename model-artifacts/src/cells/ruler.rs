@@ -6,7 +6,6 @@
 use serde::Serialize;
 
 use super::cell_site::CellSite;
-use super::scale_search::Look;
 use crate::manifest::cells::Ruler;
 
 /// A scale that was measured by red cells.
@@ -18,6 +17,17 @@ pub struct MeasuredScale {
     pub spread: f32,
     /// Number of red cells.
     pub cells: u32,
+}
+
+/// What a finder sees at a scale.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Look {
+    /// Red cells that lie wholly in view.
+    pub(super) cells: u32,
+    /// Mean score of those red cells.
+    pub(super) score: f32,
+    /// The scale at which their median has its usual diameter, µm per pixel.
+    pub(super) measured: f32,
 }
 
 /// Why a field has no scale.

@@ -6,7 +6,7 @@
 //! measured one meets the one tried; of several such places, the one where the finder is surest and trying another scale
 //! changes least.
 
-use super::ruler::ScaleUnknown;
+use super::ruler::{Look, ScaleUnknown};
 
 /// Scales that are tried, µm per pixel, the finest first, each 1.69 times the one before.
 pub(super) const TRIED: [f32; 7] = [0.03, 0.0507, 0.0857, 0.145, 0.245, 0.414, 0.7];
@@ -14,17 +14,6 @@ pub(super) const TRIED: [f32; 7] = [0.03, 0.0507, 0.0857, 0.145, 0.245, 0.414, 0
 const SCORE_WEIGHT: f32 = 4.0;
 /// Change of the measured scale with the tried one, as a power, above which there are no red cells.
 const MAX_CHANGE: f32 = 0.75;
-
-/// What a finder sees at a scale.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Look {
-    /// Red cells that lie wholly in view.
-    pub(super) cells: u32,
-    /// Mean score of those red cells.
-    pub(super) score: f32,
-    /// The scale at which their median has its usual diameter, µm per pixel.
-    pub(super) measured: f32,
-}
 
 /// Largest factor between the scale that looks at several scales point to and the one that a last look gives.
 const AGREEMENT: f32 = 1.15;

@@ -7,7 +7,7 @@
 
 use image::RgbImage;
 
-use super::density::Logarithms;
+use super::logarithms::Logarithms;
 
 /// Blocks per side in which the brightness of empty places is looked for.
 const BLOCKS: usize = 12;

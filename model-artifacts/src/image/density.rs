@@ -4,10 +4,8 @@ use image::RgbImage;
 
 use super::background::Background;
 use super::contract::ResizeFilter;
+use super::logarithms::Logarithms;
 use super::resample::Resampler;
-
-/// Range of densities; darker places and such that are brighter than the background are clamped.
-const RANGE: [f32; 2] = [-0.15, 2.0];
 
 /// Optical density of a field in red and green light at a size of its own: `log₁₀ (I₀ + 1) − log₁₀ (I + 1)`
 /// for the samples of the empty field and of the image, within −0.15 to 2.
@@ -55,26 +53,6 @@ impl DensityField {
             }
         });
         field
-    }
-}
-
-/// Decimal logarithms of all samples plus one.
-#[derive(Debug)]
-pub(crate) struct Logarithms([f32; 256]);
-
-impl Logarithms {
-    pub(crate) fn new() -> Self {
-        Self(std::array::from_fn(|sample| (sample as f32 + 1.0).log10()))
-    }
-
-    pub(super) fn of(&self, sample: u8) -> f32 {
-        self.0[usize::from(sample)]
-    }
-
-    /// Density of a pixel, from the logarithms of the light without it.
-    pub(crate) fn density(&self, empty: [f32; 3], pixel: [u8; 3]) -> [f32; 3] {
-        let [low, high] = RANGE;
-        std::array::from_fn(|channel| (empty[channel] - self.of(pixel[channel])).clamp(low, high))
     }
 }
 

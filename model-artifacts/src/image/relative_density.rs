@@ -4,7 +4,7 @@ use image::RgbImage;
 
 use super::background::Background;
 use super::contract::Colour;
-use super::density::Logarithms;
+use super::logarithms::Logarithms;
 
 /// The share of a field's pixels whose density is its strength, or less: the value of Macenko et al. 2009,
 /// "A method for normalizing histology slides for quantitative analysis".

@@ -9,11 +9,8 @@ use crate::validation::{FieldError, check_between};
 const Z: f64 = 1.959_963_984_540_054;
 /// Probability beyond each end of the interval.
 const TAIL: f64 = 0.025;
-/// Fewest cells of any verdict. Two cells that are called blasts put the interval above most shares, but whatever fooled the
-/// network once, in one place of one slide, fooled it twice.
-const FEWEST_CELLS: u32 = 20;
 /// Smallest and largest number of cells that a rule may require for a negative verdict.
-const MIN_CELLS: std::ops::RangeInclusive<u32> = FEWEST_CELLS..=10_000;
+const MIN_CELLS: std::ops::RangeInclusive<u32> = CountRule::FEWEST_CELLS..=10_000;
 /// Smallest number of blasts, and of other cells, that the calls must have been measured on.
 const MIN_MEASURED: u32 = 20;
 
@@ -116,12 +113,16 @@ pub struct CountDecision {
 }
 
 impl CountRule {
+    /// Fewest cells of any verdict. Two cells that are called blasts put the interval above most shares, but whatever fooled
+    /// the network once, in one place of one slide, fooled it twice.
+    pub const FEWEST_CELLS: u32 = 20;
+
     /// Applies the rule. Without cells, with more blasts than cells, or with rates that cannot tell blasts from
     /// other cells, the verdict is [`Verdict::Inconclusive`].
     pub fn decide(&self, count: CellCount) -> CountDecision {
         let (share, interval) = self.estimate(count).unwrap_or((f64::NAN, [0.0, 1.0]));
         let [low, high] = interval;
-        let verdict = if low > self.share && count.cells >= FEWEST_CELLS {
+        let verdict = if low > self.share && count.cells >= Self::FEWEST_CELLS {
             Verdict::Positive
         } else if high < self.share && count.cells >= self.min_cells {
             Verdict::Negative

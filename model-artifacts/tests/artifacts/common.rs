@@ -12,6 +12,20 @@ pub(crate) fn tiny() -> PathBuf {
     Path::new(CRATE).join("tests/fixtures/tiny")
 }
 
+/// Copies the files of a folder and of those in it.
+fn copy_files(from: &Path, to: &Path) {
+    for file in from.read_dir().unwrap() {
+        let file = file.unwrap();
+        let copy = to.join(file.file_name());
+        if file.file_type().unwrap().is_dir() {
+            std::fs::create_dir(&copy).unwrap();
+            copy_files(&file.path(), &copy);
+        } else {
+            std::fs::copy(file.path(), copy).unwrap();
+        }
+    }
+}
+
 /// A copy of a model, which tests may damage.
 pub(crate) struct Copy(TempDir);
 
@@ -23,10 +37,7 @@ impl Copy {
 
     pub(crate) fn of(model: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        for file in model.read_dir().unwrap() {
-            let file = file.unwrap();
-            std::fs::copy(file.path(), folder.path().join(file.file_name())).unwrap();
-        }
+        copy_files(model, folder.path());
         Self(folder)
     }
 

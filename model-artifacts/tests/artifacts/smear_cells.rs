@@ -7,7 +7,7 @@ use smearscope_artifacts::decode::{self, Limits};
 use smearscope_artifacts::testing::{jpegs_in, micrographs_in, photographs};
 use smearscope_artifacts::{CellCounter, EngineChoice, FieldCells, Scale, SlideCells, Verdict};
 
-use crate::common::{CRATE, engine, has_openvino};
+use crate::common::{CRATE, Copy, engine, has_openvino};
 
 fn folder() -> PathBuf {
     Path::new(CRATE).join("smear-cells")
@@ -15,6 +15,13 @@ fn folder() -> PathBuf {
 
 fn load(choice: EngineChoice) -> CellCounter {
     CellCounter::load(&folder(), &engine(choice)).unwrap()
+}
+
+/// The model with a ruler, which was not reliable enough for it to have one.
+fn with_ruler() -> CellCounter {
+    const RULER: &str = "[ruler]\nred_cell_um = 7.2\nmin_cells = 5\nmax_spread = 0.25\n\n[figures]";
+    let copy = Copy::of(&folder()).edit("[figures]", RULER);
+    CellCounter::load(copy.path(), &engine(EngineChoice::Embedded)).unwrap()
 }
 
 #[test]
@@ -54,38 +61,41 @@ fn it_is_small_and_both_engines_agree_on_real_fields() {
 const BCCD_UM_PER_PIXEL: f32 = 0.0696;
 
 #[test]
-fn red_cells_give_the_scale_of_real_fields() {
+fn red_cells_give_the_scale_of_most_real_fields_and_none_is_far_off() {
     let Some(fields) = micrographs_in("txl-pbc/bccd") else {
         return;
     };
-    let mut counter = load(EngineChoice::Embedded);
-    let mut ratios = Vec::new();
+    let mut counter = with_ruler();
     let paths = jpegs_in(&fields);
-    for path in paths.iter().step_by(3) {
+    let paths: Vec<&PathBuf> = paths.iter().step_by(3).collect();
+    let mut ratios: Vec<f32> = Vec::new();
+    for path in &paths {
         let image = decode::read(path, &Limits::default()).unwrap();
         if let Ok(Scale::Measured(scale)) = counter.analyse(&image, None).unwrap().scale {
             ratios.push(scale.um_per_pixel / BCCD_UM_PER_PIXEL);
         }
     }
-    let near = |by: f32| {
-        let near = ratios.iter().filter(|ratio| (ratio.ln()).abs() <= by.ln());
-        near.count() as f32 / ratios.len() as f32
+    let within = |factor: f32| {
+        let is_near = |ratio: &&f32| ratio.ln().abs() <= factor.ln();
+        ratios.iter().filter(is_near).count()
     };
-    assert!(ratios.len() >= 45, "{ratios:?}");
-    // Donors' red cells differ by some percent.
-    assert!(near(1.15) >= 0.95 && near(1.3) >= 1.0, "{ratios:?}");
+    // Of all 150 fields 95 % get a scale. The donors' red cells differ by some percent.
+    assert!(ratios.len() * 10 >= paths.len() * 9, "{ratios:?}");
+    assert!(within(1.15) * 10 >= ratios.len() * 9, "{ratios:?}");
+    assert_eq!(within(1.3), ratios.len(), "{ratios:?}");
 }
 
 #[test]
 fn a_cell_that_two_fields_show_counts_once() {
     const UM_PER_PIXEL: f32 = 0.112_766;
-    const SHIFT: u32 = 213;
+    // A third of a field apart.
+    const STARTS: [u32; 2] = [107, 320];
     let path = Path::new(CRATE).join("tests/fixtures/panorama.jpg");
     let panorama = decode::read(&path, &Limits::default()).unwrap();
     let part = |start| imageops::crop_imm(&panorama, start, 0, 640, 480).to_image();
     let mut counter = load(EngineChoice::Embedded);
     let mut analyse = |image: &RgbImage| counter.analyse(image, Some(UM_PER_PIXEL)).unwrap();
-    let (first, second) = (analyse(&part(0)), analyse(&part(SHIFT)));
+    let [first, second] = STARTS.map(|start| analyse(&part(start)));
     let mut slide = SlideCells::default();
     let added = slide.add(&first);
     assert_eq!((added.overlaps.len(), added.count), (0, first.count()));
@@ -97,9 +107,10 @@ fn a_cell_that_two_fields_show_counts_once() {
         [site.x + start as f32, site.y]
     };
     let is_in_first = |cell: usize| {
-        let [x, y] = place(&second, cell, SHIFT);
-        (0..first.cells.len()).any(|other| {
-            let [other_x, other_y] = place(&first, other, 0);
+        let [x, y] = place(&second, cell, STARTS[1]);
+        let mut earlier = (0..first.cells.len()).filter(|other| first.cells[*other].call.counts());
+        earlier.any(|other| {
+            let [other_x, other_y] = place(&first, other, STARTS[0]);
             (x - other_x).hypot(y - other_y) < 30.0
         })
     };
@@ -113,7 +124,7 @@ fn a_cell_that_two_fields_show_counts_once() {
     // The same field again adds nothing, and another one all of its cells.
     let again = slide.add(&first);
     assert_eq!((again.count.cells, again.overlaps), (0, vec![1, 0]));
-    let other = imageops::rotate180(&part(SHIFT));
+    let other = imageops::rotate180(&part(STARTS[1]));
     let other = analyse(&other);
     let added = slide.add(&other);
     assert_eq!((added.overlaps.len(), added.count), (0, other.count()));
@@ -121,7 +132,7 @@ fn a_cell_that_two_fields_show_counts_once() {
 
 #[test]
 fn photographs_get_no_verdict() {
-    let mut counter = load(EngineChoice::Embedded);
+    let mut counter = with_ruler();
     for path in photographs() {
         let image = image::open(&path).unwrap().to_rgb8();
         let field = counter.analyse(&image, None).unwrap();

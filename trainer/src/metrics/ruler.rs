@@ -7,8 +7,10 @@ use super::share::Share;
 
 /// Largest difference from the known scale that is right, as a share of it.
 const RIGHT: f32 = 0.1;
-/// Share of fields with a wrong scale above which the ruler is not to be relied on.
+/// Share of wrong scales above which the ruler is not to be relied on.
 const BEARABLE: f64 = 0.05;
+/// Fewest measured scales that tell whether it is.
+const ENOUGH: usize = 20;
 
 /// Scales that red cells gave, compared with the known ones.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -19,7 +21,7 @@ pub(crate) struct RulerFigures {
     pub(crate) without_scale: Share,
     /// Median ratio of the measured scale to the known one; `None` if no field got a scale.
     pub(crate) median_ratio: Option<f32>,
-    /// Fields whose scale is farther from the known one.
+    /// Measured scales that are farther from the known one.
     pub(crate) wrong: Share,
 }
 
@@ -36,21 +38,19 @@ impl RulerFigures {
         Some(Self {
             within_10_percent: Share::of(ratios.iter().map(|ratio| ratio.is_some_and(is_right))),
             without_scale: Share::of(ratios.iter().map(Option::is_none)),
-            wrong: Share::of(
-                ratios
-                    .iter()
-                    .map(|ratio| ratio.is_some_and(|ratio| !is_right(ratio))),
-            ),
+            wrong: Share::of(measured.iter().map(|ratio| !is_right(*ratio))),
             median_ratio: (!measured.is_empty()).then(|| quantile(&measured, 0.5)),
         })
     }
-}
 
-impl RulerFigures {
-    /// Whether a wrong scale is rare enough for the ruler to be used.
+    /// Whether enough scales were measured, and wrong ones are rare enough, for the ruler to be used.
     pub(crate) fn is_reliable(&self) -> bool {
         let Share { count, of } = self.wrong;
-        count as f64 <= BEARABLE * of as f64
+        self.is_measured_enough() && count as f64 <= BEARABLE * of as f64
+    }
+
+    pub(crate) fn is_measured_enough(&self) -> bool {
+        self.wrong.of >= ENOUGH
     }
 
     /// What a model card must say if the ruler is not reliable.
@@ -58,8 +58,8 @@ impl RulerFigures {
         let Share { count, of } = self.wrong;
         (!self.is_reliable()).then(|| {
             format!(
-                "The scale by red cells is wrong by more than 10 % in {count} of {of} fields: state the scale of fields, and \
-                 do not rely on the ruler."
+                "The scale by red cells is wrong by more than 10 % in {count} of {of} fields that it was measured in, which \
+                 is not reliable: state the scale of fields."
             )
         })
     }
@@ -75,11 +75,15 @@ mod tests {
         let figures = RulerFigures::of(&ratios).unwrap();
         assert_eq!(figures.within_10_percent, Share { count: 2, of: 4 });
         assert_eq!(figures.without_scale, Share { count: 1, of: 4 });
-        assert_eq!(figures.wrong, Share { count: 1, of: 4 });
-        assert!(figures.warning().unwrap().contains("1 of 4"));
+        assert_eq!(figures.wrong, Share { count: 1, of: 3 });
+        assert!(figures.warning().unwrap().contains("1 of 3"));
         assert!(!figures.is_reliable());
         let right = RulerFigures::of(&[Some(1.0); 30]).unwrap();
         assert_eq!(right.warning(), None);
+        // Fields without a scale do not make wrong ones rare, and few fields say nothing.
+        let mostly_none = [vec![None; 90], vec![Some(1.0); 18], vec![Some(1.3); 2]].concat();
+        assert!(!RulerFigures::of(&mostly_none).unwrap().is_reliable());
+        assert!(!RulerFigures::of(&[Some(1.0)]).unwrap().is_reliable());
         assert_eq!(figures.median_ratio, Some(1.0));
         assert_eq!(RulerFigures::of(&[None]).unwrap().median_ratio, None);
         assert_eq!(RulerFigures::of(&[]), None);

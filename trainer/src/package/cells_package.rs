@@ -197,7 +197,7 @@ impl GoldenPictures {
             probabilities.sort_unstable_by(|a, b| b.total_cmp(a));
             let finder = &mut model.finder.golden[number];
             finder.leukocytes = found.cells.len() as u32;
-            finder.red_cells = found.red_cells;
+            finder.red_cells = found.red_cells.len() as u32;
             let chain = &mut model.golden[number];
             chain.cells = numbers.cells;
             chain.blasts = numbers.blasts;

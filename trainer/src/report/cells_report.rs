@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use serde::Serialize;
-use smearscope_artifacts::{CellsModel, Manifest, Ruler};
+use smearscope_artifacts::{CellsModel, CountRule, Manifest, Ruler};
 
 use super::card::figure_rows;
 use super::cell_evaluation::CellEvaluation;
@@ -64,16 +64,7 @@ impl CellsReport<'_> {
             .map(|class| class.name.as_str())
             .collect();
         let count = &model.count;
-        let scale = model.ruler.map_or_else(
-            || "must be stated; red cells gave wrong scales".to_owned(),
-            |Ruler {
-                 red_cell_um,
-                 min_cells,
-                 ..
-             }| {
-                format!("a median red cell is {red_cell_um} µm wide; at least {min_cells} of them")
-            },
-        );
+        let scale = scale_in_words(model.ruler);
         // Writing to a String cannot fail.
         let _ = write!(
             card,
@@ -82,7 +73,7 @@ impl CellsReport<'_> {
              - **Intended use:** {intended_use}\n\
              - **Finder:** leukocytes and red cells at {} µm per pixel\n\
              - **Cell network:** {} × {} pixels of {} µm around each leukocyte; {}\n\
-             - **Verdict:** positive if the 95 % interval of the share of blasts lies above {:.1} % and 20 leukocytes were counted, negative if it \
+             - **Verdict:** positive if the 95 % interval of the share of blasts lies above {:.1} % and {} leukocytes were counted, negative if it \
              lies below and {} were counted, else inconclusive\n\
              - **Calls by which counts are corrected:** {} of {} blasts and {} of {} other leukocytes were called blasts\n\
              - **Scale:** {scale}\n\
@@ -96,6 +87,7 @@ impl CellsReport<'_> {
             model.cell.input.um_per_pixel,
             classes.join(", "),
             count.share * 100.0,
+            CountRule::FEWEST_CELLS,
             count.min_cells,
             count.sensitivity.called,
             count.sensitivity.of,
@@ -142,4 +134,20 @@ impl CellsReport<'_> {
         );
         card
     }
+}
+
+/// Where the scale of a field comes from.
+fn scale_in_words(ruler: Option<Ruler>) -> String {
+    let words = |ruler: Ruler| {
+        let Ruler {
+            red_cell_um,
+            min_cells,
+            ..
+        } = ruler;
+        format!("a median red cell is {red_cell_um} µm wide; at least {min_cells} of them")
+    };
+    ruler.map_or_else(
+        || "must be stated; by red cells it was not reliable".into(),
+        words,
+    )
 }

@@ -177,9 +177,10 @@ impl Running {
 
     /// Closes the slide and waits until the LEDs show it.
     pub(crate) fn next_slide(&self) {
-        assert!(self.bench.button.press_long());
         let leds = &self.bench.leds;
-        leds.wait_until("a closed slide", |shown| *shown == CLOSED);
+        let seen = leds.all().len();
+        assert!(self.bench.button.press_long());
+        leds.wait_beyond(seen, "a closed slide", |shown| *shown == CLOSED);
     }
 
     pub(crate) fn findings(&self) -> Vec<Finding> {

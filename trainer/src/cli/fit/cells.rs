@@ -94,7 +94,7 @@ const CROPS: CropInput = CropInput {
 /// How red cells give a scale.
 const RULER: Ruler = Ruler {
     red_cell_um: 7.2,
-    min_cells: 10,
+    min_cells: 5,
     max_spread: 0.25,
 };
 /// The picture of some cells of the test images.
@@ -329,7 +329,7 @@ impl FitCells {
             Some(base) if untrained.cell.is_none() => base.cell.clone(),
             _ => cell_model(CROPS, material.kinds.manifest(), 1.0, None),
         };
-        let model = self.rules(finder, cell, None);
+        let model = self.rules(finder, cell, None, None);
         let mut manifest = self.manifest(model, collection, split, base);
         let staging = self.out.staging()?;
         let folder = staging.path();
@@ -438,7 +438,11 @@ impl FitCells {
             (None, None) => return Err(incomplete()),
             (Some(cell), _) => describe_cells(cell, material)?,
         };
-        Ok(self.rules(finder, cell, figures))
+        let ruler = match (&networks.finder, base) {
+            (None, Some(base)) => base.ruler,
+            _ => Some(RULER),
+        };
+        Ok(self.rules(finder, cell, figures, ruler))
     }
 
     /// A model of two networks, with rules that are not measured yet and without golden samples.
@@ -447,6 +451,7 @@ impl FitCells {
         finder: FinderModel,
         cell: CellModel,
         figures: Option<FiguresRule>,
+        ruler: Option<Ruler>,
     ) -> CellsModel {
         let unmeasured = |called| BlastCalls { called, of: 100 };
         CellsModel {
@@ -464,7 +469,7 @@ impl FitCells {
                 sensitivity: unmeasured(100),
                 false_positives: unmeasured(0),
             },
-            ruler: Some(RULER),
+            ruler,
             figures,
             golden: Vec::new(),
         }
@@ -724,10 +729,9 @@ impl FitCells {
             false_positives,
             ..manifest.model.count
         };
-        manifest.model.ruler = manifest
-            .model
-            .ruler
-            .filter(|_| measured.has_reliable_ruler());
+        if measured.has_reliable_ruler() == Some(false) {
+            manifest.model.ruler = None;
+        }
         let count = |part| split.images(part).len();
         let protocol = format!(
             "Images split by slide, patient or copy: {} for training, {} to choose epochs, thresholds and temperature, {} for \

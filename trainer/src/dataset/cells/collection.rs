@@ -520,10 +520,26 @@ fn scale(config: &SourceConfig, images: &[ReadImage]) -> Option<Scale> {
     let mut ruler = Ruler::default();
     for image in without {
         if let ImageContent::Field(cells) = &image.content {
-            ruler.measure_field(cells, image.size);
+            measure_red_cells(&mut ruler, cells, image.size);
         }
     }
     ruler.scale()
+}
+
+/// The scale of a field in µm per pixel by the boxes of its own red cells; `None` if there are too few.
+pub(crate) fn scale_of_field(cells: &[LabelledCell], image: (u32, u32)) -> Option<f32> {
+    let mut ruler = Ruler::default();
+    measure_red_cells(&mut ruler, cells, image);
+    ruler.scale().map(|scale| scale.um_per_pixel)
+}
+
+fn measure_red_cells(ruler: &mut Ruler, cells: &[LabelledCell], image: (u32, u32)) {
+    let is_red = |cell: &&LabelledCell| cell.kind == CellKind::Erythrocyte;
+    for cell in cells.iter().filter(is_red) {
+        if let Some(extent) = cell.extent {
+            ruler.measure(cell.centre, extent, image);
+        }
+    }
 }
 
 /// The name of the group of each image within its source.

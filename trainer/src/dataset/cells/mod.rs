@@ -17,9 +17,9 @@ mod voc;
 mod yolo;
 
 pub(crate) use collection::{
-    CellCollection, CellSource, ImageContent, LabelledCell, LabelledImage,
+    CellCollection, CellSource, ImageContent, LabelledCell, LabelledImage, scale_of_field,
 };
 pub(crate) use datasets_file::ImageOrigin;
 pub(crate) use format::Format;
-pub(crate) use ruler::{Scale, ScaleBasis, is_whole, scale_of_field};
+pub(crate) use ruler::{Scale, ScaleBasis, is_whole};
 pub(crate) use split::{CellSplit, CellSplitPlan, Part};

@@ -2,8 +2,6 @@
 
 use serde::Serialize;
 
-use super::collection::LabelledCell;
-use crate::cell_kind::CellKind;
 use crate::metrics::quantile;
 
 /// Diameter of a median red cell, in µm.
@@ -48,13 +46,6 @@ pub(crate) fn is_whole(centre: [f32; 2], extent: [f32; 2], image: (u32, u32)) ->
     })
 }
 
-/// The scale of a field in µm per pixel by the boxes of its own red cells; `None` if there are too few.
-pub(crate) fn scale_of_field(cells: &[LabelledCell], image: (u32, u32)) -> Option<f32> {
-    let mut ruler = Ruler::default();
-    ruler.measure_field(cells, image);
-    ruler.scale().map(|scale| scale.um_per_pixel)
-}
-
 /// Diameters of whole red cells, in pixels.
 #[derive(Debug, Default)]
 pub(super) struct Ruler {
@@ -62,19 +53,9 @@ pub(super) struct Ruler {
 }
 
 impl Ruler {
-    /// Measures the boxes of red cells in an image of this width and height.
-    pub(super) fn measure_field(&mut self, cells: &[LabelledCell], image: (u32, u32)) {
-        let is_red = |cell: &&LabelledCell| cell.kind == CellKind::Erythrocyte;
-        for cell in cells.iter().filter(is_red) {
-            if let Some(extent) = cell.extent {
-                self.measure(cell.centre, extent, image);
-            }
-        }
-    }
-
     /// Measures the box of a red cell in an image of this width and height: the side of a square of its
     /// area. Boxes that touch the frame are left out.
-    fn measure(&mut self, centre: [f32; 2], extent: [f32; 2], image: (u32, u32)) {
+    pub(super) fn measure(&mut self, centre: [f32; 2], extent: [f32; 2], image: (u32, u32)) {
         if is_whole(centre, extent, image) {
             self.diameters.push((extent[0] * extent[1]).sqrt());
         }

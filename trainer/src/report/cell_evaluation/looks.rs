@@ -9,10 +9,7 @@ use smearscope_artifacts::decode::{self, Limits};
 use smearscope_artifacts::{ArtifactError, CellCounter, CellSite};
 
 use crate::cell_kind::CellKind;
-use crate::dataset::{
-    CellCollection, CellSource, ImageContent, LabelledCell, Scale, ScaleBasis, is_whole,
-    scale_of_field,
-};
+use crate::dataset::{CellCollection, ImageContent, LabelledCell, is_whole, scale_of_field};
 use crate::error::TrainError;
 use crate::metrics::{CalledCell, Detection, Target};
 use crate::progress;
@@ -40,8 +37,10 @@ pub(super) struct LookedField {
     pub(super) found: Detection,
     /// Those of them that count after the cell network looked at them.
     pub(super) counted: Detection,
-    /// The scale that the red cells give, relative to the known one: that by the labels of the field's own red cells,
-    /// where the source has no other.
+    /// Whether the model measures scales.
+    pub(super) has_ruler: bool,
+    /// The scale that the red cells give, relative to that by the labels of the field's own red cells, or to the known one if it
+    /// has too few.
     pub(super) scale_ratio: Option<f32>,
 }
 
@@ -107,8 +106,8 @@ fn look(
     let image = decode::read(&labelled.path, &Limits::default())?;
     let (field, labels) = match &labelled.content {
         ImageContent::Field(cells) => {
-            let source = &collection.sources[labelled.source];
-            let field = look_at_field(counter, &image, um_per_pixel, cells, source)?;
+            let is_complete = collection.sources[labelled.source].marks_all_leukocytes();
+            let field = look_at_field(counter, &image, um_per_pixel, cells, is_complete)?;
             let named = cells.iter().filter(|cell| is_named(cell.kind));
             let labels = named.map(|cell| (cell.kind, site(cell, um_per_pixel)));
             (Some(field), labels.collect())
@@ -161,9 +160,8 @@ fn look_at_field(
     image: &RgbImage,
     um_per_pixel: f32,
     cells: &[LabelledCell],
-    source: &CellSource,
+    is_complete: bool,
 ) -> Result<LookedField, TrainError> {
-    let is_complete = source.marks_all_leukocytes();
     let targets: Vec<Target> = cells
         .iter()
         .filter(|cell| cell.kind.is_leukocyte())
@@ -173,17 +171,18 @@ fn look_at_field(
     let found: Vec<CellSite> = analysed.cells.iter().map(|cell| cell.site).collect();
     let counting = analysed.cells.iter().filter(|cell| cell.call.counts());
     let kept: Vec<CellSite> = counting.map(|cell| cell.site).collect();
-    let measured = counter.analyse(image, None)?.scale.ok();
-    let is_by_red_cells = |scale: &Scale| matches!(scale.basis, ScaleBasis::RedCells { .. });
-    // Donors' red cells differ, and so do the fields of a source whose scale is that of all its red cells.
-    let known = if source.scale.as_ref().is_some_and(is_by_red_cells) {
-        scale_of_field(cells, image.dimensions()).unwrap_or(um_per_pixel)
+    let has_ruler = counter.manifest().model.ruler.is_some();
+    let measured = if has_ruler {
+        counter.analyse(image, None)?.scale.ok()
     } else {
-        um_per_pixel
+        None
     };
+    // Donors' red cells differ, which no ruler of red cells can know.
+    let known = scale_of_field(cells, image.dimensions()).unwrap_or(um_per_pixel);
     Ok(LookedField {
         found: Detection::of_field(&found, &targets, is_complete),
         counted: Detection::of_field(&kept, &targets, is_complete),
+        has_ruler,
         scale_ratio: measured.map(|scale| scale.um_per_pixel() / known),
     })
 }

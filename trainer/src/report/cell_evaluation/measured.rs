@@ -73,7 +73,9 @@ impl CellFigures {
         for field in looked.iter().filter_map(|looked| looked.field.as_ref()) {
             found.add(&field.found);
             counted.add(&field.counted);
-            ratios.push(field.scale_ratio);
+            if field.has_ruler {
+                ratios.push(field.scale_ratio);
+            }
         }
         let cells = called(looked.iter().copied());
         Self {
@@ -182,10 +184,16 @@ impl CellEvaluation {
         })
     }
 
-    /// Whether red cells gave wrong scales rarely enough.
-    pub(crate) fn has_reliable_ruler(&self) -> bool {
-        let ruler = self.total.ruler.as_ref();
-        ruler.is_some_and(RulerFigures::is_reliable)
+    /// Whether the scale by red cells is reliable, in all sources together and in each where it was measured often enough;
+    /// `None` if it was not measured.
+    pub(crate) fn has_reliable_ruler(&self) -> Option<bool> {
+        let total = self.total.ruler.as_ref()?;
+        let of_sources = self
+            .sources
+            .iter()
+            .filter_map(|source| source.figures.ruler.as_ref());
+        let is_bad = |ruler: &RulerFigures| ruler.is_measured_enough() && !ruler.is_reliable();
+        Some(total.is_reliable() && !of_sources.into_iter().any(is_bad))
     }
 
     /// How often blasts, and other leukocytes, are called blasts: `sensitivity` and `false_positives` of the rule that

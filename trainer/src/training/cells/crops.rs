@@ -1,7 +1,7 @@
 //! Crops around labelled cells, from which the cell network learns.
 
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use image::{RgbImage, imageops};
 use rand::{Rng, RngExt};
@@ -38,8 +38,8 @@ pub(crate) struct LabelledCrop {
     /// In pixels; that of a usual cell where it was not measured.
     diameter: f32,
     is_measured: bool,
-    /// The light of the empty places of its image, once it was needed.
-    background: OnceLock<Background>,
+    /// The light of the empty places of its image, once one of its cells needed it.
+    background: Arc<OnceLock<Background>>,
 }
 
 /// Diameter of a leukocyte of unknown size, µm.
@@ -58,6 +58,7 @@ impl LabelledCrop {
         let Some(um_per_pixel) = labelled.um_per_pixel.filter(is_fine) else {
             return Vec::new();
         };
+        let background = Arc::default();
         let of = |kind, centre, extent: Option<[f32; 2]>| Self {
             path: labelled.path.clone(),
             image,
@@ -70,7 +71,7 @@ impl LabelledCrop {
             diameter: extent.map_or(USUAL_UM / um_per_pixel, |[width, height]| {
                 (width * height).sqrt()
             }),
-            background: OnceLock::new(),
+            background: Arc::clone(&background),
         };
         let crops = match &labelled.content {
             ImageContent::Field(cells) => cells
@@ -255,7 +256,7 @@ mod tests {
             centre: Some([180.0, 210.0]),
             diameter: 80.0,
             is_measured: true,
-            background: OnceLock::new(),
+            background: Arc::default(),
         };
         assert!((cell.diameter_um().unwrap() - 8.0).abs() < 1e-5);
         assert!(cell.margin(INPUT).unwrap().is_some());
