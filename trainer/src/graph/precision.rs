@@ -6,9 +6,11 @@ use super::interpreter;
 use super::nodes::{Graph, Node, Value};
 use super::operation::Operation;
 
-/// Levels of an 8-bit activation, and the largest symmetric 8-bit weight.
+/// Levels of an 8-bit activation.
 const LEVELS: usize = 256;
-const LARGEST_WEIGHT: f32 = 127.0;
+/// The largest symmetric weight: of seven bits, because the sums of two products of eight bits overflow on x86 processors without
+/// VNNI (OpenVINO's documentation, "Saturation (overflow) Issue Workaround").
+const LARGEST_WEIGHT: f32 = 63.0;
 
 /// Converts weights to half precision. Runtimes expand them on loading, or use them directly on devices
 /// that compute in half precision.
@@ -45,7 +47,7 @@ impl Ranges {
     }
 }
 
-/// Converts convolutions to 8 bits: weights symmetrically per filter, activations within the measured
+/// Converts convolutions to 8 bits: weights of seven bits symmetrically per filter, activations within the measured
 /// ranges (Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient
 /// Integer-Arithmetic-Only Inference"). The head is not changed.
 pub(crate) fn quantise(graph: &Graph, ranges: &Ranges) -> Graph {
@@ -158,6 +160,28 @@ mod tests {
         // Seven or eight bits, through five layers.
         assert!(difference > 1e-6 && difference < 0.03, "{difference}");
         assert!(size(&bytes) * 100 < size(&graph) * 30);
+    }
+
+    /// With weights of eight bits, OpenVINO gave 0.77 in place of 0.48 for a sample of the shipped model on such a processor.
+    #[test]
+    fn two_products_fit_into_16_bits() {
+        let (graph, input) = example();
+        let ranges = Ranges::of(&graph, std::iter::once(input.as_slice()));
+        let quantised = quantise(&graph, &ranges);
+        let weights = quantised
+            .nodes()
+            .iter()
+            .filter_map(|node| match &node.operation {
+                Operation::ByteWeights(weights) => Some(weights),
+                _ => None,
+            });
+        let largest = weights
+            .flatten()
+            .map(|weight| i32::from(weight.unsigned_abs()))
+            .max();
+        let largest = largest.unwrap();
+        assert_eq!(largest, LARGEST_WEIGHT as i32);
+        assert!(2 * (LEVELS as i32 - 1) * largest <= i32::from(i16::MAX));
     }
 
     #[test]
