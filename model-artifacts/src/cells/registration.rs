@@ -17,9 +17,9 @@ const AROUND: f32 = 8.0;
 /// the same size and scale, the surest first, show that they have a part in common.
 ///
 /// Each pair of cells votes for the shift that would make them one. Around the shift with most votes for the size of the common
-/// part, its cells are matched one to one within `radius`. The shift counts if so many would agree on it less than once in a thousand pairs of
-/// fields, were their cells independent: by Chernoff's bound, for as many trials as there are shifts, with the chance of a match
-/// that the pairs around that shift have.
+/// part, its cells are matched one to one within `radius`. The shift counts if so many would agree on it less than once in a
+/// thousand pairs of fields, were their cells independent: by Chernoff's bound, for as many trials as there are shifts, with the
+/// chance of a match that the pairs around that shift have.
 pub(super) fn find_shift(
     first: &[[f32; 2]],
     second: &[[f32; 2]],

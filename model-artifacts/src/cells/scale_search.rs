@@ -14,7 +14,6 @@ pub(super) const TRIED: [f32; 7] = [0.03, 0.0507, 0.0857, 0.145, 0.245, 0.414, 0
 const SCORE_WEIGHT: f32 = 4.0;
 /// Change of the measured scale with the tried one, as a power, above which there are no red cells.
 const MAX_CHANGE: f32 = 0.75;
-
 /// Largest factor between the scale that looks at several scales point to and the one that a last look gives.
 const AGREEMENT: f32 = 1.15;
 
@@ -57,7 +56,7 @@ impl Crossing {
     }
 }
 
-/// The scale that looks at all tried scales point to, where there were any red cells; µm per pixel.
+/// The place that looks at all tried scales point to; `None` is a look without red cells.
 ///
 /// # Errors
 /// - [`ScaleUnknown::TooFew`] if no two neighbouring scales show as many red cells as are needed.
