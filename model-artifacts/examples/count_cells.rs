@@ -26,13 +26,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (mut seen, mut slide) = (SlideCells::default(), CellCount::default());
     for path in args {
         let started = Instant::now();
-        let image = decode::read(Path::new(&path), &Limits::default())?;
-        let field = counter.analyse(&image, scale)?;
+        let limits = Limits::default();
+        let bytes = decode::read_bytes(Path::new(&path), &limits)?;
+        let picture = counter.decode(&bytes, &limits, scale)?;
+        let field = counter.analyse_picture(&picture, scale)?;
         let milliseconds = started.elapsed().as_secs_f64() * 1e3;
-        let CellCount { cells, blasts } = field.count();
+        let CellCount { cells, blasts, .. } = field.count();
         let added = seen.add(&field);
         slide.cells += added.count.cells;
         slide.blasts += added.count.blasts;
+        slide.unclear += added.count.unclear;
         match field.scale {
             Ok(scale) => println!(
                 "{path}: {blasts} blasts among {cells} leukocytes, {} red cells, {:.3} µm per pixel, {milliseconds:.0} ms",

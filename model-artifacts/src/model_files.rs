@@ -132,8 +132,8 @@ impl ModelFiles {
         self.try_map(|model| match model {
             ModelKind::Field(model) => Ok(*model),
             ModelKind::Cells(_) => Err((
-                "it is `cells`, and this version of smearscope counts no cells yet",
-                "use a model with kind = \"field\", or update smearscope",
+                "it is `cells`, and only `smearscope classify` counts cells in this version",
+                "use a model with kind = \"field\"",
             )),
         })
     }

@@ -1,40 +1,46 @@
 //! `smearscope classify`: classifies image files and folders.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Result, bail};
 use clap::Args;
-use image::RgbImage;
 use indicatif::{ProgressBar, ProgressStyle};
 use log::LevelFilter;
 use serde::Serialize;
 use smearscope_artifacts::{Verdict, all_idb_label};
 
 use crate::analysis::analyst::Analyst;
+use crate::analysis::cells::CellAnalyst;
 use crate::analysis::identity::notice;
 use crate::cli::args::{ModelArgs, StateArgs};
+use crate::cli::classify_cells::{CellJudge, SlidePer};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::image_files::{ImageFiles, Omitted};
-use crate::cli::judge::{Judge, JudgeError};
+use crate::cli::judge::{Judge, JudgeError, model_on_engine};
+use crate::cli::picture_folder::PictureFolder;
 use crate::cli::plural::counted;
 use crate::cli::remote::Remote;
-use crate::models::Models;
+use crate::models::{AnyModel, Models};
 use crate::report::answer::{Answer, Said};
+use crate::report::cells::SlideAnswer;
 use crate::system::logging;
 use crate::system::sanitize::printable;
+
+/// Sizes of a pixel that a microscope can have, µm.
+const SCALES: std::ops::RangeInclusive<f32> = 0.005..=10.0;
 
 /// Classify image files and folders.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example: smearscope classify --json slides/ | jq .verdict\n\n\
-    With --json, each line is an object. An image has path, verdict, reason, hint, probability, threshold, \
-    inconclusive_band, calibrated, strongest, quality, engine, device, model, demo and elapsed_ms; an image or folder that could not be \
-    analysed has path and error; a file that is passed over has path and passed_over, with the reason; the last line has \
-    the key `summary`. Images that are named ImNNN_0 (healthy) or ImNNN_1 (ALL), as in ALL-IDB, are counted as true and \
+    With --json, each line is an object. An image has path, verdict, reason, hint, quality, engine, device, model, demo and \
+    elapsed_ms, and with a model for whole fields probability, threshold, inconclusive_band, calibrated and strongest, with a \
+    model that counts cells count, scale and cells; a slide has slide, verdict, reason, hint, fields, refused and count; an \
+    image or folder that could not be analysed has path and error; a file that is passed over has path and passed_over, with \
+    the reason; the last line has the key `summary`. Images that are named ImNNN_0 (healthy) or ImNNN_1 (ALL), as in ALL-IDB, are counted as true and \
     false positives and negatives."
 )]
 pub(crate) struct ClassifyArgs {
@@ -44,11 +50,22 @@ pub(crate) struct ClassifyArgs {
     /// Print JSON, one object per line.
     #[arg(long)]
     json: bool,
-    /// Save each image with the evidence for ALL (vermilion) and against it (blue) in this folder, as NAME-evidence.png.
+    /// Save each image in this folder: with the evidence for ALL (vermilion) and against it (blue) as NAME-evidence.png, or with its
+    /// cells marked as NAME-cells.png, blasts vermilion, other leukocytes blue, and grey what does not count.
     #[arg(long, value_name = "DIR")]
     overlays: Option<PathBuf>,
+    /// Size of a pixel of the images in µm, for models that count cells [default: red cells are the ruler, if the model can
+    /// measure by them].
+    #[arg(long, value_name = "UM", value_parser = scale)]
+    um_per_pixel: Option<f32>,
+    /// Count the cells of the images of each folder together, as one slide, each cell once where fields overlap.
+    #[arg(long, value_enum, value_name = "UNIT")]
+    slide_per: Option<SlidePer>,
+    /// Save a picture of each cell in this folder, as NAME-NUMBER-CLASS.png.
+    #[arg(long, value_name = "DIR")]
+    crops: Option<PathBuf>,
     /// Let the appliance at this address classify the images, with its own model. The environment variable `SMEARSCOPE_TOKEN` holds the token.
-    #[arg(long, value_name = "URL", conflicts_with_all = ["overlays", "model", "engine"])]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["overlays", "model", "engine", "um_per_pixel", "slide_per", "crops"])]
     url: Option<String>,
     /// Certificate of that appliance in PEM, from its `smearscope tls export` [default: the certificates that the system trusts].
     #[arg(long, value_name = "FILE", requires = "url")]
@@ -70,16 +87,65 @@ impl ClassifyArgs {
         let config = raw.validate().map_err(Failure::configuration)?;
         logging::start_for_command(config.log);
         // Before the model is loaded and images are classified, which takes long.
-        let overlays = self.overlays.as_deref().map(Overlays::create).transpose()?;
+        let overlays = self.picture_folder("--overlays", self.overlays.as_deref())?;
+        let crops = self.picture_folder("--crops", self.crops.as_deref())?;
         config.engine.set_stick_library_path();
         let model = Models::new(&config)
-            .load_current()
+            .load_current_of_any_kind()
             .map_err(anyhow::Error::from)?;
         for fallback in &model.engine().fallbacks {
             log::warn!("{fallback}");
         }
-        let mut local = Local::new(Analyst::new(model, config.limits), overlays);
-        Ok(classify(&mut local, &self.paths, self.json)?)
+        match model {
+            AnyModel::Field(model) => {
+                self.refuse_options_for_cells()?;
+                let mut local = Local::new(Analyst::new(model, config.limits), overlays);
+                Ok(classify(&mut local, &self.paths, self.json)?)
+            }
+            AnyModel::Cells(counter) => {
+                let analyst = CellAnalyst::new(counter, config.limits, self.um_per_pixel);
+                let mut judge = CellJudge::new(analyst, self.slide_per, overlays, crops);
+                Ok(classify(&mut judge, &self.paths, self.json)?)
+            }
+        }
+    }
+
+    fn picture_folder<'a>(
+        &self,
+        option: &str,
+        folder: Option<&'a Path>,
+    ) -> Result<Option<PictureFolder<'a>>> {
+        folder
+            .map(|folder| PictureFolder::create(option, folder, &self.paths))
+            .transpose()
+    }
+
+    /// Refuses options that a model for whole fields has no use for.
+    fn refuse_options_for_cells(&self) -> Result<()> {
+        let given = [
+            ("--um-per-pixel", self.um_per_pixel.is_some()),
+            ("--slide-per", self.slide_per.is_some()),
+            ("--crops", self.crops.is_some()),
+        ];
+        match given.into_iter().find(|(_, is_given)| *is_given) {
+            Some((option, _)) => bail!(
+                "{option} is for models that count cells, and this one judges whole fields; leave it out, or name such a model with \
+                 --model"
+            ),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A size of a pixel in µm.
+fn scale(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(scale) if SCALES.contains(&scale) => Ok(scale),
+        _ => Err(format!(
+            "must be a number of µm from {} to {}, such as 0.08",
+            SCALES.start(),
+            SCALES.end()
+        )),
     }
 }
 
@@ -115,9 +181,30 @@ struct Summary {
     errors: usize,
     /// Files that are not classified.
     passed_over: usize,
+    /// Verdicts on slides.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slides: Option<Verdicts>,
     /// Verdicts compared with the labels in the file names.
     #[serde(skip_serializing_if = "Labelled::is_empty")]
     labelled: Labelled,
+}
+
+/// How many slides have which verdict.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
+struct Verdicts {
+    positive: usize,
+    negative: usize,
+    inconclusive: usize,
+}
+
+impl Verdicts {
+    fn count(&mut self, verdict: Verdict) {
+        match verdict {
+            Verdict::Positive => self.positive += 1,
+            Verdict::Negative => self.negative += 1,
+            Verdict::Inconclusive => self.inconclusive += 1,
+        }
+    }
 }
 
 /// Images with a label in their file name.
@@ -231,6 +318,11 @@ fn classify<J: Judge>(judge: &mut J, paths: &[PathBuf], json: bool) -> Result<Ex
         bar.inc(1);
     }
     bar.finish_and_clear();
+    for slide in judge.slides() {
+        let verdicts = summary.slides.get_or_insert_default();
+        verdicts.count(slide.verdict);
+        printer.slide(&slide)?;
+    }
     printer.summary(&judge.by(), judge.is_demo(), &summary)?;
     Ok(if summary.errors == 0 {
         Exit::Success
@@ -243,11 +335,11 @@ fn classify<J: Judge>(judge: &mut J, paths: &[PathBuf], json: bool) -> Result<Ex
 struct Local<'a> {
     analyst: Analyst,
     /// Saves pictures of the evidence, if they are wanted.
-    overlays: Option<Overlays<'a>>,
+    overlays: Option<PictureFolder<'a>>,
 }
 
 impl<'a> Local<'a> {
-    fn new(mut analyst: Analyst, overlays: Option<Overlays<'a>>) -> Self {
+    fn new(mut analyst: Analyst, overlays: Option<PictureFolder<'a>>) -> Self {
         analyst.paint_overlays(overlays.is_some());
         Self { analyst, overlays }
     }
@@ -262,7 +354,7 @@ impl Judge for Local<'_> {
         let elapsed_ms = start.elapsed().as_secs_f64() * 1000.0;
         let analysis = analysis.map_err(|error| JudgeError::Image(error.to_string()))?;
         if let (Some(overlays), Some(overlay)) = (&mut self.overlays, &analysis.overlay)
-            && let Err(error) = overlays.save(image, overlay)
+            && let Err(error) = overlays.save(image, "evidence", overlay)
         {
             failures.push(format!("{error:#}"));
         }
@@ -275,60 +367,11 @@ impl Judge for Local<'_> {
 
     fn by(&self) -> String {
         let (manifest, engine) = (self.analyst.manifest(), self.analyst.engine());
-        format!(
-            "{} {} on {} {}, {}; {}",
-            manifest.name,
-            manifest.version,
-            engine.engine,
-            engine.version,
-            engine.device,
-            manifest.model.decision.words()
-        )
+        model_on_engine(manifest, engine, &manifest.model.decision.words())
     }
 
     fn is_demo(&self) -> bool {
         self.analyst.manifest().demo
-    }
-}
-
-/// Saves a picture of the evidence in each image.
-struct Overlays<'a> {
-    folder: &'a Path,
-    /// Names that are in use.
-    taken: HashSet<String>,
-}
-
-impl<'a> Overlays<'a> {
-    /// Creates the folder, if it is missing, and checks that it can be written to.
-    fn create(folder: &'a Path) -> Result<Self> {
-        std::fs::create_dir_all(folder)
-            .and_then(|()| tempfile::tempfile_in(folder))
-            .with_context(|| {
-                format!(
-                    "--overlays: no files can be created in {}; name a folder that you may write to",
-                    folder.display()
-                )
-            })?;
-        Ok(Self {
-            folder,
-            taken: HashSet::new(),
-        })
-    }
-
-    /// Saves `NAME-evidence.png`, or `NAME-2-evidence.png` if an earlier image had that name.
-    fn save(&mut self, image: &Path, overlay: &RgbImage) -> Result<()> {
-        let stem = image.file_stem().unwrap_or_default().to_string_lossy();
-        let numbered = (2..).map(|number| format!("{stem}-{number}"));
-        let name = std::iter::once(stem.to_string())
-            .chain(numbered)
-            .find(|name| !self.taken.contains(name))
-            .context("too many images have the same name")?;
-        let path = self.folder.join(format!("{name}-evidence.png"));
-        overlay
-            .save(&path)
-            .with_context(|| format!("{} cannot be written", path.display()))?;
-        self.taken.insert(name);
-        Ok(())
     }
 }
 
@@ -352,19 +395,25 @@ impl Printer<'_> {
                 answer,
             });
         }
-        let probability = said
-            .probability
-            .map_or_else(|| "-".to_owned(), |p| format!("{p:.3}"));
+        self.said(said, &path.to_string_lossy())
+    }
+
+    fn slide(&mut self, slide: &SlideAnswer) -> Result<()> {
+        if self.json {
+            return self.object(slide);
+        }
+        self.said(&slide.said(), &format!("slide {}", slide.slide))
+    }
+
+    fn said(&mut self, said: &Said<'_>, about: &str) -> Result<()> {
         let hint = said.hint.unwrap_or_default();
         let reason = said
             .reason
             .map_or_else(String::new, |reason| format!("  ({reason}: {hint})"));
-        let word = said.verdict.as_str();
-        let line = format!(
-            "{word:12}  p = {probability:5}  {}{reason}",
-            path.to_string_lossy()
-        );
-        self.line(&printable(&line))
+        let (word, result) = (said.verdict.as_str(), &said.result);
+        self.line(&printable(&format!(
+            "{word:12}  {result:9}  {about}{reason}"
+        )))
     }
 
     fn failure(&mut self, path: &Path, error: String) -> Result<()> {
@@ -409,6 +458,12 @@ impl Printer<'_> {
             counted(summary.errors, "error"),
             summary.passed_over,
         ))?;
+        if let Some(slides) = summary.slides {
+            self.line(&format!(
+                "slides: {} positive, {} negative, {} inconclusive",
+                slides.positive, slides.negative, slides.inconclusive
+            ))?;
+        }
         let labelled = &summary.labelled;
         if !labelled.is_empty() {
             self.line(&format!(
@@ -439,34 +494,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn images_of_one_name_do_not_overwrite_each_other() {
-        let folder = tempfile::tempdir().unwrap();
-        let out = folder.path().join("new");
-        let mut overlays = Overlays::create(&out).unwrap();
-        for (path, red) in [("a/f.jpg", 1), ("b/f.jpg", 2), ("f.png", 3)] {
-            let overlay = RgbImage::from_pixel(2, 2, image::Rgb([red, 0, 0]));
-            overlays.save(Path::new(path), &overlay).unwrap();
-        }
-        for (name, red) in [("f", 1), ("f-2", 2), ("f-3", 3)] {
-            let saved = image::open(out.join(format!("{name}-evidence.png"))).unwrap();
-            assert_eq!(saved.to_rgb8().get_pixel(0, 0)[0], red);
-        }
-    }
-
-    #[test]
-    fn a_folder_for_overlays_is_checked_before_the_work() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("file");
-        std::fs::write(&file, "").unwrap();
-        for wrong in [&file, &file.join("below")] {
-            let error = Overlays::create(wrong).err().unwrap().to_string();
-            assert!(error.contains(wrong.to_str().unwrap()), "{error}");
-        }
-        Overlays::create(&folder.path().join("new")).unwrap();
-        assert_eq!(folder.path().join("new").read_dir().unwrap().count(), 0);
-    }
-
-    #[test]
     fn verdicts_are_counted_against_labels() {
         let mut summary = Summary::default();
         let undecided = Verdict::Inconclusive;
@@ -488,6 +515,7 @@ mod tests {
             inconclusive: 2,
             errors: 0,
             passed_over: 0,
+            slides: None,
             labelled: Labelled {
                 true_positive: 1,
                 false_positive: 1,

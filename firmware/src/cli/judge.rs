@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use serde::Serialize;
+use smearscope_artifacts::{EngineInfo, Manifest};
 
 use crate::report::answer::Said;
+use crate::report::cells::SlideAnswer;
 
 /// Classifies images.
 pub(crate) trait Judge {
@@ -24,11 +26,32 @@ pub(crate) trait Judge {
     /// The part of an answer that is printed for people; JSON has all of it.
     fn said(answer: &Self::Answer) -> Said<'_>;
 
-    /// Model, engine, device and the probabilities that decide, as far as they are known.
+    /// The slides that the images make, if they are counted together.
+    fn slides(&self) -> Vec<SlideAnswer> {
+        Vec::new()
+    }
+
+    /// Model, engine, device and the limits that decide, as far as they are known.
     fn by(&self) -> String;
 
     /// Whether the model is a demonstration model, whose verdicts mean nothing.
     fn is_demo(&self) -> bool;
+}
+
+/// A model, what runs it, and its limits, for the line after all images.
+pub(crate) fn model_on_engine<M>(
+    manifest: &Manifest<M>,
+    engine: &EngineInfo,
+    limits: &str,
+) -> String {
+    let Manifest { name, version, .. } = manifest;
+    let EngineInfo {
+        engine,
+        version: engine_version,
+        device,
+        ..
+    } = engine;
+    format!("{name} {version} on {engine} {engine_version}, {device}; {limits}")
 }
 
 /// Why there is no answer about an image.

@@ -3,6 +3,7 @@
 mod args;
 mod board;
 mod classify;
+mod classify_cells;
 mod completions;
 mod config;
 mod demo_fields;
@@ -14,6 +15,7 @@ pub(crate) mod import_hias;
 mod judge;
 mod man;
 mod model;
+mod picture_folder;
 mod plural;
 mod records;
 mod remote;

@@ -20,7 +20,7 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Timeout, http};
 
 use crate::cli::judge::{Judge, JudgeError};
-use crate::report::answer::Said;
+use crate::report::answer::{Said, probability_in_words};
 use crate::system::certificate::CertificateProblem;
 
 /// Environment variable with the token; other users can read command lines.
@@ -266,7 +266,7 @@ impl Judge for Remote {
     fn said(answer: &RemoteAnswer) -> Said<'_> {
         Said {
             verdict: answer.verdict,
-            probability: answer.probability,
+            result: probability_in_words(answer.probability),
             reason: answer.reason.as_deref(),
             hint: answer.hint.as_deref(),
         }

@@ -18,7 +18,9 @@ mod store;
 
 use std::path::Path;
 
-use smearscope_artifacts::{ArtifactError, FieldModel, Manifest, Model, ModelFiles};
+use smearscope_artifacts::{
+    ArtifactError, CellCounter, EngineInfo, FieldModel, Manifest, Model, ModelFiles, ModelKind,
+};
 use smearscope_hardware::with_causes;
 
 pub use error::{ModelError, StoreError};
@@ -46,6 +48,25 @@ pub struct LoadedModel {
     pub outcome: LoadOutcome,
     /// If this is not the current model: what happened, for the operator.
     pub rollback: Option<String>,
+}
+
+/// A loaded model of either kind.
+#[derive(Debug)]
+pub(crate) enum AnyModel {
+    /// It judges whole fields.
+    Field(Model),
+    /// It counts cells.
+    Cells(CellCounter),
+}
+
+impl AnyModel {
+    /// The engine and device that run it.
+    pub(crate) fn engine(&self) -> &EngineInfo {
+        match self {
+            Self::Field(model) => model.engine(),
+            Self::Cells(counter) => counter.engine(),
+        }
+    }
 }
 
 /// The models that a configuration allows.
@@ -105,12 +126,15 @@ impl<'a> Models<'a> {
     /// # Errors
     /// Those of [`ModelFiles::open_signed`] and of [`ModelFiles::into_field`].
     pub fn open(self, location: &ModelLocation) -> Result<ModelFiles<FieldModel>, ArtifactError> {
+        self.open_any(location)?.into_field()
+    }
+
+    fn open_any(self, location: &ModelLocation) -> Result<ModelFiles, ArtifactError> {
         let key = self.config.public_key.as_ref();
         match location {
             ModelLocation::Folder(folder) => ModelFiles::open_signed(folder, key),
             ModelLocation::BuiltIn => built_in::open(key),
-        }?
-        .into_field()
+        }
     }
 
     /// Opens a model and runs its golden samples on the configured engine.
@@ -127,6 +151,21 @@ impl<'a> Models<'a> {
     /// [`ModelError`].
     pub fn load_current(self) -> Result<Model, ModelError> {
         Ok(self.load(&self.location())?)
+    }
+
+    /// Like [`Models::load_current`], for a model of either kind.
+    ///
+    /// # Errors
+    /// [`ModelError`].
+    pub(crate) fn load_current_of_any_kind(self) -> Result<AnyModel, ModelError> {
+        let files = self.open_any(&self.location())?;
+        let engine = &self.config.engine;
+        Ok(match files.manifest().model {
+            ModelKind::Field(_) => AnyModel::Field(Model::from_files(files.into_field()?, engine)?),
+            ModelKind::Cells(_) => {
+                AnyModel::Cells(CellCounter::from_files(files.into_cells()?, engine)?)
+            }
+        })
     }
 
     /// Refuses a model that is older than the model in use of the same name.

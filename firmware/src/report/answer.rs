@@ -67,7 +67,7 @@ impl Answer {
     pub(crate) fn said(&self) -> Said<'_> {
         Said {
             verdict: self.verdict,
-            probability: self.probability,
+            result: probability_in_words(self.probability),
             reason: self.reason.as_deref(),
             hint: self.hint,
         }
@@ -80,12 +80,17 @@ impl Answer {
     }
 }
 
+/// A probability of the positive class for people; `p = -` if the model was not run.
+pub(crate) fn probability_in_words(probability: Option<f32>) -> String {
+    probability.map_or_else(|| "p = -".into(), |p| format!("p = {p:.3}"))
+}
+
 /// The part of an answer that is shown to people.
 pub(crate) struct Said<'a> {
     /// Of the image.
     pub(crate) verdict: Verdict,
-    /// Calibrated probability of the positive class, if the model was run.
-    pub(crate) probability: Option<f32>,
+    /// What the verdict is of: a probability, or a count.
+    pub(crate) result: String,
     /// Why the verdict is inconclusive; `None` otherwise.
     pub(crate) reason: Option<&'a str>,
     /// What to do about it; `None` unless the verdict is inconclusive.

@@ -1,11 +1,16 @@
 //! From the picture of a field to its cells.
 
+use std::num::NonZero;
+use std::panic;
+use std::thread::{self, Builder, ScopedJoinHandle, available_parallelism};
+
 use image::{RgbImage, imageops};
 
 use super::cell_site::CellSite;
 use super::crop::{CellCrop, Cropper};
 use super::figures::CellFigures;
 use super::networks::{CellNetworks, CellOutput, FoundCells};
+use super::red_cell_edge;
 use super::ruler::{Look, MeasuredScale, ScaleUnknown};
 use super::scale_search;
 use crate::error::ArtifactError;
@@ -22,8 +27,21 @@ pub const COARSEST_UM_PER_PIXEL: f32 = 0.4;
 const SEARCHED_PIXELS: f32 = 250e3;
 /// Largest field, in pixels of the finder's input: 2 mm in each direction at 0.5 µm.
 const MAX_FINDER_PIXELS: f32 = 16e6;
+/// Largest diameter of a cell, µm; more is no cell.
+const LARGEST_UM: f32 = 60.0;
+/// Most red cells whose edges are measured, the surest; more do not change their median.
+const MAX_MEASURED: usize = 200;
+/// Smallest share of the red cells that have a clear edge; with fewer, they are no red cells.
+const LEAST_EDGES: f32 = 0.3;
 /// Most leukocytes of a field that are looked at, the surest first; a field of view holds some tens.
 const MAX_LEUKOCYTES: usize = 1000;
+/// Looks at a field at the scale that the one before measured, until both agree.
+const LAST_LOOKS: usize = 4;
+/// About how many cells are prepared at once.
+const PREPARED_AT_ONCE: u32 = 64;
+/// Most cores that prepare cells, and fewest cells for each: less is done sooner than a thread starts.
+const MAX_THREADS: usize = 4;
+const LEAST_CELLS: usize = 3;
 /// Where the network and the rule of measured figures disagree by so much, a cell is unclear: one finds a blast with at
 /// least this probability, and the other one with at most the rest.
 const DISAGREEMENT: f32 = 0.9;
@@ -42,18 +60,40 @@ pub struct FieldCells {
 }
 
 impl FieldCells {
-    /// The leukocytes that count, and the blasts among them. Unclear cells and artefacts do not count.
+    /// Expresses the cells of a reduced image in pixels of the whole one, which has this size and stated scale.
+    pub(super) fn enlarge(&mut self, size: [u32; 2], by: f32, um_per_pixel: Option<f32>) {
+        self.size = size;
+        for site in &mut self.red_cells {
+            *site = site.scaled(by);
+        }
+        for cell in &mut self.cells {
+            cell.site = cell.site.scaled(by);
+        }
+        self.scale = match (self.scale, um_per_pixel) {
+            (Ok(Scale::Given(_)), Some(um_per_pixel)) => Ok(Scale::Given(um_per_pixel)),
+            (Err(NoScale::TooCoarse { .. }), Some(um_per_pixel)) => {
+                Err(NoScale::TooCoarse { um_per_pixel })
+            }
+            (Err(NoScale::Impossible { .. }), Some(um_per_pixel)) => {
+                Err(NoScale::Impossible { um_per_pixel })
+            }
+            (scale, _) => scale,
+        };
+    }
+
+    /// The leukocytes that count, the blasts among them, and those that are unclear. Artefacts do not count.
     pub fn count(&self) -> CellCount {
         count(&self.cells)
     }
 }
 
-/// The leukocytes among cells that count, and the blasts among them.
+/// The leukocytes among cells that count, the blasts among them, and those that are unclear.
 pub(super) fn count<'a>(cells: impl IntoIterator<Item = &'a Cell>) -> CellCount {
     let mut count = CellCount::default();
     for cell in cells {
         count.cells += u32::from(cell.call.counts());
         count.blasts += u32::from(cell.call == CellCall::Blast);
+        count.unclear += u32::from(cell.call.is_unclear());
     }
     count
 }
@@ -141,6 +181,11 @@ impl CellCall {
     pub fn counts(self) -> bool {
         matches!(self, Self::Blast | Self::OtherLeukocyte)
     }
+
+    /// Whether the cell is a leukocyte of which nothing can be said.
+    pub fn is_unclear(self) -> bool {
+        matches!(self, Self::Novel | Self::Contradictory)
+    }
 }
 
 impl Cell {
@@ -171,6 +216,10 @@ pub(super) fn look_at_field(
     let background = Background::fit(image);
     let field = Field::new(image, &background, model);
     let (scale, found) = match um_per_pixel {
+        Some(um_per_pixel) if um_per_pixel > COARSEST_UM_PER_PIXEL => (
+            Err(NoScale::TooCoarse { um_per_pixel }),
+            FoundCells::default(),
+        ),
         Some(um_per_pixel) => match field.find(networks, um_per_pixel)? {
             Ok(found) => (Ok(Scale::Given(um_per_pixel)), found),
             Err(error) => (Err(error), FoundCells::default()),
@@ -246,6 +295,16 @@ impl<'a> Field<'a> {
         networks: &mut CellNetworks,
         um_per_pixel: f32,
     ) -> Result<Result<FoundCells, NoScale>, ArtifactError> {
+        let seen = self.see(networks, um_per_pixel)?;
+        Ok(seen.map(|seen| seen.in_image(self.size())))
+    }
+
+    /// Runs the finder on the field at a scale.
+    fn see(
+        &self,
+        networks: &mut CellNetworks,
+        um_per_pixel: f32,
+    ) -> Result<Result<SeenField, NoScale>, ArtifactError> {
         let factor = um_per_pixel / self.model.finder.input.um_per_pixel;
         let (width, height) = self.size();
         let pixels = [width * factor, height * factor];
@@ -257,22 +316,19 @@ impl<'a> Field<'a> {
         }
         let [columns, rows] = pixels.map(|side| side.round() as usize);
         let density = DensityField::of(self.image, self.background, columns, rows);
-        let found = networks.find(&density)?;
-        // The last position of a map may reach beyond the field.
-        let back = |sites: Vec<CellSite>| -> Vec<CellSite> {
-            sites
-                .into_iter()
-                .map(|site| site.scaled(1.0 / factor))
-                .filter(|site| site.is_centred_in(width, height))
-                .collect()
-        };
-        Ok(Ok(FoundCells {
-            leukocytes: back(found.leukocytes),
-            red_cells: back(found.red_cells),
+        let mut found = networks.find(&density)?;
+        let largest = LARGEST_UM / self.model.finder.input.um_per_pixel;
+        for sites in [&mut found.leukocytes, &mut found.red_cells] {
+            sites.retain(|site| site.diameter <= largest);
+        }
+        Ok(Ok(SeenField {
+            density,
+            found,
+            factor,
         }))
     }
 
-    /// Measures the scale by the field's red cells and finds its cells at that scale.
+    /// Measures the scale by the field's red cells, and gives what was found at about that scale.
     fn measure(
         &self,
         networks: &mut CellNetworks,
@@ -284,27 +340,27 @@ impl<'a> Field<'a> {
         for (look, tried) in looks.iter_mut().zip(scale_search::TRIED) {
             *look = self.look_for_red_cells(networks, ruler, tried)?;
         }
-        let crossing = match scale_search::best(&looks, ruler.min_cells) {
-            Ok(crossing) => crossing,
+        let um_per_pixel = match scale_search::best(&looks, ruler.min_cells) {
+            Ok(um_per_pixel) => um_per_pixel,
             Err(error) => return Ok(Err(error.into())),
         };
-        let found = match self.find(networks, crossing.um_per_pixel)? {
-            Ok(found) => found,
-            Err(error) => return Ok(Err(error)),
-        };
         let (width, height) = self.size();
-        let scale = ruler.measure(&found.red_cells, width, height);
-        let refined = scale.and_then(|scale| {
-            let um_per_pixel = crossing.refined(scale.um_per_pixel);
-            let um_per_pixel = um_per_pixel.ok_or(ScaleUnknown::Unsteady)?;
-            Ok(MeasuredScale {
-                um_per_pixel,
-                ..scale
-            })
-        });
-        Ok(refined
-            .map(|scale| (scale, found))
-            .map_err(NoScale::Unknown))
+        let mut looked = um_per_pixel;
+        for _ in 0..LAST_LOOKS {
+            let seen = match self.see(networks, looked)? {
+                Ok(seen) => seen,
+                Err(error) => return Ok(Err(error)),
+            };
+            let scale = match ruler.measure(&seen.edges_in_image(), width, height) {
+                Ok(scale) => scale,
+                Err(error) => return Ok(Err(error.into())),
+            };
+            if scale_search::agree(scale.um_per_pixel, looked) {
+                return Ok(Ok((scale, seen.in_image(self.size()))));
+            }
+            looked = scale.um_per_pixel;
+        }
+        Ok(Err(ScaleUnknown::Unsteady.into()))
     }
 
     /// What the red cells in the middle of the field say of a scale.
@@ -330,10 +386,11 @@ impl<'a> Field<'a> {
         .to_image();
         let background = Background::fit(&part);
         let part = Field::new(&part, &background, self.model);
-        let found = part.find(networks, um_per_pixel)?;
+        let seen = part.see(networks, um_per_pixel)?;
         let (width, height) = part.size();
-        let look = |found: FoundCells| ruler.look(&found.red_cells, width, height);
-        Ok(found.ok().and_then(look))
+        let look =
+            |seen: SeenField| ruler.look(&seen.in_image(part.size()).red_cells, width, height);
+        Ok(seen.ok().and_then(look))
     }
 
     /// What the cells at these places are, in their order; `None` where there is no crop.
@@ -343,14 +400,8 @@ impl<'a> Field<'a> {
         sites: &[CellSite],
         um_per_pixel: f32,
     ) -> Result<Vec<Option<Cell>>, ArtifactError> {
-        self.look_at(networks, sites, um_per_pixel, |site, crop, output| {
-            judge(
-                self.model,
-                *site,
-                site.diameter * um_per_pixel,
-                crop,
-                output,
-            )
+        self.look_at(networks, sites, um_per_pixel, |cell, output| {
+            judge(self.model, cell, output)
         })
     }
 
@@ -361,24 +412,57 @@ impl<'a> Field<'a> {
         networks: &mut CellNetworks,
         sites: &[CellSite],
         um_per_pixel: f32,
-        result: impl Fn(&CellSite, &CellCrop, CellOutput) -> T,
+        result: impl Fn(PreparedCell, CellOutput) -> T,
     ) -> Result<Vec<Option<T>>, ArtifactError> {
-        let mut cropper = Cropper::new(self.model.cell.input);
         let mut results = Vec::with_capacity(sites.len());
-        // A batch at a time, because crops need more memory than the field.
-        for sites in sites.chunks(self.model.cell.input.batch as usize) {
-            let crops: Vec<Option<CellCrop>> = sites
-                .iter()
-                .map(|site| cropper.cut(self.image, self.background, um_per_pixel, site))
-                .collect();
-            let present: Vec<&CellCrop> = crops.iter().flatten().collect();
-            let mut outputs = networks.look_at(&present)?.into_iter();
-            results.extend(sites.iter().zip(&crops).map(|(site, crop)| {
-                let crop = crop.as_ref()?;
-                Some(result(site, crop, outputs.next()?))
-            }));
+        // Some at a time, because all of them may need more memory than the field.
+        let batch = self.model.cell.input.batch;
+        let at_once = PREPARED_AT_ONCE.next_multiple_of(batch) as usize;
+        for sites in sites.chunks(at_once) {
+            let prepared = self.prepare(sites, um_per_pixel);
+            let inputs = prepared.iter().flatten().map(|cell| cell.input.as_slice());
+            let mut outputs = networks.look_at(&inputs.collect::<Vec<_>>())?.into_iter();
+            results.extend(
+                prepared
+                    .into_iter()
+                    .map(|cell| Some(result(cell?, outputs.next()?))),
+            );
         }
         Ok(results)
+    }
+
+    /// Prepares cells on several cores, in their order; `None` where there is no crop.
+    fn prepare(&self, sites: &[CellSite], um_per_pixel: f32) -> Vec<Option<PreparedCell>> {
+        let prepare = |sites: &[CellSite]| -> Vec<Option<PreparedCell>> {
+            let mut cropper = Cropper::new(self.model.cell.input);
+            let of = |site: &CellSite| {
+                let crop = cropper.cut(self.image, self.background, um_per_pixel, site)?;
+                Some(PreparedCell::new(*site, um_per_pixel, &crop))
+            };
+            sites.iter().map(of).collect()
+        };
+        let cores = available_parallelism().map_or(1, NonZero::get);
+        let threads = cores.min(MAX_THREADS).min(sites.len() / LEAST_CELLS);
+        let (first, rest) = sites.split_at(sites.len().div_ceil(threads.max(1)));
+        thread::scope(|scope| {
+            let workers: Vec<_> = rest
+                .chunks(first.len().max(1))
+                .map(|sites| {
+                    let worker = Builder::new().spawn_scoped(scope, move || prepare(sites));
+                    (sites, worker)
+                })
+                .collect();
+            let mut prepared = prepare(first);
+            for (sites, worker) in workers {
+                prepared.extend(match worker.map(ScopedJoinHandle::join) {
+                    Ok(Ok(cells)) => cells,
+                    Ok(Err(panic)) => panic::resume_unwind(panic),
+                    // The system has no more threads.
+                    Err(_) => prepare(sites),
+                });
+            }
+            prepared
+        })
     }
 
     fn size(&self) -> (f32, f32) {
@@ -386,19 +470,81 @@ impl<'a> Field<'a> {
     }
 }
 
-/// What a cell is, by both networks' outputs and its measured figures.
-fn judge(
-    model: &CellsModel,
+/// What the finder sees of a field at a scale.
+struct SeenField {
+    density: DensityField,
+    /// In pixels of the density.
+    found: FoundCells,
+    /// Pixels of the density for each of the image.
+    factor: f32,
+}
+
+impl SeenField {
+    /// The surest red cells with a clear edge, with the diameters that it has, in pixels of the image; none if few have one.
+    fn edges_in_image(&self) -> Vec<CellSite> {
+        let red_cells = &self.found.red_cells;
+        let surest = &red_cells[..red_cells.len().min(MAX_MEASURED)];
+        let measured = red_cell_edge::measured(&self.density, surest);
+        if (measured.len() as f32) < LEAST_EDGES * surest.len() as f32 {
+            return Vec::new();
+        }
+        measured
+            .into_iter()
+            .map(|cell| cell.scaled(1.0 / self.factor))
+            .collect()
+    }
+
+    /// The cells in pixels of the image, which has this width and height.
+    fn in_image(self, (width, height): (f32, f32)) -> FoundCells {
+        // The last position of a map may reach beyond the field.
+        let back = |sites: Vec<CellSite>| -> Vec<CellSite> {
+            sites
+                .into_iter()
+                .map(|site| site.scaled(1.0 / self.factor))
+                .filter(|site| site.is_centred_in(width, height))
+                .collect()
+        };
+        FoundCells {
+            leukocytes: back(self.found.leukocytes),
+            red_cells: back(self.found.red_cells),
+        }
+    }
+}
+
+/// A cell that the cell network can look at.
+pub(super) struct PreparedCell {
+    /// In pixels of the field.
     site: CellSite,
     diameter_um: f32,
-    crop: &CellCrop,
-    output: CellOutput,
-) -> Cell {
+    /// What the cell network sees.
+    input: Vec<f32>,
+    figures: Option<CellFigures>,
+}
+
+impl PreparedCell {
+    fn new(site: CellSite, um_per_pixel: f32, crop: &CellCrop) -> Self {
+        let diameter_um = site.diameter * um_per_pixel;
+        Self {
+            site,
+            diameter_um,
+            input: crop.network_input(),
+            figures: CellFigures::measure(crop, diameter_um),
+        }
+    }
+}
+
+/// What a cell is, by both networks' outputs and its measured figures.
+fn judge(model: &CellsModel, cell: PreparedCell, output: CellOutput) -> Cell {
+    let PreparedCell {
+        site,
+        diameter_um,
+        figures,
+        ..
+    } = cell;
     let probabilities = calibrated(&output.probabilities, model.cell.temperature);
     let class = (0..probabilities.len())
         .max_by(|a, b| probabilities[*a].total_cmp(&probabilities[*b]))
         .unwrap_or_default();
-    let figures = CellFigures::measure(crop, diameter_um);
     let by_figures = match (&model.figures, &figures) {
         (Some(rule), Some(figures)) => Some(blast_probability(rule, figures)),
         _ => None,

@@ -20,56 +20,47 @@ const DEVIATION: f32 = 2.0 / 3.0;
 
 impl CellCrop {
     /// What the cell network sees of the crop: `side × side` values, row by row.
+    ///
+    /// The mean of the densities in red and green light is measured from the level of the surroundings and divided by
+    /// that of the nucleus. No colour is left, nor how strong the stain is, nor what the lamp does to a whole crop.
     pub fn network_input(&self) -> Vec<f32> {
-        let mut input = Vec::with_capacity(self.side * self.side);
-        append(self, &mut input);
-        input
-    }
-}
-
-/// Appends the network's input for a crop to `input`: `side × side` values, row by row.
-///
-/// The mean of the densities in red and green light is measured from the level of the surroundings and divided by
-/// that of the nucleus. No colour is left, nor how strong the stain is, nor what the lamp does to a whole crop.
-pub(super) fn append(crop: &CellCrop, input: &mut Vec<f32>) {
-    let grey: Vec<f32> = crop
-        .red
-        .iter()
-        .zip(&crop.green)
-        .map(|(red, green)| f32::midpoint(*red, *green))
-        .collect();
-    let middle = (crop.side as f32 - 1.0) / 2.0;
-    let distance_um = |at: usize| {
-        let (x, y) = (
-            (at % crop.side) as f32 - middle,
-            (at / crop.side) as f32 - middle,
-        );
-        x.hypot(y) * crop.um_per_pixel
-    };
-    let select = |is_part: &dyn Fn(f32) -> bool| -> Vec<f32> {
-        let parts = grey.iter().enumerate();
-        parts
-            .filter(|(at, _)| is_part(distance_um(*at)))
-            .map(|(_, density)| *density)
+        let grey: Vec<f32> = self
+            .red
+            .iter()
+            .zip(&self.green)
+            .map(|(red, green)| f32::midpoint(*red, *green))
+            .collect();
+        let middle = (self.side as f32 - 1.0) / 2.0;
+        let squared = |um: f32| (um / self.um_per_pixel).powi(2);
+        let (surroundings_from, core_to) = (squared(SURROUNDINGS_UM), squared(CORE_UM));
+        let (mut surroundings, mut core) = (Vec::with_capacity(grey.len()), Vec::new());
+        for (row, line) in grey.chunks_exact(self.side).enumerate() {
+            let y = (row as f32 - middle).powi(2);
+            for (column, density) in line.iter().enumerate() {
+                let distance = (column as f32 - middle).powi(2) + y;
+                if distance > surroundings_from {
+                    surroundings.push(*density);
+                } else if distance < core_to {
+                    core.push(*density);
+                }
+            }
+        }
+        let base = if surroundings.is_empty() {
+            0.0
+        } else {
+            let at = (SURROUNDINGS_SHARE * (surroundings.len() - 1) as f32) as usize;
+            *surroundings.select_nth_unstable_by(at, f32::total_cmp).1
+        };
+        core.sort_unstable_by(|a, b| b.total_cmp(a));
+        core.truncate(((CORE_SHARE * core.len() as f32) as usize).max(1));
+        let nucleus = core.iter().sum::<f32>() / core.len().max(1) as f32;
+        let difference = (nucleus - base).max(LEAST_DIFFERENCE);
+        let [low, high] = RANGE;
+        let relative = |density: &f32| ((density - base) / difference).clamp(low, high);
+        grey.iter()
+            .map(|density| (relative(density) - MEAN) / DEVIATION)
             .collect()
-    };
-    let mut surroundings = select(&|distance| distance > SURROUNDINGS_UM);
-    let base = if surroundings.is_empty() {
-        0.0
-    } else {
-        let at = (SURROUNDINGS_SHARE * (surroundings.len() - 1) as f32) as usize;
-        *surroundings.select_nth_unstable_by(at, f32::total_cmp).1
-    };
-    let mut core = select(&|distance| distance < CORE_UM);
-    core.sort_unstable_by(|a, b| b.total_cmp(a));
-    core.truncate(((CORE_SHARE * core.len() as f32) as usize).max(1));
-    let nucleus = core.iter().sum::<f32>() / core.len().max(1) as f32;
-    let difference = (nucleus - base).max(LEAST_DIFFERENCE);
-    let [low, high] = RANGE;
-    input.extend(grey.iter().map(|density| {
-        let relative = ((density - base) / difference).clamp(low, high);
-        (relative - MEAN) / DEVIATION
-    }));
+    }
 }
 
 #[cfg(test)]
@@ -99,15 +90,9 @@ mod tests {
         }
     }
 
-    fn input(crop: &CellCrop) -> Vec<f32> {
-        let mut input = Vec::new();
-        append(crop, &mut input);
-        input
-    }
-
     #[test]
     fn neither_stain_nor_veil_is_left() {
-        let plain = input(&crop([0.8, 0.6], 0.0));
+        let plain = crop([0.8, 0.6], 0.0).network_input();
         assert_eq!(plain.len(), 96 * 96);
         for (at, expected) in [(48 * 96 + 48, 1.0), (48 * 96 + 68, 0.5), (5, 0.0)] {
             let expected = (expected - MEAN) / DEVIATION;
@@ -118,7 +103,7 @@ mod tests {
             );
         }
         for other in [crop([0.2, 0.3], 0.0), crop([0.8, 0.1], 0.2)] {
-            let other = input(&other);
+            let other = other.network_input();
             let farthest = plain
                 .iter()
                 .zip(&other)
@@ -129,7 +114,7 @@ mod tests {
 
     #[test]
     fn noise_is_not_blown_up() {
-        let empty = input(&crop([0.01, 0.01], 0.0));
+        let empty = crop([0.01, 0.01], 0.0).network_input();
         // A quarter of the nucleus that a cell has at the least.
         let expected = (0.25 - MEAN) / DEVIATION;
         assert!((empty[48 * 96 + 48] - expected).abs() < 1e-4);

@@ -64,12 +64,7 @@ impl Cropper {
         let source_side = source_side.round() as i64;
         let start = |centre: f32| (centre - source_side as f32 / 2.0).round() as i64;
         let (left, top) = (start(site.x), start(site.y));
-        let source = RgbImage::from_fn(source_side as u32, source_side as u32, |x, y| {
-            // The frame repeats, so that averaging does not darken it.
-            let x = (left + i64::from(x)).clamp(0, i64::from(width) - 1);
-            let y = (top + i64::from(y)).clamp(0, i64::from(height) - 1);
-            *image.get_pixel(x as u32, y as u32)
-        });
+        let source = square(image, [left, top], source_side as usize);
         let pixels = self.input.side as usize;
         let mut crop = CellCrop {
             side: pixels,
@@ -101,6 +96,31 @@ impl Cropper {
         });
         Some(crop)
     }
+}
+
+/// The square of an image whose upper left corner this is. Beyond the image, its outermost pixels repeat, so that averaging
+/// does not darken them.
+fn square(image: &RgbImage, [left, top]: [i64; 2], side: usize) -> RgbImage {
+    const CHANNELS: usize = 3;
+    let (width, height) = (image.width() as usize, image.height() as usize);
+    // Columns before, within and after the image.
+    let before = usize::try_from(-left).unwrap_or(0).min(side);
+    let first = usize::try_from(left).unwrap_or(0).min(width - 1);
+    let within = (width - first).min(side - before);
+    let mut square = RgbImage::new(side as u32, side as u32);
+    for (row, pixels) in square.chunks_exact_mut(side * CHANNELS).enumerate() {
+        let row = (top + row as i64).clamp(0, height as i64 - 1) as usize;
+        let line = &image.as_raw()[row * width * CHANNELS..][..width * CHANNELS];
+        let (left, rest) = pixels.split_at_mut(before * CHANNELS);
+        let (middle, right) = rest.split_at_mut(within * CHANNELS);
+        middle.copy_from_slice(&line[first * CHANNELS..][..within * CHANNELS]);
+        for (pixels, border) in [(left, 0), (right, width - 1)] {
+            for pixel in pixels.chunks_exact_mut(CHANNELS) {
+                pixel.copy_from_slice(&line[border * CHANNELS..][..CHANNELS]);
+            }
+        }
+    }
+    square
 }
 
 #[cfg(test)]
@@ -167,6 +187,20 @@ mod tests {
             "{row:?}"
         );
         assert!(row[49..59].iter().all(|density| *density > 0.5));
+    }
+
+    #[test]
+    fn a_square_beyond_the_image_repeats_its_border() {
+        let image = RgbImage::from_fn(7, 5, |x, y| Rgb([x as u8, y as u8, 9]));
+        for corner in [[0, 0], [-3, -2], [4, 3], [-1, 2], [2, -1], [-9, 6], [6, -9]] {
+            let found = square(&image, corner, 6);
+            let expected = RgbImage::from_fn(6, 6, |x, y| {
+                let x = (corner[0] + i64::from(x)).clamp(0, 6);
+                let y = (corner[1] + i64::from(y)).clamp(0, 4);
+                *image.get_pixel(x as u32, y as u32)
+            });
+            assert_eq!(found, expected, "{corner:?}");
+        }
     }
 
     #[test]

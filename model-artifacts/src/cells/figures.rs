@@ -65,12 +65,16 @@ impl CellFigures {
         let side = crop.side;
         let red = smoothed(&crop.red, side);
         let middle = (side as f32 - 1.0) / 2.0;
-        let radius = |at: usize| ((at % side) as f32 - middle).hypot((at / side) as f32 - middle);
-        let around = (0..side * side).filter(|&at| radius(at) < THRESHOLD_REACH * diameter);
-        let threshold = otsu(around.map(|at| red[at]))?;
+        let squared: Vec<f32> = (0..side * side)
+            .map(|at| ((at % side) as f32 - middle).powi(2) + ((at / side) as f32 - middle).powi(2))
+            .collect();
+        let is_within = |at: usize, reach: f32| squared[at] < (reach * diameter).powi(2);
+        let around = (0..side * side).filter(|&at| is_within(at, THRESHOLD_REACH));
+        let around: Vec<f32> = around.map(|at| red[at]).collect();
+        let threshold = otsu(&around)?;
         let dark = Mask::from_fn(side, |column, row| {
             let at = row * side + column;
-            red[at] > threshold && radius(at) < REACH * diameter
+            red[at] > threshold && is_within(at, REACH)
         });
         // Thin arcs are rims of red cells.
         let parts = dark.eroded().dilated().parts();
@@ -79,7 +83,7 @@ impl CellFigures {
             .into_iter()
             .filter(|part| {
                 part.area() as f32 >= LEAST_PART * largest
-                    && part.indices().any(|at| radius(at) < CORE * diameter)
+                    && part.indices().any(|at| is_within(at, CORE))
             })
             .collect();
         let nucleus = Mask::union(side, &parts);
@@ -102,7 +106,7 @@ impl CellFigures {
         )?;
         let rim = nucleus.dilated().dilated();
         let cytoplasm = (0..side * side)
-            .filter(|&at| radius(at) < diameter / 2.0 && !rim.contains(at % side, at / side));
+            .filter(|&at| is_within(at, 0.5) && !rim.contains(at % side, at / side));
         let nuclear_green = mean(inner.indices().map(|at| crop.green[at]))?;
         let cytoplasm = mean(cytoplasm.map(|at| crop.green[at])).unwrap_or(nuclear_green);
         let relative = |value: f32, to: f32| value / to.max(1e-3);
@@ -170,14 +174,14 @@ fn laplacian(plane: &[f32], side: usize, at: usize) -> f32 {
 
 /// Otsu's threshold: the one that leaves the least variance within the two classes. `None` if the values are about
 /// the same.
-fn otsu(values: impl Iterator<Item = f32> + Clone) -> Option<f32> {
+fn otsu(values: &[f32]) -> Option<f32> {
     const BINS: usize = 256;
     /// Smallest range of densities that has two classes.
     const LEAST_RANGE: f32 = 0.02;
     let (low, high) = values
-        .clone()
+        .iter()
         .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), value| {
-            (low.min(value), high.max(value))
+            (low.min(*value), high.max(*value))
         });
     let range = high - low;
     if range.is_nan() || range < LEAST_RANGE {

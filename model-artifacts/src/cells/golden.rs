@@ -88,7 +88,7 @@ fn look_at(
         score: 1.0,
     };
     let probabilities = Field::new(image, &background, &files.manifest().model)
-        .look_at(networks, &[middle], sample.um_per_pixel, |_, _, output| {
+        .look_at(networks, &[middle], sample.um_per_pixel, |_, output| {
             output.probabilities
         })?
         .pop()

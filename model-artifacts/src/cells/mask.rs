@@ -38,20 +38,41 @@ impl Mask {
 
     /// The pixels that belong to it with their four neighbours.
     pub(super) fn eroded(&self) -> Self {
-        Self::from_fn(self.side, |column, row| {
-            let (column, row) = (column as isize, row as isize);
-            let cross = [(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)];
-            cross.into_iter().all(|(x, y)| self.at(column + x, row + y))
-        })
+        self.by_cross(|cross| cross.into_iter().all(|pixel| pixel))
     }
 
     /// The pixels that belong to it or have one of four neighbours that does.
     pub(super) fn dilated(&self) -> Self {
-        Self::from_fn(self.side, |column, row| {
-            let (column, row) = (column as isize, row as isize);
-            let cross = [(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)];
-            cross.into_iter().any(|(x, y)| self.at(column + x, row + y))
-        })
+        self.by_cross(|cross| cross.into_iter().any(|pixel| pixel))
+    }
+
+    /// The pixels for which `belongs` holds, given whether each itself and its four neighbours do now.
+    fn by_cross(&self, belongs: impl Fn([bool; 5]) -> bool) -> Self {
+        let side = self.side;
+        let outside = vec![false; side];
+        let line = |row: usize| &self.pixels[row * side..][..side];
+        let mut pixels = Vec::with_capacity(self.pixels.len());
+        for row in 0..side {
+            let here = line(row);
+            let above = if row > 0 { line(row - 1) } else { &outside };
+            let below = if row + 1 < side {
+                line(row + 1)
+            } else {
+                &outside
+            };
+            for column in 0..side {
+                let left = column > 0 && here[column - 1];
+                let right = column + 1 < side && here[column + 1];
+                pixels.push(belongs([
+                    here[column],
+                    left,
+                    right,
+                    above[column],
+                    below[column],
+                ]));
+            }
+        }
+        Self { side, pixels }
     }
 
     /// Its connected parts (eight neighbours), the largest first.

@@ -1,7 +1,7 @@
 //! Cells of a field: where they lie, how large they are, what each looks like, and what it counts as.
 //!
 //! Lamp and camera are taken out of a picture first ([`crate::image::density`]); the finder of [`networks`] runs on its
-//! [`tiles`], and [`peaks`] makes cells of its maps. Red cells are the [`ruler`], whose scale is found by [`scale_search`]. A
+//! [`tiles`], and [`peaks`] makes cells of its maps. Red cells, measured at their edges ([`red_cell_edge`]), are the [`ruler`], whose scale is found by [`scale_search`]. A
 //! [`crop`] around each leukocyte is what the cell network sees ([`cell_input`]) and what is measured ([`figures`], of a
 //! [`mask`]). [`analysis`] is the flow of all that, [`slide_cells`] counts each cell of overlapping fields once
 //! ([`registration`]), [`golden`] proves it, and [`model`] is a loaded model.
@@ -16,6 +16,7 @@ mod mask;
 pub(crate) mod model;
 mod networks;
 pub(crate) mod peaks;
+mod red_cell_edge;
 mod registration;
 pub(crate) mod ruler;
 mod scale_search;

@@ -6,6 +6,7 @@ use super::analysis::{Cell, FieldCells, look_at_field, look_at_places};
 use super::cell_site::CellSite;
 use super::networks::CellNetworks;
 use crate::error::ArtifactError;
+use crate::image::decode::{self, Limits, Picture};
 use crate::loaded_model::LoadedModel;
 
 /// A verified model on an engine, ready to find the cells of fields and to look at each.
@@ -30,6 +31,39 @@ impl CellCounter {
         let model = &self.manifest.model;
         self.failover
             .run(|networks| look_at_field(networks, model, image, um_per_pixel))
+    }
+
+    /// Decodes an image file for [`CellCounter::analyse_picture`]: a JPEG whose scale is given is
+    /// [reduced](crate::CropInput::reduction).
+    ///
+    /// # Errors
+    /// Those of [`decode::decode`].
+    pub fn decode(
+        &self,
+        bytes: &[u8],
+        limits: &Limits,
+        um_per_pixel: Option<f32>,
+    ) -> Result<Picture, ArtifactError> {
+        let input = self.manifest.model.cell.input;
+        decode::decode_reduced(bytes, limits, |width, height| {
+            input.reduction(um_per_pixel, width, height)
+        })
+    }
+
+    /// Like [`CellCounter::analyse`], for an image that may be reduced. Scale and cells are those of the image before its
+    /// reduction.
+    ///
+    /// # Errors
+    /// Those of [`CellCounter::analyse`].
+    pub fn analyse_picture(
+        &mut self,
+        picture: &Picture,
+        um_per_pixel: Option<f32>,
+    ) -> Result<FieldCells, ArtifactError> {
+        let by = picture.reduction() as f32;
+        let mut field = self.analyse(&picture.image, um_per_pixel.map(|um| um * by))?;
+        field.enlarge(picture.original_size.into(), by, um_per_pixel);
+        Ok(field)
     }
 
     /// Looks at cells whose places in an image are known, in pixels, as [`CellCounter::analyse`] does at those that it

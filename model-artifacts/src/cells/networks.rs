@@ -1,8 +1,6 @@
 //! The two networks of a model that counts cells, on one engine.
 
-use super::cell_input;
 use super::cell_site::CellSite;
-use super::crop::CellCrop;
 use super::peaks::CentreMap;
 use super::tiles::{FieldMaps, Tiling};
 use crate::engine::loader::LoadNetwork;
@@ -118,28 +116,25 @@ impl CellNetworks {
         })
     }
 
-    /// Looks at cells, in batches.
+    /// Looks at cells, in batches; each input is what a crop [gives](super::crop::CellCrop::network_input).
     ///
     /// # Errors
     /// [`ArtifactError::Inference`] if the engine fails, or if its outputs are not what the manifest declares.
-    pub(super) fn look_at(
-        &mut self,
-        crops: &[&CellCrop],
-    ) -> Result<Vec<CellOutput>, ArtifactError> {
+    pub(super) fn look_at(&mut self, inputs: &[&[f32]]) -> Result<Vec<CellOutput>, ArtifactError> {
         let engine = self.cell.info().engine;
         let failed = |problem| ArtifactError::Inference { engine, problem };
         let size = self.cell_model.input.batch as usize;
-        let mut results = Vec::with_capacity(crops.len());
-        for crops in crops.chunks(size) {
+        let mut results = Vec::with_capacity(inputs.len());
+        for inputs in inputs.chunks(size) {
             self.batch.data.clear();
-            for crop in crops {
-                cell_input::append(crop, &mut self.batch.data);
+            for input in inputs {
+                self.batch.data.extend_from_slice(input);
             }
             self.batch
                 .data
                 .resize(self.batch.shape.iter().product(), 0.0);
             let outputs = self.cell.run(&self.batch)?;
-            for place in 0..crops.len() {
+            for place in 0..inputs.len() {
                 results.push(cell_output(&self.cell_model, &outputs, place).map_err(failed)?);
             }
         }

@@ -11,7 +11,7 @@ use crate::manifest::cells::Ruler;
 /// A scale that was measured by red cells.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct MeasuredScale {
-    /// Size of a pixel, µm: what a median red cell would give that was looked at with just this scale.
+    /// Size of a pixel, µm.
     pub um_per_pixel: f32,
     /// Spread of the diameters, relative to their median.
     pub spread: f32,
@@ -34,7 +34,7 @@ pub(super) struct Look {
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub enum ScaleUnknown {
     /// Too few red cells lie wholly in the field.
-    #[error("{found} red cells in view, the ruler needs {needed}")]
+    #[error("{found} whole red cells with a clear edge, the ruler needs {needed}")]
     TooFew {
         /// Number of red cells.
         found: u32,
@@ -53,8 +53,9 @@ pub enum ScaleUnknown {
         /// The largest that the rule allows.
         limit: f32,
     },
-    /// At each tried scale they seem as large as red cells are, as what is no cell does.
-    #[error("the red cells fit to no scale more than to another")]
+    /// They agree on no scale: at each that is tried they seem as large as red cells are, as what is no cell does, or they
+    /// seem of another size again and again.
+    #[error("the red cells agree on no scale")]
     Unsteady,
 }
 

@@ -14,13 +14,13 @@ pub(super) const TRIED: [f32; 7] = [0.03, 0.0507, 0.0857, 0.145, 0.245, 0.414, 0
 const SCORE_WEIGHT: f32 = 4.0;
 /// Change of the measured scale with the tried one, as a power, above which there are no red cells.
 const MAX_CHANGE: f32 = 0.75;
-/// Largest factor between the scale that looks at several scales point to and the one that a last look gives.
-const AGREEMENT: f32 = 1.15;
+/// Largest factor between the scale of a look and the one that it measures.
+const AGREEMENT: f32 = 1.1;
 
 /// Where the measured scale meets the tried one, between two looks.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Crossing {
-    pub(super) um_per_pixel: f32,
+struct Crossing {
+    um_per_pixel: f32,
     /// Change of the logarithm of the measured scale by that of the tried one.
     change: f32,
     score: f32,
@@ -46,25 +46,14 @@ impl Crossing {
     fn penalty(&self) -> f32 {
         self.change.abs() - SCORE_WEIGHT * self.score
     }
-
-    /// The scale from what a look at this one measures, on the way on which the measured scale changes; `None` if it lies too
-    /// far away.
-    pub(super) fn refined(&self, measured: f32) -> Option<f32> {
-        let factor = (measured / self.um_per_pixel).powf(1.0 / (1.0 - self.change.max(0.0)));
-        let is_near = factor <= AGREEMENT && factor >= AGREEMENT.recip();
-        is_near.then_some(self.um_per_pixel * factor)
-    }
 }
 
-/// The place that looks at all tried scales point to; `None` is a look without red cells.
+/// The scale that looks at all tried ones point to, µm per pixel; `None` is a look without red cells.
 ///
 /// # Errors
 /// - [`ScaleUnknown::TooFew`] if no two neighbouring scales show as many red cells as are needed.
 /// - [`ScaleUnknown::Unsteady`] if their red cells fit to no scale more than to another.
-pub(super) fn best(
-    looks: &[Option<Look>; TRIED.len()],
-    needed: u32,
-) -> Result<Crossing, ScaleUnknown> {
+pub(super) fn best(looks: &[Option<Look>; TRIED.len()], needed: u32) -> Result<f32, ScaleUnknown> {
     let pairs: Vec<(usize, [Look; 2])> = (1..TRIED.len())
         .filter_map(|at| Some((at, [looks[at - 1]?, looks[at]?])))
         .collect();
@@ -83,7 +72,13 @@ pub(super) fn best(
     crossings
         .filter(|crossing| crossing.change.abs() <= MAX_CHANGE)
         .min_by(|a, b| a.penalty().total_cmp(&b.penalty()))
+        .map(|crossing| crossing.um_per_pixel)
         .ok_or(ScaleUnknown::Unsteady)
+}
+
+/// Whether the scale that a look measures is about the one it was taken at, so that its cells were seen at about their size.
+pub(super) fn agree(measured: f32, looked: f32) -> bool {
+    (AGREEMENT.recip()..=AGREEMENT).contains(&(measured / looked))
 }
 
 #[cfg(test)]
@@ -115,7 +110,7 @@ mod tests {
     #[test]
     fn the_scale_of_red_cells_is_found_among_wrong_ones() {
         for truth in [0.04, 0.07, 0.1, 0.2, 0.35] {
-            let found = best(&looks(truth, 12), 10).unwrap().um_per_pixel;
+            let found = best(&looks(truth, 12), 10).unwrap();
             assert!((found / truth - 1.0).abs() < 1e-3, "{found} {truth}");
         }
     }
@@ -130,7 +125,7 @@ mod tests {
                 measured,
             });
         }
-        let found = best(&looks, 10).unwrap().um_per_pixel;
+        let found = best(&looks, 10).unwrap();
         assert!((found / 0.2 - 1.0).abs() < 1e-3, "{found}");
     }
 
@@ -161,18 +156,10 @@ mod tests {
     }
 
     #[test]
-    fn a_last_look_is_extrapolated_unless_it_contradicts() {
-        let crossing = |change| Crossing {
-            um_per_pixel: 0.11,
-            change,
-            score: 0.5,
-        };
-        // Measured a fifth of the way from 0.1 towards 0.11.
-        let measured = 0.1 * (0.11_f32 / 0.1).powf(0.2);
-        assert!((crossing(0.2).refined(measured).unwrap() - 0.1).abs() < 1e-6);
-        // What changes by 0.7 leads far away.
-        assert_eq!(crossing(0.7).refined(0.12), None);
-        assert_eq!(crossing(0.0).refined(0.13), None);
-        assert_eq!(crossing(0.0).refined(f32::NAN), None);
+    fn a_last_look_must_agree() {
+        assert!(agree(0.108, 0.1) && agree(0.092, 0.1));
+        for other in [0.112, 0.09, 0.0, f32::NAN] {
+            assert!(!agree(other, 0.1), "{other}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The cells of a slide, each once, although fields overlap.
 
-use super::analysis::{FieldCells, count};
+use super::analysis::{CellCall, FieldCells, count};
 use super::cell_site::CellSite;
 use super::registration::find_shift;
 use crate::judgement::count::CellCount;
@@ -27,14 +27,16 @@ pub struct SlideCells {
 struct SeenField {
     size: [u32; 2],
     red_cells: Vec<[f32; 2]>,
-    /// Those that count.
+    /// Those that count, and those that are unclear.
     leukocytes: Vec<[f32; 2]>,
+    unclear: Vec<[f32; 2]>,
 }
 
 /// What a field adds to its slide.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AddedField {
-    /// For each cell of the field, whether no earlier field shows it as one that counts.
+    /// For each cell of the field, whether no earlier field shows it as one that counts or, if it is unclear itself, as
+    /// another unclear one.
     pub is_new: Vec<bool>,
     /// The new cells that count.
     pub count: CellCount,
@@ -46,11 +48,15 @@ impl SlideCells {
     /// Adds a field.
     pub fn add(&mut self, field: &FieldCells) -> AddedField {
         let place = |site: &CellSite| [site.x, site.y];
-        let counting = field.cells.iter().filter(|cell| cell.call.counts());
+        let places = |is_one: fn(CellCall) -> bool| {
+            let cells = field.cells.iter().filter(|cell| is_one(cell.call));
+            cells.map(|cell| place(&cell.site)).collect()
+        };
         let seen = SeenField {
             size: field.size,
             red_cells: field.red_cells.iter().map(place).collect(),
-            leukocytes: counting.map(|cell| place(&cell.site)).collect(),
+            leukocytes: places(CellCall::counts),
+            unclear: places(CellCall::is_unclear),
         };
         let mut added = AddedField {
             is_new: vec![true; field.cells.len()],
@@ -69,7 +75,8 @@ impl SlideCells {
                     let is_it = |[x, y]: &[f32; 2]| {
                         (x + by[0] - cell.site.x).hypot(y + by[1] - cell.site.y) <= reach
                     };
-                    *is_new &= !earlier.leukocytes.iter().any(is_it);
+                    *is_new &= !earlier.leukocytes.iter().any(is_it)
+                        && !(cell.call.is_unclear() && earlier.unclear.iter().any(is_it));
                 }
             }
         }
@@ -96,7 +103,7 @@ mod tests {
     use rand_chacha::rand_core::SeedableRng;
     use rand_distr::{Distribution, Uniform};
 
-    use super::super::analysis::{Cell, CellCall, NoScale, Scale};
+    use super::super::analysis::{Cell, NoScale, Scale};
     use super::*;
 
     const UM_PER_PIXEL: f32 = 0.1;

@@ -65,6 +65,9 @@ pub struct CellCount {
     pub cells: u32,
     /// Number of those that the networks called blasts; at most `cells`.
     pub blasts: u32,
+    /// Number of further leukocytes of which nothing can be said: they are unlike all that the network learned from, or
+    /// network and measured figures contradict each other.
+    pub unclear: u32,
 }
 
 /// How a count becomes a verdict: positive if the 95 % interval of the share of blasts lies above
@@ -79,6 +82,9 @@ pub struct CellCount {
 /// Fewer calls than the networks' false positives explain would push both ends below 0. But `n`
 /// cells without a single blast do not exclude shares below `1 − 0.025^(1/n)` (Clopper and Pearson 1934), so
 /// the upper end is never less than that, nor the lower end more than `0.025^(1/n)`.
+///
+/// Cells that are unclear are in no count, but may be blasts, or none. So a verdict is positive only if it would be with all of
+/// them as other cells, and negative only if they are no larger a share of all leukocytes than `share`.
 ///
 /// Where the share is at the limit, a count is positive by chance in up to 3 % of slides. Whoever stops at the first
 /// positive verdict of a growing count gives chance more opportunities: 12 % of such slides become positive at some time
@@ -110,6 +116,8 @@ pub struct CountDecision {
     pub interval: [f64; 2],
     /// Number of cells that a negative verdict needs.
     pub min_cells: u32,
+    /// Whether unclear cells alone stand in the way of a verdict.
+    pub is_obscured: bool,
 }
 
 impl CountRule {
@@ -122,12 +130,25 @@ impl CountRule {
     pub fn decide(&self, count: CellCount) -> CountDecision {
         let (share, interval) = self.estimate(count).unwrap_or((f64::NAN, [0.0, 1.0]));
         let [low, high] = interval;
-        let verdict = if low > self.share && count.cells >= Self::FEWEST_CELLS {
+        let decided = if low > self.share && count.cells >= Self::FEWEST_CELLS {
             Verdict::Positive
         } else if high < self.share && count.cells >= self.min_cells {
             Verdict::Negative
         } else {
             Verdict::Inconclusive
+        };
+        let is_obscured = match decided {
+            Verdict::Positive => !self.is_positive_whatever_is_unclear(count),
+            Verdict::Negative => {
+                let all = f64::from(count.cells) + f64::from(count.unclear);
+                f64::from(count.unclear) > self.share * all
+            }
+            Verdict::Inconclusive => count.cells == 0 && count.unclear > 0,
+        };
+        let verdict = if is_obscured {
+            Verdict::Inconclusive
+        } else {
+            decided
         };
         CountDecision {
             count,
@@ -135,7 +156,27 @@ impl CountRule {
             share,
             interval,
             min_cells: self.min_cells,
+            is_obscured,
         }
+    }
+
+    fn is_positive_whatever_is_unclear(&self, count: CellCount) -> bool {
+        let all = CellCount {
+            cells: count.cells.saturating_add(count.unclear),
+            ..count
+        };
+        self.estimate(all)
+            .is_some_and(|(_, [low, _])| low > self.share)
+    }
+
+    /// The rule in words.
+    pub fn words(&self) -> String {
+        let share = percent(self.share);
+        format!(
+            "positive if the 95 % interval of the share of blasts lies above {share} %, negative if it lies below and {} cells \
+             were counted",
+            self.min_cells
+        )
     }
 
     /// The share of blasts and its interval; `None` if the count or the rates allow none.
@@ -198,18 +239,16 @@ impl CountRule {
 }
 
 impl CountDecision {
-    /// What a negative verdict still needs, such as `63 of 200 cells`; `None` if there are enough cells.
-    pub fn missing(&self) -> Option<String> {
-        let (cells, needed) = (self.count.cells, self.min_cells);
-        (cells < needed).then(|| format!("{cells} of {needed} cells"))
-    }
-
     /// The count in words, with shares to two digits: `12 of 140, 8.6 % (4.9–14)`,
-    /// `0 blasts among 200 cells: below 1.8 % (95 %)` or `no cells`.
+    /// `0 blasts among 200 cells: below 1.8 % (95 %)` or `no cells`, each with `; 7 unclear` if there are such cells.
     pub fn words(&self) -> String {
-        let CellCount { cells, blasts } = self.count;
+        let CellCount {
+            cells,
+            blasts,
+            unclear,
+        } = self.count;
         let [low, high] = self.interval;
-        if cells == 0 {
+        let counted = if cells == 0 {
             "no cells".into()
         } else if self.share.is_nan() {
             format!("{blasts} of {cells}, share unknown")
@@ -225,6 +264,10 @@ impl CountDecision {
                 percent(low),
                 percent(high)
             )
+        };
+        match unclear {
+            0 => counted,
+            unclear => format!("{counted}; {unclear} unclear"),
         }
     }
 }
@@ -256,7 +299,38 @@ mod tests {
     };
 
     fn decide(cells: u32, blasts: u32) -> CountDecision {
-        RULE.decide(CellCount { cells, blasts })
+        decide_with(cells, blasts, 0)
+    }
+
+    fn decide_with(cells: u32, blasts: u32, unclear: u32) -> CountDecision {
+        RULE.decide(CellCount {
+            cells,
+            blasts,
+            unclear,
+        })
+    }
+
+    #[test]
+    fn unclear_cells_are_in_no_count_but_prevent_verdicts_that_they_could_change() {
+        // 500 cells without a blast are below 5 %; 26 of 526 are not more than 5 % of all, 27 of 527 are.
+        for (unclear, verdict) in [(26, Verdict::Negative), (27, Verdict::Inconclusive)] {
+            let decision = decide_with(500, 0, unclear);
+            assert_eq!(decision.verdict, verdict, "{unclear}");
+            assert_eq!(decision.interval, decide(500, 0).interval);
+            assert_eq!(decision.is_obscured, verdict == Verdict::Inconclusive);
+        }
+        // 30 of 60 are blasts; among 400 more cells that may be none, they are less sure.
+        assert_eq!(decide_with(60, 30, 100).verdict, Verdict::Positive);
+        assert_eq!(decide_with(60, 30, 900).verdict, Verdict::Inconclusive);
+        let nothing = decide_with(0, 0, 3);
+        assert!(nothing.is_obscured);
+        assert_eq!(nothing.words(), "no cells; 3 unclear");
+        assert!(!decide(0, 0).is_obscured && !decide_with(60, 0, 30).is_obscured);
+        assert_eq!(
+            RULE.words(),
+            "positive if the 95 % interval of the share of blasts lies above 5.0 %, negative if it lies below and 200 cells \
+             were counted"
+        );
     }
 
     #[test]
@@ -282,6 +356,7 @@ mod tests {
             let found = rule.decide(CellCount {
                 cells: row.cells,
                 blasts: row.blasts,
+                unclear: 0,
             });
             // Both compute in f64, in another order.
             let pairs = [found.share, found.interval[0], found.interval[1]]
@@ -346,6 +421,7 @@ mod tests {
         rule.decide(CellCount {
             cells,
             blasts: found,
+            unclear: 0,
         })
     }
 
@@ -458,7 +534,11 @@ mod tests {
             },
         ] {
             for blasts in [0, 150, 300] {
-                let count = CellCount { cells: 300, blasts };
+                let count = CellCount {
+                    cells: 300,
+                    blasts,
+                    unclear: 0,
+                };
                 assert_eq!(rule.decide(count).verdict, Verdict::Inconclusive);
             }
         }
@@ -476,13 +556,14 @@ mod tests {
         };
         let none = rule.decide(CellCount {
             cells: 200,
-            blasts: 0,
+            ..CellCount::default()
         });
         let bound = 1.0 - 0.025_f64.powf(1.0 / 200.0);
         assert!(none.interval[0] <= 0.0 && (none.interval[1] - bound).abs() < 1e-12);
         let all = rule.decide(CellCount {
             cells: 200,
             blasts: 200,
+            unclear: 0,
         });
         assert!((all.interval[0] - (1.0 - bound)).abs() < 1e-12 && all.interval[1] >= 1.0);
     }
@@ -497,8 +578,6 @@ mod tests {
         assert_eq!(decide(500, 250).words(), "250 of 500, 52 % (47–57)");
         assert_eq!(decide(0, 0).words(), "no cells");
         assert_eq!(decide(5, 6).words(), "6 of 5, share unknown");
-        assert_eq!(decide(63, 0).missing().as_deref(), Some("63 of 200 cells"));
-        assert_eq!(decide(200, 0).missing(), None);
     }
 
     #[test]

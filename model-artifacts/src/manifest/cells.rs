@@ -9,6 +9,7 @@ use super::files::{FileEntry, Files};
 use super::golden::{check_count, check_tolerance};
 use crate::engine::interface::{Interface, WantedOutput};
 use crate::files::MANIFEST_FILE;
+use crate::image::contract::InputContract;
 use crate::judgement::count::CountRule;
 use crate::judgement::novelty::Novelty;
 use crate::validation::{FieldError, check_between, check_line, check_positive};
@@ -138,6 +139,25 @@ pub struct CropInput {
     pub side: u32,
     /// Number of cells that are run at once, 1 to 256.
     pub batch: u32,
+}
+
+impl CropInput {
+    /// Largest size of a pixel of a reduced image, relative to that of a crop: the crop's pixels remain means of some.
+    const COARSEST: f32 = 0.6;
+
+    /// Factor by which width and height of a JPEG are reduced while it is decoded: 1, 2 or 4. It is the largest for which
+    /// both are multiples of it, the longer side remains at least [`InputContract::MIN_REDUCED_SIDE`], and the pixels, of
+    /// `um_per_pixel` before, are fine enough for the crops; 1 if their size is unknown. Means of pixels are computed faster
+    /// than the pixels, and crops average them anyway.
+    pub fn reduction(&self, um_per_pixel: Option<f32>, width: u32, height: u32) -> u32 {
+        let is_fine = |by: &u32| {
+            let coarse =
+                um_per_pixel.is_none_or(|um| um * *by as f32 > Self::COARSEST * self.um_per_pixel);
+            let is_large = width.max(height) / by >= InputContract::MIN_REDUCED_SIDE;
+            !coarse && is_large && width.is_multiple_of(*by) && height.is_multiple_of(*by)
+        };
+        [4, 2].into_iter().find(is_fine).unwrap_or(1)
+    }
 }
 
 /// A class of cells.

@@ -320,8 +320,8 @@ fn its_files_are_verified_and_it_judges_no_whole_field() {
     assert_eq!(
         message,
         format!(
-            "{}: kind: it is `cells`, and this version of smearscope counts no cells yet; \
-             use a model with kind = \"field\", or update smearscope",
+            "{}: kind: it is `cells`, and only `smearscope classify` counts cells in this version; \
+             use a model with kind = \"field\"",
             folder().join("manifest.toml").display()
         )
     );
@@ -382,7 +382,8 @@ fn both_engines_find_the_same_cells_as_numpy() {
             field.count(),
             CellCount {
                 cells: 2,
-                blasts: 1
+                blasts: 1,
+                unclear: 0
             }
         );
         // Where cells_reference.py has them. Resampling differs by at most one of 256 levels.

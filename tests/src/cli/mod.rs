@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod classify;
+mod classify_cells;
 mod config;
 mod installed;
 mod model;

@@ -128,12 +128,14 @@ fn slide(
         } else {
             others
         };
-        if let Some(cell) = kind.choose(rng)
-            && cell.call.counts()
-        {
+        let Some(cell) = kind.choose(rng) else {
+            continue;
+        };
+        if cell.call.counts() {
             count.cells += 1;
             count.blasts += u32::from(cell.is_called_blast());
         }
+        count.unclear += u32::from(cell.call.is_unclear());
     }
     count
 }

@@ -5,7 +5,7 @@
 //! a cell is unlike those of the training if they are far from all of theirs.
 
 use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Tensor};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -60,7 +60,7 @@ pub(crate) struct CellAnswers {
 /// How answers are judged.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct CellLoss {
-    /// The weight of each class; 1 on average over the training cells.
+    /// The weight of each class; 1 on average over the training cells of known class.
     pub(crate) class_weights: Vec<f32>,
     /// Share of the truth that is spread over all classes, 0 for none.
     pub(crate) smoothing: f64,
@@ -95,17 +95,17 @@ impl CellNetwork {
         }
     }
 
-    /// Weighted cross-entropy of crops, `[n, 1, 96, 96]`, with the indices of their classes, `[n]`, each among the
-    /// classes that have a 1 in `among`, `[n, classes]`.
+    /// Weighted cross-entropy of crops, `[n, 1, 96, 96]`, with the classes that have a 1 in `truth`, each among those that
+    /// have one in `among`, both `[n, classes]`.
     pub(crate) fn loss(
         &self,
         crops: Tensor<4>,
-        classes: Tensor<1, Int>,
+        truth: Tensor<2>,
         among: Tensor<2>,
         how: &CellLoss,
     ) -> Tensor<1> {
         let logits = self.head.logits(self.convolutions.forward(crops));
-        cross_entropy_among(logits, classes, among, &how.class_weights, how.smoothing)
+        cross_entropy_among(logits, truth, among, &how.class_weights, how.smoothing)
     }
 
     /// The same network in evaluation, with normalisations folded into the convolutions.
@@ -247,13 +247,13 @@ mod tests {
 
     #[test]
     fn the_loss_is_smoothed_weighted_and_among_some_classes() {
-        // The second crop comes from where there are only four classes.
-        const AMONG: [usize; 2] = [9, 4];
+        // The second crop comes from where there are only four classes; the third is of the first or the third class.
+        const AMONG: [usize; 3] = [9, 4, 9];
+        const TRUTH: [&[usize]; 3] = [&[2], &[0], &[0, 2]];
 
         let network = network();
-        let crops = images([2, 1, SIDE, SIDE], 4, &Device::flex());
+        let crops = images([3, 1, SIDE, SIDE], 4, &Device::flex());
         let logits = floats(network.answers(crops.clone()).logits);
-        let truth = TensorData::new(vec![2_i64, 0], [2]);
         let how = CellLoss::balanced(&[6, 0, 3, 3, 0, 0, 0, 0, 0], 0.1);
         assert_eq!(
             how.class_weights[..4],
@@ -263,24 +263,26 @@ mod tests {
             .iter()
             .flat_map(|&count| (0..9).map(move |class| f32::from(u8::from(class < count))))
             .collect();
-        let device = Device::flex();
-        let loss = network.loss(
-            crops,
-            Tensor::from_data(truth, &device),
-            Tensor::from_data(TensorData::new(among, [2, 9]), &device),
-            &how,
-        );
-        let loss: f32 = loss.into_scalar();
-        let expected: f64 = [(2, 4.0 / 3.0), (0, 2.0 / 3.0)]
+        let truth: Vec<f32> = TRUTH
             .iter()
+            .flat_map(|truth| (0..9).map(move |class| f32::from(u8::from(truth.contains(&class)))))
+            .collect();
+        let [truth, among] = [truth, among]
+            .map(|values| Tensor::from_data(TensorData::new(values, [3, 9]), &Device::flex()));
+        let loss = network.loss(crops, truth, among, &how);
+        let loss: f32 = loss.into_scalar();
+        let expected: f64 = [4.0 / 3.0, 2.0 / 3.0, 8.0 / 9.0]
+            .into_iter()
+            .zip(TRUTH)
             .zip(logits.chunks(CLASSES.count))
             .zip(AMONG)
-            .map(|((&(truth, weight), logits), count)| {
+            .map(|(((weight, truth), logits), count)| {
                 let logits = &logits[..count];
                 let total: f64 = logits.iter().map(|logit| f64::from(*logit).exp()).sum();
                 let likelihood = |class: usize| f64::from(logits[class]) - total.ln();
                 let all: f64 = (0..count).map(likelihood).sum();
-                -weight * (0.9 * likelihood(truth) + 0.1 * all / count as f64) / 2.0
+                let possible: f64 = truth.iter().map(|class| likelihood(*class).exp()).sum();
+                -weight * (0.9 * possible.ln() + 0.1 * all / count as f64) / 3.0
             })
             .sum();
         assert!(

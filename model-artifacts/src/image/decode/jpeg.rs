@@ -11,7 +11,6 @@ use super::padding::without_padding;
 use super::picture::Picture;
 use super::refusal::{DAMAGED, SAVE_OTHERWISE, refuse, refuse_cmyk};
 use crate::error::ArtifactError;
-use crate::image::contract::InputContract;
 
 /// Largest number of scans. Progressive files have about ten, and each takes time whatever its size.
 const MAX_SCANS: u32 = 32;
@@ -31,11 +30,11 @@ const SOS: u8 = 0xDA;
 const APP1: u8 = 0xE1;
 const TEM: u8 = 0x01;
 
-/// Decodes a JPEG, [reduced](InputContract::reduction) for a network's contract if there is one.
+/// Decodes a JPEG, with width and height reduced by the factor that `reduction` gives for them.
 pub(super) fn decode(
     bytes: &[u8],
     limits: &Limits,
-    contract: Option<&InputContract>,
+    reduction: impl FnOnce(u32, u32) -> u32,
 ) -> std::result::Result<Picture, ArtifactError> {
     let damaged = |error: Error| refuse(error.to_string(), DAMAGED);
 
@@ -54,9 +53,7 @@ pub(super) fn decode(
         return Err(refuse("a scan of the JPEG is missing", DAMAGED));
     }
 
-    let by = contract.map_or(1, |contract| {
-        contract.reduction(header.width as u32, header.height as u32)
-    });
+    let by = reduction(header.width as u32, header.height as u32);
     let scale = ScalingFactor::new(1, by as usize);
     let image = match decompress(&mut decompressor, file.bytes, header, scale) {
         Err(error) => match Some(file.bytes)

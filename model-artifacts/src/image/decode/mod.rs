@@ -33,7 +33,7 @@ use crate::image::contract::InputContract;
 /// # Errors
 /// [`ArtifactError::Image`] if the bytes are not a complete image within the limits.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<RgbImage, ArtifactError> {
-    Ok(decode_for(None, bytes, limits)?.image)
+    Ok(decode_reduced(bytes, limits, |_, _| 1)?.image)
 }
 
 /// Decodes an image for a network: a JPEG is [reduced](InputContract::reduction) as far as the contract
@@ -47,9 +47,23 @@ pub fn decode_for(
     bytes: &[u8],
     limits: &Limits,
 ) -> Result<Picture, ArtifactError> {
+    decode_reduced(bytes, limits, |width, height| {
+        contract.map_or(1, |contract| contract.reduction(width, height))
+    })
+}
+
+/// Decodes an image, a JPEG with its width and height reduced by the factor that `reduction` gives for them: 1, 2, 4 or 8.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_reduced(
+    bytes: &[u8],
+    limits: &Limits,
+    reduction: impl FnOnce(u32, u32) -> u32,
+) -> Result<Picture, ArtifactError> {
     limits.check_bytes(bytes.len())?;
     match format::recognise(bytes)? {
-        ImageFormat::Jpeg => jpeg::decode(bytes, limits, contract),
+        ImageFormat::Jpeg => jpeg::decode(bytes, limits, reduction),
         format => lossless::decode(bytes, format, limits).map(Into::into),
     }
 }

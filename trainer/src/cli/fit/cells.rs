@@ -37,7 +37,7 @@ use crate::training::cells::crops::LabelledCrop;
 use crate::training::cells::figures_rule::fit_figures_rule;
 use crate::training::cells::finder_training::FinderTraining;
 use crate::training::cells::found::FieldMaps;
-use crate::training::cells::kinds::{Kinds, can_be_a_class};
+use crate::training::cells::kinds::Kinds;
 use crate::training::cells::mix::Mix;
 use crate::training::cells::novelty::{Described, fit_novelty};
 use crate::training::cells::seen::{SeenCell, look_at, temperature};
@@ -248,21 +248,23 @@ impl FitCells {
             let of = |image: &usize| LabelledField::of(collection, *image);
             images.iter().filter_map(of).collect()
         };
-        let cells = |images: &Vec<usize>, has_class: &dyn Fn(CellKind) -> bool| {
-            let of = |image: &usize| LabelledCrop::all(collection, *image, has_class);
+        let cells = |images: &Vec<usize>| {
+            let of = |image: &usize| LabelledCrop::all(collection, *image);
             images.iter().flat_map(of).collect::<Vec<LabelledCrop>>()
         };
         let [train, validation] = &parts;
-        let learned = cells(train, &can_be_a_class);
+        let mut cells = parts.each_ref().map(cells);
         let kinds = Kinds::of(
-            learned.iter().map(|cell| (cell.source, cell.kind)),
+            cells[0].iter().map(|cell| (cell.source, cell.kind)),
             collection.sources.len(),
         )
         .ok_or_else(|| TrainError::Training {
             problem: "the training part has no lymphoblasts, or no other leukocytes of known kind and scale".into(),
             remedy: "add a source of them, such as cells that `synth --cells` draws".into(),
         })?;
-        let has_class = |kind| kinds.class(kind).is_some();
+        for cells in &mut cells {
+            cells.retain(|cell| kinds.lesson(cell.source, cell.kind).is_some());
+        }
         let material = Material {
             weights: collection
                 .sources
@@ -270,13 +272,20 @@ impl FitCells {
                 .map(|source| source.weight)
                 .collect(),
             fields: [fields(train), fields(validation)],
-            cells: [learned, cells(validation, &has_class)],
+            cells,
             kinds,
+        };
+        let is_known = |cell: &LabelledCrop| {
+            let lesson = material.kinds.lesson(cell.source, cell.kind);
+            cell.kind.is_leukocyte() && lesson.is_some_and(|lesson| lesson.class().is_some())
         };
         let is_missing = |network, is_empty: bool| self.trains(network) && is_empty;
         let [fields, cells] = [
             material.fields.iter().any(Vec::is_empty),
-            material.cells.iter().any(Vec::is_empty),
+            material
+                .cells
+                .iter()
+                .any(|cells| !cells.iter().any(is_known)),
         ];
         let problem = if is_missing(OneNetwork::Finder, fields) {
             "the finder needs fields of known scale with boxes in the training and the validation part"
@@ -594,7 +603,12 @@ impl FitCells {
                     .is_steady(finder.thresholds)
             })
         };
-        let fields = GoldenPicture::choose(collection, of(true), "field", most_fields, is_steady)?;
+        let mut fields =
+            GoldenPicture::choose(collection, of(true), "field", most_fields, is_steady)?;
+        if fields.is_empty() {
+            // A finder of few epochs may be steady in none, and is not thrown away for that.
+            fields = GoldenPicture::choose(collection, of(true), "field", most_fields, |_| true)?;
+        }
         let mut cells = Vec::new();
         for class in &manifest.model.cell.classes {
             let is_of = |image: &usize| {
@@ -655,7 +669,8 @@ impl FitCells {
         let images = split.images(Part::Test);
         let cells = images
             .iter()
-            .flat_map(|image| LabelledCrop::all(collection, *image, has_class));
+            .flat_map(|image| LabelledCrop::all(collection, *image));
+        let cells = cells.filter(|cell| has_class(cell.kind));
         let cells = some_of(&cells.collect::<Vec<_>>());
         let seen = look_at(network, kinds, &cells, CROPS)?;
         let audited = seen.into_par_iter().map(|seen| {
@@ -805,11 +820,16 @@ fn describe_cells(
     let [train, validation] = cells;
     let train = look_at(network, kinds, &some_of(train), CROPS)?;
     let validation = look_at(network, kinds, &some_of(validation), CROPS)?;
-    let tells_blasts = |cell: &&SeenCell| kinds.has_both(cell.source);
+    let tells_blasts = |cell: &&SeenCell| cell.is_known && kinds.has_both(cell.source);
     let temperature = temperature(validation.iter().filter(tells_blasts), kinds.len());
+    // A leukocyte of unknown kind that looks like a blast must not make others like it known blasts.
     let described = |cells: &[SeenCell]| -> Vec<Described> {
-        let described = cells.iter().map(|cell| (cell.class, cell.features.clone()));
-        described.collect()
+        let cells = cells
+            .iter()
+            .filter(|cell| cell.is_known || cell.class != kinds.blast());
+        cells
+            .map(|cell| (cell.class, cell.features.clone()))
+            .collect()
     };
     let novelty = fit_novelty(&described(&train), &described(&validation), kinds.len());
     let measured: Vec<(CellFigures, bool)> = train

@@ -1,9 +1,10 @@
 //! Learning to name cells.
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 
 use super::super::history::Validation;
 use super::super::task::Task;
+use super::kinds::Lesson;
 use crate::error::TrainError;
 use crate::networks::cell::{CellLoss, CellNetwork, Classes, SIDE};
 
@@ -39,8 +40,8 @@ where
     }
 
     fn loss(&self, network: &CellNetwork, batch: CellBatch, device: &Device) -> Tensor<1> {
-        let (crops, classes, among) = batch.tensors(device);
-        network.loss(crops, classes, among, &self.loss)
+        let (crops, truth, among) = batch.tensors(device);
+        network.loss(crops, truth, among, &self.loss)
     }
 
     fn finished(network: CellNetwork) -> CellNetwork {
@@ -52,23 +53,21 @@ where
     }
 }
 
-/// A crop with its class.
+/// A crop with what it teaches.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct CellExample {
     /// `[96, 96]`, as the cell network sees it.
     pub(crate) crop: Vec<f32>,
-    /// The index of its class.
-    pub(crate) class: usize,
-    /// For each class, whether the crop's source has cells of it. A source says nothing about others: its cells
-    /// are told apart from those that it has.
-    pub(crate) among: Vec<bool>,
+    pub(crate) lesson: Lesson,
 }
 
-/// Some crops with their classes.
+/// Some crops with what they teach.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct CellBatch {
+    /// Number of crops.
+    count: usize,
     crops: Vec<f32>,
-    classes: Vec<i64>,
+    truth: Vec<f32>,
     among: Vec<f32>,
 }
 
@@ -78,28 +77,31 @@ impl CellBatch {
     /// # Panics
     /// If a crop is of another size.
     pub(crate) fn of(examples: &[CellExample]) -> Self {
-        let mut batch = Self::default();
-        for example in examples {
-            assert_eq!(example.crop.len(), SIDE * SIDE);
-            batch.crops.extend_from_slice(&example.crop);
-            batch.classes.push(example.class as i64);
-            let among = example.among.iter();
-            batch
-                .among
-                .extend(among.map(|&is_one| f32::from(u8::from(is_one))));
+        let mut batch = Self {
+            count: examples.len(),
+            ..Self::default()
+        };
+        let number = |is_one: &bool| f32::from(u8::from(*is_one));
+        for CellExample { crop, lesson } in examples {
+            assert_eq!(crop.len(), SIDE * SIDE);
+            batch.crops.extend_from_slice(crop);
+            batch.truth.extend(lesson.truth.iter().map(number));
+            batch.among.extend(lesson.among.iter().map(number));
         }
         batch
     }
 
-    /// The crops, `[n, 1, 96, 96]`, the indices of their classes, `[n]`, and the classes among which each is told
-    /// apart, `[n, classes]`.
-    pub(crate) fn tensors(self, device: &Device) -> (Tensor<4>, Tensor<1, Int>, Tensor<2>) {
-        let count = self.classes.len();
+    /// The crops, `[n, 1, 96, 96]`, the classes that each may be of, and those among which it is told apart, both
+    /// `[n, classes]`.
+    pub(crate) fn tensors(self, device: &Device) -> (Tensor<4>, Tensor<2>, Tensor<2>) {
+        let count = self.count;
         let classes = self.among.len() / count.max(1);
+        let of_classes =
+            |values| Tensor::from_data(TensorData::new(values, [count, classes]), device);
         (
             Tensor::from_data(TensorData::new(self.crops, [count, 1, SIDE, SIDE]), device),
-            Tensor::from_data(TensorData::new(self.classes, [count]), device),
-            Tensor::from_data(TensorData::new(self.among, [count, classes]), device),
+            of_classes(self.truth),
+            of_classes(self.among),
         )
     }
 }
@@ -137,8 +139,10 @@ mod tests {
         });
         CellExample {
             crop: pixels.collect(),
-            class,
-            among: vec![true; SHAPES],
+            lesson: Lesson {
+                truth: (0..SHAPES).map(|shape| shape == class).collect(),
+                among: vec![true; SHAPES],
+            },
         }
     }
 
@@ -160,8 +164,8 @@ mod tests {
             examples: 36,
             prepare: |numbers: &[usize], _: u64| Ok(batch(numbers)),
             validate: |network: &CellNetwork| {
-                let (crops, classes, among) = batch(&validation).tensors(&Device::flex());
-                let loss: f32 = network.loss(crops, classes, among, &loss).into_scalar();
+                let (crops, truth, among) = batch(&validation).tensors(&Device::flex());
+                let loss: f32 = network.loss(crops, truth, among, &loss).into_scalar();
                 Ok(Validation {
                     loss: loss.into(),
                     figures: Vec::new(),

@@ -52,7 +52,7 @@ impl CellTraining<'_> {
                 rng.set_stream(epoch << 32 | number as u64);
                 let cell = &self.train[self.mix.choose(&mut rng)];
                 let crop = cell.varied(self.input, self.surroundings, &mut rng)?;
-                Ok(crop.map(|crop| self.kinds.example(cell, &crop)))
+                Ok(crop.and_then(|crop| self.kinds.example(cell, &crop)))
             });
             let examples = examples.collect::<Result<Vec<Option<CellExample>>, TrainError>>()?;
             let examples: Vec<CellExample> = examples.into_iter().flatten().collect();
@@ -83,7 +83,10 @@ impl CellTraining<'_> {
 
     /// All classes count the same, however often the mix chooses them.
     fn loss(&self) -> CellLoss {
-        let class_of = |number: usize| self.kinds.class(self.train[number].kind).unwrap_or(0);
+        let class_of = |number: usize| {
+            let cell = &self.train[number];
+            self.kinds.lesson(cell.source, cell.kind)?.class()
+        };
         let expected = self.mix.expected(class_of, self.kinds.len());
         let counts: Vec<usize> = expected
             .iter()
@@ -103,15 +106,18 @@ impl CellTraining<'_> {
         let mut margins = Vec::new();
         let blast = self.kinds.blast();
         for examples in examples.chunks(BATCH) {
-            let (crops, classes, among) = CellBatch::of(examples).tensors(device);
-            let batch_loss: Tensor<1> = network.loss(crops.clone(), classes, among, loss);
+            let (crops, truth, among) = CellBatch::of(examples).tensors(device);
+            let batch_loss: Tensor<1> = network.loss(crops.clone(), truth, among, loss);
             let batch_loss: f32 = batch_loss.into_scalar();
             sum += f64::from(batch_loss) * examples.len() as f64;
             let logits = floats(network.answers(crops).logits);
             for (example, logits) in examples.iter().zip(logits.chunks(self.kinds.len())) {
                 // A source without blasts says nothing about them.
-                if example.among[blast] && self.kinds.is_leukocyte(example.class) {
-                    margins.push((log_odds(logits, blast), example.class == blast));
+                let class = example.lesson.class();
+                let tested = class
+                    .filter(|&class| example.lesson.among[blast] && self.kinds.is_leukocyte(class));
+                if let Some(class) = tested {
+                    margins.push((log_odds(logits, blast), class == blast));
                 }
             }
         }
@@ -134,14 +140,12 @@ pub(super) fn log_odds(logits: &[f32], class: usize) -> f32 {
 }
 
 impl Kinds {
-    /// What is learned from a crop of a cell.
-    fn example(&self, cell: &LabelledCrop, crop: &CellCrop) -> CellExample {
-        CellExample {
+    /// What is learned from a crop of a cell; `None` if nothing.
+    fn example(&self, cell: &LabelledCrop, crop: &CellCrop) -> Option<CellExample> {
+        Some(CellExample {
+            lesson: self.lesson(cell.source, cell.kind)?,
             crop: crop.network_input(),
-            // Only cells of a class are learned from.
-            class: self.class(cell.kind).unwrap_or(0),
-            among: self.among(cell.source).to_vec(),
-        }
+        })
     }
 
     /// The examples of cells as the appliance sees them, without those that have too few pixels.
@@ -155,7 +159,7 @@ impl Kinds {
     ) -> Result<Vec<CellExample>, TrainError> {
         let examples = cells.par_iter().map(|cell| {
             let crop = cell.cut(input)?;
-            Ok(crop.map(|crop| self.example(cell, &crop)))
+            Ok(crop.and_then(|crop| self.example(cell, &crop)))
         });
         let examples = examples.collect::<Result<Vec<Option<CellExample>>, TrainError>>()?;
         Ok(examples.into_iter().flatten().collect())

@@ -42,17 +42,15 @@ pub(crate) struct LabelledCrop {
     background: Arc<OnceLock<Background>>,
 }
 
+/// Most red cells and platelets of an image that are looked at: there are many more of them than leukocytes.
+const MAX_OTHERS: usize = 3;
 /// Diameter of a leukocyte of unknown size, µm.
 const USUAL_UM: f32 = 12.0;
 
 impl LabelledCrop {
-    /// The cells of an image of a collection whose kind the network has a class for, by its index; none if its scale
-    /// is unknown, or too coarse for the appliance to look at cells.
-    pub(crate) fn all(
-        collection: &CellCollection,
-        image: usize,
-        has_class: impl Fn(CellKind) -> bool,
-    ) -> Vec<Self> {
+    /// The cells of an image of a collection, by its index, but only some of its red cells and platelets; none if its
+    /// scale is unknown, or too coarse for the appliance to look at cells.
+    pub(crate) fn all(collection: &CellCollection, image: usize) -> Vec<Self> {
         let labelled = &collection.images[image];
         let is_fine = |scale: &f32| *scale <= COARSEST_UM_PER_PIXEL;
         let Some(um_per_pixel) = labelled.um_per_pixel.filter(is_fine) else {
@@ -73,17 +71,19 @@ impl LabelledCrop {
             }),
             background: Arc::clone(&background),
         };
-        let crops = match &labelled.content {
-            ImageContent::Field(cells) => cells
-                .iter()
-                .map(|cell| of(cell.kind, Some(cell.centre), cell.extent))
-                .collect(),
+        match &labelled.content {
+            ImageContent::Field(cells) => {
+                let is_other = |kind| matches!(kind, CellKind::Erythrocyte | CellKind::Platelet);
+                let others = cells.iter().filter(|cell| is_other(cell.kind));
+                let step = others.clone().count().div_ceil(MAX_OTHERS).max(1);
+                let leukocytes = cells.iter().filter(|cell| !is_other(cell.kind));
+                leukocytes
+                    .chain(others.step_by(step))
+                    .map(|cell| of(cell.kind, Some(cell.centre), cell.extent))
+                    .collect()
+            }
             ImageContent::Cell(kind) => vec![of(*kind, None, None)],
-        };
-        crops
-            .into_iter()
-            .filter(|crop| has_class(crop.kind))
-            .collect()
+        }
     }
 
     /// The crop as the appliance cuts it out. `None` if it has too few pixels.

@@ -1,4 +1,4 @@
-//! The kinds of cells that a network tells apart.
+//! The kinds of cells that a network tells apart, and what a cell of each kind teaches it.
 
 use std::collections::BTreeSet;
 
@@ -14,6 +14,23 @@ pub(crate) struct Kinds {
     blast: usize,
     /// For each source and class, whether the source has cells of it.
     among: Vec<Vec<bool>>,
+}
+
+/// What a cell teaches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Lesson {
+    /// For each class, whether the cell may be of it.
+    pub(crate) truth: Vec<bool>,
+    /// For each class, whether the cell is told apart from it; those of `truth` are among them.
+    pub(crate) among: Vec<bool>,
+}
+
+impl Lesson {
+    /// The class of the cell; `None` if it may be of several.
+    pub(crate) fn class(&self) -> Option<usize> {
+        let mut classes = (0..self.truth.len()).filter(|class| self.truth[*class]);
+        classes.next().filter(|_| classes.next().is_none())
+    }
 }
 
 impl Kinds {
@@ -68,14 +85,38 @@ impl Kinds {
         self.classes[class].is_leukocyte()
     }
 
-    /// For each class, whether a source has cells of it.
-    pub(crate) fn among(&self, source: usize) -> &[bool] {
-        &self.among[source]
+    /// What a cell of a source teaches; `None` if nothing.
+    ///
+    /// A source says nothing about kinds that it does not have: its cells of known kind are told apart from those that it
+    /// has. A leukocyte of unknown kind may be of any class of leukocytes. Red cells and platelets are no leukocytes,
+    /// where the network has a class for such places.
+    pub(crate) fn lesson(&self, source: usize, kind: CellKind) -> Option<Lesson> {
+        let only = |class: usize| (0..self.len()).map(|other| other == class).collect();
+        let leukocytes = || (0..self.len()).map(|class| self.is_leukocyte(class));
+        match kind {
+            CellKind::Leukocyte => Some(Lesson {
+                truth: leukocytes().collect(),
+                among: vec![true; self.len()],
+            }),
+            CellKind::Erythrocyte | CellKind::Platelet => {
+                let class = self.class(CellKind::NotALeukocyte)?;
+                let mut among: Vec<bool> = leukocytes().collect();
+                among[class] = true;
+                Some(Lesson {
+                    truth: only(class),
+                    among,
+                })
+            }
+            kind => Some(Lesson {
+                truth: only(self.class(kind)?),
+                among: self.among[source].clone(),
+            }),
+        }
     }
 
     /// Whether a source has blasts and other leukocytes, so that its cells say how well they are told apart.
     pub(crate) fn has_both(&self, source: usize) -> bool {
-        let among = self.among(source);
+        let among = &self.among[source];
         let other = |class: usize| class != self.blast && among[class] && self.is_leukocyte(class);
         among[self.blast] && (0..self.len()).any(other)
     }
@@ -93,9 +134,8 @@ impl Kinds {
     }
 }
 
-/// Whether cells of this kind are told from others. Red cells and platelets are to the network what else is no
-/// leukocyte, and a leukocyte of unknown kind is of none.
-pub(crate) fn can_be_a_class(kind: CellKind) -> bool {
+/// Whether the network has a class for cells of this kind where there are some.
+fn can_be_a_class(kind: CellKind) -> bool {
     !matches!(
         kind,
         CellKind::Leukocyte | CellKind::Erythrocyte | CellKind::Platelet
@@ -125,10 +165,35 @@ mod tests {
         );
         assert_eq!(kinds.blast(), 0);
         assert!(manifest[0].blast && !manifest[3].leukocyte && manifest[2].leukocyte);
-        assert_eq!(kinds.among(0), [false, true, true, false]);
-        assert_eq!(kinds.among(1), [true, false, true, true]);
-        assert_eq!(kinds.among(2), [false; 4]);
+        let neutrophil = |source| kinds.lesson(source, CellKind::Neutrophil).unwrap();
+        assert_eq!(neutrophil(0).truth, [false, false, true, false]);
+        assert_eq!(neutrophil(0).among, [false, true, true, false]);
+        assert_eq!(neutrophil(1).among, [true, false, true, true]);
+        assert_eq!(neutrophil(0).class(), Some(2));
+        assert_eq!(kinds.lesson(0, CellKind::Monocyte), None);
+        // No class for red cells.
+        assert_eq!(kinds.lesson(0, CellKind::Erythrocyte), None);
         assert!(kinds.has_both(1) && !kinds.has_both(0));
+    }
+
+    #[test]
+    fn leukocytes_of_unknown_kind_and_red_cells_teach_what_is_known_of_them() {
+        let cells = [
+            CellKind::Lymphoblast,
+            CellKind::Lymphocyte,
+            CellKind::Artefact,
+            CellKind::NotALeukocyte,
+        ];
+        let kinds = Kinds::of(cells.map(|kind| (0, kind)), 2).unwrap();
+        let some_leukocyte = kinds.lesson(1, CellKind::Leukocyte).unwrap();
+        assert_eq!(some_leukocyte.truth, [true, true, false, false]);
+        assert_eq!(some_leukocyte.among, [true; 4]);
+        assert_eq!(some_leukocyte.class(), None);
+        // It may well be an artefact, as a clump of platelets is.
+        let platelet = kinds.lesson(1, CellKind::Platelet).unwrap();
+        assert_eq!(platelet.truth, [false, false, false, true]);
+        assert_eq!(platelet.among, [true, true, false, true]);
+        assert_eq!(platelet.class(), Some(3));
     }
 
     #[test]

@@ -39,13 +39,19 @@ impl Mix {
         examples[rng.random_range(0..examples.len())]
     }
 
-    /// How many of so many examples are of each class on average.
-    pub(crate) fn expected(&self, class_of: impl Fn(usize) -> usize, classes: usize) -> Vec<f64> {
+    /// The share of the chosen examples that are of each class on average; the rest are of none.
+    pub(crate) fn expected(
+        &self,
+        class_of: impl Fn(usize) -> Option<usize>,
+        classes: usize,
+    ) -> Vec<f64> {
         let total = self.by_weight.total_weight();
         let mut expected = vec![0.0; classes];
         for (examples, weight) in self.examples.iter().zip(self.by_weight.weights()) {
             for &example in examples {
-                expected[class_of(example)] += weight / total / examples.len() as f64;
+                if let Some(class) = class_of(example) {
+                    expected[class] += weight / total / examples.len() as f64;
+                }
             }
         }
         expected
@@ -75,10 +81,11 @@ mod tests {
             chosen[1..].iter().all(|count| (260..410).contains(count)),
             "{chosen:?}"
         );
-        let expected = mix.expected(|example| example % 2, 2);
-        // The first, and the four of the others with even numbers.
+        let expected = mix.expected(|example| (example < 9).then_some(example % 2), 2);
+        // The first, and the four of the others with even numbers; the last is of no class.
         let even = 0.25 + 0.75 * 4.0 / 9.0;
-        assert!((expected[0] - even).abs() < 1e-12 && (expected[1] - 1.0 + even).abs() < 1e-12);
+        let odd = 0.75 * 4.0 / 9.0;
+        assert!((expected[0] - even).abs() < 1e-12 && (expected[1] - odd).abs() < 1e-12);
         assert!(Mix::of([], &[1.0]).is_none());
     }
 }

@@ -17,15 +17,17 @@ const BATCH: usize = 64;
 /// Largest temperature.
 const MAX_TEMPERATURE: f64 = 20.0;
 
-/// A cell of a known class.
+/// A cell that was looked at.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct SeenCell {
     /// Its number among those that were looked at.
     pub(crate) number: usize,
     /// Index of its source.
     pub(crate) source: usize,
-    /// The index of its true class.
+    /// The index of its true class; for a leukocyte of unknown kind, that of the leukocytes which it looks like most.
     pub(crate) class: usize,
+    /// Whether its kind is known.
+    pub(crate) is_known: bool,
     pub(crate) logits: Vec<f32>,
     pub(crate) features: Vec<f32>,
     /// `None` if nobody measured the cell, or nothing there looks like a nucleus.
@@ -75,15 +77,21 @@ pub(crate) fn look_at(
         let answers = network.answers(Tensor::from_data(crops, &device));
         let (logits, features) = (floats(answers.logits), floats(answers.features));
         for (place, (number, cell, _, figures)) in cut.into_iter().enumerate() {
-            let Some(class) = kinds.class(cell.kind) else {
+            let Some(lesson) = kinds.lesson(cell.source, cell.kind) else {
                 continue;
             };
             let part = |values: &[f32], size: usize| values[place * size..][..size].to_vec();
+            let logits = part(&logits, kinds.len());
+            let possible = (0..kinds.len()).filter(|class| lesson.truth[*class]);
+            let Some(class) = possible.max_by(|a, b| logits[*a].total_cmp(&logits[*b])) else {
+                continue;
+            };
             seen.push(SeenCell {
                 number,
                 source: cell.source,
                 class,
-                logits: part(&logits, kinds.len()),
+                is_known: lesson.class().is_some(),
+                logits,
                 features: part(&features, FEATURES),
                 figures,
             });
@@ -129,6 +137,7 @@ mod tests {
             number: 0,
             source: 0,
             class,
+            is_known: true,
             logits: logits.to_vec(),
             features: Vec::new(),
             figures: None,

@@ -16,7 +16,12 @@ const USUAL: f32 = 0.35;
 /// Most fields that are looked at.
 const MAX_FIELDS: usize = 300;
 
-/// The thresholds with which a finder that takes such tiles finds cells best, by F1, in fields in which all cells are labelled.
+/// How many false leukocytes a missed one counts: β² of F2. The cell network sorts out what is none; what the finder misses, it
+/// never sees.
+const LEUKOCYTE_BETA2: f64 = 4.0;
+
+/// The thresholds with which a finder that takes such tiles finds cells best in fields in which all cells are labelled: red
+/// cells by F1, leukocytes by F2, which weighs recall more.
 ///
 /// # Errors
 /// [`TrainError::Artifact`] if an image cannot be read any more.
@@ -31,41 +36,42 @@ pub(crate) fn choose_thresholds(
         .par_iter()
         .map(|field| count(finder, tiles, field))
         .collect::<Result<Vec<_>, TrainError>>()?;
-    let best = |kind: FoundKind| {
-        let f1: Vec<f64> = (0..TRIED.len())
+    let best = |kind: FoundKind, beta2: f64| {
+        let scores: Vec<f64> = (0..TRIED.len())
             .map(|tried| {
                 let mut total = Detection::default();
                 for field in &counted {
                     total.add(&field[kind as usize][tried]);
                 }
-                f1(&total)
+                f_score(&total, beta2)
             })
             .collect();
-        let highest = f1.iter().copied().fold(0.0, f64::max);
+        let highest = scores.iter().copied().fold(0.0, f64::max);
         if highest <= 0.0 {
             return USUAL;
         }
         // The middle of those that are as good.
-        let good: Vec<usize> = (0..f1.len())
-            .filter(|&tried| f1[tried] >= highest - 0.002)
+        let good: Vec<usize> = (0..scores.len())
+            .filter(|&tried| scores[tried] >= highest - 0.002)
             .collect();
         TRIED[good[good.len() / 2]]
     };
     Ok(Thresholds {
-        leukocytes: best(FoundKind::Leukocyte),
-        red_cells: best(FoundKind::RedCell),
+        leukocytes: best(FoundKind::Leukocyte, LEUKOCYTE_BETA2),
+        red_cells: best(FoundKind::RedCell, 1.0),
     })
 }
 
-/// The harmonic mean of recall and precision; 0 if nothing is found.
-fn f1(detection: &Detection) -> f64 {
+/// The weighted harmonic mean of recall and precision (van Rijsbergen 1979, "Information Retrieval"): with 1 for `beta2` both
+/// count the same. 0 if nothing is found.
+fn f_score(detection: &Detection, beta2: f64) -> f64 {
     let shares = detection.figures().map(|figures| {
         let share = |share: Share| share.value().unwrap_or(0.0);
         [share(figures.recall), share(figures.precision)]
     });
     match shares {
         Some([recall, precision]) if recall + precision > 0.0 => {
-            2.0 * recall * precision / (recall + precision)
+            (1.0 + beta2) * recall * precision / (recall + beta2 * precision)
         }
         _ => 0.0,
     }
@@ -107,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn f1_weighs_misses_and_false_finds_alike() {
+    fn misses_weigh_as_much_as_is_said() {
         let site = |x, score| CellSite {
             x,
             y: 10.0,
@@ -124,8 +130,14 @@ mod tests {
         let found = [site(11.0, 0.9), site(41.0, 0.8), site(90.0, 0.7)];
         // Two of three labels, and two of three finds.
         let detection = Detection::of_field(&found, &targets, true);
-        assert!((f1(&detection) - 2.0 / 3.0).abs() < 1e-12);
-        assert!(f1(&Detection::default()) < 1e-12);
-        assert!(f1(&Detection::of_field(&[], &targets, true)) < 1e-12);
+        assert!((f_score(&detection, 1.0) - 2.0 / 3.0).abs() < 1e-12);
+        assert!(f_score(&Detection::default(), 1.0) < 1e-12);
+        assert!(f_score(&Detection::of_field(&[], &targets, true), 1.0) < 1e-12);
+        // All found, and as many false ones: precision 1/2.
+        let all = [site(10.0, 0.9), site(40.0, 0.8), site(70.0, 0.7)];
+        let false_ones = [90.0, 110.0, 130.0].map(|x| site(x, 0.5));
+        let doubled = [all, false_ones].concat();
+        let doubled = Detection::of_field(&doubled, &targets, true);
+        assert!((f_score(&doubled, 4.0) - 5.0 * 0.5 / (1.0 + 2.0)).abs() < 1e-12);
     }
 }
