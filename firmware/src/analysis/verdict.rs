@@ -117,13 +117,12 @@ impl Reason {
         match self {
             Self::Quality(problem) => problem.hint(),
             Self::Undecided => "try another field",
-            Self::TooFewFields(_) => "add fields of this slide",
+            Self::TooFewFields(_) | Self::TooFewCells { .. } => "add fields of this slide",
             Self::UnknownScale => "state the size of a pixel in µm",
             Self::ImpossibleScale => "state the right size of a pixel in µm",
             Self::UnclearCells { .. } => "look at them; add fields of this slide",
             Self::TooCoarse => "use an objective of higher power",
             Self::NoLeukocytes => "no white cells here: move on",
-            Self::TooFewCells { .. } => "add fields of this slide",
             Self::NotSaved => "check the disk, then take it again",
         }
     }

@@ -99,11 +99,11 @@ impl ClassifyArgs {
         match model {
             AnyModel::Field(model) => {
                 self.refuse_options_for_cells()?;
-                let mut local = Local::new(Analyst::new(model, config.limits), overlays);
+                let mut local = Local::new(Analyst::new(*model, config.limits), overlays);
                 Ok(classify(&mut local, &self.paths, self.json)?)
             }
             AnyModel::Cells(counter) => {
-                let analyst = CellAnalyst::new(counter, config.limits, self.um_per_pixel);
+                let analyst = CellAnalyst::new(*counter, config.limits, self.um_per_pixel);
                 let mut judge = CellJudge::new(analyst, self.slide_per, overlays, crops);
                 Ok(classify(&mut judge, &self.paths, self.json)?)
             }

@@ -54,9 +54,9 @@ pub struct LoadedModel {
 #[derive(Debug)]
 pub(crate) enum AnyModel {
     /// It judges whole fields.
-    Field(Model),
+    Field(Box<Model>),
     /// It counts cells.
-    Cells(CellCounter),
+    Cells(Box<CellCounter>),
 }
 
 impl AnyModel {
@@ -161,10 +161,13 @@ impl<'a> Models<'a> {
         let files = self.open_any(&self.location())?;
         let engine = &self.config.engine;
         Ok(match files.manifest().model {
-            ModelKind::Field(_) => AnyModel::Field(Model::from_files(files.into_field()?, engine)?),
-            ModelKind::Cells(_) => {
-                AnyModel::Cells(CellCounter::from_files(files.into_cells()?, engine)?)
+            ModelKind::Field(_) => {
+                AnyModel::Field(Box::new(Model::from_files(files.into_field()?, engine)?))
             }
+            ModelKind::Cells(_) => AnyModel::Cells(Box::new(CellCounter::from_files(
+                files.into_cells()?,
+                engine,
+            )?)),
         })
     }
 

@@ -401,7 +401,7 @@ impl<'a> Field<'a> {
         um_per_pixel: f32,
     ) -> Result<Vec<Option<Cell>>, ArtifactError> {
         self.look_at(networks, sites, um_per_pixel, |cell, output| {
-            judge(self.model, cell, output)
+            judge(self.model, &cell, output)
         })
     }
 
@@ -534,13 +534,13 @@ impl PreparedCell {
 }
 
 /// What a cell is, by both networks' outputs and its measured figures.
-fn judge(model: &CellsModel, cell: PreparedCell, output: CellOutput) -> Cell {
+fn judge(model: &CellsModel, prepared: &PreparedCell, output: CellOutput) -> Cell {
     let PreparedCell {
         site,
         diameter_um,
         figures,
         ..
-    } = cell;
+    } = *prepared;
     let probabilities = calibrated(&output.probabilities, model.cell.temperature);
     let class = (0..probabilities.len())
         .max_by(|a, b| probabilities[*a].total_cmp(&probabilities[*b]))

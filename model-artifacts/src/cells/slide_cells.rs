@@ -75,8 +75,9 @@ impl SlideCells {
                     let is_it = |[x, y]: &[f32; 2]| {
                         (x + by[0] - cell.site.x).hypot(y + by[1] - cell.site.y) <= reach
                     };
-                    *is_new &= !earlier.leukocytes.iter().any(is_it)
-                        && !(cell.call.is_unclear() && earlier.unclear.iter().any(is_it));
+                    let is_known = earlier.leukocytes.iter().any(is_it)
+                        || (cell.call.is_unclear() && earlier.unclear.iter().any(is_it));
+                    *is_new &= !is_known;
                 }
             }
         }

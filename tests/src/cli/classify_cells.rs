@@ -175,7 +175,7 @@ fn cells_are_marked_and_cut_out() {
             cell["class"].as_str().unwrap()
         );
         let crop = image::open(crops.join(&name)).unwrap().to_rgb8();
-        let longest = crop.width().max(crop.height()) as f64;
+        let longest = f64::from(crop.width().max(crop.height()));
         assert!(longest >= radius && longest < 4.0 * radius, "{name}");
     }
     let files: HashSet<_> = crops
