@@ -9,7 +9,7 @@ use smearscope_artifacts::{
 
 use crate::analysis::cells::{CellAnalysis, CellAnalyst};
 use crate::analysis::quality::Quality;
-use crate::analysis::verdict::Judgement;
+use crate::analysis::verdict::{Judgement, Reason};
 use crate::report::answer::Said;
 
 /// The result for an image whose cells were looked at.
@@ -230,7 +230,11 @@ impl SlideAnswer {
         decision: &CountDecision,
         manifest: &Manifest<CellsModel>,
     ) -> Self {
-        let judgement = Judgement::of_count(decision);
+        let judgement = if images.fields == 0 {
+            Judgement::inconclusive(Reason::TooFewFields(1))
+        } else {
+            Judgement::of_count(decision)
+        };
         let reason = judgement.reason();
         Self {
             slide,
