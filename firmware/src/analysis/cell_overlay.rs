@@ -48,8 +48,7 @@ fn label(cell: &Cell, model: &CellsModel) -> String {
     let class = class.map_or("?", |class| class.name.as_str());
     let probability = cell.probabilities.get(cell.class).copied();
     match cell.call {
-        CellCall::Novel => "novel".into(),
-        CellCall::Contradictory => "contradictory".into(),
+        CellCall::Novel | CellCall::Contradictory => cell.call.name().into(),
         CellCall::Blast | CellCall::OtherLeukocyte | CellCall::Artefact => format!(
             "{} {:.2}",
             class.replace('_', " "),

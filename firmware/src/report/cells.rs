@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use smearscope_artifacts::{
-    Cell, CellCall, CellFigures, CellsModel, CountDecision, Manifest, Scale, Verdict,
+    Cell, CellFigures, CellsModel, CountDecision, Manifest, Scale, Verdict,
 };
 
 use crate::analysis::cells::{CellAnalysis, CellAnalyst};
@@ -207,13 +207,7 @@ impl CellAnswer {
             y: cell.site.y,
             diameter_um: cell.diameter_um,
             class: class.unwrap_or_default(),
-            call: match cell.call {
-                CellCall::Blast => "blast",
-                CellCall::OtherLeukocyte => "other_leukocyte",
-                CellCall::Artefact => "artefact",
-                CellCall::Novel => "novel",
-                CellCall::Contradictory => "contradictory",
-            },
+            call: cell.call.name(),
             probabilities: probabilities
                 .map(|(class, probability)| (class.name.clone(), *probability))
                 .collect(),

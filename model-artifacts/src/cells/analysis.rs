@@ -182,6 +182,17 @@ impl CellCall {
         matches!(self, Self::Blast | Self::OtherLeukocyte)
     }
 
+    /// Its name in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Blast => "blast",
+            Self::OtherLeukocyte => "other_leukocyte",
+            Self::Artefact => "artefact",
+            Self::Novel => "novel",
+            Self::Contradictory => "contradictory",
+        }
+    }
+
     /// Whether the cell is a leukocyte of which nothing can be said.
     pub fn is_unclear(self) -> bool {
         matches!(self, Self::Novel | Self::Contradictory)

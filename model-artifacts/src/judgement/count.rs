@@ -171,10 +171,11 @@ impl CountRule {
 
     /// The rule in words.
     pub fn words(&self) -> String {
-        let share = percent(self.share);
         format!(
-            "positive if the 95 % interval of the share of blasts lies above {share} %, negative if it lies below and {} cells \
-             were counted",
+            "positive if the 95 % interval of the share of blasts lies above {} % and {} leukocytes were counted, negative if it lies \
+             below and {} were counted, else inconclusive",
+            percent(self.share),
+            Self::FEWEST_CELLS,
             self.min_cells
         )
     }
@@ -329,8 +330,8 @@ mod tests {
         assert!(!decide(0, 0).is_obscured && !decide_with(60, 0, 30).is_obscured);
         assert_eq!(
             RULE.words(),
-            "positive if the 95 % interval of the share of blasts lies above 5.0 %, negative if it lies below and 200 cells \
-             were counted"
+            "positive if the 95 % interval of the share of blasts lies above 5.0 % and 20 leukocytes were counted, negative if it lies \
+             below and 200 were counted, else inconclusive"
         );
     }
 

@@ -36,8 +36,7 @@ impl CalledCell {
     pub(crate) fn called(&self) -> &str {
         match self.call {
             CellCall::Blast | CellCall::OtherLeukocyte | CellCall::Artefact => &self.class,
-            CellCall::Novel => "novel",
-            CellCall::Contradictory => "contradictory",
+            call @ (CellCall::Novel | CellCall::Contradictory) => call.name(),
         }
     }
 

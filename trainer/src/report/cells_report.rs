@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use serde::Serialize;
-use smearscope_artifacts::{CellsModel, CountRule, Manifest, Ruler};
+use smearscope_artifacts::{CellsModel, Manifest, Ruler};
 
 use super::card::figure_rows;
 use super::cell_evaluation::CellEvaluation;
@@ -73,8 +73,7 @@ impl CellsReport<'_> {
              - **Intended use:** {intended_use}\n\
              - **Finder:** leukocytes and red cells at {} µm per pixel\n\
              - **Cell network:** {} × {} pixels of {} µm around each leukocyte; {}\n\
-             - **Verdict:** positive if the 95 % interval of the share of blasts lies above {:.1} % and {} leukocytes were counted, negative if it \
-             lies below and {} were counted, else inconclusive\n\
+             - **Verdict:** {}\n\
              - **Calls by which counts are corrected:** {} of {} blasts and {} of {} other leukocytes were called blasts\n\
              - **Scale:** {scale}\n\
              - **Licence of the weights:** {license}\n\n\
@@ -86,9 +85,7 @@ impl CellsReport<'_> {
             model.cell.input.side,
             model.cell.input.um_per_pixel,
             classes.join(", "),
-            count.share * 100.0,
-            CountRule::FEWEST_CELLS,
-            count.min_cells,
+            count.words(),
             count.sensitivity.called,
             count.sensitivity.of,
             count.false_positives.called,
