@@ -3,12 +3,15 @@
 import { access, get, login } from "./api.js";
 import { bench } from "./bench.js";
 import { device } from "./device.js";
+import { field } from "./field.js";
 import { live } from "./live.js";
 import { slides } from "./slides.js";
 import { upload } from "./upload.js";
+import { DEMO } from "./verdict.js";
 
-const VIEWS = { live, slides, upload, device };
-const DEMO = "Demo model: trained on drawings; its verdicts mean nothing for patients.";
+const VIEWS = { live, slides, fields: field, upload, device };
+/// Views without a link in the header, and the one that they belong to.
+const PARENTS = { fields: "slides" };
 
 const main = document.getElementById("main");
 const demo = document.getElementById("demo");
@@ -33,7 +36,7 @@ function route() {
   ending.abort();
   ending = new AbortController();
   for (const link of document.querySelectorAll("nav a")) {
-    if (link.getAttribute("href") === `#/${view}`) link.setAttribute("aria-current", "page");
+    if (link.getAttribute("href") === `#/${PARENTS[view] ?? view}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
   document.title = `${view[0].toUpperCase()}${view.slice(1)} · smearscope`;
@@ -48,7 +51,7 @@ let isModelKnown = false;
 /// Names the running model in the notice and in the footer.
 function showModel(name, engine, isDemo) {
   isModelKnown = true;
-  demo.textContent = isDemo ? DEMO : `Running model: ${name}.`;
+  demo.textContent = isDemo ? `Demo model: ${DEMO}.` : `Running model: ${name}.`;
   footer.textContent = `Model: ${name} (${engine})`;
 }
 
@@ -68,8 +71,6 @@ function showConnection() {
   if (bench.isOff) ended.textContent = `The appliance is ${bench.state.message}. This page goes on when it is started again.`;
   const text = lost.hidden ? "" : `Not connected: ${bench.problem}. Trying again …`;
   if (lost.textContent !== text) lost.textContent = text;
-  // The dialog may show a slide that is no longer on the bench.
-  if (!bench.connected) document.getElementById("field").close();
   const last = bench.fields.at(-1);
   if (last) showModel(last.model, last.engine, last.demo);
   if (bench.connected && (!wasHidden || !isModelKnown) && bench.state?.name !== "starting") loadModel();
@@ -102,7 +103,6 @@ dialog.querySelector("form").addEventListener("submit", async (event) => {
 
 // -----------------------------------------------------------------------------------------------------------
 
-document.querySelector("#field [data-close]").addEventListener("click", () => document.getElementById("field").close());
 document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault();
   main.focus();

@@ -1,8 +1,10 @@
 // The device view: health, self-test, models, faults, log, configuration, access.
 
 import { forgetToken, get, hasToken } from "./api.js";
+import { className } from "./cells.js";
+import { rule } from "./count.js";
 import { bytes, count, el, fill, moment, sleep } from "./dom.js";
-import { facts, limits } from "./verdict.js";
+import { DEMO, facts, limits } from "./verdict.js";
 
 const EVERY = 10_000;
 /// A Raspberry Pi throttles above this temperature.
@@ -39,7 +41,7 @@ function selfTest(found) {
 function models(running, list) {
   return [
     running
-      ? el("dl", { class: "facts" }, facts({ Running: running.name, Engine: running.engine, Kind: running.demo ? "demo, trained on drawings: its verdicts mean nothing for patients" : "not a demo" }))
+      ? el("dl", { class: "facts" }, facts({ Running: running.name, Engine: running.engine, Kind: running.demo ? `demo, ${DEMO}` : "not a demo" }))
       : el("p", { class: "none" }, "No model is loaded."),
     list.map((model) => [
       el(
@@ -59,7 +61,7 @@ function models(running, list) {
 }
 
 /// The model card.
-function card({ architecture, trained_on, intended_use, license, positive, negative, decision, slide, evaluation }) {
+function card({ architecture, trained_on, intended_use, license, positive, negative, decision, slide, classes, count_rule: counting, evaluation }) {
   const { dataset, protocol, positives, negatives, figures, intervals = {}, warnings = [] } = evaluation;
   const three = (value) => value.toFixed(3);
   const figure = ([name, value]) => `${name.replaceAll("_", " ")} ${three(value)}${intervals[name] ? ` (${intervals[name].map(three).join(" to ")})` : ""}`;
@@ -73,10 +75,10 @@ function card({ architecture, trained_on, intended_use, license, positive, negat
       facts({
         "Intended use": intended_use,
         "Trained on": trained_on,
-        Verdict: limits(decision),
-        Calibration: decision.calibrated ? `offset ${decision.offset}, temperature ${decision.temperature}` : "none: probabilities are the network's own",
-        Slides: `from ${count(slide.min_fields, "field")}, correlation ${slide.correlation}`,
-        Classes: `${positive} (positive), ${negative} (negative)`,
+        Verdict: decision ? limits(decision) : counting && rule(counting.share, counting.fewest_cells, counting.min_cells),
+        Calibration: decision && (decision.calibrated ? `offset ${decision.offset}, temperature ${decision.temperature}` : "none: probabilities are the network's own"),
+        Slides: slide && `from ${count(slide.min_fields, "field")}, correlation ${slide.correlation}`,
+        Classes: positive ? `${positive} (positive), ${negative} (negative)` : classes?.map(className).join(", "),
         Network: architecture,
         License: license,
         "Measured on": `${dataset.replace(/\.?$/, ".")} ${positives} positive, ${negatives} negative images.`,

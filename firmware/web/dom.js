@@ -30,6 +30,12 @@ export function percent(probability) {
   return `${(probability * 100).toFixed(1)} %`;
 }
 
+/// A share as a percentage without its sign, as in the words of a count: two digits, but not less than tenths.
+export function sharePercent(share) {
+  const percentage = 100 * share;
+  return percentage.toFixed(percentage > 0 && percentage < 9.95 ? 1 : 0);
+}
+
 /// A number with three significant digits, or without decimals from 100 on.
 export function rounded(value) {
   if (value === null || value === undefined) return "not measured";

@@ -1,9 +1,13 @@
-// The live view: state and lamps, live picture, buttons, verdict, fields of the slide.
+// The live view: state and lamps, live picture, buttons, verdict, the judged picture with its cells, fields of the slide.
 
 import { Problem, post, snapshot } from "./api.js";
 import { bench } from "./bench.js";
+import { address } from "./cells.js";
+import { countMeasures } from "./count.js";
 import { count, el, fill, moment, percent, recordedAt, sleep } from "./dom.js";
-import { badge, flaw, openField, probability, quality, tally } from "./verdict.js";
+import { judged } from "./judged.js";
+import { isForPage, pressesControl } from "./keys.js";
+import { badge, fieldNumber, flaw, probability, quality, result, tally } from "./verdict.js";
 
 const TITLES = {
   starting: "Checking the model",
@@ -46,19 +50,37 @@ function lamps(lit) {
 }
 
 /// The shown verdict in full, with what is known of the field or the closed slide that it is about.
-function verdictCard({ verdict, reason, hint, probability: value }, { finding, closed }) {
-  const isRefused = finding?.probability === null;
+function verdictCard({ verdict, reason, hint, probability: value, count: shown }, { finding, closed }) {
+  const isRefused = finding && finding.probability === null && !finding.count;
   const isUnsaved = finding?.saved === false;
+  const ofSlide = (finding?.slide ?? closed)?.count;
+  // A field that adds nothing to its slide has a verdict of its own, without a count.
   return [
     el("p", { class: `verdict ${verdict.toLowerCase()}` }, badge(verdict)),
     isUnsaved && el("p", { class: "problem" }, "NOT SAVED: this field does not count."),
+    shown && el("p", { class: "count" }, shown.words),
+    reason && el("p", { class: "reason" }, reason, hint && el("strong", {}, ` — ${hint}`)),
+    shown && countMeasures(shown),
+    probability(value, finding),
     closed && el("p", { class: "place" }, `Slide ${closed.number} closed · ${tally(closed)}`),
     finding && el("p", { class: "place" }, isRefused ? `This field was refused; slide ${finding.slide.number} has ${count(finding.slide.fields, "field")}` : `Slide ${finding.slide.number} · ${count(finding.slide.fields, "field")}`),
-    probability(value, finding),
-    reason && el("p", { class: "reason" }, reason, hint && el("strong", {}, ` — ${hint}`)),
-    finding && !isRefused && (isUnsaved || finding.slide.fields > 1) && el("p", { class: "small" }, `Last field: ${finding.verdict}, p(ALL) ${percent(finding.probability)}`),
+    !shown && ofSlide && [el("p", { class: "small" }, `Slide so far: ${ofSlide.words}`), countMeasures(ofSlide)],
+    finding && !isRefused && (isUnsaved || finding.count || finding.slide.fields > 1) && el("p", { class: "small" }, `Last field: ${finding.count ? finding.count.words : `${finding.verdict}, p(ALL) ${percent(finding.probability)}`}`),
     finding && el("p", { class: "small" }, [moment(recordedAt(finding.record) ?? NaN), finding.model, finding.engine].filter(Boolean).join(" · ")),
   ];
+}
+
+/// A row of the list of fields. A field that was not recorded has no address: its figures unfold.
+function row(field) {
+  const parts = [
+    el("span", { class: "number" }, fieldNumber(field)),
+    badge(field.verdict),
+    el("span", { class: "what" }, [result(field), field.reason].filter(Boolean).join(" · ")),
+    field.saved === false && el("span", { class: "problem" }, "not saved"),
+  ];
+  if (field.record) return el("li", {}, el("a", { class: "button row", href: address(field.record) }, parts));
+  const figures = el("div", {});
+  return el("li", {}, el("details", { ontoggle: () => fill(figures, quality(field.quality)) }, el("summary", { class: "button row" }, parts), figures));
 }
 
 /// The view; `signal` ends it.
@@ -71,7 +93,7 @@ export function live(main, signal) {
   const slide = el("h2", { id: "fields-title" }, "Fields of this slide");
   const answer = el("p", { class: "answer", role: "status" });
   const spoken = el("p", { class: "unseen", "aria-live": "assertive" });
-  const picture = el("div", { class: "preview" });
+  const preview = el("div", { class: "preview" });
   const meters = el("div", { class: "watched", role: "group", "aria-label": "Focus and light of the live picture" });
   const warning = el("p", { class: "warning", role: "status" });
   const warnings = el("div", {});
@@ -81,6 +103,7 @@ export function live(main, signal) {
   const off = el("button", { type: "button", id: "off" }, "Switch off …");
   const stay = el("button", { type: "button", autofocus: true }, "Cancel");
   const confirmed = el("button", { type: "button", id: "confirm-off" }, "Switch off");
+  const { picture: judgedPicture, gallery, show: showJudged } = judged(signal);
   const confirm = el(
     "dialog",
     { id: "confirm", "aria-labelledby": "confirm-title" },
@@ -120,6 +143,17 @@ export function live(main, signal) {
     press(next, "/v1/slides/next", ({ closed, slide: number }) => (closed ? `Slide ${closed.number} closed. Slide ${number} is next.` : `Slide ${number} has no fields yet; it stays open.`)),
   );
 
+  document.addEventListener(
+    "keydown",
+    (event) => {
+      if (event.key !== " " || event.repeat || !isForPage(event) || pressesControl(event)) return;
+      // Else the page would scroll.
+      event.preventDefault();
+      capture.click();
+    },
+    { signal },
+  );
+
   fill(
     main,
     el("h1", { class: "unseen" }, "Live"),
@@ -132,17 +166,19 @@ export function live(main, signal) {
         status,
         message,
         warnings,
-        picture,
+        el("div", { class: "watch" }, preview, meters),
         warning,
-        meters,
         el("div", { class: "buttons" }, capture, next),
         el("div", { class: "buttons lesser" }, repeat, off),
         answer,
+        el("p", { class: "small keys" }, "The space bar captures."),
         confirm,
       ),
-      el("section", { class: "card", "aria-labelledby": "verdict-title" }, el("h2", { id: "verdict-title" }, "Verdict"), verdict, spoken),
-      el("section", { class: "card", "aria-labelledby": "quality-title" }, el("h2", { id: "quality-title" }, "Quality of the last field"), figures),
+      el("section", { class: "card verdict-card", "aria-labelledby": "verdict-title" }, el("h2", { id: "verdict-title" }, "Verdict"), verdict, spoken),
+      judgedPicture,
+      gallery,
       el("section", { class: "card", "aria-labelledby": "fields-title" }, slide, fields),
+      el("section", { class: "card", "aria-labelledby": "quality-title" }, el("h2", { id: "quality-title" }, "Quality of the last field"), figures),
     ),
   );
 
@@ -160,7 +196,7 @@ export function live(main, signal) {
     repeat.disabled = !canPress || !state.can_repeat;
     off.disabled = !connected || busy || state?.name === "off";
     // During a capture the live picture is out of date.
-    picture.classList.toggle("old", !state?.waiting);
+    preview.classList.toggle("old", !state?.waiting);
     capture.textContent = busy || ["capturing", "analysing"].includes(state?.name) ? "Working …" : "Capture";
     if (!connected || !state) {
       fill(status, lamps(OFF), el("span", {}, bench.isOff ? title(state) : state ? "Not connected" : "Connecting"));
@@ -169,6 +205,7 @@ export function live(main, signal) {
       fill(verdict, el("p", { class: "none" }, "No verdict shown while disconnected."));
       fill(figures, el("p", { class: "none" }, "Not shown while disconnected."));
       fill(fields, el("li", { class: "none" }, "Not shown while disconnected."));
+      showJudged(null, "Not shown while disconnected.");
       slide.textContent = "Fields of this slide";
       listed = null;
       say(bench.isOff ? why(state) : state ? "Connection lost." : "");
@@ -182,7 +219,7 @@ export function live(main, signal) {
     const { shown } = state;
     if (shown) {
       fill(verdict, verdictCard(shown, subject));
-      say([subject.closed && `Slide ${subject.closed.number} closed:`, shown.verdict, shown.probability !== null && `probability ${percent(shown.probability)}`, shown.reason, shown.hint].filter(Boolean).join(", "));
+      say([subject.closed && `Slide ${subject.closed.number} closed:`, shown.verdict, shown.count ? shown.count.words : shown.probability !== null && `probability ${percent(shown.probability)}`, shown.reason, shown.hint].filter(Boolean).join(", "));
     } else {
       fill(verdict, el("p", { class: "none" }, why(state) ?? "No verdict shown. Press Capture or the button of the appliance."));
       say(state.name === "fault" ? `Fault: ${state.message}` : why(state) ?? "");
@@ -190,6 +227,10 @@ export function live(main, signal) {
 
     const { current } = bench;
     const last = current.at(-1);
+    // A closed slide is shown with its last picture.
+    const { finding, closed } = shown ? subject : {};
+    const about = closed ? bench.fields.findLast((field) => field.slide.number === closed.number) : (finding ?? last);
+    showJudged(about ?? null, "The judged picture appears here after a capture.");
     if (last) fill(figures, quality(last.quality));
     else fill(figures, el("p", { class: "none" }, "Image quality appears here after a capture."));
     slide.textContent = `Fields of slide ${state.slide}`;
@@ -201,36 +242,16 @@ export function live(main, signal) {
       fill(fields, el("li", { class: "none" }, state.fields + state.refused > 0 ? "Captured before this page was opened; see Slides." : "None yet."));
       return;
     }
-    fill(
-      fields,
-      current
-        .map((field) => {
-          const number = field.saved === false ? "–" : field.slide.fields + field.slide.refused;
-          const what = [field.probability !== null && `p(ALL) ${percent(field.probability)}`, field.reason];
-          return el(
-            "li",
-            {},
-            el(
-              "button",
-              { type: "button", class: "row", onclick: () => openField(`Slide ${field.slide.number}, field ${number}`, field) },
-              el("span", { class: "number" }, `${number}`),
-              badge(field.verdict),
-              el("span", { class: "what" }, what.filter(Boolean).join(" · ")),
-              field.saved === false && el("span", { class: "problem" }, "not saved"),
-            ),
-          );
-        })
-        .reverse(),
-    );
+    fill(fields, current.map(row).reverse());
   }
 
   bench.addEventListener("change", show, { signal });
   show();
-  preview(picture, meters, warning, signal);
+  watch(preview, meters, warning, signal);
 }
 
 /// Updates the live picture while the page is visible.
-async function preview(box, meters, warning, signal) {
+async function watch(box, meters, warning, signal) {
   // The figures always belong to the picture shown.
   const showFigures = (figures) => {
     const watched = Object.fromEntries(WATCHED.filter((name) => figures?.[name]).map((name) => [name, figures[name]]));

@@ -2,11 +2,15 @@
 
 import { get, post, request } from "./api.js";
 import { bench } from "./bench.js";
-import { count, download, el, fill, moment, percent } from "./dom.js";
-import { badge, openField, probability, tally } from "./verdict.js";
+import { address, callOf } from "./cells.js";
+import { countMeasures, differential } from "./count.js";
+import { count, download, el, fill, moment } from "./dom.js";
+import { MOST, gallery } from "./gallery.js";
+import { fieldImage } from "./images.js";
+import { badge, probability, result, tally } from "./verdict.js";
 
 /// Why there is nothing to show. The appliance says whether it keeps no records or has no such slide.
-const absent = (error) =>
+export const absent = (error) =>
   error.status === 404
     ? el("p", { class: "none" }, `${error.message}.`)
     : el("p", { class: "problem" }, `Cannot load the records: ${error.message}.`);
@@ -17,7 +21,7 @@ const filter = { verdict: "", since: "", until: "" };
 const PAGE = 50;
 
 /// The title of a slide; uploaded images have number 0.
-const title = (number) => (number === 0 ? "Uploaded image" : `Slide ${number}`);
+export const slideTitle = (number) => (number === 0 ? "Uploaded image" : `Slide ${number}`);
 
 /// The query of a page. Days are in the browser's time zone.
 function query(cursor) {
@@ -54,8 +58,8 @@ async function all(main, signal) {
         "a",
         { class: "button row", href: `#/slides/${encodeURIComponent(id)}` },
         badge(standing.verdict),
-        el("span", { class: "what" }, [title(number).toLowerCase(), moment(started), tally(standing)].join(" · ")),
-        standing.probability !== null && el("span", {}, `p(ALL) ${percent(standing.probability)}`),
+        el("span", { class: "what" }, [slideTitle(number).toLowerCase(), moment(started), tally(standing)].join(" · ")),
+        el("span", {}, result(standing)),
       ),
     );
   /// Loads at least `wanted` slides, if there are that many.
@@ -161,7 +165,7 @@ function notes({ id, notes: written }) {
 }
 
 /// Loads a slide with all its fields.
-async function load(id) {
+export async function loadSlide(id) {
   const fields = [];
   let slide = null;
   let next = null;
@@ -173,40 +177,65 @@ async function load(id) {
   return { ...slide, fields };
 }
 
+/// The cells of a slide: the differential and the gallery. Empty if the model counts no cells.
+async function cells(box, signal, id) {
+  const { cells: found, total, differential: rows } = await get(`/v1/slides/${encodeURIComponent(id)}/cells?limit=${MOST}`);
+  if (signal.aborted || found.length === 0) return;
+  const blasts = found.filter((cell) => callOf(cell).kind === "blast");
+  fill(
+    box,
+    el("section", { class: "card differential-card", "aria-labelledby": "differential-title" }, el("h2", { id: "differential-title" }, "Counted cells by class"), differential(rows)),
+    el(
+      "section",
+      { class: "card wide", "aria-labelledby": "cells-title" },
+      el("h2", { id: "cells-title" }, "Cells of the slide, most suspicious first"),
+      el("p", { class: "small" }, found.length < total ? `The ${found.length} most suspicious of ${total} cells, each once.` : "Each cell once.", blasts.length > 0 && ` ${count(blasts.length, "cell")} counted as ${blasts.length === 1 ? "a blast" : "blasts"}: look at them first.`),
+      gallery(found, { image: fieldImage, link: ({ field, number }) => address(field, number), signal }),
+    ),
+  );
+}
+
 async function one(main, signal, id) {
   const box = el("section", { class: "card", "aria-label": "Slide" }, el("p", { class: "none" }, "Loading …"));
-  fill(main, el("p", { class: "back" }, el("a", { href: "#/slides" }, "← All slides")), el("h1", {}, "Slide"), box);
+  const ofCells = el("div", { class: "cells-of-slide" });
+  const rest = el("section", { class: "card wide", "aria-label": "Fields and notes", hidden: true });
+  fill(main, el("p", { class: "back" }, el("a", { href: "#/slides" }, "← All slides")), el("h1", {}, "Slide"), el("div", { class: "slide" }, box, ofCells, rest));
   try {
-    const slide = await load(id);
+    const slide = await loadSlide(id);
     if (signal.aborted) return;
     const { fields } = slide;
-    main.querySelector("h1").textContent = `${title(slide.number)}, ${moment(slide.started_at)}`;
+    main.querySelector("h1").textContent = `${slideTitle(slide.number)}, ${moment(slide.started_at)}`;
     const last = fields.at(-1)?.standing;
     const row = (field) =>
       el(
         "li",
         {},
         el(
-          "button",
-          { type: "button", class: "row", onclick: () => openField(`${title(slide.number)}, field ${field.number}`, field) },
+          "a",
+          { class: "button row", href: address(field.id) },
           el("span", { class: "number" }, String(field.number)),
           badge(field.verdict),
-          el("span", { class: "what" }, [field.probability === null ? field.reason : `p(ALL) ${percent(field.probability)}`, moment(field.captured_at)].join(" · ")),
+          el("span", { class: "what" }, [result(field) || field.reason, moment(field.captured_at)].join(" · ")),
           field.images_removed_at && el("span", { class: "small" }, "image removed"),
-          el("span", { class: "then" }, `slide so far: ${field.standing.verdict}${field.standing.probability === null ? "" : `, ${percent(field.standing.probability)}`}`),
+          el("span", { class: "then" }, `slide so far: ${[field.standing.verdict, result(field.standing)].filter(Boolean).join(", ")}`),
         ),
       );
     fill(
       box,
       last && [
         el("div", { class: "line" }, badge(last.verdict), el("span", {}, [last.reason, tally(last), slide.closed_because === "restart" && "closed when the appliance started again"].filter(Boolean).join(" · "))),
+        last.count && [el("p", { class: "count" }, last.count.words), countMeasures(last.count)],
         probability(last.probability, fields.at(-1)),
       ],
       exports(slide),
-      el("h2", {}, "Fields and running slide verdict"),
-      el("ol", { class: "rows" }, fields.map(row)),
-      notes(slide),
     );
+    rest.hidden = false;
+    fill(rest, el("h2", {}, "Fields and running slide verdict"), el("ol", { class: "rows" }, fields.map(row)), notes(slide));
+    if (last?.count) {
+      await cells(ofCells, signal, id).catch((error) => {
+        if (!signal.aborted) fill(ofCells, el("section", { class: "card", "aria-label": "Cells" }, absent(error)));
+      });
+    }
   } catch (error) {
     if (!signal.aborted) fill(box, absent(error));
   }

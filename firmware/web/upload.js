@@ -1,8 +1,13 @@
-// The upload view: chosen images, results, and the agreement with labels in file names.
+// The upload view: chosen images, results, the cells of an image, and the agreement with labels in file names.
 
+import { legend, summary } from "./cells.js";
+import { rule } from "./count.js";
 import { count, download, el, fill, percent } from "./dom.js";
+import { gallery } from "./gallery.js";
+import { picture } from "./picture.js";
 import { uploads } from "./uploads.js";
 import { badge } from "./verdict.js";
+import { viewer } from "./viewer.js";
 
 /// Extensions of image files in a folder, as `smearscope classify` selects them.
 const EXTENSIONS = ["jpg", "jpeg", "jpe", "jfif", "png", "bmp", "dib", "tif", "tiff"];
@@ -73,11 +78,11 @@ function cell(value) {
 
 /// The results as CSV.
 export function csv(items) {
-  const head = ["file", "label", "verdict", "probability", "threshold", "inconclusive_from", "inconclusive_to", "outcome", "reason", "hint", "model", "demo", "engine", "device", "elapsed_ms", "error"];
+  const head = ["file", "label", "verdict", "probability", "threshold", "inconclusive_from", "inconclusive_to", "outcome", "reason", "hint", "model", "demo", "engine", "device", "elapsed_ms", "error", "cells", "blasts", "unclear", "share", "share_from", "share_to", "um_per_pixel"];
   const rows = items.filter(({ result, error }) => result || error).map(({ name, result, error }) => {
     const isIll = label(name);
-    const { verdict, probability, threshold, inconclusive_band: band, reason, hint, model, demo, engine, device, elapsed_ms: elapsed } = result ?? {};
-    return [name, isIll === null ? "" : Number(isIll), verdict, probability, threshold, band?.[0], band?.[1], result ? outcome(name, verdict) : "", reason, hint, model, demo, engine, device, elapsed, error];
+    const { verdict, probability, threshold, inconclusive_band: band, reason, hint, model, demo, engine, device, elapsed_ms: elapsed, count, scale } = result ?? {};
+    return [name, isIll === null ? "" : Number(isIll), verdict, probability, threshold, band?.[0], band?.[1], result ? outcome(name, verdict) : "", reason, hint, model, demo, engine, device, elapsed, error, count?.cells, count?.blasts, count?.unclear, count?.share, count?.interval[0], count?.interval[1], scale?.um_per_pixel];
   });
   return [head, ...rows].map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
 }
@@ -128,12 +133,41 @@ function omittedText(omitted) {
   return `${count(omitted.length, "file")} passed over. ${parts.join("; ")}.`;
 }
 
+/// Where the size of a pixel is remembered for this tab.
+const SCALE = "um_per_pixel";
+
+/// An uploaded image with its cells marked, from the file that was chosen.
+async function detail(box, signal, { name, file, result, cells }) {
+  const close = el("button", { type: "button", class: "quiet", onclick: () => fill(box) }, "Close");
+  const seen = el("div", { class: "picture" }, el("p", { class: "none" }, "Loading the picture …"));
+  const all = el("div", {});
+  const heading = el("h3", { tabIndex: -1 }, name);
+  fill(box, el("div", { class: "detail" }, el("div", { class: "dialog-head" }, heading, close), el("div", { class: "line" }, badge(result.verdict), el("span", { class: "count" }, result.count?.words)), seen, el("p", { class: "small" }, result.count && rule(result.count.deciding_share, result.count.fewest_cells, result.count.min_cells)), all));
+  heading.focus();
+  if (!cells) return fill(seen, el("p", { class: "none" }, "The cells of this image are no longer held. Choose it again to see them."));
+  try {
+    const view = await picture(file, { alt: `${name}. ${summary(cells)}`, cells, onchoose: ({ number }) => view.select(number) });
+    if (signal.aborted) return;
+    const frame = viewer(view, result.scale);
+    fill(seen, frame.element, legend(cells));
+    const choose = (cell) => {
+      view.select(cell.number);
+      frame.go(cell);
+      seen.scrollIntoView({ block: "nearest" });
+    };
+    fill(all, gallery(cells.map((cell) => ({ ...cell, um_per_pixel: result.scale?.um_per_pixel })), { image: async () => file, onchoose: choose, signal }));
+  } catch (error) {
+    fill(seen, el("p", { class: "none" }, `Cannot show the image: ${error.message}.`));
+  }
+}
+
 /// The view; `signal` ends it.
 export function upload(main, signal) {
   const files = el("input", { type: "file", multiple: true, accept: `${EXTENSIONS.map((extension) => `.${extension}`)},image/*`, id: "files", class: "unseen" });
   const folder = el("input", { type: "file", webkitdirectory: true, id: "folder", class: "unseen" });
   // What was to be stored before the page was loaded again should not be sent without it.
   const keep = el("input", { type: "checkbox", id: "keep", checked: uploads.isLostKept });
+  const scale = el("input", { type: "number", id: "scale", min: 0.005, max: 10, step: "any", inputMode: "decimal", value: sessionStorage.getItem(SCALE) ?? "", "aria-describedby": "scale-hint" });
   const omitted = el("p", { class: "small", "aria-live": "polite" });
   const zone = el(
     "div",
@@ -142,12 +176,15 @@ export function upload(main, signal) {
     el("p", { class: "buttons" }, files, el("label", { for: "files", class: "button primary" }, "Choose images"), folder, el("label", { for: "folder", class: "button" }, "Choose a folder")),
     el("p", { class: "small" }, "JPEG, PNG, TIFF or BMP. Files named like those of ALL-IDB, Im001_1.jpg (leukemia) or Im035_0.jpg (healthy), are compared with the verdict. Uploaded images do not count towards the slide under the microscope and are stored only if you choose so."),
     el("p", { class: "check" }, keep, el("label", { for: "keep" }, "Store images and verdicts in the records, with their file names")),
+    el("p", { class: "check" }, el("label", { for: "scale" }, "Size of a pixel in µm"), scale),
+    el("p", { class: "small", id: "scale-hint" }, "Of the images, such as 0.15. Cells are measured with it. Leave it empty if it is not known."),
     omitted,
   );
   const bar = el("progress", { max: 1, value: 0, "aria-label": "Files done" });
   const done = el("p", { role: "status", class: "small" });
   const buttons = el("p", { class: "buttons" });
   const sums = el("div", {});
+  const chosen = el("div", {});
   const pages = el("p", { class: "buttons" });
   // Explicit roles: narrow screens show rows as cards, and browsers then drop the implicit table roles.
   const body = el("tbody", { role: "rowgroup" });
@@ -159,13 +196,14 @@ export function upload(main, signal) {
     done,
     buttons,
     sums,
+    chosen,
     el(
       "div",
       { class: "scroll", tabIndex: 0, role: "region", "aria-label": "Table of results" },
       el(
         "table",
         { class: "results", role: "table" },
-        el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, ["File", "Label", "Verdict", "p(ALL)", "Outcome", "Reason and remedy"].map((name) => el("th", { scope: "col", role: "columnheader" }, name)))),
+        el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, ["File", "Label", "Verdict", "Result", "Outcome", "Reason and remedy"].map((name) => el("th", { scope: "col", role: "columnheader" }, name)))),
         body,
       ),
     ),
@@ -173,13 +211,21 @@ export function upload(main, signal) {
   );
   fill(main, el("h1", {}, "Upload"), zone, results);
 
+  scale.addEventListener("input", () => {
+    if (scale.value) sessionStorage.setItem(SCALE, scale.value);
+    else sessionStorage.removeItem(SCALE);
+  });
+  /// Sends files, unless the size of their pixels cannot be one.
+  const send = (chosen, others) => {
+    if (scale.reportValidity()) uploads.add(chosen, keep.checked, scale.value ? scale.valueAsNumber : null, others);
+  };
   files.addEventListener("change", () => {
-    uploads.add([...files.files].map((file) => ({ name: file.name, file })), keep.checked);
+    send([...files.files].map((file) => ({ name: file.name, file })));
     files.value = "";
   });
   folder.addEventListener("change", () => {
     const [images, others] = separated([...folder.files].map((file) => ({ name: file.webkitRelativePath || file.name, file })));
-    uploads.add(images, keep.checked, others);
+    send(images, others);
     folder.value = "";
   });
   for (const kind of ["dragenter", "dragover"]) {
@@ -193,7 +239,7 @@ export function upload(main, signal) {
     event.preventDefault();
     zone.classList.remove("over");
     const [images, others] = await dropped(event.dataTransfer);
-    uploads.add(images, keep.checked, others);
+    send(images, others);
   });
 
   const button = (text, onclick) => el("button", { type: "button", onclick }, text);
@@ -210,10 +256,18 @@ export function upload(main, signal) {
   let isFollowing = true;
   const rows = new Map();
   const isFinished = ({ result, error }) => result || error;
+  let ending = new AbortController();
+  signal.addEventListener("abort", () => ending.abort());
+  /// Shows the cells of an image.
+  const open = (item) => {
+    ending.abort();
+    ending = new AbortController();
+    detail(chosen, ending.signal, item);
+  };
   const pageOf = (index) => index - (index % PAGE);
 
   const append = (items) => {
-    items.forEach((item) => rows.set(item, row(item)));
+    items.forEach((item) => rows.set(item, row(item, open)));
     body.append(...items.map((item) => rows.get(item)));
     const { length } = uploads.items;
     pages.hidden = length <= PAGE;
@@ -234,6 +288,7 @@ export function upload(main, signal) {
     ({ lost } = uploads);
     isFollowing = true;
     omitted.textContent = omittedText(uploads.omitted);
+    fill(chosen);
     drawPage(0);
     progress();
   };
@@ -246,7 +301,7 @@ export function upload(main, signal) {
   const change = (item) => {
     if (isFollowing && pageOf(item.index) !== first) drawPage(pageOf(item.index));
     else if (rows.has(item)) {
-      const drawn = row(item);
+      const drawn = row(item, open);
       rows.get(item).replaceWith(drawn);
       rows.set(item, drawn);
     }
@@ -300,8 +355,9 @@ function totals(sum) {
   ];
 }
 
-/// A row of the table.
-function row({ name, result, error, word }) {
+/// A row of the table; `open` shows the cells of an image.
+function row(item, open) {
+  const { name, result, error, word, file } = item;
   const isIll = label(name);
   const kind = result ? outcome(name, result.verdict) : "";
   const why = error ?? (result ? [result.reason, result.hint].filter(Boolean).join(": ") : "");
@@ -309,10 +365,10 @@ function row({ name, result, error, word }) {
   return el(
     "tr",
     { role: "row" },
-    el("th", { scope: "row", role: "rowheader" }, name),
+    el("th", { scope: "row", role: "rowheader" }, item.cells && file ? el("button", { type: "button", class: "link", title: "Show the cells", onclick: () => open(item) }, name) : name),
     cell(isIll === null ? "–" : isIll ? "ALL (1)" : "healthy (0)", "what"),
     cell(result ? badge(result.verdict) : error ? el("span", { class: "problem" }, "✗ error") : word, "said"),
-    cell(result ? percent(result.probability) : "–", "figure-cell"),
+    cell(result?.count ? result.count.words : result ? percent(result.probability) : "–", "figure-cell"),
     cell(kind || "–", ["FP", "FN"].includes(kind) ? "right wrong" : "right"),
     cell(why || "–", "why"),
   );

@@ -18,6 +18,9 @@ const OUTAGE = [429, 503, 507, ...NO_ANSWER];
 /// records could then have it twice.
 const IN_DOUBT = { isInDoubt: true, error: "perhaps stored: no answer arrived; see Slides" };
 
+/// Images whose cells are held, for the picture with its marks: the latest ones.
+const WITH_CELLS = 50;
+
 const key = (index) => `upload ${index}`;
 const isLost = ({ file, result, error }) => !file && !result && !error;
 const canResume = ({ file, result, isInDoubt }) => !file && !result && !isInDoubt;
@@ -30,7 +33,8 @@ const isRefusal = (error) => error instanceof Problem && !NO_ANSWER.includes(err
 
 /// Dispatches `add` with the new items, `item` with one that changed, `progress`, and `reset` when many items changed.
 class Uploads extends EventTarget {
-  /// In the order in which they are sent: `{index, name, size, time, file, isKept, word}`, later with `result` or `error`.
+  /// In the order in which they are sent: `{index, name, size, time, file, isKept, umPerPixel, word}`, later with `result`
+  /// or `error`, and `cells` while they are held.
   items = [];
   /// The files of the last choice that are not sent: `{name, why}`.
   omitted = [];
@@ -40,6 +44,7 @@ class Uploads extends EventTarget {
   /// All items before this one were sent, or are being sent.
   #next = 0;
   #stopping = null;
+  #withCells = [];
 
   constructor() {
     super();
@@ -68,9 +73,9 @@ class Uploads extends EventTarget {
   }
 
   /// Adds files and sends them. Files that the page lost take the place that they had, and are then stored if `isKept`.
-  /// Meanwhile, files that are in the list already, and stored if they should be, are omitted. `omitted` are files that
-  /// were chosen and are not sent.
-  add(files, isKept, omitted = []) {
+  /// Meanwhile, files that are in the list already, and stored if they should be, are omitted. `umPerPixel` is the size of
+  /// their pixels, or null; `omitted` are files that were chosen and are not sent.
+  add(files, isKept, umPerPixel, omitted = []) {
     const lost = new Map(this.items.filter(canResume).map((item) => [identity(item), item]));
     const listed = this.items.filter((item) => lost.size > 0 && !canResume(item) && (item.isKept || !isKept));
     const known = new Set(listed.map(identity));
@@ -78,7 +83,7 @@ class Uploads extends EventTarget {
     const added = [];
     this.omitted = [...omitted];
     for (const { name, file } of files) {
-      const chosen = { name, size: file.size, time: file.lastModified, file, isKept, error: undefined, word: "waiting" };
+      const chosen = { name, size: file.size, time: file.lastModified, file, isKept, umPerPixel, error: undefined, word: "waiting" };
       const item = lost.get(identity(chosen));
       if (item) {
         lost.delete(identity(chosen));
@@ -108,6 +113,7 @@ class Uploads extends EventTarget {
     this.items.forEach(({ index }) => sessionStorage.removeItem(key(index)));
     this.items = [];
     this.omitted = [];
+    this.#withCells = [];
     this.#tell("reset");
   }
 
@@ -146,9 +152,10 @@ class Uploads extends EventTarget {
           this.#keep({ ...item, ...IN_DOUBT });
         }
         const options = { body: item.file, headers: { "Content-Type": "application/octet-stream" }, signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT)]) };
-        const query = item.isKept ? `?${new URLSearchParams({ store: true, name: item.name })}` : "";
-        const { quality, strongest, ...result } = await post(`/v1/classify${query}`, options);
+        const query = new URLSearchParams({ ...(item.isKept && { store: true, name: item.name }), ...(item.umPerPixel && { um_per_pixel: item.umPerPixel }) });
+        const { quality, strongest, cells, ...result } = await post(`/v1/classify${query.size > 0 ? `?${query}` : ""}`, options);
         item.result = result;
+        if (cells?.length > 0) this.#hold(item, cells);
         break;
       } catch (error) {
         if (isInDoubt && !isRefusal(error)) {
@@ -173,6 +180,12 @@ class Uploads extends EventTarget {
     this.#show(item, "done");
   }
 
+  #hold(item, cells) {
+    item.cells = cells;
+    this.#withCells.push(item);
+    if (this.#withCells.length > WITH_CELLS) delete this.#withCells.shift().cells;
+  }
+
   /// Waits for `end` or a stop.
   async #wait(item, why, signal, end) {
     this.pause = why;
@@ -188,9 +201,9 @@ class Uploads extends EventTarget {
   }
 
   /// Stores an item for the next load of the page.
-  #keep({ index, name, size, time, isKept, result, error, isInDoubt }) {
+  #keep({ index, name, size, time, isKept, umPerPixel, result, error, isInDoubt }) {
     try {
-      sessionStorage.setItem(key(index), JSON.stringify({ name, size, time, isKept, result, error, isInDoubt }));
+      sessionStorage.setItem(key(index), JSON.stringify({ name, size, time, isKept, umPerPixel, result, error, isInDoubt }));
     } catch {
       // The storage is full or blocked: what follows is lost when the page is loaded again.
     }

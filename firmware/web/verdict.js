@@ -1,7 +1,9 @@
-// Verdicts, probabilities, quality figures and the details of a field.
+// Verdicts, probabilities and quality figures.
 
-import { image } from "./api.js";
-import { count, el, fill, moment, percent, recordedAt, rounded } from "./dom.js";
+import { count, el, percent, rounded } from "./dom.js";
+
+/// What verdicts of a demo model mean.
+export const DEMO = "trained on drawn cells and few or no real ones; its verdicts mean nothing for patients";
 
 /// Marks, so that verdicts can be told apart without colours.
 const MARKS = { Positive: "▲", Negative: "▼", Inconclusive: "◆" };
@@ -16,6 +18,15 @@ export function badge(verdict) {
     verdict,
   );
 }
+
+/// The result of a field, an answer or a slide in figures: a count or a probability; empty without either.
+export function result({ count, probability }) {
+  if (count) return count.words;
+  return probability === null ? "" : `p(ALL) ${percent(probability)}`;
+}
+
+/// The number of a field within its slide; a field that was not recorded has none.
+export const fieldNumber = ({ saved, slide }) => (saved === false ? "–" : String(slide.fields + slide.refused));
 
 /// The number of fields of a slide, by kind.
 export const tally = ({ fields, refused, unsaved }) =>
@@ -79,7 +90,7 @@ function meter(name, figure) {
 }
 
 /// What was known about the clock of a record, if its time may be wrong.
-const CLOCK = {
+export const CLOCK = {
   unsynchronized: "not synchronized with a time server",
   behind_records: "was behind the newest record: the time is wrong",
   not_set: "was not set: the time is wrong",
@@ -114,73 +125,6 @@ export function probability(value, of) {
   }
   const calibration = { true: " calibrated", false: " not calibrated" }[of?.calibrated] ?? "";
   return el("div", { class: "probability" }, el("span", {}, el("span", { class: "p" }, `p(ALL) ${percent(value)}`), calibration), scale, of && el("small", {}, limits(of)));
-}
-
-/// The image of a recorded field, with a slider for the evidence overlay.
-export function evidence(record, hasOverlay = true) {
-  const box = el("div", { class: "evidence" }, el("p", { class: "small" }, "Loading the image …"));
-  const urls = [];
-  const load = async () => {
-    const path = `/v1/fields/${encodeURIComponent(record)}`;
-    const keep = (url) => (urls.push(url), url);
-    const picture = el("img", { src: keep(await image(`${path}/image`)), alt: "The field" });
-    const stack = el("div", { class: "stack" }, picture);
-    const overlay = hasOverlay ? await image(`${path}/overlay`).catch((error) => (error.status === 404 ? null : Promise.reject(error))) : null;
-    if (!overlay) return fill(box, stack, el("p", { class: "small" }, "No evidence overlay for this field."));
-    const above = el("img", { src: keep(overlay), alt: "Evidence for leukemia (red) and against it (blue)", class: "above" });
-    const slider = el("input", { type: "range", min: 0, max: 100, value: 50, id: `slider-${record}` });
-    const show = () => {
-      above.style.opacity = slider.value / 100;
-      slider.setAttribute("aria-valuetext", `${slider.value} %`);
-    };
-    slider.addEventListener("input", show);
-    show();
-    stack.append(above);
-    fill(
-      box,
-      stack,
-      el("label", { for: slider.id }, "Evidence overlay"),
-      slider,
-      el("p", { class: "small" }, "Red: evidence for leukemia; blue: against it. The ring marks the strongest evidence."),
-    );
-  };
-  load().catch((error) => fill(box, el("p", { class: "small" }, error.status === 404 ? "The image was removed." : `Cannot show the image: ${error.message}.`)));
-  box.release = () => urls.forEach((url) => URL.revokeObjectURL(url));
-  return box;
-}
-
-/// Opens the details of a field: a finding or a record.
-export function openField(title, field) {
-  const dialog = document.getElementById("field");
-  const record = field.record ?? field.id ?? null;
-  const picture = record ? evidence(record, field.overlay !== null) : el("p", { class: "small" }, "This field was not recorded, so there is no image.");
-  const model = typeof field.model === "string" ? field.model : field.model && `${field.model.name} ${field.model.version}`;
-  const engine = typeof field.engine === "string" ? field.engine : field.engine && `${field.engine.name} ${field.engine.version} on ${field.engine.device}`;
-  document.getElementById("field-title").textContent = title;
-  // The dialog covers the page's notice.
-  document.getElementById("field-notice").textContent = document.getElementById("notice").textContent;
-  fill(
-    document.getElementById("field-body"),
-    el("div", { class: "line" }, badge(field.verdict), field.reason && el("span", {}, field.reason, field.hint ? `: ${field.hint}` : "")),
-    probability(field.probability, field),
-    picture,
-    el("h3", {}, "Quality"),
-    quality(field.quality),
-    el(
-      "dl",
-      { class: "facts" },
-      facts({
-        Captured: moment(field.captured_at ?? recordedAt(record) ?? NaN),
-        Clock: CLOCK[field.clock],
-        Source: field.source,
-        Model: model && `${model}${(field.demo ?? field.model?.demo) ? " (demo: means nothing for patients)" : ""}`,
-        Engine: engine,
-        Record: record,
-      }),
-    ),
-  );
-  dialog.onclose = () => picture.release?.();
-  dialog.showModal();
 }
 
 /// Rows of a definition list; entries without a value are left out.

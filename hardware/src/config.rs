@@ -130,6 +130,9 @@ crate::settings! {
         white_balance: ControlSetting = ControlSetting::default();
         /// Gain in the units of the camera; `v4l2-ctl --list-ctrls` shows the range.
         gain: ControlSetting = ControlSetting::default();
+        /// Size of a pixel in the plane of the specimen, for this objective and mode; 0: unknown, and a model that counts
+        /// cells then measures it by red cells, or says that it is unknown.
+        um_per_pixel: f64 = 0.0, valid(0 or 0.005..=10.0, "µm");
         /// Frames to drop first, because many cameras damage the first ones.
         warm_up_frames: u32 = 2, valid(0..=100);
         /// Frames allowed for auto-exposure to settle before the capture is refused; 0: do not wait.

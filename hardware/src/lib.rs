@@ -37,6 +37,7 @@ pub use board::faults::{Faults, PartFault};
 pub use board::not_fitted::NotFitted;
 pub use button::gestures::ButtonEvent;
 pub use button::queue::{PressReceiver, PressSender, press_queue};
+pub use camera::calibrated::CalibratedCamera;
 pub use camera::frame::{Frame, Pixels};
 pub use error::{HardwareError, with_causes};
 pub use leds::pattern::{LedPattern, LedPatterns};

@@ -18,6 +18,7 @@
 //! An engine that is not built in gives an error if it is configured, and `auto` leaves it out. The
 //! embedded engine is always built in.
 
+mod any_model;
 mod cells;
 mod engine;
 mod error;
@@ -35,6 +36,7 @@ mod suggestion;
 pub mod testing;
 mod validation;
 
+pub use crate::any_model::AnyModel;
 pub use crate::cells::analysis::{
     COARSEST_UM_PER_PIXEL, Cell, CellCall, FieldCells, NoScale, Scale,
 };
@@ -68,6 +70,7 @@ pub use judgement::decision::{Decision, DecisionRule};
 pub use judgement::domain::{Descriptor, Domain, FEATURES};
 pub use judgement::evidence::{EvidenceMap, ImagePosition};
 pub use judgement::novelty::Novelty;
+pub use judgement::share::Share;
 pub use judgement::slide::{MAX_LOG_ODDS, SlideRule};
 pub use judgement::verdict::{InvalidVerdict, Verdict};
 pub use loaded_model::LoadedModel;

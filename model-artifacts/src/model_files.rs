@@ -132,7 +132,7 @@ impl ModelFiles {
         self.try_map(|model| match model {
             ModelKind::Field(model) => Ok(*model),
             ModelKind::Cells(_) => Err((
-                "it is `cells`, and only `smearscope classify` counts cells in this version",
+                "it is `cells`, and whole fields are to be judged",
                 "use a model with kind = \"field\"",
             )),
         })

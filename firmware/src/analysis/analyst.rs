@@ -7,13 +7,15 @@ use std::time::Instant;
 use image::RgbImage;
 use smearscope_artifacts::decode::{self, Limits, Picture};
 use smearscope_artifacts::{
-    self as artifacts, ArtifactError, EngineInfo, EvidenceMap, FieldModel, InputContract, Manifest,
-    Model,
+    AnyModel, ArtifactError, CellClass, CellCounter, CountDecision, EngineInfo, EvidenceMap, Model,
+    NoScale,
 };
 use smearscope_hardware::{Frame, Pixels};
 use uuid::Uuid;
 
 use crate::analysis::quality::{Downscaler, Problem, Quality, QualityGate};
+use crate::analysis::reading::{CellsReading, FieldReading, Reading};
+use crate::analysis::rule::Rule;
 use crate::analysis::stage_times::StageTimes;
 use crate::analysis::verdict::{Judgement, Reason};
 
@@ -22,7 +24,9 @@ const OVERLAY: u32 = 800;
 
 /// A verified model and the quality gate before it.
 pub struct Analyst {
-    model: Model,
+    model: AnyModel,
+    /// The classes of a model that counts cells.
+    classes: Arc<[CellClass]>,
     gate: QualityGate,
     limits: Limits,
     has_overlays: bool,
@@ -35,15 +39,12 @@ pub struct Analyst {
 pub struct Analysis {
     /// The verdict on the picture: of the model or, if the quality gate refused the picture, inconclusive.
     pub judgement: Judgement,
-    /// Calibrated probability of the positive class, 0 to 1; `None` if the model was not run.
-    pub probability: Option<f32>,
-    /// Calibrated log-odds of the positive class, for the slide; `None` if the model was not run.
-    pub log_odds: Option<f32>,
+    /// What the model says; `None` if it was not run.
+    pub reading: Option<Reading>,
     /// Quality figures with their limits, also of a picture that the gate refused.
     pub quality: Quality,
-    /// Position of the strongest evidence for the positive class; `None` without evidence.
-    pub strongest: Option<artifacts::ImagePosition>,
-    /// The evidence painted over the picture; `None` unless overlays are on and the model gives evidence.
+    /// The evidence painted over the picture; `None` unless overlays are on and the model gives evidence for whole
+    /// fields.
     pub overlay: Option<Arc<RgbImage>>,
 }
 
@@ -83,9 +84,15 @@ pub enum AnalysisError {
 
 impl Analyst {
     /// Creates an analyst that accepts pictures within `limits`.
-    pub fn new(model: Model, limits: Limits) -> Self {
+    pub fn new(model: impl Into<AnyModel>, limits: Limits) -> Self {
+        let model = model.into();
+        let classes = match &model {
+            AnyModel::Field(_) => [].into(),
+            AnyModel::Cells(model) => model.manifest().model.cell.classes.as_slice().into(),
+        };
         Self {
             model,
+            classes,
             gate: QualityGate::default(),
             limits,
             has_overlays: false,
@@ -99,13 +106,18 @@ impl Analyst {
     }
 
     /// The verified model.
-    pub fn model(&self) -> &Model {
+    pub fn model(&self) -> &AnyModel {
         &self.model
     }
 
-    /// The model's manifest.
-    pub fn manifest(&self) -> &Manifest<FieldModel> {
-        self.model.manifest()
+    /// How the model's results become verdicts.
+    pub fn rule(&self) -> Rule {
+        Rule::of(&self.model)
+    }
+
+    /// The pictures that are accepted.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// The engine and device that run the model.
@@ -113,21 +125,39 @@ impl Analyst {
         self.model.engine()
     }
 
-    /// Analyses an image file.
+    /// Analyses an image file, whose pixels have this size in µm if it is known.
     ///
     /// # Errors
     /// [`AnalysisError`] if the file is not a complete image within the limits, or the engine fails.
-    pub fn analyse_file(&mut self, path: &Path) -> Result<Analysis, AnalysisError> {
-        self.analyse_bytes(&decode::read_bytes(path, &self.limits)?)
+    pub fn analyse_file(
+        &mut self,
+        path: &Path,
+        um_per_pixel: Option<f32>,
+    ) -> Result<Analysis, AnalysisError> {
+        self.analyse_bytes(&decode::read_bytes(path, &self.limits)?, um_per_pixel)
     }
 
-    /// Analyses an image that does not belong to a slide.
+    /// Analyses an image that does not belong to a slide, whose pixels have this size in µm if it is known.
     ///
     /// # Errors
     /// As [`Analyst::analyse_file`].
-    pub fn analyse_bytes(&mut self, bytes: &[u8]) -> Result<Analysis, AnalysisError> {
-        let picture = decode::decode_for(Some(&self.manifest().model.input), bytes, &self.limits)?;
-        Ok(self.analyse(&picture, None)?.0)
+    pub fn analyse_bytes(
+        &mut self,
+        bytes: &[u8],
+        um_per_pixel: Option<f32>,
+    ) -> Result<Analysis, AnalysisError> {
+        let picture = self.decode(bytes, um_per_pixel)?;
+        Ok(self.analyse(&picture, None, um_per_pixel)?.0)
+    }
+
+    /// Decodes an image file at the size that the model needs.
+    fn decode(&self, bytes: &[u8], um_per_pixel: Option<f32>) -> Result<Picture, ArtifactError> {
+        match &self.model {
+            AnyModel::Field(model) => {
+                decode::decode_for(Some(&model.manifest().model.input), bytes, &self.limits)
+            }
+            AnyModel::Cells(model) => model.decode(bytes, &self.limits, um_per_pixel),
+        }
     }
 
     /// Analyses a camera's frame of the slide with this id. The field that was
@@ -141,22 +171,23 @@ impl Analyst {
         slide: Uuid,
     ) -> Result<AnalysedFrame, AnalysisError> {
         let began = Instant::now();
-        let contract = Some(&self.model.manifest().model.input);
-        let decode = |pixels| picture(pixels, &self.limits, contract);
-        let earlier = frame.earlier.map(decode).transpose()?;
-        let (picture, encoded) = match frame.pixels {
+        let um_per_pixel = frame.um_per_pixel;
+        let decode = |pixels| match pixels {
             Pixels::Encoded(bytes) => {
-                let picture = decode::decode_for(contract, &bytes, &self.limits)?;
-                (picture, Some(bytes))
+                let picture = self.decode(&bytes, um_per_pixel)?;
+                Ok::<_, AnalysisError>((picture, Some(bytes)))
             }
-            raw @ Pixels::Rgb8 { .. } => (decode(raw)?, None),
+            raw @ Pixels::Rgb8 { .. } => Ok((picture(raw, &self.limits)?, None)),
         };
+        let earlier = frame.earlier.map(decode).transpose();
+        let earlier = earlier?.map(|(picture, _)| picture);
+        let (picture, encoded) = decode(frame.pixels)?;
         if self.slide != slide {
             self.gate.clear_judged();
             self.slide = slide;
         }
         let decoding = began.elapsed();
-        let (analysis, mut times) = self.analyse(&picture, earlier.as_ref())?;
+        let (analysis, mut times) = self.analyse(&picture, earlier.as_ref(), um_per_pixel)?;
         times.preparation += decoding;
         Ok(AnalysedFrame {
             encoded,
@@ -175,51 +206,128 @@ impl Analyst {
         &mut self,
         picture: &Picture,
         earlier: Option<&Picture>,
+        um_per_pixel: Option<f32>,
     ) -> Result<(Analysis, StageTimes), AnalysisError> {
         let began = Instant::now();
-        let refused = |problem, quality| {
-            let times = StageTimes {
-                preparation: began.elapsed(),
-                ..StageTimes::default()
-            };
-            Ok((Analysis::refused(problem, quality), times))
-        };
-        let mut quality = self.gate.assess(picture, earlier);
+        let quality = self.gate.assess(picture, earlier);
         if let Some(failure) = quality.failure() {
-            return refused(failure.problem, quality);
+            let refused = Analysis::refused(failure.problem, quality);
+            return Ok((refused, StageTimes::without_inference(began)));
         }
-        let model = &self.model.manifest().model;
-        let limit = model.domain.as_ref().map(|domain| domain.limit);
-        let rule = model.decision;
-        let prepared = self.model.prepare(&picture.image)?;
-        if let (Some(distance), Some(limit)) = (prepared.distance(), limit) {
-            quality.require_max("distance", distance, limit, Problem::Unfamiliar);
+        match &mut self.model {
+            AnyModel::Field(model) => judge(model, picture, quality, self.has_overlays, began),
+            AnyModel::Cells(model) => {
+                let field = CellsPicture {
+                    picture,
+                    um_per_pixel,
+                    classes: Arc::clone(&self.classes),
+                };
+                count(model, field, quality, began)
+            }
         }
-        if let Some(failure) = quality.failure() {
-            return refused(failure.problem, quality);
+    }
+}
+
+/// Judges a whole field that the gate passed; the analysis began then.
+fn judge(
+    model: &mut Model,
+    picture: &Picture,
+    mut quality: Quality,
+    has_overlay: bool,
+    began: Instant,
+) -> Result<(Analysis, StageTimes), AnalysisError> {
+    let manifest = &model.manifest().model;
+    let limit = manifest.domain.as_ref().map(|domain| domain.limit);
+    let rule = manifest.decision;
+    let prepared = model.prepare(&picture.image)?;
+    if let (Some(distance), Some(limit)) = (prepared.distance(), limit) {
+        quality.require_max("distance", distance, limit, Problem::Unfamiliar);
+    }
+    if let Some(failure) = quality.failure() {
+        let refused = Analysis::refused(failure.problem, quality);
+        return Ok((refused, StageTimes::without_inference(began)));
+    }
+    let preparation = began.elapsed();
+    let inference_start = Instant::now();
+    let inference = prepared.infer()?;
+    let times = StageTimes {
+        preparation,
+        inference: Some(inference_start.elapsed()),
+        ..StageTimes::default()
+    };
+    let decision = rule.decide(inference.margin);
+    let evidence = inference.evidence.as_ref();
+    let analysis = Analysis {
+        judgement: Judgement::of(&decision),
+        reading: Some(Reading::Field(FieldReading {
+            probability: decision.probability,
+            log_odds: rule.log_odds(inference.margin),
+            strongest: evidence.and_then(EvidenceMap::strongest),
+        })),
+        quality,
+        overlay: evidence
+            .filter(|_| has_overlay)
+            .map(|evidence| Arc::new(overlay(&picture.image, evidence))),
+    };
+    Ok((analysis, times))
+}
+
+/// A picture whose cells are to be counted.
+struct CellsPicture<'a> {
+    picture: &'a Picture,
+    um_per_pixel: Option<f32>,
+    classes: Arc<[CellClass]>,
+}
+
+/// Counts the cells of a field that the gate passed; the analysis began then.
+fn count(
+    model: &mut CellCounter,
+    field: CellsPicture<'_>,
+    quality: Quality,
+    began: Instant,
+) -> Result<(Analysis, StageTimes), AnalysisError> {
+    let CellsPicture {
+        picture,
+        um_per_pixel,
+        classes,
+    } = field;
+    let preparation = began.elapsed();
+    let inference_start = Instant::now();
+    let field = model.analyse_picture(picture, um_per_pixel)?;
+    let times = StageTimes {
+        preparation,
+        inference: Some(inference_start.elapsed()),
+        ..StageTimes::default()
+    };
+    let rule = model.manifest().model.count;
+    let (judgement, decision) = match field.scale {
+        Ok(_) => {
+            let decision = rule.decide(field.count());
+            (Judgement::of_count(&decision), Some(decision))
         }
-        let preparation = began.elapsed();
-        let inference_start = Instant::now();
-        let inference = prepared.infer()?;
-        let times = StageTimes {
-            preparation,
-            inference: Some(inference_start.elapsed()),
-            ..StageTimes::default()
-        };
-        let decision = rule.decide(inference.margin);
-        let evidence = inference.evidence.as_ref();
-        let strongest = evidence.and_then(EvidenceMap::strongest);
-        let analysis = Analysis {
-            judgement: Judgement::of(&decision),
-            probability: Some(decision.probability),
-            log_odds: Some(rule.log_odds(inference.margin)),
-            quality,
-            strongest,
-            overlay: evidence
-                .filter(|_| self.has_overlays)
-                .map(|evidence| Arc::new(overlay(&picture.image, evidence))),
-        };
-        Ok((analysis, times))
+        Err(problem) => (Judgement::inconclusive(problem.into()), None),
+    };
+    let analysis = Analysis {
+        judgement,
+        reading: Some(Reading::Cells(CellsReading {
+            is_new: vec![true; field.cells.len()],
+            field: Arc::new(field),
+            classes,
+            decision,
+        })),
+        quality,
+        overlay: None,
+    };
+    Ok((analysis, times))
+}
+
+impl From<NoScale> for Reason {
+    fn from(problem: NoScale) -> Self {
+        match problem {
+            NoScale::TooCoarse { .. } => Self::TooCoarse,
+            NoScale::Impossible { .. } => Self::ImpossibleScale,
+            NoScale::Unknown(_) | NoScale::NoRuler => Self::UnknownScale,
+        }
     }
 }
 
@@ -227,35 +335,66 @@ impl Analysis {
     fn refused(problem: Problem, quality: Quality) -> Self {
         Self {
             judgement: Judgement::inconclusive(Reason::Quality(problem)),
-            probability: None,
-            log_odds: None,
+            reading: None,
             quality,
-            strongest: None,
             overlay: None,
         }
     }
 
-    /// Why the verdict is inconclusive, with the quality figure that failed; `None` for a positive or negative verdict.
+    /// The probability of a whole field; `None` if the model was not run, or counts cells.
+    pub fn field(&self) -> Option<&FieldReading> {
+        match &self.reading {
+            Some(Reading::Field(field)) => Some(field),
+            Some(Reading::Cells(_)) | None => None,
+        }
+    }
+
+    /// The cells; `None` if the model was not run, or judges whole fields.
+    pub fn cells(&self) -> Option<&CellsReading> {
+        match &self.reading {
+            Some(Reading::Cells(cells)) => Some(cells),
+            Some(Reading::Field(_)) | None => None,
+        }
+    }
+
+    /// Calibrated probability of the positive class, 0 to 1; `None` if the model was not run, or counts cells.
+    pub fn probability(&self) -> Option<f32> {
+        self.field().map(|field| field.probability)
+    }
+
+    /// What the cells of this field alone give; `None` if they were not counted.
+    pub fn count(&self) -> Option<&CountDecision> {
+        self.cells()?.decision.as_ref()
+    }
+
+    /// Whether the field counts for its slide: the model judged it, or counted at least one leukocyte.
+    pub fn counts(&self) -> bool {
+        match &self.reading {
+            None => false,
+            Some(Reading::Field(_)) => true,
+            Some(Reading::Cells(cells)) => cells.decision.is_some() && cells.has_leukocytes(),
+        }
+    }
+
+    /// Why the verdict is inconclusive, with what failed; `None` for a positive or negative verdict.
     pub fn explanation(&self) -> Option<String> {
         let reason = self.judgement.reason()?;
-        Some(match self.quality.failure() {
-            Some(figure) => format!("{reason} ({figure})"),
-            None => reason.to_string(),
+        let no_scale = self.cells().and_then(|cells| cells.field.scale.err());
+        Some(match (self.quality.failure(), no_scale) {
+            (Some(figure), _) => format!("{reason} ({figure})"),
+            (None, Some(problem)) => problem.to_string(),
+            (None, None) => reason.to_string(),
         })
     }
 }
 
-/// Decodes a camera's pixels, at a reduced size if the input `contract` of a network allows that.
+/// Decodes a camera's pixels at their full size.
 ///
 /// # Errors
 /// [`AnalysisError`] if they are not a complete image within the limits.
-pub(crate) fn picture(
-    pixels: Pixels,
-    limits: &Limits,
-    contract: Option<&InputContract>,
-) -> Result<Picture, AnalysisError> {
+pub(crate) fn picture(pixels: Pixels, limits: &Limits) -> Result<Picture, AnalysisError> {
     match pixels {
-        Pixels::Encoded(bytes) => Ok(decode::decode_for(contract, &bytes, limits)?),
+        Pixels::Encoded(bytes) => Ok(decode::decode_for(None, &bytes, limits)?),
         Pixels::Rgb8 {
             width,
             height,

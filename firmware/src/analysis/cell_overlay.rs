@@ -9,7 +9,9 @@ use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::{Circle, PrimitiveStyle};
 use embedded_graphics::text::{Baseline, Text};
 use image::{Rgb, RgbImage};
-use smearscope_artifacts::{Cell, CellCall, CellsModel};
+use smearscope_artifacts::{Cell, CellCall};
+
+use crate::analysis::reading::CellsReading;
 
 /// Vermilion and blue of Okabe and Ito's palette, which people with impaired colour vision tell apart.
 const BLAST: Rgb888 = Rgb888::new(213, 94, 0);
@@ -23,7 +25,8 @@ const LARGE_FROM: u32 = 1200;
 const AROUND: f32 = 1.25;
 
 /// Marks the cells of a picture.
-pub(crate) fn mark(image: RgbImage, cells: &[Cell], model: &CellsModel) -> RgbImage {
+pub(crate) fn mark(image: RgbImage, reading: &CellsReading) -> RgbImage {
+    let cells = &reading.field.cells;
     let side = image.width().max(image.height());
     let font = if side >= LARGE_FROM {
         &FONT_10X20
@@ -37,15 +40,13 @@ pub(crate) fn mark(image: RgbImage, cells: &[Cell], model: &CellsModel) -> RgbIm
     }
     // Above all circles.
     for cell in cells {
-        canvas.write(&label(cell, model), cell, font, stroke);
+        canvas.write(&label(cell, reading.class(cell)), cell, font, stroke);
     }
     canvas.0
 }
 
 /// What stands beside a cell: its class and probability, or why it has none.
-fn label(cell: &Cell, model: &CellsModel) -> String {
-    let class = model.cell.classes.get(cell.class);
-    let class = class.map_or("?", |class| class.name.as_str());
+fn label(cell: &Cell, class: &str) -> String {
     let probability = cell.probabilities.get(cell.class).copied();
     match cell.call {
         CellCall::Novel | CellCall::Contradictory => cell.call.name().into(),

@@ -1,5 +1,6 @@
 //! The result of a capture and whether it was saved.
 
+use smearscope_artifacts::CountDecision;
 use uuid::Uuid;
 
 use crate::analysis::analyst::Analysis;
@@ -25,15 +26,17 @@ pub struct Shown {
     pub judgement: Judgement,
     /// Calibrated probability of the positive class; `None` without one.
     pub probability: Option<f32>,
+    /// The slide's count; `None` if whole fields are judged, or the verdict is on a field that does not count.
+    pub count: Option<CountDecision>,
 }
 
 impl Finding {
-    /// The verdict to show. It is the slide's, unless the field could not be saved or the quality gate refused it: then
+    /// The verdict to show. It is the slide's, unless the field could not be saved or does not count: then
     /// it is inconclusive, because the operator must repeat the capture.
     pub fn shown(&self) -> Shown {
         let judgement = if self.saved == SaveOutcome::NotSaved {
             Judgement::inconclusive(Reason::NotSaved)
-        } else if self.field.log_odds.is_none() {
+        } else if !self.field.counts() {
             self.field.judgement
         } else {
             return Shown::from(&self.slide);
@@ -41,6 +44,7 @@ impl Finding {
         Shown {
             judgement,
             probability: None,
+            count: None,
         }
     }
 }
@@ -50,6 +54,7 @@ impl From<&SlideSummary> for Shown {
         Self {
             judgement: slide.judgement,
             probability: slide.probability,
+            count: slide.count,
         }
     }
 }

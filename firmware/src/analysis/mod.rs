@@ -1,7 +1,8 @@
 //! From the bytes of a picture to the verdict on a field and on a slide.
 //!
 //! - [`analyst`]: decodes a picture, runs gate and model, and decides
-//! - `cells`: the same with a model that counts cells; `cell_overlay` marks them in the picture
+//! - [`reading`]: what a model says about a picture; [`rule`]: how that becomes a verdict
+//! - `cell_overlay`: marks cells in a picture; `examples`: results for pictures of screens and for tests
 //! - [`quality`]: the quality gate
 //! - [`verdict`], [`finding`], [`slide`], [`stage_times`]: the results
 //! - [`commit`]: whether a verdict is recorded or given up at the deadline
@@ -11,15 +12,17 @@
 
 pub mod analyst;
 pub(crate) mod cell_overlay;
-pub(crate) mod cells;
 pub mod commit;
+pub(crate) mod examples;
 pub mod finding;
 pub mod identity;
 #[cfg(test)]
 mod photographs;
 pub(crate) mod pool;
 pub mod quality;
+pub mod reading;
 pub mod recorder;
+pub mod rule;
 pub mod slide;
 pub mod stage_times;
 pub mod verdict;

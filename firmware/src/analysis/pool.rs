@@ -49,10 +49,18 @@ pub(crate) struct Analysed {
     pub(crate) record: Option<Uuid>,
 }
 
+/// What is wanted of an image.
+#[derive(Debug, Default)]
+pub(crate) struct Wanted {
+    /// Size of a pixel in the plane of the specimen, µm, if it is known.
+    pub(crate) um_per_pixel: Option<f32>,
+    /// The source to record it with; `None`: it is not recorded.
+    pub(crate) source: Option<String>,
+}
+
 struct Job {
     image: Vec<u8>,
-    /// The source to record it with; `None`: it is not recorded.
-    source: Option<String>,
+    wanted: Wanted,
     answer: oneshot::Sender<Result<Analysed, Refusal>>,
     /// Its place in the queue, released when the job is dropped.
     _place: OwnedSemaphorePermit,
@@ -96,17 +104,17 @@ impl Pool {
             .saturating_sub(self.free_places.available_permits())
     }
 
-    /// Queues an image and waits for its result; with a source, records it.
+    /// Queues an image and waits for its result.
     pub(crate) async fn analyse(
         &self,
         image: Vec<u8>,
-        source: Option<String>,
+        wanted: Wanted,
         place: OwnedSemaphorePermit,
     ) -> Result<Analysed, Refusal> {
         let (answer, answered) = oneshot::channel();
         let job = Job {
             image,
-            source,
+            wanted,
             answer,
             _place: place,
         };
@@ -159,9 +167,22 @@ fn work(config: &Config, jobs: &Mutex<mpsc::Receiver<Job>>) {
                 Some(recorder) => recorder,
                 None => recorder.insert(Recorder::new(load(config)?)),
             };
-            match job.source {
-                Some(source) => answer_and_record(config, recorder, job.image, source),
-                None => answer(recorder.analyst_mut(), &job.image),
+            let Wanted {
+                um_per_pixel,
+                source,
+            } = job.wanted;
+            match source {
+                Some(source) => {
+                    let frame = Frame {
+                        pixels: Pixels::Encoded(job.image),
+                        captured_at: Instant::now(),
+                        earlier: None,
+                        source,
+                        um_per_pixel,
+                    };
+                    answer_and_record(config, recorder, frame)
+                }
+                None => answer(recorder.analyst_mut(), &job.image, um_per_pixel),
             }
         }));
         let result = result.unwrap_or_else(|_| {
@@ -175,9 +196,15 @@ fn work(config: &Config, jobs: &Mutex<mpsc::Receiver<Job>>) {
 }
 
 /// Analyses an image without recording it.
-fn answer(analyst: &mut Analyst, image: &[u8]) -> Result<Analysed, Refusal> {
+fn answer(
+    analyst: &mut Analyst,
+    image: &[u8],
+    um_per_pixel: Option<f32>,
+) -> Result<Analysed, Refusal> {
     let start = Instant::now();
-    let analysis = analyst.analyse_bytes(image).map_err(Refusal::Image)?;
+    let analysis = analyst
+        .analyse_bytes(image, um_per_pixel)
+        .map_err(Refusal::Image)?;
     let elapsed_ms = start.elapsed().as_secs_f64() * 1000.0;
     Ok(Analysed {
         answer: Answer::new(analyst, &analysis, elapsed_ms),
@@ -189,8 +216,7 @@ fn answer(analyst: &mut Analyst, image: &[u8]) -> Result<Analysed, Refusal> {
 fn answer_and_record(
     config: &Config,
     recorder: &mut Recorder,
-    image: Vec<u8>,
-    source: String,
+    frame: Frame,
 ) -> Result<Analysed, Refusal> {
     let Some(storage) = &config.storage else {
         return Err(Refusal::NotSaved(NO_RECORDS.into()));
@@ -205,12 +231,7 @@ fn answer_and_record(
     let start = Instant::now();
     recorder.record_to(Some(store));
     let result = recorder.examine(CapturedField {
-        frame: Frame {
-            pixels: Pixels::Encoded(image),
-            captured_at: start,
-            earlier: None,
-            source,
-        },
+        frame,
         capture: Duration::ZERO,
         slide: Slide::unnumbered(),
         until: start + COMMIT_TIMEOUT,

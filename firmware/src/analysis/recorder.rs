@@ -12,11 +12,12 @@ use crate::analysis::analyst::{AnalysedFrame, AnalysisError, Analyst};
 use crate::analysis::commit::CommitToken;
 use crate::analysis::finding::{Finding, SaveOutcome};
 use crate::analysis::quality::Quality;
+use crate::analysis::rule::Rule;
 use crate::analysis::slide::{Slide, SlideSummary};
 use crate::analysis::stage_times::StageTimes;
 use crate::records::{
-    ClosingReason, ElapsedEntry, EngineEntry, FieldEntry, FieldImages, Images, LazyStore,
-    ModelEntry, RecordsError, SlideEntry, Space, Store,
+    CellEntry, CellsEntry, ClosingReason, CountEntry, ElapsedEntry, EngineEntry, FieldEntry,
+    FieldImages, Images, LazyStore, ModelEntry, RecordsError, SlideEntry, Space, Store,
 };
 use crate::system::clock::ClockState;
 use crate::system::time::utc;
@@ -179,9 +180,9 @@ impl Recorder {
         }
         let captured_at = wall_clock(frame.captured_at);
         let source = frame.source.clone();
-        let analysed = self.analyst.analyse_frame(frame, before.id())?;
+        let mut analysed = self.analyst.analyse_frame(frame, before.id())?;
         let mut slide = before.clone();
-        slide.add(&analysed.analysis);
+        slide.add(&mut analysed.analysis);
         let field = Field {
             id: Uuid::now_v7(),
             slide: SlideEntry {
@@ -202,7 +203,7 @@ impl Recorder {
             // The gate does not mark the field as judged either, so the capture can be repeated.
             slide = before;
             slide.add_unsaved();
-        } else if analysed.analysis.log_odds.is_some() {
+        } else if analysed.analysis.counts() {
             self.analyst.mark_judged();
         }
         Ok(Examined {
@@ -222,8 +223,7 @@ impl Recorder {
     }
 
     fn summary(&self, slide: &Slide) -> SlideSummary {
-        let manifest = self.analyst.manifest();
-        slide.summary(manifest.model.slide, &manifest.model.decision)
+        slide.summary(&self.analyst.rule())
     }
 
     /// Writes the images, then commits the row.
@@ -280,7 +280,12 @@ impl Recorder {
             log::warn!("{}: {}", field.source, clock.words());
         }
         let entry = field.entry(&self.analyst, frame, summary, images, clock);
-        Ok(match store.commit(&field.slide, &entry, field.until) {
+        let cells = frame.analysis.cells().map(|cells| CellsEntry {
+            field: field.id,
+            cells: CellEntry::of(cells),
+        });
+        let committed = store.commit(&field.slide, &entry, cells.as_ref(), field.until);
+        Ok(match committed {
             Ok(()) => SaveOutcome::Saved(field.id),
             Err(error) => not_saved(&error),
         })
@@ -308,9 +313,14 @@ impl Field {
         images: Images,
         clock: ClockState,
     ) -> FieldEntry {
-        let (manifest, engine) = (analyst.manifest(), analyst.engine());
+        let (model, engine, rule) = (analyst.model(), analyst.engine(), analyst.rule());
         let analysis = &frame.analysis;
         let times = frame.times;
+        let scale = analysis.cells().and_then(|cells| cells.field.scale.ok());
+        let (decision, slide_rule) = match rule {
+            Rule::Field { decision, slide } => (Some(decision), Some(slide)),
+            Rule::Cells(_) => (None, None),
+        };
         FieldEntry {
             id: self.id,
             slide: self.slide.id,
@@ -320,19 +330,22 @@ impl Field {
             source: self.source.clone(),
             verdict: analysis.judgement.verdict(),
             reason: analysis.explanation(),
-            probability: analysis.probability,
-            log_odds: analysis.log_odds,
-            threshold: manifest.model.decision.threshold,
-            inconclusive_band: Some(manifest.model.decision.inconclusive),
-            calibrated: Some(manifest.model.decision.is_calibrated()),
-            slide_rule: Some(manifest.model.slide.into()),
+            probability: analysis.probability(),
+            log_odds: analysis.field().map(|field| field.log_odds),
+            threshold: decision.map(|decision| decision.threshold),
+            inconclusive_band: decision.map(|decision| decision.inconclusive),
+            calibrated: decision.map(|decision| decision.is_calibrated()),
+            slide_rule: slide_rule.map(Into::into),
+            count: analysis.count().map(CountEntry::new),
+            count_rule: rule.count().map(Into::into),
+            scale: scale.map(Into::into),
             quality: quality(&analysis.quality),
             standing: summary.into(),
             model: ModelEntry {
-                name: manifest.name.clone(),
-                version: manifest.version.to_string(),
-                manifest_sha256: analyst.model().manifest_sha256().into(),
-                demo: manifest.demo,
+                name: model.name().into(),
+                version: model.version().to_string(),
+                manifest_sha256: model.manifest_sha256().into(),
+                demo: model.is_demo(),
             },
             engine: EngineEntry {
                 name: engine.engine.into(),

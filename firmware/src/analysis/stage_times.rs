@@ -1,6 +1,6 @@
 //! Times of the stages of an analysis.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long each stage of an analysis took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -13,4 +13,14 @@ pub struct StageTimes {
     pub inference: Option<Duration>,
     /// Writing images and row to the disk; `None` if no records are kept.
     pub storing: Option<Duration>,
+}
+
+impl StageTimes {
+    /// The times of an analysis that began then and ends now without running the model.
+    pub(crate) fn without_inference(began: Instant) -> Self {
+        Self {
+            preparation: began.elapsed(),
+            ..Self::default()
+        }
+    }
 }

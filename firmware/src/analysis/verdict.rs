@@ -55,10 +55,10 @@ impl Judgement {
                 })
             }
             Verdict::Inconclusive if cells == 0 => Self::inconclusive(Reason::NoLeukocytes),
-            Verdict::Inconclusive if cells < decision.min_cells => {
+            Verdict::Inconclusive if cells < decision.rule.min_cells => {
                 Self::inconclusive(Reason::TooFewCells {
                     counted: cells,
-                    needed: decision.min_cells,
+                    needed: decision.rule.min_cells,
                 })
             }
             Verdict::Inconclusive => Self::inconclusive(Reason::Undecided),

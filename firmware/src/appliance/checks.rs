@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use jiff::civil::Time;
 use jiff::{Timestamp, Zoned};
 use serde::Serialize;
-use smearscope_artifacts::Model;
+use smearscope_artifacts::AnyModel;
 use smearscope_hardware::with_causes;
 use utoipa::ToSchema;
 
@@ -120,16 +120,17 @@ pub struct RenewedChecks {
 }
 
 /// The checks of a loaded model: the verified files, the engine and each golden sample.
-pub fn model(model: &Model) -> Vec<Check> {
-    let (manifest, engine) = (model.manifest(), model.engine());
-    let demo = if manifest.demo {
+pub fn model(model: &AnyModel) -> Vec<Check> {
+    let engine = model.engine();
+    let demo = if model.is_demo() {
         ", demo, not for diagnosis"
     } else {
         ""
     };
     let verified = format!(
         "{} {}, checksums match{demo}",
-        manifest.name, manifest.version
+        model.name(),
+        model.version()
     );
     let running = format!("{} {} on {}", engine.engine, engine.version, engine.device);
     let mut checks = vec![

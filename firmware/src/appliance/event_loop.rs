@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use log::Level;
-use smearscope_artifacts::{ArtifactError, DecisionRule, EngineInfo, SlideRule};
+use smearscope_artifacts::{AnyModel, ArtifactError, EngineInfo};
 use smearscope_hardware::{Board, Button, ButtonEvent, HardwareError, with_causes};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, sleep_until, timeout};
@@ -15,6 +15,7 @@ use tokio::time::{sleep, sleep_until, timeout};
 use crate::analysis::commit::CommitToken;
 use crate::analysis::identity::Identity;
 use crate::analysis::recorder::{CapturedField, Examined, Recorder};
+use crate::analysis::rule::Rule;
 use crate::analysis::slide::{Slide, SlideSummary};
 use crate::appliance::camera::CameraThread;
 use crate::appliance::checks::{self, Check, RenewedChecks};
@@ -277,8 +278,7 @@ struct Loaded {
     identity: Identity,
     /// The engine that ran the model most recently.
     engine: EngineInfo,
-    decision: DecisionRule,
-    slide: SlideRule,
+    rule: Rule,
 }
 
 impl<R: FnMut(&Report)> Appliance<R> {
@@ -294,6 +294,12 @@ impl<R: FnMut(&Report)> Appliance<R> {
         ));
     }
 
+    /// The slide so far; `None` until the model is loaded.
+    fn summary(&self) -> Option<SlideSummary> {
+        let loaded = self.loaded.as_ref()?;
+        Some(self.slide.summary(&loaded.rule))
+    }
+
     /// Reports the state to HTTP, MQTT and the service manager.
     fn publish(&self, state: &State) {
         systemd::status(state.name());
@@ -304,6 +310,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
             slide: self.slide.number(),
             fields: self.slide.judged(),
             refused: self.slide.photographed() - self.slide.judged(),
+            count: self.summary().and_then(|summary| summary.count),
             unsaved: self.slide.unsaved(),
             can_repeat: self.last.is_some(),
             not_saved: self.readiness.not_saved().map(str::to_owned),
@@ -376,19 +383,23 @@ impl<R: FnMut(&Report)> Appliance<R> {
             .await
             .map_err(|error| broken(&error.to_string()))??;
         let analyst = recorder.analyst();
-        let (manifest, engine) = (analyst.manifest(), analyst.engine());
+        let (model, engine) = (analyst.model(), analyst.engine());
         for fallback in &engine.fallbacks {
             log::warn!("{fallback}");
         }
         let engine = engine.clone();
         let identity = Identity {
-            model: format!("{} {}", manifest.name, manifest.version),
+            model: format!("{} {}", model.name(), model.version()),
             engine: engine_on_screen(&engine),
-            is_demo: manifest.demo,
+            is_demo: model.is_demo(),
         };
         log::info!("{} on {}", identity.model, identity.engine);
-        let samples = analyst.model().golden().len();
-        let has_domain = manifest.model.domain.is_some();
+        let samples = model.golden().len();
+        // A model that counts cells knows of each cell whether it learned from such.
+        let has_domain = match model {
+            AnyModel::Field(model) => model.manifest().model.domain.is_some(),
+            AnyModel::Cells(_) => true,
+        };
         if !has_domain {
             log::warn!(
                 "the model's manifest has no training domain; pictures unlike its training images are not refused"
@@ -401,7 +412,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
         }
         let faults = self.readiness.faults();
         let self_test = self_test(&identity, samples, has_domain, faults, checks);
-        let (decision, slide) = (manifest.model.decision, manifest.model.slide);
+        let rule = analyst.rule();
         self.readiness
             .watch(recorder.space().cloned(), recorder.refusal());
         self.slide.renumber(recorder.number_after_records(1));
@@ -415,8 +426,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
             worker,
             identity,
             engine,
-            decision,
-            slide,
+            rule,
         });
         Ok(self_test)
     }
@@ -497,7 +507,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
             source,
             finding: finding.clone(),
             times,
-            decision: loaded.decision,
+            rule: loaded.rule,
             identity: loaded.identity.clone(),
         });
         (self.report)(&report);
@@ -585,7 +595,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
         if self.slide.is_untouched() {
             return None;
         }
-        let summary = self.slide.summary(loaded.slide, &loaded.decision);
+        let summary = self.slide.summary(&loaded.rule);
         log::info!("slide {} closed", summary.slide);
         let id = self.slide.id();
         loaded
@@ -642,9 +652,10 @@ fn view<'a>(
     View {
         state,
         identity: loaded.map(|loaded| &loaded.identity),
-        decision: loaded.map(|loaded| loaded.decision),
+        rule: loaded.map(|loaded| loaded.rule),
         slide: slide.number(),
         fields: slide.judged(),
+        count: loaded.and_then(|loaded| slide.summary(&loaded.rule).count),
         is_disk_low: readiness.is_disk_low(),
         clock: checks::time_of_day(&jiff::Zoned::now()),
         since,

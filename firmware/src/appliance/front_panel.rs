@@ -70,6 +70,7 @@ pub(crate) fn show_fault(board: Board, message: &str) {
         since: Duration::ZERO,
         notice: &Notice::default(),
         address: None,
-        decision: None,
+        rule: None,
+        count: None,
     });
 }

@@ -4,12 +4,13 @@
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
-use smearscope_artifacts::DecisionRule;
+use smearscope_artifacts::CountDecision;
 use smearscope_hardware::{PartFault, PressReceiver, PressSender, press_queue};
 use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::analysis::finding::Finding;
 use crate::analysis::identity::Identity;
+use crate::analysis::rule::Rule;
 use crate::analysis::slide::SlideSummary;
 use crate::analysis::stage_times::StageTimes;
 use crate::appliance::camera::CameraThread;
@@ -35,10 +36,12 @@ pub struct Status {
     pub self_test: Option<SelfTest>,
     /// Number of the slide under the microscope, from 1.
     pub slide: u32,
-    /// Fields of this slide that the model judged.
+    /// Fields of this slide that count.
     pub fields: u32,
-    /// Fields of this slide that the quality gate refused.
+    /// Fields of this slide that say nothing.
     pub refused: u32,
+    /// The cells of this slide so far; `None` if whole fields are judged, and until the model is loaded.
+    pub count: Option<CountDecision>,
     /// Fields of this slide that could not be saved and do not count.
     pub unsaved: u32,
     /// Whether there is a verdict on a field or a slide that can be shown again.
@@ -68,8 +71,8 @@ pub struct Report {
     pub finding: Finding,
     /// How long each stage took.
     pub times: StageTimes,
-    /// How probabilities become verdicts.
-    pub decision: DecisionRule,
+    /// How the model's results become verdicts.
+    pub rule: Rule,
     /// The model and the engine that gave the result.
     pub identity: Identity,
 }
@@ -130,6 +133,7 @@ pub fn connect() -> (ApplianceHandle, ApplianceLink) {
         slide: 1,
         fields: 0,
         refused: 0,
+        count: None,
         unsaved: 0,
         can_repeat: false,
         not_saved: None,
@@ -228,6 +232,7 @@ impl ApplianceLink {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::analysis::examples::FIELD_RULE;
     use crate::analysis::verdict::Judgement;
     use crate::appliance::state::tests::finding;
 
@@ -238,12 +243,7 @@ pub(crate) mod tests {
             source: "field.jpg".into(),
             finding: finding(Judgement::POSITIVE, Some(0.9)),
             times: StageTimes::default(),
-            decision: DecisionRule {
-                threshold: 0.5,
-                inconclusive: [0.25, 0.75],
-                offset: 0.0,
-                temperature: 1.0,
-            },
+            rule: FIELD_RULE,
             identity: Identity {
                 model: "smear 1.0.0".into(),
                 engine: "embedded CPU".into(),

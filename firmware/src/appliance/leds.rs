@@ -10,13 +10,12 @@
 //! | positive | on | | |
 //! | negative | | | blinks |
 //! | inconclusive or not saved | | on | |
-//! | slide closed | | breathes | breathes |
 //! | switching off | breathes | | |
 //! | fault | blinks | | |
 //! | off | | | |
 //!
-//! The rows differ even for an operator who tells the LEDs apart by position only. A verdict that is shown again has the
-//! patterns of the first time.
+//! The rows differ even for an operator who tells the LEDs apart by position only. The verdict on a closed slide has the patterns
+//! of that verdict, and one that is shown again those of the first time.
 
 use smearscope_artifacts::Verdict;
 use smearscope_hardware::{LedPattern, LedPatterns};
@@ -35,15 +34,20 @@ pub(crate) fn led_patterns(state: &State) -> LedPatterns {
         State::Ready => (LedPattern::Off, LedPattern::Off, LedPattern::On),
         State::Capturing(_) => (LedPattern::Off, LedPattern::Blink, LedPattern::Off),
         State::Analysing => (LedPattern::Off, LedPattern::Breathe, LedPattern::Off),
-        State::SlideClosed(_) => (LedPattern::Off, LedPattern::Breathe, LedPattern::Breathe),
         State::SwitchingOff { .. } => (LedPattern::Breathe, LedPattern::Off, LedPattern::Off),
         State::Fault(_) => (LedPattern::Blink, LedPattern::Off, LedPattern::Off),
-        State::Verdict(finding) => match finding.shown().judgement.verdict() {
-            Verdict::Positive => (LedPattern::On, LedPattern::Off, LedPattern::Off),
-            Verdict::Negative => (LedPattern::Off, LedPattern::Off, LedPattern::Blink),
-            Verdict::Inconclusive => (LedPattern::Off, LedPattern::On, LedPattern::Off),
-        },
+        State::Verdict(finding) => of_verdict(finding.shown().judgement.verdict()),
+        State::SlideClosed(slide) => of_verdict(slide.judgement.verdict()),
         State::Again(_) | State::Off(_) => (LedPattern::Off, LedPattern::Off, LedPattern::Off),
     };
     LedPatterns { red, amber, green }
+}
+
+/// The patterns of red, amber and green for a verdict.
+fn of_verdict(verdict: Verdict) -> (LedPattern, LedPattern, LedPattern) {
+    match verdict {
+        Verdict::Positive => (LedPattern::On, LedPattern::Off, LedPattern::Off),
+        Verdict::Negative => (LedPattern::Off, LedPattern::Off, LedPattern::Blink),
+        Verdict::Inconclusive => (LedPattern::Off, LedPattern::On, LedPattern::Off),
+    }
 }

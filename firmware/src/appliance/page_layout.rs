@@ -32,6 +32,15 @@ pub(super) struct Page {
     bottom: i32,
 }
 
+/// A bar across the page, from 0 to 1.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Bar {
+    /// The filled part.
+    pub(super) filled: [f32; 2],
+    /// Places that are marked below it.
+    pub(super) marks: Vec<f32>,
+}
+
 impl Page {
     /// An empty page for text that has been shown for `since`.
     pub(super) fn new(size: ScreenSize, since: Duration, has_footer: bool) -> Self {
@@ -43,17 +52,11 @@ impl Page {
         }
     }
 
-    /// Draws a title, a bar if the screen is high enough, and lines in the larger font. The bar is filled to a
-    /// probability, with marks at the ends of the inconclusive band.
-    pub(super) fn large(
-        &mut self,
-        title: &str,
-        bar: Option<(f32, Option<[f32; 2]>)>,
-        lines: &[String],
-    ) {
+    /// Draws a title, a bar if the screen is high enough, and lines in the larger font.
+    pub(super) fn large(&mut self, title: &str, bar: Option<&Bar>, lines: &[String]) {
         let top = self.title(title);
         let top = match (self.size, bar) {
-            (ScreenSize::Rows64, Some((probability, band))) => self.bar(probability, band, top),
+            (ScreenSize::Rows64, Some(bar)) => self.bar(bar, top),
             _ => top,
         };
         self.lines(lines, top, &FONT_6X10);
@@ -142,20 +145,20 @@ impl Page {
         }
     }
 
-    /// Draws a frame for the range 0 to 1, filled up to the probability, and marks below it at the ends of the band.
-    /// Returns the row below them.
-    fn bar(&mut self, probability: f32, band: Option<[f32; 2]>, top: i32) -> i32 {
+    /// Draws a bar in a frame, and its marks below. Returns the row below them.
+    fn bar(&mut self, bar: &Bar, top: i32) -> i32 {
         let frame = Rectangle::new(Point::new(8, top), Size::new(112, 9));
         let inner = frame.offset(-2);
         let columns = |part: f32| (part.clamp(0.0, 1.0) * inner.size.width as f32).round() as u32;
-        let filled = columns(probability);
+        let [start, end] = bar.filled.map(columns);
         self.draw(&frame.into_styled(PrimitiveStyle::with_stroke(BinaryColor::On, 1)));
-        self.draw(
-            &Rectangle::new(inner.top_left, Size::new(filled, inner.size.height))
-                .into_styled(PrimitiveStyle::with_fill(BinaryColor::On)),
+        let filled = Rectangle::new(
+            inner.top_left + Point::new(start as i32, 0),
+            Size::new(end.saturating_sub(start), inner.size.height),
         );
-        for end in band.into_iter().flatten() {
-            let x = inner.top_left.x + columns(end) as i32;
+        self.draw(&filled.into_styled(PrimitiveStyle::with_fill(BinaryColor::On)));
+        for mark in &bar.marks {
+            let x = inner.top_left.x + columns(*mark) as i32;
             let mark = Rectangle::new(Point::new(x, top + 9), Size::new(1, 2));
             self.draw(&mark.into_styled(PrimitiveStyle::with_fill(BinaryColor::On)));
         }

@@ -4,15 +4,16 @@ use std::slice;
 use std::time::Duration;
 
 use jiff::civil::Time;
-use smearscope_artifacts::{DecisionRule, Verdict};
+use smearscope_artifacts::{CellCount, CountDecision, Verdict};
 use smearscope_hardware::{Canvas, ScreenSize};
 
 use crate::analysis::finding::{Finding, SaveOutcome};
 use crate::analysis::identity::Identity;
+use crate::analysis::rule::Rule;
 use crate::analysis::slide::SlideSummary;
 use crate::analysis::verdict::{Judgement, Reason};
 use crate::appliance::notice::{Notice, NoticePage};
-use crate::appliance::page_layout::Page;
+use crate::appliance::page_layout::{Bar, Page};
 use crate::appliance::state::{AfterOff, State};
 
 const DEMO_LINE: &str = "DEMO, NOT FOR DIAGNOSIS";
@@ -33,12 +34,14 @@ pub struct View<'a> {
     pub state: &'a State,
     /// The model; `None` until it is loaded.
     pub identity: Option<&'a Identity>,
-    /// How probabilities become verdicts; `None` until the model is loaded.
-    pub decision: Option<DecisionRule>,
+    /// How the model's results become verdicts; `None` until the model is loaded.
+    pub rule: Option<Rule>,
     /// Number of the slide under the microscope.
     pub slide: u32,
-    /// Fields of this slide that the model judged.
+    /// Fields of this slide that count.
     pub fields: u32,
+    /// The cells of this slide so far; `None` if whole fields are judged, and until the model is loaded.
+    pub count: Option<CountDecision>,
     /// Whether the disk for records is almost full.
     pub is_disk_low: bool,
     /// Time of day; `None` if the clock is not set.
@@ -113,6 +116,9 @@ impl View<'_> {
             None => {}
         }
         let mut lines = vec![self.slide_line()];
+        if let Some(count) = self.count.filter(|count| count.count.cells > 0) {
+            lines.extend([blasts_line(&count), share_line(&count)]);
+        }
         if let Some(identity) = self.identity {
             lines.extend([identity.model.clone(), identity.engine.clone()]);
         }
@@ -154,16 +160,29 @@ impl View<'_> {
             let mut lines = vec!["does not count".into(), "check disk, take it again".into()];
             lines.extend(
                 field
-                    .probability
+                    .probability()
                     .map(|p| format!("this field {}", percent(p))),
             );
             lines.push(slide_line);
             page.large("NOT SAVED", None, &lines);
             return;
         }
+        if let Some(count) = shown.count {
+            return count_page(
+                page,
+                shown.judgement,
+                &count,
+                seen_again(finding),
+                slide_line,
+            );
+        }
         let mut lines = Vec::new();
         if let Some(reason) = shown.judgement.reason() {
-            lines.extend([reason.to_string(), reason.hint().to_owned()]);
+            lines.push(reason.to_string());
+            // The field says nothing, but the slide goes on.
+            let count = slide.count.filter(|count| count.count.cells > 0);
+            lines.extend(count.map(|count| blasts_line(&count)));
+            lines.push(reason.hint().to_owned());
             lines.extend(shown.probability.map(probability_line));
             lines.extend(self.band_line(shown.judgement));
             lines.push(slide_line);
@@ -176,13 +195,15 @@ impl View<'_> {
             // The probability above is that of the slide.
             lines.extend(
                 field
-                    .probability
+                    .probability()
                     .map(|p| format!("last field {}", percent(p))),
             );
         }
-        let band = self.decision.map(|decision| decision.inconclusive);
-        let bar = shown.probability.map(|probability| (probability, band));
-        page.large(title(shown.judgement.verdict()), bar, &lines);
+        let bar = shown.probability.map(|probability| Bar {
+            filled: [0.0, probability],
+            marks: self.band().into_iter().flatten().collect(),
+        });
+        page.large(title(shown.judgement.verdict()), bar.as_ref(), &lines);
     }
 
     /// Draws the verdict on a closed slide.
@@ -190,6 +211,10 @@ impl View<'_> {
         let mut lines = vec![format!("{again}slide {} closed", summary.slide)];
         if let Some(reason) = summary.judgement.reason() {
             lines.push(reason.to_string());
+        }
+        if let Some(count) = summary.count.filter(|count| count.count.cells > 0) {
+            lines.extend([blasts_line(&count), share_line(&count)]);
+            lines.extend(unclear_line(&count));
         }
         lines.extend(summary.probability.map(probability_line));
         lines.extend(self.band_line(summary.judgement));
@@ -206,9 +231,14 @@ impl View<'_> {
 
     /// The inconclusive band, if it is why a verdict is inconclusive.
     fn band_line(&self, judgement: Judgement) -> Option<String> {
-        let [low, high] = self.decision?.inconclusive;
+        let [low, high] = self.band()?;
         (judgement.reason() == Some(Reason::Undecided))
             .then(|| format!("undecided {:.1}-{:.1} %", low * 100.0, high * 100.0))
+    }
+
+    /// The inconclusive band of a model that judges whole fields.
+    fn band(&self) -> Option<[f32; 2]> {
+        Some(self.rule?.decision()?.inconclusive)
     }
 
     /// Number and fields of the slide.
@@ -231,6 +261,86 @@ impl View<'_> {
             }),
         }
     }
+}
+
+/// Draws the count of a slide: with a verdict, its interval and the share that decides; without one, how far the count got.
+fn count_page(
+    page: &mut Page,
+    judgement: Judgement,
+    count: &CountDecision,
+    seen_again: Option<String>,
+    slide_line: String,
+) {
+    let blasts = format!("{} of {}", count.count.blasts, count.count.cells);
+    let share = share_line(count);
+    let (title, bar, mut lines) = match judgement.reason() {
+        None => (
+            title(judgement.verdict()).to_owned(),
+            interval_bar(count),
+            vec![format!("blasts {blasts}"), share],
+        ),
+        Some(reason) => {
+            let mut lines = vec![share];
+            // The count itself is the title.
+            if !matches!(reason, Reason::TooFewCells { .. }) {
+                lines.push(reason.to_string());
+            }
+            lines.push(format!(
+                "{}/{} cells",
+                count.count.cells, count.rule.min_cells
+            ));
+            lines.push(reason.hint().to_owned());
+            (blasts, progress_bar(count), lines)
+        }
+    };
+    lines.extend(seen_again);
+    lines.extend(unclear_line(count));
+    lines.push(slide_line);
+    page.large(&title, Some(&bar), &lines);
+}
+
+/// The interval of the share of blasts, with the share that decides; both on a scale on which they can be told apart.
+fn interval_bar(count: &CountDecision) -> Bar {
+    let [low, high] = count.interval;
+    let needed = high.max(2.0 * count.rule.share);
+    let end = [0.1, 0.2, 0.5].into_iter().find(|end| needed <= *end);
+    let place = |share: f64| (share / end.unwrap_or(1.0)) as f32;
+    Bar {
+        filled: [low, high].map(place),
+        marks: vec![place(count.rule.share)],
+    }
+}
+
+/// The number of cells on the way to the number that a negative verdict needs.
+fn progress_bar(count: &CountDecision) -> Bar {
+    let share = f64::from(count.count.cells) / f64::from(count.rule.min_cells.max(1));
+    Bar {
+        filled: [0.0, share.min(1.0) as f32],
+        marks: Vec::new(),
+    }
+}
+
+/// Blasts among cells.
+fn blasts_line(count: &CountDecision) -> String {
+    let CellCount { cells, blasts, .. } = count.count;
+    format!("blasts {blasts} of {cells}")
+}
+
+/// The share of blasts with its interval. The screen's font has no en dash.
+fn share_line(count: &CountDecision) -> String {
+    count.share_words().replace('–', "-")
+}
+
+/// How many leukocytes are unclear, if any are.
+fn unclear_line(count: &CountDecision) -> Option<String> {
+    let unclear = count.count.unclear;
+    (unclear > 0).then(|| format!("{unclear} unclear"))
+}
+
+/// How many leukocytes of the last field were counted before, if any were: the next field should not overlap.
+fn seen_again(finding: &Finding) -> Option<String> {
+    let seen = finding.field.cells()?.seen_before();
+    (seen > 0).then(|| format!("{seen} seen before: move on without overlap"))
 }
 
 /// A number of fields in words.
@@ -265,10 +375,12 @@ fn percent(probability: f32) -> String {
 mod tests {
     use std::time::Instant;
 
+    use smearscope_artifacts::{CellCall, DecisionRule, SlideRule};
     use smearscope_hardware::LedPattern;
     use smearscope_hardware::mock::assert_art;
 
     use super::*;
+    use crate::analysis::examples::{COUNT, counted, field_reading};
     use crate::analysis::quality::Problem;
     use crate::appliance::checks::Check;
     use crate::appliance::leds::led_patterns;
@@ -277,11 +389,17 @@ mod tests {
     use crate::appliance::state::Fault;
     use crate::appliance::state::tests::finding;
 
-    const DECISION: DecisionRule = DecisionRule {
-        threshold: 0.3,
-        inconclusive: [0.25, 0.5],
-        offset: 0.0,
-        temperature: 1.0,
+    const RULE: Rule = Rule::Field {
+        decision: DecisionRule {
+            threshold: 0.3,
+            inconclusive: [0.25, 0.5],
+            offset: 0.0,
+            temperature: 1.0,
+        },
+        slide: SlideRule {
+            min_fields: 1,
+            correlation: 1.0,
+        },
     };
     const SIZES: [ScreenSize; 2] = [ScreenSize::Rows64, ScreenSize::Rows32];
 
@@ -338,9 +456,10 @@ mod tests {
         let view = View {
             state,
             identity,
-            decision: Some(DECISION),
+            rule: Some(RULE),
             slide: 3,
             fields: 2,
+            count: None,
             is_disk_low: false,
             clock: Some(jiff::civil::time(14, 5, 0, 0)),
             since,
@@ -359,11 +478,17 @@ mod tests {
         let states = &states()[..12];
         for (index, one) in states.iter().enumerate() {
             for other in &states[index + 1..] {
-                assert_ne!(
-                    led_patterns(one),
-                    led_patterns(other),
-                    "{one:?} and {other:?}"
-                );
+                // A closed slide has the LEDs of its verdict.
+                let is_closed = [one, other]
+                    .iter()
+                    .any(|s| matches!(s, State::SlideClosed(_)));
+                if !is_closed {
+                    assert_ne!(
+                        led_patterns(one),
+                        led_patterns(other),
+                        "{one:?} and {other:?}"
+                    );
+                }
                 for size in SIZES {
                     let [one, other] =
                         [one, other].map(|s| picture_after(s, None, size, Duration::ZERO));
@@ -466,9 +591,10 @@ mod tests {
             let view = View {
                 state,
                 identity: Some(&identity),
-                decision: None,
+                rule: None,
                 slide: 1,
                 fields: 0,
+                count: None,
                 is_disk_low,
                 clock: None,
                 since: Duration::ZERO,
@@ -499,9 +625,10 @@ mod tests {
             let view = View {
                 state: &State::Off(after),
                 identity: None,
-                decision: None,
+                rule: None,
                 slide: 1,
                 fields: 0,
+                count: None,
                 is_disk_low: false,
                 clock: None,
                 since: Duration::ZERO,
@@ -526,7 +653,7 @@ mod tests {
     #[test]
     fn the_bar_is_filled_to_the_slides_probability() {
         let mut found = finding(Judgement::POSITIVE, Some(0.75));
-        found.field.probability = Some(0.25);
+        found.field.reading = Some(field_reading(-1.1));
         let canvas = picture(&State::Verdict(found), None);
         let lit = (10..118).filter(|x| canvas.is_lit(*x, 26)).count();
         assert_eq!(lit, 81, "three quarters of 108");
@@ -535,12 +662,13 @@ mod tests {
     #[test]
     fn the_band_that_decided_is_shown() {
         let notice = Notice::default();
-        let view = |state, decision| View {
+        let view = |state, rule| View {
             state,
             identity: None,
-            decision,
+            rule,
             slide: 1,
             fields: 1,
+            count: None,
             is_disk_low: false,
             clock: None,
             since: Duration::ZERO,
@@ -548,19 +676,19 @@ mod tests {
             address: None,
         };
         let state = State::Ready;
-        let line = |decision, judgement| view(&state, decision).band_line(judgement);
+        let line = |rule, judgement| view(&state, rule).band_line(judgement);
         let undecided = Judgement::inconclusive(Reason::Undecided);
         let expected = "undecided 25.0-50.0 %";
-        assert_eq!(line(Some(DECISION), undecided).as_deref(), Some(expected));
+        assert_eq!(line(Some(RULE), undecided).as_deref(), Some(expected));
         assert!(expected.len() <= 21, "one line of the screen");
         let too_few = Judgement::inconclusive(Reason::TooFewFields(1));
-        assert_eq!(line(Some(DECISION), too_few), None);
-        assert_eq!(line(Some(DECISION), Judgement::POSITIVE), None);
+        assert_eq!(line(Some(RULE), too_few), None);
+        assert_eq!(line(Some(RULE), Judgement::POSITIVE), None);
         assert_eq!(line(None, undecided), None);
 
         // Below the bar, from column 10 to 117, the band's ends are marked.
         let positive = verdict(Judgement::POSITIVE);
-        let canvas = view(&positive, Some(DECISION)).picture(ScreenSize::Rows64);
+        let canvas = view(&positive, Some(RULE)).picture(ScreenSize::Rows64);
         let marked: Vec<_> = (0..128).filter(|x| canvas.is_lit(*x, 31)).collect();
         assert_eq!(marked, [37, 64]);
         let canvas = view(&positive, None).picture(ScreenSize::Rows64);
@@ -571,10 +699,62 @@ mod tests {
     fn a_refused_field_shows_its_own_verdict_on_the_leds() {
         let mut found = finding(Judgement::POSITIVE, Some(0.9));
         found.field.judgement = Judgement::inconclusive(Reason::Quality(Problem::TooDark));
-        found.field.log_odds = None;
+        found.field.reading = None;
         let amber = led_patterns(&refused());
         assert_eq!(led_patterns(&State::Verdict(found)), amber);
         assert_eq!(amber.amber, LedPattern::On);
+    }
+
+    /// The picture after a field, with this count of the slide.
+    fn after_count(cells: u32, blasts: u32, calls: &[CellCall]) -> Canvas {
+        let count = COUNT.decide(CellCount {
+            cells,
+            blasts,
+            unclear: 0,
+        });
+        let mut found = finding(Judgement::of_count(&count), None);
+        found.field = counted(calls);
+        found.slide.count = Some(count);
+        picture(&State::Verdict(found), None)
+    }
+
+    /// The columns that are lit in a row, as the first and the last.
+    fn lit(canvas: &Canvas, row: u32) -> Option<(u32, u32)> {
+        let mut lit = (10..118).filter(|x| canvas.is_lit(*x, row));
+        let first = lit.next()?;
+        Some((first, lit.next_back().unwrap_or(first)))
+    }
+
+    #[test]
+    fn a_count_without_a_verdict_shows_how_far_it_got() {
+        let canvas = after_count(150, 7, &[CellCall::Blast]);
+        // 150 of 200 of the 108 columns of the bar.
+        assert_eq!(lit(&canvas, 26), Some((10, 90)));
+        assert!((0..128).all(|x| !canvas.is_lit(x, 31)), "no mark");
+        assert_ne!(canvas, after_count(150, 8, &[CellCall::Blast]));
+    }
+
+    #[test]
+    fn a_verdict_on_a_count_shows_its_interval_and_the_share_that_decides() {
+        let canvas = after_count(140, 70, &[CellCall::Blast]);
+        let count = COUNT.decide(CellCount {
+            cells: 140,
+            blasts: 70,
+            unclear: 0,
+        });
+        // The interval ends above one half, so the bar ends at 1.
+        let [low, high] = count.interval.map(|end| (end * 108.0).round() as u32);
+        assert_eq!(lit(&canvas, 26), Some((10 + low, 9 + high)));
+        let marked: Vec<_> = (0..128).filter(|x| canvas.is_lit(*x, 31)).collect();
+        assert_eq!(marked, [10 + 5], "5 % of 108 columns");
+    }
+
+    #[test]
+    fn a_field_without_leukocytes_says_so_whatever_the_slide_has() {
+        let none = after_count(140, 70, &[]);
+        assert_eq!(none, after_count(140, 70, &[CellCall::Artefact]));
+        assert_ne!(none, after_count(140, 70, &[CellCall::Blast]));
+        assert_ne!(none, after_count(0, 0, &[]), "the slide goes on");
     }
 
     #[test]

@@ -231,6 +231,7 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::analysis::analyst::Analysis;
+    use crate::analysis::examples::field_reading;
     use crate::analysis::finding::SaveOutcome;
     use crate::analysis::quality::Quality;
     use crate::analysis::verdict::Judgement;
@@ -243,10 +244,8 @@ pub(crate) mod tests {
         Finding {
             field: Analysis {
                 judgement,
-                probability,
-                log_odds: probability.map(|p| (p / (1.0 - p)).ln()),
+                reading: probability.map(|p| field_reading((p / (1.0 - p)).ln())),
                 quality: Quality::default(),
-                strongest: None,
                 overlay: None,
             },
             slide: SlideSummary {
@@ -256,6 +255,8 @@ pub(crate) mod tests {
                 unsaved: 0,
                 judgement,
                 probability,
+                count: None,
+                seen_again: 0,
             },
             saved: SaveOutcome::Unwanted,
         }
@@ -276,6 +277,7 @@ pub(crate) mod tests {
                 earlier: None,
                 captured_at: at,
                 source: "field.jpg".into(),
+                um_per_pixel: None,
             },
             took: Duration::ZERO,
         }))

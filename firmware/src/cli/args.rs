@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use smearscope_artifacts::EngineChoice;
 
+use crate::analysis::reading::SCALES;
 use crate::cli::exit::Failure;
 use crate::config::service::Service;
 use crate::config::storage::StorageConfig;
@@ -56,6 +57,10 @@ pub(crate) struct BoardArgs {
     /// Board with camera, button, LEDs and display.
     #[arg(long)]
     board: Option<BoardKind>,
+    /// Size of a pixel of the camera's pictures in the plane of the specimen, µm [default: camera.um_per_pixel of the
+    /// configuration].
+    #[arg(long, value_name = "UM", value_parser = scale)]
+    um_per_pixel: Option<f32>,
     /// Folder of images that the simulated camera plays [default: sim.fields of the configuration].
     #[arg(long, value_name = "DIR")]
     fields: Option<PathBuf>,
@@ -138,6 +143,9 @@ impl BoardArgs {
         if let Some(board) = self.board {
             raw.board = board;
         }
+        if let Some(um_per_pixel) = self.um_per_pixel {
+            raw.camera.um_per_pixel = um_per_pixel.into();
+        }
         if let Some(fields) = &self.fields {
             raw.sim.fields.clone_from(fields);
         }
@@ -145,6 +153,18 @@ impl BoardArgs {
             raw.sim.panel = panel;
         }
         raw
+    }
+}
+
+/// A size of a pixel in µm.
+pub(crate) fn scale(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(scale) if SCALES.contains(&scale) => Ok(scale),
+        _ => Err(format!(
+            "must be a number of µm from {} to {}, such as 0.08",
+            SCALES.start(),
+            SCALES.end()
+        )),
     }
 }
 

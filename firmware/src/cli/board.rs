@@ -1,7 +1,7 @@
 //! Builds the board that the configuration names.
 
 use smearscope_hardware::sim::{self, FolderCamera, Panel};
-use smearscope_hardware::{Board, Camera, HardwareError};
+use smearscope_hardware::{Board, CalibratedCamera, Camera, HardwareError};
 
 use crate::cli::demo_fields::DemoCamera;
 use crate::config::sim::RawSim;
@@ -12,6 +12,16 @@ use crate::config::{BoardKind, Config};
 /// # Errors
 /// [`HardwareError`] if the board cannot be used on this machine or with this program.
 pub(crate) fn build(config: &Config, panel: Panel) -> Result<Board, HardwareError> {
+    let mut board = uncalibrated(config, panel)?;
+    let um_per_pixel = config.equipment.camera.um_per_pixel as f32;
+    if um_per_pixel > 0.0 {
+        board.camera = Box::new(CalibratedCamera::new(board.camera, um_per_pixel));
+    }
+    Ok(board)
+}
+
+/// The board, whose camera has the scale that it knows by itself.
+fn uncalibrated(config: &Config, panel: Panel) -> Result<Board, HardwareError> {
     match config.board {
         BoardKind::Sim => simulated(config, panel),
         #[cfg(all(feature = "pi", target_os = "linux"))]

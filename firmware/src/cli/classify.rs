@@ -3,42 +3,37 @@
 use std::borrow::Cow;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use anyhow::{Result, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use log::LevelFilter;
 use serde::Serialize;
-use smearscope_artifacts::{Verdict, all_idb_label};
+use smearscope_artifacts::{AnyModel, Verdict, all_idb_label};
 
 use crate::analysis::analyst::Analyst;
-use crate::analysis::cells::CellAnalyst;
 use crate::analysis::identity::notice;
-use crate::cli::args::{ModelArgs, StateArgs};
-use crate::cli::classify_cells::{CellJudge, SlidePer};
+use crate::cli::args::{ModelArgs, StateArgs, scale};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::image_files::{ImageFiles, Omitted};
-use crate::cli::judge::{Judge, JudgeError, model_on_engine};
+use crate::cli::judge::{Judge, JudgeError};
+use crate::cli::local_judge::{FolderAnswer, LocalJudge, SlidePer, Wanted};
 use crate::cli::picture_folder::PictureFolder;
 use crate::cli::plural::counted;
 use crate::cli::remote::Remote;
-use crate::models::{AnyModel, Models};
-use crate::report::answer::{Answer, Said};
-use crate::report::cells::SlideAnswer;
+use crate::models::Models;
+use crate::report::answer::Said;
 use crate::system::logging;
 use crate::system::sanitize::printable;
-
-/// Sizes of a pixel that a microscope can have, µm.
-const SCALES: std::ops::RangeInclusive<f32> = 0.005..=10.0;
 
 /// Classify image files and folders.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example: smearscope classify --json slides/ | jq .verdict\n\n\
     With --json, each line is an object. An image has path, verdict, reason, hint, quality, engine, device, model, demo and \
-    elapsed_ms, and with a model for whole fields probability, threshold, inconclusive_band, calibrated and strongest, with a \
-    model that counts cells count, scale and cells; a slide has slide, verdict, reason, hint, fields, refused and count; an \
+    elapsed_ms; probability, threshold, inconclusive_band, calibrated and strongest are of a model for whole fields, and count, \
+    count_rule, scale and cells of a model that counts cells; what is of the other kind is null or empty. A slide has slide, \
+    verdict, reason, hint, probability, count, seen_again, fields, refused, model and demo; an \
     image or folder that could not be analysed has path and error; a file that is passed over has path and passed_over, with \
     the reason; the last line has the key `summary`. Images that are named ImNNN_0 (healthy) or ImNNN_1 (ALL), as in ALL-IDB, are counted as true and \
     false positives and negatives."
@@ -58,14 +53,14 @@ pub(crate) struct ClassifyArgs {
     /// measure by them].
     #[arg(long, value_name = "UM", value_parser = scale)]
     um_per_pixel: Option<f32>,
-    /// Count the cells of the images of each folder together, as one slide, each cell once where fields overlap.
+    /// Judge the images of each folder together, too, as one slide: cells are counted once where fields overlap.
     #[arg(long, value_enum, value_name = "UNIT")]
     slide_per: Option<SlidePer>,
     /// Save a picture of each cell in this folder, as NAME-NUMBER-CLASS.png.
     #[arg(long, value_name = "DIR")]
     crops: Option<PathBuf>,
     /// Let the appliance at this address classify the images, with its own model. The environment variable `SMEARSCOPE_TOKEN` holds the token.
-    #[arg(long, value_name = "URL", conflicts_with_all = ["overlays", "model", "engine", "um_per_pixel", "slide_per", "crops"])]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["overlays", "model", "engine", "slide_per", "crops"])]
     url: Option<String>,
     /// Certificate of that appliance in PEM, from its `smearscope tls export` [default: the certificates that the system trusts].
     #[arg(long, value_name = "FILE", requires = "url")]
@@ -80,7 +75,7 @@ impl ClassifyArgs {
     pub(crate) fn run(self) -> Result<Exit, Failure> {
         if let Some(url) = &self.url {
             logging::start_for_command(LevelFilter::Info);
-            let mut remote = Remote::new(url, self.certificate.as_deref())?;
+            let mut remote = Remote::new(url, self.um_per_pixel, self.certificate.as_deref())?;
             return Ok(classify(&mut remote, &self.paths, self.json)?);
         }
         let raw = self.state.apply(self.model.read()?);
@@ -91,23 +86,22 @@ impl ClassifyArgs {
         let crops = self.picture_folder("--crops", self.crops.as_deref())?;
         config.engine.set_stick_library_path();
         let model = Models::new(&config)
-            .load_current_of_any_kind()
+            .load_current()
             .map_err(anyhow::Error::from)?;
         for fallback in &model.engine().fallbacks {
             log::warn!("{fallback}");
         }
-        match model {
-            AnyModel::Field(model) => {
-                self.refuse_options_for_cells()?;
-                let mut local = Local::new(Analyst::new(*model, config.limits), overlays);
-                Ok(classify(&mut local, &self.paths, self.json)?)
-            }
-            AnyModel::Cells(counter) => {
-                let analyst = CellAnalyst::new(*counter, config.limits, self.um_per_pixel);
-                let mut judge = CellJudge::new(analyst, self.slide_per, overlays, crops);
-                Ok(classify(&mut judge, &self.paths, self.json)?)
-            }
+        if let AnyModel::Field(_) = model {
+            self.refuse_options_for_cells()?;
         }
+        let wanted = Wanted {
+            um_per_pixel: self.um_per_pixel,
+            slide_per: self.slide_per,
+            overlays,
+            crops,
+        };
+        let mut judge = LocalJudge::new(Analyst::new(model, config.limits), wanted);
+        Ok(classify(&mut judge, &self.paths, self.json)?)
     }
 
     fn picture_folder<'a>(
@@ -124,7 +118,6 @@ impl ClassifyArgs {
     fn refuse_options_for_cells(&self) -> Result<()> {
         let given = [
             ("--um-per-pixel", self.um_per_pixel.is_some()),
-            ("--slide-per", self.slide_per.is_some()),
             ("--crops", self.crops.is_some()),
         ];
         match given.into_iter().find(|(_, is_given)| *is_given) {
@@ -134,18 +127,6 @@ impl ClassifyArgs {
             ),
             None => Ok(()),
         }
-    }
-}
-
-/// A size of a pixel in µm.
-fn scale(text: &str) -> Result<f32, String> {
-    match text.parse::<f32>() {
-        Ok(scale) if SCALES.contains(&scale) => Ok(scale),
-        _ => Err(format!(
-            "must be a number of µm from {} to {}, such as 0.08",
-            SCALES.start(),
-            SCALES.end()
-        )),
     }
 }
 
@@ -320,7 +301,7 @@ fn classify<J: Judge>(judge: &mut J, paths: &[PathBuf], json: bool) -> Result<Ex
     bar.finish_and_clear();
     for slide in judge.slides() {
         let verdicts = summary.slides.get_or_insert_default();
-        verdicts.count(slide.verdict);
+        verdicts.count(slide.verdict());
         printer.slide(&slide)?;
     }
     printer.summary(&judge.by(), judge.is_demo(), &summary)?;
@@ -329,50 +310,6 @@ fn classify<J: Judge>(judge: &mut J, paths: &[PathBuf], json: bool) -> Result<Ex
     } else {
         Exit::Failure
     })
-}
-
-/// The model of this program.
-struct Local<'a> {
-    analyst: Analyst,
-    /// Saves pictures of the evidence, if they are wanted.
-    overlays: Option<PictureFolder<'a>>,
-}
-
-impl<'a> Local<'a> {
-    fn new(mut analyst: Analyst, overlays: Option<PictureFolder<'a>>) -> Self {
-        analyst.paint_overlays(overlays.is_some());
-        Self { analyst, overlays }
-    }
-}
-
-impl Judge for Local<'_> {
-    type Answer = Answer;
-
-    fn judge(&mut self, image: &Path, failures: &mut Vec<String>) -> Result<Answer, JudgeError> {
-        let start = Instant::now();
-        let analysis = self.analyst.analyse_file(image);
-        let elapsed_ms = start.elapsed().as_secs_f64() * 1000.0;
-        let analysis = analysis.map_err(|error| JudgeError::Image(error.to_string()))?;
-        if let (Some(overlays), Some(overlay)) = (&mut self.overlays, &analysis.overlay)
-            && let Err(error) = overlays.save(image, "evidence", overlay)
-        {
-            failures.push(format!("{error:#}"));
-        }
-        Ok(Answer::new(&self.analyst, &analysis, elapsed_ms))
-    }
-
-    fn said(answer: &Answer) -> Said<'_> {
-        answer.said()
-    }
-
-    fn by(&self) -> String {
-        let (manifest, engine) = (self.analyst.manifest(), self.analyst.engine());
-        model_on_engine(manifest, engine, &manifest.model.decision.words())
-    }
-
-    fn is_demo(&self) -> bool {
-        self.analyst.manifest().demo
-    }
 }
 
 /// A progress bar, which indicatif draws on terminals only.
@@ -398,11 +335,11 @@ impl Printer<'_> {
         self.said(said, &path.to_string_lossy())
     }
 
-    fn slide(&mut self, slide: &SlideAnswer) -> Result<()> {
+    fn slide(&mut self, slide: &FolderAnswer) -> Result<()> {
         if self.json {
             return self.object(slide);
         }
-        self.said(&slide.said(), &format!("slide {}", slide.slide))
+        self.said(&slide.said(), &format!("slide {}", slide.folder()))
     }
 
     fn said(&mut self, said: &Said<'_>, about: &str) -> Result<()> {

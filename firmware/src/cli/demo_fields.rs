@@ -40,6 +40,7 @@ impl Camera for DemoCamera {
             captured_at: Instant::now(),
             earlier: None,
             source: name.into(),
+            um_per_pixel: None,
         })
     }
 

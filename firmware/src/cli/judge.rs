@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use serde::Serialize;
-use smearscope_artifacts::{EngineInfo, Manifest};
+use smearscope_artifacts::{AnyModel, EngineInfo};
 
+use crate::cli::local_judge::FolderAnswer;
 use crate::report::answer::Said;
-use crate::report::cells::SlideAnswer;
 
 /// Classifies images.
 pub(crate) trait Judge {
@@ -27,7 +27,7 @@ pub(crate) trait Judge {
     fn said(answer: &Self::Answer) -> Said<'_>;
 
     /// The slides that the images make, if they are counted together.
-    fn slides(&self) -> Vec<SlideAnswer> {
+    fn slides(&self) -> Vec<FolderAnswer> {
         Vec::new()
     }
 
@@ -39,12 +39,8 @@ pub(crate) trait Judge {
 }
 
 /// A model, what runs it, and its limits, for the line after all images.
-pub(crate) fn model_on_engine<M>(
-    manifest: &Manifest<M>,
-    engine: &EngineInfo,
-    limits: &str,
-) -> String {
-    let Manifest { name, version, .. } = manifest;
+pub(crate) fn model_on_engine(model: &AnyModel, engine: &EngineInfo, limits: &str) -> String {
+    let (name, version) = (model.name(), model.version());
     let EngineInfo {
         engine,
         version: engine_version,

@@ -3,7 +3,6 @@
 mod args;
 mod board;
 mod classify;
-mod classify_cells;
 mod completions;
 mod config;
 mod demo_fields;
@@ -13,6 +12,7 @@ mod faults;
 mod image_files;
 pub(crate) mod import_hias;
 mod judge;
+mod local_judge;
 mod man;
 mod model;
 mod picture_folder;

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use smearscope_artifacts::{DecisionRule, FieldModel, Manifest, Model, ModelFiles};
+use smearscope_artifacts::{
+    AnyModel, CellsModel, DecisionRule, FieldModel, Manifest, ModelFiles, ModelKind,
+};
 
 use crate::analysis::identity::DEMO_NOTICE;
 use crate::cli::args::{ConfigArgs, StateArgs};
@@ -166,12 +168,12 @@ fn in_effect(config: &Config) -> String {
 }
 
 /// Says that a model passed verification, and on which engine.
-fn verified(model: &Model) -> String {
-    let (manifest, engine) = (model.manifest(), model.engine());
+fn verified(model: &AnyModel) -> String {
+    let (name, version, engine) = (model.name(), model.version(), model.engine());
     let samples = model.golden().len();
     let mut text = format!(
-        "{} {}: files verified, {samples} of {samples} golden samples passed on {} {}",
-        manifest.name, manifest.version, engine.engine, engine.device
+        "{name} {version}: files verified, {samples} of {samples} golden samples passed on {} {}",
+        engine.engine, engine.device
     );
     for reason in &engine.fallbacks {
         text.extend(["\nused because ", reason]);
@@ -221,14 +223,46 @@ struct Shown<'a> {
     signed: bool,
     manifest_sha256: &'a str,
     #[serde(flatten)]
-    manifest: &'a Manifest<FieldModel>,
+    manifest: &'a Manifest,
 }
 
-fn show(
-    folder: &ModelLocation,
-    files: &ModelFiles<FieldModel>,
-    out: &mut impl Write,
-) -> Result<()> {
+/// How a model for whole fields judges.
+fn field_rules(model: &FieldModel) -> Vec<(&'static str, String)> {
+    let slide = format!(
+        "from {}, correlation {}",
+        counted(model.slide.min_fields, "field"),
+        model.slide.correlation
+    );
+    vec![
+        ("verdict", model.decision.words()),
+        ("calibration", calibration(&model.decision)),
+        ("slide", slide),
+    ]
+}
+
+/// How a model counts cells.
+fn cells_rules(model: &CellsModel) -> Vec<(&'static str, String)> {
+    let classes: Vec<_> = model
+        .cell
+        .classes
+        .iter()
+        .map(|class| &*class.name)
+        .collect();
+    let scale = match &model.ruler {
+        Some(ruler) => format!(
+            "stated, or measured by at least {}",
+            counted(ruler.min_cells, "red cell")
+        ),
+        None => "must be stated: the model does not measure it".into(),
+    };
+    vec![
+        ("verdict", model.count.words()),
+        ("classes", classes.join(", ")),
+        ("scale", scale),
+    ]
+}
+
+fn show(folder: &ModelLocation, files: &ModelFiles, out: &mut impl Write) -> Result<()> {
     let manifest = files.manifest();
     let evaluation = &manifest.evaluation;
     writeln!(out, "{} {}", manifest.name, manifest.version)?;
@@ -240,7 +274,11 @@ fn show(
     } else {
         "not verified, because no key is configured"
     };
-    for (name, value) in [
+    let rules = match &manifest.model {
+        ModelKind::Field(model) => field_rules(model),
+        ModelKind::Cells(model) => cells_rules(model),
+    };
+    let about = [
         ("folder", folder.to_string()),
         ("manifest", format!("SHA-256 {}", files.manifest_sha256())),
         ("signature", signed.into()),
@@ -248,16 +286,8 @@ fn show(
         ("trained on", manifest.trained_on.clone()),
         ("use", manifest.intended_use.clone()),
         ("licence", manifest.license.clone()),
-        ("verdict", manifest.model.decision.words()),
-        ("calibration", calibration(&manifest.model.decision)),
-        (
-            "slide",
-            format!(
-                "from {}, correlation {}",
-                counted(manifest.model.slide.min_fields, "field"),
-                manifest.model.slide.correlation
-            ),
-        ),
+    ];
+    let evaluated = [
         ("evaluated on", evaluation.dataset.clone()),
         ("protocol", evaluation.protocol.clone()),
         (
@@ -267,7 +297,8 @@ fn show(
                 evaluation.positives, evaluation.negatives
             ),
         ),
-    ] {
+    ];
+    for (name, value) in about.into_iter().chain(rules).chain(evaluated) {
         writeln!(out, "{name:12} {value}")?;
     }
     for (name, figure) in &evaluation.figures {

@@ -17,6 +17,7 @@ use crate::cli::plural::counted;
 use crate::config::storage::StorageConfig;
 use crate::records::export::Format;
 use crate::records::{Archive, Filter, Record, RecordsError, Verified, exist};
+use crate::report::answer::result_in_words;
 use crate::system::sanitize::printable;
 use crate::system::time::{time, utc};
 
@@ -284,9 +285,7 @@ fn report_damages(verified: &Verified) -> Result<Exit> {
 /// Writes a line such as `2026-05-01T08:00:00.000Z  0197…  Positive      p = 0.973  slide 3  field01.jpg`.
 fn line(record: &Record, mut out: impl Write) -> Result<()> {
     let field = &record.field;
-    let probability = field
-        .probability
-        .map_or_else(|| "-".into(), |probability| format!("{probability:.3}"));
+    let result = result_in_words(field.probability, field.count.as_ref());
     let removed = record
         .images_removed_at
         .as_ref()
@@ -299,7 +298,7 @@ fn line(record: &Record, mut out: impl Write) -> Result<()> {
         String::new()
     };
     let line = format!(
-        "{}  {}  {:12}  p = {probability:5}  slide {}  {}{clock}{removed}{demo}",
+        "{}  {}  {:12}  {result:9}  slide {}  {}{clock}{removed}{demo}",
         field.captured_at, field.id, field.verdict, field.slide, field.source,
     );
     writeln!(out, "{}", printable(&line))?;

@@ -12,7 +12,7 @@ use rustls::pki_types::pem::PemObject;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use smearscope_artifacts::decode::{self, Limits};
-use smearscope_artifacts::{DecisionRule, Verdict};
+use smearscope_artifacts::{CountRule, DecisionRule, Verdict};
 use smearscope_hardware::with_causes;
 use ureq::http::StatusCode;
 use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE, EXPECT, RETRY_AFTER};
@@ -20,7 +20,8 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Timeout, http};
 
 use crate::cli::judge::{Judge, JudgeError};
-use crate::report::answer::{Said, probability_in_words};
+use crate::records::{CountEntry, CountRuleEntry};
+use crate::report::answer::{Said, result_in_words};
 use crate::system::certificate::CertificateProblem;
 
 /// Environment variable with the token; other users can read command lines.
@@ -88,15 +89,22 @@ struct By {
     engine: String,
     device: String,
     demo: bool,
-    threshold: f32,
+    threshold: Option<f32>,
     /// Earlier versions do not send it.
     inconclusive_band: Option<[f32; 2]>,
+    /// Earlier versions do not send it.
+    count_rule: Option<CountRuleEntry>,
 }
 
 impl By {
-    /// The probabilities that decide, as far as they are known.
+    /// The limits that decide, as far as they are known.
     fn limits(&self) -> String {
-        let threshold = self.threshold;
+        if let Some(rule) = &self.count_rule {
+            return CountRule::from(rule).words();
+        }
+        let Some(threshold) = self.threshold else {
+            return "its limits are not known".into();
+        };
         match self.inconclusive_band {
             None => format!("positive from {threshold:.3} outside the model's inconclusive band"),
             Some(inconclusive) => DecisionRule {
@@ -116,6 +124,8 @@ impl By {
 pub(crate) struct RemoteAnswer {
     verdict: Verdict,
     probability: Option<f32>,
+    /// Earlier versions do not send it.
+    count: Option<CountEntry>,
     reason: Option<String>,
     hint: Option<String>,
     /// All other keys, passed on as they are.
@@ -130,11 +140,15 @@ struct Problem {
 }
 
 impl Remote {
-    /// The appliance at `url`. `certificate` is its TLS certificate, if the system does not trust it already.
+    /// The appliance at `url`, for images whose pixels have this size in µm. `certificate` is its TLS certificate, if the system does not trust it already.
     ///
     /// # Errors
     /// If the address or the certificate cannot be used.
-    pub(crate) fn new(url: &str, certificate: Option<&Path>) -> Result<Self> {
+    pub(crate) fn new(
+        url: &str,
+        um_per_pixel: Option<f32>,
+        certificate: Option<&Path>,
+    ) -> Result<Self> {
         let base = url.trim_end_matches('/');
         let parsed: http::Uri = base.parse().with_context(|| wrong(url))?;
         if !matches!(parsed.scheme_str(), Some("http" | "https")) || parsed.path().len() > 1 {
@@ -158,7 +172,10 @@ impl Remote {
             .build();
         Ok(Self {
             agent: agent.into(),
-            url: format!("{base}/v1/classify"),
+            url: match um_per_pixel {
+                Some(um_per_pixel) => format!("{base}/v1/classify?um_per_pixel={um_per_pixel}"),
+                None => format!("{base}/v1/classify"),
+            },
             token,
             last: None,
             pause: thread::sleep,
@@ -266,7 +283,7 @@ impl Judge for Remote {
     fn said(answer: &RemoteAnswer) -> Said<'_> {
         Said {
             verdict: answer.verdict,
-            result: probability_in_words(answer.probability),
+            result: result_in_words(answer.probability, answer.count.as_ref()),
             reason: answer.reason.as_deref(),
             hint: answer.hint.as_deref(),
         }
@@ -401,7 +418,7 @@ mod tests {
         responses.extend(std::iter::repeat_with(no_model).take(6));
         responses.push(response("503 Service Unavailable", r#"{"detail": "off"}"#));
         responses.extend(std::iter::repeat_with(broken).take(5));
-        let mut remote = Remote::new(&server(responses), None).unwrap();
+        let mut remote = Remote::new(&server(responses), None, None).unwrap();
         remote.pause = |pause| PAUSES.lock().unwrap().push(pause.as_secs());
         let mut ask = || {
             let answer = remote.answer(b"image");
@@ -430,7 +447,7 @@ mod tests {
 
     #[test]
     fn an_address_where_nothing_ever_answered_is_not_tried_again() {
-        let mut remote = Remote::new(&server(vec![String::new()]), None).unwrap();
+        let mut remote = Remote::new(&server(vec![String::new()]), None, None).unwrap();
         remote.pause = |_| panic!("it waits");
         assert!(matches!(remote.answer(b"image"), Err(JudgeError::All(_))));
     }
@@ -475,10 +492,12 @@ mod tests {
             "",
             "http://",
         ] {
-            let error = Remote::new(url, None).err().map(|error| error.to_string());
+            let error = Remote::new(url, None, None)
+                .err()
+                .map(|error| error.to_string());
             assert!(error.is_some_and(|error| error.contains("--url")), "{url}");
         }
-        let remote = Remote::new("http://localhost:8080/", None).unwrap();
+        let remote = Remote::new("http://localhost:8080/", None, None).unwrap();
         assert_eq!(remote.url, "http://localhost:8080/v1/classify");
     }
 }

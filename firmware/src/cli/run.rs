@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::Args;
 use log::Level;
+use smearscope_artifacts::CountDecision;
 use smearscope_hardware::config::Wired;
 use smearscope_hardware::sim::{LogLines, Panel};
 use smearscope_hardware::with_causes;
@@ -297,12 +298,16 @@ fn verdict_line(report: &Report) -> String {
         slide,
         saved,
     } = &report.finding;
-    let probability = |probability: Option<f32>| {
-        probability.map_or_else(String::new, |probability| format!(" p={probability:.3}"))
-    };
+    let result =
+        |probability: Option<f32>, count: Option<&CountDecision>| match (count, probability) {
+            (Some(count), _) => format!(" {}", count.words()),
+            (None, Some(probability)) => format!(" p={probability:.3}"),
+            (None, None) => String::new(),
+        };
     let limits = field
-        .probability
-        .map_or_else(String::new, |_| format!(" ({})", report.decision.words()));
+        .reading
+        .as_ref()
+        .map_or_else(String::new, |_| format!(" ({})", report.rule.words()));
     let reason = field.explanation().map_or_else(String::new, |reason| {
         let hint = field.judgement.reason().map_or("", |reason| reason.hint());
         format!(" ({reason}: {hint})")
@@ -316,11 +321,11 @@ fn verdict_line(report: &Report) -> String {
     format!(
         "verdict: {}{}{limits}{reason} · {} · slide {}: {}{} of {}{saved} · {notice} · {} on {}",
         field.judgement.verdict().as_str(),
-        probability(field.probability),
+        result(field.probability(), field.count()),
         report.source,
         slide.slide,
         slide.judgement.verdict().as_str(),
-        probability(slide.probability),
+        result(slide.probability, slide.count.as_ref()),
         counted(slide.fields, "field"),
         report.identity.model,
         report.identity.engine,

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use clap::Args;
 use image::{Rgb, RgbImage};
-use smearscope_artifacts::DecisionRule;
+use smearscope_artifacts::{CellCall, CellCount};
 use smearscope_hardware::{Canvas, LedPattern, LedPatterns, ScreenSize};
 
 use crate::analysis::analyst::Analysis;
+use crate::analysis::examples::{COUNT, FIELD_RULE, counted, field_reading};
 use crate::analysis::finding::{Finding, SaveOutcome};
 use crate::analysis::identity::Identity;
 use crate::analysis::quality::{Problem, Quality};
@@ -27,6 +28,8 @@ use crate::cli::exit::Exit;
 const SCALE: u32 = 4;
 /// The example of a disk that is almost full.
 const DISK_LOW: &str = "ready-disk-low";
+/// The example of a slide whose cells are being counted.
+const COUNTING: &str = "ready-counting";
 /// The examples of notices.
 const TOKEN: &str = "api-token";
 /// The examples of the web page's address: with a token, and alone.
@@ -67,13 +70,6 @@ fn write_all(folder: &Path) -> Result<()> {
         engine: "openvino CPU".into(),
         is_demo: true,
     };
-    // That of the shipped model.
-    let decision = DecisionRule {
-        threshold: 0.3,
-        inconclusive: [0.131, 0.913],
-        offset: 0.0,
-        temperature: 1.0,
-    };
     for (name, state) in examples() {
         let mut notice = Notice::default();
         match name {
@@ -85,9 +81,10 @@ fn write_all(folder: &Path) -> Result<()> {
         let view = View {
             state: &state,
             identity: (state != State::Starting).then_some(&identity),
-            decision: Some(decision),
+            rule: Some(FIELD_RULE),
             slide: 3,
             fields: 2,
+            count: (name == COUNTING).then(|| COUNT.decide(cells(140, 12))),
             is_disk_low: name == DISK_LOW,
             clock: Some(jiff::civil::time(14, 5, 0, 0)),
             since: Duration::from_secs(if is_address { 20 } else { 0 }),
@@ -110,10 +107,8 @@ fn finding(judgement: Judgement, probability: Option<f32>) -> Finding {
     Finding {
         field: Analysis {
             judgement,
-            probability,
-            log_odds: probability.map(|p| (p / (1.0 - p)).ln()),
+            reading: probability.map(|p| field_reading((p / (1.0 - p)).ln())),
             quality: Quality::default(),
-            strongest: None,
             overlay: None,
         },
         slide: SlideSummary {
@@ -123,14 +118,47 @@ fn finding(judgement: Judgement, probability: Option<f32>) -> Finding {
             unsaved: 0,
             judgement,
             probability,
+            count: None,
+            seen_again: 0,
         },
         saved: SaveOutcome::Unwanted,
     }
 }
 
-fn examples() -> [(&'static str, State); 26] {
+const fn cells(cells: u32, blasts: u32) -> CellCount {
+    CellCount {
+        cells,
+        blasts,
+        unclear: 0,
+    }
+}
+
+/// A finding on a field with cells of these calls, after which the slide has this count.
+fn count_finding(calls: &[CellCall], slide: CellCount) -> Finding {
+    let count = COUNT.decide(slide);
+    let judgement = Judgement::of_count(&count);
+    let field = counted(calls);
+    let refused = u32::from(!field.counts());
+    Finding {
+        field,
+        slide: SlideSummary {
+            slide: 3,
+            fields: 7 - refused,
+            refused,
+            unsaved: 0,
+            judgement,
+            probability: None,
+            count: Some(count),
+            seen_again: 0,
+        },
+        saved: SaveOutcome::Unwanted,
+    }
+}
+
+fn examples() -> [(&'static str, State); 33] {
     let verdict = |verdict, probability| State::Verdict(finding(verdict, probability));
     let inconclusive = |reason, probability| verdict(Judgement::inconclusive(reason), probability);
+    let count = |slide| State::Verdict(count_finding(&[CellCall::Blast], slide));
     [
         ("starting", State::Starting),
         (
@@ -162,6 +190,7 @@ fn examples() -> [(&'static str, State); 26] {
         (CERTIFICATE, State::Ready),
         (TOKEN_CODE, State::Ready),
         (ADDRESS, State::Ready),
+        (COUNTING, State::Ready),
         ("capturing", State::Capturing(Instant::now())),
         ("analysing", State::Analysing),
         ("positive", verdict(Judgement::POSITIVE, Some(0.973))),
@@ -177,6 +206,15 @@ fn examples() -> [(&'static str, State); 26] {
         (
             "inconclusive-undecided",
             inconclusive(Reason::Undecided, Some(0.52)),
+        ),
+        ("cells-positive", count(cells(140, 38))),
+        ("cells-negative", count(cells(231, 0))),
+        ("cells-more", count(cells(140, 6))),
+        ("cells-undecided", count(cells(260, 15))),
+        ("cells-none", State::Verdict(count_finding(&[], cells(140, 6)))),
+        (
+            "cells-closed",
+            State::SlideClosed(count_finding(&[CellCall::Blast], cells(140, 38)).slide),
         ),
         (
             "not-saved",

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::analysis::pool::{Analysed, Pool, Refusal, SOURCE};
+use crate::analysis::pool::{Analysed, Pool, Refusal, SOURCE, Wanted};
+use crate::analysis::reading::SCALES;
 use crate::http::binary::Binary;
 use crate::http::problem::Problem;
 use crate::http::problem_responses::{
@@ -41,12 +42,28 @@ pub(crate) struct ClassifyQuery {
     #[serde(default)]
     #[param(required = false, value_type = bool)]
     store: bool,
+    /// Size of a pixel in the plane of the specimen, µm, for a model that counts cells; without it, the model measures it by red
+    /// cells, or says that it is unknown.
+    #[param(required = false, minimum = 0.005, maximum = 10)]
+    um_per_pixel: Option<f32>,
     /// The image's file name, to be recorded as its source with `store`; by default "sent over HTTP".
     #[param(required = false, min_length = 1, max_length = 1000)]
     name: Option<String>,
 }
 
 impl ClassifyQuery {
+    /// The scale of the image, if it is stated.
+    fn scale(&self) -> Result<Option<f32>, Problem> {
+        match self.um_per_pixel {
+            Some(scale) if !SCALES.contains(&scale) => {
+                let [from, to] = [SCALES.start(), SCALES.end()];
+                let detail = format!("um_per_pixel = {scale}: must be from {from} to {to}");
+                Err(Problem::new(StatusCode::BAD_REQUEST, detail))
+            }
+            scale => Ok(scale),
+        }
+    }
+
     /// The source to record the image with; `None` if it is not to be recorded.
     fn source(self) -> Result<Option<String>, Problem> {
         let is_valid = |name: &String| (1..=MAX_NAME).contains(&name.chars().count());
@@ -103,8 +120,11 @@ pub(crate) async fn classify(
              as the field `file` of multipart/form-data",
         ));
     }
-    let Analysed { answer, record } =
-        analyse(&pool, &uploads, request, kind, query.source()?).await?;
+    let wanted = Wanted {
+        um_per_pixel: query.scale()?,
+        source: query.source()?,
+    };
+    let Analysed { answer, record } = analyse(&pool, &uploads, request, kind, wanted).await?;
     Ok(Json(Classified { answer, record }))
 }
 
@@ -115,7 +135,7 @@ pub(crate) async fn analyse(
     uploads: &Uploads,
     request: Request,
     kind: Kind,
-    source: Option<String>,
+    wanted: Wanted,
 ) -> Result<Analysed, Problem> {
     let full = || {
         let detail = "the queue is full (http.queue); try again";
@@ -130,7 +150,7 @@ pub(crate) async fn analyse(
     };
     let place = pool.place().ok_or_else(full)?;
     let image = std::mem::take(&mut upload.bytes);
-    let analysed = pool.analyse(image, source, place).await;
+    let analysed = pool.analyse(image, wanted, place).await;
     analysed.map_err(|refusal| match refusal {
         Refusal::Image(error) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
         Refusal::Model(problem) => {

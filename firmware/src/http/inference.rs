@@ -10,7 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::analysis::identity::notice;
-use crate::analysis::pool::Pool;
+use crate::analysis::pool::{Pool, Wanted};
 use crate::config::Config;
 use crate::http::binary::Binary;
 use crate::http::classify::analyse;
@@ -58,13 +58,13 @@ pub(crate) async fn inference(
     request: Request,
 ) -> Response {
     let kind = Kind::of(&request);
-    match analyse(&pool, &uploads, request, kind, None).await {
+    match analyse(&pool, &uploads, request, kind, Wanted::default()).await {
         Ok(analysed) => {
             let answer = &analysed.answer;
             let diagnosis =
                 Diagnosis::new(answer.verdict, answer.probability, answer.explanation());
             // The model was not asked about a picture that the quality gate refused.
-            if answer.probability.is_some() {
+            if answer.has_result() {
                 // Fails only if there is no HIAS client.
                 let _ = published.send(diagnosis.clone());
             }

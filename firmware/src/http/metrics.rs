@@ -19,6 +19,7 @@ use prometheus_client::registry::{Registry, Unit};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use crate::analysis::pool::Pool;
+use crate::analysis::reading::CellsReading;
 use crate::analysis::stage_times::StageTimes;
 use crate::appliance::handle::{ApplianceEvent, ApplianceHandle, Status};
 use crate::appliance::state;
@@ -39,6 +40,8 @@ type Label = [(&'static str, &'static str); 1];
 pub(crate) struct Metrics {
     verdicts: Family<Label, Counter>,
     slides: Family<Label, Counter>,
+    /// Of models that count cells: class and call.
+    cells: Family<Vec<(&'static str, String)>, Counter>,
     stages: Family<Label, Histogram, fn() -> Histogram>,
     faults: Counter,
     missed: Counter,
@@ -49,6 +52,7 @@ impl Default for Metrics {
         Self {
             verdicts: Family::default(),
             slides: Family::default(),
+            cells: Family::default(),
             // 1 ms to 33 s.
             stages: Family::new_with_constructor(|| {
                 Histogram::new(exponential_buckets(0.001, 2.0, 16))
@@ -101,6 +105,9 @@ impl Metrics {
                 let verdict = report.finding.field.judgement.verdict().as_str();
                 self.verdicts.get_or_create(&[("verdict", verdict)]).inc();
                 self.observe(&report.times);
+                if let Some(cells) = report.finding.field.cells() {
+                    self.count_cells(cells);
+                }
             }
             ApplianceEvent::SlideClosed(summary) => {
                 let verdict = summary.judgement.verdict().as_str();
@@ -109,6 +116,18 @@ impl Metrics {
             ApplianceEvent::Failed { .. } => {
                 self.faults.inc();
             }
+        }
+    }
+
+    /// Counts the new cells of a field.
+    fn count_cells(&self, reading: &CellsReading) {
+        let cells = reading.field.cells.iter().zip(&reading.is_new);
+        for (cell, _) in cells.filter(|(_, is_new)| **is_new) {
+            let labels = vec![
+                ("class", reading.class(cell).to_owned()),
+                ("call", cell.call.name().to_owned()),
+            ];
+            self.cells.get_or_create(&labels).inc();
         }
     }
 
@@ -152,6 +171,11 @@ impl Metrics {
         }
         registry.register("verdicts", "Fields by verdict", self.verdicts.clone());
         registry.register("slides", "Closed slides by verdict", self.slides.clone());
+        registry.register(
+            "cells",
+            "Cells by class and what they count as, each once per slide",
+            self.cells.clone(),
+        );
         registry.register_with_unit(
             "stage",
             "Duration of the stages of a field",

@@ -13,7 +13,7 @@
 //! - `viewfinder`: the live picture
 //! - `events`: server-sent events
 //! - `metrics`: metrics for Prometheus
-//! - `records`, `notes`, `export`: recorded slides and fields
+//! - `records`, `cells`, `notes`, `export`: recorded slides, fields and cells
 //! - `classify`, `inference`, `upload`: uploaded images
 //! - `openapi`, `binary`: the OpenAPI document
 //! - `page`: the web page's files
@@ -23,6 +23,7 @@ mod access;
 mod binary;
 mod blocking;
 mod button;
+mod cells;
 pub(crate) mod certificate;
 mod classify;
 mod connections;

@@ -46,14 +46,23 @@ const FILES: &[File] = files! {
     SCRIPT "/page/api.js" = "api.js",
     SCRIPT "/page/app.js" = "app.js",
     SCRIPT "/page/bench.js" = "bench.js",
+    SCRIPT "/page/cells.js" = "cells.js",
+    SCRIPT "/page/count.js" = "count.js",
     SCRIPT "/page/device.js" = "device.js",
     SCRIPT "/page/dom.js" = "dom.js",
+    SCRIPT "/page/field.js" = "field.js",
+    SCRIPT "/page/gallery.js" = "gallery.js",
+    SCRIPT "/page/images.js" = "images.js",
+    SCRIPT "/page/judged.js" = "judged.js",
+    SCRIPT "/page/keys.js" = "keys.js",
     SCRIPT "/page/live.js" = "live.js",
+    SCRIPT "/page/picture.js" = "picture.js",
     SCRIPT "/page/slides.js" = "slides.js",
     SCRIPT "/page/theme.js" = "theme.js",
     SCRIPT "/page/upload.js" = "upload.js",
     SCRIPT "/page/uploads.js" = "uploads.js",
     SCRIPT "/page/verdict.js" = "verdict.js",
+    SCRIPT "/page/viewer.js" = "viewer.js",
 };
 
 /// Whether this path is a file of the page.

@@ -23,7 +23,7 @@ use crate::http::headers::Immutable;
 use crate::http::problem::Problem;
 use crate::http::problem_responses::{BadRequest, Gone, NotFound};
 use crate::records::{
-    Archive, Filter, ImageEntry, NoteEntry, Page, Record, RecordsError, SlideRecord,
+    Archive, CellEntry, Filter, ImageEntry, NoteEntry, Page, Record, RecordsError, SlideRecord,
 };
 use crate::system::time::{time, utc};
 
@@ -145,18 +145,34 @@ pub(crate) async fn slide(
     read_records(&config, read).await.map(Json)
 }
 
+/// A field with its cells.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FieldWithCells {
+    #[serde(flatten)]
+    record: Record,
+    /// The surest find first; null if they were not looked at.
+    #[schema(required)]
+    cells: Option<Vec<CellEntry>>,
+}
+
 /// A recorded field.
 #[utoipa::path(get, path = "/v1/fields/{id}", tag = "records",
     params(("id" = String, Path, format = "uuid", description = "The field's id: `record` of a finding.")),
     responses(
-        (status = 200, description = "The field as recorded, and whether its images still exist.", body = Record),
+        (status = 200, description = "The field with its cells as recorded, and whether its images still exist.",
+            body = FieldWithCells),
         BadRequest, NotFound,
 ))]
 pub(crate) async fn field(
     State(config): State<Arc<Config>>,
     Path(id): Path<Uuid>,
-) -> Result<Json<Record>, Problem> {
-    let read = move |archive: &Archive| record(archive, id);
+) -> Result<Json<FieldWithCells>, Problem> {
+    let read = move |archive: &Archive| {
+        Ok(FieldWithCells {
+            record: record(archive, id)?,
+            cells: archive.cells(id)?,
+        })
+    };
     read_records(&config, read).await.map(Json)
 }
 
@@ -207,7 +223,7 @@ async fn send_image(
         }
         let image = which(&record).ok_or_else(|| {
             let detail =
-                format!("field {id} has no evidence overlay: the model was not run or gives none");
+                format!("field {id} has no evidence overlay: the model was not run, counts cells or gives none");
             Problem::new(StatusCode::NOT_FOUND, detail)
         })?;
         match archive.image(image) {
@@ -343,6 +359,6 @@ fn cut<T>(items: &mut Vec<T>, limit: u32, seq: impl Fn(&T) -> i64) -> Option<i64
     items.last().filter(|_| has_more).map(seq)
 }
 
-fn bad_request(detail: String) -> Problem {
+pub(crate) fn bad_request(detail: String) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, detail)
 }

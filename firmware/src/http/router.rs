@@ -18,7 +18,7 @@ use crate::config::http::HttpSettings;
 use crate::http::context::Context;
 use crate::http::problem::Problem;
 use crate::http::{
-    access, button, classify, device, events, export, headers, health, inference, log_tail,
+    access, button, cells, classify, device, events, export, headers, health, inference, log_tail,
     metrics, models, notes, openapi, pace, page, problem, records, viewfinder,
 };
 
@@ -85,6 +85,7 @@ fn documented() -> (Router<Context>, OpenApi) {
         .routes(routes!(events::events))
         .routes(routes!(records::slides))
         .routes(routes!(records::slide))
+        .routes(routes!(cells::slide_cells))
         .routes(routes!(notes::annotate))
         .routes(routes!(records::field))
         .routes(routes!(records::image))

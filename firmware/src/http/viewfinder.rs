@@ -150,8 +150,7 @@ fn unavailable(detail: impl Into<String>) -> Problem {
 
 /// Measures the quality of a picture and encodes a smaller copy.
 fn measure_and_shrink(pixels: Pixels, limits: &Limits) -> Result<(Bytes, HeaderValue), Problem> {
-    let picture =
-        picture(pixels, limits, None).map_err(|error| unavailable(with_causes(&error)))?;
+    let picture = picture(pixels, limits).map_err(|error| unavailable(with_causes(&error)))?;
     let quality = QualityGate::default().assess(&picture, None);
     let quality = serde_json::to_string(&quality)
         .ok()

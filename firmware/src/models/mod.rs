@@ -18,9 +18,7 @@ mod store;
 
 use std::path::Path;
 
-use smearscope_artifacts::{
-    ArtifactError, CellCounter, EngineInfo, FieldModel, Manifest, Model, ModelFiles, ModelKind,
-};
+use smearscope_artifacts::{AnyModel, ArtifactError, Manifest, ModelFiles};
 use smearscope_hardware::with_causes;
 
 pub use error::{ModelError, StoreError};
@@ -43,30 +41,11 @@ pub struct LoadOutcome {
 #[derive(Debug)]
 pub struct LoadedModel {
     /// Its files and golden samples are verified.
-    pub model: Model,
+    pub model: AnyModel,
     /// Where it is, and what was tried before it.
     pub outcome: LoadOutcome,
     /// If this is not the current model: what happened, for the operator.
     pub rollback: Option<String>,
-}
-
-/// A loaded model of either kind.
-#[derive(Debug)]
-pub(crate) enum AnyModel {
-    /// It judges whole fields.
-    Field(Box<Model>),
-    /// It counts cells.
-    Cells(Box<CellCounter>),
-}
-
-impl AnyModel {
-    /// The engine and device that run it.
-    pub(crate) fn engine(&self) -> &EngineInfo {
-        match self {
-            Self::Field(model) => model.engine(),
-            Self::Cells(counter) => counter.engine(),
-        }
-    }
 }
 
 /// The models that a configuration allows.
@@ -124,12 +103,8 @@ impl<'a> Models<'a> {
     /// Reads a model and verifies its files and its signature.
     ///
     /// # Errors
-    /// Those of [`ModelFiles::open_signed`] and of [`ModelFiles::into_field`].
-    pub fn open(self, location: &ModelLocation) -> Result<ModelFiles<FieldModel>, ArtifactError> {
-        self.open_any(location)?.into_field()
-    }
-
-    fn open_any(self, location: &ModelLocation) -> Result<ModelFiles, ArtifactError> {
+    /// Those of [`ModelFiles::open_signed`].
+    pub fn open(self, location: &ModelLocation) -> Result<ModelFiles, ArtifactError> {
         let key = self.config.public_key.as_ref();
         match location {
             ModelLocation::Folder(folder) => ModelFiles::open_signed(folder, key),
@@ -140,42 +115,24 @@ impl<'a> Models<'a> {
     /// Opens a model and runs its golden samples on the configured engine.
     ///
     /// # Errors
-    /// Those of [`Models::open`] and of [`Model::from_files`].
-    pub fn load(self, location: &ModelLocation) -> Result<Model, ArtifactError> {
-        Model::from_files(self.open(location)?, &self.config.engine)
+    /// Those of [`Models::open`] and of [`AnyModel::from_files`].
+    pub fn load(self, location: &ModelLocation) -> Result<AnyModel, ArtifactError> {
+        AnyModel::from_files(self.open(location)?, &self.config.engine)
     }
 
     /// Loads the model in use, and never another one in its place.
     ///
     /// # Errors
     /// [`ModelError`].
-    pub fn load_current(self) -> Result<Model, ModelError> {
+    pub fn load_current(self) -> Result<AnyModel, ModelError> {
         Ok(self.load(&self.location())?)
-    }
-
-    /// Like [`Models::load_current`], for a model of either kind.
-    ///
-    /// # Errors
-    /// [`ModelError`].
-    pub(crate) fn load_current_of_any_kind(self) -> Result<AnyModel, ModelError> {
-        let files = self.open_any(&self.location())?;
-        let engine = &self.config.engine;
-        Ok(match files.manifest().model {
-            ModelKind::Field(_) => {
-                AnyModel::Field(Box::new(Model::from_files(files.into_field()?, engine)?))
-            }
-            ModelKind::Cells(_) => AnyModel::Cells(Box::new(CellCounter::from_files(
-                files.into_cells()?,
-                engine,
-            )?)),
-        })
     }
 
     /// Refuses a model that is older than the model in use of the same name.
     ///
     /// # Errors
     /// [`ModelError::Older`].
-    pub fn require_no_downgrade(self, offered: &Manifest<FieldModel>) -> Result<(), ModelError> {
+    pub fn require_no_downgrade(self, offered: &Manifest) -> Result<(), ModelError> {
         // A model that cannot be read is to be replaced, whatever its version.
         let Ok(files) = self.open(&self.location()) else {
             return Ok(());
@@ -261,7 +218,7 @@ impl<'a> Models<'a> {
             }
         };
         swap(&store);
-        let Manifest { name, version, .. } = model.manifest();
+        let (name, version) = (model.name(), model.version());
         let rollback = format!("{} failed, back to {name} {version}", current.label());
         log::error!("model {rollback}");
         Ok(LoadedModel {
@@ -285,7 +242,7 @@ impl<'a> Models<'a> {
         for location in [shipped::find(), ModelLocation::BuiltIn] {
             match self.load(&location) {
                 Ok(model) => {
-                    let Manifest { name, version, .. } = model.manifest();
+                    let (name, version) = (model.name(), model.version());
                     let rollback = format!("using the shipped model {name} {version}: {problem}");
                     log::error!("{rollback}");
                     // It may have failed as the previous model, for a moment.

@@ -216,15 +216,22 @@ impl Agent {
     }
 }
 
-/// The diagnosis of a field of the bench. As on the screen, a field that is not saved has no verdict.
+/// The diagnosis of a field of the bench or, where cells are counted, of its slide so far. As on the screen, a field that is
+/// not saved has no verdict.
 fn bench_diagnosis(report: &Report) -> Diagnosis {
     let Finding { field, saved, .. } = &report.finding;
     if *saved == SaveOutcome::NotSaved {
         return Diagnosis::none(NOT_SAVED);
     }
+    let shown = report.finding.shown();
+    if shown.count.is_some() {
+        // A field has too few cells for a verdict of its own.
+        let reason = shown.judgement.reason().map(|reason| reason.to_string());
+        return Diagnosis::new(shown.judgement.verdict(), None, reason);
+    }
     Diagnosis::new(
         field.judgement.verdict(),
-        field.probability,
+        field.probability(),
         field.explanation(),
     )
 }

@@ -9,7 +9,7 @@ use crate::analysis::identity::notice;
 use crate::analysis::slide::SlideSummary;
 use crate::appliance::handle::{Report, Status};
 use crate::appliance::state::State;
-use crate::records::{FieldEntry, SlideSummaryEntry};
+use crate::records::{CountEntry, CountRuleEntry, FieldEntry, SlideSummaryEntry};
 use crate::report::state::StateName;
 use crate::system::host_metrics::HostMetrics;
 use crate::system::time::utc;
@@ -24,10 +24,16 @@ struct VerdictPayload {
     captured_at: String,
     verdict: Verdict,
     reason: Option<String>,
+    /// None if cells are counted.
     probability: Option<f32>,
-    threshold: f32,
-    /// A probability strictly between these two decides nothing; none for a record of an earlier version.
+    threshold: Option<f32>,
+    /// A probability strictly between these two decides nothing; none if cells are counted, and for a record of an earlier
+    /// version.
     inconclusive_band: Option<[f32; 2]>,
+    /// The count of this field's cells; none if they were not counted.
+    count: Option<CountEntry>,
+    /// How a count becomes a verdict; none if whole fields are judged.
+    count_rule: Option<CountRuleEntry>,
     /// Whether the field was recorded; none if the appliance keeps no records. A field that could not be
     /// recorded does not count for the slide.
     saved: Option<bool>,
@@ -99,6 +105,8 @@ pub(crate) fn recorded_verdict(seq: i64, field: &FieldEntry) -> Vec<u8> {
         probability: field.probability,
         threshold: field.threshold,
         inconclusive_band: field.inconclusive_band,
+        count: field.count.clone(),
+        count_rule: field.count_rule,
         saved: Some(true),
         slide: SlidePayload {
             id: Some(field.slide),
@@ -116,6 +124,7 @@ pub(crate) fn recorded_verdict(seq: i64, field: &FieldEntry) -> Vec<u8> {
 /// The verdict on a field that was just analysed, recorded or not.
 pub(crate) fn live_verdict(report: &Report) -> Vec<u8> {
     let field = &report.finding.field;
+    let decision = report.rule.decision();
     let (id, saved) = match report.finding.saved {
         SaveOutcome::Saved(id) => (id, Some(true)),
         SaveOutcome::NotSaved => (Uuid::now_v7(), Some(false)),
@@ -127,9 +136,11 @@ pub(crate) fn live_verdict(report: &Report) -> Vec<u8> {
         captured_at: utc(jiff::Timestamp::now()),
         verdict: field.judgement.verdict(),
         reason: field.explanation(),
-        probability: field.probability,
-        threshold: report.decision.threshold,
-        inconclusive_band: Some(report.decision.inconclusive),
+        probability: field.probability(),
+        threshold: decision.map(|decision| decision.threshold),
+        inconclusive_band: decision.map(|decision| decision.inconclusive),
+        count: field.count().map(CountEntry::new),
+        count_rule: report.rule.count().map(Into::into),
         saved,
         slide: SlidePayload::new(&report.finding.slide, false),
         model: report.identity.model.clone(),
@@ -213,7 +224,7 @@ pub(crate) mod tests {
             value["slide"],
             json!({
                 "id": null, "number": 1, "closed": false, "verdict": "Positive", "reason": null,
-                "probability": value["slide"]["probability"], "fields": 2, "refused": 0, "unsaved": 0
+                "probability": value["slide"]["probability"], "count": null, "seen_again": 0, "fields": 2, "refused": 0, "unsaved": 0
             })
         );
         assert!(!value.to_string().contains("field.jpg"));

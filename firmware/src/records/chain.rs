@@ -22,16 +22,18 @@ pub(super) enum Kind {
     Removal,
     Note,
     Closing,
+    Cells,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 7] = [
         Self::Slide,
         Self::Field,
         Self::Export,
         Self::Removal,
         Self::Note,
         Self::Closing,
+        Self::Cells,
     ];
 
     /// Its name in the hashed text and in the view `chain`.
@@ -43,6 +45,7 @@ impl Kind {
             Self::Removal => "removal",
             Self::Note => "note",
             Self::Closing => "closing",
+            Self::Cells => "cells",
         }
     }
 
@@ -60,6 +63,7 @@ impl Kind {
             Self::Removal => "removals",
             Self::Note => "notes",
             Self::Closing => "closings",
+            Self::Cells => "cells",
         }
     }
 }

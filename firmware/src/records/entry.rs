@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::analysis::slide::SlideSummary;
+use crate::records::cells::{CountEntry, CountRuleEntry, ScaleEntry};
 use crate::records::error::RecordsError;
 use crate::records::layout::IMAGES;
 use crate::report::picture::Figure;
@@ -57,8 +58,9 @@ pub struct FieldEntry {
     /// Calibrated log-odds of the positive class; null if the model was not run.
     #[schema(required)]
     pub log_odds: Option<f32>,
-    /// Lowest probability of a positive verdict outside the inconclusive band.
-    pub threshold: f32,
+    /// Lowest probability of a positive verdict outside the inconclusive band; null if cells are counted.
+    #[schema(required)]
+    pub threshold: Option<f32>,
     /// The inconclusive band: a probability strictly between these two decides nothing, for a field or a slide. Null in
     /// rows of earlier versions.
     #[serde(default)]
@@ -68,10 +70,22 @@ pub struct FieldEntry {
     #[serde(default)]
     #[schema(required)]
     pub calibrated: Option<bool>,
-    /// How the log-odds of the slide's fields were combined; null in rows of earlier versions.
+    /// How the log-odds of the slide's fields were combined; null if cells are counted, and in rows of earlier versions.
     #[serde(default)]
     #[schema(required)]
     pub slide_rule: Option<SlideRuleEntry>,
+    /// The count of this field's cells; null if they were not counted, and in rows of earlier versions.
+    #[serde(default)]
+    #[schema(required)]
+    pub count: Option<CountEntry>,
+    /// How counts become verdicts; null if whole fields are judged.
+    #[serde(default)]
+    #[schema(required)]
+    pub count_rule: Option<CountRuleEntry>,
+    /// The scale at which cells were looked at; null if it is unknown, or whole fields are judged.
+    #[serde(default)]
+    #[schema(required)]
+    pub scale: Option<ScaleEntry>,
     /// Measurements of the quality gate: the value of each, its limit, and whether it passed.
     #[schema(value_type = std::collections::BTreeMap<String, Figure>)]
     pub quality: serde_json::Value,
@@ -118,12 +132,20 @@ pub struct SlideSummaryEntry {
     /// Why the verdict is inconclusive; null for other verdicts.
     #[schema(required)]
     pub reason: Option<String>,
-    /// Calibrated probability of the positive class, 0 to 1; null while there are too few fields.
+    /// Calibrated probability of the positive class, 0 to 1; null while there are too few fields, and if cells are counted.
     #[schema(required, minimum = 0, maximum = 1)]
     pub probability: Option<f32>,
-    /// Number of fields that the model judged.
+    /// The cells of all fields, each once; null if whole fields are judged.
+    #[serde(default)]
+    #[schema(required)]
+    pub count: Option<CountEntry>,
+    /// Number of leukocytes that more than one field shows, beyond the first time; they are counted once.
+    #[serde(default)]
+    #[schema(required)]
+    pub seen_again: u32,
+    /// Number of fields that count: the model judged them, or found at least one leukocyte.
     pub fields: u32,
-    /// Number of fields that the quality gate refused.
+    /// Number of fields that say nothing: the quality gate refused them, or no leukocyte could be counted.
     pub refused: u32,
     /// Number of fields that could not be recorded and do not count; 0 in rows of earlier versions.
     #[serde(default)]
@@ -137,6 +159,8 @@ impl From<&SlideSummary> for SlideSummaryEntry {
             verdict: summary.judgement.verdict(),
             reason: summary.judgement.reason().map(|reason| reason.to_string()),
             probability: summary.probability,
+            count: summary.count.as_ref().map(CountEntry::new),
+            seen_again: summary.seen_again,
             fields: summary.fields,
             refused: summary.refused,
             unsaved: summary.unsaved,

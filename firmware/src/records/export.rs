@@ -17,6 +17,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use crate::records::archive::{Archive, Record};
+use crate::records::cells::CellEntry;
 use crate::records::chain::{self, Kind};
 use crate::records::entry::{ExportEntry, FieldEntry, ImageEntry};
 use crate::records::error::RecordsError;
@@ -78,7 +79,7 @@ struct Row<'a> {
     reason: Option<Cow<'a, str>>,
     probability: Option<f32>,
     log_odds: Option<f32>,
-    threshold: f32,
+    threshold: Option<f32>,
     quality: Cow<'a, str>,
     slide_verdict: Verdict,
     slide_probability: Option<f32>,
@@ -110,6 +111,58 @@ struct Row<'a> {
     calibrated: Option<bool>,
     slide_min_fields: Option<u32>,
     slide_correlation: Option<f32>,
+    cells: Option<u32>,
+    blasts: Option<u32>,
+    unclear: Option<u32>,
+    um_per_pixel: Option<f32>,
+    slide_cells: Option<u32>,
+    slide_blasts: Option<u32>,
+    slide_unclear: Option<u32>,
+    slide_share: Option<f64>,
+    slide_share_low: Option<f64>,
+    slide_share_high: Option<f64>,
+    deciding_share: Option<f64>,
+    min_cells: Option<u32>,
+}
+
+/// A line of the JSON: a field with its cells, which are null if they were not looked at.
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(flatten)]
+    record: &'a Record,
+    cells: Option<&'a [CellEntry]>,
+}
+
+/// A row of the CSV of cells.
+#[derive(Serialize)]
+struct CellRow<'a> {
+    field: Uuid,
+    number: u32,
+    x: f32,
+    y: f32,
+    diameter: f32,
+    diameter_um: f32,
+    class: Cow<'a, str>,
+    call: Cow<'a, str>,
+    blast_probability: f32,
+    new: bool,
+}
+
+impl<'a> CellRow<'a> {
+    fn of(field: Uuid, entry: &'a CellEntry) -> Self {
+        Self {
+            field,
+            number: entry.number,
+            x: entry.x,
+            y: entry.y,
+            diameter: entry.diameter,
+            diameter_um: entry.diameter_um,
+            class: cell(&entry.class),
+            call: cell(&entry.call),
+            blast_probability: entry.blast_probability,
+            new: entry.new,
+        }
+    }
 }
 
 impl<'a> Row<'a> {
@@ -129,6 +182,9 @@ impl<'a> Row<'a> {
             inconclusive_band,
             calibrated,
             slide_rule,
+            count,
+            count_rule,
+            scale,
             quality,
             standing,
             model,
@@ -137,6 +193,7 @@ impl<'a> Row<'a> {
             image,
             overlay,
         } = &record.field;
+        let of_slide = standing.count.as_ref();
         Self {
             seq: record.seq,
             id: *id,
@@ -179,6 +236,18 @@ impl<'a> Row<'a> {
             calibrated: *calibrated,
             slide_min_fields: slide_rule.map(|rule| rule.min_fields),
             slide_correlation: slide_rule.map(|rule| rule.correlation),
+            cells: count.as_ref().map(|count| count.cells),
+            blasts: count.as_ref().map(|count| count.blasts),
+            unclear: count.as_ref().map(|count| count.unclear),
+            um_per_pixel: scale.map(|scale| scale.um_per_pixel),
+            slide_cells: of_slide.map(|count| count.cells),
+            slide_blasts: of_slide.map(|count| count.blasts),
+            slide_unclear: of_slide.map(|count| count.unclear),
+            slide_share: of_slide.and_then(|count| count.share),
+            slide_share_low: of_slide.map(|count| count.interval[0]),
+            slide_share_high: of_slide.map(|count| count.interval[1]),
+            deciding_share: count_rule.map(|rule| rule.share),
+            min_cells: count_rule.map(|rule| rule.min_cells),
         }
     }
 }
@@ -250,18 +319,37 @@ impl Archive {
         Ok(unreadable)
     }
 
-    /// Writes the selected fields as JSON, one object per line. Returns what is wrong with rows that cannot be read.
+    /// Writes the selected fields with their cells as JSON, one object per line. Returns what is wrong with rows that cannot be read.
     pub(crate) fn write_json(
         &self,
         filter: &Filter,
         mut out: impl Write,
     ) -> anyhow::Result<Vec<String>> {
         let unreadable = self.readable(filter, |record| {
-            serde_json::to_writer(&mut out, &record)?;
+            let cells = self.cells(record.field.id)?;
+            let line = Line {
+                record: &record,
+                cells: cells.as_deref(),
+            };
+            serde_json::to_writer(&mut out, &line)?;
             anyhow::Ok(out.write_all(b"\n")?)
         })?;
         out.flush()?;
         Ok(unreadable)
+    }
+
+    /// Writes the cells of the selected fields as CSV with a header, one row per cell.
+    fn write_cells(&self, filter: &Filter, out: impl Write) -> anyhow::Result<()> {
+        let mut csv = csv::Writer::from_writer(out);
+        // What is wrong with fields that cannot be read is told with the other tables.
+        self.readable(filter, |record| {
+            let field = record.field.id;
+            for cell in self.cells(field)?.iter().flatten() {
+                csv.serialize(CellRow::of(field, cell))?;
+            }
+            anyhow::Ok(())
+        })?;
+        Ok(csv.flush()?)
     }
 
     /// Writes the selected fields to a file that only this user can access. It gets its name once it is complete and
@@ -317,7 +405,8 @@ impl Archive {
     fn export_size(&self, filter: &Filter, format: Format) -> Result<u64, RecordsError> {
         let mut size = 0;
         self.readable(filter, |record| {
-            size += FIELD_TEXT;
+            // Cells are more than a field without any, and the ZIP archive has them twice.
+            size += FIELD_TEXT + 2 * self.cells_size(record.field.id)?;
             if format == Format::Zip && record.images_removed_at.is_none() {
                 for image in record.field.images() {
                     // A missing image needs no space.
@@ -368,7 +457,7 @@ impl Archive {
         })
     }
 
-    /// Writes a ZIP archive: `records.csv`, `records.jsonl`, `head.txt` with the hash of the last row, and the images
+    /// Writes a ZIP archive: `records.csv`, `cells.csv`, `records.jsonl`, `head.txt` with the hash of the last row, and the images
     /// under the paths that the records name.
     pub(crate) fn write_zip(
         &self,
@@ -385,6 +474,8 @@ impl Archive {
         let snapshot = self.connection().unchecked_transaction()?;
         zip.start_file("records.csv", text)?;
         self.write_csv(filter, &mut zip)?;
+        zip.start_file("cells.csv", text)?;
+        self.write_cells(filter, &mut zip)?;
         zip.start_file("records.jsonl", text)?;
         self.write_json(filter, &mut zip)?;
         zip.start_file("head.txt", text)?;
@@ -543,7 +634,8 @@ mod tests {
         }
         let table = String::from_utf8(read("records.csv")).unwrap();
         assert_eq!(table.lines().count(), 3);
-        assert_eq!(zip.len(), 3 + 4);
+        assert_eq!(read("cells.csv"), b"", "whole fields were judged");
+        assert_eq!(zip.len(), 4 + 4);
         let mut year = |index| {
             let file = zip.by_index(index).unwrap();
             let name = file.name().unwrap().into_owned();
@@ -556,7 +648,7 @@ mod tests {
             .image
             .path
             .clone();
-        assert_eq!(year(3), (image, 2026));
+        assert_eq!(year(4), (image, 2026));
         assert_eq!(
             out.path().read_dir().unwrap().count(),
             1,
@@ -591,7 +683,7 @@ mod tests {
     #[test]
     fn unreadable_rows_are_reported_and_skipped() {
         let (records, ids) = Records::of_days(5);
-        records.tamper("UPDATE fields SET body = json_remove(body, '$.threshold') WHERE seq = 3");
+        records.tamper("UPDATE fields SET body = json_remove(body, '$.elapsed_ms') WHERE seq = 3");
         let readable = |filter: &Filter| {
             let mut ids = Vec::new();
             let each = |record: Record| {

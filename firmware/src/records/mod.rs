@@ -4,7 +4,7 @@
 //!
 //! | path | content |
 //! |---|---|
-//! | `records.sqlite` | the rows: slides, fields, exports, removals of images (`schema-1.sql`), delivery cursors (`schema-2.sql`), notes (`schema-3.sql`), closings of slides (`schema-4.sql`) |
+//! | `records.sqlite` | the rows: slides, fields, exports, removals of images (`schema-1.sql`), delivery cursors (`schema-2.sql`), notes (`schema-3.sql`), closings of slides (`schema-4.sql`), cells of fields (`schema-5.sql`) |
 //! | `records.identity` | a UUID, by which the folder is told from another one |
 //! | `records.lock` | locked by the appliance that writes here |
 //! | `records.head` | number and hash of the last row, to notice when the end of the database is lost |
@@ -31,7 +31,7 @@
 //! <hash of the previous row, 64 hexadecimal digits; zeros for the first row>\n<kind>\n<number>\n<body>
 //! ```
 //!
-//! where the kind is `slide`, `field`, `export`, `removal`, `note` or `closing`, and the body is the row's JSON, byte for byte as
+//! where the kind is `slide`, `field`, `export`, `removal`, `note`, `closing` or `cells`, and the body is the row's JSON, byte for byte as
 //! stored. The body of a field contains the paths and SHA-256 of its images.
 //!
 //! The chain reveals that a row or an image was changed, replaced or deleted, unless all later hashes were recomputed. It
@@ -42,6 +42,7 @@
 
 mod archive;
 mod ballast;
+mod cells;
 mod chain;
 mod checkpoint;
 mod condition;
@@ -74,6 +75,7 @@ mod verify;
 mod testing;
 
 pub use archive::{Archive, Record};
+pub use cells::{CellEntry, CellsEntry, CountEntry, CountRuleEntry, ScaleEntry};
 pub(crate) use condition::Condition;
 pub use entry::{
     ClosingReason, ElapsedEntry, EngineEntry, FieldEntry, ImageEntry, ModelEntry, NoteEntry,

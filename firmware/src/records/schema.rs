@@ -19,11 +19,12 @@ use crate::records::layout::database;
 use crate::system::disk::accepts_files;
 
 /// Migrations from each format to the next, starting with an empty database. `user_version` is the number applied.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("schema-1.sql"),
     include_str!("schema-2.sql"),
     include_str!("schema-3.sql"),
     include_str!("schema-4.sql"),
+    include_str!("schema-5.sql"),
 ];
 
 /// Oldest format that can be read without migration, as on read-only storage.
@@ -317,13 +318,10 @@ fn check_schema(connection: &Connection, folder: &Path) -> Result<(), RecordsErr
     })
 }
 
-/// Type, name and SQL of everything in a database, except what SQLite adds by itself.
+/// Type, name and SQL of everything in a database; what SQLite adds by itself has no SQL.
 fn schema(connection: &Connection) -> rusqlite::Result<Vec<(String, String, String)>> {
     connection
-        .prepare(
-            "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
-             ORDER BY type, name",
-        )?
+        .prepare("SELECT type, name, coalesce(sql, '') FROM sqlite_schema ORDER BY type, name")?
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect()
 }
@@ -371,7 +369,7 @@ mod tests {
         };
         assert_eq!(pragma("journal_mode").unwrap(), "wal".to_owned().into());
         assert_eq!(pragma("synchronous").unwrap(), 2.into());
-        assert_eq!(pragma("user_version").unwrap(), 4.into());
+        assert_eq!(pragma("user_version").unwrap(), 5.into());
         let orphan = r#"{"field": "unknown", "exported_at": "now"}"#;
         let error = connection
             .execute(
@@ -402,8 +400,8 @@ mod tests {
                 matches!(
                     error,
                     RecordsError::Newer {
-                        found: 5,
-                        known: 4,
+                        found: 6,
+                        known: 5,
                         ..
                     }
                 ),

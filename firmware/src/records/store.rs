@@ -12,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 use smearscope_artifacts::sha256;
 use uuid::Uuid;
 
+use crate::records::cells::CellsEntry;
 use crate::records::chain::{self, Kind};
 use crate::records::entry::{ClosingEntry, ClosingReason, FieldEntry, ImageEntry, SlideEntry};
 use crate::records::error::{CHECK_DISK, RecordsError};
@@ -202,8 +203,8 @@ impl Store {
         })
     }
 
-    /// Commits the row of a field whose images are written, and the slide's row with its first field. When it returns, the
-    /// rows are on the disk. Waits until `until` while another connection writes.
+    /// Commits the row of a field whose images are written, that of its cells if they were looked at, and the slide's row with
+    /// its first field. When it returns, the rows are on the disk. Waits until `until` while another connection writes.
     ///
     /// # Errors
     /// [`RecordsError::Database`]. Then there is no row, and the images are deleted. If the commit itself failed, the disk
@@ -212,6 +213,7 @@ impl Store {
         &mut self,
         slide: &SlideEntry,
         field: &FieldEntry,
+        cells: Option<&CellsEntry>,
         until: Instant,
     ) -> Result<(), RecordsError> {
         let failed = RecordsError::database(&self.folder);
@@ -220,7 +222,7 @@ impl Store {
             let transaction = self
                 .connection
                 .transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let head = append(&transaction, slide, field)?;
+            let head = append(&transaction, slide, field, cells)?;
             Ok((transaction, head))
         });
         match transaction {
@@ -327,11 +329,12 @@ fn check_head(connection: &Connection) -> rusqlite::Result<Result<(), RecordsErr
     })
 }
 
-/// Appends the row of a field, after the row of its slide if that is not recorded yet.
+/// Appends the rows of a field and of its cells, after the row of its slide if that is not recorded yet.
 fn append(
     transaction: &Transaction<'_>,
     slide: &SlideEntry,
     field: &FieldEntry,
+    cells: Option<&CellsEntry>,
 ) -> rusqlite::Result<Head> {
     let is_known: bool = transaction.query_row(
         "SELECT EXISTS (SELECT 1 FROM slides WHERE id = ?1)",
@@ -341,7 +344,11 @@ fn append(
     if !is_known {
         chain::append(transaction, Kind::Slide, slide)?;
     }
-    chain::append(transaction, Kind::Field, field)
+    let head = chain::append(transaction, Kind::Field, field)?;
+    match cells {
+        Some(cells) => chain::append(transaction, Kind::Cells, cells),
+        None => Ok(head),
+    }
 }
 
 /// The latest time of a field. A time that is none, which only a forged row has, is ignored.

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use walkdir::WalkDir;
 
 use crate::records::archive::{Archive, Record};
+use crate::records::cells::{CellEntry, CellsEntry};
 use crate::records::entry::{
     ClosingReason, ElapsedEntry, EngineEntry, FieldEntry, ModelEntry, SlideEntry, SlideRuleEntry,
     SlideSummaryEntry,
@@ -67,11 +68,25 @@ impl Records {
 
     /// Records a field captured on a day in January 2026.
     pub(super) fn put(&mut self, day: u8) -> Result<Uuid, RecordsError> {
+        self.put_cells(day, None)
+    }
+
+    /// Records a field captured on a day in January 2026, and its cells if it has some.
+    pub(super) fn put_cells(
+        &mut self,
+        day: u8,
+        cells: Option<&[CellEntry]>,
+    ) -> Result<Uuid, RecordsError> {
         let (id, slide) = (Uuid::now_v7(), self.slide.id);
         let images = self.write_images(id)?;
         let until = Instant::now() + Duration::from_mins(1);
         let entry = entry(id, slide, day, images);
-        self.store.commit(&self.slide, &entry, until)?;
+        let cells = cells.map(|cells| CellsEntry {
+            field: id,
+            cells: cells.to_vec(),
+        });
+        self.store
+            .commit(&self.slide, &entry, cells.as_ref(), until)?;
         Ok(id)
     }
 
@@ -265,18 +280,23 @@ fn entry(id: Uuid, slide: Uuid, number: u8, images: Images) -> FieldEntry {
         reason: None,
         probability: Some(0.25),
         log_odds: Some(-1.1),
-        threshold: 0.5,
+        threshold: Some(0.5),
         inconclusive_band: Some([0.25, 0.75]),
         calibrated: Some(false),
         slide_rule: Some(SlideRuleEntry {
             min_fields: 1,
             correlation: 1.0,
         }),
+        count: None,
+        count_rule: None,
+        scale: None,
         quality: serde_json::json!({"focus": {"value": 1.5, "min": 1.22, "passed": true}}),
         standing: SlideSummaryEntry {
             verdict: Verdict::Positive,
             reason: None,
             probability: Some(0.75),
+            count: None,
+            seen_again: 0,
             fields: number.into(),
             refused: 0,
             unsaved: 0,

@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::records::archive::Archive;
+use crate::records::cells::CellsEntry;
 use crate::records::chain::{self, Kind, Link};
 use crate::records::entry::{
     ClosingEntry, ExportEntry, FieldEntry, ImageEntry, NoteEntry, RemovalEntry, SlideEntry,
@@ -357,6 +358,10 @@ impl<'a> Walk<'a> {
                 }
                 Some(kind @ Kind::Closing) => {
                     chain::parse::<ClosingEntry>(kind, *seq, body)?;
+                    Content::Other
+                }
+                Some(kind @ Kind::Cells) => {
+                    chain::parse::<CellsEntry>(kind, *seq, body)?;
                     Content::Other
                 }
                 None => Content::Other,

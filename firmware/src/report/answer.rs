@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 
 use crate::analysis::analyst::{Analysis, Analyst};
 use crate::analysis::quality::Quality;
+use crate::records::{CellEntry, CountEntry, ScaleEntry};
 use crate::report::decision_limits::DecisionLimits;
 use crate::report::picture::Figure;
 
@@ -20,12 +21,21 @@ pub(crate) struct Answer {
     /// What to do about it; null unless the verdict is inconclusive.
     #[schema(required)]
     hint: Option<&'static str>,
-    /// Calibrated probability of the positive class; null if the model was not run.
+    /// Calibrated probability of the positive class; null if the model was not run, or counts cells.
     #[schema(required, minimum = 0, maximum = 1)]
     pub(crate) probability: Option<f32>,
     #[serde(flatten)]
     limits: DecisionLimits,
-    /// Position of the strongest evidence for the positive class, 0 to 1 from left and top; null without evidence.
+    /// The count of the image's cells; null if they were not counted.
+    #[schema(required)]
+    pub(crate) count: Option<CountEntry>,
+    /// The scale at which cells were looked at; null if it is unknown, or whole fields are judged.
+    #[schema(required)]
+    scale: Option<ScaleEntry>,
+    /// The cells, the surest find first.
+    cells: Vec<CellEntry>,
+    /// Position of the strongest evidence for the positive class, 0 to 1 from left and top; null without evidence, and if
+    /// cells are counted.
     #[schema(required)]
     strongest: Option<ImagePosition>,
     /// The quality figures.
@@ -46,19 +56,23 @@ pub(crate) struct Answer {
 impl Answer {
     /// The answer for an analysis by `analyst` that took `elapsed_ms`.
     pub(crate) fn new(analyst: &Analyst, analysis: &Analysis, elapsed_ms: f64) -> Self {
-        let (manifest, engine) = (analyst.manifest(), analyst.engine());
+        let (model, engine) = (analyst.model(), analyst.engine());
+        let cells = analysis.cells();
         Self {
             verdict: analysis.judgement.verdict(),
             reason: analysis.explanation(),
             hint: analysis.judgement.reason().map(|reason| reason.hint()),
-            probability: analysis.probability,
-            limits: (&manifest.model.decision).into(),
-            strongest: analysis.strongest,
+            probability: analysis.probability(),
+            limits: (&analyst.rule()).into(),
+            count: analysis.count().map(CountEntry::new),
+            scale: cells.and_then(|cells| Some(cells.field.scale.ok()?.into())),
+            cells: cells.map(CellEntry::of).unwrap_or_default(),
+            strongest: analysis.field().and_then(|field| field.strongest),
             quality: analysis.quality.clone(),
             engine: engine.engine,
             device: engine.device.clone(),
-            model: format!("{} {}", manifest.name, manifest.version),
-            demo: manifest.demo,
+            model: format!("{} {}", model.name(), model.version()),
+            demo: model.is_demo(),
             elapsed_ms,
         }
     }
@@ -67,10 +81,15 @@ impl Answer {
     pub(crate) fn said(&self) -> Said<'_> {
         Said {
             verdict: self.verdict,
-            result: probability_in_words(self.probability),
+            result: result_in_words(self.probability, self.count.as_ref()),
             reason: self.reason.as_deref(),
             hint: self.hint,
         }
+    }
+
+    /// Whether the model says something about the image: a probability, or a count.
+    pub(crate) fn has_result(&self) -> bool {
+        self.probability.is_some() || self.count.is_some()
     }
 
     /// Why the verdict is inconclusive and what to do about it; `None` otherwise.
@@ -80,9 +99,13 @@ impl Answer {
     }
 }
 
-/// A probability of the positive class for people; `p = -` if the model was not run.
-pub(crate) fn probability_in_words(probability: Option<f32>) -> String {
-    probability.map_or_else(|| "p = -".into(), |p| format!("p = {p:.3}"))
+/// A count or else a probability of the positive class for people; `-` if there is neither.
+pub(crate) fn result_in_words(probability: Option<f32>, count: Option<&CountEntry>) -> String {
+    match (count, probability) {
+        (Some(count), _) => count.words.clone(),
+        (None, Some(probability)) => format!("p = {probability:.3}"),
+        (None, None) => "-".into(),
+    }
 }
 
 /// The part of an answer that is shown to people.

@@ -1,28 +1,36 @@
-//! JSON of the limits by which a model's probabilities become verdicts.
+//! JSON of the limits by which a model's results become verdicts.
 
 use serde::Serialize;
-use smearscope_artifacts::DecisionRule;
 use utoipa::ToSchema;
 
-/// How a model's probabilities become verdicts.
+use crate::analysis::rule::Rule;
+use crate::records::CountRuleEntry;
+
+/// How a model's probabilities, or its counts of cells, become verdicts.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(crate) struct DecisionLimits {
-    /// Probability from which on a verdict outside the inconclusive band is positive.
-    #[schema(minimum = 0, maximum = 1)]
-    threshold: f32,
-    /// The inconclusive band: a probability strictly between these two decides nothing.
-    #[schema(minimum = 0, maximum = 1)]
-    inconclusive_band: [f32; 2],
-    /// Whether the model's probabilities are calibrated, not the network's own.
-    calibrated: bool,
+    /// Probability from which on a verdict outside the inconclusive band is positive; null if cells are counted.
+    #[schema(required, minimum = 0, maximum = 1)]
+    threshold: Option<f32>,
+    /// The inconclusive band: a probability strictly between these two decides nothing; null if cells are counted.
+    #[schema(required)]
+    inconclusive_band: Option<[f32; 2]>,
+    /// Whether the model's probabilities are calibrated, not the network's own; null if cells are counted.
+    #[schema(required)]
+    calibrated: Option<bool>,
+    /// How a count becomes a verdict; null if whole fields are judged.
+    #[schema(required)]
+    count_rule: Option<CountRuleEntry>,
 }
 
-impl From<&DecisionRule> for DecisionLimits {
-    fn from(rule: &DecisionRule) -> Self {
+impl From<&Rule> for DecisionLimits {
+    fn from(rule: &Rule) -> Self {
+        let decision = rule.decision();
         Self {
-            threshold: rule.threshold,
-            inconclusive_band: rule.inconclusive,
-            calibrated: rule.is_calibrated(),
+            threshold: decision.map(|decision| decision.threshold),
+            inconclusive_band: decision.map(|decision| decision.inconclusive),
+            calibrated: decision.map(|decision| decision.is_calibrated()),
+            count_rule: rule.count().map(Into::into),
         }
     }
 }

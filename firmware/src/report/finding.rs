@@ -9,7 +9,7 @@ use crate::analysis::finding::{self, SaveOutcome};
 use crate::analysis::quality::Quality;
 use crate::analysis::slide::SlideSummary;
 use crate::appliance::handle::Report;
-use crate::records::SlideSummaryEntry;
+use crate::records::{CellEntry, CountEntry, ScaleEntry, SlideSummaryEntry};
 use crate::report::decision_limits::DecisionLimits;
 use crate::report::picture::Figure;
 
@@ -26,11 +26,19 @@ pub(crate) struct Finding {
     /// What to do about the reason.
     #[schema(required)]
     hint: Option<&'static str>,
-    /// Calibrated probability of the positive class; null if the model was not run.
+    /// Calibrated probability of the positive class; null if the model was not run, or counts cells.
     #[schema(required, minimum = 0, maximum = 1)]
     probability: Option<f32>,
     #[serde(flatten)]
     limits: DecisionLimits,
+    /// The count of this field's cells; null if they were not counted.
+    #[schema(required)]
+    count: Option<CountEntry>,
+    /// The scale at which cells were looked at; null if it is unknown, or whole fields are judged.
+    #[schema(required)]
+    scale: Option<ScaleEntry>,
+    /// The cells, the surest find first.
+    cells: Vec<CellEntry>,
     /// The verdict that screen, LEDs and page show.
     shown: Shown,
     /// Where the evidence for the positive class is strongest; null without evidence.
@@ -55,8 +63,8 @@ pub(crate) struct Finding {
     slide: Slide,
 }
 
-/// The verdict that screen, LEDs and page show: the slide's, except that a last field that was not recorded or that the
-/// quality gate refused makes it inconclusive, because it must be taken again.
+/// The verdict that screen, LEDs and page show: the slide's, except that a last field that was not recorded or that
+/// says nothing makes it inconclusive, because another one must be taken.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Shown {
     /// What the bench shows in large letters.
@@ -70,6 +78,9 @@ pub(crate) struct Shown {
     /// Calibrated probability of the positive class; null without one.
     #[schema(required, minimum = 0, maximum = 1)]
     probability: Option<f32>,
+    /// The slide's count that the verdict is of; null without one.
+    #[schema(required)]
+    count: Option<CountEntry>,
 }
 
 impl From<finding::Shown> for Shown {
@@ -80,6 +91,7 @@ impl From<finding::Shown> for Shown {
             reason: reason.map(|reason| reason.to_string()),
             hint: reason.map(|reason| reason.hint()),
             probability: shown.probability,
+            count: shown.count.as_ref().map(CountEntry::new),
         }
     }
 }
@@ -109,15 +121,19 @@ impl From<&SlideSummary> for Slide {
 impl From<&Report> for Finding {
     fn from(report: &Report) -> Self {
         let field = &report.finding.field;
+        let cells = field.cells();
         Self {
             source: report.source.clone(),
             verdict: field.judgement.verdict(),
             reason: field.explanation(),
             hint: field.judgement.reason().map(|reason| reason.hint()),
-            probability: field.probability,
-            limits: (&report.decision).into(),
+            probability: field.probability(),
+            limits: (&report.rule).into(),
+            count: field.count().map(CountEntry::new),
+            scale: cells.and_then(|cells| Some(cells.field.scale.ok()?.into())),
+            cells: cells.map(CellEntry::of).unwrap_or_default(),
             shown: report.finding.shown().into(),
-            strongest: field.strongest,
+            strongest: field.field().and_then(|field| field.strongest),
             quality: field.quality.clone(),
             model: report.identity.model.clone(),
             engine: report.identity.engine.clone(),
@@ -152,7 +168,7 @@ mod tests {
         let summary = finding(undecided, Some(0.5)).slide;
         let expected = json!({
             "number": 1, "verdict": "Inconclusive", "reason": "the model is not sure",
-            "hint": "try another field", "probability": 0.5, "fields": 2, "refused": 0,
+            "hint": "try another field", "probability": 0.5, "count": null, "seen_again": 0, "fields": 2, "refused": 0,
             "unsaved": 0,
         });
         let json = serde_json::to_value(Slide::from(&summary)).unwrap();
@@ -168,16 +184,16 @@ mod tests {
         let mut report = report();
         report.finding = finding(Judgement::POSITIVE, Some(0.75));
         let positive = json!({
-            "verdict": "Positive", "reason": null, "hint": null, "probability": 0.75,
+            "verdict": "Positive", "reason": null, "hint": null, "probability": 0.75, "count": null,
         });
         assert_eq!(shown(&report), positive, "the slide's");
 
         let blurred = Reason::Quality(Problem::OutOfFocus);
         report.finding.field.judgement = Judgement::inconclusive(blurred);
-        report.finding.field.log_odds = None;
+        report.finding.field.reading = None;
         let refused = json!({
             "verdict": "Inconclusive", "reason": "out of focus", "hint": "turn the fine focus",
-            "probability": null,
+            "probability": null, "count": null,
         });
         assert_eq!(shown(&report), refused, "the field's");
 

@@ -1,7 +1,6 @@
 //! JSON that the command line, HTTP and MQTT share.
 
 pub(crate) mod answer;
-pub(crate) mod cells;
 pub(crate) mod decision_limits;
 pub(crate) mod diagnosis;
 pub(crate) mod finding;

@@ -1,15 +1,14 @@
 //! The list of an appliance's models, for `smearscope model list` and HTTP.
 
 use serde::Serialize;
-use smearscope_artifacts::{Evaluation, FieldModel, Manifest};
+use smearscope_artifacts::{Evaluation, Manifest, ModelKind};
 use smearscope_hardware::with_causes;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::models::{LoadOutcome, ModelId, ModelLocation, Models, Roles};
-use crate::records::SlideRuleEntry;
-use crate::report::decision_limits::DecisionLimits;
+use crate::records::{CountRuleEntry, SlideRuleEntry};
 
 /// A model in the list.
 #[derive(Serialize, ToSchema)]
@@ -88,14 +87,23 @@ pub(crate) struct ModelCard {
     intended_use: String,
     /// The weights' licence, as an SPDX expression.
     license: String,
-    /// The name of the positive class.
-    positive: String,
-    /// The name of the negative class.
-    negative: String,
-    /// How probabilities become verdicts.
-    decision: DecisionCard,
-    /// How the fields of a slide are combined.
-    slide: SlideRuleEntry,
+    /// The name of the positive class; null if cells are counted.
+    #[schema(required)]
+    positive: Option<String>,
+    /// The name of the negative class; null if cells are counted.
+    #[schema(required)]
+    negative: Option<String>,
+    /// How probabilities become verdicts; null if cells are counted.
+    #[schema(required)]
+    decision: Option<DecisionCard>,
+    /// How the fields of a slide are combined; null if cells are counted.
+    #[schema(required)]
+    slide: Option<SlideRuleEntry>,
+    /// The classes of cells that it tells apart; empty if whole fields are judged.
+    classes: Vec<String>,
+    /// How a count of cells becomes a verdict; null if whole fields are judged.
+    #[schema(required)]
+    count_rule: Option<CountRuleEntry>,
     /// The evaluation: data set, protocol and figures.
     #[schema(value_type = Object)]
     evaluation: Evaluation,
@@ -104,29 +112,43 @@ pub(crate) struct ModelCard {
 /// How a model's probabilities become verdicts.
 #[derive(Serialize, ToSchema)]
 struct DecisionCard {
-    #[serde(flatten)]
-    limits: DecisionLimits,
+    /// Probability from which on a verdict outside the inconclusive band is positive.
+    #[schema(minimum = 0, maximum = 1)]
+    threshold: f32,
+    /// The inconclusive band: a probability strictly between these two decides nothing.
+    inconclusive_band: [f32; 2],
+    /// Whether the model's probabilities are calibrated, not the network's own.
+    calibrated: bool,
     /// Subtracted from the network's logit margin.
     offset: f32,
     /// Divides the rest before it becomes a probability.
     temperature: f32,
 }
 
-impl From<&Manifest<FieldModel>> for ModelCard {
-    fn from(manifest: &Manifest<FieldModel>) -> Self {
+impl From<&Manifest> for ModelCard {
+    fn from(manifest: &Manifest) -> Self {
+        let (field, cells) = match &manifest.model {
+            ModelKind::Field(model) => (Some(model), None),
+            ModelKind::Cells(model) => (None, Some(model)),
+        };
+        let classes = cells.iter().flat_map(|model| &model.cell.classes);
         Self {
             architecture: manifest.architecture.clone(),
             trained_on: manifest.trained_on.clone(),
             intended_use: manifest.intended_use.clone(),
             license: manifest.license.clone(),
-            positive: manifest.model.labels.positive.clone(),
-            negative: manifest.model.labels.negative.clone(),
-            decision: DecisionCard {
-                limits: (&manifest.model.decision).into(),
-                offset: manifest.model.decision.offset,
-                temperature: manifest.model.decision.temperature,
-            },
-            slide: manifest.model.slide.into(),
+            positive: field.map(|model| model.labels.positive.clone()),
+            negative: field.map(|model| model.labels.negative.clone()),
+            decision: field.map(|model| DecisionCard {
+                threshold: model.decision.threshold,
+                inconclusive_band: model.decision.inconclusive,
+                calibrated: model.decision.is_calibrated(),
+                offset: model.decision.offset,
+                temperature: model.decision.temperature,
+            }),
+            slide: field.map(|model| model.slide.into()),
+            classes: classes.map(|class| class.name.clone()).collect(),
+            count_rule: cells.map(|model| (&model.count).into()),
             evaluation: manifest.evaluation.clone(),
         }
     }

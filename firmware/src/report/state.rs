@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use crate::appliance::handle::Status;
 use crate::appliance::leds::led_patterns;
 use crate::appliance::state;
+use crate::records::CountEntry;
 use crate::report::finding::Shown;
 
 /// The state of the appliance.
@@ -28,10 +29,13 @@ pub(crate) struct State {
     can_repeat: bool,
     /// Number of the slide under the microscope, from 1.
     slide: u32,
-    /// Fields of this slide that the model classified.
+    /// Fields of this slide that count: the model judged them, or found at least one leukocyte.
     fields: u32,
-    /// Fields of this slide that the quality gate refused.
+    /// Fields of this slide that say nothing: the quality gate refused them, or no leukocyte could be counted.
     refused: u32,
+    /// The cells of this slide so far; null if whole fields are judged, and until the model is loaded.
+    #[schema(required)]
+    count: Option<CountEntry>,
     /// Fields of this slide that could not be recorded; they do not count.
     unsaved: u32,
     /// What is not as it should be, although it prevents no capture: lost or damaged records, a refused configuration, a
@@ -105,6 +109,7 @@ impl From<&Status> for State {
             slide: status.slide,
             fields: status.fields,
             refused: status.refused,
+            count: status.count.as_ref().map(CountEntry::new),
             unsaved: status.unsaved,
             warnings: status.warnings(),
         }
@@ -213,14 +218,14 @@ mod tests {
     fn a_state_says_which_verdict_it_shows() {
         let positive = finding(Judgement::POSITIVE, Some(0.75));
         let of_slide = json!({
-            "verdict": "Positive", "reason": null, "hint": null, "probability": 0.75,
+            "verdict": "Positive", "reason": null, "hint": null, "probability": 0.75, "count": null,
         });
         let closed = state::State::SlideClosed(positive.slide);
         let mut unsaved = positive.clone();
         unsaved.saved = SaveOutcome::NotSaved;
         let of_field = json!({
             "verdict": "Inconclusive", "reason": "not saved, does not count",
-            "hint": "check the disk, then take it again", "probability": null,
+            "hint": "check the disk, then take it again", "probability": null, "count": null,
         });
         let verdict = state::State::Verdict(positive);
         for (state, shown) in [

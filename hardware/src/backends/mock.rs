@@ -253,6 +253,7 @@ fn frame(pixels: Pixels, source: &str) -> Frame {
         captured_at: Instant::now(),
         earlier: None,
         source: source.into(),
+        um_per_pixel: None,
     }
 }
 

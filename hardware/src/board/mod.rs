@@ -30,7 +30,7 @@ use crate::ports::{Button, Camera, Screen, StatusLeds};
 ///     fn capture(&mut self) -> Result<Frame, HardwareError> {
 ///         let captured_at = Instant::now();
 ///         let pixels = self.preview()?;
-///         Ok(Frame { pixels, captured_at, earlier: None, source: "grey".into() })
+///         Ok(Frame { pixels, captured_at, earlier: None, source: "grey".into(), um_per_pixel: None })
 ///     }
 ///
 ///     fn preview(&mut self) -> Result<Pixels, HardwareError> {

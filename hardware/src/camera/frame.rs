@@ -30,4 +30,6 @@ pub struct Frame {
     pub earlier: Option<Pixels>,
     /// Device or file name, for the records.
     pub source: String,
+    /// Size of a pixel of the whole picture in the plane of the specimen, µm; `None` if it is not known.
+    pub um_per_pixel: Option<f32>,
 }

@@ -17,13 +17,13 @@ const MOST_FIELDS: usize = 200;
 ///
 /// A field is compared with the 200 before it that are of the same size. They are shifted against each other, not turned or of
 /// another magnification, as those of one microscope are.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct SlideCells {
     fields: Vec<SeenField>,
 }
 
 /// A field that was added.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 struct SeenField {
     size: [u32; 2],
     red_cells: Vec<[f32; 2]>,

@@ -110,12 +110,12 @@ pub struct CountDecision {
     /// The verdict; Inconclusive without cells.
     pub verdict: Verdict,
     /// Estimated share of blasts, 0 to 1, with the networks' errors taken out (Rogan and Gladen 1978,
-    /// "Estimating prevalence from the results of a screening test"); NaN if there is none.
-    pub share: f64,
+    /// "Estimating prevalence from the results of a screening test"); `None` if nothing is known.
+    pub share: Option<f64>,
     /// The 95 % interval of the share, `[low, high]`; 0 to 1 if nothing is known.
     pub interval: [f64; 2],
-    /// Number of cells that a negative verdict needs.
-    pub min_cells: u32,
+    /// The rule that was applied.
+    pub rule: CountRule,
     /// Whether unclear cells alone stand in the way of a verdict.
     pub is_obscured: bool,
 }
@@ -128,7 +128,9 @@ impl CountRule {
     /// Applies the rule. Without cells, with more blasts than cells, or with rates that cannot tell blasts from
     /// other cells, the verdict is [`Verdict::Inconclusive`].
     pub fn decide(&self, count: CellCount) -> CountDecision {
-        let (share, interval) = self.estimate(count).unwrap_or((f64::NAN, [0.0, 1.0]));
+        let estimate = self.estimate(count);
+        let share = estimate.map(|(share, _)| share);
+        let interval = estimate.map_or([0.0, 1.0], |(_, interval)| interval);
         let [low, high] = interval;
         let decided = if low > self.share && count.cells >= Self::FEWEST_CELLS {
             Verdict::Positive
@@ -155,7 +157,7 @@ impl CountRule {
             verdict,
             share,
             interval,
-            min_cells: self.min_cells,
+            rule: *self,
             is_obscured,
         }
     }
@@ -248,27 +250,28 @@ impl CountDecision {
             blasts,
             unclear,
         } = self.count;
-        let [low, high] = self.interval;
+        let share = self.share_words();
         let counted = if cells == 0 {
             "no cells".into()
-        } else if self.share.is_nan() {
-            format!("{blasts} of {cells}, share unknown")
-        } else if blasts == 0 {
-            format!(
-                "0 blasts among {cells} cells: below {} % (95 %)",
-                percent(high)
-            )
+        } else if blasts == 0 && self.share.is_some() {
+            format!("0 blasts among {cells} cells: {share}")
         } else {
-            format!(
-                "{blasts} of {cells}, {} % ({}–{})",
-                percent(self.share),
-                percent(low),
-                percent(high)
-            )
+            format!("{blasts} of {cells}, {share}")
         };
         match unclear {
             0 => counted,
             unclear => format!("{counted}; {unclear} unclear"),
+        }
+    }
+
+    /// The share of blasts and its 95 % interval in words: `8.6 % (4.9–14)`, `below 1.8 % (95 %)` if no blast was found, or
+    /// `share unknown`.
+    pub fn share_words(&self) -> String {
+        let [low, high] = self.interval.map(percent);
+        match self.share {
+            None => "share unknown".into(),
+            Some(_) if self.count.blasts == 0 => format!("below {high} % (95 %)"),
+            Some(share) => format!("{} % ({low}–{high})", percent(share)),
         }
     }
 }
@@ -361,7 +364,7 @@ mod tests {
                 unclear: 0,
             });
             // Both compute in f64, in another order.
-            let pairs = [found.share, found.interval[0], found.interval[1]]
+            let pairs = [found.share.unwrap(), found.interval[0], found.interval[1]]
                 .into_iter()
                 .zip([row.share, row.interval[0], row.interval[1]]);
             for (found, expected) in pairs {
@@ -545,7 +548,7 @@ mod tests {
             }
         }
         let nothing = decide(0, 0);
-        assert!(nothing.share.is_nan());
+        assert_eq!(nothing.share, None);
         assert!(nothing.interval[0] <= 0.0 && nothing.interval[1] >= 1.0);
     }
 

@@ -7,5 +7,6 @@ pub(crate) mod evidence;
 mod mahalanobis;
 pub(crate) mod novelty;
 pub(crate) mod overlay;
+pub(crate) mod share;
 pub(crate) mod slide;
 pub(crate) mod verdict;

@@ -1,5 +1,6 @@
 //! The appliance's loop on scripted, simulated and virtual hardware.
 
+mod counted_slide;
 mod mock;
 mod ncs2;
 mod sim_panel;

@@ -301,8 +301,7 @@ fn pictures_come_through_v4l2_and_verdicts_go_out_over_i2c_and_gpio() {
     let uneven = Judgement::inconclusive(Reason::Quality(Problem::Uneven));
     let mut refused = positive.clone();
     refused.field.judgement = uneven;
-    refused.field.probability = None;
-    refused.field.log_odds = None;
+    refused.field.reading = None;
     refused.slide.fields = 0;
     let glass = bench.shown(&State::Verdict(refused));
     bench.wait_for("a refusal", AMBER, &glass);
@@ -352,7 +351,7 @@ fn pictures_come_through_v4l2_and_verdicts_go_out_over_i2c_and_gpio() {
     {
         assert_eq!(verdict, finding.field.judgement.verdict().as_str());
         // Processors add in different orders.
-        let expected = f64::from(finding.field.probability.unwrap());
+        let expected = f64::from(finding.field.probability().unwrap());
         assert!((probability.unwrap() - expected).abs() < 1e-3, "{expected}");
         assert_eq!(*sha256, artifacts::sha256(&field(label).0));
     }

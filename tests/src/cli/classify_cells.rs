@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use image::{Rgb, RgbImage, imageops};
+use image::{Rgb, RgbImage};
 use predicates::prelude::*;
 use serde_json::Value;
 
@@ -11,22 +11,15 @@ use crate::support::*;
 
 const MODEL: &str = "model-artifacts/smear-cells";
 const UM_PER_PIXEL: &str = "0.112766";
-/// Columns of the panorama at which its two fields begin: a third of a field apart.
-const STARTS: [u32; 2] = [107, 320];
 
-/// Two fields with a part in common, and what is no smear, as files of one slide.
-fn slide(folder: &Path) {
-    let panorama = root().join("model-artifacts/tests/fixtures/panorama.jpg");
-    let panorama = image::open(panorama).unwrap().to_rgb8();
+/// Two fields with a part in common, and what is no smear, as files of one slide. Returns where the fields begin.
+fn slide(folder: &Path) -> [u32; 2] {
     std::fs::create_dir(folder.join("slide")).unwrap();
-    for start in STARTS {
-        let field = imageops::crop_imm(&panorama, start, 0, 640, 480).to_image();
-        let path = folder.join(format!("slide/field{start}.png"));
-        field.save(path).unwrap();
-    }
+    let starts = panorama_fields(&folder.join("slide"));
     RgbImage::from_pixel(640, 480, Rgb([200; 3]))
         .save(folder.join("slide/empty.png"))
         .unwrap();
+    starts
 }
 
 fn classify(folder: &Path, options: &[&str]) -> assert_cmd::Command {
@@ -38,7 +31,7 @@ fn classify(folder: &Path, options: &[&str]) -> assert_cmd::Command {
 #[test]
 fn cells_are_counted_in_each_image_and_once_in_a_slide() {
     let folder = tempfile::tempdir().unwrap();
-    slide(folder.path());
+    let starts = slide(folder.path());
     let options = [
         "--json",
         "--um-per-pixel",
@@ -55,7 +48,7 @@ fn cells_are_counted_in_each_image_and_once_in_a_slide() {
     assert!(empty["count"].is_null() && empty["cells"] == serde_json::json!([]));
     let mut distinct: Vec<[f64; 2]> = Vec::new();
     let mut counted = 0;
-    for (image, start) in [(first, STARTS[0]), (second, STARTS[1])] {
+    for (image, start) in [(first, starts[0]), (second, starts[1])] {
         assert_eq!(image["scale"]["source"], "stated");
         let cells = image["cells"].as_array().unwrap();
         let counting: Vec<&Value> = cells
@@ -196,11 +189,7 @@ fn cells_are_marked_and_cut_out() {
 fn options_for_cells_need_a_model_that_counts_them() {
     let crops = tempfile::tempdir().unwrap();
     let crops = crops.path().to_str().unwrap();
-    for option in [
-        ["--um-per-pixel", "0.1"],
-        ["--slide-per", "folder"],
-        ["--crops", crops],
-    ] {
+    for option in [["--um-per-pixel", "0.1"], ["--crops", crops]] {
         smearscope(["classify", "hardware/fields/field01_1.jpg"])
             .args(option)
             .assert()

@@ -152,7 +152,11 @@ fn known_fields() -> Vec<Known> {
     let known = |path: std::path::PathBuf| Known {
         name: path.file_name().unwrap().to_str().unwrap().to_owned(),
         bytes: std::fs::read(&path).unwrap(),
-        probability: analyst.analyse_file(&path).unwrap().probability.unwrap(),
+        probability: analyst
+            .analyse_file(&path, None)
+            .unwrap()
+            .probability()
+            .unwrap(),
     };
     demo_fields().into_iter().map(known).collect()
 }
@@ -227,7 +231,7 @@ impl Soak {
         let camera = &self.bench.camera;
         camera.will_deliver(field.bytes.clone(), &field.name);
         let finding = self.press().unwrap();
-        assert_eq!(finding.field.probability, Some(field.probability));
+        assert_eq!(finding.field.probability(), Some(field.probability));
         finding
     }
 

@@ -536,6 +536,6 @@ fn record(state: &Path, fields: usize) {
             ..first.clone()
         };
         let until = std::time::Instant::now() + std::time::Duration::from_mins(1);
-        store.commit(&slide, &entry, until).unwrap();
+        store.commit(&slide, &entry, None, until).unwrap();
     }
 }

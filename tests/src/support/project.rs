@@ -17,6 +17,27 @@ pub(crate) fn demo_model() -> PathBuf {
     root().join("model-artifacts/smear-demo")
 }
 
+/// The model that counts cells.
+pub(crate) fn cells_model() -> PathBuf {
+    root().join("model-artifacts/smear-cells")
+}
+
+/// Size of a pixel of the drawn panorama, µm.
+pub(crate) const PANORAMA_UM_PER_PIXEL: f32 = 0.112_766;
+
+/// Writes two fields of a drawn panorama into a folder, a third of a field apart. Returns the columns at which they begin.
+pub(crate) fn panorama_fields(folder: &Path) -> [u32; 2] {
+    let panorama = root().join("model-artifacts/tests/fixtures/panorama.jpg");
+    let panorama = image::open(panorama).expect("panorama").to_rgb8();
+    let starts = [107, 320];
+    for start in starts {
+        let field = image::imageops::crop_imm(&panorama, start, 0, 640, 480).to_image();
+        let path = folder.join(format!("field{start}.png"));
+        field.save(path).expect("field");
+    }
+    starts
+}
+
 /// The synthetic fields in the repository, sorted; names end in `_0` (negative) or `_1` (positive).
 pub(crate) fn demo_fields() -> Vec<PathBuf> {
     jpegs_in(&root().join("hardware/fields"))

@@ -1,10 +1,9 @@
 //! How many labelled leukocytes are found, and what else is.
 
 use serde::Serialize;
-use smearscope_artifacts::CellSite;
+use smearscope_artifacts::{CellSite, Share};
 
 use super::quantile::quantile;
-use super::share::Share;
 
 /// A labelled leukocyte of a field, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq)]

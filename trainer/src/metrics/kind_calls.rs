@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use smearscope_artifacts::Share;
 
 use super::called_cell::CalledCell;
-use super::share::Share;
 use crate::cell_kind::CellKind;
 
 /// What the cells of one kind are called: a row of the confusion matrix.

@@ -17,7 +17,6 @@ mod log_loss;
 mod quantile;
 mod ranking;
 mod ruler;
-mod share;
 mod slide_coverage;
 
 pub(crate) use blast_ranking::{blast_auroc_intervals, blast_aurocs};
@@ -36,5 +35,4 @@ pub(crate) use log_loss::{cross_entropy, log_loss};
 pub(crate) use quantile::quantile;
 pub(crate) use ranking::{auroc, ordered, positives, scores, ties};
 pub(crate) use ruler::RulerFigures;
-pub(crate) use share::Share;
 pub(crate) use slide_coverage::SlideCoverage;

@@ -1,9 +1,9 @@
 //! How well red cells give the scale of a field.
 
 use serde::Serialize;
+use smearscope_artifacts::Share;
 
 use super::quantile::quantile;
-use super::share::Share;
 
 /// Largest difference from the known scale that is right, as a share of it.
 const RIGHT: f32 = 0.1;

@@ -6,11 +6,10 @@ use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
-use smearscope_artifacts::{CellCount, CountRule};
+use smearscope_artifacts::{CellCount, CountRule, Share};
 
 use super::blast_rates::{BlastRates, MIN_CELLS};
 use super::called_cell::CalledCell;
-use super::share::Share;
 
 /// Numbers of cells on a slide.
 const CELLS: [u32; 3] = [50, 100, 200];

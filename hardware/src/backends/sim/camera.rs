@@ -68,6 +68,7 @@ impl Camera for FolderCamera {
             captured_at,
             earlier: None,
             source,
+            um_per_pixel: None,
         })
     }
 

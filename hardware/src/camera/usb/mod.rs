@@ -177,6 +177,7 @@ impl Camera for UsbCamera {
             captured_at,
             earlier: Some(earlier),
             source: self.device.display().to_string(),
+            um_per_pixel: None,
         })
     }
 

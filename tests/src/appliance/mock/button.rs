@@ -126,9 +126,10 @@ fn a_resting_appliance_that_is_stopped_no_longer_asks_for_a_press() {
     let view = View {
         state: &stopped,
         identity: None,
-        decision: None,
+        rule: None,
         slide: 1,
         fields: 0,
+        count: None,
         is_disk_low: false,
         clock: None,
         since: Duration::ZERO,

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use smearscope::testing::{Finding, Identity, Notice, SaveOutcome, Slide, State, View};
-use smearscope_artifacts::DecisionRule;
+use smearscope::testing::{Finding, Identity, Notice, Rule, SaveOutcome, Slide, State, View};
+use smearscope_artifacts::SlideRule;
 use smearscope_hardware::{Canvas, ScreenSize};
 
 use super::fixture::{field, load};
@@ -16,28 +16,31 @@ pub(crate) fn expected(label: &str) -> (Finding, Identity) {
     let (bytes, name) = field(label);
     let path = folder.path().join(name);
     std::fs::write(&path, bytes).unwrap();
-    let field = analyst.analyse_file(&path).unwrap();
-    let manifest = analyst.manifest();
+    let mut field = analyst.analyse_file(&path, None).unwrap();
+    let model = analyst.model();
     let identity = Identity {
-        model: format!("{} {}", manifest.name, manifest.version),
+        model: format!("{} {}", model.name(), model.version()),
         engine: "embedded CPU".into(),
         is_demo: true,
     };
     let mut slide = Slide::first();
-    slide.add(&field);
+    slide.add(&mut field);
     let finding = Finding {
         field,
-        slide: slide.summary(manifest.model.slide, &manifest.model.decision),
+        slide: slide.summary(&analyst.rule()),
         saved: SaveOutcome::Unwanted,
     };
     (finding, identity)
 }
 
 /// How the demo model's probabilities become verdicts.
-fn decision() -> DecisionRule {
+fn rule() -> Rule {
     let manifest = std::fs::read_to_string(demo_model().join("manifest.toml")).unwrap();
     let manifest: toml::Table = manifest.parse().unwrap();
-    manifest["decision"].clone().try_into().unwrap()
+    Rule::Field {
+        decision: manifest["decision"].clone().try_into().unwrap(),
+        slide: SlideRule::default(),
+    }
 }
 
 /// The picture of a state with `fields` fields on the first slide.
@@ -50,9 +53,10 @@ pub(crate) fn picture(
     let view = View {
         state,
         identity: Some(identity),
-        decision: Some(decision()),
+        rule: Some(rule()),
         slide: 1,
         fields,
+        count: None,
         is_disk_low: false,
         clock: Some(clock),
         since: Duration::ZERO,

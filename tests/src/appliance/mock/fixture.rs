@@ -6,9 +6,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use smearscope::testing::{
-    Analyst, ApplianceError, ApplianceHandle, ApplianceLink, Archive, End, Equipped, Filter,
-    Finding, Judgement, LazyStore, ModelError, Record, Recorder, RecordsError, Retention, Space,
-    Timing, connect, event_loop,
+    Analyst, ApplianceError, ApplianceEvent, ApplianceHandle, ApplianceLink, Archive, End,
+    Equipped, Filter, Finding, Judgement, LazyStore, ModelError, Record, Recorder, RecordsError,
+    Retention, Space, State, Status, Timing, connect, event_loop,
 };
 use smearscope_artifacts::decode::Limits;
 use smearscope_artifacts::{ArtifactError, EngineChoice, EngineConfig, Model};
@@ -41,11 +41,6 @@ pub(crate) const READY: LedPatterns = LedPatterns {
     red: LedPattern::Off,
     amber: LedPattern::Off,
     green: LedPattern::On,
-};
-pub(crate) const CLOSED: LedPatterns = LedPatterns {
-    red: LedPattern::Off,
-    amber: LedPattern::Breathe,
-    green: LedPattern::Breathe,
 };
 pub(crate) const INCONCLUSIVE: LedPatterns = LedPatterns {
     red: LedPattern::Off,
@@ -175,12 +170,25 @@ impl Running {
         leds.wait_beyond(seen, what, |shown| *shown == lights);
     }
 
-    /// Closes the slide and waits until the LEDs show it.
+    /// Closes the slide and waits until it is closed.
     pub(crate) fn next_slide(&self) {
-        let leds = &self.bench.leds;
-        let seen = leds.all().len();
-        assert!(self.bench.button.press_long());
-        leds.wait_beyond(seen, "a closed slide", |shown| *shown == CLOSED);
+        self.close_slide(|| assert!(self.bench.button.press_long()));
+    }
+
+    /// Waits until a closed slide is shown after `cause`. Its LEDs may be those that were shown before.
+    pub(crate) fn close_slide(&self, cause: impl FnOnce()) {
+        let mut events = self.handle.events();
+        cause();
+        while !matches!(
+            events.blocking_recv().unwrap(),
+            ApplianceEvent::SlideClosed(_)
+        ) {}
+        let mut status = self.handle.status();
+        let is_closed = |status: &Status| matches!(*status.state, State::SlideClosed(_));
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        runtime.block_on(status.wait_for(is_closed)).unwrap();
     }
 
     pub(crate) fn findings(&self) -> Vec<Finding> {

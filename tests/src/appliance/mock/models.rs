@@ -125,9 +125,10 @@ fn a_verdict_names_the_engine_that_gave_it_after_another_was_lost() {
     let view = View {
         state: &State::Ready,
         identity: None,
-        decision: None,
+        rule: None,
         slide: 1,
         fields: 2,
+        count: None,
         is_disk_low: false,
         clock: None,
         since: Duration::ZERO,

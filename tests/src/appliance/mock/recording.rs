@@ -39,15 +39,18 @@ fn fields_are_recorded_with_their_evidence_and_a_failed_save_is_shown() {
     assert_eq!(finding.saved, SaveOutcome::Saved(recorded.id));
     assert_eq!((&recorded.source, recorded.number), (&name, 1));
     assert_eq!(recorded.verdict.as_str(), "Positive");
-    assert_eq!(recorded.probability, finding.field.probability);
-    assert_eq!(recorded.log_odds, finding.field.log_odds);
+    assert_eq!(recorded.probability, finding.field.probability());
+    assert_eq!(
+        recorded.log_odds,
+        finding.field.field().map(|field| field.log_odds)
+    );
     assert_eq!(recorded.standing.probability, finding.slide.probability);
     assert_eq!(recorded.model.manifest_sha256.len(), 64);
     assert_eq!(recorded.engine.device, "CPU");
     assert!(recorded.elapsed_ms.inference.unwrap() > 0.0);
     let overlay = image::open(state.join(&recorded.overlay.as_ref().unwrap().path)).unwrap();
     assert_eq!(finding.field.overlay.as_deref(), Some(&overlay.to_rgb8()));
-    let strongest = finding.field.strongest.unwrap();
+    let strongest = finding.field.field().unwrap().strongest.unwrap();
     assert!((0.0..1.0).contains(&strongest.x) && (0.0..1.0).contains(&strongest.y));
     // A file in place of the slide's folder makes every write fail.
     let slide = state
@@ -80,6 +83,7 @@ fn a_field_after_its_deadline_is_not_recorded() {
                 earlier: None,
                 captured_at: Instant::now(),
                 source,
+                um_per_pixel: None,
             },
             capture: Duration::ZERO,
             slide: slide.clone(),

@@ -6,7 +6,7 @@ use smearscope::testing::Timing;
 use smearscope_artifacts::MAX_LOG_ODDS;
 use smearscope_hardware::{ButtonEvent, LedPattern, LedPatterns};
 
-use super::fixture::{CLOSED, NEGATIVE, Running, TIMING, deliver, field, fields, load};
+use super::fixture::{NEGATIVE, Running, TIMING, deliver, field, fields, load};
 use crate::support::demo_model;
 
 #[test]
@@ -20,14 +20,15 @@ fn fields_of_a_slide_are_combined_and_a_long_press_closes_it() {
     running.next_slide();
     let findings = running.findings();
     let log_odds = findings.iter().map(|finding| {
-        let log_odds = finding.field.log_odds.unwrap();
+        let log_odds = finding.field.field().unwrap().log_odds;
         log_odds.clamp(-MAX_LOG_ODDS, MAX_LOG_ODDS)
     });
     let mean = log_odds.sum::<f32>() / 3.0;
     let slide = findings[2].slide;
     assert_eq!((slide.slide, slide.fields, slide.refused), (1, 3, 0));
     let analyst = load(&demo_model()).unwrap();
-    let decision = analyst.manifest().model.decision.decide_log_odds(mean);
+    let rule = analyst.rule();
+    let decision = rule.decision().unwrap().decide_log_odds(mean);
     assert!((slide.probability.unwrap() - decision.probability).abs() < 1e-6);
     // The next slide starts from zero.
     deliver(&running, "_0");
@@ -61,10 +62,10 @@ fn a_long_press_while_the_camera_works_ends_the_slide_after_that_field() {
         ..LedPatterns::default()
     };
     running.press("capturing", capturing);
-    assert!(running.bench.button.send_now(ButtonEvent::NextSlide));
-    running.bench.camera.release();
-    let leds = &running.bench.leds;
-    leds.wait_until("a closed slide", |shown| *shown == CLOSED);
+    running.close_slide(|| {
+        assert!(running.bench.button.send_now(ButtonEvent::NextSlide));
+        running.bench.camera.release();
+    });
     deliver(&running, "_0");
     running.press("green blinking", NEGATIVE);
     let slides = running.findings();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use smearscope_artifacts::{ArtifactError, BlastCalls, CellCounter, Evaluation};
+use smearscope_artifacts::{ArtifactError, BlastCalls, CellCounter, Evaluation, Share};
 
 use super::looks::{Looked, look_at_images};
 use super::sheet;
@@ -12,8 +12,8 @@ use crate::cell_kind::CellKind;
 use crate::dataset::CellCollection;
 use crate::error::TrainError;
 use crate::metrics::{
-    BlastRates, CalledCell, Detection, DetectionFigures, KindCalls, RulerFigures, Share,
-    SlideCoverage, blast_auroc_intervals, blast_aurocs,
+    BlastRates, CalledCell, Detection, DetectionFigures, KindCalls, RulerFigures, SlideCoverage,
+    blast_auroc_intervals, blast_aurocs,
 };
 
 /// Seed of resamples and simulated slides, so that the same images give the same figures.

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use smearscope_artifacts::Share;
+
 use super::measured::{CellEvaluation, CellFigures};
-use crate::metrics::{DetectionFigures, KindCalls, Share, SlideCoverage};
+use crate::metrics::{DetectionFigures, KindCalls, SlideCoverage};
 
 impl fmt::Display for CellEvaluation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

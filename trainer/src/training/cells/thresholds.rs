@@ -1,12 +1,12 @@
 //! Which peaks of a finder's maps are cells.
 
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
-use smearscope_artifacts::{Thresholds, TileInput};
+use smearscope_artifacts::{Share, Thresholds, TileInput};
 
 use super::finder_task::FoundKind;
 use super::windows::LabelledField;
 use crate::error::TrainError;
-use crate::metrics::{Detection, Share, Target};
+use crate::metrics::{Detection, Target};
 use crate::networks::finder::{Finder, KINDS};
 
 /// Thresholds that are tried.

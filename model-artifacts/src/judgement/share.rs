@@ -10,14 +10,16 @@ const Z: f64 = 1.959_963_984_540_054;
 
 /// How many of some cells or fields have a property.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Share {
-    pub(crate) count: usize,
-    pub(crate) of: usize,
+pub struct Share {
+    /// Those that have it; at most `of`.
+    pub count: usize,
+    /// All of them.
+    pub of: usize,
 }
 
 impl Share {
     /// Counts the items that are true.
-    pub(crate) fn of(items: impl IntoIterator<Item = bool>) -> Self {
+    pub fn of(items: impl IntoIterator<Item = bool>) -> Self {
         items
             .into_iter()
             .fold(Self::default(), |Self { count, of }, is_one| Self {
@@ -27,12 +29,12 @@ impl Share {
     }
 
     /// The share, 0 to 1; `None` of nothing.
-    pub(crate) fn value(self) -> Option<f64> {
+    pub fn value(self) -> Option<f64> {
         (self.of > 0).then(|| self.count as f64 / self.of as f64)
     }
 
     /// Its 95 % interval (Wilson 1927), if the items are independent; `None` of nothing.
-    pub(crate) fn interval(self) -> Option<[f64; 2]> {
+    pub fn interval(self) -> Option<[f64; 2]> {
         let share = self.value()?;
         let of = self.of as f64;
         let shrink = 1.0 + Z * Z / of;
