@@ -16,7 +16,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::plural::counted;
 use crate::config::storage::StorageConfig;
 use crate::records::export::Format;
-use crate::records::{Archive, Filter, Record, RecordsError, Verified, exist};
+use crate::records::{Archive, Filter, Record, RecordWithCells, RecordsError, Verified, exist};
 use crate::report::answer::result_in_words;
 use crate::system::sanitize::printable;
 use crate::system::time::{time, utc};
@@ -320,6 +320,7 @@ fn show(archive: &Archive, id: Uuid, json: bool, mut out: impl Write) -> Result<
     ] {
         unreadable = archive.readable(&filter, |record| {
             count += 1;
+            let record = archive.with_cells(record)?;
             if json {
                 writeln!(out, "{}", serde_json::to_string(&record)?)?;
             } else {
@@ -339,7 +340,7 @@ fn show(archive: &Archive, id: Uuid, json: bool, mut out: impl Write) -> Result<
 }
 
 /// A record as it can be printed in TOML, which has no nulls.
-fn without_nulls(record: &Record) -> Result<serde_json::Value> {
+fn without_nulls(record: &RecordWithCells) -> Result<serde_json::Value> {
     fn strip(value: &mut serde_json::Value) {
         match value {
             serde_json::Value::Object(map) => {

@@ -23,7 +23,8 @@ use crate::http::headers::Immutable;
 use crate::http::problem::Problem;
 use crate::http::problem_responses::{BadRequest, Gone, NotFound};
 use crate::records::{
-    Archive, CellEntry, Filter, ImageEntry, NoteEntry, Page, Record, RecordsError, SlideRecord,
+    Archive, Filter, ImageEntry, NoteEntry, Page, Record, RecordWithCells, RecordsError,
+    SlideRecord,
 };
 use crate::system::time::{time, utc};
 
@@ -145,34 +146,19 @@ pub(crate) async fn slide(
     read_records(&config, read).await.map(Json)
 }
 
-/// A field with its cells.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct FieldWithCells {
-    #[serde(flatten)]
-    record: Record,
-    /// The surest find first; null if they were not looked at.
-    #[schema(required)]
-    cells: Option<Vec<CellEntry>>,
-}
-
 /// A recorded field.
 #[utoipa::path(get, path = "/v1/fields/{id}", tag = "records",
     params(("id" = String, Path, format = "uuid", description = "The field's id: `record` of a finding.")),
     responses(
         (status = 200, description = "The field with its cells as recorded, and whether its images still exist.",
-            body = FieldWithCells),
+            body = RecordWithCells),
         BadRequest, NotFound,
 ))]
 pub(crate) async fn field(
     State(config): State<Arc<Config>>,
     Path(id): Path<Uuid>,
-) -> Result<Json<FieldWithCells>, Problem> {
-    let read = move |archive: &Archive| {
-        Ok(FieldWithCells {
-            record: record(archive, id)?,
-            cells: archive.cells(id)?,
-        })
-    };
+) -> Result<Json<RecordWithCells>, Problem> {
+    let read = move |archive: &Archive| Ok(archive.with_cells(record(archive, id)?)?);
     read_records(&config, read).await.map(Json)
 }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::records::cells::CellEntry;
 use crate::records::chain::{self, Kind};
 use crate::records::entry::FieldEntry;
 use crate::records::error::RecordsError;
@@ -37,6 +38,17 @@ pub struct Record {
     /// What was recorded when it was captured.
     #[serde(flatten)]
     pub field: FieldEntry,
+}
+
+/// A recorded field with its cells.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct RecordWithCells {
+    /// The field.
+    #[serde(flatten)]
+    pub record: Record,
+    /// The surest find first; null if they were not looked at.
+    #[schema(required)]
+    pub cells: Option<Vec<CellEntry>>,
 }
 
 const QUERY: &str = "

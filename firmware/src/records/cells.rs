@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::analysis::reading::CellsReading;
-use crate::records::archive::Archive;
+use crate::records::archive::{Archive, Record, RecordWithCells};
 use crate::records::chain::{self, Kind};
 use crate::records::error::RecordsError;
 use crate::records::schema;
@@ -247,6 +247,15 @@ impl Archive {
             chain::parse(Kind::Cells, seq, &body)
         };
         Ok(row.map(parse).transpose()?.map(|entry| entry.cells))
+    }
+
+    /// A field with its cells.
+    ///
+    /// # Errors
+    /// As [`Archive::cells`].
+    pub(crate) fn with_cells(&self, record: Record) -> Result<RecordWithCells, RecordsError> {
+        let cells = self.cells(record.field.id)?;
+        Ok(RecordWithCells { record, cells })
     }
 
     /// Size of the recorded cells of a field as text, in bytes.

@@ -125,14 +125,6 @@ struct Row<'a> {
     min_cells: Option<u32>,
 }
 
-/// A line of the JSON: a field with its cells, which are null if they were not looked at.
-#[derive(Serialize)]
-struct Line<'a> {
-    #[serde(flatten)]
-    record: &'a Record,
-    cells: Option<&'a [CellEntry]>,
-}
-
 /// A row of the CSV of cells.
 #[derive(Serialize)]
 struct CellRow<'a> {
@@ -326,12 +318,7 @@ impl Archive {
         mut out: impl Write,
     ) -> anyhow::Result<Vec<String>> {
         let unreadable = self.readable(filter, |record| {
-            let cells = self.cells(record.field.id)?;
-            let line = Line {
-                record: &record,
-                cells: cells.as_deref(),
-            };
-            serde_json::to_writer(&mut out, &line)?;
+            serde_json::to_writer(&mut out, &self.with_cells(record)?)?;
             anyhow::Ok(out.write_all(b"\n")?)
         })?;
         out.flush()?;

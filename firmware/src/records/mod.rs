@@ -74,7 +74,7 @@ mod verify;
 #[cfg(test)]
 mod testing;
 
-pub use archive::{Archive, Record};
+pub use archive::{Archive, Record, RecordWithCells};
 pub use cells::{CellEntry, CellsEntry, CountEntry, CountRuleEntry, ScaleEntry};
 pub(crate) use condition::Condition;
 pub use entry::{

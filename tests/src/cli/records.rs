@@ -328,7 +328,7 @@ fn rows_that_cannot_be_read_are_named_and_the_others_listed_and_exported() {
         .collect();
     // One row without valid JSON, which makes SQLite fail, and one without a field.
     damage(state, &ids[0], "\"slide\":", "\"slide\"?");
-    damage(state, &ids[2], "\"threshold\":", "\"threshxxd\":");
+    damage(state, &ids[2], "\"elapsed_ms\":", "\"elapsxd_ms\":");
     let named = || {
         contains("row 2 cannot be read: malformed JSON").and(contains("row 6 is not a valid field"))
     };
