@@ -116,13 +116,17 @@ impl Page {
         true
     }
 
-    /// Draws the title. Returns the row below it.
+    /// Draws the title, a long one in a smaller font. Returns the row below it.
     fn title(&mut self, text: &str) -> i32 {
-        let (font, end) = match self.size {
-            ScreenSize::Rows64 => (&FONT_10X20, 22),
-            ScreenSize::Rows32 => (&FONT_8X13_BOLD, 13),
+        let (usual, small, end) = match self.size {
+            ScreenSize::Rows64 => (&FONT_10X20, &FONT_8X13_BOLD, 22),
+            ScreenSize::Rows32 => (&FONT_8X13_BOLD, &FONT_6X10, 13),
         };
-        self.text(text, 0, MonoTextStyle::new(font, BinaryColor::On));
+        let is_long = text.chars().count() > columns(usual);
+        let font = if is_long { small } else { usual };
+        let [space, height] = [usual, font].map(|font| font.character_size.height as i32);
+        let style = MonoTextStyle::new(font, BinaryColor::On);
+        self.text(text, (space - height) / 2, style);
         end
     }
 

@@ -290,7 +290,7 @@ fn count_page(
                 count.count.cells, count.rule.min_cells
             ));
             lines.push(reason.hint().to_owned());
-            (blasts, progress_bar(count), lines)
+            (format!("BLASTS {blasts}"), progress_bar(count), lines)
         }
     };
     lines.extend(seen_again);
