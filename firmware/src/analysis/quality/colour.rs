@@ -37,6 +37,18 @@ impl Colour {
         self.red - self.green > 0.04 && (0.3..0.97).contains(&self.luma) && !self.is_nucleus()
     }
 
+    /// Grey to blue, as red cells become in some stains: without haemoglobin's red, but never yellow or green.
+    pub(super) fn is_grey_cell(&self) -> bool {
+        self.blue - self.green >= -0.02 && (0.3..0.92).contains(&self.luma) && !self.is_nucleus()
+    }
+
+    /// A nucleus or a cell, but nothing as dark as dust.
+    pub(super) fn is_stained(&self) -> bool {
+        let is_coloured = self.spread() > 0.06 && self.red.max(self.blue) - self.green > 0.03;
+        let is_cell = is_coloured && (0.25..0.93).contains(&self.luma);
+        is_cell || self.is_nucleus() || self.is_grey_cell()
+    }
+
     /// Red, green and blue.
     pub(super) fn channels(&self) -> [f32; 3] {
         [self.red, self.green, self.blue]
@@ -47,7 +59,10 @@ impl Colour {
 pub(super) struct Colours {
     /// Median colour of the bright pixels.
     pub(super) background: [f32; 3],
+    /// Row by row.
     pub(super) pixels: Vec<Colour>,
+    /// Number of columns.
+    pub(super) width: usize,
 }
 
 impl Colours {
@@ -78,7 +93,13 @@ impl Colours {
         Self {
             background,
             pixels: pixels.collect(),
+            width: image.width() as usize,
         }
+    }
+
+    /// Number of rows.
+    pub(super) fn height(&self) -> usize {
+        self.pixels.len() / self.width.max(1)
     }
 
     /// Share of the pixels that match.

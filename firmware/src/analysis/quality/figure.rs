@@ -43,6 +43,8 @@ pub enum Problem {
     Flat,
     /// One part of the field has far less light than another.
     Uneven,
+    /// The light at the rim of the field has another colour than in its middle.
+    ColourShading,
     /// The background between the cells is coloured more than a lamp explains.
     ColourCast,
     /// The colours are not those of a stained blood smear.
@@ -72,6 +74,7 @@ impl Problem {
             Self::TooBright => "turn down the light",
             Self::Flat => "move to a field with cells",
             Self::Uneven => "centre the condenser",
+            Self::ColourShading => "centre condenser and camera; check the camera's lens",
             Self::ColourCast => "set the white balance",
             Self::NotASmear => "check slide and stain",
             Self::NoWhiteCells => "move to a field with white cells",
@@ -93,6 +96,7 @@ impl fmt::Display for Problem {
             Self::TooBright => "too bright",
             Self::Flat => "no contrast",
             Self::Uneven => "uneven light",
+            Self::ColourShading => "uneven colour",
             Self::ColourCast => "colour cast",
             Self::NotASmear => "not a stained smear",
             Self::NoWhiteCells => "no white cells",
@@ -250,6 +254,7 @@ mod tests {
             TooBright,
             Flat,
             Uneven,
+            ColourShading,
             ColourCast,
             NotASmear,
             TooThick,

@@ -4,13 +4,21 @@ use std::ops::Range;
 
 use crate::analysis::quality::luma::Luma32;
 
-/// Squared gradient magnitudes in part of a row, from central differences. Pixels at the edge of the picture have
-/// none.
+/// Squared gradient magnitudes in part of a row. Pixels at the edge of the picture have none.
 pub(super) fn squared_gradients(
     luma: &Luma32,
     y: usize,
     columns: Range<usize>,
 ) -> impl Iterator<Item = f32> + '_ {
+    gradients(luma, y, columns).map(|[across, down]| across * across + down * down)
+}
+
+/// Gradients in part of a row, across and down, from central differences. Pixels at the edge of the picture have none.
+pub(super) fn gradients(
+    luma: &Luma32,
+    y: usize,
+    columns: Range<usize>,
+) -> impl Iterator<Item = [f32; 2]> + '_ {
     let (width, height) = (luma.width() as usize, luma.height() as usize);
     let columns = columns.start.max(1)..columns.end.min(width.saturating_sub(1));
     let is_edge = y == 0 || y + 1 >= height || columns.is_empty();
@@ -23,9 +31,8 @@ pub(super) fn squared_gradients(
     let across = right.iter().zip(left);
     let down = below.iter().zip(above);
     across.zip(down).map(|((right, left), (below, above))| {
-        let (across, down) = (right - left, below - above);
         // Each difference spans two pixels.
-        (across * across + down * down) / 4.0
+        [right - left, below - above].map(|difference| difference / 2.0)
     })
 }
 
@@ -51,7 +58,8 @@ mod tests {
             for y in 1..height - 1 {
                 for x in 1..width.saturating_sub(1) {
                     let (across, down) = (at(x + 1, y) - at(x - 1, y), at(x, y + 1) - at(x, y - 1));
-                    expected.push(((across * across + down * down) / 4.0).to_bits());
+                    let [across, down] = [across, down].map(|difference| difference / 2.0);
+                    expected.push((across * across + down * down).to_bits());
                 }
             }
             assert_eq!(found, expected, "{width} x {height}");
