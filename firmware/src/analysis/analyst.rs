@@ -86,14 +86,17 @@ impl Analyst {
     /// Creates an analyst that accepts pictures within `limits`.
     pub fn new(model: impl Into<AnyModel>, limits: Limits) -> Self {
         let model = model.into();
-        let classes = match &model {
-            AnyModel::Field(_) => [].into(),
-            AnyModel::Cells(model) => model.manifest().model.cell.classes.as_slice().into(),
+        let (gate, classes) = match &model {
+            AnyModel::Field(_) => (QualityGate::for_whole_fields(), [].into()),
+            AnyModel::Cells(model) => {
+                let classes = model.manifest().model.cell.classes.as_slice().into();
+                (QualityGate::default(), classes)
+            }
         };
         Self {
             model,
             classes,
-            gate: QualityGate::default(),
+            gate,
             limits,
             has_overlays: false,
             slide: Uuid::nil(),

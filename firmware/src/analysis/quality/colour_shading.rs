@@ -8,7 +8,10 @@ use crate::analysis::quality::colour::{Colour, Colours};
 use crate::analysis::quality::figure::{Problem, Quality};
 use crate::analysis::quality::tiles;
 
-const MAX_COLOUR_SHADING: f32 = 2.3;
+/// Largest shading where cells are counted: light and lamp are taken out of a picture at each cell.
+pub(super) const MAX_AT_CELLS: f32 = 2.3;
+/// Largest shading where whole fields are judged: a tinted rim looks like stain to such a model.
+pub(super) const MAX_IN_FIELDS: f32 = 1.45;
 
 /// Percentile of a tile's luma that is background.
 const BACKGROUND_SHARE: f32 = 0.9;
@@ -21,7 +24,7 @@ const TERMS: usize = 6;
 
 /// Adds the figure `colour_shading`: the largest ratio of red or blue to green in the light of the field, divided by the
 /// smallest; 1 if the light has the same colour everywhere.
-pub(super) fn measure(colours: &Colours, quality: &mut Quality) {
+pub(super) fn measure(colours: &Colours, most: f32, quality: &mut Quality) {
     let backgrounds = background(colours);
     let ratios: [fn(&Colour) -> f32; 2] = [|colour| colour.red, |colour| colour.blue];
     let shading = ratios
@@ -29,7 +32,7 @@ pub(super) fn measure(colours: &Colours, quality: &mut Quality) {
         .map(|channel| range(colours, &backgrounds, channel))
         .fold(1.0, f32::max);
     let problem = Problem::ColourShading;
-    quality.require_max("colour_shading", shading, MAX_COLOUR_SHADING, problem);
+    quality.require_max("colour_shading", shading, most, problem);
 }
 
 /// Indices of the pixels that are bright in their tile.
@@ -128,7 +131,7 @@ mod tests {
             }))
         });
         let mut quality = Quality::default();
-        measure(&Colours::of(&image, 200.0), &mut quality);
+        measure(&Colours::of(&image, 200.0), MAX_AT_CELLS, &mut quality);
         quality.figures()[0].value
     }
 
@@ -160,7 +163,7 @@ mod tests {
         assert!((shading(|_, _| [0.0; 3]) - 1.0).abs() < 1e-6);
         let black = Colours::of(&RgbImage::new(1, 1), 0.0);
         let mut quality = Quality::default();
-        measure(&black, &mut quality);
+        measure(&black, MAX_AT_CELLS, &mut quality);
         assert!((quality.figures()[0].value - 1.0).abs() < 1e-6);
     }
 }

@@ -35,6 +35,7 @@ pub struct QualityGate {
     measured: Option<Luma32>,
     /// Denoised luma of the field of this slide that was judged last.
     judged: Option<Luma32>,
+    max_colour_shading: f32,
 }
 
 impl Default for QualityGate {
@@ -44,11 +45,20 @@ impl Default for QualityGate {
             colour_downscaler: Downscaler::new(COLOUR_SIDE),
             measured: None,
             judged: None,
+            max_colour_shading: colour_shading::MAX_AT_CELLS,
         }
     }
 }
 
 impl QualityGate {
+    /// The gate for a model that judges whole fields. The default one is for models that count cells.
+    pub fn for_whole_fields() -> Self {
+        Self {
+            max_colour_shading: colour_shading::MAX_IN_FIELDS,
+            ..Self::default()
+        }
+    }
+
     /// Measures a picture, its movement since an `earlier` one of the same stream, and its distance from the field
     /// judged last. A picture that is too small is not measured further.
     pub fn assess(&mut self, picture: &Picture, earlier: Option<&Picture>) -> Quality {
@@ -68,7 +78,7 @@ impl QualityGate {
         let small = self.colour_downscaler.downscale(image);
         let colours = Colours::of(small, highlights);
         stain::measure(&colours, &mut quality);
-        colour_shading::measure(&colours, &mut quality);
+        colour_shading::measure(&colours, self.max_colour_shading, &mut quality);
         let luma: Luma32 = grey.convert();
         let denoised = denoised(&luma);
         let stained = stained(&grey, &colours, highlights);
@@ -510,7 +520,7 @@ mod tests {
     fn fields_with_a_tinted_rim_are_refused() {
         for (name, image) in fields().into_iter().step_by(4) {
             // Divides green by `most` in the corners, and by its square root in the middle of an edge.
-            let shaded = |most: f32| {
+            let shaded_by = |most: f32| {
                 let mut shaded = image.clone();
                 let (width, height) = image.dimensions();
                 for (x, y, pixel) in shaded.enumerate_pixels_mut() {
@@ -518,14 +528,18 @@ mod tests {
                     let square = place(x, width).powi(2) + place(y, height).powi(2);
                     pixel[1] = (f32::from(pixel[1]) * most.powf(-square / 2.0)) as u8;
                 }
-                figure(&shaded, "colour_shading")
+                shaded
             };
+            let shaded = |most| figure(&shaded_by(most), "colour_shading");
             let plain = figure(&image, "colour_shading");
             assert!((1.0..1.25).contains(&plain), "{name}: {plain}");
             let purple = shaded(1.5);
             assert!((1.35..1.75).contains(&purple), "{name}: {purple}");
             let deep = shaded(3.0);
             assert!(deep > 2.3, "{name}: {deep}");
+            let of_fields = QualityGate::for_whole_fields().assess(&shaded_by(1.7).into(), None);
+            let of_fields = serde_json::to_value(of_fields).unwrap();
+            assert_eq!(of_fields["colour_shading"]["passed"], false, "{name}");
         }
     }
 
