@@ -7,7 +7,7 @@ pub use crate::analysis::finding::{Finding, SaveOutcome};
 pub use crate::analysis::identity::Identity;
 pub use crate::analysis::quality::Problem;
 pub use crate::analysis::reading::{CellsReading, FieldReading, Reading};
-pub use crate::analysis::recorder::{CapturedField, Recorder};
+pub use crate::analysis::recorder::{CapturedField, Examined, Recorder};
 pub use crate::analysis::rule::Rule;
 pub use crate::analysis::slide::{Slide, SlideSummary};
 pub use crate::analysis::verdict::{Judgement, Reason};

@@ -122,8 +122,6 @@ class Bench extends EventTarget {
       this.subject = this.#nextSubject;
     } else if (kind === "verdict") {
       if (this.fields[0] && this.fields[0].slide.number !== data.slide.number) this.fields = [];
-      // Only the last picture is shown, and a field may have hundreds of cells.
-      if (this.fields.length > 0) this.fields.at(-1).cells = [];
       this.fields.push(data);
       this.#nextSubject = { finding: data };
     } else if (kind === "slide") {

@@ -6,10 +6,9 @@ import { el, rounded, sharePercent } from "./dom.js";
 /// Upper ends of the scale of an interval.
 const TOPS = [0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1];
 
-/// The rule that decides about a count, in words: the share of blasts, and the cells that a positive and a negative verdict need.
+/// The rule that decides about a count, in the words of the command line.
 export function rule(share, fewest, needed) {
-  const limit = `${rounded(100 * share)} %`;
-  return `Positive if the 95 % interval lies above ${limit}, from ${fewest} cells; negative if it lies below ${limit}, from ${needed} cells; else inconclusive.`;
+  return `Positive if the 95 % interval of the share of blasts lies above ${sharePercent(share)} % and ${fewest} leukocytes were counted, negative if it lies below and ${needed} were counted, else inconclusive.`;
 }
 
 /// The cells that were counted of those that a negative verdict needs.

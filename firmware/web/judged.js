@@ -1,5 +1,6 @@
 // The picture that was judged, and its cells, beside the verdict of the live view.
 
+import { get } from "./api.js";
 import { address, legend, summary } from "./cells.js";
 import { el, fill } from "./dom.js";
 import { gallery } from "./gallery.js";
@@ -33,7 +34,7 @@ export function judged(signal) {
     ending.abort();
     ending = new AbortController();
     fill(cells);
-    sections.gallery.hidden = !finding?.record || !finding.cells?.length;
+    sections.gallery.hidden = true;
     title.textContent = finding ? `Judged picture: slide ${finding.slide.number}, field ${fieldNumber(finding)}` : "Judged picture";
     if (!finding) fill(box, none(reason));
     else if (!finding.record) fill(box, none("This picture was not recorded, so it cannot be shown."));
@@ -41,15 +42,18 @@ export function judged(signal) {
   };
 
   const load = async (finding, ended) => {
-    const { record, cells: found = [] } = finding;
+    const { record } = finding;
     const link = ({ number }) => address(record, number);
     fill(box, none("Loading the picture …"));
     try {
-      const view = await picture(await fieldImage(record), { alt: `The judged picture. ${finding.count ? summary(found) : ""}`, cells: found, link });
+      // Events have no cells.
+      const [image, found] = await Promise.all([fieldImage(record), finding.count ? get(`/v1/fields/${encodeURIComponent(record)}`).then(({ cells }) => cells ?? []) : []]);
+      const view = await picture(image, { alt: `The judged picture. ${finding.count ? summary(found) : ""}`, cells: found, link });
       if (ended.aborted) return;
       fill(box, view.stack, el("div", { class: "line" }, found.length > 0 && legend(found), el("a", { href: address(record) }, "Enlarge")));
       if (finding.probability !== null) view.stack.after(await evidence(record, view.stack));
       if (ended.aborted || found.length === 0) return;
+      sections.gallery.hidden = false;
       const own = found.map((cell) => ({ ...cell, field: record, um_per_pixel: finding.scale?.um_per_pixel }));
       fill(cells, gallery(own, { image: fieldImage, link, onpoint: (cell) => view.select(cell?.number ?? null), signal: ended, limit: MOST }));
     } catch (error) {

@@ -29,8 +29,8 @@ export function result({ count, probability }) {
 export const fieldNumber = ({ saved, slide }) => (saved === false ? "–" : String(slide.fields + slide.refused));
 
 /// The number of fields of a slide, by kind.
-export const tally = ({ fields, refused, unsaved }) =>
-  [`${count(fields, "field")} classified`, `${refused} refused`, unsaved > 0 && `${unsaved} NOT SAVED`].filter(Boolean).join(", ");
+export const tally = ({ fields, refused, unsaved, count: cells }) =>
+  [`${count(fields, "field")} ${cells ? "counted" : "classified"}`, `${refused} ${cells ? "not counted" : "refused"}`, unsaved > 0 && `${unsaved} NOT SAVED`].filter(Boolean).join(", ");
 
 /// Labels, units and scales of the quality figures, in the order in which they are shown.
 const FIGURES = {

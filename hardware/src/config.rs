@@ -130,8 +130,8 @@ crate::settings! {
         white_balance: ControlSetting = ControlSetting::default();
         /// Gain in the units of the camera; `v4l2-ctl --list-ctrls` shows the range.
         gain: ControlSetting = ControlSetting::default();
-        /// Size of a pixel in the plane of the specimen, for this objective and mode; 0: unknown, and a model that counts
-        /// cells then measures it by red cells, or says that it is unknown.
+        /// Size of a pixel in the plane of the specimen, for this objective and this `width` and `height`; 0: unknown, and a
+        /// model that counts cells then measures it by red cells, or says that it is unknown.
         um_per_pixel: f64 = 0.0, valid(0 or 0.005..=10.0, "µm");
         /// Frames to drop first, because many cameras damage the first ones.
         warm_up_frames: u32 = 2, valid(0..=100);
@@ -151,6 +151,21 @@ impl CameraConfig {
             return Err(InvalidValue::new("camera.device", "\"\"", requirement));
         }
         self.check_ranges()
+    }
+
+    /// Checks that the scale, if one is set, is that of a certain mode: a camera may choose another one, whose pixels have
+    /// another size.
+    ///
+    /// # Errors
+    /// [`InvalidValue`] if `um_per_pixel` is set without `width` and `height`.
+    pub fn check_scale(&self) -> Result<(), InvalidValue> {
+        if self.um_per_pixel > 0.0 && (self.width == 0 || self.height == 0) {
+            let requirement =
+                "holds for one mode of the camera: set camera.width and camera.height, too";
+            let value = self.um_per_pixel.to_string();
+            return Err(InvalidValue::new("camera.um_per_pixel", value, requirement));
+        }
+        Ok(())
     }
 }
 

@@ -280,7 +280,9 @@ impl Recorder {
             log::warn!("{}: {}", field.source, clock.words());
         }
         let entry = field.entry(&self.analyst, frame, summary, images, clock);
-        let cells = frame.analysis.cells().map(|cells| CellsEntry {
+        let cells = frame.analysis.cells();
+        let cells = cells.filter(|cells| cells.field.scale.is_ok());
+        let cells = cells.map(|cells| CellsEntry {
             field: field.id,
             cells: CellEntry::of(cells),
         });

@@ -218,8 +218,13 @@ impl View<'_> {
         }
         lines.extend(summary.probability.map(probability_line));
         lines.extend(self.band_line(summary.judgement));
+        let refused = if summary.count.is_some() {
+            "not counted"
+        } else {
+            "refused"
+        };
         lines.push(format!(
-            "{}, {} refused",
+            "{}, {} {refused}",
             fields(summary.fields),
             summary.refused
         ));
@@ -706,14 +711,14 @@ mod tests {
     }
 
     /// The picture after a field, with this count of the slide.
-    fn after_count(cells: u32, blasts: u32, calls: &[CellCall]) -> Canvas {
+    fn after_count(cells: u32, blasts: u32, seen: &[CellCall]) -> Canvas {
         let count = COUNT.decide(CellCount {
             cells,
             blasts,
             unclear: 0,
         });
         let mut found = finding(Judgement::of_count(&count), None);
-        found.field = counted(calls);
+        found.field = counted(seen);
         found.slide.count = Some(count);
         picture(&State::Verdict(found), None)
     }

@@ -57,7 +57,7 @@ pub(crate) struct BoardArgs {
     /// Board with camera, button, LEDs and display.
     #[arg(long)]
     board: Option<BoardKind>,
-    /// Size of a pixel of the camera's pictures in the plane of the specimen, µm [default: camera.um_per_pixel of the
+    /// Size of a pixel of the camera's pictures in the plane of the specimen, µm [default: `camera.um_per_pixel` of the
     /// configuration].
     #[arg(long, value_name = "UM", value_parser = scale)]
     um_per_pixel: Option<f32>,

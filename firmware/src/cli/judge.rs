@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 use smearscope_artifacts::{AnyModel, EngineInfo};
 
-use crate::cli::local_judge::FolderAnswer;
+use crate::cli::folder_answer::FolderAnswer;
 use crate::report::answer::Said;
 
 /// Classifies images.

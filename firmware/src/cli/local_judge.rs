@@ -6,17 +6,16 @@ use std::time::Instant;
 
 use clap::ValueEnum;
 use image::{RgbImage, imageops};
-use serde::Serialize;
-use smearscope_artifacts::{CellSite, Verdict, decode};
+use smearscope_artifacts::{CellSite, decode};
 
 use crate::analysis::analyst::{Analysis, Analyst};
 use crate::analysis::cell_overlay;
 use crate::analysis::reading::Reading;
 use crate::analysis::slide::Slide;
+use crate::cli::folder_answer::FolderAnswer;
 use crate::cli::judge::{Judge, JudgeError, model_on_engine};
 use crate::cli::picture_folder::PictureFolder;
-use crate::records::SlideSummaryEntry;
-use crate::report::answer::{Answer, Said, result_in_words};
+use crate::report::answer::{Answer, Said};
 
 /// The side of a cell's picture, in diameters of the cell.
 const CROP: f32 = 1.8;
@@ -48,20 +47,6 @@ pub(crate) struct LocalJudge<'a> {
     wanted: Wanted<'a>,
     /// The slides by the canonical paths of their folders, each with its path as it was given first.
     slides: BTreeMap<PathBuf, (PathBuf, Slide)>,
-}
-
-/// The images of a folder.
-#[derive(Debug, Clone, Serialize)]
-pub(crate) struct FolderAnswer {
-    /// The folder.
-    slide: String,
-    #[serde(flatten)]
-    summary: SlideSummaryEntry,
-    /// What to do about the reason.
-    hint: Option<&'static str>,
-    /// Name and version of the model.
-    model: String,
-    demo: bool,
 }
 
 impl<'a> LocalJudge<'a> {
@@ -167,16 +152,9 @@ impl Judge for LocalJudge<'_> {
     }
 
     fn slides(&self) -> Vec<FolderAnswer> {
-        let (model, rule) = (self.analyst.model(), self.analyst.rule());
         let answer = |(folder, slide): &(PathBuf, Slide)| {
-            let summary = slide.summary(&rule);
-            FolderAnswer {
-                slide: folder.to_string_lossy().into(),
-                summary: (&summary).into(),
-                hint: summary.judgement.reason().map(|reason| reason.hint()),
-                model: format!("{} {}", model.name(), model.version()),
-                demo: model.is_demo(),
-            }
+            let folder = folder.to_string_lossy().into();
+            FolderAnswer::new(folder, slide, self.analyst.model())
         };
         self.slides.values().map(answer).collect()
     }
@@ -188,32 +166,5 @@ impl Judge for LocalJudge<'_> {
 
     fn is_demo(&self) -> bool {
         self.analyst.model().is_demo()
-    }
-}
-
-impl FolderAnswer {
-    pub(crate) fn folder(&self) -> &str {
-        &self.slide
-    }
-
-    pub(crate) fn verdict(&self) -> Verdict {
-        self.summary.verdict
-    }
-
-    /// The part that is shown to people.
-    pub(crate) fn said(&self) -> Said<'_> {
-        let SlideSummaryEntry {
-            verdict,
-            reason,
-            probability,
-            count,
-            ..
-        } = &self.summary;
-        Said {
-            verdict: *verdict,
-            result: result_in_words(*probability, count.as_ref()),
-            reason: reason.as_deref(),
-            hint: self.hint,
-        }
     }
 }

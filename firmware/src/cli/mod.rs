@@ -9,6 +9,7 @@ mod demo_fields;
 mod exit;
 mod farewell;
 mod faults;
+mod folder_answer;
 mod image_files;
 pub(crate) mod import_hias;
 mod judge;

@@ -165,11 +165,13 @@ impl RecordsCommand {
         let exit = match self {
             Self::List { filter, json } => {
                 let (archive, filter) = (archive()?, filter.filter());
-                let unreadable = if json {
-                    archive.write_json(&filter, &mut stdout)?
-                } else {
-                    archive.readable(&filter, |record| line(&record, &mut stdout))?
-                };
+                let unreadable = archive.readable(&filter, |record| {
+                    if json {
+                        Ok(writeln!(stdout, "{}", serde_json::to_string(&record)?)?)
+                    } else {
+                        line(&record, &mut stdout)
+                    }
+                })?;
                 report(&unreadable)?
             }
             Self::Show { id, json } => show(&archive()?, id, json, &mut stdout)?,
@@ -307,7 +309,7 @@ fn line(record: &Record, mut out: impl Write) -> Result<()> {
 
 fn show(archive: &Archive, id: Uuid, json: bool, mut out: impl Write) -> Result<Exit> {
     let mut count = 0;
-    let mut unreadable = Vec::new();
+    let (mut unreadable, mut damaged) = (Vec::new(), Vec::new());
     for filter in [
         Filter {
             field: Some(id),
@@ -320,7 +322,7 @@ fn show(archive: &Archive, id: Uuid, json: bool, mut out: impl Write) -> Result<
     ] {
         unreadable = archive.readable(&filter, |record| {
             count += 1;
-            let record = archive.with_cells(record)?;
+            let record = archive.with_readable_cells(record, &mut damaged);
             if json {
                 writeln!(out, "{}", serde_json::to_string(&record)?)?;
             } else {
@@ -329,6 +331,7 @@ fn show(archive: &Archive, id: Uuid, json: bool, mut out: impl Write) -> Result<
             anyhow::Ok(())
         })?;
     }
+    unreadable.append(&mut damaged);
     if count == 0 && unreadable.is_empty() {
         return Err(RecordsError::Unknown {
             folder: archive.folder().into(),

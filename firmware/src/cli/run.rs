@@ -312,6 +312,8 @@ fn verdict_line(report: &Report) -> String {
         let hint = field.judgement.reason().map_or("", |reason| reason.hint());
         format!(" ({reason}: {hint})")
     });
+    // A count has an `of` of its own.
+    let of = if slide.count.is_some() { "in" } else { "of" };
     let notice = notice(report.identity.is_demo);
     let saved = match saved {
         SaveOutcome::Saved(id) => format!(" · saved as {id}"),
@@ -319,7 +321,7 @@ fn verdict_line(report: &Report) -> String {
         SaveOutcome::Unwanted => String::new(),
     };
     format!(
-        "verdict: {}{}{limits}{reason} · {} · slide {}: {}{} of {}{saved} · {notice} · {} on {}",
+        "verdict: {}{}{limits}{reason} · {} · slide {}: {}{} {of} {}{saved} · {notice} · {} on {}",
         field.judgement.verdict().as_str(),
         result(field.probability(), field.count()),
         report.source,

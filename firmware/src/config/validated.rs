@@ -102,6 +102,9 @@ impl Raw {
         self.check_ranges()?;
         self.oled.validate()?;
         self.camera.validate()?;
+        if self.board != BoardKind::Sim {
+            self.camera.check_scale()?;
+        }
         self.pi.validate()?;
         self.linux.validate()?;
         let model = self.model.validate()?;

@@ -11,10 +11,12 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::config::Config;
+use crate::http::blocking::in_background;
+use crate::http::export::Exports;
 use crate::http::problem::Problem;
 use crate::http::problem_responses::{BadRequest, NotFound};
-use crate::http::records::{bad_request, read_records, slide_of};
-use crate::records::{Archive, CellEntry, FieldEntry, Filter, RecordsError};
+use crate::http::records::{bad_request, folder, slide_of};
+use crate::records::{Archive, CellEntry, FieldEntry, Filter};
 
 /// Most cells of an answer, and how many there are by default.
 const MAX_LIMIT: usize = 5000;
@@ -77,6 +79,7 @@ pub(crate) struct ClassShare {
 ))]
 pub(crate) async fn slide_cells(
     State(config): State<Arc<Config>>,
+    State(exports): State<Arc<Exports>>,
     Path(id): Path<Uuid>,
     Query(query): Query<CellsQuery>,
 ) -> Result<Json<SlideCells>, Problem> {
@@ -86,21 +89,27 @@ pub(crate) async fn slide_cells(
             "limit = {limit}: must be from 1 to {MAX_LIMIT}"
         )));
     }
-    let read = move |archive: &Archive| {
-        slide_of(archive, id)?;
+    let folder = folder(&config)?;
+    let _permit = exports.gallery().await;
+    let read = move |is_wanted: &dyn Fn() -> bool| {
+        let archive = Archive::open(&folder)?;
+        slide_of(&archive, id)?;
         let filter = Filter {
             slide: Some(id),
             ..Filter::default()
         };
         let mut gallery = Gallery::new(limit);
         archive.fields(&filter, |record| {
+            if !is_wanted() {
+                return Err(Problem::internal("the client is gone"));
+            }
             let cells = archive.cells(record.field.id)?;
             gallery.add(&record.field, cells.unwrap_or_default());
-            Ok::<_, RecordsError>(())
+            Ok::<_, Problem>(())
         })?;
-        Ok(gallery.finish())
+        Ok::<_, Problem>(gallery.finish())
     };
-    read_records(&config, read).await.map(Json)
+    in_background("gallery", read).await?.map(Json)
 }
 
 /// Collects the most suspicious cells of a slide, and counts all.

@@ -111,7 +111,7 @@ impl Hub {
     fn send_event(&self, event: &ApplianceEvent) {
         match event {
             ApplianceEvent::Analysed(report) => {
-                self.send("verdict", &Finding::from(&**report));
+                self.send("verdict", &Finding::from(&**report).without_cells());
             }
             ApplianceEvent::SlideClosed(summary) => {
                 self.send("slide", &Slide::from(summary));

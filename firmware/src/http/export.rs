@@ -9,7 +9,6 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 
 use axum::Json;
 use axum::body::Body;
@@ -22,13 +21,13 @@ use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use smearscope_artifacts::Verdict;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::config::Config;
 use crate::http::binary::Binary;
-use crate::http::blocking::blocking;
+use crate::http::blocking::{blocking, in_background};
 use crate::http::problem::Problem;
 use crate::http::problem_responses::{BadRequest, DiskFull, NotFound, TooManyRequests};
 use crate::http::records::{filter, folder};
@@ -36,10 +35,11 @@ use crate::records::export::Format;
 use crate::records::first_error::FirstError;
 use crate::records::{Archive, Exported, Filter};
 use crate::system::disk::DiskUsage;
-use crate::system::priority::lower_priority;
 
 /// Exports that may run at a time.
 const MAX_EXPORTS: usize = 2;
+/// Galleries of cells that are read at a time.
+const MAX_GALLERIES: usize = 2;
 /// Sent archives whose arrival can still be confirmed.
 const MAX_SENT: usize = 16;
 /// Bytes between two checks of the free disk space and of the client.
@@ -49,9 +49,10 @@ const CHUNK: usize = 256 << 10;
 /// The number of images left out of an archive because they no longer match their records.
 const DAMAGED: HeaderName = HeaderName::from_static("damaged-images");
 
-/// Running exports, and archives that were sent.
+/// Running exports and galleries, and archives that were sent.
 pub(crate) struct Exports {
     permits: Arc<Semaphore>,
+    galleries: Arc<Semaphore>,
     sent: Mutex<VecDeque<Sent>>,
 }
 
@@ -66,12 +67,18 @@ impl Default for Exports {
     fn default() -> Self {
         Self {
             permits: Arc::new(Semaphore::new(MAX_EXPORTS)),
+            galleries: Arc::new(Semaphore::new(MAX_GALLERIES)),
             sent: Mutex::default(),
         }
     }
 }
 
 impl Exports {
+    /// Waits until a gallery may be read: it takes as much time as an export.
+    pub(crate) async fn gallery(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.galleries).acquire_owned().await.ok()
+    }
+
     fn remember(&self, sent: Sent) {
         let mut all = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|other| other.sha256 != sent.sha256);
@@ -160,17 +167,8 @@ pub(crate) async fn export(
         format,
         min_free: storage.map_or(0, |storage| storage.min_free),
     };
-    let (answer, finished) = oneshot::channel();
-    // May take minutes, so it gets a thread instead of one of the few blocking threads.
-    let started = thread::Builder::new().name("export".into()).spawn(move || {
-        lower_priority();
-        let result = job.run(&|| !answer.is_closed());
-        // The client may be gone.
-        let _ = answer.send(result);
-    });
-    started.map_err(|error| Problem::internal(&format!("cannot start a thread: {error}")))?;
-    let crashed = |_| Problem::internal("the export crashed");
-    let file = finished.await.map_err(crashed)??;
+    // May take minutes.
+    let file = in_background("export", move |is_wanted| job.run(is_wanted)).await??;
     let (length, damaged) = (file.length, file.exported.damaged.len());
     let mut response = body(exports, file, permit).into_response();
     let headers = response.headers_mut();

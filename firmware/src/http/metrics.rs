@@ -18,6 +18,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
+use crate::analysis::finding::SaveOutcome;
 use crate::analysis::pool::Pool;
 use crate::analysis::reading::CellsReading;
 use crate::analysis::stage_times::StageTimes;
@@ -105,7 +106,9 @@ impl Metrics {
                 let verdict = report.finding.field.judgement.verdict().as_str();
                 self.verdicts.get_or_create(&[("verdict", verdict)]).inc();
                 self.observe(&report.times);
-                if let Some(cells) = report.finding.field.cells() {
+                // The cells of a field that is not saved do not count; it is taken again.
+                let is_kept = report.finding.saved != SaveOutcome::NotSaved;
+                if let Some(cells) = report.finding.field.cells().filter(|_| is_kept) {
                     self.count_cells(cells);
                 }
             }

@@ -92,7 +92,12 @@ impl Viewfinder {
         // After a failure, too: the device may be open.
         tokio::spawn(Arc::clone(self).close_when_idle(taken));
         let (pixels, limits) = (glimpse?, self.limits);
-        let (jpeg, quality) = blocking(move || measure_and_shrink(pixels, &limits)).await??;
+        // As the capture would be judged.
+        let gate = match self.handle.status().borrow().count {
+            Some(_) => QualityGate::default(),
+            None => QualityGate::for_whole_fields(),
+        };
+        let (jpeg, quality) = blocking(move || measure_and_shrink(pixels, &limits, gate)).await??;
         let view = View {
             jpeg,
             quality,
@@ -149,9 +154,13 @@ fn unavailable(detail: impl Into<String>) -> Problem {
 }
 
 /// Measures the quality of a picture and encodes a smaller copy.
-fn measure_and_shrink(pixels: Pixels, limits: &Limits) -> Result<(Bytes, HeaderValue), Problem> {
+fn measure_and_shrink(
+    pixels: Pixels,
+    limits: &Limits,
+    mut gate: QualityGate,
+) -> Result<(Bytes, HeaderValue), Problem> {
     let picture = picture(pixels, limits).map_err(|error| unavailable(with_causes(&error)))?;
-    let quality = QualityGate::default().assess(&picture, None);
+    let quality = gate.assess(&picture, None);
     let quality = serde_json::to_string(&quality)
         .ok()
         .and_then(|json| HeaderValue::try_from(json).ok())

@@ -9,7 +9,7 @@ use crate::analysis::identity::notice;
 use crate::analysis::slide::SlideSummary;
 use crate::appliance::handle::{Report, Status};
 use crate::appliance::state::State;
-use crate::records::{CountEntry, CountRuleEntry, FieldEntry, SlideSummaryEntry};
+use crate::records::{CountEntry, CountRuleEntry, FieldEntry, ScaleEntry, SlideSummaryEntry};
 use crate::report::state::StateName;
 use crate::system::host_metrics::HostMetrics;
 use crate::system::time::utc;
@@ -34,6 +34,8 @@ struct VerdictPayload {
     count: Option<CountEntry>,
     /// How a count becomes a verdict; none if whole fields are judged.
     count_rule: Option<CountRuleEntry>,
+    /// The scale at which cells were looked at; none if it is unknown, or whole fields are judged.
+    scale: Option<ScaleEntry>,
     /// Whether the field was recorded; none if the appliance keeps no records. A field that could not be
     /// recorded does not count for the slide.
     saved: Option<bool>,
@@ -107,6 +109,7 @@ pub(crate) fn recorded_verdict(seq: i64, field: &FieldEntry) -> Vec<u8> {
         inconclusive_band: field.inconclusive_band,
         count: field.count.clone(),
         count_rule: field.count_rule,
+        scale: field.scale,
         saved: Some(true),
         slide: SlidePayload {
             id: Some(field.slide),
@@ -125,6 +128,7 @@ pub(crate) fn recorded_verdict(seq: i64, field: &FieldEntry) -> Vec<u8> {
 pub(crate) fn live_verdict(report: &Report) -> Vec<u8> {
     let field = &report.finding.field;
     let decision = report.rule.decision();
+    let scale = field.cells().and_then(|cells| cells.field.scale.ok());
     let (id, saved) = match report.finding.saved {
         SaveOutcome::Saved(id) => (id, Some(true)),
         SaveOutcome::NotSaved => (Uuid::now_v7(), Some(false)),
@@ -141,6 +145,7 @@ pub(crate) fn live_verdict(report: &Report) -> Vec<u8> {
         inconclusive_band: decision.map(|decision| decision.inconclusive),
         count: field.count().map(CountEntry::new),
         count_rule: report.rule.count().map(Into::into),
+        scale: scale.map(Into::into),
         saved,
         slide: SlidePayload::new(&report.finding.slide, false),
         model: report.identity.model.clone(),

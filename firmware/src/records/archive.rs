@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::records::cells::CellEntry;
+use crate::records::cells_entry::CellEntry;
 use crate::records::chain::{self, Kind};
 use crate::records::entry::FieldEntry;
 use crate::records::error::RecordsError;

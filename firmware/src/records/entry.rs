@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::analysis::slide::SlideSummary;
-use crate::records::cells::{CountEntry, CountRuleEntry, ScaleEntry};
+use crate::records::cells_entry::{CountEntry, CountRuleEntry, ScaleEntry};
 use crate::records::error::RecordsError;
 use crate::records::layout::IMAGES;
 use crate::report::picture::Figure;

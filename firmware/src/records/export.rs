@@ -17,7 +17,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use crate::records::archive::{Archive, Record};
-use crate::records::cells::CellEntry;
+use crate::records::cells_entry::CellEntry;
 use crate::records::chain::{self, Kind};
 use crate::records::entry::{ExportEntry, FieldEntry, ImageEntry};
 use crate::records::error::RecordsError;
@@ -141,6 +141,19 @@ struct CellRow<'a> {
 }
 
 impl<'a> CellRow<'a> {
+    const HEADER: [&'static str; 10] = [
+        "field",
+        "number",
+        "x",
+        "y",
+        "diameter",
+        "diameter_um",
+        "class",
+        "call",
+        "blast_probability",
+        "new",
+    ];
+
     fn of(field: Uuid, entry: &'a CellEntry) -> Self {
         Self {
             field,
@@ -317,21 +330,27 @@ impl Archive {
         filter: &Filter,
         mut out: impl Write,
     ) -> anyhow::Result<Vec<String>> {
-        let unreadable = self.readable(filter, |record| {
-            serde_json::to_writer(&mut out, &self.with_cells(record)?)?;
+        let mut damaged = Vec::new();
+        let mut unreadable = self.readable(filter, |record| {
+            let record = self.with_readable_cells(record, &mut damaged);
+            serde_json::to_writer(&mut out, &record)?;
             anyhow::Ok(out.write_all(b"\n")?)
         })?;
         out.flush()?;
+        unreadable.append(&mut damaged);
         Ok(unreadable)
     }
 
     /// Writes the cells of the selected fields as CSV with a header, one row per cell.
     fn write_cells(&self, filter: &Filter, out: impl Write) -> anyhow::Result<()> {
-        let mut csv = csv::Writer::from_writer(out);
-        // What is wrong with fields that cannot be read is told with the other tables.
+        let mut csv = csv::WriterBuilder::new()
+            .has_headers(false)
+            .from_writer(out);
+        csv.write_record(CellRow::HEADER)?;
+        // What is wrong with rows that cannot be read is told with the other tables.
         self.readable(filter, |record| {
             let field = record.field.id;
-            for cell in self.cells(field)?.iter().flatten() {
+            for cell in self.cells(field).ok().flatten().iter().flatten() {
                 csv.serialize(CellRow::of(field, cell))?;
             }
             anyhow::Ok(())
@@ -621,7 +640,8 @@ mod tests {
         }
         let table = String::from_utf8(read("records.csv")).unwrap();
         assert_eq!(table.lines().count(), 3);
-        assert_eq!(read("cells.csv"), b"", "whole fields were judged");
+        let cells = String::from_utf8(read("cells.csv")).unwrap();
+        assert!(cells.starts_with("field,number,x,y,diameter,") && cells.lines().count() == 1);
         assert_eq!(zip.len(), 4 + 4);
         let mut year = |index| {
             let file = zip.by_index(index).unwrap();

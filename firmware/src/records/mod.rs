@@ -43,6 +43,7 @@
 mod archive;
 mod ballast;
 mod cells;
+mod cells_entry;
 mod chain;
 mod checkpoint;
 mod condition;
@@ -75,7 +76,7 @@ mod verify;
 mod testing;
 
 pub use archive::{Archive, Record, RecordWithCells};
-pub use cells::{CellEntry, CellsEntry, CountEntry, CountRuleEntry, ScaleEntry};
+pub use cells_entry::{CellEntry, CellsEntry, CountEntry, CountRuleEntry, ScaleEntry};
 pub(crate) use condition::Condition;
 pub use entry::{
     ClosingReason, ElapsedEntry, EngineEntry, FieldEntry, ImageEntry, ModelEntry, NoteEntry,

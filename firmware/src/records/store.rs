@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 use smearscope_artifacts::sha256;
 use uuid::Uuid;
 
-use crate::records::cells::CellsEntry;
+use crate::records::cells_entry::CellsEntry;
 use crate::records::chain::{self, Kind};
 use crate::records::entry::{ClosingEntry, ClosingReason, FieldEntry, ImageEntry, SlideEntry};
 use crate::records::error::{CHECK_DISK, RecordsError};

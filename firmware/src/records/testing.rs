@@ -11,7 +11,7 @@ use uuid::Uuid;
 use walkdir::WalkDir;
 
 use crate::records::archive::{Archive, Record};
-use crate::records::cells::{CellEntry, CellsEntry};
+use crate::records::cells_entry::{CellEntry, CellsEntry};
 use crate::records::entry::{
     ClosingReason, ElapsedEntry, EngineEntry, FieldEntry, ModelEntry, SlideEntry, SlideRuleEntry,
     SlideSummaryEntry,

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::records::archive::Archive;
-use crate::records::cells::CellsEntry;
+use crate::records::cells_entry::CellsEntry;
 use crate::records::chain::{self, Kind, Link};
 use crate::records::entry::{
     ClosingEntry, ExportEntry, FieldEntry, ImageEntry, NoteEntry, RemovalEntry, SlideEntry,

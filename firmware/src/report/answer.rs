@@ -32,7 +32,7 @@ pub(crate) struct Answer {
     /// The scale at which cells were looked at; null if it is unknown, or whole fields are judged.
     #[schema(required)]
     scale: Option<ScaleEntry>,
-    /// The cells, the surest find first.
+    /// The cells, the surest find first; empty if none were looked for.
     cells: Vec<CellEntry>,
     /// Position of the strongest evidence for the positive class, 0 to 1 from left and top; null without evidence, and if
     /// cells are counted.

@@ -1,6 +1,7 @@
 //! JSON of the limits by which a model's results become verdicts.
 
 use serde::Serialize;
+use smearscope_artifacts::DecisionRule;
 use utoipa::ToSchema;
 
 use crate::analysis::rule::Rule;
@@ -29,7 +30,7 @@ impl From<&Rule> for DecisionLimits {
         Self {
             threshold: decision.map(|decision| decision.threshold),
             inconclusive_band: decision.map(|decision| decision.inconclusive),
-            calibrated: decision.map(|decision| decision.is_calibrated()),
+            calibrated: decision.map(DecisionRule::is_calibrated),
             count_rule: rule.count().map(Into::into),
         }
     }

@@ -14,7 +14,7 @@ const CAPACITY: usize = 16;
 pub(crate) struct Diagnosis {
     /// The verdict.
     pub(crate) verdict: Verdict,
-    /// Its probability; `None` if the verdict is inconclusive.
+    /// Its probability; `None` if the verdict is inconclusive, or follows from a count.
     pub(crate) confidence: Option<f32>,
     /// The verdict as a sentence.
     pub(crate) message: String,

@@ -37,7 +37,7 @@ pub(crate) struct Finding {
     /// The scale at which cells were looked at; null if it is unknown, or whole fields are judged.
     #[schema(required)]
     scale: Option<ScaleEntry>,
-    /// The cells, the surest find first.
+    /// The cells, the surest find first; empty if none were looked for, and in events: the record has them.
     cells: Vec<CellEntry>,
     /// The verdict that screen, LEDs and page show.
     shown: Shown,
@@ -81,6 +81,16 @@ pub(crate) struct Shown {
     /// The slide's count that the verdict is of; null without one.
     #[schema(required)]
     count: Option<CountEntry>,
+}
+
+impl Finding {
+    /// The finding without its cells, which may be many: for events, of which many are kept.
+    pub(crate) fn without_cells(self) -> Self {
+        Self {
+            cells: Vec::new(),
+            ..self
+        }
+    }
 }
 
 impl From<finding::Shown> for Shown {

@@ -1,5 +1,8 @@
 //! The cells of a slide, each once, although fields overlap.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
+
 use super::analysis::{CellCall, FieldCells, count};
 use super::cell_site::CellSite;
 use super::registration::find_shift;
@@ -12,6 +15,8 @@ const RADIUS_SHARE: f32 = 0.35;
 
 /// Most fields with which a new one is compared, the latest ones.
 const MOST_FIELDS: usize = 200;
+/// Most red cells by which fields are compared, the surest ones; a field of view has some hundreds.
+const MOST_RED_CELLS: usize = 1000;
 
 /// The fields of a slide, to tell which cells of the next one were counted before.
 ///
@@ -19,7 +24,10 @@ const MOST_FIELDS: usize = 200;
 /// another magnification, as those of one microscope are.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SlideCells {
-    fields: Vec<SeenField>,
+    /// The latest fields, the oldest first.
+    fields: VecDeque<Arc<SeenField>>,
+    /// Number of fields before them, which are forgotten.
+    forgotten: usize,
 }
 
 /// A field that was added.
@@ -54,7 +62,12 @@ impl SlideCells {
         };
         let seen = SeenField {
             size: field.size,
-            red_cells: field.red_cells.iter().map(place).collect(),
+            red_cells: field
+                .red_cells
+                .iter()
+                .take(MOST_RED_CELLS)
+                .map(place)
+                .collect(),
             leukocytes: places(CellCall::counts),
             unclear: places(CellCall::is_unclear),
         };
@@ -65,11 +78,11 @@ impl SlideCells {
         };
         if let Ok(scale) = field.scale {
             let radius = RADIUS_UM / scale.um_per_pixel();
-            for (number, earlier) in self.fields.iter().enumerate().rev().take(MOST_FIELDS) {
+            for (number, earlier) in self.fields.iter().enumerate().rev() {
                 let Some(by) = earlier.shift_to(&seen, radius) else {
                     continue;
                 };
-                added.overlaps.push(number);
+                added.overlaps.push(self.forgotten + number);
                 for (cell, is_new) in field.cells.iter().zip(&mut added.is_new) {
                     let reach = radius.max(RADIUS_SHARE * cell.site.diameter);
                     let is_it = |[x, y]: &[f32; 2]| {
@@ -83,7 +96,11 @@ impl SlideCells {
         }
         let new = field.cells.iter().zip(&added.is_new);
         added.count = count(new.filter_map(|(cell, is_new)| is_new.then_some(cell)));
-        self.fields.push(seen);
+        if self.fields.len() == MOST_FIELDS {
+            self.fields.pop_front();
+            self.forgotten += 1;
+        }
+        self.fields.push_back(Arc::new(seen));
         added
     }
 }
@@ -159,6 +176,17 @@ mod tests {
         ([700.0, 200.0], CellCall::Blast),
         ([600.0, 400.0], CellCall::Novel),
     ];
+
+    #[test]
+    fn what_is_far_back_is_forgotten() {
+        let mut slide = SlideCells::default();
+        for _ in 0..=MOST_FIELDS {
+            slide.add(&field(0.0, &[]));
+        }
+        let added = slide.add(&field(0.0, &LEUKOCYTES));
+        let latest = 1..=MOST_FIELDS;
+        assert_eq!(added.overlaps, latest.rev().collect::<Vec<_>>());
+    }
 
     #[test]
     fn a_third_of_a_field_further_only_new_cells_count() {

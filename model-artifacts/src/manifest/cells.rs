@@ -12,10 +12,12 @@ use crate::files::MANIFEST_FILE;
 use crate::image::contract::InputContract;
 use crate::judgement::count::CountRule;
 use crate::judgement::novelty::Novelty;
-use crate::validation::{FieldError, check_between, check_line, check_positive};
+use crate::validation::{FieldError, check_between, check_line};
 
 /// Finest and coarsest scale of a network's input, in µm per pixel.
 const SCALES: std::ops::RangeInclusive<f32> = 0.02..=5.0;
+/// Temperatures that leave probabilities finite.
+const TEMPERATURES: std::ops::RangeInclusive<f32> = 0.05..=20.0;
 /// Smallest and largest side of a tile for the finder, in pixels.
 const TILE_SIDES: std::ops::RangeInclusive<u32> = 32..=2048;
 /// Smallest and largest side of a crop around a cell, in pixels.
@@ -382,7 +384,7 @@ impl CellNetwork {
     }
 
     fn check<'a>(&'a self, seen: &mut HashSet<&'a Path>) -> Result<(), FieldError> {
-        check_positive("cell.temperature", self.temperature)?;
+        check_between("cell.temperature", self.temperature, TEMPERATURES)?;
         let CropInput {
             um_per_pixel,
             side,

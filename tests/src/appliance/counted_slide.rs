@@ -40,6 +40,7 @@ fn every_place_says_the_same_of_a_slide() {
     let last = findings.last().unwrap();
     let count = &last["slide"]["count"];
     assert!(count["cells"].as_u64().unwrap() > 3, "{count}");
+    assert!(count["blasts"].as_u64().unwrap() > 0, "{count}");
     assert!(last["slide"]["seen_again"].as_u64().unwrap() >= 3, "{last}");
     assert_eq!(&last["shown"]["count"], count);
     let is_again = |cell: &Value| cell["new"] == false;
@@ -86,6 +87,15 @@ fn every_place_says_the_same_of_a_slide() {
         .sum();
     assert_eq!(count["cells"], all);
 
+    // So have the metrics.
+    let metrics = String::from_utf8(served.get("/metrics").body).unwrap();
+    let counted = metrics.lines().filter(|line| {
+        line.starts_with("smearscope_cells_total{")
+            && (line.contains("call=\"blast\"") || line.contains("call=\"other_leukocyte\""))
+    });
+    let counted = counted.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap());
+    assert_eq!(count["cells"], counted.sum::<u64>(), "{metrics}");
+
     // The command line: what is recorded, what was published, and the same images again.
     let state = served.state("");
     let listed = smearscope(["records", "list", "--json", "--state"])
@@ -103,13 +113,15 @@ fn every_place_says_the_same_of_a_slide() {
         .stdout(predicates::str::contains(field_words));
     let um_per_pixel = PANORAMA_UM_PER_PIXEL.to_string();
     let options = ["--slide-per", "folder", "--um-per-pixel", &um_per_pixel];
-    smearscope(["classify", "--engine", "embedded", "--model"])
+    let said = smearscope(["classify", "--engine", "embedded", "--model"])
         .arg(cells_model())
         .args(options)
         .arg(&slide)
-        .assert()
-        .success()
-        .stdout(predicates::str::contains(words));
+        .output()
+        .unwrap();
+    let said = String::from_utf8(said.stdout).unwrap();
+    let line = said.lines().find(|line| line.contains("  slide ")).unwrap();
+    assert!(line.contains(words), "{words}: {line}");
     // The slide, and for each field a row and its cells.
     let rows = 1 + 2 * findings.len();
     smearscope(["records", "verify", "--state"])
@@ -143,5 +155,6 @@ fn without_a_scale_nothing_is_counted_and_the_appliance_says_why() {
     let stated = classify(&format!("?um_per_pixel={PANORAMA_UM_PER_PIXEL}")).json();
     assert!(stated["count"]["cells"].as_u64().unwrap() > 3, "{stated}");
     assert_eq!(stated["scale"]["source"], "stated");
-    classify("?um_per_pixel=0").problem(400);
+    let path = "/v1/classify?um_per_pixel=0";
+    served.send("POST", path, &[], b"").problem(400);
 }

@@ -44,6 +44,30 @@ fn three_presses_give_three_verdicts_and_a_clean_end() {
 }
 
 #[test]
+fn the_demo_counts_a_positive_and_a_negative_slide() {
+    let presses = "press\n".repeat(3) + "long\n" + &"press\n".repeat(5);
+    let output = smearscope(["run", "--board", "sim", "--engine", "embedded"])
+        .args(["--fields", "hardware/slides", "--um-per-pixel", "0.15"])
+        .arg("--model")
+        .arg(cells_model())
+        .write_stdin(presses)
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    let verdicts = verdict_lines(&output.stdout);
+    assert_eq!(verdicts.len(), 8, "{verdicts:#?}");
+    // 20 cells are needed for a positive verdict and 200 for a negative one.
+    for (number, expected) in [
+        (0, "slide 1: Inconclusive "),
+        (2, "slide 1: Positive "),
+        (3, "slide 2: Inconclusive "),
+        (7, "slide 2: Negative "),
+    ] {
+        assert!(verdicts[number].contains(expected), "{verdicts:#?}");
+    }
+}
+
+#[test]
 fn a_blurred_field_is_inconclusive_and_says_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     image::imageops::blur(&field_pixels(), 12.0)

@@ -116,7 +116,7 @@ fn what_the_button_does_the_page_does_and_no_verdict_outlives_the_connection() {
     );
     let spoken = browser.text("[aria-live]");
     assert!(spoken.starts_with(verdict), "{spoken}");
-    let figures = browser.text(".figures");
+    let figures = browser.text("[aria-labelledby=quality-title] .figures");
     assert!(
         figures.contains("Focus") && figures.contains("min 1.2"),
         "{figures}"
@@ -682,14 +682,15 @@ fn slides_are_listed_shown_and_exported() {
     browser.click("main li:last-child .row");
     browser.until("document.querySelectorAll('main ol .row').length === 2");
     browser.click("main ol li:first-child .row");
-    browser.until("document.querySelectorAll('#field .stack img').length === 2");
-    browser.until("[...document.querySelectorAll('#field .stack img')].every((image) => image.naturalWidth > 0)");
+    browser.until("document.querySelectorAll('main .stack img').length === 2");
+    browser.until("[...document.querySelectorAll('main .stack img')].every((image) => image.naturalWidth > 0)");
     let opacity = browser.run(
-        "const slider = document.querySelector('#field input[type=range]'); slider.value = 100; \
-         slider.dispatchEvent(new Event('input')); return document.querySelector('#field .above').style.opacity",
+        "const slider = document.querySelector('main input[type=range]'); slider.value = 100; \
+         slider.dispatchEvent(new Event('input')); return document.querySelector('main .above').style.opacity",
     );
     assert_eq!(opacity, "1");
-    browser.run("document.querySelector('#field').close()");
+    browser.run("history.back()");
+    browser.until("document.querySelectorAll('main ol .row').length === 2");
 
     browser.enter("#note", "Found in the feathered edge; <b>look</b> again.");
     browser.click("form button");
@@ -815,7 +816,7 @@ fn every_view_fits_a_phone_and_a_desk_in_both_themes() {
         (
             "field",
             "main ol .row",
-            "[...document.querySelectorAll('#field .stack img')].filter((image) => image.naturalWidth > 0).length === 2",
+            "[...document.querySelectorAll('main .stack img')].filter((image) => image.naturalWidth > 0).length === 2",
         ),
         (
             "upload",
@@ -853,6 +854,99 @@ fn every_view_fits_a_phone_and_a_desk_in_both_themes() {
                 );
             }
         }
+    }
+    browser.check(&served.url, &[]);
+}
+
+#[test]
+fn a_counted_slide_is_seen_cell_by_cell() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let fields = tempfile::tempdir().unwrap();
+    panorama_fields(fields.path());
+    let more = format!(
+        "[timing]\nselftest_s = 0.1\nhold_s = 600\n[camera]\num_per_pixel = {PANORAMA_UM_PER_PIXEL}\n\
+         [model]\nengine = \"embedded\"\nfolder = {:?}\n",
+        cells_model()
+    );
+    let served = Served::start_with("", &more, fields.path()).ready();
+    browser.open(&served.url);
+    browser.look(390, 844, "light");
+    for fields in 1..=2 {
+        browser.until(CONNECTED);
+        // The space bar captures.
+        browser.run("document.dispatchEvent(new KeyboardEvent('keydown', { key: ' ', code: 'Space', bubbles: true }))");
+        browser.until(&format!(
+            "document.querySelectorAll('.row').length === {fields} && document.querySelector('.verdict .badge')"
+        ));
+    }
+    let slides = served.get("/v1/slides").json();
+    let slide = &slides["slides"][0];
+    let words = slide["standing"]["count"]["words"].as_str().unwrap();
+    assert_eq!(browser.text("main .count"), words);
+    let rule = browser.text(".measures p").to_lowercase();
+    let shown = smearscope(["model", "show"])
+        .arg(cells_model())
+        .output()
+        .unwrap();
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(
+        shown.contains(rule.trim_end_matches('.')),
+        "{rule}: {shown}"
+    );
+    let in_sight = browser.run(
+        "scrollTo(0, 0); return ['.verdict .badge', 'main .count'].every((part) => { \
+         const { top, bottom } = document.querySelector(part).getBoundingClientRect(); return top >= 0 && bottom <= innerHeight; })",
+    );
+    assert_eq!(in_sight, true, "without scrolling on a phone");
+
+    // Beside the verdict stands the picture that was judged, with its cells.
+    browser.look(1440, 900, "light");
+    let id = slide["id"].as_str().unwrap();
+    let recorded = served.get(&format!("/v1/slides/{id}")).json();
+    let last = recorded["fields"][1]["id"].as_str().unwrap();
+    let cells = served.get(&format!("/v1/fields/{last}")).json()["cells"].clone();
+    let cells = cells.as_array().unwrap();
+    browser.until(&format!(
+        "document.querySelectorAll('.judged .mark').length === {}",
+        cells.len()
+    ));
+    browser.until("document.querySelector('.gallery-card .tile')");
+    browser.photograph(&pictures().join("cells-live-1440.png"));
+    let is_seen = browser.run(
+        "scrollTo(0, 0); return document.querySelector('.gallery-card .tile').getBoundingClientRect().top < innerHeight",
+    );
+    assert_eq!(is_seen, true, "the first row of the gallery");
+
+    // Its first cell leads to its place in the field, under an address of its own.
+    browser.click(".gallery-card .tile");
+    browser.until(&format!(
+        "location.hash.startsWith('#/fields/{last}/cells/') && document.querySelector('main .mark.selected')"
+    ));
+    browser.photograph(&pictures().join("cells-field-1440.png"));
+    let address = browser.run("return location.hash");
+    browser.run(
+        "document.body.dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowDown', bubbles: true }))",
+    );
+    browser.until(&format!("location.hash !== {address}"));
+    // The other field of the slide.
+    browser.run(
+        "document.body.dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowLeft', bubbles: true }))",
+    );
+    let first = recorded["fields"][0]["id"].as_str().unwrap();
+    browser.until(&format!("location.hash === '#/fields/{first}'"));
+
+    // The slide's gallery has each cell once.
+    browser.run(&format!("location.hash = '#/slides/{id}'"));
+    let gallery = served.get(&format!("/v1/slides/{id}/cells")).json();
+    browser.until(&format!(
+        "document.querySelectorAll('.tile').length === {}",
+        gallery["total"]
+    ));
+    browser.photograph(&pictures().join("cells-slide-1440.png"));
+    if browser.audits() {
+        browser.audit("a counted slide");
     }
     browser.check(&served.url, &[]);
 }

@@ -11,7 +11,7 @@ use smearscope::testing::{
     Retention, Space, State, Status, Timing, connect, event_loop,
 };
 use smearscope_artifacts::decode::Limits;
-use smearscope_artifacts::{ArtifactError, EngineChoice, EngineConfig, Model};
+use smearscope_artifacts::{AnyModel, ArtifactError, EngineChoice, EngineConfig, ModelFiles};
 use smearscope_hardware::mock::{self, Bench};
 use smearscope_hardware::{Board, LedPattern, LedPatterns};
 
@@ -57,7 +57,7 @@ pub(crate) fn load(model: &Path) -> Result<Analyst, ArtifactError> {
         choice: EngineChoice::Embedded,
         ..EngineConfig::default()
     };
-    let model = Model::load(model, &engine)?;
+    let model = AnyModel::from_files(ModelFiles::open(model)?, &engine)?;
     Ok(Analyst::new(model, Limits::default()))
 }
 
@@ -68,7 +68,16 @@ pub(crate) fn unrecorded(model: &Path) -> Result<Recorder, ApplianceError> {
 
 /// A recorder with records in `state` on a disk with this space.
 pub(crate) fn recorded(state: &Path, space: Space) -> Result<Recorder, ApplianceError> {
-    let analyst = load(&demo_model()).map_err(ModelError::from)?;
+    recorded_by(&demo_model(), state, space)
+}
+
+/// The same with this model.
+pub(crate) fn recorded_by(
+    model: &Path,
+    state: &Path,
+    space: Space,
+) -> Result<Recorder, ApplianceError> {
+    let analyst = load(model).map_err(ModelError::from)?;
     let records = LazyStore::open(state.to_owned(), Retention::default(), space)?;
     Ok(Recorder::recording(analyst, records))
 }

@@ -5,14 +5,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use smearscope::testing::{
-    AnalysisError, ApplianceError, Archive, CapturedField, CommitToken, Judgement, RecordsError,
-    SaveOutcome, Slide, Space, Store,
+    AnalysisError, ApplianceError, Archive, CapturedField, CommitToken, Examined, Judgement,
+    RecordsError, SaveOutcome, Slide, Space, Store,
 };
 use smearscope_hardware::{Canvas, Frame, Pixels, mock};
 
 use super::fixture::{
-    FAULT, NEGATIVE, READY, RED, Running, TIMING, deliver, field, recorded, records,
+    FAULT, NEGATIVE, READY, RED, Running, TIMING, deliver, field, recorded, recorded_by, records,
 };
+use crate::support::*;
 
 #[test]
 fn fields_are_recorded_with_their_evidence_and_a_failed_save_is_shown() {
@@ -109,6 +110,55 @@ fn a_field_after_its_deadline_is_not_recorded() {
     assert!(!waited_for.take(), "the recorder holds the token");
     drop(guard);
     assert_eq!(records(folder.path()).len(), 1);
+}
+
+#[test]
+fn cells_of_a_field_that_is_not_saved_count_when_it_is_taken_again() {
+    let [folder, fields] = [(), ()].map(|()| tempfile::tempdir().unwrap());
+    let starts = panorama_fields(fields.path());
+    let space = Space::probed(|| Ok(u64::MAX), 2, 1);
+    let mut recorder = recorded_by(&cells_model(), folder.path(), space).unwrap();
+    let mut take = |slide: &Slide, start: u32| {
+        let name = format!("field{start}.png");
+        let captured = CapturedField {
+            frame: Frame {
+                pixels: Pixels::Encoded(std::fs::read(fields.path().join(&name)).unwrap()),
+                earlier: None,
+                captured_at: Instant::now(),
+                source: name,
+                um_per_pixel: Some(PANORAMA_UM_PER_PIXEL),
+            },
+            capture: Duration::ZERO,
+            slide: slide.clone(),
+            until: Instant::now() + Duration::from_mins(1),
+            token: CommitToken::default(),
+        };
+        recorder.examine(captured).unwrap()
+    };
+    let count = |examined: &Examined| examined.finding.slide.count.unwrap().count;
+    let first = take(&Slide::first(), starts[0]);
+    assert!(count(&first).cells > 0);
+
+    let images = folder.path().join("images");
+    let images = images.join(first.slide.id().to_string());
+    let aside = folder.path().join("aside");
+    std::fs::rename(&images, &aside).unwrap();
+    std::fs::write(&images, "in the way").unwrap();
+    let lost = take(&first.slide, starts[1]);
+    assert_eq!(lost.finding.saved, SaveOutcome::NotSaved);
+    assert_eq!(count(&lost), count(&first), "it does not count");
+    assert_eq!(lost.finding.slide.unsaved, 1);
+
+    std::fs::remove_file(&images).unwrap();
+    std::fs::rename(&aside, &images).unwrap();
+    let again = take(&lost.slide, starts[1]);
+    assert!(matches!(again.finding.saved, SaveOutcome::Saved(_)));
+    let cells = again.finding.field.cells().unwrap();
+    let new = cells.field.cells.iter().zip(&cells.is_new);
+    let new = new.filter(|(cell, is_new)| cell.call.counts() && **is_new);
+    let new = new.count() as u32;
+    assert!(new > 0 && cells.seen_before() > 0);
+    assert_eq!(count(&again).cells, count(&first).cells + new);
 }
 
 #[test]
