@@ -169,7 +169,7 @@ mod tests {
     /// A configuration that validates all sections, with one number changed.
     fn with_number(section: &str, key: &str, number: f64) -> Result<Config> {
         let mut table: Table =
-            "[hias]\nhost = \"b\"\nlocation = \"l\"\nzone = \"z\"\nentity = \"e\"\nname = \"n\"\n"
+            "board = \"sim\"\n[hias]\nhost = \"b\"\nlocation = \"l\"\nzone = \"z\"\nentity = \"e\"\nname = \"n\"\n"
                 .parse()
                 .unwrap();
         let defaults = Table::try_from(Raw::default()).unwrap();

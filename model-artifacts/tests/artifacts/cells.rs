@@ -320,7 +320,7 @@ fn its_files_are_verified_and_it_judges_no_whole_field() {
     assert_eq!(
         message,
         format!(
-            "{}: kind: it is `cells`, and only `smearscope classify` counts cells in this version; \
+            "{}: kind: it is `cells`, and whole fields are to be judged; \
              use a model with kind = \"field\"",
             folder().join("manifest.toml").display()
         )

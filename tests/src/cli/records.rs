@@ -116,7 +116,8 @@ fn what_was_said_is_recorded_and_found_again() {
 
     let id = last["id"].as_str().unwrap();
     let shown = records(state, &["show", id, "--json"]).output().unwrap();
-    assert_eq!(json_lines(&shown.stdout), std::slice::from_ref(last));
+    let shown = json_lines(&shown.stdout).remove(0);
+    assert_eq!(&as_listed(shown), last);
     records(state, &["show", slide])
         .assert()
         .success()

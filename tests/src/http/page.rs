@@ -909,7 +909,7 @@ fn a_counted_slide_is_seen_cell_by_cell() {
     let cells = served.get(&format!("/v1/fields/{last}")).json()["cells"].clone();
     let cells = cells.as_array().unwrap();
     browser.until(&format!(
-        "document.querySelectorAll('.judged .mark').length === {}",
+        "document.querySelectorAll('.judged .marks .mark').length === {}",
         cells.len()
     ));
     browser.until("document.querySelector('.gallery-card .tile')");
@@ -922,7 +922,7 @@ fn a_counted_slide_is_seen_cell_by_cell() {
     // Its first cell leads to its place in the field, under an address of its own.
     browser.click(".gallery-card .tile");
     browser.until(&format!(
-        "location.hash.startsWith('#/fields/{last}/cells/') && document.querySelector('main .mark.selected')"
+        "location.hash.startsWith('#/fields/{last}/cells/') && document.querySelector('main .marks .mark.selected')"
     ));
     browser.photograph(&pictures().join("cells-field-1440.png"));
     let address = browser.run("return location.hash");

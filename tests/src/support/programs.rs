@@ -74,6 +74,16 @@ pub(crate) fn smearscope_train<S: AsRef<std::ffi::OsStr>>(
     command
 }
 
+/// A record as lists have it: without its cells.
+pub(crate) fn as_listed(mut record: Value) -> Value {
+    record
+        .as_object_mut()
+        .expect("a record")
+        .remove("cells")
+        .expect("its cells");
+    record
+}
+
 /// The JSON objects in a command's output, one per line.
 pub(crate) fn json_lines(stdout: &[u8]) -> Vec<Value> {
     String::from_utf8_lossy(stdout)
