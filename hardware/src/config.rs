@@ -161,7 +161,7 @@ impl CameraConfig {
     pub fn check_scale(&self) -> Result<(), InvalidValue> {
         if self.um_per_pixel > 0.0 && (self.width == 0 || self.height == 0) {
             let requirement =
-                "holds for one mode of the camera: set camera.width and camera.height, too";
+                "needs camera.width and camera.height, because it holds for one mode of the camera";
             let value = self.um_per_pixel.to_string();
             return Err(InvalidValue::new("camera.um_per_pixel", value, requirement));
         }

@@ -328,7 +328,7 @@ impl From<NoScale> for Reason {
     fn from(problem: NoScale) -> Self {
         match problem {
             NoScale::TooCoarse { .. } => Self::TooCoarse,
-            NoScale::Impossible { .. } => Self::ImpossibleScale,
+            NoScale::Contradicted { .. } | NoScale::Impossible { .. } => Self::ImpossibleScale,
             NoScale::Unknown(_) | NoScale::NoRuler => Self::UnknownScale,
         }
     }

@@ -57,6 +57,18 @@ pub struct SlideSummary {
     pub seen_again: u32,
 }
 
+impl SlideSummary {
+    /// Verdict and result in words: `Negative 2 of 214, 0 % (0–1.7)` or `Positive p=0.973`.
+    pub fn words(&self) -> String {
+        let verdict = self.judgement.verdict().as_str();
+        match (&self.count, self.probability) {
+            (Some(count), _) => format!("{verdict} {}", count.words()),
+            (None, Some(probability)) => format!("{verdict} p={probability:.3}"),
+            (None, None) => verdict.into(),
+        }
+    }
+}
+
 impl Slide {
     /// The first slide of an appliance without earlier records.
     pub fn first() -> Self {

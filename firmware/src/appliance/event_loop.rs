@@ -596,7 +596,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
             return None;
         }
         let summary = self.slide.summary(&loaded.rule);
-        log::info!("slide {} closed", summary.slide);
+        log::info!("slide {} closed: {}", summary.slide, summary.words());
         let id = self.slide.id();
         loaded
             .worker

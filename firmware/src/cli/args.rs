@@ -144,7 +144,8 @@ impl BoardArgs {
             raw.board = board;
         }
         if let Some(um_per_pixel) = self.um_per_pixel {
-            raw.camera.um_per_pixel = um_per_pixel.into();
+            // Without the digits that a longer number would have.
+            raw.camera.um_per_pixel = (f64::from(um_per_pixel) * 1e6).round() / 1e6;
         }
         if let Some(fields) = &self.fields {
             raw.sim.fields.clone_from(fields);

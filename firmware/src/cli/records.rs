@@ -350,6 +350,7 @@ fn without_nulls(record: &RecordWithCells) -> Result<serde_json::Value> {
                 map.retain(|_, value| !value.is_null());
                 map.values_mut().for_each(strip);
             }
+            serde_json::Value::Array(values) => values.iter_mut().for_each(strip),
             serde_json::Value::String(text) => *text = printable(text).into_owned(),
             _ => {}
         }

@@ -313,7 +313,7 @@ fn verdict_line(report: &Report) -> String {
         format!(" ({reason}: {hint})")
     });
     // A count has an `of` of its own.
-    let of = if slide.count.is_some() { "in" } else { "of" };
+    let of = if slide.count.is_some() { ";" } else { " of" };
     let notice = notice(report.identity.is_demo);
     let saved = match saved {
         SaveOutcome::Saved(id) => format!(" · saved as {id}"),
@@ -321,13 +321,12 @@ fn verdict_line(report: &Report) -> String {
         SaveOutcome::Unwanted => String::new(),
     };
     format!(
-        "verdict: {}{}{limits}{reason} · {} · slide {}: {}{} {of} {}{saved} · {notice} · {} on {}",
+        "verdict: {}{}{limits}{reason} · {} · slide {}: {}{of} {}{saved} · {notice} · {} on {}",
         field.judgement.verdict().as_str(),
         result(field.probability(), field.count()),
         report.source,
         slide.slide,
-        slide.judgement.verdict().as_str(),
-        result(slide.probability, slide.count.as_ref()),
+        slide.words(),
         counted(slide.fields, "field"),
         report.identity.model,
         report.identity.engine,

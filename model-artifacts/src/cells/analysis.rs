@@ -12,6 +12,7 @@ use super::figures::CellFigures;
 use super::networks::{CellNetworks, CellOutput, FoundCells};
 use super::red_cell_edge;
 use super::ruler::{Look, MeasuredScale, ScaleUnknown};
+use super::scale_check;
 use super::scale_search;
 use crate::error::ArtifactError;
 use crate::image::background::Background;
@@ -74,6 +75,12 @@ impl FieldCells {
             (Err(NoScale::TooCoarse { .. }), Some(um_per_pixel)) => {
                 Err(NoScale::TooCoarse { um_per_pixel })
             }
+            (Err(NoScale::Contradicted { red_cell_um, .. }), Some(um_per_pixel)) => {
+                Err(NoScale::Contradicted {
+                    um_per_pixel,
+                    red_cell_um,
+                })
+            }
             (Err(NoScale::Impossible { .. }), Some(um_per_pixel)) => {
                 Err(NoScale::Impossible { um_per_pixel })
             }
@@ -133,6 +140,17 @@ pub enum NoScale {
     TooCoarse {
         /// Size of a pixel, µm.
         um_per_pixel: f32,
+    },
+    /// The red cells contradict the given scale.
+    #[error(
+        "at {um_per_pixel} µm per pixel, red cells would be {red_cell_um:.1} µm wide; they are 7.2 µm: the scale is that of another \
+         objective or camera mode"
+    )]
+    Contradicted {
+        /// Size of a pixel, µm.
+        um_per_pixel: f32,
+        /// Diameter of red cells if it were right, µm.
+        red_cell_um: f32,
     },
     /// The given scale is no number above 0, or makes the field larger than a slide.
     #[error("a pixel of {um_per_pixel} µm cannot be the scale of a field of this size")]
@@ -231,7 +249,7 @@ pub(super) fn look_at_field(
             Err(NoScale::TooCoarse { um_per_pixel }),
             FoundCells::default(),
         ),
-        Some(um_per_pixel) => match field.find(networks, um_per_pixel)? {
+        Some(um_per_pixel) => match field.find_at_stated(networks, um_per_pixel)? {
             Ok(found) => (Ok(Scale::Given(um_per_pixel)), found),
             Err(error) => (Err(error), FoundCells::default()),
         },
@@ -308,6 +326,30 @@ impl<'a> Field<'a> {
     ) -> Result<Result<FoundCells, NoScale>, ArtifactError> {
         let seen = self.see(networks, um_per_pixel)?;
         Ok(seen.map(|seen| seen.in_image(self.size())))
+    }
+
+    /// Finds the cells at a stated scale, unless the red cells contradict it.
+    fn find_at_stated(
+        &self,
+        networks: &mut CellNetworks,
+        um_per_pixel: f32,
+    ) -> Result<Result<FoundCells, NoScale>, ArtifactError> {
+        let found = match self.find(networks, um_per_pixel)? {
+            Ok(found) => found,
+            Err(error) => return Ok(Err(error)),
+        };
+        // A quarter of the work; a field that is too small for it has few red cells.
+        let at_half = self.find(networks, um_per_pixel / 2.0)?;
+        let at_half = at_half.unwrap_or_default().red_cells;
+        let size = <[f32; 2]>::from(self.size());
+        let doubt = scale_check::contradiction(um_per_pixel, &found.red_cells, &at_half, size);
+        Ok(match doubt {
+            Some(red_cell_um) => Err(NoScale::Contradicted {
+                um_per_pixel,
+                red_cell_um,
+            }),
+            None => Ok(found),
+        })
     }
 
     /// Runs the finder on the field at a scale.

@@ -14,7 +14,7 @@ const MOST_BINS: f32 = 1e6;
 const AROUND: f32 = 8.0;
 
 /// What is added to a place in the first field to get the same place in the second, in pixels, if the red cells of two fields of
-/// the same size and scale, the surest first, show that they have a part in common.
+/// these sizes and the same scale, the surest first, show that they have a part in common.
 ///
 /// Each pair of cells votes for the shift that would make them one. Around the shift with most votes for the size of the common
 /// part, its cells are matched one to one within `radius`. The shift counts if so many would agree on it less than once in a
@@ -23,17 +23,20 @@ const AROUND: f32 = 8.0;
 pub(super) fn find_shift(
     first: &[[f32; 2]],
     second: &[[f32; 2]],
-    size: [f32; 2],
+    sizes: [[f32; 2]; 2],
     radius: f32,
 ) -> Option<[f32; 2]> {
     let first = &first[..first.len().min(MOST_VOTERS)];
+    let [of_first, of_second] = sizes;
+    let size = [0, 1].map(|axis| of_first[axis].max(of_second[axis]));
     let bin = radius.max((4.0 * size[0] * size[1] / MOST_BINS).sqrt());
     let start = most_votes(first, second, size, bin)?;
     // The mean of the pairs within a bin's diagonal, then of those within the radius.
     let by = mean_shift(first, second, start, 1.5 * bin)?;
     let by = mean_shift(first, second, by, radius)?;
-    let is_common =
-        |cell: &&[f32; 2]| (0..2).all(|axis| (0.0..=size[axis]).contains(&(cell[axis] + by[axis])));
+    let is_common = |cell: &&[f32; 2]| {
+        (0..2).all(|axis| (0.0..=of_second[axis]).contains(&(cell[axis] + by[axis])))
+    };
     let common = first.iter().filter(is_common).count();
     let matches = matched(first, second, by, radius);
     let near = pairs_within(first, second, by, AROUND * radius).saturating_sub(pairs_within(
@@ -44,7 +47,7 @@ pub(super) fn find_shift(
     ));
     let area = f64::from(AROUND.powi(2) - 2.0_f32.powi(2));
     let nearby = near as f64 / (common.max(1) as f64 * area);
-    let density = second.len() as f64 / f64::from(size[0] * size[1]);
+    let density = second.len() as f64 / f64::from(of_second[0] * of_second[1]);
     let anywhere = density * PI * f64::from(radius).powi(2);
     let by_chance = 1.0 - (-nearby.max(anywhere)).exp();
     // One of the matches is what the shift was made of.
@@ -220,7 +223,7 @@ mod tests {
             (5, [-20.0, 300.0]),
         ] {
             let (first, second) = (field(seed, [0.0; 2], 1), field(seed, shift, 2));
-            let found = find_shift(&first, &second, SIZE, RADIUS).unwrap();
+            let found = find_shift(&first, &second, [SIZE; 2], RADIUS).unwrap();
             let off = (found[0] + shift[0]).hypot(found[1] + shift[1]);
             assert!(off < 2.0, "{found:?} {shift:?}");
         }
@@ -230,13 +233,20 @@ mod tests {
     fn fields_without_a_common_part_have_no_shift() {
         for seed in 0..100 {
             let (first, second) = (field(seed, [0.0; 2], 1), field(seed + 1000, [0.0; 2], 2));
-            assert_eq!(find_shift(&first, &second, SIZE, RADIUS), None, "{seed}");
+            assert_eq!(
+                find_shift(&first, &second, [SIZE; 2], RADIUS),
+                None,
+                "{seed}"
+            );
         }
         let apart = (field(7, [0.0; 2], 1), field(7, [640.0, 0.0], 2));
-        assert_eq!(find_shift(&apart.0, &apart.1, SIZE, RADIUS), None);
-        assert_eq!(find_shift(&[], &apart.1, SIZE, RADIUS), None);
+        assert_eq!(find_shift(&apart.0, &apart.1, [SIZE; 2], RADIUS), None);
+        assert_eq!(find_shift(&[], &apart.1, [SIZE; 2], RADIUS), None);
         // Three cells agree by chance.
-        assert_eq!(find_shift(&apart.0[..3], &apart.0[..3], SIZE, RADIUS), None);
+        assert_eq!(
+            find_shift(&apart.0[..3], &apart.0[..3], [SIZE; 2], RADIUS),
+            None
+        );
     }
 
     /// Places of which the surest come first, in an order of their own for each look.
@@ -269,7 +279,7 @@ mod tests {
         };
         let (first, second) = (grid(1, 0.0), grid(2, 864.0));
         assert!(first.len() > 2000, "{}", first.len());
-        let [x, y] = find_shift(&first, &second, LARGE, 6.0).unwrap();
+        let [x, y] = find_shift(&first, &second, [LARGE; 2], 6.0).unwrap();
         assert!((x + 864.0).hypot(y) < 1.0, "{x} {y}");
     }
 
@@ -284,7 +294,7 @@ mod tests {
                     .map(|_| [start[0] + 160.0 * random(), start[1] + 120.0 * random()])
                     .collect()
             };
-            let shift = find_shift(&clump(2 * seed), &clump(2 * seed + 1), SIZE, RADIUS);
+            let shift = find_shift(&clump(2 * seed), &clump(2 * seed + 1), [SIZE; 2], RADIUS);
             assert_eq!(shift, None, "{seed}");
         }
     }

@@ -59,6 +59,17 @@ pub enum ScaleUnknown {
     Unsteady,
 }
 
+/// Median diameter of the cells that lie wholly in an image of this width and height; `None` of fewer than `fewest`.
+pub(super) fn median_inside(
+    cells: &[CellSite],
+    fewest: usize,
+    width: f32,
+    height: f32,
+) -> Option<f32> {
+    let diameters = diameters_inside(cells, width, height);
+    (diameters.len() >= fewest.max(1)).then(|| quantile(&diameters, 0.5))
+}
+
 impl Ruler {
     /// Measures the scale of a field of `width` × `height` pixels by its red cells, which are in pixels, too. Cells
     /// that the frame cuts do not count.

@@ -20,7 +20,7 @@ const MOST_RED_CELLS: usize = 1000;
 
 /// The fields of a slide, to tell which cells of the next one were counted before.
 ///
-/// A field is compared with the 200 before it that are of the same size. They are shifted against each other, not turned or of
+/// A field is compared with the 200 before it. They may be shifted against each other and of different sizes, but not turned or of
 /// another magnification, as those of one microscope are.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SlideCells {
@@ -107,11 +107,8 @@ impl SlideCells {
 
 impl SeenField {
     fn shift_to(&self, later: &Self, radius: f32) -> Option<[f32; 2]> {
-        if self.size != later.size {
-            return None;
-        }
-        let size = self.size.map(|side| side as f32);
-        find_shift(&self.red_cells, &later.red_cells, size, radius)
+        let sizes = [self.size, later.size].map(|size| size.map(|side| side as f32));
+        find_shift(&self.red_cells, &later.red_cells, sizes, radius)
     }
 }
 
@@ -176,6 +173,22 @@ mod tests {
         ([700.0, 200.0], CellCall::Blast),
         ([600.0, 400.0], CellCall::Novel),
     ];
+
+    #[test]
+    fn a_part_of_a_field_is_no_new_field() {
+        let whole = field(0.0, &LEUKOCYTES);
+        let mut slide = SlideCells::default();
+        slide.add(&whole);
+        for (width, height) in [(632, 480), (640, 470), (500, 400)] {
+            let is_inside = |site: &CellSite| site.x < width as f32 && site.y < height as f32;
+            let mut part = whole.clone();
+            part.size = [width, height];
+            part.red_cells.retain(is_inside);
+            part.cells.retain(|cell| is_inside(&cell.site));
+            let added = slide.add(&part);
+            assert_eq!(added.count.cells, 0, "{width} × {height}");
+        }
+    }
 
     #[test]
     fn what_is_far_back_is_forgotten() {

@@ -84,7 +84,7 @@ pub struct CellCount {
 /// the upper end is never less than that, nor the lower end more than `0.025^(1/n)`.
 ///
 /// Cells that are unclear are in no count, but may be blasts, or none. So a verdict is positive only if it would be with all of
-/// them as other cells, and negative only if they are no larger a share of all leukocytes than `share`.
+/// them as other cells and they are not the greater part, and negative only if they are no larger a share of all leukocytes than `share`.
 ///
 /// Where the share is at the limit, a count is positive by chance in up to 3 % of slides. Whoever stops at the first
 /// positive verdict of a growing count gives chance more opportunities: 12 % of such slides become positive at some time
@@ -140,7 +140,9 @@ impl CountRule {
             Verdict::Inconclusive
         };
         let is_obscured = match decided {
-            Verdict::Positive => !self.is_positive_whatever_is_unclear(count),
+            Verdict::Positive => {
+                count.unclear > count.cells || !self.is_positive_whatever_is_unclear(count)
+            }
             Verdict::Negative => {
                 let all = f64::from(count.cells) + f64::from(count.unclear);
                 f64::from(count.unclear) > self.share * all
@@ -325,8 +327,16 @@ mod tests {
             assert_eq!(decision.is_obscured, verdict == Verdict::Inconclusive);
         }
         // 30 of 60 are blasts; among 400 more cells that may be none, they are less sure.
-        assert_eq!(decide_with(60, 30, 100).verdict, Verdict::Positive);
-        assert_eq!(decide_with(60, 30, 900).verdict, Verdict::Inconclusive);
+        assert_eq!(decide_with(60, 30, 60).verdict, Verdict::Positive);
+        assert_eq!(decide_with(60, 10, 60).verdict, Verdict::Positive);
+        for (blasts, unclear) in [(30, 61), (9, 60)] {
+            let decision = decide_with(60, blasts, unclear);
+            assert_eq!(
+                decision.verdict,
+                Verdict::Inconclusive,
+                "{blasts}, {unclear}"
+            );
+        }
         let nothing = decide_with(0, 0, 3);
         assert!(nothing.is_obscured);
         assert_eq!(nothing.words(), "no cells; 3 unclear");

@@ -27,6 +27,36 @@ fn capture(served: &Served) -> Value {
     answer.json()
 }
 
+/// Checks that gallery, differential and metrics have each cell of a count once.
+fn assert_cells_agree(served: &Served, id: &str, count: &Value) {
+    // The gallery has each cell once.
+    let gallery = served.get(&format!("/v1/slides/{id}/cells")).json();
+    let shown = gallery["cells"].as_array().unwrap();
+    let of_call = |call: &str| shown.iter().filter(|cell| cell["call"] == call).count();
+    let blasts = of_call("blast");
+    assert_eq!(count["blasts"], blasts);
+    assert_eq!(count["cells"], blasts + of_call("other_leukocyte"));
+    assert_eq!(
+        count["unclear"],
+        of_call("novel") + of_call("contradictory")
+    );
+    let classes = gallery["differential"].as_array().unwrap();
+    let all: u64 = classes
+        .iter()
+        .map(|class| class["cells"].as_u64().unwrap())
+        .sum();
+    assert_eq!(count["cells"], all);
+
+    // So have the metrics.
+    let metrics = String::from_utf8(served.get("/metrics").body).unwrap();
+    let counted = metrics.lines().filter(|line| {
+        line.starts_with("smearscope_cells_total{")
+            && (line.contains("call=\"blast\"") || line.contains("call=\"other_leukocyte\""))
+    });
+    let counted = counted.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap());
+    assert_eq!(count["cells"], counted.sum::<u64>(), "{metrics}");
+}
+
 #[test]
 fn every_place_says_the_same_of_a_slide() {
     let folder = tempfile::tempdir().unwrap();
@@ -68,33 +98,8 @@ fn every_place_says_the_same_of_a_slide() {
         assert_eq!(message["slide"]["count"], finding["slide"]["count"]);
     }
 
-    // The gallery has each cell once.
     let id = slides["slides"][0]["id"].as_str().unwrap();
-    let gallery = served.get(&format!("/v1/slides/{id}/cells")).json();
-    let shown = gallery["cells"].as_array().unwrap();
-    let of_call = |call: &str| shown.iter().filter(|cell| cell["call"] == call).count();
-    let blasts = of_call("blast");
-    assert_eq!(count["blasts"], blasts);
-    assert_eq!(count["cells"], blasts + of_call("other_leukocyte"));
-    assert_eq!(
-        count["unclear"],
-        of_call("novel") + of_call("contradictory")
-    );
-    let classes = gallery["differential"].as_array().unwrap();
-    let all: u64 = classes
-        .iter()
-        .map(|class| class["cells"].as_u64().unwrap())
-        .sum();
-    assert_eq!(count["cells"], all);
-
-    // So have the metrics.
-    let metrics = String::from_utf8(served.get("/metrics").body).unwrap();
-    let counted = metrics.lines().filter(|line| {
-        line.starts_with("smearscope_cells_total{")
-            && (line.contains("call=\"blast\"") || line.contains("call=\"other_leukocyte\""))
-    });
-    let counted = counted.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap());
-    assert_eq!(count["cells"], counted.sum::<u64>(), "{metrics}");
+    assert_cells_agree(&served, id, count);
 
     // The command line: what is recorded, what was published, and the same images again.
     let state = served.state("");
@@ -111,6 +116,18 @@ fn every_place_says_the_same_of_a_slide() {
         .assert()
         .success()
         .stdout(predicates::str::contains(field_words));
+    for finding in &findings {
+        smearscope([
+            "records",
+            "show",
+            finding["record"].as_str().unwrap(),
+            "--state",
+        ])
+        .arg(&state)
+        .assert()
+        .success()
+        .stdout(predicates::str::contains("[[cells]]"));
+    }
     let um_per_pixel = PANORAMA_UM_PER_PIXEL.to_string();
     let options = ["--slide-per", "folder", "--um-per-pixel", &um_per_pixel];
     let said = smearscope(["classify", "--engine", "embedded", "--model"])
@@ -155,6 +172,12 @@ fn without_a_scale_nothing_is_counted_and_the_appliance_says_why() {
     let stated = classify(&format!("?um_per_pixel={PANORAMA_UM_PER_PIXEL}")).json();
     assert!(stated["count"]["cells"].as_u64().unwrap() > 3, "{stated}");
     assert_eq!(stated["scale"]["source"], "stated");
+    // The red cells contradict that of an objective of half the power.
+    let doubted = classify(&format!("?um_per_pixel={}", 2.0 * PANORAMA_UM_PER_PIXEL)).json();
+    let reason = doubted["reason"].as_str().unwrap();
+    assert!(reason.contains("red cells would be"), "{reason}");
+    assert_eq!(doubted["hint"], "state the right size of a pixel in µm");
+    assert!(doubted["count"].is_null() && doubted["scale"].is_null());
     let path = "/v1/classify?um_per_pixel=0";
     served.send("POST", path, &[], b"").problem(400);
 }

@@ -900,6 +900,7 @@ fn a_counted_slide_is_seen_cell_by_cell() {
          const { top, bottom } = document.querySelector(part).getBoundingClientRect(); return top >= 0 && bottom <= innerHeight; })",
     );
     assert_eq!(in_sight, true, "without scrolling on a phone");
+    browser.photograph(&pictures().join("cells-live-390.png"));
 
     // Beside the verdict stands the picture that was judged, with its cells.
     browser.look(1440, 900, "light");
