@@ -326,9 +326,11 @@ mod tests {
             assert!((high - decide(500, 0).interval[1]).abs() < 1e-12);
             assert_eq!(decision.is_obscured, verdict == Verdict::Inconclusive);
         }
-        // 30 of 60 are blasts; among 400 more cells that may be none, they are less sure.
-        assert_eq!(decide_with(60, 30, 60).verdict, Verdict::Positive);
-        assert_eq!(decide_with(60, 10, 60).verdict, Verdict::Positive);
+        // 30 or 15 blasts of 60 cells stay blasts among as many more that may be none; 9 do not, and unclear cells that are more than
+        // the others prevent any verdict.
+        for blasts in [30, 15] {
+            assert_eq!(decide_with(60, blasts, 60).verdict, Verdict::Positive);
+        }
         for (blasts, unclear) in [(30, 61), (9, 60)] {
             let decision = decide_with(60, blasts, unclear);
             assert_eq!(
