@@ -182,8 +182,8 @@ impl Analyst {
             }
             raw @ Pixels::Rgb8 { .. } => Ok((picture(raw, &self.limits)?, None)),
         };
-        let earlier = frame.earlier.map(decode).transpose();
-        let earlier = earlier?.map(|(picture, _)| picture);
+        let earlier = frame.earlier.map(decode).transpose()?;
+        let earlier = earlier.map(|(picture, _)| picture);
         let (picture, encoded) = decode(frame.pixels)?;
         if self.slide != slide {
             self.gate.clear_judged();
