@@ -4,13 +4,12 @@ Both serve the same model on the same machine and get the same 2592x1944 JPEG fi
 connections that are kept open. They take turns, so that other load on the machine affects both.
 smearscope also runs its quality gate; the Python peer has none.
 
-    bench_http.py BINARY           prints the comparison
+    bench_http.py BINARY MODEL     prints the comparison; MODEL is `field` or `cells`
     bench_http.py --peer MODEL     is the peer: prints where it listens
 """
 
 import http.client
 import os
-import pathlib
 import socket
 import statistics
 import sys
@@ -21,8 +20,8 @@ import time
 import cv2
 import numpy as np
 
-from bench_peer import MODEL, ROOT, SIZE, Network, enlarged, source
-from bench_server import Client, Server
+from bench_peer import MODELS, SIZE
+from bench_server import Client, Server, appliance
 from measure import print_table
 
 CLIENTS = 8
@@ -31,22 +30,21 @@ ROUNDS = 3
 ALONE, TOGETHER = 60, 160
 
 
-def peer(model_dir):
+def peer(model):
     import flask
     import waitress
 
-    network = Network(model_dir)
     of_thread = threading.local()
     app = flask.Flask("peer")
 
     @app.post("/Inference")
     def inference():
         if not hasattr(of_thread, "request"):
-            of_thread.request = network.request()
+            of_thread.request = model.request()
         pixels = cv2.imdecode(np.frombuffer(flask.request.get_data(), np.uint8), cv2.IMREAD_COLOR)
         if pixels is None:
             return {"Response": "FAILED", "Message": "not an image"}, 422
-        return {"probability": network.probability(of_thread.request, pixels)}
+        return model.answer(of_thread.request, pixels)
 
     listener = socket.create_server(("127.0.0.1", 0))
     print("listening on", listener.getsockname()[1], flush=True)
@@ -84,20 +82,19 @@ def together(server, images):
     return TOGETHER / elapsed, (server.busy() - busy) / TOGETHER
 
 
-def main(binary):
-    images = list(enlarged().values())
+def main(binary, kind):
+    model = MODELS[kind]
+    images = list(model.pictures().values())
     with tempfile.TemporaryDirectory() as folder:
-        config = pathlib.Path(folder, "config.toml")
-        config.write_text(
-            f"board = 'sim'\n[sim]\nfields = '{ROOT}/hardware/fields'\n"
-            f"[model]\nfolder = '{MODEL}'\nengine = 'openvino'\n"
-            f"[http]\nlisten = '127.0.0.1:0'\nanalyses = {os.cpu_count()}\nqueue = {CLIENTS}\n")
         servers = {
-            "smearscope": Server("/v1/classify", [binary, "run", "--panel", "lines", "--config", str(config)]),
-            "python": Server("/Inference", [sys.executable, __file__, "--peer", str(MODEL)]),
+            "smearscope": appliance(
+                binary, model, folder, fields=model.source(), settings=f"analyses = {os.cpu_count()}\nqueue = {CLIENTS}\n"),
+            "python": Server("/Inference", [sys.executable, __file__, "--peer", kind]),
         }
         try:
-            answers = {name: [Client(server.port, server.path).ask(image)[0] for image in images] for name, server in servers.items()}
+            results = [
+                [model.result(Client(server.port, server.path).ask(image)[0]) for image in images]
+                for server in servers.values()]
             latency = {name: [] for name in servers}
             throughput = {name: [] for name in servers}
             for name, server in servers.items():
@@ -118,16 +115,15 @@ def main(binary):
         finally:
             for server in servers.values():
                 server.end()
-    apart = max(abs(ours - theirs) for ours, theirs in zip(*answers.values()))
-    print(f"{len(images)} JPEGs of {SIZE[0]}x{SIZE[1]}, enlarged from {source().name}, {os.cpu_count()} cores, "
-          f"{ROUNDS} rounds; probabilities at most {apart:.4f} apart")
+    print(f"{len(images)} JPEGs of {SIZE[0]}x{SIZE[1]}, enlarged from {model.source().name}, {os.cpu_count()} cores, "
+          f"{ROUNDS} rounds; {model.agreement(*results)}")
     print_table(figures)
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--peer"]:
-        peer(pathlib.Path(sys.argv[2]))
-    elif len(sys.argv) == 2:
-        main(sys.argv[1])
+        peer(MODELS[sys.argv[2]]())
+    elif len(sys.argv) == 3:
+        main(*sys.argv[1:])
     else:
         sys.exit(__doc__)

@@ -4,8 +4,8 @@ Two runs of presses take turns, so that other load on the machine affects both. 
 2592x1944 JPEG files to /v1/classify, without a pause, with the lowest priority: on a real bench they run
 on other machines. The camera's pictures are the same files.
 
-    bench_press.py BINARY             prints the comparison
-    bench_press.py --flood PORT IMAGE   is the clients, until its input ends: prints how many images were analysed
+    bench_press.py BINARY MODEL              prints the comparison; MODEL is `field` or `cells`
+    bench_press.py --flood PORT PATH IMAGE   is the clients, until its input ends: prints how many images were analysed
 """
 
 import http.client
@@ -19,8 +19,8 @@ import tempfile
 import threading
 import time
 
-from bench_peer import SIZE, enlarged, source
-from bench_server import Client, Server
+from bench_peer import MODELS, SIZE
+from bench_server import Client, appliance
 from measure import print_table
 
 CLIENTS = 16
@@ -33,7 +33,7 @@ PAUSE = 0.1
 LATER = 25
 
 
-def flood(port, image):
+def flood(port, path, image):
     """Sends the image from all clients, again and again. A full queue refuses many."""
     os.nice(19)
     analysed = queue.SimpleQueue()
@@ -41,7 +41,7 @@ def flood(port, image):
     def send():
         while True:
             try:
-                client = Client(port, "/v1/classify")
+                client = Client(port, path)
                 while True:
                     if client.send(image)[0] == 200:
                         analysed.put(None)
@@ -67,16 +67,11 @@ def press(server):
     return elapsed
 
 
-def main(binary):
+def main(binary, kind):
+    model = MODELS[kind]
     with tempfile.TemporaryDirectory() as folder:
-        fields = pathlib.Path(folder, "fields")
-        fields.mkdir()
-        for name, image in enlarged().items():
-            fields.joinpath(name).write_bytes(image)
-        config = pathlib.Path(folder, "config.toml")
-        config.write_text(f"board = 'sim'\n[sim]\nfields = '{fields}'\n[http]\nlisten = '127.0.0.1:0'\n"
-                          "[timing]\nselftest_s = 0.1\n")
-        server = Server("/v1/classify", [binary, "run", "--panel", "lines", "--config", str(config)])
+        files = model.write_pictures(folder)
+        server = appliance(binary, model, folder, fields=folder)
         figures = {"flooded": [], "quiet": []}
         memory, analysed = {}, []
         try:
@@ -85,7 +80,7 @@ def main(binary):
             for _ in range(ROUNDS):
                 figures["quiet"] += [press(server) for _ in range(PRESSES)]
                 clients = subprocess.Popen(
-                    [sys.executable, __file__, "--flood", str(server.port), str(next(fields.iterdir()))],
+                    [sys.executable, __file__, "--flood", str(server.port), server.path, files[0]],
                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
                 try:
                     time.sleep(1)  # they start
@@ -99,7 +94,7 @@ def main(binary):
             server.end()
     if not any(analysed):
         sys.exit("bench: the clients got no answer")
-    print(f"presses of {SIZE[0]}x{SIZE[1]} JPEGs, enlarged from {source().name}, with and without "
+    print(f"presses of {SIZE[0]}x{SIZE[1]} JPEGs, enlarged from {model.source().name}, with and without "
           f"{CLIENTS} clients; {os.cpu_count()} cores, {ROUNDS} rounds of {PRESSES} presses each; "
           f"{sum(analysed)} images of the clients analysed; peak memory {peak:.0f} MiB")
     print_table({
@@ -113,8 +108,8 @@ def main(binary):
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--flood"]:
-        flood(int(sys.argv[2]), pathlib.Path(sys.argv[3]).read_bytes())
-    elif len(sys.argv) == 2:
-        main(sys.argv[1])
+        flood(int(sys.argv[2]), sys.argv[3], pathlib.Path(sys.argv[4]).read_bytes())
+    elif len(sys.argv) == 3:
+        main(*sys.argv[1:])
     else:
         sys.exit(__doc__)

@@ -1,15 +1,14 @@
 """Image file to verdict: smearscope against Python with OpenCV and OpenVINO's Python API.
 
 Both read the same 2592x1944 JPEG files, with the same model on the same device, and are timed from
-the file's name to the probability. smearscope also runs its quality gate; the Python peer has none.
+the file's name to the probability or count. smearscope also runs its quality gate; the Python peer has none.
 
-    bench_verdict.py BINARY        prints the comparison
+    bench_verdict.py BINARY MODEL            prints the comparison; MODEL is `field` or `cells`
     bench_verdict.py --peer MODEL IMAGE...   is the peer: prints one JSON object per line
 """
 
 import json
 import os
-import pathlib
 import statistics
 import sys
 import tempfile
@@ -17,20 +16,19 @@ import time
 
 import cv2
 
-from bench_peer import MODEL, SIZE, Network, enlarged
+from bench_peer import MODELS, SIZE
 from measure import measure, print_table
 
 ROUNDS = 3
 
 
-def peer(model_dir, paths):
-    network = Network(model_dir)
-    request = network.request()
+def peer(model, paths):
+    request = model.request()
     for path in paths:
         start = time.perf_counter()
-        probability = network.probability(request, cv2.imread(path, cv2.IMREAD_COLOR))
+        answer = model.answer(request, cv2.imread(path, cv2.IMREAD_COLOR))
         elapsed = (time.perf_counter() - start) * 1000
-        print(json.dumps({"path": path, "probability": probability, "elapsed_ms": elapsed}))
+        print(json.dumps({"path": path, "elapsed_ms": elapsed} | answer))
 
 
 def images(run):
@@ -42,21 +40,20 @@ def images(run):
     return rows
 
 
-def main(binary):
+def main(binary, kind):
+    model = MODELS[kind]
     with tempfile.TemporaryDirectory() as folder:
-        files = []
-        for name, image in enlarged().items():
-            files.append(os.path.join(folder, name))
-            pathlib.Path(files[-1]).write_bytes(image)
+        files = model.write_pictures(folder)
         contenders = {
-            "smearscope": [binary, "classify", "--json", "--engine", "openvino", "--model", str(MODEL)],
-            "python": [sys.executable, __file__, "--peer", str(MODEL)],
+            "smearscope": [binary, "classify", "--json", *model.options()],
+            "python": [sys.executable, __file__, "--peer", kind],
         }
-        figures = {}
+        figures, results = {}, []
         for name, command in contenders.items():
             measure(command + files[:1])  # fill the page cache
             cold = statistics.median(measure(command + files[:1]).wall_s for _ in range(ROUNDS))
             runs = [measure(command + files) for _ in range(ROUNDS)]
+            results.append([model.result(row) for row in images(runs[0])])
             figures[name] = {
                 "file to verdict, median of one image [ms]":
                     statistics.median(row["elapsed_ms"] for run in runs for row in images(run)),
@@ -64,14 +61,14 @@ def main(binary):
                 "cold start, one image, whole process [s]": cold,
                 "peak memory [MiB]": max(run.peak_mib for run in runs),
             }
-    print(f"{len(files)} JPEGs of {SIZE[0]}x{SIZE[1]}, {os.cpu_count()} cores")
+    print(f"{len(files)} JPEGs of {SIZE[0]}x{SIZE[1]}, {os.cpu_count()} cores; {model.agreement(*results)}")
     print_table(figures)
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--peer"]:
-        peer(pathlib.Path(sys.argv[2]), sys.argv[3:])
-    elif len(sys.argv) == 2:
-        main(sys.argv[1])
+        peer(MODELS[sys.argv[2]](), sys.argv[3:])
+    elif len(sys.argv) == 3:
+        main(*sys.argv[1:])
     else:
         sys.exit(__doc__)
