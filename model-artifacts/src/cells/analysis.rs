@@ -3,6 +3,7 @@
 use std::num::NonZero;
 use std::panic;
 use std::thread::{self, Builder, ScopedJoinHandle, available_parallelism};
+use std::time::{Duration, Instant};
 
 use image::{RgbImage, imageops};
 
@@ -58,6 +59,8 @@ pub struct FieldCells {
     pub red_cells: Vec<CellSite>,
     /// What the finder took for leukocytes, the surest first.
     pub cells: Vec<Cell>,
+    /// How long the search for cells and scale took. The rest of an analysis looks at the cells.
+    pub search: Duration,
 }
 
 impl FieldCells {
@@ -242,6 +245,7 @@ pub(super) fn look_at_field(
     image: &RgbImage,
     um_per_pixel: Option<f32>,
 ) -> Result<FieldCells, ArtifactError> {
+    let began = Instant::now();
     let background = Background::fit(image);
     let field = Field::new(image, &background, model);
     let (scale, found) = match um_per_pixel {
@@ -264,6 +268,7 @@ pub(super) fn look_at_field(
         }
         _ => Ok(scale),
     });
+    let search = began.elapsed();
     let cells = match scale {
         Ok(scale) => {
             let surest = &found.leukocytes[..found.leukocytes.len().min(MAX_LEUKOCYTES)];
@@ -277,6 +282,7 @@ pub(super) fn look_at_field(
         scale,
         red_cells: found.red_cells,
         cells,
+        search,
     })
 }
 

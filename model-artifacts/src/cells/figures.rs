@@ -64,50 +64,37 @@ impl CellFigures {
         let diameter = cell_um / crop.um_per_pixel;
         let side = crop.side;
         let red = smoothed(&crop.red, side);
-        let middle = (side as f32 - 1.0) / 2.0;
-        let squared: Vec<f32> = (0..side * side)
-            .map(|at| ((at % side) as f32 - middle).powi(2) + ((at / side) as f32 - middle).powi(2))
-            .collect();
+        let squared = squared_distances(side);
         let is_within = |at: usize, reach: f32| squared[at] < (reach * diameter).powi(2);
         let around = (0..side * side).filter(|&at| is_within(at, THRESHOLD_REACH));
         let around: Vec<f32> = around.map(|at| red[at]).collect();
         let threshold = otsu(&around)?;
-        let dark = Mask::from_fn(side, |column, row| {
-            let at = row * side + column;
-            red[at] > threshold && is_within(at, REACH)
-        });
+        let dark = Mask::from_fn(side, |at, _, _| red[at] > threshold && is_within(at, REACH));
         // Thin arcs are rims of red cells.
-        let parts = dark.eroded().dilated().parts();
-        let largest = parts.first()?.area() as f32;
-        let parts: Vec<Mask> = parts
-            .into_iter()
-            .filter(|part| {
-                part.area() as f32 >= LEAST_PART * largest
-                    && part.indices().any(|at| is_within(at, CORE))
-            })
-            .collect();
-        let nucleus = Mask::union(side, &parts);
+        let mut parts = dark.eroded().dilated().parts();
+        let largest = parts.first()?.len() as f32;
+        parts.retain(|part| {
+            part.len() as f32 >= LEAST_PART * largest && part.iter().any(|&at| is_within(at, CORE))
+        });
+        let nucleus = Mask::of(side, &parts);
         let pixel_area = crop.um_per_pixel * crop.um_per_pixel;
-        let area = nucleus.area() as f32;
+        let area = parts.iter().map(Vec::len).sum::<usize>() as f32;
         if area * pixel_area < LEAST_AREA_UM2 {
             return None;
         }
-        let perimeter: f32 = parts.iter().map(Mask::perimeter).sum();
-        let hulls: f32 = parts.iter().map(Mask::hull_area).sum();
+        let masks = || parts.iter().map(|part| Mask::of(side, [part]));
+        let perimeter: f32 = masks().map(|part| part.perimeter()).sum();
+        let hulls: f32 = masks().map(|part| part.hull_area()).sum();
         let nucleus_um = 2.0 * (area * pixel_area / std::f32::consts::PI).sqrt();
         // Pixels of the rim are half cytoplasm.
-        let inner = nucleus.eroded();
-        let density = mean(inner.indices().map(|at| crop.red[at]))?;
-        let variance = mean(inner.indices().map(|at| (crop.red[at] - density).powi(2)))?;
-        let texture = mean(
-            inner
-                .indices()
-                .map(|at| laplacian(&crop.red, side, at).abs()),
-        )?;
+        let inner: Vec<usize> = nucleus.eroded().indices().collect();
+        let inner = || inner.iter().copied();
+        let density = mean(inner().map(|at| crop.red[at]))?;
+        let variance = mean(inner().map(|at| (crop.red[at] - density).powi(2)))?;
+        let texture = mean(inner().map(|at| laplacian(&crop.red, side, at).abs()))?;
         let rim = nucleus.dilated().dilated();
-        let cytoplasm = (0..side * side)
-            .filter(|&at| is_within(at, 0.5) && !rim.contains(at % side, at / side));
-        let nuclear_green = mean(inner.indices().map(|at| crop.green[at]))?;
+        let cytoplasm = (0..side * side).filter(|&at| is_within(at, 0.5) && !rim.contains(at));
+        let nuclear_green = mean(inner().map(|at| crop.green[at]))?;
         let cytoplasm = mean(cytoplasm.map(|at| crop.green[at])).unwrap_or(nuclear_green);
         let relative = |value: f32, to: f32| value / to.max(1e-3);
         Some(Self {
@@ -150,20 +137,43 @@ fn mean(values: impl Iterator<Item = f32>) -> Option<f32> {
     (count > 0).then(|| sum / count as f32)
 }
 
+/// Squared distance of each pixel from the middle.
+fn squared_distances(side: usize) -> Vec<f32> {
+    let middle = (side as f32 - 1.0) / 2.0;
+    let squared = |at: usize| (at as f32 - middle).powi(2);
+    let mut distances = Vec::with_capacity(side * side);
+    for row in 0..side {
+        distances.extend((0..side).map(|column| squared(column) + squared(row)));
+    }
+    distances
+}
+
 /// Means of 3 × 3 pixels; at the border, of those that there are.
 fn smoothed(plane: &[f32], side: usize) -> Vec<f32> {
     let around = |at: usize| at.saturating_sub(1)..(at + 2).min(side);
-    (0..side * side)
-        .map(|at| {
-            let (column, row) = (at % side, at / side);
-            let rows = around(row);
-            let count = (rows.len() * around(column).len()) as f32;
-            let sum: f32 = rows
-                .flat_map(|row| &plane[row * side..][around(column)])
-                .sum();
-            sum / count
-        })
-        .collect()
+    let mut means = Vec::with_capacity(plane.len());
+    for row in 0..side {
+        let rows = around(row);
+        let mean = |column: usize| {
+            let columns = around(column);
+            let count = (rows.len() * columns.len()) as f32;
+            let lines = rows
+                .clone()
+                .map(|row| &plane[row * side..][columns.clone()]);
+            lines.flatten().sum::<f32>() / count
+        };
+        if rows.len() < 3 || side < 3 {
+            means.extend((0..side).map(mean));
+            continue;
+        }
+        means.push(mean(0));
+        // Nine rows that lie next to each other in memory, which the processor's vectors take.
+        let nine: [&[f32]; 9] =
+            std::array::from_fn(|at| &plane[(row - 1 + at / 3) * side + at % 3..][..side - 2]);
+        means.extend((0..side - 2).map(|at| nine.iter().map(|line| line[at]).sum::<f32>() / 9.0));
+        means.push(mean(side - 1));
+    }
+    means
 }
 
 /// Difference of a pixel and the mean of its four neighbours; none of them lies outside.

@@ -114,6 +114,8 @@ impl SeenField {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use rand_chacha::ChaCha8Rng;
     use rand_chacha::rand_core::SeedableRng;
     use rand_distr::{Distribution, Uniform};
@@ -163,6 +165,7 @@ mod tests {
                     evidence: None,
                 })
                 .collect(),
+            search: Duration::ZERO,
         }
     }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::FilterType;
-use image::{RgbImage, imageops};
+use image::{Rgb, RgbImage, imageops};
 use smearscope_artifacts::decode::{self, Limits};
 use smearscope_artifacts::testing::{jpegs_in, micrographs_in, photographs};
 use smearscope_artifacts::{
@@ -105,6 +105,46 @@ fn red_cells_give_the_scale_of_a_drawn_field() {
             panic!("{scale:?}");
         };
         assert!(measured.cells >= 30, "{measured:?}");
+    }
+}
+
+/// What a lens does to an image: light is lost towards the corners, most of it green, so that the rim looks purple.
+fn with_purple_rim(image: &RgbImage) -> RgbImage {
+    const LOST_IN_CORNERS: [f32; 3] = [0.25, 0.6, 0.3];
+    let (width, height) = (image.width() as f32, image.height() as f32);
+    RgbImage::from_fn(image.width(), image.height(), |x, y| {
+        let [x_off, y_off] = [2.0 * x as f32 / width - 1.0, 2.0 * y as f32 / height - 1.0];
+        let distance = x_off.hypot(y_off) / 2.0_f32.sqrt();
+        let pixel = image.get_pixel(x, y).0;
+        let light = |channel: usize| 1.0 - LOST_IN_CORNERS[channel] * distance.powi(3);
+        Rgb(std::array::from_fn(|channel| {
+            (f32::from(pixel[channel]) * light(channel)) as u8
+        }))
+    })
+}
+
+#[test]
+fn a_purple_rim_makes_no_blasts() {
+    const UM_PER_PIXEL: f32 = 0.15;
+    let slides = Path::new(CRATE).join("../hardware/slides");
+    let mut counter = load(EngineChoice::Embedded);
+    let fields = jpegs_in(&slides);
+    assert_eq!(fields.len(), 8);
+    for path in fields {
+        let image = decode::read(&path, &Limits::default()).unwrap();
+        let mut count =
+            |image: &RgbImage| counter.analyse(image, Some(UM_PER_PIXEL)).unwrap().count();
+        let [even, rim] = [count(&image), count(&with_purple_rim(&image))];
+        // In the corners less light is left, and it is rounded to whole numbers.
+        let name = path.display();
+        assert!(
+            even.cells.abs_diff(rim.cells) <= 3,
+            "{name}: {even:?} {rim:?}"
+        );
+        assert!(
+            even.blasts.abs_diff(rim.blasts) <= 1,
+            "{name}: {even:?} {rim:?}"
+        );
     }
 }
 
