@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use image::RgbImage;
 use smearscope_artifacts::decode::{self, Limits, Picture};
@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::analysis::quality::{Downscaler, Problem, Quality, QualityGate};
 use crate::analysis::reading::{CellsReading, FieldReading, Reading};
 use crate::analysis::rule::Rule;
-use crate::analysis::stage_times::StageTimes;
+use crate::analysis::stage_times::{ModelTimes, StageTimes};
 use crate::analysis::verdict::{Judgement, Reason};
 
 /// Longer side of an overlay in pixels: enough for a screen, and quickly written as PNG on a Pi.
@@ -136,7 +136,7 @@ impl Analyst {
         &mut self,
         path: &Path,
         um_per_pixel: Option<f32>,
-    ) -> Result<Analysis, AnalysisError> {
+    ) -> Result<(Analysis, StageTimes), AnalysisError> {
         self.analyse_bytes(&decode::read_bytes(path, &self.limits)?, um_per_pixel)
     }
 
@@ -148,9 +148,13 @@ impl Analyst {
         &mut self,
         bytes: &[u8],
         um_per_pixel: Option<f32>,
-    ) -> Result<Analysis, AnalysisError> {
+    ) -> Result<(Analysis, StageTimes), AnalysisError> {
+        let began = Instant::now();
         let picture = self.decode(bytes, um_per_pixel)?;
-        Ok(self.analyse(&picture, None, um_per_pixel)?.0)
+        let decoding = began.elapsed();
+        let (analysis, mut times) = self.analyse(&picture, None, um_per_pixel)?;
+        times.decoding = decoding;
+        Ok((analysis, times))
     }
 
     /// Decodes an image file at the size that the model needs.
@@ -191,7 +195,7 @@ impl Analyst {
         }
         let decoding = began.elapsed();
         let (analysis, mut times) = self.analyse(&picture, earlier.as_ref(), um_per_pixel)?;
-        times.preparation += decoding;
+        times.decoding = decoding;
         Ok(AnalysedFrame {
             encoded,
             image: picture.image,
@@ -215,7 +219,7 @@ impl Analyst {
         let quality = self.gate.assess(picture, earlier);
         if let Some(failure) = quality.failure() {
             let refused = Analysis::refused(failure.problem, quality);
-            return Ok((refused, StageTimes::without_inference(began)));
+            return Ok((refused, after_gate(began, None)));
         }
         match &mut self.model {
             AnyModel::Field(model) => judge(model, picture, quality, self.has_overlays, began),
@@ -248,16 +252,11 @@ fn judge(
     }
     if let Some(failure) = quality.failure() {
         let refused = Analysis::refused(failure.problem, quality);
-        return Ok((refused, StageTimes::without_inference(began)));
+        return Ok((refused, after_gate(began, None)));
     }
-    let preparation = began.elapsed();
-    let inference_start = Instant::now();
+    let asked = Instant::now();
     let inference = prepared.infer()?;
-    let times = StageTimes {
-        preparation,
-        inference: Some(inference_start.elapsed()),
-        ..StageTimes::default()
-    };
+    let times = after_gate(began, Some(ModelTimes::Field(asked.elapsed())));
     let decision = rule.decide(inference.margin);
     let evidence = inference.evidence.as_ref();
     let analysis = Analysis {
@@ -294,14 +293,13 @@ fn count(
         um_per_pixel,
         classes,
     } = field;
-    let preparation = began.elapsed();
-    let inference_start = Instant::now();
+    let asked = Instant::now();
     let field = model.analyse_picture(picture, um_per_pixel)?;
-    let times = StageTimes {
-        preparation,
-        inference: Some(inference_start.elapsed()),
-        ..StageTimes::default()
+    let times = ModelTimes::Cells {
+        search: field.search,
+        cells: asked.elapsed().saturating_sub(field.search),
     };
+    let times = after_gate(began, Some(times));
     let rule = model.manifest().model.count;
     let (judgement, decision) = match field.scale {
         Ok(_) => {
@@ -322,6 +320,16 @@ fn count(
         overlay: None,
     };
     Ok((analysis, times))
+}
+
+/// The times of an analysis whose gate began then, and which ends now with what the model took.
+fn after_gate(began: Instant, model: Option<ModelTimes>) -> StageTimes {
+    let of_model = model.map_or(Duration::ZERO, ModelTimes::total);
+    StageTimes {
+        gate: began.elapsed().saturating_sub(of_model),
+        model,
+        ..StageTimes::default()
+    }
 }
 
 impl From<NoScale> for Reason {

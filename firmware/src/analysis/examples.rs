@@ -1,6 +1,7 @@
 //! Examples of results, for `smearscope screens` and for tests.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use smearscope_artifacts::{
     BlastCalls, Cell, CellCall, CellClass, CellSite, CountRule, DecisionRule, FieldCells, Scale,
@@ -94,6 +95,7 @@ pub(crate) fn counted(calls: &[CellCall]) -> Analysis {
         scale: Ok(Scale::Given(0.15)),
         red_cells: Vec::new(),
         cells: calls.iter().enumerate().map(cell).collect(),
+        search: Duration::ZERO,
     };
     let decision = COUNT.decide(field.count());
     Analysis {

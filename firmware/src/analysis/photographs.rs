@@ -34,7 +34,7 @@ fn analyst() -> Analyst {
 fn analyse(analyst: &mut Analyst, image: &RgbImage) -> Analysis {
     let mut bytes = Cursor::new(Vec::new());
     image.write_to(&mut bytes, ImageFormat::Bmp).unwrap();
-    analyst.analyse_bytes(bytes.get_ref(), None).unwrap()
+    analyst.analyse_bytes(bytes.get_ref(), None).unwrap().0
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn the_shipped_fields_still_get_verdicts() {
     let fields = jpegs_in(&folder);
     assert!(!fields.is_empty(), "{} has no fields", folder.display());
     for path in fields {
-        let analysis = analyst.analyse_file(&path, None).unwrap();
+        let (analysis, _) = analyst.analyse_file(&path, None).unwrap();
         let name = path.display();
         assert_ne!(
             analysis.judgement.verdict(),

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::analysis::analyst::{AnalysisError, Analyst};
 use crate::analysis::commit::CommitToken;
 use crate::analysis::finding::{Finding, SaveOutcome};
-use crate::analysis::recorder::{CapturedField, Recorder};
+use crate::analysis::recorder::{CapturedField, Examined, Recorder};
 use crate::analysis::slide::Slide;
 use crate::config::Config;
 use crate::models::Models;
@@ -202,12 +202,11 @@ fn answer(
     um_per_pixel: Option<f32>,
 ) -> Result<Analysed, Refusal> {
     let start = Instant::now();
-    let analysis = analyst
+    let (analysis, stages) = analyst
         .analyse_bytes(image, um_per_pixel)
         .map_err(Refusal::Image)?;
-    let elapsed_ms = start.elapsed().as_secs_f64() * 1000.0;
     Ok(Analysed {
-        answer: Answer::new(analyst, &analysis, elapsed_ms),
+        answer: Answer::new(analyst, &analysis, start.elapsed(), &stages),
         record: None,
     })
 }
@@ -232,17 +231,18 @@ fn answer_and_record(
     recorder.record_to(Some(store));
     let result = recorder.examine(CapturedField {
         frame,
-        capture: Duration::ZERO,
+        capture: None,
         slide: Slide::unnumbered(),
         until: start + COMMIT_TIMEOUT,
         token: CommitToken::default(),
     });
-    let elapsed_ms = start.elapsed().as_secs_f64() * 1000.0;
+    let elapsed = start.elapsed();
     recorder.record_to(None);
-    let Finding { field, saved, .. } = result.map_err(Refusal::Image)?.finding;
+    let Examined { finding, times, .. } = result.map_err(Refusal::Image)?;
+    let Finding { field, saved, .. } = finding;
     match saved {
         SaveOutcome::Saved(record) => Ok(Analysed {
-            answer: Answer::new(recorder.analyst(), &field, elapsed_ms),
+            answer: Answer::new(recorder.analyst(), &field, elapsed, &times),
             record: Some(record),
         }),
         SaveOutcome::NotSaved | SaveOutcome::Unwanted => Err(Refusal::NotSaved(

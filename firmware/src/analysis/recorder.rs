@@ -14,7 +14,7 @@ use crate::analysis::finding::{Finding, SaveOutcome};
 use crate::analysis::quality::Quality;
 use crate::analysis::rule::Rule;
 use crate::analysis::slide::{Slide, SlideSummary};
-use crate::analysis::stage_times::StageTimes;
+use crate::analysis::stage_times::{ModelTimes, StageTimes, milliseconds};
 use crate::records::{
     CellEntry, CellsEntry, ClosingReason, CountEntry, ElapsedEntry, EngineEntry, FieldEntry,
     FieldImages, Images, LazyStore, ModelEntry, RecordsError, SlideEntry, Space, Store,
@@ -44,8 +44,8 @@ enum Records {
 pub struct CapturedField {
     /// The camera's frame.
     pub frame: Frame,
-    /// How long the capture took.
-    pub capture: Duration,
+    /// How long the capture took; `None` for an image from elsewhere.
+    pub capture: Option<Duration>,
     /// The slide without this field.
     pub slide: Slide,
     /// Deadline for the record's commit.
@@ -182,7 +182,9 @@ impl Recorder {
         let source = frame.source.clone();
         let mut analysed = self.analyst.analyse_frame(frame, before.id())?;
         let mut slide = before.clone();
+        let began = Instant::now();
         slide.add(&mut analysed.analysis);
+        analysed.times.counting = Some(began.elapsed());
         let field = Field {
             id: Uuid::now_v7(),
             slide: SlideEntry {
@@ -301,7 +303,7 @@ struct Field {
     number: u32,
     captured_at: Timestamp,
     source: String,
-    capture: Duration,
+    capture: Option<Duration>,
     until: Instant,
 }
 
@@ -355,9 +357,15 @@ impl Field {
                 device: engine.device.clone(),
             },
             elapsed_ms: ElapsedEntry {
-                capture: milliseconds(self.capture),
-                preparation: milliseconds(times.preparation),
-                inference: times.inference.map(milliseconds),
+                capture: milliseconds(self.capture.unwrap_or_default()),
+                preparation: milliseconds(times.decoding + times.gate),
+                decoding: Some(milliseconds(times.decoding)),
+                inference: times.model.map(ModelTimes::total).map(milliseconds),
+                search: match times.model {
+                    Some(ModelTimes::Cells { search, .. }) => Some(milliseconds(search)),
+                    Some(ModelTimes::Field(_)) | None => None,
+                },
+                counting: times.counting.map(milliseconds),
                 storing: milliseconds(images.elapsed),
             },
             image: images.image,
@@ -371,11 +379,6 @@ fn quality(quality: &Quality) -> Value {
     serde_json::to_string(quality)
         .and_then(|text| serde_json::from_str(&text))
         .unwrap_or(Value::Null)
-}
-
-/// A duration in milliseconds, rounded down to a microsecond.
-fn milliseconds(duration: Duration) -> f64 {
-    duration.as_micros() as f64 / 1000.0
 }
 
 /// The wall-clock time of a past instant.

@@ -466,7 +466,7 @@ impl<R: FnMut(&Report)> Appliance<R> {
         let source = capture.frame.source.clone();
         let captured = CapturedField {
             frame: capture.frame,
-            capture: capture.took,
+            capture: Some(capture.took),
             slide: self.slide.clone(),
             until: Instant::now() + self.timing.analysis.mul_f32(COMMIT_SHARE),
             token: token.clone(),

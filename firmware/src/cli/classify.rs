@@ -31,8 +31,8 @@ use crate::system::sanitize::printable;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example: smearscope classify --json slides/ | jq .verdict\n\n\
-    With --json, each line is an object. An image has path, verdict, reason, hint, quality, engine, device, model, demo and \
-    elapsed_ms; probability, threshold, inconclusive_band, calibrated and strongest are of a model for whole fields, and count, \
+    With --json, each line is an object. An image has path, verdict, reason, hint, quality, engine, device, model, demo, \
+    elapsed_ms and stages_ms, its parts; probability, threshold, inconclusive_band, calibrated and strongest are of a model for whole fields, and count, \
     count_rule, scale and cells of a model that counts cells; what is of the other kind is null or empty. A slide has slide, \
     verdict, reason, hint, probability, count, seen_again, fields, refused, model and demo; an \
     image or folder that could not be analysed has path and error; a file that is passed over has path and passed_over, with \

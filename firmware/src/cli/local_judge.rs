@@ -124,11 +124,11 @@ impl Judge for LocalJudge<'_> {
 
     fn judge(&mut self, image: &Path, failures: &mut Vec<String>) -> Result<Answer, JudgeError> {
         let start = Instant::now();
-        let mut analysis = self.analyst.analyse_file(image, self.wanted.um_per_pixel);
-        let elapsed_ms = start.elapsed().as_secs_f64() * 1000.0;
+        let mut analysed = self.analyst.analyse_file(image, self.wanted.um_per_pixel);
+        let elapsed = start.elapsed();
         if let Some(slide) = self.slide(image) {
-            match &mut analysis {
-                Ok(analysis) => slide.add(analysis),
+            match &mut analysed {
+                Ok((analysis, _)) => slide.add(analysis),
                 Err(_) => slide.add_refused(),
             }
         }
@@ -139,8 +139,8 @@ impl Judge for LocalJudge<'_> {
         for folder in [overlays, crops].into_iter().flatten() {
             folder.reserve(image);
         }
-        let analysis = analysis.map_err(|error| JudgeError::Image(error.to_string()))?;
-        let answer = Answer::new(&self.analyst, &analysis, elapsed_ms);
+        let (analysis, stages) = analysed.map_err(|error| JudgeError::Image(error.to_string()))?;
+        let answer = Answer::new(&self.analyst, &analysis, elapsed, &stages);
         if let Err(error) = self.save_pictures(image, &analysis) {
             failures.push(format!("{error:#}"));
         }

@@ -26,6 +26,8 @@ broker_section! {
             prefix: String = "smearscope".into();
             /// Accept commands. Everyone who may publish to the broker can then capture images.
             commands: bool = true;
+            /// Publish with each verdict the cells of its field: up to 150 KB.
+            cells: bool = false;
             /// Announce the appliance to Home Assistant.
             discovery: bool = false;
             /// First levels of Home Assistant's discovery topics.
@@ -45,6 +47,8 @@ pub struct Mqtt {
     pub prefix: String,
     /// Whether commands are accepted.
     pub commands: bool,
+    /// Whether verdicts are published with the cells of their fields.
+    pub cells: bool,
     /// Whether the appliance is announced to Home Assistant.
     pub discovery: bool,
     /// First levels of Home Assistant's discovery topics.
@@ -95,6 +99,7 @@ impl RawMqtt {
             device,
             prefix,
             commands: self.commands,
+            cells: self.cells,
             discovery: self.discovery,
             discovery_prefix,
         }))

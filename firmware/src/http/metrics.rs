@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -135,23 +134,10 @@ impl Metrics {
     }
 
     fn observe(&self, times: &StageTimes) {
-        let StageTimes {
-            capture,
-            preparation,
-            inference,
-            storing,
-        } = *times;
-        for (stage, time) in [
-            ("capture", Some(capture)),
-            ("preparation", Some(preparation)),
-            ("inference", inference),
-            ("storing", storing),
-        ] {
-            if let Some(seconds) = time.as_ref().map(Duration::as_secs_f64) {
-                self.stages
-                    .get_or_create(&[("stage", stage)])
-                    .observe(seconds);
-            }
+        for (stage, time) in times.by_name() {
+            self.stages
+                .get_or_create(&[("stage", stage)])
+                .observe(time.as_secs_f64());
         }
     }
 
@@ -384,6 +370,8 @@ fn undelivered(config: &Config) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::appliance::handle::connect;
     use crate::appliance::handle::tests::report;
@@ -428,10 +416,9 @@ mod tests {
         let metrics = Metrics::default();
         let mut report = report();
         report.times = StageTimes {
-            capture: Duration::from_millis(300),
-            preparation: Duration::from_millis(25),
-            inference: None,
-            storing: None,
+            capture: Some(Duration::from_millis(300)),
+            gate: Duration::from_millis(25),
+            ..StageTimes::default()
         };
         let report = Arc::new(report);
         for _ in 0..2 {

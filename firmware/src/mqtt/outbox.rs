@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::config::mqtt::Mqtt;
 use crate::mqtt::connection::BrokerError;
 use crate::mqtt::payload;
-use crate::records::{self, RecordsError};
+use crate::records::{self, FieldEntry, RecordsError};
 use crate::system::worker::{Worker, WorkerPanicked};
 
 /// A verdict to deliver.
@@ -36,30 +36,51 @@ pub(crate) trait Outbox: Send + 'static {
     fn closed_slide(&mut self) -> Result<Option<Vec<u8>>, RecordsError>;
 }
 
-impl Outbox for records::Outbox {
+/// The outbox of the records.
+struct RecordsOutbox {
+    records: records::Outbox,
+    /// Whether verdicts are delivered with their cells.
+    has_cells: bool,
+}
+
+impl RecordsOutbox {
+    fn pending(&mut self, seq: i64, field: &FieldEntry) -> PendingVerdict {
+        let cells = self.has_cells.then(|| self.records.cells(field.id));
+        // Damaged cells keep no verdict back.
+        let cells = cells.and_then(|cells| {
+            cells.unwrap_or_else(|error| {
+                log::warn!("MQTT: a verdict has no cells: {}", with_causes(&error));
+                None
+            })
+        });
+        PendingVerdict {
+            seq,
+            payload: payload::recorded_verdict(seq, field, cells.as_deref()),
+        }
+    }
+}
+
+impl Outbox for RecordsOutbox {
     fn delivered(&mut self) -> Result<i64, RecordsError> {
-        self.delivered()
+        self.records.delivered()
     }
 
     fn after(&mut self, seq: i64, limit: usize) -> Result<Vec<PendingVerdict>, RecordsError> {
-        let fields = self.after(seq, limit)?;
-        let verdicts = fields.iter().map(|(seq, field)| PendingVerdict {
-            seq: *seq,
-            payload: payload::recorded_verdict(*seq, field),
-        });
-        Ok(verdicts.collect())
+        let fields = self.records.after(seq, limit)?;
+        let pending = fields.iter().map(|(seq, field)| self.pending(*seq, field));
+        Ok(pending.collect())
     }
 
     fn waiting(&mut self, seq: i64) -> Result<u64, RecordsError> {
-        self.waiting(seq)
+        self.records.waiting(seq)
     }
 
     fn acknowledge(&mut self, seq: i64) -> Result<(), RecordsError> {
-        self.acknowledge(seq)
+        self.records.acknowledge(seq)
     }
 
     fn closed_slide(&mut self) -> Result<Option<Vec<u8>>, RecordsError> {
-        let slide = self.closed_slide()?;
+        let slide = self.records.closed_slide()?;
         Ok(slide.map(|(number, summary)| payload::closed_slide(number, summary)))
     }
 }
@@ -79,7 +100,10 @@ pub(crate) fn open(settings: &Mqtt, config: &Config) -> anyhow::Result<Option<Ou
         );
         return Ok(None);
     };
-    let outbox = records::Outbox::new(storage.state.clone(), settings.destination());
+    let outbox = RecordsOutbox {
+        records: records::Outbox::new(storage.state.clone(), settings.destination()),
+        has_cells: settings.cells,
+    };
     Ok(Some(OutboxWorker::start(outbox)?))
 }
 

@@ -9,14 +9,16 @@ use crate::analysis::identity::notice;
 use crate::analysis::slide::SlideSummary;
 use crate::appliance::handle::{Report, Status};
 use crate::appliance::state::State;
-use crate::records::{CountEntry, CountRuleEntry, FieldEntry, ScaleEntry, SlideSummaryEntry};
+use crate::records::{
+    CellEntry, CountEntry, CountRuleEntry, FieldEntry, ScaleEntry, SlideSummaryEntry,
+};
 use crate::report::state::StateName;
 use crate::system::host_metrics::HostMetrics;
 use crate::system::time::utc;
 
 /// The verdict on a field: topics `verdict` and `last_verdict`.
 #[derive(Serialize)]
-struct VerdictPayload {
+struct VerdictPayload<'a> {
     /// The record's id; a random one if the field is not recorded.
     id: Uuid,
     /// The row in the records, if known.
@@ -36,6 +38,9 @@ struct VerdictPayload {
     count_rule: Option<CountRuleEntry>,
     /// The scale at which cells were looked at; none if it is unknown, or whole fields are judged.
     scale: Option<ScaleEntry>,
+    /// The field's cells, the surest find first; left out unless they are wanted and were looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cells: Option<Vec<CellPayload<'a>>>,
     /// Whether the field was recorded; none if the appliance keeps no records. A field that could not be
     /// recorded does not count for the slide.
     saved: Option<bool>,
@@ -44,6 +49,35 @@ struct VerdictPayload {
     engine: String,
     demo: bool,
     notice: &'static str,
+}
+
+/// A cell of a field: about 130 bytes, so that the 1,000 cells that a field has at the most fit into a message.
+#[derive(Serialize)]
+struct CellPayload<'a> {
+    number: u32,
+    x: f32,
+    y: f32,
+    diameter_um: f32,
+    class: &'a str,
+    call: &'a str,
+    blast_probability: f32,
+    new: bool,
+}
+
+impl<'a> CellPayload<'a> {
+    fn all(cells: &'a [CellEntry]) -> Vec<Self> {
+        let of = |cell: &'a CellEntry| Self {
+            number: cell.number,
+            x: cell.x,
+            y: cell.y,
+            diameter_um: cell.diameter_um,
+            class: &cell.class,
+            call: &cell.call,
+            blast_probability: cell.blast_probability,
+            new: cell.new,
+        };
+        cells.iter().map(of).collect()
+    }
 }
 
 /// A slide's verdict so far: topic `slide`.
@@ -96,8 +130,12 @@ struct HealthPayload {
     at: String,
 }
 
-/// The verdict on a recorded field.
-pub(crate) fn recorded_verdict(seq: i64, field: &FieldEntry) -> Vec<u8> {
+/// The verdict on a recorded field, with its cells if they are given.
+pub(crate) fn recorded_verdict(
+    seq: i64,
+    field: &FieldEntry,
+    cells: Option<&[CellEntry]>,
+) -> Vec<u8> {
     json(&VerdictPayload {
         id: field.id,
         seq: Some(seq),
@@ -110,6 +148,7 @@ pub(crate) fn recorded_verdict(seq: i64, field: &FieldEntry) -> Vec<u8> {
         count: field.count.clone(),
         count_rule: field.count_rule,
         scale: field.scale,
+        cells: cells.map(CellPayload::all),
         saved: Some(true),
         slide: SlidePayload {
             id: Some(field.slide),
@@ -125,7 +164,29 @@ pub(crate) fn recorded_verdict(seq: i64, field: &FieldEntry) -> Vec<u8> {
 }
 
 /// The verdict on a field that was just analysed, recorded or not.
-pub(crate) fn live_verdict(report: &Report) -> Vec<u8> {
+pub(crate) struct LiveVerdict {
+    /// For the topic `verdict`, with the field's cells if they are wanted.
+    pub(crate) verdict: Vec<u8>,
+    /// For the topic `last_verdict`, never with cells: a broker keeps it.
+    pub(crate) last_verdict: Vec<u8>,
+}
+
+impl LiveVerdict {
+    pub(crate) fn new(report: &Report, has_cells: bool) -> Self {
+        let mut payload = live_verdict(report);
+        let last_verdict = json(&payload);
+        let cells = report.finding.field.cells();
+        let cells = cells.filter(|cells| has_cells && cells.field.scale.is_ok());
+        let cells = cells.map(CellEntry::of);
+        payload.cells = cells.as_deref().map(CellPayload::all);
+        Self {
+            verdict: json(&payload),
+            last_verdict,
+        }
+    }
+}
+
+fn live_verdict<'a>(report: &Report) -> VerdictPayload<'a> {
     let field = &report.finding.field;
     let decision = report.rule.decision();
     let scale = field.cells().and_then(|cells| cells.field.scale.ok());
@@ -134,7 +195,7 @@ pub(crate) fn live_verdict(report: &Report) -> Vec<u8> {
         SaveOutcome::NotSaved => (Uuid::now_v7(), Some(false)),
         SaveOutcome::Unwanted => (Uuid::now_v7(), None),
     };
-    json(&VerdictPayload {
+    VerdictPayload {
         id,
         seq: None,
         captured_at: utc(jiff::Timestamp::now()),
@@ -146,13 +207,14 @@ pub(crate) fn live_verdict(report: &Report) -> Vec<u8> {
         count: field.count().map(CountEntry::new),
         count_rule: report.rule.count().map(Into::into),
         scale: scale.map(Into::into),
+        cells: None,
         saved,
         slide: SlidePayload::new(&report.finding.slide, false),
         model: report.identity.model.clone(),
         engine: report.identity.engine.clone(),
         demo: report.identity.is_demo,
         notice: notice(report.identity.is_demo),
-    })
+    }
 }
 
 /// A slide's verdict so far, or its last one if it is closed.
@@ -209,17 +271,20 @@ pub(crate) fn json(value: &impl Serialize) -> Vec<u8> {
 #[cfg(test)]
 pub(crate) mod tests {
     use serde_json::{Value, json};
+    use smearscope_artifacts::CellCall;
 
     use super::*;
+    use crate::analysis::examples::counted;
     use crate::appliance::handle::tests::report;
 
     #[test]
     fn a_verdict_carries_its_notice_and_no_file_name() {
-        let bytes = live_verdict(&report());
-        let value: Value = serde_json::from_slice(&bytes).unwrap();
+        let live = LiveVerdict::new(&report(), true);
+        assert_eq!(live.verdict, live.last_verdict);
+        let value: Value = serde_json::from_slice(&live.verdict).unwrap();
         assert_eq!(value["verdict"], "Positive");
         assert!(
-            String::from_utf8(bytes)
+            String::from_utf8(live.verdict)
                 .unwrap()
                 .contains("\"probability\":0.9,")
         );
@@ -233,5 +298,45 @@ pub(crate) mod tests {
             })
         );
         assert!(!value.to_string().contains("field.jpg"));
+        assert!(value.get("cells").is_none());
+    }
+
+    #[test]
+    fn cells_are_published_where_they_are_wanted() {
+        let cells = |report: &Report, has_cells| {
+            let live = LiveVerdict::new(report, has_cells);
+            let parse = |json: &[u8]| serde_json::from_slice::<Value>(json).unwrap();
+            let [mut verdict, last_verdict] =
+                [&live.verdict, &live.last_verdict].map(|json| parse(json));
+            let cells = verdict.as_object_mut().unwrap().remove("cells");
+            assert_eq!(verdict, last_verdict);
+            cells
+        };
+        let mut report = report();
+        assert_eq!(cells(&report, true), None, "a whole field was judged");
+        report.finding.field = counted(&[CellCall::Blast, CellCall::Novel]);
+        assert_eq!(cells(&report, false), None);
+        let entries = CellEntry::of(report.finding.field.cells().unwrap());
+        let published = cells(&report, true).unwrap();
+        assert_eq!(published.as_array().unwrap().len(), 2);
+        for (published, entry) in published.as_array().unwrap().iter().zip(&entries) {
+            let entry: Value = serde_json::from_slice(&json(entry)).unwrap();
+            for (key, value) in published.as_object().unwrap() {
+                assert_eq!(value, &entry[key], "{key}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_largest_field_fits_into_a_message() {
+        let analysis = counted(&[CellCall::Contradictory; 1000]);
+        let mut cells = CellEntry::of(analysis.cells().unwrap());
+        for cell in &mut cells {
+            (cell.x, cell.y, cell.diameter_um) = (1234.5678, 1234.5678, 12.345_678);
+            cell.class = "reactive_lymphocyte".into();
+            cell.blast_probability = 0.012_345_678;
+        }
+        let size = json(&CellPayload::all(&cells)).len();
+        assert!(size < 200_000, "{size}");
     }
 }

@@ -20,7 +20,7 @@ use crate::mqtt::connection::{BrokerError, ConnectOptions, Connection, Incoming,
 use crate::mqtt::delivery_window::DeliveryWindow;
 use crate::mqtt::discovery;
 use crate::mqtt::outbox::{Outbox, OutboxWorker};
-use crate::mqtt::payload;
+use crate::mqtt::payload::{self, LiveVerdict};
 use crate::mqtt::rate_limiter::RateLimiter;
 use crate::mqtt::selftest::SelfTestRunner;
 use crate::system::host_metrics::Probe;
@@ -225,15 +225,18 @@ impl Publisher {
     ) -> Result<(), BrokerError> {
         match event {
             ApplianceEvent::Analysed(report) => {
-                let verdict = payload::live_verdict(&report);
                 let is_recorded = matches!(report.finding.saved, SaveOutcome::Saved(_));
-                if self.outbox.is_none() || !is_recorded {
-                    // The outbox does not contain this verdict.
-                    let live = Message::transient(self.topic("verdict"), verdict.clone());
-                    connection.publish(live.with_qos(Qos::AtLeastOnce)).await?;
+                let is_in_outbox = is_recorded && self.outbox.is_some();
+                let has_cells = self.settings.cells && !is_in_outbox;
+                let live = LiveVerdict::new(&report, has_cells);
+                if !is_in_outbox {
+                    let verdict = Message::transient(self.topic("verdict"), live.verdict);
+                    connection
+                        .publish(verdict.with_qos(Qos::AtLeastOnce))
+                        .await?;
                 }
                 let slide = payload::slide(&report.finding.slide, false);
-                let verdict = Message::retained(self.topic("last_verdict"), verdict);
+                let verdict = Message::retained(self.topic("last_verdict"), live.last_verdict);
                 self.last_verdict = Some(verdict.clone());
                 connection.publish(verdict).await?;
                 let slide = Message::retained(self.topic("slide"), slide);

@@ -1,6 +1,6 @@
 //! Reading the recorded cells of fields.
 
-use rusqlite::{OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 use uuid::Uuid;
 
 use crate::records::archive::{Archive, Record, RecordWithCells};
@@ -15,15 +15,8 @@ impl Archive {
     /// # Errors
     /// Errors of the database, and [`RecordsError::Mismatch`] for a row that does not contain cells.
     pub fn cells(&self, field: Uuid) -> Result<Option<Vec<CellEntry>>, RecordsError> {
-        let row = self.cells_row(
-            "SELECT seq, body FROM cells WHERE field = ?1",
-            field,
-            |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)),
-        )?;
-        let parse = |(seq, body): (i64, String)| -> Result<CellsEntry, _> {
-            chain::parse(Kind::Cells, seq, &body)
-        };
-        Ok(row.map(parse).transpose()?.map(|entry| entry.cells))
+        let row = row(self.connection(), field).map_err(RecordsError::database(self.folder()))?;
+        row.map(parse).transpose()
     }
 
     /// A field with its cells.
@@ -54,26 +47,41 @@ impl Archive {
     /// Errors of the database.
     pub(super) fn cells_size(&self, field: Uuid) -> Result<u64, RecordsError> {
         let query = "SELECT octet_length(body) FROM cells WHERE field = ?1";
-        let size = self.cells_row(query, field, |row| row.get::<_, i64>(0))?;
+        let size = read_row(self.connection(), query, field, |row| row.get::<_, i64>(0));
+        let size = size.map_err(RecordsError::database(self.folder()))?;
         Ok(size.map_or(0, i64::unsigned_abs))
     }
+}
 
-    /// Reads from the row of a field's cells, if there is one. Records of earlier versions have no such rows.
-    fn cells_row<T>(
-        &self,
-        query: &str,
-        field: Uuid,
-        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> Result<Option<T>, RecordsError> {
-        let failed = RecordsError::database(self.folder());
-        if !schema::has_table(self.connection(), Kind::Cells.table()).map_err(&failed)? {
-            return Ok(None);
-        }
-        self.connection()
-            .prepare(query)
-            .and_then(|mut statement| statement.query_row([field.to_string()], read).optional())
-            .map_err(failed)
+/// Number and content of the row of a field's cells, if there is one.
+pub(super) fn row(connection: &Connection, field: Uuid) -> rusqlite::Result<Option<(i64, String)>> {
+    let query = "SELECT seq, body FROM cells WHERE field = ?1";
+    read_row(connection, query, field, |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })
+}
+
+/// The cells in a row with this number and content.
+///
+/// # Errors
+/// [`RecordsError::Mismatch`] if the row does not contain cells.
+pub(super) fn parse((seq, body): (i64, String)) -> Result<Vec<CellEntry>, RecordsError> {
+    let entry: CellsEntry = chain::parse(Kind::Cells, seq, &body)?;
+    Ok(entry.cells)
+}
+
+/// Reads from the row of a field's cells, if there is one. Records of earlier versions have no such rows.
+fn read_row<T>(
+    connection: &Connection,
+    query: &str,
+    field: Uuid,
+    read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Option<T>> {
+    if !schema::has_table(connection, Kind::Cells.table())? {
+        return Ok(None);
     }
+    let mut statement = connection.prepare(query)?;
+    statement.query_row([field.to_string()], read).optional()
 }
 
 #[cfg(test)]

@@ -199,9 +199,20 @@ pub struct ElapsedEntry {
     pub capture: f64,
     /// Decoding and quality gate.
     pub preparation: f64,
+    /// The part of the preparation that decoding took; absent from records of versions that did not measure it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decoding: Option<f64>,
     /// Inference; null if the model was not run.
     #[schema(required)]
     pub inference: Option<f64>,
+    /// The part of the inference that the search for cells and scale took; the rest looks at each cell. Absent unless the
+    /// model counts cells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<f64>,
+    /// Adding the field to its slide, so that each cell counts once; absent from records of versions that did not
+    /// measure it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counting: Option<f64>,
     /// Writing and syncing the images, without the commit of the row that contains this figure.
     pub storing: f64,
 }

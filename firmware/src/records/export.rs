@@ -123,6 +123,9 @@ struct Row<'a> {
     slide_share_high: Option<f64>,
     deciding_share: Option<f64>,
     min_cells: Option<u32>,
+    decoding_ms: Option<f64>,
+    search_ms: Option<f64>,
+    counting_ms: Option<f64>,
 }
 
 /// A row of the CSV of cells.
@@ -253,6 +256,9 @@ impl<'a> Row<'a> {
             slide_share_high: of_slide.map(|count| count.interval[1]),
             deciding_share: count_rule.map(|rule| rule.share),
             min_cells: count_rule.map(|rule| rule.min_cells),
+            decoding_ms: elapsed_ms.decoding,
+            search_ms: elapsed_ms.search,
+            counting_ms: elapsed_ms.counting,
         }
     }
 }

@@ -4,7 +4,10 @@
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension, Row};
+use uuid::Uuid;
 
+use crate::records::cells;
+use crate::records::cells_entry::CellEntry;
 use crate::records::chain::{self, Kind};
 use crate::records::entry::{FieldEntry, SlideSummaryEntry};
 use crate::records::error::RecordsError;
@@ -92,6 +95,15 @@ impl Outbox {
             Ok((seq, entry))
         });
         entries.collect()
+    }
+
+    /// The cells of a field; `None` if they were not looked at.
+    ///
+    /// # Errors
+    /// As [`Outbox::delivered`], and [`RecordsError::Mismatch`] for a row that does not contain cells.
+    pub fn cells(&mut self, field: Uuid) -> Result<Option<Vec<CellEntry>>, RecordsError> {
+        let row = self.with_connection(|connection| cells::row(connection, field))?;
+        row.map(cells::parse).transpose()
     }
 
     /// The number of fields captured by the appliance after row `seq`.

@@ -315,7 +315,10 @@ fn entry(id: Uuid, slide: Uuid, number: u8, images: Images) -> FieldEntry {
         elapsed_ms: ElapsedEntry {
             capture: 1.0,
             preparation: 2.0,
+            decoding: Some(0.5),
             inference: Some(3.0),
+            search: None,
+            counting: Some(0.1),
             storing: 4.0,
         },
         image: images.image,

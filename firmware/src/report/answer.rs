@@ -1,11 +1,15 @@
 //! The result for an image that does not belong to a slide, on the command line and over HTTP.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use serde::Serialize;
 use smearscope_artifacts::{ImagePosition, Verdict};
 use utoipa::ToSchema;
 
 use crate::analysis::analyst::{Analysis, Analyst};
 use crate::analysis::quality::Quality;
+use crate::analysis::stage_times::{StageTimes, milliseconds};
 use crate::records::{CellEntry, CountEntry, ScaleEntry};
 use crate::report::decision_limits::DecisionLimits;
 use crate::report::picture::Figure;
@@ -51,11 +55,19 @@ pub(crate) struct Answer {
     pub(crate) demo: bool,
     /// Time from the encoded image to the verdict, in milliseconds.
     elapsed_ms: f64,
+    /// The parts of that time, in milliseconds: `decoding`, `gate`, and if the model was run `inference`, or of a model that
+    /// counts cells `search` (for cells and scale) and `cells` (looking at each).
+    stages_ms: BTreeMap<&'static str, f64>,
 }
 
 impl Answer {
-    /// The answer for an analysis by `analyst` that took `elapsed_ms`.
-    pub(crate) fn new(analyst: &Analyst, analysis: &Analysis, elapsed_ms: f64) -> Self {
+    /// The answer for an analysis by `analyst` that took `elapsed`, and its stages so long.
+    pub(crate) fn new(
+        analyst: &Analyst,
+        analysis: &Analysis,
+        elapsed: Duration,
+        stages: &StageTimes,
+    ) -> Self {
         let (model, engine) = (analyst.model(), analyst.engine());
         let cells = analysis.cells();
         Self {
@@ -73,7 +85,11 @@ impl Answer {
             device: engine.device.clone(),
             model: format!("{} {}", model.name(), model.version()),
             demo: model.is_demo(),
-            elapsed_ms,
+            elapsed_ms: milliseconds(elapsed),
+            stages_ms: stages
+                .by_name()
+                .map(|(stage, time)| (stage, milliseconds(time)))
+                .collect(),
         }
     }
 

@@ -13,7 +13,7 @@ fn start(fields: &Path, broker: &Mosquitto) -> Served {
     let more = format!(
         "[model]\nengine = \"embedded\"\nfolder = {:?}\n[camera]\num_per_pixel = {PANORAMA_UM_PER_PIXEL}\n\
          [mqtt]\nhost = \"localhost\"\nport = {}\nca_file = {:?}\nuser = {USER:?}\npassword = {PASSWORD:?}\n\
-         device = \"box\"\n",
+         device = \"box\"\ncells = true\n",
         cells_model(),
         broker.port,
         broker.ca_file()
@@ -57,6 +57,17 @@ fn assert_cells_agree(served: &Served, id: &str, count: &Value) {
     assert_eq!(count["cells"], counted.sum::<u64>(), "{metrics}");
 }
 
+/// Checks that a message tells of each cell what the finding does.
+fn assert_published_cells(published: &Value, cells: &Value) {
+    let (published, cells) = (published.as_array().unwrap(), cells.as_array().unwrap());
+    assert_eq!(published.len(), cells.len());
+    for (published, cell) in published.iter().zip(cells) {
+        for (key, value) in published.as_object().unwrap() {
+            assert_eq!(value, &cell[key], "{key}");
+        }
+    }
+}
+
 #[test]
 fn every_place_says_the_same_of_a_slide() {
     let folder = tempfile::tempdir().unwrap();
@@ -96,6 +107,7 @@ fn every_place_says_the_same_of_a_slide() {
         assert_eq!(message["count"], finding["count"]);
         assert_eq!(message["count_rule"], finding["count_rule"]);
         assert_eq!(message["slide"]["count"], finding["slide"]["count"]);
+        assert_published_cells(&message["cells"], &finding["cells"]);
     }
 
     let id = slides["slides"][0]["id"].as_str().unwrap();

@@ -155,6 +155,7 @@ fn known_fields() -> Vec<Known> {
         probability: analyst
             .analyse_file(&path, None)
             .unwrap()
+            .0
             .probability()
             .unwrap(),
     };

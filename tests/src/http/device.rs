@@ -355,7 +355,14 @@ fn what_happened_is_counted_for_prometheus() {
         "smearscope_faults_total 0".into(),
         "smearscope_queue_images 0.0".into(),
     ];
-    for stage in ["capture", "preparation", "inference", "storing"] {
+    for stage in [
+        "capture",
+        "decoding",
+        "gate",
+        "inference",
+        "counting",
+        "storing",
+    ] {
         wanted.push(format!(
             "smearscope_stage_seconds_count{{stage=\"{stage}\"}} 1"
         ));

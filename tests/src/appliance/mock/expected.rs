@@ -16,7 +16,7 @@ pub(crate) fn expected(label: &str) -> (Finding, Identity) {
     let (bytes, name) = field(label);
     let path = folder.path().join(name);
     std::fs::write(&path, bytes).unwrap();
-    let mut field = analyst.analyse_file(&path, None).unwrap();
+    let (mut field, _) = analyst.analyse_file(&path, None).unwrap();
     let model = analyst.model();
     let identity = Identity {
         model: format!("{} {}", model.name(), model.version()),
