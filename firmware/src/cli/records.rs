@@ -57,10 +57,14 @@ enum RecordsCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Verify that no row and no image is damaged, changed or missing; exit code 7 if one is.
+    /// Verify that no row and no image is damaged, changed or missing, and that no record contradicts itself; exit code 7 if one
+    /// does.
     #[command(
         after_help = "Every row and every file is checked; standard error lists all that are damaged. Image files without a \
         record, which a power cut can leave, are listed but no damage.\n\n\
+        Each field's count is derived again from its recorded cells, and its verdict from its count or its log-odds by the \
+        recorded rule. What does not follow is listed as contradictory (\"part\": \"contradiction\"). Earlier versions did \
+        not record all that this takes.\n\n\
         Rows about images that retention removed are trusted: a program with write access could add such \
         rows to hide the removal of other images. Compare the number of removed images with what you expect, \
         above all that of fields that were never exported.\n\n\
@@ -270,7 +274,8 @@ fn print(verified: &Verified, mut out: impl Write) -> Result<()> {
 fn report_damages(verified: &Verified) -> Result<Exit> {
     let mut stderr = io::stderr();
     for damage in &verified.damages {
-        writeln!(stderr, "damaged: {}", printable(&damage.problem))?;
+        let word = damage.part.word();
+        writeln!(stderr, "{word}: {}", printable(&damage.problem))?;
     }
     if verified.damages.is_empty() {
         return Ok(Exit::Success);

@@ -158,6 +158,16 @@ impl CountEntry {
     }
 }
 
+impl From<&CountEntry> for CellCount {
+    fn from(count: &CountEntry) -> Self {
+        Self {
+            cells: count.cells,
+            blasts: count.blasts,
+            unclear: count.unclear,
+        }
+    }
+}
+
 impl From<&CountRule> for CountRuleEntry {
     fn from(rule: &CountRule) -> Self {
         let calls = |BlastCalls { called, of }| BlastCallsEntry { called, of };
@@ -242,11 +252,7 @@ mod tests {
         let entry = CountEntry::new(&decision);
         let json = serde_json::to_string(&CountRuleEntry::from(&COUNT)).unwrap();
         let rule: CountRuleEntry = serde_json::from_str(&json).unwrap();
-        let again = CountRule::from(&rule).decide(CellCount {
-            cells: entry.cells,
-            blasts: entry.blasts,
-            unclear: entry.unclear,
-        });
+        let again = CountRule::from(&rule).decide((&entry).into());
         assert_eq!(again, decision);
         assert_eq!(CountEntry::new(&again), entry);
         assert_eq!(entry.words, decision.words());

@@ -47,6 +47,7 @@ mod cells_entry;
 mod chain;
 mod checkpoint;
 mod condition;
+mod contradiction;
 mod entry;
 mod error;
 pub(crate) mod export;
@@ -72,6 +73,8 @@ mod space;
 mod store;
 mod verify;
 
+#[cfg(test)]
+mod many_cells;
 #[cfg(test)]
 mod testing;
 

@@ -202,9 +202,7 @@ fn open(
 }
 
 fn head(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.query_row("SELECT ifnull(max(seq), 0) FROM chain", [], |row| {
-        row.get(0)
-    })
+    Ok(chain::head(connection)?.map_or(0, |head| head.seq))
 }
 
 #[cfg(test)]

@@ -242,30 +242,34 @@ pub(super) fn has_table(connection: &Connection, name: &str) -> rusqlite::Result
     )
 }
 
-/// Verifies every page of a database, because queries may still succeed on a truncated one, and its tables, views and
-/// triggers, because a changed view could show other rows to the verification than to readers.
+/// Verifies the pages of a database, because queries may still succeed on a truncated one, and its tables, views and
+/// triggers, because a changed view could show other rows to the verification than to readers. The pages of the cells, which
+/// are most of a database and would delay each start, are left to [`damages`].
 ///
 /// # Errors
 /// [`RecordsError::Mismatch`] if a page is damaged or the schema differs from this program's.
 pub(super) fn check(connection: &Connection, folder: &Path) -> Result<(), RecordsError> {
-    let failed = RecordsError::database(folder);
-    let found: String = connection
-        .pragma_query_value(None, "quick_check", |row| row.get(0))
-        .map_err(&failed)?;
-    if found != "ok" {
-        return Err(damaged(folder, &found));
+    let kinds = Kind::ALL.into_iter().filter(|kind| *kind != Kind::Cells);
+    let tables = kinds.map(Kind::table).chain(["deliveries"]);
+    for table in tables {
+        let found = pages(connection, "quick_check", Some(table));
+        let found = found.map_err(RecordsError::database(folder))?;
+        if let Some(found) = found.first() {
+            return Err(damaged(folder, found));
+        }
     }
     check_schema(connection, folder)
 }
 
 /// Everything that is wrong with the pages, indexes, tables and views of a database; more thorough than [`check`].
 pub(super) fn damages(connection: &Connection, folder: &Path) -> Vec<String> {
-    let mut damages = match integrity(connection, None) {
+    let check = "integrity_check";
+    let mut damages = match pages(connection, check, None) {
         Ok(damages) => damages,
         // A row without valid JSON ends the check, so that the other tables are checked one by one.
         Err(error) => {
             let tables = Kind::ALL.map(|kind| {
-                integrity(connection, Some(kind.table()))
+                pages(connection, check, Some(kind.table()))
                     .unwrap_or_else(|error| vec![format!("{}: {error}", kind.table())])
             });
             let damages = tables.concat();
@@ -287,10 +291,14 @@ pub(super) fn damages(connection: &Connection, folder: &Path) -> Vec<String> {
     damages
 }
 
-/// What SQLite finds wrong with a table and its indexes, or with the whole database.
-fn integrity(connection: &Connection, table: Option<&str>) -> rusqlite::Result<Vec<String>> {
+/// What SQLite's `check` finds wrong with a table and its indexes, or with the whole database.
+fn pages(
+    connection: &Connection,
+    check: &str,
+    table: Option<&str>,
+) -> rusqlite::Result<Vec<String>> {
     let argument = table.map_or_else(String::new, |table| format!("({table})"));
-    let mut statement = connection.prepare(&format!("PRAGMA integrity_check{argument}"))?;
+    let mut statement = connection.prepare(&format!("PRAGMA {check}{argument}"))?;
     let lines: Vec<String> = statement
         .query_map([], |row| row.get(0))?
         .collect::<Result<_, _>>()?;

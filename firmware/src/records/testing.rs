@@ -77,10 +77,21 @@ impl Records {
         day: u8,
         cells: Option<&[CellEntry]>,
     ) -> Result<Uuid, RecordsError> {
+        self.put_changed(day, cells, |_| ())
+    }
+
+    /// Like [`Records::put_cells`], after a change of the field's row.
+    pub(super) fn put_changed(
+        &mut self,
+        day: u8,
+        cells: Option<&[CellEntry]>,
+        change: impl FnOnce(&mut FieldEntry),
+    ) -> Result<Uuid, RecordsError> {
         let (id, slide) = (Uuid::now_v7(), self.slide.id);
         let images = self.write_images(id)?;
         let until = Instant::now() + Duration::from_mins(1);
-        let entry = entry(id, slide, day, images);
+        let mut entry = entry(id, slide, day, images);
+        change(&mut entry);
         let cells = cells.map(|cells| CellsEntry {
             field: id,
             cells: cells.to_vec(),
@@ -265,6 +276,11 @@ pub(super) fn day(day: u8) -> String {
 }
 
 fn entry(id: Uuid, slide: Uuid, number: u8, images: Images) -> FieldEntry {
+    let (verdict, probability, log_odds) = if number % 2 == 1 {
+        (Verdict::Positive, 0.750_26, 1.1)
+    } else {
+        (Verdict::Negative, 0.249_74, -1.1)
+    };
     FieldEntry {
         id,
         slide,
@@ -272,14 +288,10 @@ fn entry(id: Uuid, slide: Uuid, number: u8, images: Images) -> FieldEntry {
         captured_at: day(number),
         clock: Some(ClockState::Synchronized),
         source: format!("field{number}.jpg"),
-        verdict: if number % 2 == 1 {
-            Verdict::Positive
-        } else {
-            Verdict::Negative
-        },
+        verdict,
         reason: None,
-        probability: Some(0.25),
-        log_odds: Some(-1.1),
+        probability: Some(probability),
+        log_odds: Some(log_odds),
         threshold: Some(0.5),
         inconclusive_band: Some([0.25, 0.75]),
         calibrated: Some(false),

@@ -1,5 +1,5 @@
-//! Verifying that rows and images have not changed since they were written. Every row and every file is checked, also
-//! after the first damage.
+//! Verifying that rows and images have not changed since they were written, and that what a row says does not contradict
+//! itself. Every row and every file is checked, also after the first damage.
 
 use std::collections::HashSet;
 use std::fs;
@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::records::archive::Archive;
-use crate::records::cells_entry::CellsEntry;
+use crate::records::cells_entry::{CellsEntry, CountEntry};
 use crate::records::chain::{self, Kind, Link};
 use crate::records::entry::{
     ClosingEntry, ExportEntry, FieldEntry, ImageEntry, NoteEntry, RemovalEntry, SlideEntry,
@@ -63,6 +63,18 @@ pub enum DamagedPart {
     Image,
     /// The end of the chain: rows that were saved are missing.
     End,
+    /// A count or verdict of a field in an unchanged row, which does not follow from the rest of the field's record.
+    Contradiction,
+}
+
+impl DamagedPart {
+    /// What is said of it.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Database | Self::Row | Self::Image | Self::End => "damaged",
+            Self::Contradiction => "contradictory",
+        }
+    }
 }
 
 /// Something that is damaged, missing or changed.
@@ -138,6 +150,8 @@ struct Walk<'a> {
     progress: &'a mut dyn FnMut(u64, u64),
     verified: Verified,
     images: Vec<(Uuid, ImageEntry)>,
+    /// The count of the last field. The row of a field's cells follows that of the field.
+    counted: Option<(Uuid, CountEntry)>,
     removed: HashSet<Uuid>,
     exported: HashSet<Uuid>,
     is_head_found: bool,
@@ -168,6 +182,7 @@ impl<'a> Walk<'a> {
             progress,
             verified: Verified::nothing(),
             images: Vec::new(),
+            counted: None,
             removed: HashSet::new(),
             exported: HashSet::new(),
             is_head_found: false,
@@ -331,15 +346,20 @@ impl<'a> Walk<'a> {
     fn row(&mut self, link: &Link, before: Option<&Link>) {
         let content = self.content(link);
         let problem = link.change().or_else(|| link.mismatch(before));
-        match problem.or(content.err()) {
-            Some(problem) => self.add(DamagedPart::Row, problem),
-            None => self.verified.rows += 1,
+        match problem.map_or(content, Err) {
+            Ok(contradictions) => {
+                self.verified.rows += 1;
+                for contradiction in contradictions {
+                    self.add(DamagedPart::Contradiction, contradiction);
+                }
+            }
+            Err(problem) => self.add(DamagedPart::Row, problem),
         }
         self.verified.head.clone_from(&link.hash);
     }
 
-    /// Reads what a row says, as far as it is needed for the images.
-    fn content(&mut self, link: &Link) -> Result<(), String> {
+    /// Reads what a row says, as far as it is needed for the images and the count of cells. Returns what contradicts itself.
+    fn content(&mut self, link: &Link) -> Result<Vec<String>, String> {
         let Link { seq, body, .. } = link;
         let read = || -> Result<Content, RecordsError> {
             Ok(match Kind::named(&link.kind) {
@@ -360,17 +380,22 @@ impl<'a> Walk<'a> {
                     chain::parse::<ClosingEntry>(kind, *seq, body)?;
                     Content::Other
                 }
-                Some(kind @ Kind::Cells) => {
-                    chain::parse::<CellsEntry>(kind, *seq, body)?;
-                    Content::Other
-                }
+                Some(kind @ Kind::Cells) => Content::Cells(chain::parse(kind, *seq, body)?),
                 None => Content::Other,
             })
         };
+        let mut contradictions = Vec::new();
         match read().map_err(RecordsError::problem)? {
             Content::Field(field) => {
                 let images = field.images().map(|image| (field.id, image.clone()));
                 self.images.extend(images);
+                contradictions = field.contradictions();
+                self.counted = field.count.map(|count| (field.id, count));
+            }
+            Content::Cells(cells) => {
+                let counted = self.counted.take();
+                let counted = counted.filter(|(field, _)| *field == cells.field);
+                contradictions.extend(counted.and_then(|(_, count)| cells.contradiction(&count)));
             }
             Content::Removal(removal) => {
                 if !self.exported.contains(&removal.field) {
@@ -384,7 +409,7 @@ impl<'a> Walk<'a> {
             }
             Content::Other => {}
         }
-        Ok(())
+        Ok(contradictions)
     }
 
     fn images(&mut self) -> Result<(), RecordsError> {
@@ -473,6 +498,7 @@ impl<'a> Walk<'a> {
 /// What the body of a row says.
 enum Content {
     Field(Box<FieldEntry>),
+    Cells(CellsEntry),
     Removal(RemovalEntry),
     Export(ExportEntry),
     Other,
@@ -624,10 +650,12 @@ mod tests {
             "UPDATE fields SET body = '{body}', hash = '{hash}' WHERE seq = 3"
         ));
         let problem = records.problem();
+        let (verdict, row) = problem.split_once('\n').unwrap();
         assert!(
-            problem.starts_with("row 4 (field) does not match"),
+            verdict.ends_with("its verdict is Positive, but its rule gives Negative"),
             "{problem}"
         );
+        assert!(row.starts_with("row 4 (field) does not match"), "{problem}");
     }
 
     #[test]

@@ -4,11 +4,14 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::{contains, starts_with};
-use serde_json::Value;
-use smearscope_artifacts::{DecisionRule, SlideRule};
+use serde_json::{Value, json};
+use smearscope::testing::{Archive, FieldEntry, Filter, Record, RecordsError, SlideEntry, Store};
+use smearscope_artifacts::{DecisionRule, SlideRule, Verdict};
+use uuid::Uuid;
 
 use crate::support::small_disk::{Place, SmallDisk, enter};
 use crate::support::*;
@@ -294,6 +297,50 @@ fn what_was_changed_is_named() {
     assert_eq!(
         (&result["damaged"], &result["orphans"]),
         (&2.into(), &1.into())
+    );
+}
+
+#[test]
+fn a_verdict_that_does_not_follow_from_its_record_is_named() {
+    let state = recorded();
+    let state = state.path();
+    let mut last = None;
+    let each = |record: Record| {
+        last = Some(record.field);
+        Ok::<_, RecordsError>(())
+    };
+    Archive::open(state)
+        .unwrap()
+        .fields(&Filter::default(), each)
+        .unwrap();
+    let field = FieldEntry {
+        id: Uuid::now_v7(),
+        verdict: Verdict::Positive,
+        ..last.unwrap()
+    };
+    let slide = SlideEntry {
+        id: field.slide,
+        number: 2,
+        started_at: field.captured_at.clone(),
+    };
+    let until = Instant::now() + Duration::from_mins(1);
+    let mut store = Store::open(state.into()).unwrap();
+    store.commit(&slide, &field, None, until).unwrap();
+    let problem = format!(
+        "field {}: its verdict is Positive, but its rule gives Negative",
+        field.id
+    );
+    records(state, &["verify"])
+        .assert()
+        .code(MISMATCH)
+        .stderr(starts_with(format!(
+            "contradictory: {problem}\n1 damage found"
+        )));
+    let output = records(state, &["verify", "--json"]).output().unwrap();
+    let verified: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        verified["damages"],
+        json!([{"part": "contradiction", "problem": problem}])
     );
 }
 
