@@ -1,11 +1,9 @@
 //! From the picture of a field to its cells.
 
-use std::num::NonZero;
-use std::panic;
-use std::thread::{self, Builder, ScopedJoinHandle, available_parallelism};
 use std::time::{Duration, Instant};
 
 use image::{RgbImage, imageops};
+use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 
 use super::cell_site::CellSite;
 use super::crop::{CellCrop, Cropper};
@@ -17,7 +15,9 @@ use super::scale_check;
 use super::scale_search;
 use crate::error::ArtifactError;
 use crate::image::background::Background;
+use crate::image::contract::ResizeFilter;
 use crate::image::density::DensityField;
+use crate::image::resample::Resampler;
 use crate::judgement::count::CellCount;
 use crate::judgement::evidence::EvidenceMap;
 use crate::judgement::novelty::Novelty;
@@ -41,8 +41,7 @@ const MAX_LEUKOCYTES: usize = 1000;
 const LAST_LOOKS: usize = 4;
 /// About how many cells are prepared at once.
 const PREPARED_AT_ONCE: u32 = 64;
-/// Most cores that prepare cells, and fewest cells for each: less is done sooner than a thread starts.
-const MAX_THREADS: usize = 4;
+/// Fewest cells that a core prepares at a time.
 const LEAST_CELLS: usize = 3;
 /// Where the network and the rule of measured figures disagree by so much, a cell is unclear: one finds a blast with at
 /// least this probability, and the other one with at most the rest.
@@ -340,13 +339,27 @@ impl<'a> Field<'a> {
         networks: &mut CellNetworks,
         um_per_pixel: f32,
     ) -> Result<Result<FoundCells, NoScale>, ArtifactError> {
-        let found = match self.find(networks, um_per_pixel)? {
-            Ok(found) => found,
+        let [columns, rows] = match self.size_for_finder(um_per_pixel) {
+            Ok(size) => size,
             Err(error) => return Ok(Err(error)),
         };
-        // A quarter of the work; a field that is too small for it has few red cells.
-        let at_half = self.find(networks, um_per_pixel / 2.0)?;
-        let at_half = at_half.unwrap_or_default().red_cells;
+        let mut resampler = Resampler::new(ResizeFilter::Area, columns, rows);
+        let pixels = resampler.resize(self.image);
+        let density = DensityField::of_pixels(pixels, self.background, columns, rows);
+        let found = self.seen(networks, density, um_per_pixel)?;
+        let found = found.in_image(self.size());
+        // A quarter of the work, from pixels that are averaged already; a field that is too small for it has few red cells.
+        let mut reduced = RgbImage::new(columns as u32, rows as u32);
+        reduced.copy_from_slice(pixels.as_flattened());
+        let at_half = Field::new(&reduced, self.background, self.model)
+            .find(networks, self.model.finder.input.um_per_pixel / 2.0)?;
+        let factor = self.pixels_of_finder(um_per_pixel);
+        let at_half: Vec<CellSite> = at_half
+            .unwrap_or_default()
+            .red_cells
+            .into_iter()
+            .map(|cell| cell.scaled(1.0 / factor))
+            .collect();
         let size = <[f32; 2]>::from(self.size());
         let doubt = scale_check::contradiction(um_per_pixel, &found.red_cells, &at_half, size);
         Ok(match doubt {
@@ -364,27 +377,50 @@ impl<'a> Field<'a> {
         networks: &mut CellNetworks,
         um_per_pixel: f32,
     ) -> Result<Result<SeenField, NoScale>, ArtifactError> {
-        let factor = um_per_pixel / self.model.finder.input.um_per_pixel;
+        let [columns, rows] = match self.size_for_finder(um_per_pixel) {
+            Ok(size) => size,
+            Err(error) => return Ok(Err(error)),
+        };
+        let density = DensityField::of(self.image, self.background, columns, rows);
+        self.seen(networks, density, um_per_pixel).map(Ok)
+    }
+
+    /// Pixels of the finder's input for each of the image, at a scale.
+    fn pixels_of_finder(&self, um_per_pixel: f32) -> f32 {
+        um_per_pixel / self.model.finder.input.um_per_pixel
+    }
+
+    /// Width and height of the field at the finder's scale, in pixels.
+    fn size_for_finder(&self, um_per_pixel: f32) -> Result<[usize; 2], NoScale> {
         let (width, height) = self.size();
-        let pixels = [width * factor, height * factor];
+        let pixels = [width, height].map(|side| side * self.pixels_of_finder(um_per_pixel));
         // Written so that NaN is refused, too.
         let is_possible =
             pixels.iter().all(|side| *side >= 1.0) && pixels[0] * pixels[1] <= MAX_FINDER_PIXELS;
-        if !is_possible {
-            return Ok(Err(NoScale::Impossible { um_per_pixel }));
+        if is_possible {
+            Ok(pixels.map(|side| side.round() as usize))
+        } else {
+            Err(NoScale::Impossible { um_per_pixel })
         }
-        let [columns, rows] = pixels.map(|side| side.round() as usize);
-        let density = DensityField::of(self.image, self.background, columns, rows);
+    }
+
+    /// What the finder sees in the field's density at its scale.
+    fn seen(
+        &self,
+        networks: &mut CellNetworks,
+        density: DensityField,
+        um_per_pixel: f32,
+    ) -> Result<SeenField, ArtifactError> {
         let mut found = networks.find(&density)?;
         let largest = LARGEST_UM / self.model.finder.input.um_per_pixel;
         for sites in [&mut found.leukocytes, &mut found.red_cells] {
             sites.retain(|site| site.diameter <= largest);
         }
-        Ok(Ok(SeenField {
+        Ok(SeenField {
             density,
             found,
-            factor,
-        }))
+            factor: self.pixels_of_finder(um_per_pixel),
+        })
     }
 
     /// Measures the scale by the field's red cells, and gives what was found at about that scale.
@@ -429,7 +465,7 @@ impl<'a> Field<'a> {
         ruler: Ruler,
         um_per_pixel: f32,
     ) -> Result<Option<Look>, ArtifactError> {
-        let factor = um_per_pixel / self.model.finder.input.um_per_pixel;
+        let factor = self.pixels_of_finder(um_per_pixel);
         let (width, height) = self.image.dimensions();
         let pixels = width as f32 * height as f32 * factor.powi(2);
         let share = (SEARCHED_PIXELS / pixels).sqrt().min(1.0);
@@ -492,36 +528,13 @@ impl<'a> Field<'a> {
 
     /// Prepares cells on several cores, in their order; `None` where there is no crop.
     fn prepare(&self, sites: &[CellSite], um_per_pixel: f32) -> Vec<Option<PreparedCell>> {
-        let prepare = |sites: &[CellSite]| -> Vec<Option<PreparedCell>> {
-            let mut cropper = Cropper::new(self.model.cell.input);
-            let of = |site: &CellSite| {
-                let crop = cropper.cut(self.image, self.background, um_per_pixel, site)?;
-                Some(PreparedCell::new(*site, um_per_pixel, &crop))
-            };
-            sites.iter().map(of).collect()
+        let cropper = || Cropper::new(self.model.cell.input);
+        let prepare = |cropper: &mut Cropper, site: &CellSite| {
+            let crop = cropper.cut(self.image, self.background, um_per_pixel, site)?;
+            Some(PreparedCell::new(*site, um_per_pixel, &crop))
         };
-        let cores = available_parallelism().map_or(1, NonZero::get);
-        let threads = cores.min(MAX_THREADS).min(sites.len() / LEAST_CELLS);
-        let (first, rest) = sites.split_at(sites.len().div_ceil(threads.max(1)));
-        thread::scope(|scope| {
-            let workers: Vec<_> = rest
-                .chunks(first.len().max(1))
-                .map(|sites| {
-                    let worker = Builder::new().spawn_scoped(scope, move || prepare(sites));
-                    (sites, worker)
-                })
-                .collect();
-            let mut prepared = prepare(first);
-            for (sites, worker) in workers {
-                prepared.extend(match worker.map(ScopedJoinHandle::join) {
-                    Ok(Ok(cells)) => cells,
-                    Ok(Err(panic)) => panic::resume_unwind(panic),
-                    // The system has no more threads.
-                    Err(_) => prepare(sites),
-                });
-            }
-            prepared
-        })
+        let sites = sites.par_iter().with_min_len(LEAST_CELLS);
+        sites.map_init(cropper, prepare).collect()
     }
 
     fn size(&self) -> (f32, f32) {

@@ -1,6 +1,7 @@
 //! What the cell network sees of a crop: its grey density, relative to that of the nucleus.
 
 use super::crop::CellCrop;
+use super::disc;
 
 /// Radius around the middle in which the densest place is the nucleus, µm.
 const CORE_UM: f32 = 3.5;
@@ -30,20 +31,16 @@ impl CellCrop {
             .zip(&self.green)
             .map(|(red, green)| f32::midpoint(*red, *green))
             .collect();
-        let middle = (self.side as f32 - 1.0) / 2.0;
         let squared = |um: f32| (um / self.um_per_pixel).powi(2);
         let (surroundings_from, core_to) = (squared(SURROUNDINGS_UM), squared(CORE_UM));
         let (mut surroundings, mut core) = (Vec::with_capacity(grey.len()), Vec::new());
-        for (row, line) in grey.chunks_exact(self.side).enumerate() {
-            let y = (row as f32 - middle).powi(2);
-            for (column, density) in line.iter().enumerate() {
-                let distance = (column as f32 - middle).powi(2) + y;
-                if distance > surroundings_from {
-                    surroundings.push(*density);
-                } else if distance < core_to {
-                    core.push(*density);
-                }
-            }
+        let within_surroundings = disc::runs(self.side, |squared| squared <= surroundings_from);
+        let within_core = disc::runs(self.side, |squared| squared < core_to);
+        let runs = within_surroundings.zip(within_core);
+        for (line, (inner, within_core)) in grey.chunks_exact(self.side).zip(runs) {
+            surroundings.extend_from_slice(&line[..inner.start]);
+            surroundings.extend_from_slice(&line[inner.end..]);
+            core.extend_from_slice(&line[within_core]);
         }
         let base = if surroundings.is_empty() {
             0.0
@@ -51,8 +48,13 @@ impl CellCrop {
             let at = (SURROUNDINGS_SHARE * (surroundings.len() - 1) as f32) as usize;
             *surroundings.select_nth_unstable_by(at, f32::total_cmp).1
         };
-        core.sort_unstable_by(|a, b| b.total_cmp(a));
-        core.truncate(((CORE_SHARE * core.len() as f32) as usize).max(1));
+        let denser = |a: &f32, b: &f32| b.total_cmp(a);
+        let densest = ((CORE_SHARE * core.len() as f32) as usize).max(1);
+        if densest < core.len() {
+            core.select_nth_unstable_by(densest, denser);
+            core.truncate(densest);
+        }
+        core.sort_unstable_by(denser);
         let nucleus = core.iter().sum::<f32>() / core.len().max(1) as f32;
         let difference = (nucleus - base).max(LEAST_DIFFERENCE);
         let [low, high] = RANGE;

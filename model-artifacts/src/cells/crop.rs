@@ -3,10 +3,11 @@
 use image::RgbImage;
 
 use super::cell_site::CellSite;
-use crate::image::background::Background;
+use crate::image::background::{Background, relative};
 use crate::image::contract::ResizeFilter;
+use crate::image::density::Grid;
 use crate::image::logarithms::Logarithms;
-use crate::image::resample::Resampler;
+use crate::image::resample::{Part, Resampler};
 use crate::manifest::cells::CropInput;
 
 /// Smallest and largest side of a crop in the field, in pixels: with fewer, a nucleus has no texture; more are no
@@ -64,37 +65,42 @@ impl Cropper {
         let source_side = source_side.round() as i64;
         let start = |centre: f32| (centre - source_side as f32 / 2.0).round() as i64;
         let (left, top) = (start(site.x), start(site.y));
-        let source = square(image, [left, top], source_side as usize);
-        let pixels = self.input.side as usize;
-        let mut crop = CellCrop {
-            side: pixels,
-            um_per_pixel: self.input.um_per_pixel,
-            red: Vec::with_capacity(pixels * pixels),
-            green: Vec::with_capacity(pixels * pixels),
+        let source_pixels = source_side as usize;
+        let step = source_side as f32 / self.input.side as f32;
+        // The middle of each pixel of the crop in the field.
+        let places = |start: i64, length: f32| -> Vec<f32> {
+            let place = |at: u32| start as f32 + (at as f32 + 0.5) * step - 0.5;
+            (0..self.input.side)
+                .map(|at| relative(place(at), length))
+                .collect()
         };
-        let step = source_side as f32 / pixels as f32;
-        // The middle of a pixel of the crop in pixels of the field.
-        let place = |start: i64, at: usize| start as f32 + (at as f32 + 0.5) * step - 0.5;
-        let inside = |at: f32, side: u32| at > -0.5 && at < side as f32 - 0.5;
-        let Self {
-            resampler,
-            logarithms,
-            ..
-        } = self;
-        let mut at = 0;
-        resampler.resize(&source, |pixel| {
-            let (x, y) = (place(left, at % pixels), place(top, at / pixels));
-            let [red, green, _] = if inside(x, width) && inside(y, height) {
-                let empty = background.row(y, height as f32).at(x, width as f32);
-                logarithms.density(empty, pixel)
-            } else {
-                [0.0; 3]
-            };
-            crop.red.push(red);
-            crop.green.push(green);
-            at += 1;
-        });
-        Some(crop)
+        let grid = Grid {
+            columns: places(left, width as f32),
+            rows: places(top, height as f32),
+        };
+        let within = |start: i64, length: u32| {
+            let start = usize::try_from(start).ok()?;
+            (start + source_pixels <= length as usize).then_some(start)
+        };
+        let pixels = match (within(left, width), within(top, height)) {
+            (Some(left), Some(top)) => {
+                let part = Part {
+                    corner: [left, top],
+                    size: [source_pixels; 2],
+                };
+                self.resampler.resize_part(image, part)
+            }
+            _ => self
+                .resampler
+                .resize(&square(image, [left, top], source_pixels)),
+        };
+        let [red, green] = grid.densities(pixels, background, &self.logarithms);
+        Some(CellCrop {
+            side: self.input.side as usize,
+            um_per_pixel: self.input.um_per_pixel,
+            red,
+            green,
+        })
     }
 }
 

@@ -1,8 +1,11 @@
 //! What can be measured at one cell without a network.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use super::crop::CellCrop;
+use super::disc;
 use super::mask::Mask;
 
 /// Radius within which the nucleus is looked for, in diameters of the cell.
@@ -11,6 +14,8 @@ const REACH: f32 = 0.75;
 const THRESHOLD_REACH: f32 = 0.62;
 /// A part belongs to the nucleus if it comes this near to the middle, in diameters of the cell.
 const CORE: f32 = 0.3;
+/// Pixels around the reach in which the mean, the rim and the neighbours of its pixels lie.
+const MARGIN: usize = 4;
 /// Smallest part, relative to the largest.
 const LEAST_PART: f32 = 0.08;
 /// Smallest nucleus, µm²: a platelet is smaller.
@@ -62,19 +67,28 @@ impl CellFigures {
     /// nucleus.
     pub fn measure(crop: &CellCrop, cell_um: f32) -> Option<Self> {
         let diameter = cell_um / crop.um_per_pixel;
+        let crop = &middle(crop, (REACH * diameter) as usize + MARGIN);
         let side = crop.side;
         let red = smoothed(&crop.red, side);
-        let squared = squared_distances(side);
-        let is_within = |at: usize, reach: f32| squared[at] < (reach * diameter).powi(2);
-        let around = (0..side * side).filter(|&at| is_within(at, THRESHOLD_REACH));
-        let around: Vec<f32> = around.map(|at| red[at]).collect();
+        // The pixels of each row within so many diameters of the middle.
+        let within = |reach: f32| {
+            let squared_reach = (reach * diameter).powi(2);
+            let runs = disc::runs(side, move |squared| squared < squared_reach).enumerate();
+            runs.map(move |(row, run)| row * side + run.start..row * side + run.end)
+        };
+        let mut around = Vec::with_capacity(side * side);
+        for run in within(THRESHOLD_REACH) {
+            around.extend_from_slice(&red[run]);
+        }
         let threshold = otsu(&around)?;
-        let dark = Mask::from_fn(side, |at, _, _| red[at] > threshold && is_within(at, REACH));
+        let dark = Mask::within(side, within(REACH), |at| red[at] > threshold);
+        let core: Vec<Range<usize>> = within(CORE).collect();
+        let is_in_core = |at: &usize| core[at / side].contains(at);
         // Thin arcs are rims of red cells.
         let mut parts = dark.eroded().dilated().parts();
         let largest = parts.first()?.len() as f32;
         parts.retain(|part| {
-            part.len() as f32 >= LEAST_PART * largest && part.iter().any(|&at| is_within(at, CORE))
+            part.len() as f32 >= LEAST_PART * largest && part.iter().any(is_in_core)
         });
         let nucleus = Mask::of(side, &parts);
         let pixel_area = crop.um_per_pixel * crop.um_per_pixel;
@@ -93,7 +107,7 @@ impl CellFigures {
         let variance = mean(inner().map(|at| (crop.red[at] - density).powi(2)))?;
         let texture = mean(inner().map(|at| laplacian(&crop.red, side, at).abs()))?;
         let rim = nucleus.dilated().dilated();
-        let cytoplasm = (0..side * side).filter(|&at| is_within(at, 0.5) && !rim.contains(at));
+        let cytoplasm = within(0.5).flatten().filter(|&at| !rim.contains(at));
         let nuclear_green = mean(inner().map(|at| crop.green[at]))?;
         let cytoplasm = mean(cytoplasm.map(|at| crop.green[at])).unwrap_or(nuclear_green);
         let relative = |value: f32, to: f32| value / to.max(1e-3);
@@ -128,6 +142,24 @@ impl CellFigures {
     }
 }
 
+/// The middle of a crop, which reaches so many pixels to each side, or the whole crop if that is smaller.
+fn middle(crop: &CellCrop, reach: usize) -> CellCrop {
+    let left_out = (crop.side / 2).saturating_sub(reach);
+    let side = crop.side - 2 * left_out;
+    let cut = |plane: &[f32]| -> Vec<f32> {
+        let lines = plane.chunks_exact(crop.side).skip(left_out).take(side);
+        let mut cut = Vec::with_capacity(side * side);
+        lines.for_each(|line| cut.extend_from_slice(&line[left_out..][..side]));
+        cut
+    };
+    CellCrop {
+        side,
+        um_per_pixel: crop.um_per_pixel,
+        red: cut(&crop.red),
+        green: cut(&crop.green),
+    }
+}
+
 fn mean(values: impl Iterator<Item = f32>) -> Option<f32> {
     let (mut sum, mut count) = (0.0, 0_u32);
     for value in values {
@@ -135,17 +167,6 @@ fn mean(values: impl Iterator<Item = f32>) -> Option<f32> {
         count += 1;
     }
     (count > 0).then(|| sum / count as f32)
-}
-
-/// Squared distance of each pixel from the middle.
-fn squared_distances(side: usize) -> Vec<f32> {
-    let middle = (side as f32 - 1.0) / 2.0;
-    let squared = |at: usize| (at as f32 - middle).powi(2);
-    let mut distances = Vec::with_capacity(side * side);
-    for row in 0..side {
-        distances.extend((0..side).map(|column| squared(column) + squared(row)));
-    }
-    distances
 }
 
 /// Means of 3 × 3 pixels; at the border, of those that there are.

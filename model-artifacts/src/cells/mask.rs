@@ -1,5 +1,7 @@
 //! A set of pixels of a square crop, and its shape.
 
+use std::ops::Range;
+
 /// A set of pixels of a square image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Mask {
@@ -8,11 +10,17 @@ pub(super) struct Mask {
 }
 
 impl Mask {
-    /// The pixels of a `side` × `side` image for which `contains` holds, given index, column and row.
-    pub(super) fn from_fn(side: usize, contains: impl Fn(usize, usize, usize) -> bool) -> Self {
-        let mut pixels = Vec::with_capacity(side * side);
-        for row in 0..side {
-            pixels.extend((0..side).map(|column| contains(row * side + column, column, row)));
+    /// The pixels of a `side` × `side` image in these runs of indices for which `contains` holds.
+    pub(super) fn within(
+        side: usize,
+        runs: impl Iterator<Item = Range<usize>>,
+        contains: impl Fn(usize) -> bool,
+    ) -> Self {
+        let mut pixels = vec![false; side * side];
+        for run in runs {
+            for (at, pixel) in run.clone().zip(&mut pixels[run]) {
+                *pixel = contains(at);
+            }
         }
         Self { side, pixels }
     }
@@ -185,10 +193,14 @@ fn chain(points: impl Iterator<Item = (i64, i64)>) -> Vec<(i64, i64)> {
 mod tests {
     use super::*;
 
+    /// The pixels for which `contains` holds, given column and row.
+    fn mask(side: usize, contains: impl Fn(usize, usize) -> bool) -> Mask {
+        let all = std::iter::once(0..side * side);
+        Mask::within(side, all, |at| contains(at % side, at / side))
+    }
+
     fn disc(radius: f32) -> Mask {
-        Mask::from_fn(96, |_, x, y| {
-            (x as f32 - 47.5).hypot(y as f32 - 47.5) < radius
-        })
+        mask(96, |x, y| (x as f32 - 47.5).hypot(y as f32 - 47.5) < radius)
     }
 
     #[test]
@@ -209,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_square_is_its_own_hull() {
-        let square = Mask::from_fn(10, |_, x, y| (2..6).contains(&x) && (3..7).contains(&y));
+        let square = mask(10, |x, y| (2..6).contains(&x) && (3..7).contains(&y));
         assert!((square.hull_area() - 16.0).abs() < 1e-6);
         // Crofton's formula counts 16 straight and 2 · 14 diagonal crossings: π/8 (16 + 28/√2).
         let expected = std::f32::consts::PI / 8.0 * (16.0 + 28.0 / 2.0_f32.sqrt());
@@ -224,14 +236,14 @@ mod tests {
 
     #[test]
     fn parts_are_separate_and_sorted_by_size() {
-        let mask = Mask::from_fn(20, |_, x, y| {
+        let parted = mask(20, |x, y| {
             (x < 3 && y < 3) || (x == 3 && y == 3) || (x > 10 && y > 10)
         });
-        let parts = mask.parts();
+        let parts = parted.parts();
         let areas: Vec<usize> = parts.iter().map(Vec::len).collect();
         assert_eq!(areas, [81, 10]);
-        assert_eq!(Mask::of(20, &parts), mask);
-        assert!(Mask::from_fn(5, |_, _, _| false).parts().is_empty());
-        assert!(Mask::from_fn(5, |_, _, _| false).hull_area().abs() < 1e-6);
+        assert_eq!(Mask::of(20, &parts), parted);
+        assert!(mask(5, |_, _| false).parts().is_empty());
+        assert!(mask(5, |_, _| false).hull_area().abs() < 1e-6);
     }
 }

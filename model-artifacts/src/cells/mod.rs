@@ -10,6 +10,7 @@ pub(crate) mod analysis;
 mod cell_input;
 pub(crate) mod cell_site;
 pub(crate) mod crop;
+mod disc;
 pub(crate) mod figures;
 mod golden;
 mod mask;

@@ -27,6 +27,9 @@ pub(super) fn find_shift(
     radius: f32,
 ) -> Option<[f32; 2]> {
     let first = &first[..first.len().min(MOST_VOTERS)];
+    let mut second = second.to_vec();
+    second.sort_unstable_by(|a, b| a[1].total_cmp(&b[1]));
+    let second = &*second;
     let [of_first, of_second] = sizes;
     let size = [0, 1].map(|axis| of_first[axis].max(of_second[axis]));
     let bin = radius.max((4.0 * size[0] * size[1] / MOST_BINS).sqrt());
@@ -57,7 +60,7 @@ pub(super) fn find_shift(
     (is_more_than_chance && matches as f64 >= LEAST_SHARE * common as f64).then_some(by)
 }
 
-/// The middle of the four neighbouring bins of this width that have most votes more than by chance.
+/// The middle of the four neighbouring bins of this width that have most votes more than by chance. `second` is sorted by y.
 fn most_votes(
     first: &[[f32; 2]],
     second: &[[f32; 2]],
@@ -65,53 +68,100 @@ fn most_votes(
     bin: f32,
 ) -> Option<[f32; 2]> {
     let [columns, rows] = size.map(|side| (2.0 * side / bin).ceil() as usize + 1);
-    let mut votes = vec![0_u16; columns * rows];
-    for a in first {
-        for b in second {
-            let [column, row] =
-                [0, 1].map(|axis| ((b[axis] - a[axis] + size[axis]) / bin).max(0.0) as usize);
-            if column < columns && row < rows {
-                let vote = &mut votes[row * columns + column];
-                *vote = vote.saturating_add(1);
-            }
-        }
-    }
     // By chance, a shift gets the more votes, the larger the common part is.
     let pairs_per_area = first.len() as f32 * second.len() as f32 / (size[0] * size[1]);
     let middle = |at: usize, axis: usize| (at + 1) as f32 * bin - size[axis];
-    let excess = |(column, row): (usize, usize)| -> f32 {
-        let at = row * columns + column;
-        // The true shift may lie at the edge of a bin.
-        let four = [at, at + 1, at + columns, at + columns + 1];
-        let votes: f32 = four.iter().map(|at| f32::from(votes[*at])).sum();
+    let excess = |votes: u16, column: usize, row: usize| -> f32 {
         let common: f32 = [(column, 0), (row, 1)]
             .map(|(at, axis)| (1.0 - middle(at, axis).abs() / size[axis]).max(0.0))
             .iter()
             .product();
         let expected = pairs_per_area * common * (2.0 * bin).powi(2);
-        (votes - expected) / (1.0 + expected).sqrt()
+        (f32::from(votes) - expected) / (1.0 + expected).sqrt()
     };
-    let corners = (0..rows - 1).flat_map(|row| (0..columns - 1).map(move |column| (column, row)));
-    let (column, row) = corners.max_by(|a, b| excess(*a).total_cmp(&excess(*b)))?;
-    Some([middle(column, 0), middle(row, 1)])
+    // In bins, so that the shift of a pair is their difference.
+    let in_bins = |cells: &[[f32; 2]], from: [f32; 2]| -> Vec<[f32; 2]> {
+        let cells = cells.iter();
+        cells
+            .map(|cell| [0, 1].map(|axis| (cell[axis] - from[axis]) / bin))
+            .collect()
+    };
+    let (first, second) = (in_bins(first, size), in_bins(second, [0.0; 2]));
+    // A row of bins at a time, which stays in a processor's cache. For each of the first cells, those of the second that have
+    // not voted with it yet.
+    let mut waiting = vec![&*second; first.len()];
+    let (mut above, mut votes) = (vec![0_u16; columns], vec![0_u16; columns]);
+    let mut fours = vec![0_u16; columns - 1];
+    let mut best = (f32::NEG_INFINITY, None);
+    for row in 0..rows {
+        std::mem::swap(&mut above, &mut votes);
+        votes.fill(0);
+        for (a, waiting) in first.iter().zip(&mut waiting) {
+            let end = a[1] + (row + 1) as f32;
+            while let Some((b, rest)) = waiting.split_first().filter(|(b, _)| b[1] < end) {
+                let column = (b[0] - a[0]).max(0.0) as u32;
+                if let Some(vote) = votes.get_mut(column as usize) {
+                    *vote = vote.saturating_add(1);
+                }
+                *waiting = rest;
+            }
+        }
+        // The true shift may lie at the edge of a bin.
+        let pairs = above.windows(2).zip(votes.windows(2));
+        for (four, (above, below)) in fours.iter_mut().zip(pairs) {
+            *four = above[0]
+                .saturating_add(above[1])
+                .saturating_add(below[0])
+                .saturating_add(below[1]);
+        }
+        if row == 0 {
+            continue;
+        }
+        for (column, four) in fours.iter().enumerate() {
+            // No excess is larger than the votes.
+            if f32::from(*four) >= best.0 {
+                let excess = excess(*four, column, row - 1);
+                if excess >= best.0 {
+                    best = (excess, Some([middle(column, 0), middle(row - 1, 1)]));
+                }
+            }
+        }
+    }
+    best.1
 }
 
-/// Number of pairs whose shift is within `reach` of `by`.
+/// The cells that may be within `reach` of a place, of cells that are sorted by y.
+fn near(
+    sorted: &[[f32; 2]],
+    [_, y]: [f32; 2],
+    reach: f32,
+) -> impl Iterator<Item = (usize, [f32; 2])> {
+    // A little more, because the exact distance may be rounded.
+    let reach = reach + 1.0;
+    let first = sorted.partition_point(|cell| cell[1] < y - reach);
+    let cells = sorted.iter().copied().enumerate().skip(first);
+    cells.take_while(move |(_, cell)| cell[1] <= y + reach)
+}
+
+/// Number of pairs whose shift is within `reach` of `by`. `second` is sorted by y.
 fn pairs_within(first: &[[f32; 2]], second: &[[f32; 2]], by: [f32; 2], reach: f32) -> usize {
     let of = |a: &[f32; 2]| {
-        second
-            .iter()
-            .filter(|b| distance(*a, **b, by) <= reach)
+        near(second, moved(*a, by), reach)
+            .filter(|(_, b)| distance(*a, *b, by) <= reach)
             .count()
     };
     first.iter().map(of).sum()
+}
+
+fn moved(place: [f32; 2], by: [f32; 2]) -> [f32; 2] {
+    [place[0] + by[0], place[1] + by[1]]
 }
 
 fn distance(a: [f32; 2], b: [f32; 2], by: [f32; 2]) -> f32 {
     (b[0] - a[0] - by[0]).hypot(b[1] - a[1] - by[1])
 }
 
-/// The mean shift of the pairs whose shift is within `reach` of `by`; `None` of no pairs.
+/// The mean shift of the pairs whose shift is within `reach` of `by`; `None` of no pairs. `second` is sorted by y.
 fn mean_shift(
     first: &[[f32; 2]],
     second: &[[f32; 2]],
@@ -120,8 +170,8 @@ fn mean_shift(
 ) -> Option<[f32; 2]> {
     let (mut sum, mut pairs) = ([0.0; 2], 0.0);
     for a in first {
-        for b in second {
-            if distance(*a, *b, by) <= reach {
+        for (_, b) in near(second, moved(*a, by), reach) {
+            if distance(*a, b, by) <= reach {
                 sum = [0, 1].map(|axis| sum[axis] + b[axis] - a[axis]);
                 pairs += 1.0;
             }
@@ -130,14 +180,14 @@ fn mean_shift(
     (pairs > 0.0).then(|| sum.map(|sum: f32| sum / pairs))
 }
 
-/// Number of cells of the first field that have one of the second to themselves.
+/// Number of cells of the first field that have one of the second to themselves. `second` is sorted by y.
 fn matched(first: &[[f32; 2]], second: &[[f32; 2]], by: [f32; 2], radius: f32) -> usize {
     let mut is_taken = vec![false; second.len()];
     let mut matches = 0;
     for a in first {
-        let free = (0..second.len())
-            .filter(|&at| !is_taken[at])
-            .map(|at| (at, distance(*a, second[at], by)));
+        let free = near(second, moved(*a, by), radius)
+            .filter(|(at, _)| !is_taken[*at])
+            .map(|(at, b)| (at, distance(*a, b, by)));
         let nearest = free.min_by(|x, y| x.1.total_cmp(&y.1));
         if let Some((at, _)) = nearest.filter(|(_, away)| *away <= radius) {
             is_taken[at] = true;

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+
 use super::analysis::{CellCall, FieldCells, count};
 use super::cell_site::CellSite;
 use super::registration::find_shift;
@@ -78,8 +80,13 @@ impl SlideCells {
         };
         if let Ok(scale) = field.scale {
             let radius = RADIUS_UM / scale.um_per_pixel();
-            for (number, earlier) in self.fields.iter().enumerate().rev() {
-                let Some(by) = earlier.shift_to(&seen, radius) else {
+            let earlier = self.fields.par_iter();
+            let shifts: Vec<_> = earlier
+                .map(|earlier| earlier.shift_to(&seen, radius))
+                .collect();
+            let shifted = self.fields.iter().zip(shifts).enumerate().rev();
+            for (number, (earlier, by)) in shifted {
+                let Some(by) = by else {
                     continue;
                 };
                 added.overlaps.push(self.forgotten + number);

@@ -5,7 +5,10 @@
 //! A smooth surface is fitted to that envelope, for each colour by itself; relative to it, neither the
 //! lamp nor its colour nor the shading is left.
 
+use std::ops::Range;
+
 use image::RgbImage;
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::logarithms::Logarithms;
 
@@ -59,10 +62,9 @@ impl Background {
         surface
     }
 
-    /// The surface along a row of pixels of the image that it was fitted to, or of the same field at another
-    /// size: `row` of `rows`, from the top.
-    pub(crate) fn row(&self, row: f32, rows: f32) -> RowLight {
-        let y = relative(row, rows);
+    /// The surface along a row of the image that it was fitted to, or of the same field at another size. The row is
+    /// [relative](relative) to the height.
+    pub(crate) fn row(&self, y: f32) -> RowLight {
         RowLight(
             self.coefficients
                 .map(|[one, x, y1, xx, xy, yy]| [one + (y1 + yy * y) * y, x + xy * y, xx]),
@@ -75,16 +77,15 @@ impl Background {
 pub(crate) struct RowLight([[f32; 3]; 3]);
 
 impl RowLight {
-    /// Decimal logarithms of the samples of an empty place plus one, at a column of `columns`.
-    pub(crate) fn at(self, column: f32, columns: f32) -> [f32; 3] {
-        let x = relative(column, columns);
+    /// Decimal logarithms of the samples of an empty place plus one, at a column [relative](relative) to the width.
+    pub(crate) fn at(self, x: f32) -> [f32; 3] {
         self.0
             .map(|[one, first, second]| one + (first + second * x) * x)
     }
 }
 
 /// The middle of a pixel in coordinates from −1 to 1.
-fn relative(pixel: f32, pixels: f32) -> f32 {
+pub(crate) fn relative(pixel: f32, pixels: f32) -> f32 {
     (2.0 * pixel + 1.0) / pixels - 1.0
 }
 
@@ -99,40 +100,54 @@ struct Block {
 
 impl Block {
     fn all(image: &RgbImage, surface: &Background, logarithms: &Logarithms) -> Vec<Self> {
+        let of_row = |row: usize| -> Vec<Self> {
+            let mut heights = Default::default();
+            let blocks = (0..BLOCKS).filter_map(|column| {
+                Self::at([column, row], image, surface, logarithms, &mut heights)
+            });
+            blocks.collect()
+        };
+        (0..BLOCKS).into_par_iter().flat_map_iter(of_row).collect()
+    }
+
+    /// The block in this column and row; `None` if it has no pixels. `heights` is a buffer.
+    fn at(
+        [column, row]: [usize; 2],
+        image: &RgbImage,
+        surface: &Background,
+        logarithms: &Logarithms,
+        heights: &mut [Vec<f32>; 3],
+    ) -> Option<Self> {
         let (width, height) = (image.width() as usize, image.height() as usize);
         let step = ((width * height) as f64 / MAX_PIXELS as f64).sqrt().ceil() as usize;
         let step = step.clamp(1, (width.min(height) / (4 * BLOCKS)).max(1));
-        let edge = |block: usize, side: usize| block * side / BLOCKS;
-        let mut blocks = Vec::with_capacity(BLOCKS * BLOCKS);
-        let mut heights: [Vec<f32>; 3] = Default::default();
-        for row in 0..BLOCKS {
-            let rows = edge(row, height)..edge(row + 1, height);
-            for column in 0..BLOCKS {
-                let columns = edge(column, width)..edge(column + 1, width);
-                heights.iter_mut().for_each(Vec::clear);
-                for y in rows.clone().step_by(step) {
-                    let light = surface.row(y as f32, height as f32);
-                    for x in columns.clone().step_by(step) {
-                        let pixel = image.get_pixel(x as u32, y as u32).0;
-                        let light = light.at(x as f32, width as f32);
-                        for ((heights, sample), light) in heights.iter_mut().zip(pixel).zip(light) {
-                            heights.push(logarithms.of(sample) - light);
-                        }
-                    }
+        let range = |block: usize, side: usize| block * side / BLOCKS..(block + 1) * side / BLOCKS;
+        let (columns, rows) = (range(column, width), range(row, height));
+        heights.iter_mut().for_each(Vec::clear);
+        for y in rows.clone().step_by(step) {
+            let light = surface.row(relative(y as f32, height as f32));
+            for x in columns.clone().step_by(step) {
+                let pixel = image.get_pixel(x as u32, y as u32).0;
+                let light = light.at(relative(x as f32, width as f32));
+                for ((heights, sample), light) in heights.iter_mut().zip(pixel).zip(light) {
+                    heights.push(logarithms.of(sample) - light);
                 }
-                if heights[0].is_empty() {
-                    continue;
-                }
-                let x = relative((columns.start + columns.end - 1) as f32 / 2.0, width as f32);
-                let y = relative((rows.start + rows.end - 1) as f32 / 2.0, height as f32);
-                let (x, y) = (f64::from(x), f64::from(y));
-                blocks.push(Self {
-                    terms: [1.0, x, y, x * x, x * y, y * y],
-                    above: std::array::from_fn(|channel| quantile(&mut heights[channel])),
-                });
             }
         }
-        blocks
+        if heights[0].is_empty() {
+            return None;
+        }
+        let middle = |range: Range<usize>, side: usize| {
+            f64::from(relative(
+                (range.start + range.end - 1) as f32 / 2.0,
+                side as f32,
+            ))
+        };
+        let (x, y) = (middle(columns, width), middle(rows, height));
+        Some(Self {
+            terms: [1.0, x, y, x * x, x * y, y * y],
+            above: std::array::from_fn(|channel| quantile(&mut heights[channel])),
+        })
     }
 }
 
@@ -241,9 +256,9 @@ mod tests {
     fn worst(background: &Background, width: u32, height: u32) -> f32 {
         let mut worst = 0.0_f32;
         for y in 0..height {
-            let row = background.row(y as f32, height as f32);
+            let row = background.row(relative(y as f32, height as f32));
             for x in 0..width {
-                let light = row.at(x as f32, width as f32);
+                let light = row.at(relative(x as f32, width as f32));
                 for (light, truth) in light.into_iter().zip(lamp(x, y, width, height)) {
                     worst = worst.max((light - (truth + 1.0).log10()).abs());
                 }
@@ -273,7 +288,7 @@ mod tests {
         for (width, height) in [(1, 1), (5, 3), (40, 700)] {
             let image = RgbImage::from_pixel(width, height, Rgb([255, 99, 0]));
             let background = Background::fit(&image);
-            let light = background.row(0.0, 1.0).at(0.0, 1.0);
+            let light = background.row(0.0).at(0.0);
             for (light, truth) in light.into_iter().zip([256.0_f32, 100.0, 1.0]) {
                 assert!((light - truth.log10()).abs() < 1e-3, "{light} {truth}");
             }

@@ -1,11 +1,16 @@
 //! Optical density: what a field looks like without its lamp.
 
 use image::RgbImage;
+use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
+use rayon::slice::{ParallelSlice, ParallelSliceMut};
 
-use super::background::Background;
+use super::background::{Background, relative};
 use super::contract::ResizeFilter;
 use super::logarithms::Logarithms;
 use super::resample::Resampler;
+
+/// Fewest rows whose densities a core computes at a time.
+const LEAST_ROWS: usize = 64;
 
 /// Optical density of a field in red and green light at a size of its own: `log₁₀ (I₀ + 1) − log₁₀ (I + 1)`
 /// for the samples of the empty field and of the image, within −0.15 to 2.
@@ -30,29 +35,73 @@ impl DensityField {
     /// # Panics
     /// If the image has no pixels.
     pub fn of(image: &RgbImage, background: &Background, width: usize, height: usize) -> Self {
-        let logarithms = Logarithms::new();
-        let mut field = Self {
+        let mut resampler = Resampler::new(ResizeFilter::Area, width, height);
+        Self::of_pixels(resampler.resize(image), background, width, height)
+    }
+
+    /// The density of `width` × `height` pixels of a field, row by row.
+    pub(crate) fn of_pixels(
+        pixels: &[[u8; 3]],
+        background: &Background,
+        width: usize,
+        height: usize,
+    ) -> Self {
+        let all = |length: usize| -> Vec<f32> {
+            let places = (0..length).map(|at| relative(at as f32, length as f32));
+            places.collect()
+        };
+        let grid = Grid {
+            columns: all(width),
+            rows: all(height),
+        };
+        let [red, green] = grid.densities(pixels, background, &Logarithms::new());
+        Self {
             width,
             height,
-            red: Vec::with_capacity(width * height),
-            green: Vec::with_capacity(width * height),
-        };
-        let mut resampler = Resampler::new(ResizeFilter::Area, width, height);
-        let (mut column, mut row) = (0, 0);
-        let mut light = background.row(0.0, height as f32);
-        resampler.resize(image, |pixel| {
-            let empty = light.at(column as f32, width as f32);
-            let [red, green, _] = logarithms.density(empty, pixel);
-            field.red.push(red);
-            field.green.push(green);
-            column += 1;
-            if column == width {
-                column = 0;
-                row += 1;
-                light = background.row(row as f32, height as f32);
-            }
-        });
-        field
+            red,
+            green,
+        }
+    }
+}
+
+/// Where columns and rows of pixels lie in a field.
+pub(crate) struct Grid {
+    /// [Relative](relative) to the field's width.
+    pub(crate) columns: Vec<f32>,
+    /// Relative to its height.
+    pub(crate) rows: Vec<f32>,
+}
+
+impl Grid {
+    /// Densities of pixels on the grid in red and in green light, row by row; 0 outside the field.
+    pub(crate) fn densities(
+        &self,
+        pixels: &[[u8; 3]],
+        background: &Background,
+        logarithms: &Logarithms,
+    ) -> [Vec<f32>; 2] {
+        let width = self.columns.len();
+        let is_inside = |place: f32| (-1.0..1.0).contains(&place);
+        let mut planes = [vec![0.0; pixels.len()], vec![0.0; pixels.len()]];
+        let [red, green] = &mut planes;
+        red.par_chunks_exact_mut(width)
+            .zip(green.par_chunks_exact_mut(width))
+            .zip(pixels.par_chunks_exact(width))
+            .zip(self.rows.par_iter())
+            .with_min_len(LEAST_ROWS)
+            .for_each(|(((reds, greens), pixels), y)| {
+                if !is_inside(*y) {
+                    return;
+                }
+                let light = background.row(*y);
+                let densities = reds.iter_mut().zip(greens).zip(pixels);
+                for (((red, green), pixel), x) in densities.zip(&self.columns) {
+                    if is_inside(*x) {
+                        [*red, *green, _] = logarithms.density(light.at(*x), *pixel);
+                    }
+                }
+            });
+        planes
     }
 }
 

@@ -87,22 +87,18 @@ impl Preprocessor {
     fn write_samples(&mut self, image: &RgbImage) {
         let (pixel_stride, channel_stride) = self.strides();
         let mut at = 0;
-        self.resampler.resize(image, |pixel| {
+        for pixel in self.resampler.resize(image) {
             for (index, channel) in self.channels.iter().enumerate() {
                 self.tensor.data[at + index * channel_stride] =
                     channel.values[usize::from(pixel[channel.source])];
             }
             at += pixel_stride;
-        });
+        }
     }
 
     fn write_densities(&mut self, image: &RgbImage) {
-        let mut pixels = self.resized.pixels_mut();
-        self.resampler.resize(image, |samples| {
-            if let Some(pixel) = pixels.next() {
-                pixel.0 = samples;
-            }
-        });
+        let resized = self.resampler.resize(image);
+        self.resized.copy_from_slice(resized.as_flattened());
         let [red, green, blue] = relative_density(&self.resized);
         let (pixel_stride, channel_stride) = self.strides();
         for (number, ((red, green), blue)) in red.iter().zip(&green).zip(&blue).enumerate() {

@@ -2,7 +2,7 @@
 
 use image::RgbImage;
 
-use super::background::Background;
+use super::background::{Background, relative};
 use super::contract::Colour;
 use super::logarithms::Logarithms;
 
@@ -26,9 +26,10 @@ pub(super) fn relative_density(image: &RgbImage) -> [Vec<f32>; 3] {
     let (width, height) = image.dimensions();
     let mut planes = [(); 3].map(|()| Vec::with_capacity((width * height) as usize));
     for (y, row) in image.rows().enumerate() {
-        let light = background.row(y as f32, height as f32);
+        let light = background.row(relative(y as f32, height as f32));
         for (x, pixel) in row.enumerate() {
-            let density = logarithms.density(light.at(x as f32, width as f32), pixel.0);
+            let light = light.at(relative(x as f32, width as f32));
+            let density = logarithms.density(light, pixel.0);
             for (plane, density) in planes.iter_mut().zip(density) {
                 plane.push(density);
             }

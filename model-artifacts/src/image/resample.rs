@@ -7,9 +7,17 @@
 use std::ops::Range;
 
 use image::RgbImage;
+use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
+use rayon::slice::ParallelSliceMut;
 
 use super::contract::ResizeFilter;
 use super::weighted_sum::weighted_sum;
+
+/// Images of fewer pixels are resized on one core: waking others takes longer.
+const LEAST_PIXELS: usize = 1 << 18;
+/// Fewest rows that a core resizes at a time.
+const LEAST_ROWS: usize = 8;
+const CHANNELS: usize = 3;
 
 /// Resizes images to one size; keeps its weights as long as the images' size stays the same.
 #[derive(Debug)]
@@ -19,8 +27,14 @@ pub struct Resampler {
     height: usize,
     columns: Axis,
     rows: Axis,
-    /// Weighted sum of the source rows of one output row.
-    sums: Vec<f32>,
+    pixels: Vec<[u8; CHANNELS]>,
+}
+
+/// Where a part of an image begins, from the left and from the top, and its width and height, in pixels.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Part {
+    pub(crate) corner: [usize; 2],
+    pub(crate) size: [usize; 2],
 }
 
 impl Resampler {
@@ -32,36 +46,61 @@ impl Resampler {
             height,
             columns: Axis::default(),
             rows: Axis::default(),
-            sums: Vec::new(),
+            pixels: vec![[0; CHANNELS]; width * height],
         }
     }
 
-    /// Resizes an image and calls `pixel` with each output pixel in row-major order.
+    /// Resizes an image, a large one on several cores. Gives the pixels row by row; the next call overwrites them.
     ///
     /// # Panics
     /// If the image has no pixels.
-    pub fn resize(&mut self, image: &RgbImage, mut pixel: impl FnMut([u8; 3])) {
-        let (width, height) = (image.width() as usize, image.height() as usize);
-        if (self.columns.length, self.rows.length) != (width, height) {
+    pub fn resize(&mut self, image: &RgbImage) -> &[[u8; 3]] {
+        let (width, height) = image.dimensions();
+        let whole = Part {
+            corner: [0; 2],
+            size: [width as usize, height as usize],
+        };
+        self.resize_part(image, whole)
+    }
+
+    /// Resizes a part of an image, as [`Resampler::resize`] does.
+    ///
+    /// # Panics
+    /// If the part has no pixels, or reaches beyond the image.
+    pub(crate) fn resize_part(&mut self, image: &RgbImage, part: Part) -> &[[u8; 3]] {
+        let [width, height] = part.size;
+        if [self.columns.length, self.rows.length] != part.size {
             self.columns = Axis::new(self.filter, width, self.width);
             self.rows = Axis::new(self.filter, height, self.height);
-            self.sums = vec![0.0; width * 3];
         }
-        for (rows, weights) in self.rows.taps() {
-            let source = image.as_raw()[rows.start * width * 3..rows.end * width * 3]
-                .chunks_exact(width * 3);
-            weighted_sum(&mut self.sums, source.zip(weights.iter().copied()));
-            let (source, _) = self.sums.as_chunks::<3>();
-            for (columns, weights) in self.columns.taps() {
-                let mut sum = [0.0; 3];
-                for (sums, weight) in source[columns].iter().zip(weights) {
-                    for (total, value) in sum.iter_mut().zip(sums) {
-                        *total += weight * value;
-                    }
-                }
-                pixel(sum.map(|value| (value + 0.5) as u8));
+        let Self { columns, rows, .. } = self;
+        let [left, top] = part.corner;
+        let source = |row: usize| {
+            let first = (top + row) * image.width() as usize + left;
+            &image.as_raw()[first * CHANNELS..][..width * CHANNELS]
+        };
+        // One value more than the row has, because four are read at once.
+        let sums = || vec![0.0; width * CHANNELS + 1];
+        let resize_row = |sums: &mut Vec<f32>, pixels: &mut [[u8; CHANNELS]], tap: &Tap| {
+            let weights = rows.weights[tap.weights.clone()].iter().copied();
+            let lines = tap.pixels.clone().map(source).zip(weights);
+            weighted_sum(&mut sums[..width * CHANNELS], lines);
+            columns.resize(sums, pixels);
+        };
+        if width * height < LEAST_PIXELS {
+            let mut sums = sums();
+            let lines = self.pixels.chunks_exact_mut(self.width);
+            for (pixels, tap) in lines.zip(&rows.taps) {
+                resize_row(&mut sums, pixels, tap);
             }
+        } else {
+            let lines = self.pixels.par_chunks_exact_mut(self.width);
+            lines
+                .zip(rows.taps.par_iter())
+                .with_min_len(LEAST_ROWS)
+                .for_each_init(sums, |sums, (pixels, tap)| resize_row(sums, pixels, tap));
         }
+        &self.pixels
     }
 }
 
@@ -70,9 +109,17 @@ impl Resampler {
 struct Axis {
     /// Number of source pixels.
     length: usize,
-    ranges: Vec<Range<usize>>,
-    /// The weights of all ranges, concatenated.
+    taps: Vec<Tap>,
+    /// The weights of all taps, concatenated.
     weights: Vec<f32>,
+}
+
+/// The source pixels of an output pixel along an axis.
+#[derive(Debug)]
+struct Tap {
+    pixels: Range<usize>,
+    /// Which of the axis's weights are theirs.
+    weights: Range<usize>,
 }
 
 impl Axis {
@@ -80,51 +127,63 @@ impl Axis {
         let scale = length as f64 / outputs as f64;
         let mut axis = Self {
             length,
-            ranges: Vec::with_capacity(outputs),
+            taps: Vec::with_capacity(outputs),
             weights: Vec::new(),
         };
         for output in 0..outputs {
-            match filter {
+            let first = axis.weights.len();
+            let pixels = match filter {
                 ResizeFilter::Area => axis.push_overlap(output as f64 * scale, scale),
                 ResizeFilter::Bilinear => axis.push_neighbours((output as f64 + 0.5) * scale - 0.5),
-            }
+            };
+            let weights = first..axis.weights.len();
+            axis.taps.push(Tap { pixels, weights });
         }
         axis
     }
 
     /// Weights each pixel by the length of its overlap with `start..start + extent`.
-    fn push_overlap(&mut self, start: f64, extent: f64) {
+    fn push_overlap(&mut self, start: f64, extent: f64) -> Range<usize> {
         let end = start + extent;
         let first = (start as usize).min(self.length - 1);
         let last = (end.ceil() as usize).clamp(first + 1, self.length);
-        self.ranges.push(first..last);
         for pixel in first..last {
             let overlap = end.min(pixel as f64 + 1.0) - start.max(pixel as f64);
             self.weights.push((overlap / extent) as f32);
         }
+        first..last
     }
 
     /// Weights the two pixels around `centre` by their distance; beyond the border, the border pixel.
-    fn push_neighbours(&mut self, centre: f64) {
+    fn push_neighbours(&mut self, centre: f64) -> Range<usize> {
         let centre = centre.clamp(0.0, (self.length - 1) as f64);
         let first = centre as usize;
         let fraction = (centre - first as f64) as f32;
         if fraction > 0.0 {
-            self.ranges.push(first..first + 2);
             self.weights.extend([1.0 - fraction, fraction]);
+            first..first + 2
         } else {
-            self.ranges.push(first..first + 1);
             self.weights.push(1.0);
+            first..first + 1
         }
     }
 
-    fn taps(&self) -> impl Iterator<Item = (Range<usize>, &[f32])> {
-        let mut weights = self.weights.as_slice();
-        self.ranges.iter().map(move |range| {
-            let (these, rest) = weights.split_at(range.len());
-            weights = rest;
-            (range.clone(), these)
-        })
+    /// Resizes a row, whose pixels one value follows.
+    fn resize(&self, row: &[f32], pixels: &mut [[u8; CHANNELS]]) {
+        for (pixel, tap) in pixels.iter_mut().zip(&self.taps) {
+            // Four at once, as the processor's vectors have; the fourth is of the next pixel, and is left out.
+            let mut sums = [0.0; CHANNELS + 1];
+            let mut at = CHANNELS * tap.pixels.start;
+            for weight in &self.weights[tap.weights.clone()] {
+                for (sum, value) in sums.iter_mut().zip(&row[at..=at + CHANNELS]) {
+                    *sum += weight * value;
+                }
+                at += CHANNELS;
+            }
+            for (sample, sum) in pixel.iter_mut().zip(sums) {
+                *sample = (sum + 0.5) as u8;
+            }
+        }
     }
 }
 
@@ -135,9 +194,12 @@ mod tests {
     use super::*;
 
     fn resize(filter: ResizeFilter, image: &RgbImage, width: usize, height: usize) -> Vec<u8> {
-        let mut reds = Vec::new();
-        Resampler::new(filter, width, height).resize(image, |pixel| reds.push(pixel[0]));
-        reds
+        let mut resampler = Resampler::new(filter, width, height);
+        resampler
+            .resize(image)
+            .iter()
+            .map(|[red, ..]| *red)
+            .collect()
     }
 
     fn row(samples: &[u8]) -> RgbImage {
@@ -194,12 +256,7 @@ mod tests {
         let mut resampler = Resampler::new(ResizeFilter::Area, 2, 2);
         for (width, height) in [(8, 8), (3, 17), (8, 8), (1, 1)] {
             let image = RgbImage::from_pixel(width, height, Rgb([9, 8, 7]));
-            let mut count = 0;
-            resampler.resize(&image, |pixel| {
-                assert_eq!(pixel, [9, 8, 7]);
-                count += 1;
-            });
-            assert_eq!(count, 4);
+            assert_eq!(resampler.resize(&image), [[9, 8, 7]; 4]);
         }
     }
 }

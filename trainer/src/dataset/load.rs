@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use image::{Rgb, RgbImage};
+use image::RgbImage;
 use log::{info, warn};
 use smearscope_artifacts::{InputContract, Resampler};
 
@@ -134,12 +134,8 @@ struct Pictures {
 fn resized(image: &RgbImage, contract: &InputContract, times: u32) -> RgbImage {
     let mut resized = RgbImage::new(contract.width * times, contract.height * times);
     let (width, height) = (resized.width() as usize, resized.height() as usize);
-    let mut pixels = resized.pixels_mut();
-    Resampler::new(contract.resize, width, height).resize(image, |colour| {
-        if let Some(pixel) = pixels.next() {
-            *pixel = Rgb(colour);
-        }
-    });
+    let mut resampler = Resampler::new(contract.resize, width, height);
+    resized.copy_from_slice(resampler.resize(image).as_flattened());
     resized
 }
 

@@ -81,15 +81,10 @@ fn read(path: &Path, sample: &Sample, contract: &InputContract) -> Result<GrayIm
 fn shrunk(mask: &RgbImage, contract: &InputContract) -> GrayImage {
     let (width, height) = (contract.width, contract.height);
     let mut shrunk = GrayImage::new(width, height);
-    let mut pixels = shrunk.pixels_mut();
-    Resampler::new(ResizeFilter::Area, width as usize, height as usize).resize(
-        mask,
-        |[covered, ..]| {
-            if let Some(pixel) = pixels.next() {
-                *pixel = Luma([covered]);
-            }
-        },
-    );
+    let mut resampler = Resampler::new(ResizeFilter::Area, width as usize, height as usize);
+    for (pixel, [covered, ..]) in shrunk.pixels_mut().zip(resampler.resize(mask)) {
+        *pixel = Luma([*covered]);
+    }
     shrunk
 }
 

@@ -145,12 +145,7 @@ const CAMERA_WIDTH: usize = 640;
 /// A square picture, resampled to `side` × `side` pixels.
 fn resized(picture: &RgbImage, side: u32) -> RgbImage {
     let mut crop = RgbImage::new(side, side);
-    let mut pixels = crop.pixels_mut();
     let mut resampler = Resampler::new(ResizeFilter::Area, side as usize, side as usize);
-    resampler.resize(picture, |colour| {
-        if let Some(pixel) = pixels.next() {
-            pixel.0 = colour;
-        }
-    });
+    crop.copy_from_slice(resampler.resize(picture).as_flattened());
     crop
 }

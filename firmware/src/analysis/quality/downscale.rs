@@ -1,6 +1,6 @@
 //! Downscales pictures, for measuring them and for display.
 
-use image::{Rgb, RgbImage};
+use image::RgbImage;
 use smearscope_artifacts::{Resampler, ResizeFilter};
 
 /// Downscales pictures to a maximum length of their longer side. It reuses its buffer.
@@ -30,12 +30,8 @@ impl Downscaler {
             self.buffer = RgbImage::new(width, height);
             self.resampler = Resampler::new(ResizeFilter::Area, width as usize, height as usize);
         }
-        let mut pixels = self.buffer.pixels_mut();
-        self.resampler.resize(image, |pixel| {
-            if let Some(target) = pixels.next() {
-                *target = Rgb(pixel);
-            }
-        });
+        let pixels = self.resampler.resize(image);
+        self.buffer.copy_from_slice(pixels.as_flattened());
         &self.buffer
     }
 }

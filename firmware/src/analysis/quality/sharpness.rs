@@ -10,6 +10,8 @@
 
 use std::f32::consts::FRAC_1_SQRT_2;
 
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
+
 use crate::analysis::quality::blur::blur;
 use crate::analysis::quality::gradient::gradients;
 use crate::analysis::quality::luma::Luma32;
@@ -78,36 +80,36 @@ struct Edges {
 
 impl Edges {
     fn of_tiles(luma: &Luma32, stained: &Mask) -> Vec<Self> {
+        let tiles = (0..tiles::COUNT).into_par_iter();
+        tiles
+            .map(|tile| Self::of_tile(tile, luma, stained))
+            .collect()
+    }
+
+    fn of_tile(tile: usize, luma: &Luma32, stained: &Mask) -> Self {
         let (width, height) = (luma.width() as usize, luma.height() as usize);
-        let mut found = vec![Vec::new(); tiles::COUNT];
-        let mut sizes = [0; tiles::COUNT];
-        for (tile, y, columns) in tiles::runs(width, height) {
-            sizes[tile] += columns.len();
+        let mut found = Vec::new();
+        let mut size = 0;
+        for (_, y, columns) in tiles::runs(width, height).filter(|(of, ..)| *of == tile) {
+            size += columns.len();
             for run in stained.runs((width, height), y, columns) {
-                found[tile].extend(gradients(luma, y, run));
+                found.extend(gradients(luma, y, run));
             }
         }
-        let tiles = found.into_iter().zip(sizes);
-        tiles
-            .map(|(mut gradients, size)| {
-                if (gradients.len() as f32) < MIN_STAINED_SHARE * size as f32 {
-                    gradients.clear();
-                }
-                // The bits of non-negative floats sort like the floats themselves, and integers compare faster.
-                let percentile = |strength: &dyn Fn(&[f32; 2]) -> f32| {
-                    let bits = gradients
-                        .iter()
-                        .map(|gradient| strength(gradient).to_bits());
-                    f32::from_bits(percentile_99_5(bits.collect()))
-                };
-                let square = percentile(&|[across, down]| across * across + down * down);
-                Self {
-                    overall: square.sqrt(),
-                    along: DIRECTIONS
-                        .map(|[x, y]| percentile(&|[across, down]| (across * x + down * y).abs())),
-                }
-            })
-            .collect()
+        if (found.len() as f32) < MIN_STAINED_SHARE * size as f32 {
+            found.clear();
+        }
+        // The bits of non-negative floats sort like the floats themselves, and integers compare faster.
+        let percentile = |strength: &dyn Fn(&[f32; 2]) -> f32| {
+            let bits = found.iter().map(|gradient| strength(gradient).to_bits());
+            f32::from_bits(percentile_99_5(bits.collect()))
+        };
+        let square = percentile(&|[across, down]| across * across + down * down);
+        Self {
+            overall: square.sqrt(),
+            along: DIRECTIONS
+                .map(|[x, y]| percentile(&|[across, down]| (across * x + down * y).abs())),
+        }
     }
 }
 
