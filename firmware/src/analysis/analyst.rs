@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use image::RgbImage;
+use rayon::{ThreadPool, ThreadPoolBuildError};
 use smearscope_artifacts::decode::{self, Limits, Picture};
 use smearscope_artifacts::{
     AnyModel, ArtifactError, CellClass, CellCounter, CountDecision, EngineInfo, EvidenceMap, Model,
@@ -13,6 +14,7 @@ use smearscope_artifacts::{
 use smearscope_hardware::{Frame, Pixels};
 use uuid::Uuid;
 
+use crate::analysis::cores::Cores;
 use crate::analysis::quality::{Downscaler, Problem, Quality, QualityGate};
 use crate::analysis::reading::{CellsReading, FieldReading, Reading};
 use crate::analysis::rule::Rule;
@@ -32,6 +34,7 @@ pub struct Analyst {
     has_overlays: bool,
     /// The slide of the last frame.
     slide: Uuid,
+    cores: Cores,
 }
 
 /// Result of the analysis of one picture.
@@ -77,6 +80,9 @@ pub enum AnalysisError {
         /// Rows according to the camera.
         height: u32,
     },
+    /// The system starts no threads.
+    #[error("the analysis cannot start its threads: {0}; press again, or restart")]
+    NoThreads(#[from] ThreadPoolBuildError),
     /// The event loop gave up before the verdict was ready; it is not recorded.
     #[error("the analysis takes too long; press again")]
     TooLate,
@@ -100,6 +106,7 @@ impl Analyst {
             limits,
             has_overlays: false,
             slide: Uuid::nil(),
+            cores: Cores::default(),
         }
     }
 
@@ -116,6 +123,14 @@ impl Analyst {
     /// How the model's results become verdicts.
     pub fn rule(&self) -> Rule {
         Rule::of(&self.model)
+    }
+
+    /// The threads that share its work.
+    ///
+    /// # Errors
+    /// [`AnalysisError::NoThreads`] if the system starts none.
+    pub(crate) fn threads(&mut self) -> Result<Arc<ThreadPool>, AnalysisError> {
+        Ok(self.cores.threads()?)
     }
 
     /// The pictures that are accepted.
@@ -152,7 +167,9 @@ impl Analyst {
         let began = Instant::now();
         let picture = self.decode(bytes, um_per_pixel)?;
         let decoding = began.elapsed();
-        let (analysis, mut times) = self.analyse(&picture, None, um_per_pixel)?;
+        let threads = self.threads()?;
+        let (analysis, mut times) =
+            threads.install(|| self.analyse(&picture, None, um_per_pixel))?;
         times.decoding = decoding;
         Ok((analysis, times))
     }
@@ -194,7 +211,9 @@ impl Analyst {
             self.slide = slide;
         }
         let decoding = began.elapsed();
-        let (analysis, mut times) = self.analyse(&picture, earlier.as_ref(), um_per_pixel)?;
+        let threads = self.threads()?;
+        let (analysis, mut times) =
+            threads.install(|| self.analyse(&picture, earlier.as_ref(), um_per_pixel))?;
         times.decoding = decoding;
         Ok(AnalysedFrame {
             encoded,

@@ -6,13 +6,14 @@
 //! - [`quality`]: the quality gate
 //! - [`verdict`], [`finding`], [`slide`], [`stage_times`]: the results
 //! - [`commit`]: whether a verdict is recorded or given up at the deadline
-//! - [`recorder`]: analyses a frame and writes its record
+//! - [`recorder`]: analyses a frame and writes its record; `cores`: the threads that share the work
 //! - `pool`: analyses images from the network
 //! - [`identity`]: name of the model and engine
 
 pub mod analyst;
 pub(crate) mod cell_overlay;
 pub mod commit;
+pub(crate) mod cores;
 pub(crate) mod examples;
 pub mod finding;
 pub mod identity;

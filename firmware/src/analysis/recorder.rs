@@ -183,7 +183,8 @@ impl Recorder {
         let mut analysed = self.analyst.analyse_frame(frame, before.id())?;
         let mut slide = before.clone();
         let began = Instant::now();
-        slide.add(&mut analysed.analysis);
+        let threads = self.analyst.threads()?;
+        threads.install(|| slide.add(&mut analysed.analysis));
         analysed.times.counting = Some(began.elapsed());
         let field = Field {
             id: Uuid::now_v7(),
