@@ -30,3 +30,32 @@ impl Cores {
         Ok(Arc::clone(self.0.insert(Arc::new(threads))))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use rustix::process::getpriority_process;
+    use rustix::thread::gettid;
+
+    use super::*;
+    use crate::system::priority::lower_priority;
+
+    fn priority(cores: &mut Cores) -> i32 {
+        let threads = cores.threads().unwrap();
+        threads.install(|| getpriority_process(Some(gettid())).unwrap())
+    }
+
+    #[test]
+    fn threads_have_the_priority_of_the_one_that_first_asks() {
+        let mut bench = Cores::default();
+        let before = priority(&mut bench);
+        let network = thread::spawn(move || {
+            lower_priority();
+            [priority(&mut Cores::default()), priority(&mut bench)]
+        });
+        let [of_network, of_bench] = network.join().unwrap();
+        assert_eq!(of_network, 19);
+        assert_eq!(of_bench, before);
+    }
+}

@@ -12,6 +12,9 @@ pub(crate) struct DeliveryWindow {
     delivered: i64,
     /// Verdicts in flight, in order, and whether the broker has acknowledged each.
     in_flight: VecDeque<(i64, bool)>,
+    /// How many may be in flight: one on a new connection, and one more with each acknowledgement. So a connection that lasts
+    /// for one verdict delivers it, where many at once would all be cut off.
+    allowed: usize,
     /// The value of `delivered` that is stored in the outbox.
     stored: i64,
 }
@@ -22,6 +25,7 @@ impl DeliveryWindow {
         Self {
             delivered,
             in_flight: VecDeque::new(),
+            allowed: 1,
             stored: delivered,
         }
     }
@@ -29,11 +33,12 @@ impl DeliveryWindow {
     /// Starts again after the last delivered verdict, because the connection is lost.
     pub(crate) fn rewind(&mut self) {
         self.in_flight.clear();
+        self.allowed = 1;
     }
 
     /// How many more verdicts may be in flight.
     pub(crate) fn room(&self) -> usize {
-        WINDOW - self.in_flight.len()
+        self.allowed.saturating_sub(self.in_flight.len())
     }
 
     /// The last verdict sent.
@@ -58,6 +63,7 @@ impl DeliveryWindow {
         let mut in_flight = self.in_flight.iter_mut();
         if let Some((_, is_acknowledged)) = in_flight.find(|(sent, _)| *sent == seq) {
             *is_acknowledged = true;
+            self.allowed = WINDOW.min(self.allowed + 1);
         }
         while let Some((seq, true)) = self.in_flight.front() {
             self.delivered = *seq;
@@ -93,7 +99,7 @@ mod tests {
         for seq in [12, 13, 17] {
             window.push(seq);
         }
-        assert_eq!((window.last_sent(), window.room()), (17, WINDOW - 3));
+        assert_eq!(window.last_sent(), 17);
         window.acknowledge(13);
         assert_eq!((window.delivered(), window.due()), (10, None));
         window.acknowledge(12);
@@ -115,12 +121,26 @@ mod tests {
         window.acknowledge(1);
         window.acknowledge(3);
         window.rewind();
-        assert_eq!((window.last_sent(), window.room()), (1, WINDOW));
+        assert_eq!(window.last_sent(), 1);
         window.acknowledge(2);
         assert_eq!(
             window.delivered(),
             1,
             "an acknowledgement of the lost connection"
         );
+    }
+
+    #[test]
+    fn each_acknowledgement_allows_one_more_in_flight() {
+        let mut window = DeliveryWindow::new(0);
+        for seq in 1..=20 {
+            assert_eq!(window.room(), WINDOW.min(seq as usize), "{seq}");
+            window.push(seq);
+            window.acknowledge(seq);
+        }
+        window.push(21);
+        assert_eq!(window.room(), WINDOW - 1);
+        window.rewind();
+        assert_eq!(window.room(), 1);
     }
 }

@@ -148,6 +148,7 @@ fn a_script_reads_every_promised_key() {
         "device",
         "model",
         "elapsed_ms",
+        "stages_ms",
     ] {
         assert!(!lines[0][key].is_null(), "{key} is missing: {}", lines[0]);
     }

@@ -42,11 +42,14 @@ const COMMANDS: [&str; 27] = [
 ];
 
 /// Values that differ from run to run, or from machine to machine.
-const VARYING: [&str; 14] = [
+const VARYING: [&str; 17] = [
     "captured_at",
     "capture",
     "clock",
+    "counting",
+    "decoding",
     "elapsed_ms",
+    "gate",
     "hash",
     "id",
     "inference",

@@ -50,7 +50,7 @@ fn images_of_all_formats_raw_or_in_a_form_are_judged_as_on_the_command_line() {
             let answer = served.send("POST", "/v1/classify", &[("content-type", kind)], body);
             assert_eq!(answer.status, 200, "{answer:?}");
             let mut answer = answer.json();
-            for gone in ["path", "elapsed_ms"] {
+            for gone in ["path", "elapsed_ms", "stages_ms"] {
                 answer.as_object_mut().unwrap().remove(gone);
                 local.as_object_mut().unwrap().remove(gone);
             }
@@ -244,7 +244,9 @@ fn a_batch_is_classified_by_a_running_appliance_as_it_is_here() {
         let mut objects = json_lines(text.as_bytes());
         objects.retain(|object| object.get("error").is_none());
         for object in &mut objects {
-            object.as_object_mut().unwrap().remove("elapsed_ms");
+            for gone in ["elapsed_ms", "stages_ms"] {
+                object.as_object_mut().unwrap().remove(gone);
+            }
         }
         objects
     };
