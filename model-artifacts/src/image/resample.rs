@@ -13,8 +13,8 @@ use rayon::slice::ParallelSliceMut;
 use super::contract::ResizeFilter;
 use super::weighted_sum::weighted_sum;
 
-/// Images of fewer pixels are resized on one core: waking others takes longer.
-const LEAST_PIXELS: usize = 1 << 18;
+/// Images of fewer pixels are resized on one core, which takes a millisecond or two.
+const LEAST_PIXELS: usize = 1 << 21;
 /// Fewest rows that a core resizes at a time.
 const LEAST_ROWS: usize = 8;
 const CHANNELS: usize = 3;

@@ -1,14 +1,9 @@
 //! Gaussian blur. It works row by row, so that the compiler can vectorise it, and gives the values of
 //! `image::imageops::blur`.
 
-use rayon::iter::{IndexedParallelIterator, ParallelIterator};
-use rayon::slice::ParallelSliceMut;
 use smearscope_artifacts::weighted_sum;
 
 use crate::analysis::quality::luma::Luma32;
-
-/// Fewest rows that a core blurs at a time.
-const LEAST_ROWS: usize = 32;
 
 /// Blurs with a standard deviation of `sigma` ≥ 1 pixels. The pixels at the edges are repeated beyond them.
 pub(super) fn blur(image: &Luma32, sigma: f32) -> Luma32 {
@@ -20,8 +15,8 @@ pub(super) fn blur(image: &Luma32, sigma: f32) -> Luma32 {
     let kernel = kernel(sigma);
     let radius = kernel.len() / 2;
     // A vertically blurred row, with its first and last pixel repeated.
-    let row = || vec![0.0; width + 2 * radius];
-    let blur_row = |row: &mut Vec<f32>, (y, sums): (usize, &mut [f32])| {
+    let mut row = vec![0.0; width + 2 * radius];
+    for (y, sums) in blurred.chunks_exact_mut(width).enumerate() {
         let rows = (0..kernel.len()).map(|shift| {
             let y = (y + shift).saturating_sub(radius).min(height - 1);
             &image.as_raw()[y * width..][..width]
@@ -32,12 +27,7 @@ pub(super) fn blur(image: &Luma32, sigma: f32) -> Luma32 {
         row[..radius].fill(first);
         row[radius + width..].fill(last);
         weighted_sum(sums, row.windows(width).zip(kernel.iter().copied()));
-    };
-    blurred
-        .par_chunks_exact_mut(width)
-        .enumerate()
-        .with_min_len(LEAST_ROWS)
-        .for_each_init(row, blur_row);
+    }
     blurred
 }
 

@@ -10,8 +10,6 @@
 
 use std::f32::consts::FRAC_1_SQRT_2;
 
-use rayon::iter::{IntoParallelIterator, ParallelIterator};
-
 use crate::analysis::quality::blur::blur;
 use crate::analysis::quality::gradient::gradients;
 use crate::analysis::quality::luma::Luma32;
@@ -27,8 +25,8 @@ const MIN_CONTENT_GRADIENT: f32 = 0.008;
 const MIN_STAINED_SHARE: f32 = 0.05;
 /// Share of the tiles with content that may be softer than a figure.
 const SOFT_SHARE: f64 = 1.0 / 3.0;
-/// Number of gradients per block in the search for the percentile.
-const BLOCK: usize = 16;
+/// Number of parts of the gradients in the search for the percentile.
+const PARTS: usize = 16;
 /// Unit vectors (across, down) in the directions along which sharpness is measured; each is perpendicular to the one
 /// two places further.
 const DIRECTIONS: [[f32; 2]; 4] = [
@@ -80,50 +78,57 @@ struct Edges {
 
 impl Edges {
     fn of_tiles(luma: &Luma32, stained: &Mask) -> Vec<Self> {
-        let tiles = (0..tiles::COUNT).into_par_iter();
-        tiles
-            .map(|tile| Self::of_tile(tile, luma, stained))
-            .collect()
-    }
-
-    fn of_tile(tile: usize, luma: &Luma32, stained: &Mask) -> Self {
         let (width, height) = (luma.width() as usize, luma.height() as usize);
-        let mut found = Vec::new();
-        let mut size = 0;
-        for (_, y, columns) in tiles::runs(width, height).filter(|(of, ..)| *of == tile) {
-            size += columns.len();
+        let mut found = vec![[Vec::new(), Vec::new()]; tiles::COUNT];
+        let mut sizes = [0; tiles::COUNT];
+        for (tile, y, columns) in tiles::runs(width, height) {
+            sizes[tile] += columns.len();
+            let [across, down] = &mut found[tile];
             for run in stained.runs((width, height), y, columns) {
-                found.extend(gradients(luma, y, run));
+                across.extend(gradients(luma, y, run.clone()).map(|[across, _]| across));
+                down.extend(gradients(luma, y, run).map(|[_, down]| down));
             }
         }
-        if (found.len() as f32) < MIN_STAINED_SHARE * size as f32 {
-            found.clear();
-        }
-        // The bits of non-negative floats sort like the floats themselves, and integers compare faster.
-        let percentile = |strength: &dyn Fn(&[f32; 2]) -> f32| {
-            let bits = found.iter().map(|gradient| strength(gradient).to_bits());
-            f32::from_bits(percentile_99_5(bits.collect()))
-        };
-        let square = percentile(&|[across, down]| across * across + down * down);
-        Self {
-            overall: square.sqrt(),
-            along: DIRECTIONS
-                .map(|[x, y]| percentile(&|[across, down]| (across * x + down * y).abs())),
-        }
+        let tiles = found.into_iter().zip(sizes);
+        tiles
+            .map(|([mut across, mut down], size)| {
+                if (across.len() as f32) < MIN_STAINED_SHARE * size as f32 {
+                    across.clear();
+                    down.clear();
+                }
+                let gradients = across.iter().zip(&down);
+                let squares = gradients.clone().map(|(x, y)| x * x + y * y);
+                let along = |[x, y]: [f32; 2]| {
+                    let strengths = gradients.clone();
+                    percentile_99_5(strengths.map(|(across, down)| (across * x + down * y).abs()))
+                };
+                Self {
+                    overall: percentile_99_5(squares).sqrt(),
+                    along: DIRECTIONS.map(along),
+                }
+            })
+            .collect()
     }
 }
 
-/// The number that one two-hundredth of the numbers reach; 0 if there are none.
-fn percentile_99_5(mut numbers: Vec<u32>) -> u32 {
+/// The number that one two-hundredth of the numbers reach, none of which is negative; 0 if there are none.
+fn percentile_99_5(numbers: impl Iterator<Item = f32>) -> f32 {
+    // The bits of such floats sort like the floats themselves, and integers compare faster.
+    let mut numbers: Vec<u32> = numbers.map(f32::to_bits).collect();
     let rank = numbers.len() - numbers.len() * 199 / 200;
-    // At least `rank` numbers reach this bound, one in each of `rank` blocks, so the result reaches it, too. Most
-    // numbers do not, and are dropped.
-    let blocks = numbers.chunks(BLOCK);
-    let maxima = blocks.map(|block| block.iter().copied().fold(0, u32::max));
-    if let Some(bound) = nth_largest(maxima.collect(), rank) {
+    // Of the numbers at the same place of each part, the largest. At least `rank` of those reach this bound, so the result
+    // reaches it, too. Most numbers do not, and are dropped.
+    let mut parts = numbers.chunks(numbers.len().div_ceil(PARTS).max(1));
+    let mut maxima = parts.next().unwrap_or_default().to_vec();
+    for part in parts {
+        for (largest, number) in maxima.iter_mut().zip(part) {
+            *largest = (*largest).max(*number);
+        }
+    }
+    if let Some(bound) = nth_largest(maxima, rank) {
         numbers.retain(|number| *number >= bound);
     }
-    nth_largest(numbers, rank).unwrap_or_default()
+    f32::from_bits(nth_largest(numbers, rank).unwrap_or_default())
 }
 
 /// The number at this rank, 1 for the largest; `None` if there are fewer numbers or `rank` is 0.
@@ -147,11 +152,12 @@ mod tests {
                         (state >> 8) % spread
                     })
                     .collect();
-                let found = percentile_99_5(sorted.clone());
+                // Whole numbers that a float has exactly.
+                let found = percentile_99_5(sorted.iter().map(|number| *number as f32));
                 sorted.sort_unstable();
                 let rank = sorted.len() * 199 / 200;
                 let expected = sorted.get(rank).copied().unwrap_or(0);
-                assert_eq!(found, expected, "{count} below {spread}");
+                assert_eq!(found as u32, expected, "{count} below {spread}");
             }
         }
     }
