@@ -54,7 +54,7 @@ pub use crate::image::decode;
 pub use crate::image::density::DensityField;
 pub use crate::image::extensions::{IMAGE_EXTENSIONS, is_image_path};
 pub use crate::image::preprocess::Preprocessor;
-pub use crate::image::resample::Resampler;
+pub use crate::image::resample::{Resampler, resized};
 pub use crate::image::tensor::Tensor;
 pub use crate::image::weighted_sum::weighted_sum;
 pub use engine::config::{EngineChoice, EngineConfig};

@@ -26,8 +26,8 @@ def test_help_says_what_it_does_and_how_to_call_it(command):
 
 
 @pytest.mark.parametrize("name, arguments", [
-    ("bench", ["unknown"]), ("bench", ["http", "unknown"]), ("check-aarch64", ["--unknown"]), ("fuzz", ["never"]),
-    ("fuzz", ["1", "unknown"]),
+    ("bench", ["unknown"]), ("bench", ["http", "unknown"]), ("bench", ["records", "many"]),
+    ("check-aarch64", ["--unknown"]), ("fuzz", ["never"]), ("fuzz", ["1", "unknown"]),
     ("package", ["--unknown"]), ("setup", ["--unknown"]), ("test", ["unknown"]), ("virtual-bench", ["one"]),
 ])
 def test_a_wrong_call_is_refused(name, arguments):

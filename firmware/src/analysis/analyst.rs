@@ -81,7 +81,7 @@ pub enum AnalysisError {
         height: u32,
     },
     /// The system starts no threads.
-    #[error("the analysis cannot start its threads: {0}; press again, or restart")]
+    #[error("the analysis cannot start its threads: {0}; try again, or restart the appliance")]
     NoThreads(#[from] ThreadPoolBuildError),
     /// The event loop gave up before the verdict was ready; it is not recorded.
     #[error("the analysis takes too long; press again")]

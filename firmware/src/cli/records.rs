@@ -315,16 +315,7 @@ fn line(record: &Record, mut out: impl Write) -> Result<()> {
 fn show(archive: &Archive, id: Uuid, json: bool, mut out: impl Write) -> Result<Exit> {
     let mut count = 0;
     let (mut unreadable, mut damaged) = (Vec::new(), Vec::new());
-    for filter in [
-        Filter {
-            field: Some(id),
-            ..Filter::default()
-        },
-        Filter {
-            slide: Some(id),
-            ..Filter::default()
-        },
-    ] {
+    for filter in [Filter::of_field(id), Filter::of_slide(id)] {
         unreadable = archive.readable(&filter, |record| {
             count += 1;
             let record = archive.with_readable_cells(record, &mut damaged);

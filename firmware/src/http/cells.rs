@@ -94,10 +94,7 @@ pub(crate) async fn slide_cells(
     let read = move |is_wanted: &dyn Fn() -> bool| {
         let archive = Archive::open(&folder)?;
         slide_of(&archive, id)?;
-        let filter = Filter {
-            slide: Some(id),
-            ..Filter::default()
-        };
+        let filter = Filter::of_slide(id);
         let mut gallery = Gallery::new(limit);
         archive.fields(&filter, |record| {
             if !is_wanted() {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use crate::analysis::analyst::AnalysisError;
 use crate::analysis::pool::{Analysed, Pool, Refusal, SOURCE, Wanted};
 use crate::analysis::reading::SCALES;
 use crate::http::binary::Binary;
@@ -152,6 +153,9 @@ pub(crate) async fn analyse(
     let image = std::mem::take(&mut upload.bytes);
     let analysed = pool.analyse(image, wanted, place).await;
     analysed.map_err(|refusal| match refusal {
+        Refusal::Image(error @ AnalysisError::NoThreads(_)) => {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()).retry_after(5)
+        }
         Refusal::Image(error) => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
         Refusal::Model(problem) => {
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, problem).retry_after(60)

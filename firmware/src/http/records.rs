@@ -125,10 +125,7 @@ pub(crate) async fn slide(
     let limit = limit(query.limit)?;
     let page = page(query.cursor, limit)?;
     let read = move |archive: &Archive| {
-        let filter = Filter {
-            slide: Some(id),
-            ..Filter::default()
-        };
+        let filter = Filter::of_slide(id);
         let slide = slide_of(archive, id)?;
         let mut fields = Vec::new();
         archive.fields_on(&page, &filter, |record| {
@@ -236,19 +233,13 @@ async fn send_image(
 
 /// The recorded slide with this id.
 pub(crate) fn slide_of(archive: &Archive, id: Uuid) -> Result<SlideRecord, Problem> {
-    let filter = Filter {
-        slide: Some(id),
-        ..Filter::default()
-    };
+    let filter = Filter::of_slide(id);
     let slide = archive.slides_on(&Page::default(), &filter)?.pop();
     slide.ok_or_else(|| unknown("slide", id))
 }
 
 fn record(archive: &Archive, id: Uuid) -> Result<Record, Problem> {
-    let filter = Filter {
-        field: Some(id),
-        ..Filter::default()
-    };
+    let filter = Filter::of_field(id);
     let mut found = None;
     archive.fields(&filter, |record| {
         found = Some(record);

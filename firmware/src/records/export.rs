@@ -613,10 +613,7 @@ mod tests {
         let lines = csv(&records, &filter);
         assert_eq!(lines.len(), 2);
         assert_eq!(&lines[1][column("id")], ids[2].to_string());
-        let other_slide = Filter {
-            slide: Some(Uuid::nil()),
-            ..Filter::default()
-        };
+        let other_slide = Filter::of_slide(Uuid::nil());
         assert_eq!(records.fields(&other_slide), []);
     }
 

@@ -18,6 +18,24 @@ pub struct Filter {
     pub verdict: Option<Verdict>,
 }
 
+impl Filter {
+    /// The fields of this slide.
+    pub fn of_slide(slide: Uuid) -> Self {
+        Self {
+            slide: Some(slide),
+            ..Self::default()
+        }
+    }
+
+    /// This field.
+    pub fn of_field(field: Uuid) -> Self {
+        Self {
+            field: Some(field),
+            ..Self::default()
+        }
+    }
+}
+
 /// A page of a list. The default is the whole list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Page {

@@ -221,10 +221,7 @@ mod tests {
         }
 
         fn export(&self, index: usize) {
-            let filter = Filter {
-                field: Some(self.ids[index]),
-                ..Filter::default()
-            };
+            let filter = Filter::of_field(self.ids[index]);
             let out = tempfile::tempdir().unwrap();
             let exported =
                 self.records

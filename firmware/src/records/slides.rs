@@ -179,10 +179,7 @@ mod tests {
             ..Filter::default()
         };
         assert_eq!(numbers(between), [3, 2]);
-        let of_field = Filter {
-            field: Some(last),
-            ..Filter::default()
-        };
+        let of_field = Filter::of_field(last);
         assert_eq!(numbers(of_field), [5]);
         let of_verdict = |verdict| Filter {
             verdict: Some(verdict),

@@ -203,10 +203,7 @@ impl Records {
 
     /// The existing image files of a field.
     pub(super) fn images(&self, id: Uuid) -> Vec<PathBuf> {
-        let filter = Filter {
-            field: Some(id),
-            ..Filter::default()
-        };
+        let filter = Filter::of_field(id);
         self.fields(&filter)[0]
             .field
             .images()

@@ -8,7 +8,6 @@
 use std::ops::Range;
 
 use image::RgbImage;
-use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::logarithms::Logarithms;
 
@@ -41,7 +40,8 @@ impl Background {
     /// Fits the surface to an image of a field of any size.
     ///
     /// Iteratively reweighted least squares (Holland and Welsch 1977) over the 90th percentiles of 12 × 12
-    /// blocks. Blocks below the surface count little, and less the farther below they lie.
+    /// blocks. Blocks below the surface count little, and less the farther below they lie. It works on one core, so that
+    /// it can run where others wait for its result, as under a lock.
     ///
     /// # Panics
     /// If the image has no pixels.
@@ -100,14 +100,11 @@ struct Block {
 
 impl Block {
     fn all(image: &RgbImage, surface: &Background, logarithms: &Logarithms) -> Vec<Self> {
-        let of_row = |row: usize| -> Vec<Self> {
-            let mut heights = Default::default();
-            let blocks = (0..BLOCKS).filter_map(|column| {
-                Self::at([column, row], image, surface, logarithms, &mut heights)
-            });
-            blocks.collect()
-        };
-        (0..BLOCKS).into_par_iter().flat_map_iter(of_row).collect()
+        let mut heights = Default::default();
+        let places = (0..BLOCKS).flat_map(|row| (0..BLOCKS).map(move |column| [column, row]));
+        places
+            .filter_map(|place| Self::at(place, image, surface, logarithms, &mut heights))
+            .collect()
     }
 
     /// The block in this column and row; `None` if it has no pixels. `heights` is a buffer.

@@ -104,6 +104,17 @@ impl Resampler {
     }
 }
 
+/// An image at another size, both sides above 0.
+///
+/// # Panics
+/// If the image has no pixels.
+pub fn resized(image: &RgbImage, filter: ResizeFilter, [width, height]: [u32; 2]) -> RgbImage {
+    let mut resampler = Resampler::new(filter, width as usize, height as usize);
+    let mut resized = RgbImage::new(width, height);
+    resized.copy_from_slice(resampler.resize(image).as_flattened());
+    resized
+}
+
 /// The source pixels of each output pixel along one axis, and their weights.
 #[derive(Debug, Default)]
 struct Axis {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use image::RgbImage;
 use log::{info, warn};
-use smearscope_artifacts::{InputContract, Resampler};
+use smearscope_artifacts::{InputContract, resized};
 
 use super::appearance::Appearance;
 use super::classes::Classes;
@@ -65,8 +65,8 @@ impl Dataset {
         let (images, unusable) =
             read_images(listing.files, Some(contract), |image, bytes| Pictures {
                 appearance: Appearance::of(image, bytes),
-                input: resized(image, contract, 1),
-                picture: resized(image, contract, 2),
+                input: input(image, contract, 1),
+                picture: input(image, contract, 2),
             });
         let mut warnings = listing.warnings;
         let misnamed = listing.ignored.into_iter().map(|path| Unusable {
@@ -131,12 +131,9 @@ struct Pictures {
 }
 
 /// The image in a multiple of the size of the network's input.
-fn resized(image: &RgbImage, contract: &InputContract, times: u32) -> RgbImage {
-    let mut resized = RgbImage::new(contract.width * times, contract.height * times);
-    let (width, height) = (resized.width() as usize, resized.height() as usize);
-    let mut resampler = Resampler::new(contract.resize, width, height);
-    resized.copy_from_slice(resampler.resize(image).as_flattened());
-    resized
+fn input(image: &RgbImage, contract: &InputContract, times: u32) -> RgbImage {
+    let size = [contract.width, contract.height].map(|side| side * times);
+    resized(image, contract.resize, size)
 }
 
 /// How many files `--skip-unusable` left out.

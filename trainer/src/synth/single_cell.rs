@@ -2,10 +2,10 @@
 
 use image::codecs::png::PngEncoder;
 use image::imageops;
-use image::{GrayImage, RgbImage};
+use image::GrayImage;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use smearscope_artifacts::{Resampler, ResizeFilter};
+use smearscope_artifacts::{ResizeFilter, resized};
 
 use super::canvas::Canvas;
 use super::class::Class;
@@ -115,7 +115,7 @@ impl CellId {
             .photograph(&mut canvas, CAMERA_WIDTH, &mut camera);
         let field = jpeg::decode(&jpeg::encode(&photograph, scene.optics.compression)?)?;
         let middle = imageops::crop_imm(&field, margin, margin, inner as u32, inner as u32);
-        let picture = resized(&middle.to_image(), crop.pixels);
+        let picture = resized(&middle.to_image(), ResizeFilter::Area, [crop.pixels; 2]);
         let mut png = Vec::new();
         picture.write_with_encoder(PngEncoder::new(&mut png))?;
 
@@ -141,11 +141,3 @@ impl CellId {
 
 /// Width of the camera's picture in pixels, which sets blur and sharpening in pixels.
 const CAMERA_WIDTH: usize = 640;
-
-/// A square picture, resampled to `side` × `side` pixels.
-fn resized(picture: &RgbImage, side: u32) -> RgbImage {
-    let mut crop = RgbImage::new(side, side);
-    let mut resampler = Resampler::new(ResizeFilter::Area, side as usize, side as usize);
-    crop.copy_from_slice(resampler.resize(picture).as_flattened());
-    crop
-}
