@@ -1,8 +1,8 @@
 //! One cell in the middle of a crop, at full resolution, as the appliance cuts it from a field.
 
+use image::GrayImage;
 use image::codecs::png::PngEncoder;
 use image::imageops;
-use image::GrayImage;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use smearscope_artifacts::{ResizeFilter, resized};
