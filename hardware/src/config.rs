@@ -20,6 +20,8 @@ pub struct Equipment {
     pub oled: OledConfig,
     /// Which camera is used, its mode and its controls.
     pub camera: CameraConfig,
+    /// What only a ribbon camera has. Unused with a USB camera.
+    pub rpicam: RpicamConfig,
 }
 
 /// Size of the display in pixels; [`OledController`] tells the chip.
@@ -112,23 +114,28 @@ impl OledConfig {
 }
 
 crate::settings! {
-    /// USB camera of a real bench, on any board.
+    /// Camera of a real bench, on any board.
     pub struct CameraConfig in "camera" {
-        /// Device file: `/dev/videoN`, its number N, or, better, a link in `/dev/v4l/by-id`.
+        /// How the camera is connected; "usb": a UVC camera; "rpicam": a ribbon camera of a Raspberry Pi; "auto": what `device`
+        /// is.
+        kind: CameraKind = CameraKind::default();
+        /// Device file: `/dev/videoN`, its number N, or, better, a link in `/dev/v4l/by-id`. A ribbon camera is chosen by
+        /// `rpicam.camera`.
         device: CameraDevice = CameraDevice::default();
-        /// Pixel format; "auto": the one with the highest frame rate at the largest size.
+        /// Pixel format of a USB camera; "auto": the one with the highest frame rate at the largest size.
         format: PixelFormat = PixelFormat::Auto;
-        /// Width in pixels; 0: that of the largest mode within `max_megapixels`.
+        /// Width in pixels; 0: that of the largest mode within `max_megapixels`, or of the whole sensor of a ribbon camera,
+        /// scaled down to them.
         width: u32 = 0, valid(0..=65_535);
-        /// Height in pixels; 0: that of the largest mode within `max_megapixels`.
+        /// Height in pixels; 0: as for `width`.
         height: u32 = 0, valid(0..=65_535);
-        /// Largest mode to choose, in megapixels.
+        /// Largest picture to choose, in megapixels.
         max_megapixels: u32 = 8, valid(1..=200);
         /// Exposure time in units of 100 µs.
         exposure: ControlSetting = ControlSetting::default();
-        /// White balance in kelvin.
+        /// White balance of a USB camera in kelvin.
         white_balance: ControlSetting = ControlSetting::default();
-        /// Gain in the units of the camera; `v4l2-ctl --list-ctrls` shows the range.
+        /// Gain of a USB camera in its own units; `v4l2-ctl --list-ctrls` shows the range.
         gain: ControlSetting = ControlSetting::default();
         /// Size of a pixel in the plane of the specimen, for this objective and this `width` and `height`; 0: unknown, and a
         /// model that counts cells then measures it by red cells, or says that it is unknown.
@@ -150,7 +157,32 @@ impl CameraConfig {
             let requirement = "must be /dev/videoN, N, or a link in /dev/v4l/by-id";
             return Err(InvalidValue::new("camera.device", "\"\"", requirement));
         }
+        if self.kind == CameraKind::Rpicam {
+            for (key, value, instead) in [
+                ("camera.gain", self.gain, "rpicam.gain"),
+                (
+                    "camera.white_balance",
+                    self.white_balance,
+                    "rpicam.red_gain and rpicam.blue_gain",
+                ),
+            ] {
+                if let ControlSetting::Manual(value) = value {
+                    let requirement =
+                        format!("must be \"auto\" for a ribbon camera, which has {instead}");
+                    return Err(InvalidValue::new(key, value, requirement));
+                }
+            }
+        }
+        if let ControlSetting::Manual(exposure @ ..1) = self.exposure {
+            let requirement = "must be \"auto\" or at least 1 (100 µs)";
+            return Err(InvalidValue::new("camera.exposure", exposure, requirement));
+        }
         self.check_ranges()
+    }
+
+    /// Largest number of pixels of a picture: `max_megapixels` as they are sold, which are rounded.
+    pub(crate) fn max_pixels(&self) -> u64 {
+        u64::from(self.max_megapixels) * 1_000_000 + 500_000
     }
 
     /// Checks that the scale, if one is set, is that of a certain mode: a camera may choose another one, whose pixels have
@@ -164,6 +196,63 @@ impl CameraConfig {
                 "needs camera.width and camera.height, because it holds for one mode of the camera";
             let value = self.um_per_pixel.to_string();
             return Err(InvalidValue::new("camera.um_per_pixel", value, requirement));
+        }
+        Ok(())
+    }
+}
+
+/// How a camera is connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CameraKind {
+    /// As the driver of `camera.device` says.
+    #[default]
+    Auto,
+    /// A UVC camera, by V4L2.
+    Usb,
+    /// A ribbon camera of a Raspberry Pi, by the program `rpicam-vid`.
+    Rpicam,
+}
+
+crate::settings! {
+    /// Ribbon camera of a Raspberry Pi, which the program `rpicam-vid` drives.
+    pub struct RpicamConfig in "rpicam" {
+        /// Program; empty: `rpicam-vid`, or `libcamera-vid`, its name on older systems.
+        program: String = String::new();
+        /// Number of the camera, as `rpicam-vid --list-cameras` lists it.
+        camera: u32 = 0, valid(0..=9);
+        /// Tuning file of libcamera for the sensor; empty: that of the system.
+        tuning_file: String = String::new();
+        /// Gain, analogue times digital; 0: settled once, as is the exposure.
+        gain: f64 = 0.0, valid(0 or 1..=64, "times");
+        /// Gain of red relative to green; 0: white balance is settled once.
+        red_gain: f64 = 0.0, valid(0 or 0.1..=32.0, "times");
+        /// Gain of blue relative to green; 0: white balance is settled once.
+        blue_gain: f64 = 0.0, valid(0 or 0.1..=32.0, "times");
+        /// JPEG quality of the pictures.
+        quality: u8 = 95, valid(1..=100);
+        /// Time limit for the next frame. The program is then killed and started again.
+        frame_s: f64 = 4.0, valid(0.1..=60.0, "seconds");
+        /// Further arguments of the program, such as `["--autofocus-mode", "manual"]`.
+        arguments: Vec<String> = Vec::new();
+    }
+}
+
+impl RpicamConfig {
+    /// Checks every value. Whether the program accepts it is checked when it is started.
+    ///
+    /// # Errors
+    /// [`InvalidValue`] for the first invalid one.
+    pub fn validate(&self) -> Result<(), InvalidValue> {
+        self.check_ranges()?;
+        if (self.red_gain > 0.0) != (self.blue_gain > 0.0) {
+            let (key, value) = if self.red_gain > 0.0 {
+                ("rpicam.blue_gain", self.blue_gain)
+            } else {
+                ("rpicam.red_gain", self.red_gain)
+            };
+            let requirement = "must be set too: white balance is either settled or fixed";
+            return Err(InvalidValue::new(key, value, requirement));
         }
         Ok(())
     }

@@ -65,7 +65,7 @@ pub enum HardwareError {
     },
     /// The camera delivered bytes that are not a complete frame.
     #[error(
-        "the camera delivered a damaged frame: {reason}; press again, and check the USB cable if it repeats"
+        "the camera delivered a damaged frame: {reason}; press again, and check the camera's cable if it repeats"
     )]
     DamagedFrame {
         /// What is wrong with the bytes.

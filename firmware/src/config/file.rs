@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use smearscope_hardware::config::{CameraConfig, Display, LinuxLines, OledConfig, PiPins, Wired};
+use smearscope_hardware::config::{
+    CameraConfig, Display, LinuxLines, OledConfig, PiPins, RpicamConfig, Wired,
+};
 
 use crate::config::board::BoardKind;
 use crate::config::hias::RawHias;
@@ -46,6 +48,7 @@ smearscope_hardware::settings! {
         hias: RawHias;
         sim: RawSim;
         camera: CameraConfig;
+        rpicam: RpicamConfig;
         oled: OledConfig;
         pi: PiPins;
         linux: LinuxLines;
@@ -70,6 +73,7 @@ impl Raw {
             button: self.button,
             sim: self.sim,
             camera: self.camera,
+            rpicam: self.rpicam,
             oled: self.oled,
             pi: self.pi,
             linux: self.linux,

@@ -102,6 +102,7 @@ impl Raw {
         self.check_ranges()?;
         self.oled.validate()?;
         self.camera.validate()?;
+        self.rpicam.validate()?;
         if self.board != BoardKind::Sim {
             self.camera.check_scale()?;
         }
@@ -131,6 +132,7 @@ impl Raw {
                 button: self.button,
                 oled: self.oled,
                 camera: self.camera,
+                rpicam: self.rpicam,
             },
             pi: self.pi,
             linux: self.linux,
@@ -196,8 +198,10 @@ mod tests {
                     Rule::OneOf(values) => (values[0], [1.0, 7.0]),
                 };
                 let place = format!("{}.{}", section.name, setting.key);
-                // A pin may not be used twice, and the reserve is below the warning.
-                if section.name != "pi" && setting.key != "reserve_mib" {
+                // A pin may not be used twice, the reserve is below the warning, and of two gains none is set alone.
+                let is_free = section.name != "pi"
+                    && !["reserve_mib", "red_gain", "blue_gain"].contains(&setting.key);
+                if is_free {
                     with_number(section.name, setting.key, valid).expect(&place);
                 }
                 for number in invalid {

@@ -5,7 +5,7 @@ use crate::board::faults::Faults;
 use crate::board::not_fitted::NotFitted;
 use crate::board::reconnecting::Reconnecting;
 use crate::button::contact::{Contact, ContactButton};
-use crate::camera::usb::UsbCamera;
+use crate::camera::connected::ConnectedCamera;
 use crate::config::{Equipment, Wired};
 use crate::error::HardwareError;
 use crate::leds::driver::LedDriver;
@@ -36,7 +36,7 @@ pub(crate) fn board<C: Contact + 'static>(
     };
     Board {
         name,
-        camera: Box::new(UsbCamera::new(equipment.camera.clone(), &faults)),
+        camera: Box::new(ConnectedCamera::new(equipment, &faults)),
         button,
         leds,
         screen: i2c::screen(equipment, &faults),

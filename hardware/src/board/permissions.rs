@@ -23,6 +23,27 @@ pub const CAMERA: Permission = Permission {
     group: "video",
 };
 
+/// `/dev/v4l-subdevN`: the sensor and the receiver of a ribbon camera.
+pub const SENSOR: Permission = Permission {
+    part: "ribbon camera, its sensor",
+    rule: r#"SUBSYSTEM=="video4linux", KERNEL=="v4l-subdev[0-9]*""#,
+    group: CAMERA.group,
+};
+
+/// `/dev/mediaN`: how the parts of a ribbon camera are connected.
+pub const MEDIA: Permission = Permission {
+    part: "ribbon camera, its parts",
+    rule: r#"SUBSYSTEM=="media", KERNEL=="media[0-9]*""#,
+    group: CAMERA.group,
+};
+
+/// `/dev/dma_heap/*`: memory for the frames of a ribbon camera.
+pub const FRAME_MEMORY: Permission = Permission {
+    part: "ribbon camera, its memory",
+    rule: r#"SUBSYSTEM=="dma_heap""#,
+    group: CAMERA.group,
+};
+
 /// `/dev/i2c-N`, the OLED's bus: group `i2c`.
 pub const I2C: Permission = Permission {
     part: "OLED",
@@ -37,7 +58,7 @@ pub const GPIO_CHIP: Permission = Permission {
     group: "gpio",
 };
 
-/// `/dev/gpiomem`: the GPIO header of a Raspberry Pi.
+/// `/dev/gpiomem`, and `/dev/gpiomem0` to `/dev/gpiomem4` since the Raspberry Pi 5: the GPIO header of a Raspberry Pi.
 pub const GPIO_MEMORY: Permission = Permission {
     part: "button and LEDs of a Raspberry Pi",
     rule: r#"KERNEL=="gpiomem*""#,
@@ -59,7 +80,17 @@ pub const STICK_RUNNING: Permission = Permission {
 };
 
 /// Every kind of device file that the appliance opens.
-pub const ALL: [Permission; 6] = [CAMERA, I2C, GPIO_CHIP, GPIO_MEMORY, STICK, STICK_RUNNING];
+pub const ALL: [Permission; 9] = [
+    CAMERA,
+    SENSOR,
+    MEDIA,
+    FRAME_MEMORY,
+    I2C,
+    GPIO_CHIP,
+    GPIO_MEMORY,
+    STICK,
+    STICK_RUNNING,
+];
 
 impl Permission {
     /// What to do if access is denied.

@@ -3,6 +3,7 @@
 mod counted_slide;
 mod mock;
 mod ncs2;
+mod ribbon_camera;
 mod sim_panel;
 mod systemd;
 mod terminal;

@@ -1,4 +1,5 @@
 //! Long runs with faults.
 
 pub(crate) mod power_cut;
+mod ribbon_camera;
 mod soak;

@@ -309,15 +309,28 @@ fn the_services_may_do_little() {
 
 #[test]
 fn a_part_may_be_plugged_in_after_the_service_started() {
-    // systemd looks names up when the service starts. These numbers are fixed (Linux's devices.txt); gpiochip is part of
-    // the kernel itself.
+    // systemd looks names up when the service starts. These numbers are fixed (Linux's devices.txt); gpiochip and dma_heap
+    // are parts of the kernel itself, and the module that adds media is loaded before.
     let allowed = directives(&unit(), "DeviceAllow");
     let (classes, files): (Vec<_>, Vec<_>) = allowed
         .iter()
         .map(|device| device.strip_suffix(" rw").unwrap())
         .partition(|device| device.starts_with("char-"));
-    assert_eq!(classes, ["char-81", "char-89", "char-189", "char-gpiochip"]);
-    assert_eq!(files, ["/dev/gpiomem", "/dev/gpiomem0"]);
+    assert_eq!(
+        classes,
+        [
+            "char-81",
+            "char-89",
+            "char-189",
+            "char-gpiochip",
+            "char-media",
+            "char-dma_heap"
+        ]
+    );
+    assert_eq!(directives(&unit(), "After")[1], "modprobe@mc.service");
+    // Since the Raspberry Pi 5, one for each bank of lines.
+    let memories = ["", "0", "1", "2", "3", "4"].map(|number| format!("/dev/gpiomem{number}"));
+    assert_eq!(files, memories);
 }
 
 #[test]

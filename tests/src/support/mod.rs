@@ -3,6 +3,7 @@
 pub(crate) mod browser;
 pub(crate) mod confinement;
 pub(crate) mod datasets;
+pub(crate) mod fake_rpicam;
 pub(crate) mod http;
 pub(crate) mod mosquitto;
 pub(crate) mod name_space;

@@ -27,7 +27,7 @@ pub(super) fn ranked(
             PixelFormat::Yuyv => mode.format() == FrameFormat::YUYV,
         })
         .filter(|mode| is_size(config.width, mode.width()) && is_size(config.height, mode.height()))
-        .filter(|mode| pixels(mode) <= u64::from(config.max_megapixels) * 1_000_000)
+        .filter(|mode| pixels(mode) <= config.max_pixels())
         .copied()
         .collect();
     modes.sort_by_key(|mode| {

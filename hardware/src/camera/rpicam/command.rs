@@ -1,0 +1,309 @@
+//! The command lines of `rpicam-vid`.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::sensor::Size;
+use super::settling::FrameSettings;
+use crate::config::{CameraConfig, ControlSetting, RpicamConfig};
+use crate::error::HardwareError;
+
+/// Names of the program, newest first.
+const NAMES: [&str; 2] = ["rpicam-vid", "libcamera-vid"];
+/// Quality of the preview, which is only looked at.
+const PREVIEW_QUALITY: u8 = 80;
+
+/// What the configuration fixes of exposure and white balance.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct FixedSettings {
+    exposure_us: Option<f64>,
+    gain: Option<f64>,
+    colour_gains: Option<[f64; 2]>,
+}
+
+impl FixedSettings {
+    pub(super) fn of(camera: &CameraConfig, config: &RpicamConfig) -> Self {
+        Self {
+            exposure_us: match camera.exposure {
+                ControlSetting::Manual(units) => Some(units as f64 * 100.0),
+                ControlSetting::Auto(_) => None,
+            },
+            gain: (config.gain > 0.0).then_some(config.gain),
+            colour_gains: (config.red_gain > 0.0).then_some([config.red_gain, config.blue_gain]),
+        }
+    }
+
+    /// The settings, if all are fixed.
+    pub(super) fn complete(self) -> Option<FrameSettings> {
+        Some(FrameSettings {
+            exposure_us: self.exposure_us?,
+            gain: self.gain?,
+            colour_gains: self.colour_gains?,
+        })
+    }
+
+    /// What is fixed, and the rest of `settled`.
+    pub(super) fn or(self, settled: FrameSettings) -> FrameSettings {
+        FrameSettings {
+            exposure_us: self.exposure_us.unwrap_or(settled.exposure_us),
+            gain: self.gain.unwrap_or(settled.gain),
+            colour_gains: self.colour_gains.unwrap_or(settled.colour_gains),
+        }
+    }
+
+    fn add_to(self, command: &mut Command) {
+        if let Some(exposure) = self.exposure_us {
+            command.args(["--shutter", &format!("{exposure:.0}")]);
+        }
+        if let Some(gain) = self.gain {
+            command.args(["--gain", &format!("{gain:.6}")]);
+        }
+        if let Some([red, blue]) = self.colour_gains {
+            command.args(["--awbgains", &format!("{red:.6},{blue:.6}")]);
+        }
+    }
+}
+
+impl From<FrameSettings> for FixedSettings {
+    fn from(settings: FrameSettings) -> Self {
+        Self {
+            exposure_us: Some(settings.exposure_us),
+            gain: Some(settings.gain),
+            colour_gains: Some(settings.colour_gains),
+        }
+    }
+}
+
+/// The program: the configured one, or the first of [`NAMES`] on the path.
+///
+/// # Errors
+/// [`HardwareError::Open`] if it is not installed.
+pub(super) fn program(config: &RpicamConfig) -> Result<PathBuf, HardwareError> {
+    let missing = |at: &str, remedy: &str| HardwareError::Open {
+        part: "camera",
+        at: at.into(),
+        remedy: remedy.into(),
+        source: None,
+    };
+    let names: &[&str] = match &*config.program {
+        "" => &NAMES,
+        program => &[program],
+    };
+    names.iter().find_map(|name| find(name)).ok_or_else(|| {
+        if config.program.is_empty() {
+            missing(
+                NAMES[0],
+                "the program is not installed; on Raspberry Pi OS, `sudo apt install rpicam-apps` installs it",
+            )
+        } else {
+            missing(&config.program, "there is no such program; check rpicam.program")
+        }
+    })
+}
+
+/// The file of a program: a path as it is, a name in the folders of `PATH`.
+fn find(name: &str) -> Option<PathBuf> {
+    if name.contains('/') {
+        return Path::new(name).is_file().then(|| name.into());
+    }
+    let folders = env::var_os("PATH")?;
+    env::split_paths(&folders)
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file())
+}
+
+/// Lists the cameras.
+///
+/// # Errors
+/// As [`program`].
+pub(super) fn list(config: &RpicamConfig) -> Result<Command, HardwareError> {
+    let mut command = Command::new(program(config)?);
+    command.env("LC_ALL", "C").arg("--list-cameras");
+    Ok(command)
+}
+
+/// Lets exposure and white balance settle, as far as they are not fixed, and writes the metadata of each frame.
+///
+/// # Errors
+/// As [`program`].
+pub(super) fn settle(
+    config: &RpicamConfig,
+    mode: Size,
+    fixed: FixedSettings,
+) -> Result<Command, HardwareError> {
+    let mut command = stream(config, mode, fixed)?;
+    command.args(["--codec", "yuv420", "--output", "/dev/null"]);
+    command.args(["--metadata", "-", "--metadata-format", "json"]);
+    Ok(command)
+}
+
+/// Writes pictures with fixed exposure and white balance, which are not denoised and not sharpened: the network learned from
+/// pictures as they are.
+///
+/// # Errors
+/// As [`program`].
+pub(super) fn capture(
+    config: &RpicamConfig,
+    mode: Size,
+    size: Size,
+    settings: FrameSettings,
+) -> Result<Command, HardwareError> {
+    let mut command = stream(config, mode, settings.into())?;
+    add_pictures(&mut command, size, config.quality);
+    Ok(command)
+}
+
+/// Writes pictures for focusing.
+///
+/// # Errors
+/// As [`program`].
+pub(super) fn preview(
+    config: &RpicamConfig,
+    mode: Size,
+    fixed: FixedSettings,
+) -> Result<Command, HardwareError> {
+    let mut command = stream(config, mode, fixed)?;
+    add_pictures(&mut command, mode, PREVIEW_QUALITY);
+    Ok(command)
+}
+
+/// What all that run the camera have in common.
+fn stream(
+    config: &RpicamConfig,
+    mode: Size,
+    fixed: FixedSettings,
+) -> Result<Command, HardwareError> {
+    let mut command = Command::new(program(config)?);
+    command.env("LC_ALL", "C");
+    command.args(["--camera", &config.camera.to_string()]);
+    command.args(["--timeout", "0", "--nopreview", "--flush"]);
+    command.args(["--mode", &format!("{}:{}", mode.0, mode.1)]);
+    command.args(["--denoise", "off", "--sharpness", "0"]);
+    if !config.tuning_file.is_empty() {
+        command.args(["--tuning-file", &config.tuning_file]);
+    }
+    fixed.add_to(&mut command);
+    command.args(&config.arguments);
+    Ok(command)
+}
+
+fn add_pictures(command: &mut Command, (width, height): Size, quality: u8) {
+    command.args(["--codec", "mjpeg", "--output", "-"]);
+    command.args([
+        "--width",
+        &width.to_string(),
+        "--height",
+        &height.to_string(),
+    ]);
+    command.args(["--quality", &quality.to_string()]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The arguments in one line.
+    fn line(command: Result<Command, HardwareError>) -> String {
+        let command = command.unwrap();
+        let arguments: Vec<_> = command
+            .get_args()
+            .map(|argument| argument.to_string_lossy())
+            .collect();
+        arguments.join(" ")
+    }
+
+    fn config() -> RpicamConfig {
+        RpicamConfig {
+            program: "/bin/sh".into(),
+            ..RpicamConfig::default()
+        }
+    }
+
+    const FULL: Size = (4056, 3040);
+    const STREAM: &str =
+        "--camera 0 --timeout 0 --nopreview --flush --mode 4056:3040 --denoise off --sharpness 0";
+
+    #[test]
+    fn the_command_lines_are_those_of_rpicam_vid() {
+        let config = config();
+        assert_eq!(line(list(&config)), "--list-cameras");
+        let free = FixedSettings::default();
+        assert_eq!(
+            line(settle(&config, FULL, free)),
+            format!(
+                "{STREAM} --codec yuv420 --output /dev/null --metadata - --metadata-format json"
+            )
+        );
+        let settings = FrameSettings {
+            exposure_us: 9994.4,
+            gain: 1.5,
+            colour_gains: [2.25, 1.75],
+        };
+        assert_eq!(
+            line(capture(&config, FULL, (2028, 1520), settings)),
+            format!(
+                "{STREAM} --shutter 9994 --gain 1.500000 --awbgains 2.250000,1.750000 \
+                 --codec mjpeg --output - --width 2028 --height 1520 --quality 95"
+            )
+        );
+        assert_eq!(
+            line(preview(&config, FULL, free)),
+            format!("{STREAM} --codec mjpeg --output - --width 4056 --height 3040 --quality 80")
+        );
+    }
+
+    #[test]
+    fn what_is_configured_is_not_settled() {
+        let camera = CameraConfig {
+            exposure: ControlSetting::Manual(150),
+            ..CameraConfig::default()
+        };
+        let config = RpicamConfig {
+            camera: 1,
+            tuning_file: "/etc/imx477.json".into(),
+            gain: 2.0,
+            arguments: vec!["--autofocus-mode".into(), "manual".into()],
+            ..config()
+        };
+        let fixed = FixedSettings::of(&camera, &config);
+        assert_eq!(fixed.complete(), None, "white balance is settled");
+        let settled = FrameSettings {
+            exposure_us: 1.0,
+            gain: 1.0,
+            colour_gains: [2.0, 1.5],
+        };
+        let expected = FrameSettings {
+            exposure_us: 15_000.0,
+            gain: 2.0,
+            ..settled
+        };
+        assert_eq!(fixed.or(settled), expected);
+        let line = line(settle(&config, FULL, fixed));
+        for part in [
+            "--camera 1 ",
+            " --tuning-file /etc/imx477.json --shutter 15000 --gain 2.000000 --autofocus-mode manual",
+        ] {
+            assert!(line.contains(part), "{part}: {line}");
+        }
+        assert!(!line.contains("awbgains"), "{line}");
+    }
+
+    #[test]
+    fn a_missing_program_is_named_with_its_remedy() {
+        let config = RpicamConfig {
+            program: "/opt/rpicam-vid".into(),
+            ..RpicamConfig::default()
+        };
+        let error = program(&config).unwrap_err().to_string();
+        assert!(
+            error.contains("/opt/rpicam-vid") && error.contains("rpicam.program"),
+            "{error}"
+        );
+        let named = RpicamConfig {
+            program: "sh".into(),
+            ..RpicamConfig::default()
+        };
+        assert!(program(&named).unwrap().ends_with("sh"));
+    }
+}

@@ -1,0 +1,325 @@
+//! A child process whose standard output is read all the time, and which ends when it is told to.
+
+use std::collections::VecDeque;
+use std::io::{self, Read};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+/// Time for the program to stop the camera after SIGINT, before it is killed.
+const GRACE: Duration = Duration::from_millis(500);
+/// How much of the standard error is kept.
+const MAX_MESSAGES: usize = 4096;
+
+/// Finds items in the bytes of a stream.
+pub(super) trait Splitter: Send + 'static {
+    type Item: Send + 'static;
+
+    /// Appends the items that end in the next `bytes` of the stream to `found`. What it keeps of the stream must be
+    /// bounded.
+    fn push(&mut self, bytes: &[u8], found: &mut Vec<Self::Item>);
+
+    /// The item that ends with the stream.
+    fn finish(self) -> Option<Self::Item>
+    where
+        Self: Sized,
+    {
+        None
+    }
+}
+
+/// Why there is no next item.
+#[derive(Debug)]
+pub(super) enum NoItem {
+    /// The deadline is over.
+    Late,
+    /// The standard output was closed.
+    Ended,
+}
+
+/// A running program in a process group of its own. It is killed when dropped.
+pub(super) struct Program<T> {
+    child: Child,
+    output: Arc<Output<T>>,
+    messages: Arc<Mutex<VecDeque<u8>>>,
+    /// Threads that read its output; none after its end.
+    readers: Vec<JoinHandle<()>>,
+}
+
+/// The newest item of the standard output. An item that nobody took is replaced by the next one, so it is never old.
+struct Output<T> {
+    state: Mutex<State<T>>,
+    changed: Condvar,
+}
+
+struct State<T> {
+    newest: Option<T>,
+    is_closed: bool,
+}
+
+impl<T: Send + 'static> Program<T> {
+    /// Starts a program and the threads that read its output.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub(super) fn start(
+        command: &mut Command,
+        splitter: impl Splitter<Item = T>,
+    ) -> io::Result<Self> {
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // Ctrl-C at a terminal is for the appliance, which then stops its programs.
+            .process_group(0)
+            .spawn()?;
+        let mut program = Self {
+            child,
+            output: Arc::new(Output {
+                state: Mutex::new(State {
+                    newest: None,
+                    is_closed: false,
+                }),
+                changed: Condvar::new(),
+            }),
+            messages: Arc::default(),
+            readers: Vec::new(),
+        };
+        if let Some(stdout) = program.child.stdout.take() {
+            let output = Arc::clone(&program.output);
+            program.read("camera-frames", move || output.read(stdout, splitter))?;
+        }
+        if let Some(stderr) = program.child.stderr.take() {
+            let messages = Arc::clone(&program.messages);
+            program.read("camera-messages", move || keep_last(stderr, &messages))?;
+        }
+        Ok(program)
+    }
+
+    fn read(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        let thread = std::thread::Builder::new().name(name.into());
+        self.readers.push(thread.spawn(work)?);
+        Ok(())
+    }
+
+    /// Waits for an item that was not taken yet.
+    ///
+    /// # Errors
+    /// [`NoItem`] if there is none until `deadline`.
+    pub(super) fn next(&mut self, deadline: Instant) -> Result<T, NoItem> {
+        let mut state = self.output.lock();
+        loop {
+            if let Some(item) = state.newest.take() {
+                return Ok(item);
+            }
+            if state.is_closed {
+                return Err(NoItem::Ended);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(NoItem::Late);
+            }
+            state = self.output.wait(state, left);
+        }
+    }
+
+    /// Forgets the item that was not taken yet, so that [`Self::next`] returns one that is complete only after this call.
+    pub(super) fn skip_waiting(&mut self) {
+        self.output.lock().newest = None;
+    }
+
+    /// Stops the program: with SIGINT, which lets it close the camera, and after half a second with SIGKILL. Returns how it
+    /// ended, and the end of its standard error.
+    pub(super) fn stop(mut self) -> (io::Result<ExitStatus>, String) {
+        let status = self.end(GRACE);
+        let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = String::from_utf8_lossy(messages.make_contiguous()).into_owned();
+        drop(messages);
+        (status, text)
+    }
+}
+
+impl<T> Program<T> {
+    /// Ends the program and whatever it started, and waits for it.
+    fn end(&mut self, grace: Duration) -> io::Result<ExitStatus> {
+        let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        // A group that has ended is no error. Its number stays its own until the child is waited for.
+        let signal = |signal| group.map(|group| kill_process_group(group, signal));
+        signal(Signal::INT);
+        self.output.wait_until_closed(Instant::now() + grace);
+        signal(Signal::KILL);
+        let status = self.child.wait();
+        for reader in self.readers.drain(..) {
+            // One that panicked has closed its pipe as well.
+            let _ = reader.join();
+        }
+        status
+    }
+}
+
+impl<T> Drop for Program<T> {
+    fn drop(&mut self) {
+        if !self.readers.is_empty() {
+            // Nobody asks how it ended.
+            let _ = self.end(Duration::ZERO);
+        }
+    }
+}
+
+impl<T> Output<T> {
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(
+        &self,
+        state: MutexGuard<'a, State<T>>,
+        at_most: Duration,
+    ) -> MutexGuard<'a, State<T>> {
+        let waited = self.changed.wait_timeout(state, at_most);
+        waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    fn wait_until_closed(&self, deadline: Instant) {
+        let mut state = self.lock();
+        while !state.is_closed {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            state = self.wait(state, left);
+        }
+    }
+
+    /// Reads the stream to its end.
+    fn read(&self, mut stream: impl Read, mut splitter: impl Splitter<Item = T>) {
+        let mut chunk = vec![0; 1 << 16];
+        let mut found = Vec::new();
+        while let Some(bytes) = next_chunk(&mut stream, &mut chunk) {
+            splitter.push(bytes, &mut found);
+            if !found.is_empty() {
+                self.put(&mut found);
+            }
+        }
+        found.extend(splitter.finish());
+        self.put(&mut found);
+        self.lock().is_closed = true;
+        self.changed.notify_all();
+    }
+
+    fn put(&self, found: &mut Vec<T>) {
+        let mut state = self.lock();
+        if let Some(item) = found.pop() {
+            state.newest = Some(item);
+        }
+        drop(state);
+        found.clear();
+        self.changed.notify_all();
+    }
+}
+
+/// The next bytes of a stream; `None` at its end.
+fn next_chunk<'a>(stream: &mut impl Read, chunk: &'a mut [u8]) -> Option<&'a [u8]> {
+    loop {
+        match stream.read(chunk) {
+            Ok(0) => return None,
+            Ok(length) => return Some(&chunk[..length]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return None,
+        }
+    }
+}
+
+/// Reads a stream to its end and keeps its last bytes.
+fn keep_last(mut stream: impl Read, kept: &Mutex<VecDeque<u8>>) {
+    let mut chunk = [0; 4096];
+    while let Some(bytes) = next_chunk(&mut stream, &mut chunk) {
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.extend(bytes);
+        let surplus = kept.len().saturating_sub(MAX_MESSAGES);
+        kept.drain(..surplus);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each byte is an item.
+    struct Bytes;
+
+    impl Splitter for Bytes {
+        type Item = u8;
+
+        fn push(&mut self, bytes: &[u8], found: &mut Vec<u8>) {
+            found.extend(bytes);
+        }
+    }
+
+    fn shell(script: &str) -> Program<u8> {
+        Program::start(Command::new("sh").args(["-c", script]), Bytes).unwrap()
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_mins(1)
+    }
+
+    fn exists(process: u32) -> bool {
+        std::path::Path::new(&format!("/proc/{process}")).exists()
+    }
+
+    #[test]
+    fn the_newest_item_is_taken_once() {
+        let mut program = shell("printf abc; read -r _ < /dev/null; exec sleep 1000");
+        assert!(matches!(program.next(soon()), Ok(b'a'..=b'c')));
+        while program.next(Instant::now()).is_ok() {}
+        assert!(matches!(program.next(Instant::now()), Err(NoItem::Late)));
+    }
+
+    #[test]
+    fn the_end_is_told_with_the_status_and_the_last_messages() {
+        let mut program =
+            shell("printf z; yes noise | head -c 1000000 >&2; echo the cause >&2; exit 7");
+        assert!(matches!(program.next(soon()), Ok(b'z')));
+        assert!(matches!(program.next(soon()), Err(NoItem::Ended)));
+        let (status, messages) = program.stop();
+        assert_eq!(status.unwrap().code(), Some(7));
+        assert!(messages.ends_with("the cause\n"), "{messages}");
+        assert_eq!(messages.len(), MAX_MESSAGES);
+    }
+
+    #[test]
+    fn a_program_that_ignores_signals_is_killed_with_what_it_started() {
+        let mut program = shell("trap '' INT TERM; sleep 1000 & echo; wait; sleep 1000");
+        program.next(soon()).unwrap();
+        let process = program.child.id();
+        let (status, _) = program.stop();
+        assert_eq!(
+            std::os::unix::process::ExitStatusExt::signal(&status.unwrap()),
+            Some(9)
+        );
+        assert!(!exists(process), "it was waited for");
+    }
+
+    #[test]
+    fn a_dropped_program_is_killed() {
+        let mut program = shell("echo; exec sleep 1000");
+        program.next(soon()).unwrap();
+        let process = program.child.id();
+        drop(program);
+        assert!(!exists(process));
+    }
+
+    #[test]
+    fn a_program_may_stop_by_itself_after_sigint() {
+        let mut program =
+            shell("trap 'echo stopped >&2; exit 3' INT; echo; while :; do sleep 0.01; done");
+        program.next(soon()).unwrap();
+        let (status, messages) = program.stop();
+        assert_eq!((status.unwrap().code(), &*messages), (Some(3), "stopped\n"));
+    }
+}

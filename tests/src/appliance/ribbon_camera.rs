@@ -1,0 +1,147 @@
+//! A ribbon camera whose program stands in for `rpicam-vid`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::support::fake_rpicam::{FakeRpicam, Plan};
+use crate::support::http::*;
+use crate::support::*;
+
+/// An appliance whose only part is the camera, with more settings.
+struct Bench(Served);
+
+impl Bench {
+    fn start(fake: &FakeRpicam, more: &str) -> Self {
+        let spawn = |command: &mut Command| command.envs(fake.settings()).spawn();
+        let mut served = Served::start_by(spawn, "", more);
+        let line = served.logged("listening on ");
+        served.url = line.rsplit_once(' ').unwrap().1.to_owned();
+        Self(served.ready())
+    }
+
+    fn capture(&self) -> Value {
+        let answer = self.0.post("/v1/captures");
+        assert_eq!(answer.status, 201, "{answer:?}");
+        answer.json()
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        self.0.signal(Signal::TERM);
+    }
+}
+
+fn plan(frame: &Path) -> Plan<'static> {
+    Plan {
+        frames: vec![frame.to_owned()],
+        other: demo_fields()[1].clone(),
+        // As fast as a camera, so that a preview does not use up the processor.
+        pause_ms: 10,
+        ..Plan::default()
+    }
+}
+
+/// The field with every sample multiplied by a factor.
+fn dimmed(field: &Path, factor: f32, folder: &Path) -> PathBuf {
+    let mut image = image::open(field).unwrap().to_rgb8();
+    for sample in image.iter_mut() {
+        *sample = (f32::from(*sample) * factor) as u8;
+    }
+    let path = folder.join("dimmed.jpg");
+    image.save(&path).unwrap();
+    path
+}
+
+#[test]
+fn a_field_of_a_ribbon_camera_gets_the_verdict_of_its_file() {
+    let field = &demo_fields()[0];
+    let fake = FakeRpicam::new(&plan(field));
+    let bench = Bench::start(&fake, "");
+    let captured = bench.capture();
+    assert_eq!(captured["source"], "imx477 (ribbon camera 0)");
+    let file = fs::read(field).unwrap();
+    let classified = bench.0.send("POST", "/v1/classify", &[], &file).json();
+    for fact in ["verdict", "probability"] {
+        assert!(!captured[fact].is_null(), "{captured}");
+        assert_eq!(captured[fact], classified[fact], "{fact}");
+    }
+    let id = captured["record"].as_str().unwrap();
+    let image = bench.0.get(&format!("/v1/fields/{id}/image"));
+    assert_eq!(image.body, file, "recorded as the camera delivered it");
+}
+
+#[test]
+fn exposure_and_white_balance_settle_once_until_the_light_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let field = &demo_fields()[0];
+    let fake = FakeRpicam::new(&plan(field));
+    let bench = Bench::start(&fake, "");
+    let kinds = |commands: &[String]| -> Vec<bool> {
+        commands
+            .iter()
+            .map(|line| line.contains("--metadata"))
+            .collect()
+    };
+    bench.capture();
+    bench.capture();
+    let commands = fake.commands();
+    assert_eq!(kinds(&commands), [true, false, false], "{commands:?}");
+    let settled = "--shutter 9994 --gain 1.500000 --awbgains 2.000000,1.600000";
+    assert!(commands[1].contains(settled), "{}", commands[1]);
+    assert!(!commands[0].contains("--shutter"), "{}", commands[0]);
+
+    fake.follow(&plan(&dimmed(field, 0.5, folder.path())));
+    bench.capture();
+    let commands = fake.commands();
+    assert_eq!(
+        kinds(&commands[3..]),
+        [false, true, false],
+        "the picture is taken again after they have settled: {commands:?}"
+    );
+    bench.capture();
+    assert_eq!(fake.commands().len(), 7);
+}
+
+#[test]
+fn what_the_program_says_is_told_and_the_next_press_works() {
+    let fake = FakeRpicam::new(&Plan {
+        faults: &["die"],
+        ..plan(&demo_fields()[0])
+    });
+    let bench = Bench::start(&fake, "");
+    let failed = bench.0.post("/v1/captures");
+    let problem = failed.problem(503);
+    for part in ["ribbon cable", "no cameras available", "exit status: 1"] {
+        assert!(problem.contains(part), "{problem}");
+    }
+    assert_eq!(fake.commands().len(), 2, "it was started once more");
+    fake.follow(&plan(&demo_fields()[0]));
+    bench.capture();
+}
+
+#[test]
+fn a_preview_ends_where_a_picture_is_taken() {
+    let field = &demo_fields()[0];
+    let fake = FakeRpicam::new(&plan(field));
+    let bench = Bench::start(&fake, "");
+    let snapshot = bench.0.get("/v1/camera/snapshot");
+    assert_eq!(snapshot.status, 200, "{snapshot:?}");
+    let seen = image::load_from_memory(&snapshot.body).unwrap();
+    let image = image::open(field).unwrap();
+    assert_eq!(
+        (seen.width(), seen.height()),
+        (image.width(), image.height())
+    );
+    bench.capture();
+    let commands = fake.commands();
+    let qualities: Vec<_> = commands
+        .iter()
+        .map(|line| line.split("--quality ").nth(1))
+        .collect();
+    assert_eq!(qualities, [Some("80"), None, Some("95")], "{commands:?}");
+}
