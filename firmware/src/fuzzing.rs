@@ -1,5 +1,8 @@
 //! Entry points to private functions, for `scripts/fuzz`.
 
+// What fails here is what the fuzzer looks for.
+#![allow(clippy::expect_used)]
+
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::CONTENT_TYPE;
@@ -7,7 +10,7 @@ use tokio::runtime::Builder;
 
 use crate::cli::import_hias;
 use crate::config::Raw;
-use crate::http::upload::{self, Kind};
+use crate::http::upload::{self, Kind, Uploads};
 use crate::mqtt::command::{Action, Command};
 
 /// Parses a payload as a command of `[mqtt]` and of `[hias]`.
@@ -49,10 +52,11 @@ pub fn upload(kind: &[u8], body: &[u8]) {
     let runtime = Builder::new_current_thread()
         .build()
         .expect("the runtime can be started");
+    let uploads = Uploads::new(1, 1 << 20);
     let _ = runtime.block_on(async {
         match Kind::of(&request) {
-            Kind::Form => upload::form(request).await,
-            Kind::Image | Kind::Other => upload::raw(request).await,
+            Kind::Form => upload::form(request, &uploads).await,
+            Kind::Image | Kind::Other => upload::raw(request, &uploads).await,
         }
     });
 }

@@ -20,7 +20,8 @@ mod analysis;
 mod appliance;
 pub mod cli;
 mod config;
-#[cfg(fuzzing)]
+// With the tests as well, so that it is compiled whenever what it calls is.
+#[cfg(any(fuzzing, test))]
 pub mod fuzzing;
 mod http;
 mod models;

@@ -39,7 +39,7 @@ pub use button::gestures::ButtonEvent;
 pub use button::queue::{PressReceiver, PressSender, press_queue};
 pub use camera::calibrated::CalibratedCamera;
 pub use camera::frame::{Frame, Pixels};
-#[cfg(all(fuzzing, feature = "linux", target_os = "linux"))]
+#[cfg(all(any(fuzzing, test), feature = "linux", target_os = "linux"))]
 pub use camera::rpicam::fuzzing;
 pub use error::{HardwareError, with_causes};
 pub use leds::pattern::{LedPattern, LedPatterns};

@@ -118,7 +118,7 @@ fn read(credentials: &Path) -> Result<Value> {
 }
 
 /// Merges credentials into a configuration. Returns the new text and a line for each change.
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 pub(crate) fn merged(credentials: &str, configuration: &str) -> Result<(String, Vec<String>)> {
     let (settings, _) = settings(&serde_json::from_str(credentials)?)?;
     merge(configuration, settings)

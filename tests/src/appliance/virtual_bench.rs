@@ -261,6 +261,13 @@ impl Bench {
             .to_owned()
     }
 
+    /// Waits until a text is in so many lines of the log.
+    fn wait_for_log(&mut self, text: &str, lines: usize) {
+        self.machine.run(&format!(
+            "until [ $(grep -c '{text}' /run/log) -ge {lines} ]; do usleep 100000; done"
+        ));
+    }
+
     /// The recorded fields, oldest first.
     fn records(&mut self) -> Vec<Value> {
         json_lines(
@@ -463,6 +470,21 @@ fn a_camera_may_be_taken_away_and_brought_back_and_may_stall() {
     let glass = bench.shown(&State::Off(AfterOff::Stopped));
     bench.wait_for("all off", DARK, &glass);
     assert_eq!(bench.records().len(), 1);
+
+    // Of vivid's frame intervals at this size, 2/25 s is the shortest. The camera stays in that mode between pictures.
+    bench.look_through(Camera::Pattern);
+    let size = "SMEARSCOPE__CAMERA__WIDTH=1280 SMEARSCOPE__CAMERA__HEIGHT=720";
+    bench.start(&format!("{DEBUG} {size}"));
+    bench.wait_for_log("showing the self-test", 1);
+    for verdicts in 1..=2 {
+        bench.press();
+        bench.wait_for_log("showing a verdict", verdicts);
+        assert_eq!(bench.records().len(), 1 + verdicts);
+    }
+    let log = bench
+        .machine
+        .tell("grep -o 'YUYV 1280x720, 2/25 s' /run/log");
+    assert_eq!(log.lines().count(), 2, "{log}");
 }
 
 #[test]

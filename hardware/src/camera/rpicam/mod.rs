@@ -9,7 +9,8 @@ mod program;
 mod sensor;
 mod settling;
 
-#[cfg(fuzzing)]
+// With the tests as well, so that it is compiled whenever what it calls is.
+#[cfg(any(fuzzing, test))]
 pub mod fuzzing;
 
 use std::process::Command;

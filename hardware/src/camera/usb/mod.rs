@@ -1,17 +1,15 @@
 //! The driver for USB microscope cameras (UVC), through V4L2.
 
+mod colours;
 mod controls;
 mod modes;
 mod settling;
+mod v4l_device;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use nokhwa::NokhwaError;
-use nokhwa::utils::{
-    CameraFormat, CameraIndex, FrameFormat, RequestedFormat, RequestedFormatType,
-    buf_yuyv422_to_rgb,
-};
+use nokhwa::utils::{CameraIndex, FrameFormat, RequestedFormat, RequestedFormatType};
 
 use crate::board::permissions;
 use crate::camera::frame::{Frame, Pixels};
@@ -19,9 +17,12 @@ use crate::camera::luma;
 use crate::config::CameraConfig;
 use crate::error::HardwareError;
 use crate::ports::Camera;
+use colours::Colours;
+use modes::{Encoding, Mode};
 use settling::{Exposure, ExposureMonitor};
+use v4l_device::V4lDevice;
 
-/// Formats that [`pixels`] decodes.
+/// Formats that [`Stream::pixels`] decodes.
 const FORMATS: [FrameFormat; 2] = [FrameFormat::MJPEG, FrameFormat::YUYV];
 /// Frames to drop at the start of a stream: cameras may damage the first one.
 const UNRELIABLE_FRAMES: u32 = 1;
@@ -35,7 +36,14 @@ pub(crate) struct UsbCamera {
     config: CameraConfig,
     device: PathBuf,
     /// The open stream of a preview.
-    stream: Option<nokhwa::Camera>,
+    stream: Option<Stream>,
+}
+
+/// An open camera.
+struct Stream {
+    camera: nokhwa::Camera,
+    mode: Mode,
+    colours: Colours,
 }
 
 impl UsbCamera {
@@ -48,7 +56,7 @@ impl UsbCamera {
         }
     }
 
-    fn lost(&self, error: NokhwaError) -> HardwareError {
+    fn lost(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> HardwareError {
         HardwareError::Lost {
             part: "camera",
             remedy: permissions::refused_by_policy(&self.device).unwrap_or_else(|| {
@@ -62,66 +70,70 @@ impl UsbCamera {
         }
     }
 
-    /// Opens the camera in the best mode that it accepts.
-    fn open(&self) -> Result<nokhwa::Camera, HardwareError> {
+    /// Opens the camera with the configured settings, in the best mode that it accepts.
+    fn open(&self) -> Result<Stream, HardwareError> {
         let index = CameraIndex::Index(index_of(&self.device)?);
-        // The modes are known only after opening the camera in one of them.
-        let any = RequestedFormat::with_formats(RequestedFormatType::None, &FORMATS);
-        let mut camera = nokhwa::Camera::new(index, any).map_err(|error| self.lost(error))?;
-        let offered = camera
-            .compatible_camera_formats()
-            .map_err(|error| self.lost(error))?;
-        let mut rejection = None;
-        // Drivers list frame rates, such as 7.5, that they do not accept as listed.
-        for mode in modes::ranked(&offered, &self.config)? {
-            match set_mode(&mut camera, mode) {
+        let open_device = || V4lDevice::open(&self.device).map_err(|error| self.lost(error));
+        let device = open_device()?;
+        let offered = device.modes().map_err(|error| self.lost(error))?;
+        let ranked = modes::ranked(&offered, &self.config)?;
+        // nokhwa opens the camera in a mode that it knows, and streams in the one that is set afterwards.
+        let known =
+            (ranked.iter().chain(&offered)).find_map(|mode| Some((mode, mode.known_to_nokhwa()?)));
+        let request = match known {
+            Some((mode, format)) => {
+                device.set_mode(mode).map_err(|error| self.lost(error))?;
+                RequestedFormatType::Exact(format)
+            }
+            None => RequestedFormatType::None,
+        };
+        // Its handle would keep others from streaming.
+        drop(device);
+        let request = RequestedFormat::with_formats(request, &FORMATS);
+        let camera = nokhwa::Camera::new(index, request).map_err(|error| self.lost(error))?;
+        let device = open_device()?;
+        controls::apply(&device, &self.config, |error| self.lost(error))?;
+        let mut refusal = None;
+        // Drivers list frame rates that they do not accept as listed.
+        for mode in ranked {
+            match device.set_mode(&mode) {
                 Ok(()) => {
+                    let colours = device.colours().map_err(|error| self.lost(error))?;
                     log::debug!("camera in mode {mode}");
-                    return Ok(camera);
+                    return Ok(Stream {
+                        camera,
+                        mode,
+                        colours,
+                    });
                 }
-                Err(error) => rejection = Some(error),
+                Err(error) => refusal = Some(error),
             }
         }
-        Err(self.lost(rejection.unwrap_or(NokhwaError::UnitializedError)))
+        Err(self.lost(refusal.unwrap_or_else(|| std::io::Error::other("no mode"))))
     }
 
-    /// Opens the camera with the configured settings, starts a stream and drops its first `frames`.
+    /// Opens the camera, starts a stream and drops its first `frames`.
     ///
     /// nokhwa returns whole buffers without the length of the frame in them: in a reused buffer, the rest of an
     /// older frame would complete a truncated one. The kernel clears new buffers, so a frame for analysis comes
     /// from a new stream that has not reused any.
-    fn stream(&self, frames: u32) -> Result<nokhwa::Camera, HardwareError> {
-        let mut camera = self.open()?;
-        self.apply_controls(&mut camera)?;
-        self.restart(&mut camera, frames)?;
-        Ok(camera)
-    }
-
-    fn apply_controls(&self, camera: &mut nokhwa::Camera) -> Result<(), HardwareError> {
-        let offered = camera.camera_controls().map_err(|error| self.lost(error))?;
-        for (control, values) in controls::steps(&offered, &self.config)? {
-            let mut rejection = None;
-            for value in values {
-                rejection = camera.set_camera_control(control, value).err();
-                if rejection.is_none() {
-                    break;
-                }
-            }
-            if let Some(error) = rejection {
-                return Err(self.lost(error));
-            }
-        }
-        Ok(())
+    fn stream(&self, frames: u32) -> Result<Stream, HardwareError> {
+        let mut stream = self.open()?;
+        self.restart(&mut stream, frames)?;
+        Ok(stream)
     }
 
     /// Drops frames until the exposure has settled.
-    fn settle(&self, camera: &mut nokhwa::Camera) -> Result<(), HardwareError> {
+    fn settle(&self, stream: &mut Stream) -> Result<(), HardwareError> {
         let mut monitor = ExposureMonitor::new(self.config.settle_frames);
         loop {
-            let format = camera.camera_format();
-            let buffer = camera.frame_raw().map_err(|error| self.lost(error))?;
+            let encoding = stream.mode.encoding;
+            let buffer = stream
+                .camera
+                .frame_raw()
+                .map_err(|error| self.lost(error))?;
             // A damaged frame counts as a dark one.
-            let luma = mean_luma(format.format(), &buffer).unwrap_or(0.0);
+            let luma = mean_luma(encoding, &buffer).unwrap_or(0.0);
             match monitor.frame(luma) {
                 Exposure::Changing => {}
                 Exposure::Settled => return Ok(()),
@@ -135,36 +147,42 @@ impl UsbCamera {
     }
 
     /// Starts a new stream and drops its first frames.
-    fn restart(&self, camera: &mut nokhwa::Camera, frames: u32) -> Result<(), HardwareError> {
+    fn restart(&self, stream: &mut Stream, frames: u32) -> Result<(), HardwareError> {
         let mut start = || {
-            camera.stop_stream()?;
-            camera.open_stream()?;
+            stream.camera.stop_stream()?;
+            stream.camera.open_stream()?;
             for _ in 0..frames {
-                camera.frame_raw()?;
+                stream.camera.frame_raw()?;
             }
             Ok(())
         };
-        start().map_err(|error| self.lost(error))
+        start().map_err(|error: nokhwa::NokhwaError| self.lost(error))
+    }
+
+    /// The next frame.
+    fn take(&self, stream: &mut Stream) -> Result<Pixels, HardwareError> {
+        let Stream {
+            camera,
+            mode,
+            colours,
+        } = stream;
+        let buffer = camera.frame_raw().map_err(|error| self.lost(error))?;
+        pixels(mode, *colours, &buffer)
     }
 }
 
 impl Camera for UsbCamera {
     fn capture(&mut self) -> Result<Frame, HardwareError> {
         self.stop_preview();
-        let mut camera = self.stream(self.config.warm_up_frames)?;
+        let mut stream = self.stream(self.config.warm_up_frames)?;
         if self.config.settle_frames > 0 {
-            self.settle(&mut camera)?;
+            self.settle(&mut stream)?;
         }
-        self.restart(&mut camera, UNRELIABLE_FRAMES)?;
-        let mut take = || {
-            let format = camera.camera_format();
-            let buffer = camera.frame_raw().map_err(|error| self.lost(error))?;
-            pixels(format.format(), format.width(), format.height(), &buffer)
-        };
-        let earlier = take()?;
+        self.restart(&mut stream, UNRELIABLE_FRAMES)?;
+        let earlier = self.take(&mut stream)?;
         let captured_at = Instant::now();
         Ok(Frame {
-            pixels: take()?,
+            pixels: self.take(&mut stream)?,
             captured_at,
             earlier: Some(earlier),
             source: self.device.display().to_string(),
@@ -174,23 +192,23 @@ impl Camera for UsbCamera {
 
     fn preview(&mut self) -> Result<Pixels, HardwareError> {
         // Put back below, but only if the camera answers.
-        let mut camera = match self.stream.take() {
-            Some(camera) => camera,
+        let mut stream = match self.stream.take() {
+            Some(stream) => stream,
             None => self.stream(UNRELIABLE_FRAMES)?,
         };
-        let format = camera.camera_format();
         // The buffers may still hold frames from the time of the last preview.
         for _ in 0..BUFFERS {
             let requested = Instant::now();
-            camera.frame_raw().map_err(|error| self.lost(error))?;
+            let frame = stream.camera.frame_raw();
+            frame.map_err(|error| self.lost(error))?;
             if requested.elapsed() >= BUFFERED_WITHIN {
                 break;
             }
         }
-        let buffer = camera.frame_raw().map_err(|error| self.lost(error))?;
-        let preview = pixels(format.format(), format.width(), format.height(), &buffer);
-        drop(buffer);
-        self.stream = Some(camera);
+        let preview = self.take(&mut stream);
+        if !matches!(preview, Err(HardwareError::Lost { .. })) {
+            self.stream = Some(stream);
+        }
         preview
     }
 
@@ -201,16 +219,6 @@ impl Camera for UsbCamera {
     fn describe(&self) -> String {
         format!("USB camera {}", self.device.display())
     }
-}
-
-fn set_mode(camera: &mut nokhwa::Camera, mode: CameraFormat) -> Result<(), NokhwaError> {
-    if camera.camera_format() == mode {
-        return Ok(());
-    }
-    let exactly = RequestedFormatType::Exact(mode);
-    camera
-        .set_camera_requset(RequestedFormat::with_formats(exactly, &FORMATS))
-        .map(drop)
 }
 
 /// Checks that the camera is there, without opening it.
@@ -243,39 +251,39 @@ fn index_of(device: &Path) -> Result<u32, HardwareError> {
 }
 
 /// Keeps JPEG as it is and converts raw frames to RGB.
-fn pixels(
-    format: FrameFormat,
-    width: u32,
-    height: u32,
-    bytes: &[u8],
-) -> Result<Pixels, HardwareError> {
+fn pixels(mode: &Mode, colours: Colours, bytes: &[u8]) -> Result<Pixels, HardwareError> {
+    let Mode { width, height, .. } = *mode;
     let damaged = |reason: String| HardwareError::DamagedFrame { reason };
-    match format {
-        FrameFormat::MJPEG => {
+    match mode.encoding {
+        Encoding::MJPEG => {
             let jpeg = jpeg_in(bytes)
                 .ok_or_else(|| damaged("it does not begin and end like a JPEG".into()))?;
             Ok(Pixels::Encoded(jpeg.to_vec()))
         }
-        FrameFormat::YUYV => {
+        Encoding::YUYV => {
+            let row = width as usize * 2;
+            // An odd row would share a chroma sample with the next one.
+            if !row.is_multiple_of(4) || bytes.len() != row * height as usize {
+                return Err(damaged(format!(
+                    "{} bytes for {width}x{height} pixels",
+                    bytes.len()
+                )));
+            }
             // The kernel clears buffers, so a row of zeros was never written: black has a luma of 16 and a
             // chroma of 128 (ITU-R BT.601).
-            let mut rows = bytes.chunks((width as usize * 2).max(1));
-            if rows.any(|row| row.iter().all(|byte| *byte == 0)) {
+            if bytes
+                .chunks(row.max(1))
+                .any(|row| row.iter().all(|byte| *byte == 0))
+            {
                 return Err(damaged("some rows are missing".into()));
             }
-            let mut data = vec![0; width as usize * height as usize * 3];
-            buf_yuyv422_to_rgb(bytes, &mut data, false)
-                .map_err(|error| damaged(error.to_string()))?;
             Ok(Pixels::Rgb8 {
                 width,
                 height,
-                data,
+                data: colours.rgb(bytes),
             })
         }
-        other => Err(damaged(format!(
-            "{} bytes in the unexpected format {other} for {width}x{height} pixels",
-            bytes.len()
-        ))),
+        other => Err(damaged(format!("unexpected format {other}"))),
     }
 }
 
@@ -289,33 +297,53 @@ fn jpeg_in(bytes: &[u8]) -> Option<&[u8]> {
 }
 
 /// Mean luma of a frame, 0.0 to 255.0; `None` if it is damaged.
-fn mean_luma(format: FrameFormat, bytes: &[u8]) -> Option<f32> {
-    match format {
-        FrameFormat::MJPEG => luma::of_jpeg(jpeg_in(bytes)?),
+fn mean_luma(encoding: Encoding, bytes: &[u8]) -> Option<f32> {
+    if encoding == Encoding::MJPEG {
+        luma::of_jpeg(jpeg_in(bytes)?)
+    } else {
         // Every second byte is chroma.
-        _ => luma::mean(bytes.iter().step_by(2)),
+        luma::mean(bytes.iter().step_by(2))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use modes::Interval;
+
+    fn pixels(
+        encoding: Encoding,
+        width: u32,
+        height: u32,
+        bytes: &[u8],
+    ) -> Result<Pixels, HardwareError> {
+        let mode = Mode {
+            width,
+            height,
+            encoding,
+            interval: Interval {
+                numerator: 1,
+                denominator: 30,
+            },
+        };
+        super::pixels(&mode, Colours::default(), bytes)
+    }
 
     #[test]
     fn mjpeg_frames_end_at_their_last_marker() {
         let whole = [0xff, 0xd8, 1, 2, 0xff, 0xd9, 0, 0, 0];
         assert_eq!(
-            pixels(FrameFormat::MJPEG, 2, 1, &whole).unwrap(),
+            pixels(Encoding::MJPEG, 2, 1, &whole).unwrap(),
             Pixels::Encoded(whole[..6].to_vec())
         );
         for padding in [&[0xff; 64][..], b"\n", &[7, 0, 7, 0]] {
             assert_eq!(
-                pixels(FrameFormat::MJPEG, 2, 1, &[&whole[..6], padding].concat()).unwrap(),
+                pixels(Encoding::MJPEG, 2, 1, &[&whole[..6], padding].concat()).unwrap(),
                 Pixels::Encoded(whole[..6].to_vec())
             );
         }
         for cut in [&whole[..4], &[], &[0; 9], &whole[1..]] {
-            assert!(pixels(FrameFormat::MJPEG, 2, 1, cut).is_err(), "{cut:?}");
+            assert!(pixels(Encoding::MJPEG, 2, 1, cut).is_err(), "{cut:?}");
         }
     }
 
@@ -323,7 +351,7 @@ mod tests {
     fn yuyv_becomes_rgb_by_bt_601() {
         // ITU-R BT.601, limited range: white, black, and 75 % red (colour bars of EBU Tech 3280).
         let frame = [235, 128, 16, 128, 65, 100, 65, 212];
-        let Pixels::Rgb8 { data, .. } = pixels(FrameFormat::YUYV, 4, 1, &frame).unwrap() else {
+        let Pixels::Rgb8 { data, .. } = pixels(Encoding::YUYV, 4, 1, &frame).unwrap() else {
             panic!("raw pixels");
         };
         let expected = [255, 255, 255, 0, 0, 0, 191, 0, 0, 191, 0, 0];
@@ -336,17 +364,17 @@ mod tests {
     fn a_frame_without_its_last_rows_is_damaged() {
         let row = [235, 128, 16, 128];
         let whole = [row, row].concat();
-        assert!(pixels(FrameFormat::YUYV, 2, 2, &whole).is_ok());
+        assert!(pixels(Encoding::YUYV, 2, 2, &whole).is_ok());
         let cut = [row, [0; 4]].concat();
-        assert!(pixels(FrameFormat::YUYV, 2, 2, &cut).is_err());
+        assert!(pixels(Encoding::YUYV, 2, 2, &cut).is_err());
     }
 
     #[test]
     fn frames_of_the_wrong_size_are_damaged() {
-        assert!(pixels(FrameFormat::YUYV, 4, 1, &[0; 7]).is_err());
-        assert!(pixels(FrameFormat::YUYV, 4, 2, &[0; 8]).is_err());
+        assert!(pixels(Encoding::YUYV, 4, 1, &[0; 7]).is_err());
+        assert!(pixels(Encoding::YUYV, 4, 2, &[0; 8]).is_err());
         assert!(
-            pixels(FrameFormat::NV12, 2, 2, &[0; 6]).is_err(),
+            pixels(Encoding(*b"NV12"), 2, 2, &[0; 6]).is_err(),
             "not negotiated"
         );
     }
@@ -361,16 +389,16 @@ mod tests {
             0.299 * red + 0.587 * green + 0.114 * blue
         });
         let expected = lumas.sum::<f64>() / f64::from(image.width() * image.height());
-        let luma = f64::from(mean_luma(FrameFormat::MJPEG, jpeg).unwrap());
+        let luma = f64::from(mean_luma(Encoding::MJPEG, jpeg).unwrap());
         assert!((luma - expected).abs() < 0.5, "{luma}, expected {expected}");
-        assert_eq!(mean_luma(FrameFormat::MJPEG, &jpeg[..99]), None);
+        assert_eq!(mean_luma(Encoding::MJPEG, &jpeg[..99]), None);
         let padded = [&jpeg[..], &[0xff; 64]].concat();
         assert_eq!(
-            mean_luma(FrameFormat::MJPEG, &padded),
-            mean_luma(FrameFormat::MJPEG, jpeg)
+            mean_luma(Encoding::MJPEG, &padded),
+            mean_luma(Encoding::MJPEG, jpeg)
         );
-        assert_eq!(mean_luma(FrameFormat::YUYV, &[10, 0, 30, 255]), Some(20.0));
-        assert_eq!(mean_luma(FrameFormat::YUYV, &[]), None);
+        assert_eq!(mean_luma(Encoding::YUYV, &[10, 0, 30, 255]), Some(20.0));
+        assert_eq!(mean_luma(Encoding::YUYV, &[]), None);
     }
 
     #[test]
