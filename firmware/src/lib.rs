@@ -3,6 +3,7 @@
 //!
 //! - `analysis`: from the bytes of a picture to the verdict; slides
 //! - `appliance`: the event loop, its states and screens
+//! - `calibration`: what was measured of a camera: its light and its scale
 //! - `records`: fields, images and slides on the disk
 //! - `models`: installed models and the one in use
 //! - `config`: configuration from file and environment
@@ -18,6 +19,7 @@
 
 mod analysis;
 mod appliance;
+mod calibration;
 pub mod cli;
 mod config;
 // With the tests as well, so that it is compiled whenever what it calls is.

@@ -137,8 +137,10 @@ crate::settings! {
         white_balance: ControlSetting = ControlSetting::default();
         /// Gain of a USB camera in its own units; `v4l2-ctl --list-ctrls` shows the range.
         gain: ControlSetting = ControlSetting::default();
-        /// Size of a pixel in the plane of the specimen, for this objective and this `width` and `height`; 0: unknown, and a
-        /// model that counts cells then measures it by red cells, or says that it is unknown.
+        /// Objective before the camera, such as "40x/0.65": calibrations are kept for each.
+        objective: String = String::new();
+        /// Size of a pixel in the plane of the specimen, for this objective and this `width` and `height`; 0: that of the
+        /// calibration, and without one, a model that counts cells measures it by red cells, or says that it is unknown.
         um_per_pixel: f64 = 0.0, valid(0 or 0.005..=10.0, "µm");
         /// Frames to drop first, because many cameras damage the first ones.
         warm_up_frames: u32 = 2, valid(0..=100);

@@ -38,7 +38,7 @@ pub use board::not_fitted::NotFitted;
 pub use button::gestures::ButtonEvent;
 pub use button::queue::{PressReceiver, PressSender, press_queue};
 pub use camera::calibrated::CalibratedCamera;
-pub use camera::frame::{Frame, Pixels};
+pub use camera::frame::{CaptureSettings, Frame, Pixels};
 #[cfg(all(any(fuzzing, test), feature = "linux", target_os = "linux"))]
 pub use camera::rpicam::fuzzing;
 pub use error::{HardwareError, with_causes};

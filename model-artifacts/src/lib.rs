@@ -53,6 +53,7 @@ pub use crate::image::contract::{ChannelOrder, Colour, InputContract, Layout, Re
 pub use crate::image::decode;
 pub use crate::image::density::DensityField;
 pub use crate::image::extensions::{IMAGE_EXTENSIONS, is_image_path};
+pub use crate::image::flat_field::{FlatField, NotFlat};
 pub use crate::image::preprocess::Preprocessor;
 pub use crate::image::resample::{Resampler, resized};
 pub use crate::image::tensor::Tensor;

@@ -20,6 +20,7 @@ use crate::analysis::reading::{CellsReading, FieldReading, Reading};
 use crate::analysis::rule::Rule;
 use crate::analysis::stage_times::{ModelTimes, StageTimes};
 use crate::analysis::verdict::{Judgement, Reason};
+use crate::calibration::{Calibration, CalibrationError};
 
 /// Longer side of an overlay in pixels: enough for a screen, and quickly written as PNG on a Pi.
 const OVERLAY: u32 = 800;
@@ -34,6 +35,8 @@ pub struct Analyst {
     has_overlays: bool,
     /// The slide of the last frame.
     slide: Uuid,
+    /// What was measured of the camera whose frames are analysed.
+    calibration: Option<Arc<Calibration>>,
     cores: Cores,
 }
 
@@ -56,7 +59,7 @@ pub struct Analysis {
 pub struct AnalysedFrame {
     /// The camera's image file; `None` if the camera delivers raw pixels.
     pub encoded: Option<Vec<u8>>,
-    /// The decoded picture.
+    /// The decoded picture; as the camera delivered it, if it delivers raw pixels, and else corrected by the calibration.
     pub image: RgbImage,
     /// Verdict, probability, quality figures and evidence.
     pub analysis: Analysis,
@@ -80,6 +83,9 @@ pub enum AnalysisError {
         /// Rows according to the camera.
         height: u32,
     },
+    /// The camera is calibrated in another mode.
+    #[error(transparent)]
+    Calibration(#[from] CalibrationError),
     /// The system starts no threads.
     #[error("the analysis cannot start its threads: {0}; try again, or restart the appliance")]
     NoThreads(#[from] ThreadPoolBuildError),
@@ -106,8 +112,20 @@ impl Analyst {
             limits,
             has_overlays: false,
             slide: Uuid::nil(),
+            calibration: None,
             cores: Cores::default(),
         }
+    }
+
+    /// Sets what was measured of the camera: its frames are corrected by the light of an empty field, and have the scale that
+    /// was measured unless they bring one. Images from elsewhere stay as they are.
+    pub fn calibrate(&mut self, calibration: Option<Arc<Calibration>>) {
+        self.calibration = calibration;
+    }
+
+    /// What was measured of the camera.
+    pub fn calibration(&self) -> Option<&Calibration> {
+        self.calibration.as_deref()
     }
 
     /// Turns overlays on or off for the following analyses. Painting them takes time.
@@ -195,7 +213,9 @@ impl Analyst {
         slide: Uuid,
     ) -> Result<AnalysedFrame, AnalysisError> {
         let began = Instant::now();
-        let um_per_pixel = frame.um_per_pixel;
+        let calibration = self.calibration.clone();
+        let calibrated = || calibration.as_deref()?.um_per_pixel();
+        let um_per_pixel = frame.um_per_pixel.or_else(calibrated);
         let decode = |pixels| match pixels {
             Pixels::Encoded(bytes) => {
                 let picture = self.decode(&bytes, um_per_pixel)?;
@@ -204,20 +224,30 @@ impl Analyst {
             raw @ Pixels::Rgb8 { .. } => Ok((picture(raw, &self.limits)?, None)),
         };
         let earlier = frame.earlier.map(decode).transpose()?;
-        let earlier = earlier.map(|(picture, _)| picture);
-        let (picture, encoded) = decode(frame.pixels)?;
+        let mut earlier = earlier.map(|(picture, _)| picture);
+        let (mut picture, encoded) = decode(frame.pixels)?;
         if self.slide != slide {
             self.gate.clear_judged();
             self.slide = slide;
         }
-        let decoding = began.elapsed();
         let threads = self.threads()?;
+        let mut raw = None;
+        if let Some(calibration) = &calibration {
+            raw = encoded.is_none().then(|| picture.image.clone());
+            threads.install(|| {
+                earlier
+                    .iter_mut()
+                    .try_for_each(|picture| calibration.correct(picture))?;
+                calibration.correct(&mut picture)
+            })?;
+        }
+        let decoding = began.elapsed();
         let (analysis, mut times) =
             threads.install(|| self.analyse(&picture, earlier.as_ref(), um_per_pixel))?;
         times.decoding = decoding;
         Ok(AnalysedFrame {
             encoded,
-            image: picture.image,
+            image: raw.unwrap_or(picture.image),
             analysis,
             times,
         })

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use smearscope_hardware::{Frame, Pixels, with_causes};
+use smearscope_hardware::{CaptureSettings, Frame, Pixels, with_causes};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use uuid::Uuid;
 
@@ -179,6 +179,7 @@ fn work(config: &Config, jobs: &Mutex<mpsc::Receiver<Job>>) {
                         earlier: None,
                         source,
                         um_per_pixel,
+                        settings: CaptureSettings::default(),
                     };
                     answer_and_record(config, recorder, frame)
                 }

@@ -16,8 +16,8 @@ use crate::analysis::rule::Rule;
 use crate::analysis::slide::{Slide, SlideSummary};
 use crate::analysis::stage_times::{ModelTimes, StageTimes, milliseconds};
 use crate::records::{
-    CellEntry, CellsEntry, ClosingReason, CountEntry, ElapsedEntry, EngineEntry, FieldEntry,
-    FieldImages, Images, LazyStore, ModelEntry, RecordsError, SlideEntry, Space, Store,
+    CameraEntry, CellEntry, CellsEntry, ClosingReason, CountEntry, ElapsedEntry, EngineEntry,
+    FieldEntry, FieldImages, Images, LazyStore, ModelEntry, RecordsError, SlideEntry, Space, Store,
 };
 use crate::system::clock::ClockState;
 use crate::system::time::utc;
@@ -180,6 +180,7 @@ impl Recorder {
         }
         let captured_at = wall_clock(frame.captured_at);
         let source = frame.source.clone();
+        let camera = CameraEntry::new(&frame.settings, self.analyst.calibration());
         let mut analysed = self.analyst.analyse_frame(frame, before.id())?;
         let mut slide = before.clone();
         let began = Instant::now();
@@ -196,6 +197,7 @@ impl Recorder {
             number: slide.photographed(),
             captured_at,
             source,
+            camera,
             capture,
             until,
         };
@@ -304,6 +306,7 @@ struct Field {
     number: u32,
     captured_at: Timestamp,
     source: String,
+    camera: Option<CameraEntry>,
     capture: Option<Duration>,
     until: Instant,
 }
@@ -344,6 +347,7 @@ impl Field {
             count: analysis.count().map(CountEntry::new),
             count_rule: rule.count().map(Into::into),
             scale: scale.map(Into::into),
+            camera: self.camera.clone(),
             quality: quality(&analysis.quality),
             standing: summary.into(),
             model: ModelEntry {

@@ -1,9 +1,10 @@
-//! The checks of a self-test, apart from the parts of the board: model, storage and clock.
+//! The checks of a self-test, apart from the parts of the board: model, storage, clock and calibration.
 
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use jiff::civil::Time;
@@ -13,6 +14,7 @@ use smearscope_artifacts::AnyModel;
 use smearscope_hardware::with_causes;
 use utoipa::ToSchema;
 
+use crate::calibration::{Calibration, Calibrations, Setup};
 use crate::config::Config;
 use crate::config::storage::StorageConfig;
 use crate::records::{Archive, Condition, check_place, identity};
@@ -157,6 +159,9 @@ pub fn model(model: &AnyModel) -> Vec<Check> {
 
 /// The part that the checks of [`records`] name.
 pub(crate) const RECORDS: &str = "records";
+/// The part that the checks of the camera's calibration name.
+const CALIBRATION: &str = "calibration";
+
 /// Title of the screen's pages about them.
 pub(crate) const RECORDS_TITLE: &str = "RECORDS";
 
@@ -166,6 +171,37 @@ pub fn records(state: &Path) -> Vec<Check> {
     warnings
         .map(|warning| Check::failed(RECORDS, warning).noticed(RECORDS_TITLE))
         .collect()
+}
+
+/// The calibration of a camera in a state folder, and its check: what was measured and how old it is. No check if there are
+/// no calibrations.
+pub fn calibration(
+    state: Option<&Path>,
+    setup: &Setup,
+) -> (Option<Arc<Calibration>>, Option<Check>) {
+    let Some(state) = state else {
+        return (None, None);
+    };
+    let calibrations = match Calibrations::read(state) {
+        Ok(calibrations) => calibrations,
+        Err(error) => return (None, Some(Check::failed(CALIBRATION, with_causes(&error)))),
+    };
+    if let Some(calibration) = calibrations.of(setup) {
+        let words = calibration.words(Timestamp::now());
+        let check = Check::passed(CALIBRATION, words).detailed();
+        return (Some(Arc::new(calibration.clone())), Some(check));
+    }
+    let check = (!calibrations.all().is_empty()).then(|| {
+        let Setup { camera, objective } = setup;
+        Check::failed(
+            CALIBRATION,
+            format!(
+                "none for {camera} with objective {objective:?}, but for others (`smearscope calibrate list`); calibrate \
+                 it, or remove them"
+            ),
+        )
+    });
+    (None, check)
 }
 
 /// The checks of storage, if records are kept, and of the clock.

@@ -19,6 +19,7 @@ use crate::appliance::notice::Notice;
 use crate::appliance::self_test::SelfTest;
 use crate::appliance::state::{AfterOff, Fault, State};
 use crate::appliance::web_address::WebAddress;
+use crate::calibration::Calibration;
 use crate::models::LoadOutcome;
 use crate::records::FaultLog;
 
@@ -101,6 +102,7 @@ pub struct ApplianceHandle {
     button: PressSender,
     renewed_checks: mpsc::UnboundedSender<RenewedChecks>,
     camera: Arc<OnceLock<CameraThread>>,
+    calibration: Arc<OnceLock<Arc<Calibration>>>,
     fault_log: Arc<Mutex<FaultLog>>,
     loaded_model: Arc<OnceLock<LoadOutcome>>,
 }
@@ -114,6 +116,7 @@ pub struct ApplianceLink {
     /// Checks that were made again after the self-test.
     pub(crate) renewed_checks: mpsc::UnboundedReceiver<RenewedChecks>,
     camera: Arc<OnceLock<CameraThread>>,
+    calibration: Arc<OnceLock<Arc<Calibration>>>,
     /// Shown to the operator until the first press.
     pub(crate) notice: Notice,
     /// Where other machines find the web page, if they can.
@@ -141,12 +144,14 @@ pub fn connect() -> (ApplianceHandle, ApplianceLink) {
     });
     let (checks_sender, renewed_checks) = mpsc::unbounded_channel();
     let camera = Arc::default();
+    let calibration = Arc::default();
     let handle = ApplianceHandle {
         status,
         events: events.clone(),
         button: button.clone(),
         renewed_checks: checks_sender,
         camera: Arc::clone(&camera),
+        calibration: Arc::clone(&calibration),
         fault_log: Arc::default(),
         loaded_model: Arc::default(),
     };
@@ -157,6 +162,7 @@ pub fn connect() -> (ApplianceHandle, ApplianceLink) {
         button,
         renewed_checks,
         camera,
+        calibration,
         notice: Notice::default(),
         address: None,
         after_off: AfterOff::default(),
@@ -213,6 +219,11 @@ impl ApplianceHandle {
     pub(crate) fn camera(&self) -> Option<&CameraThread> {
         self.camera.get()
     }
+
+    /// What was measured of the camera, if it is calibrated.
+    pub(crate) fn calibration(&self) -> Option<Arc<Calibration>> {
+        self.calibration.get().cloned()
+    }
 }
 
 impl ApplianceLink {
@@ -220,6 +231,12 @@ impl ApplianceLink {
     pub(crate) fn share_camera(&self, camera: CameraThread) {
         // Setting it fails only the second time, and an appliance starts once.
         let _ = self.camera.set(camera);
+    }
+
+    /// Gives the network what was measured of the camera.
+    pub(crate) fn share_calibration(&self, calibration: Arc<Calibration>) {
+        // As for the camera.
+        let _ = self.calibration.set(calibration);
     }
 
     /// Sends an event to the network.

@@ -227,7 +227,7 @@ impl State {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use smearscope_hardware::Pixels;
+    use smearscope_hardware::{CaptureSettings, Pixels};
 
     use super::*;
     use crate::analysis::analyst::Analysis;
@@ -278,6 +278,7 @@ pub(crate) mod tests {
                 captured_at: at,
                 source: "field.jpg".into(),
                 um_per_pixel: None,
+                settings: CaptureSettings::default(),
             },
             took: Duration::ZERO,
         }))

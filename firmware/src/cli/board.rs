@@ -1,27 +1,37 @@
 //! Builds the board that the configuration names.
 
-use smearscope_hardware::sim::{self, FolderCamera, Panel};
-use smearscope_hardware::{Board, CalibratedCamera, Camera, HardwareError};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
+use anyhow::{Context, Result};
+use smearscope_hardware::sim::{self, FolderCamera, Panel};
+use smearscope_hardware::{Board, CalibratedCamera, Camera, Frame, HardwareError};
+
+use crate::calibration::Setup;
 use crate::cli::demo_fields::DemoCamera;
 use crate::config::sim::RawSim;
 use crate::config::{BoardKind, Config};
 
-/// Builds the configured board. A simulated one is shown on `panel`.
+/// Builds the configured board, and says which camera and objective it has. A simulated one is shown on `panel`.
 ///
 /// # Errors
 /// [`HardwareError`] if the board cannot be used on this machine or with this program.
-pub(crate) fn build(config: &Config, panel: Panel) -> Result<Board, HardwareError> {
-    let mut board = uncalibrated(config, panel)?;
+pub(crate) fn build(config: &Config, panel: Panel) -> Result<(Board, Setup), HardwareError> {
+    let mut board = unscaled(config, panel)?;
+    let setup = Setup {
+        camera: board.camera.describe(),
+        objective: config.equipment.camera.objective.clone(),
+    };
     let um_per_pixel = config.equipment.camera.um_per_pixel as f32;
     if um_per_pixel > 0.0 {
         board.camera = Box::new(CalibratedCamera::new(board.camera, um_per_pixel));
     }
-    Ok(board)
+    Ok((board, setup))
 }
 
 /// The board, whose camera has the scale that it knows by itself.
-fn uncalibrated(config: &Config, panel: Panel) -> Result<Board, HardwareError> {
+fn unscaled(config: &Config, panel: Panel) -> Result<Board, HardwareError> {
     match config.board {
         BoardKind::Sim => simulated(config, panel),
         #[cfg(all(feature = "pi", target_os = "linux"))]
@@ -37,6 +47,25 @@ fn uncalibrated(config: &Config, panel: Panel) -> Result<Board, HardwareError> {
         BoardKind::Auto | BoardKind::Pi => Err(left_out("pi")),
         #[cfg(not(all(feature = "linux", target_os = "linux")))]
         BoardKind::Linux => Err(left_out("linux")),
+    }
+}
+
+/// Captures a frame on another thread, because a driver may block for ever.
+///
+/// # Errors
+/// Those of the camera, also if it gives no picture within `limit`.
+pub(crate) fn capture(mut camera: Box<dyn Camera>, limit: Duration) -> Result<Frame> {
+    let (sender, receiver) = mpsc::channel();
+    let name = camera.describe();
+    thread::Builder::new()
+        .spawn(move || {
+            // The receiver is gone after the timeout.
+            let _ = sender.send(camera.capture());
+        })
+        .context("a thread cannot be started; free some memory")?;
+    match receiver.recv_timeout(limit) {
+        Ok(frame) => Ok(frame?),
+        Err(_) => anyhow::bail!("{name} gives no picture; unplug and plug it in"),
     }
 }
 

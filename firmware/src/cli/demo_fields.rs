@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use smearscope_hardware::{Camera, Frame, HardwareError, Pixels};
+use smearscope_hardware::{Camera, CaptureSettings, Frame, HardwareError, Pixels};
 
 /// Includes demo fields by name.
 macro_rules! demo_fields {
@@ -41,6 +41,7 @@ impl Camera for DemoCamera {
             earlier: None,
             source: name.into(),
             um_per_pixel: None,
+            settings: CaptureSettings::default(),
         })
     }
 

@@ -2,6 +2,7 @@
 
 mod args;
 mod board;
+mod calibrate;
 mod classify;
 mod completions;
 mod config;
@@ -33,6 +34,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 pub use exit::Exit;
 
+use crate::cli::calibrate::CalibrateArgs;
 use crate::cli::classify::ClassifyArgs;
 use crate::cli::completions::CompletionsArgs;
 use crate::cli::config::ConfigCommandArgs;
@@ -72,6 +74,7 @@ enum Command {
     Run(RunArgs),
     Classify(ClassifyArgs),
     Selftest(SelftestArgs),
+    Calibrate(CalibrateArgs),
     Model(ModelCommandArgs),
     Records(RecordsArgs),
     Faults(FaultsArgs),
@@ -121,6 +124,7 @@ impl Command {
             Self::Run(args) => args.run(),
             Self::Classify(args) => args.run(),
             Self::Selftest(args) => args.run(),
+            Self::Calibrate(args) => args.run(),
             Self::Model(args) => args.run(),
             Self::Records(args) => args.run(),
             Self::Faults(args) => args.run(),

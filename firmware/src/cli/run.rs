@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -111,26 +112,22 @@ fn run(startup: Startup, reread: impl Fn() -> Result<Config>) -> Result<()> {
         }
         _ => logging::start(config.log),
     }
-    if let Some(check) = &check {
-        let level = [Level::Error, Level::Warn][usize::from(check.passed)];
-        log::log!(level, "{}", check.detail);
-    }
-    for warning in config.warnings() {
-        log::warn!("{warning}");
-    }
-    if let Err(error) = config.check_machine() {
-        log::warn!("{error:#}");
-    }
-    let board = board::build(config, panel)?;
+    log_warnings(config, check.as_ref());
+    let (board, setup) = board::build(config, panel)?;
+    let (calibration, calibration_check) = checks::calibration(config.state(), &setup);
 
     let (handle, mut link) = connect();
+    if let Some(calibration) = &calibration {
+        link.share_calibration(Arc::clone(calibration));
+    }
     let loaded = config.clone();
     let model_handle = handle.clone();
     let own_check = check.clone();
     let load = move || {
         let ready = Models::new(&loaded).load_or_roll_back()?;
         model_handle.tell_loaded_model(ready.outcome);
-        let analyst = Analyst::new(ready.model, loaded.limits);
+        let mut analyst = Analyst::new(ready.model, loaded.limits);
+        analyst.calibrate(calibration);
         let rollback = ready.rollback.map(|line| Check::failed("model", line));
         let surroundings = checks::surroundings(&loaded);
         let recorder = recorder(analyst, loaded.storage.clone())?;
@@ -147,6 +144,7 @@ fn run(startup: Startup, reread: impl Fn() -> Result<Config>) -> Result<()> {
             .into_iter()
             .chain(rollback)
             .chain(surroundings)
+            .chain(calibration_check)
             .chain(records);
         Ok(Equipped {
             recorder,
@@ -196,6 +194,20 @@ fn run(startup: Startup, reread: impl Fn() -> Result<Config>) -> Result<()> {
         End::Operator if after_off == AfterOff::ComputerGoesOff => switch_off(&config.switch_off),
         End::Operator | End::Supervisor => Ok(()),
         End::Reload => restart(),
+    }
+}
+
+/// Logs what is not as it should be with the configuration.
+fn log_warnings(config: &Config, check: Option<&Check>) {
+    if let Some(check) = check {
+        let level = [Level::Error, Level::Warn][usize::from(check.passed)];
+        log::log!(level, "{}", check.detail);
+    }
+    for warning in config.warnings() {
+        log::warn!("{warning}");
+    }
+    if let Err(error) = config.check_machine() {
+        log::warn!("{error:#}");
     }
 }
 

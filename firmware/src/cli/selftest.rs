@@ -1,10 +1,8 @@
 //! `smearscope selftest`: checks model, engine, board, storage and clock.
 
 use std::io::Write;
-use std::sync::mpsc;
-use std::thread;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 use smearscope_hardware::sim::Panel;
 use smearscope_hardware::{Board, Camera, Canvas, LedPatterns};
@@ -56,7 +54,10 @@ fn selftest(config: &Config, is_desktop: bool, json: bool) -> Result<Exit> {
         checks.push(Check::passed("board", NO_PI));
     }
     match board::build(config, Panel::Lines) {
-        Ok(board) => checks.extend(parts(board, config)),
+        Ok((board, setup)) => {
+            checks.extend(parts(board, config));
+            checks.extend(checks::calibration(config.state(), &setup).1);
+        }
         Err(error) => checks.push(Check::of("board", Err(error.into()))),
     }
     checks.extend(checks::surroundings(config));
@@ -104,18 +105,8 @@ fn parts(mut board: Board, config: &Config) -> Vec<Check> {
     ]
 }
 
-/// Captures a frame on another thread, because a driver may block forever.
-fn capture(mut camera: Box<dyn Camera>, config: &Config) -> Result<String> {
-    let (sender, receiver) = mpsc::channel();
+fn capture(camera: Box<dyn Camera>, config: &Config) -> Result<String> {
     let name = camera.describe();
-    thread::Builder::new()
-        .spawn(move || {
-            // The receiver is gone after the timeout.
-            let _ = sender.send(camera.capture());
-        })
-        .context("a thread cannot be started; free some memory")?;
-    match receiver.recv_timeout(config.timing.capture) {
-        Ok(frame) => Ok(format!("{name}, took {}", frame?.source)),
-        Err(_) => anyhow::bail!("{name} gives no picture; unplug and plug it in"),
-    }
+    let frame = board::capture(camera, config.timing.capture)?;
+    Ok(format!("{name}, took {}", frame.source))
 }

@@ -121,7 +121,7 @@ fn show(message: &str, bench: Option<Config>) {
         return;
     };
     match board::build(&config, Panel::Lines) {
-        Ok(board) => front_panel::show_fault(board, message),
+        Ok((board, _)) => front_panel::show_fault(board, message),
         Err(error) => {
             let text = with_causes(&error);
             let _ = writeln!(

@@ -23,6 +23,7 @@ use tokio::time::{sleep, timeout};
 use crate::analysis::analyst::picture;
 use crate::analysis::quality::{Downscaler, QualityGate};
 use crate::appliance::handle::ApplianceHandle;
+use crate::calibration::Calibration;
 use crate::config::Config;
 use crate::http::binary::Binary;
 use crate::http::blocking::blocking;
@@ -97,7 +98,10 @@ impl Viewfinder {
             Some(_) => QualityGate::default(),
             None => QualityGate::for_whole_fields(),
         };
-        let (jpeg, quality) = blocking(move || measure_and_shrink(pixels, &limits, gate)).await??;
+        let calibration = self.handle.calibration();
+        let (jpeg, quality) =
+            blocking(move || measure_and_shrink(pixels, &limits, gate, calibration.as_deref()))
+                .await??;
         let view = View {
             jpeg,
             quality,
@@ -158,8 +162,13 @@ fn measure_and_shrink(
     pixels: Pixels,
     limits: &Limits,
     mut gate: QualityGate,
+    calibration: Option<&Calibration>,
 ) -> Result<(Bytes, HeaderValue), Problem> {
-    let picture = picture(pixels, limits).map_err(|error| unavailable(with_causes(&error)))?;
+    let mut picture = picture(pixels, limits).map_err(|error| unavailable(with_causes(&error)))?;
+    if let Some(light) = calibration.and_then(|calibration| calibration.light.as_ref()) {
+        // A preview may be smaller than the pictures that were calibrated, and shows the same.
+        light.flat_field.correct(&mut picture.image);
+    }
     let quality = gate.assess(&picture, None);
     let quality = serde_json::to_string(&quality)
         .ok()

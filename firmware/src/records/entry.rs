@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::analysis::slide::SlideSummary;
+use crate::records::camera_entry::CameraEntry;
 use crate::records::cells_entry::{CountEntry, CountRuleEntry, ScaleEntry};
 use crate::records::error::RecordsError;
 use crate::records::layout::IMAGES;
@@ -86,6 +87,11 @@ pub struct FieldEntry {
     #[serde(default)]
     #[schema(required)]
     pub scale: Option<ScaleEntry>,
+    /// How the picture was taken, and by which calibration it was corrected; null if nothing is known of it, and in rows of
+    /// earlier versions.
+    #[serde(default)]
+    #[schema(required)]
+    pub camera: Option<CameraEntry>,
     /// Measurements of the quality gate: the value of each, its limit, and whether it passed.
     #[schema(value_type = std::collections::BTreeMap<String, Figure>)]
     pub quality: serde_json::Value,

@@ -126,6 +126,14 @@ struct Row<'a> {
     decoding_ms: Option<f64>,
     search_ms: Option<f64>,
     counting_ms: Option<f64>,
+    camera_mode: Option<Cow<'a, str>>,
+    exposure_us: Option<f64>,
+    gain: Option<f64>,
+    red_gain: Option<f64>,
+    blue_gain: Option<f64>,
+    objective: Option<Cow<'a, str>>,
+    light_calibrated_at: Option<Cow<'a, str>>,
+    scale_calibrated_at: Option<Cow<'a, str>>,
 }
 
 /// A row of the CSV of cells.
@@ -193,6 +201,7 @@ impl<'a> Row<'a> {
             count,
             count_rule,
             scale,
+            camera,
             quality,
             standing,
             model,
@@ -202,6 +211,8 @@ impl<'a> Row<'a> {
             overlay,
         } = &record.field;
         let of_slide = standing.count.as_ref();
+        let camera = camera.as_ref();
+        let text = |text: &'a Option<String>| text.as_deref().map(cell);
         Self {
             seq: record.seq,
             id: *id,
@@ -259,6 +270,18 @@ impl<'a> Row<'a> {
             decoding_ms: elapsed_ms.decoding,
             search_ms: elapsed_ms.search,
             counting_ms: elapsed_ms.counting,
+            camera_mode: camera.and_then(|camera| text(&camera.mode)),
+            exposure_us: camera.and_then(|camera| camera.exposure_us),
+            gain: camera.and_then(|camera| camera.gain),
+            red_gain: camera.and_then(|camera| camera.red_gain),
+            blue_gain: camera.and_then(|camera| camera.blue_gain),
+            objective: camera.and_then(|camera| text(&camera.objective)),
+            light_calibrated_at: camera
+                .and_then(|camera| camera.light.as_ref())
+                .map(|light| cell(&light.made_at)),
+            scale_calibrated_at: camera
+                .and_then(|camera| camera.scale.as_ref())
+                .map(|scale| cell(&scale.made_at)),
         }
     }
 }

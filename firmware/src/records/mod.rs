@@ -42,6 +42,7 @@
 
 mod archive;
 mod ballast;
+mod camera_entry;
 mod cells;
 mod cells_entry;
 mod chain;
@@ -79,6 +80,7 @@ mod many_cells;
 mod testing;
 
 pub use archive::{Archive, Record, RecordWithCells};
+pub use camera_entry::CameraEntry;
 pub use cells_entry::{CellEntry, CellsEntry, CountEntry, CountRuleEntry, ScaleEntry};
 pub(crate) use condition::Condition;
 pub use entry::{

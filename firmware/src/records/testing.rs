@@ -299,6 +299,7 @@ fn entry(id: Uuid, slide: Uuid, number: u8, images: Images) -> FieldEntry {
         count: None,
         count_rule: None,
         scale: None,
+        camera: None,
         quality: serde_json::json!({"focus": {"value": 1.5, "min": 1.22, "passed": true}}),
         standing: SlideSummaryEntry {
             verdict: Verdict::Positive,

@@ -28,7 +28,7 @@ use crate::board::faults::Faults;
 use crate::button::gestures::ButtonEvent;
 use crate::button::gestures::{Edge, Gesture, GestureRecogniser};
 use crate::button::queue::PressSender;
-use crate::camera::frame::{Frame, Pixels};
+use crate::camera::frame::{CaptureSettings, Frame, Pixels};
 use crate::error::HardwareError;
 use crate::leds::pattern::LedPatterns;
 use crate::ports::{Button, Camera, Screen, StatusLeds};
@@ -254,6 +254,7 @@ fn frame(pixels: Pixels, source: &str) -> Frame {
         earlier: None,
         source: source.into(),
         um_per_pixel: None,
+        settings: CaptureSettings::default(),
     }
 }
 

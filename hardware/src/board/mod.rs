@@ -20,7 +20,7 @@ use crate::ports::{Button, Camera, Screen, StatusLeds};
 /// use std::time::Instant;
 ///
 /// use smearscope_hardware::{
-///     Board, Camera, Faults, Frame, HardwareError, LedPattern, LedPatterns, NotFitted, Pixels, StatusLeds,
+///     Board, Camera, CaptureSettings, Faults, Frame, HardwareError, LedPattern, LedPatterns, NotFitted, Pixels, StatusLeds,
 /// };
 ///
 /// /// Takes one grey pixel.
@@ -30,7 +30,7 @@ use crate::ports::{Button, Camera, Screen, StatusLeds};
 ///     fn capture(&mut self) -> Result<Frame, HardwareError> {
 ///         let captured_at = Instant::now();
 ///         let pixels = self.preview()?;
-///         Ok(Frame { pixels, captured_at, earlier: None, source: "grey".into(), um_per_pixel: None })
+///         Ok(Frame { pixels, captured_at, earlier: None, source: "grey".into(), um_per_pixel: None, settings: CaptureSettings::default() })
 ///     }
 ///
 ///     fn preview(&mut self) -> Result<Pixels, HardwareError> {

@@ -32,4 +32,23 @@ pub struct Frame {
     pub source: String,
     /// Size of a pixel of the whole picture in the plane of the specimen, µm; `None` if it is not known.
     pub um_per_pixel: Option<f32>,
+    /// How it was taken.
+    pub settings: CaptureSettings,
+}
+
+/// How a frame was taken, as far as the driver tells.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct CaptureSettings {
+    /// Mode of the camera, such as `MJPEG 2592x1944, 1/15 s`.
+    pub mode: Option<String>,
+    /// How raw samples were read, such as `BT.601, limited range`.
+    pub colours: Option<String>,
+    /// Exposure time, µs.
+    pub exposure_us: Option<f64>,
+    /// Gain: a factor of a ribbon camera, a number of its own of a USB camera.
+    pub gain: Option<f64>,
+    /// Gains of red and blue relative to green.
+    pub colour_gains: Option<[f64; 2]>,
+    /// White balance, K.
+    pub white_balance_k: Option<u32>,
 }

@@ -16,7 +16,7 @@ const BLOCKS: usize = 12;
 /// Share of a block's pixels below the brightness that stands for its empty places.
 const QUANTILE: f64 = 0.9;
 /// Number of terms of the surface: 1, x, y, x², xy, y².
-const TERMS: usize = 6;
+pub(super) const TERMS: usize = 6;
 /// Rounds of the fit. The first one takes the light within a block for even; the second corrects that.
 const ROUNDS: usize = 2;
 /// Passes of the reweighted fit of a round.
@@ -60,6 +60,16 @@ impl Background {
             }
         }
         surface
+    }
+
+    /// The surface with these coefficients of 1, x, y, x², xy and y².
+    pub(super) fn with_coefficients(coefficients: [[f32; TERMS]; 3]) -> Self {
+        Self { coefficients }
+    }
+
+    /// The coefficients of 1, x, y, x², xy and y², for red, green and blue.
+    pub(super) fn coefficients(&self) -> [[f32; TERMS]; 3] {
+        self.coefficients
     }
 
     /// The surface along a row of the image that it was fitted to, or of the same field at another size. The row is

@@ -6,6 +6,7 @@ pub(crate) mod contract;
 pub mod decode;
 pub(crate) mod density;
 pub(crate) mod extensions;
+pub(crate) mod flat_field;
 pub(crate) mod logarithms;
 pub(crate) mod preprocess;
 mod relative_density;

@@ -481,10 +481,10 @@ fn a_camera_may_be_taken_away_and_brought_back_and_may_stall() {
         bench.wait_for_log("showing a verdict", verdicts);
         assert_eq!(bench.records().len(), 1 + verdicts);
     }
-    let log = bench
+    let modes = bench
         .machine
         .tell("grep -o 'YUYV 1280x720, 2/25 s' /run/log");
-    assert_eq!(log.lines().count(), 2, "{log}");
+    assert_eq!(modes.lines().count(), 2, "{modes}");
 }
 
 #[test]

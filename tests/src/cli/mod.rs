@@ -1,6 +1,7 @@
 //! The commands of `smearscope`.
 
 mod bad_input;
+mod calibrate;
 mod classify;
 mod classify_cells;
 mod config;

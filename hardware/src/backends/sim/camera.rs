@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::camera::frame::{Frame, Pixels};
+use crate::camera::frame::{CaptureSettings, Frame, Pixels};
 use crate::error::HardwareError;
 use crate::ports::Camera;
 
@@ -69,6 +69,7 @@ impl Camera for FolderCamera {
             earlier: None,
             source,
             um_per_pixel: None,
+            settings: CaptureSettings::default(),
         })
     }
 

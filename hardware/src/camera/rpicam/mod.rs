@@ -16,7 +16,7 @@ pub mod fuzzing;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::camera::frame::{Frame, Pixels};
+use crate::camera::frame::{CaptureSettings, Frame, Pixels};
 use crate::camera::luma;
 use crate::config::{CameraConfig, RpicamConfig};
 use crate::error::HardwareError;
@@ -201,6 +201,20 @@ impl RpicamCamera {
                 earlier,
                 captured_at,
                 picture: next()?,
+                settings: CaptureSettings {
+                    mode: Some(format!(
+                        "{} {}x{} of {}x{}",
+                        sensor.name,
+                        size.0,
+                        size.1,
+                        sensor.full_mode().0,
+                        sensor.full_mode().1
+                    )),
+                    exposure_us: Some(settings.exposure_us),
+                    gain: Some(settings.gain),
+                    colour_gains: Some(settings.colour_gains),
+                    ..CaptureSettings::default()
+                },
             })
         })
     }
@@ -277,6 +291,7 @@ struct Pictures {
     earlier: Vec<u8>,
     captured_at: Instant,
     picture: Vec<u8>,
+    settings: CaptureSettings,
 }
 
 /// What a program delivers, each within the limit.
@@ -317,6 +332,7 @@ impl Camera for RpicamCamera {
             earlier: Some(Pixels::Encoded(pictures.earlier)),
             source: format!("{} (ribbon camera {})", sensor.name, sensor.number),
             um_per_pixel: None,
+            settings: pictures.settings,
         })
     }
 

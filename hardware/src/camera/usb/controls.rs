@@ -4,6 +4,7 @@
 
 use std::io;
 
+use crate::camera::frame::CaptureSettings;
 use crate::config::{CameraConfig, ControlSetting};
 use crate::error::HardwareError;
 
@@ -71,6 +72,20 @@ pub(super) fn apply(
         }
     }
     Ok(())
+}
+
+/// Exposure, gain and white balance as they are now, as far as the camera tells.
+pub(super) fn settings(device: &impl ControlDevice) -> CaptureSettings {
+    let value = |control| {
+        device.range(control).filter(|range| !range.is_disabled)?;
+        device.value(control).ok()
+    };
+    CaptureSettings {
+        exposure_us: value(EXPOSURE).map(|units| f64::from(units) * 100.0),
+        gain: value(GAIN).map(f64::from),
+        white_balance_k: value(WHITE_BALANCE).and_then(|kelvin| u32::try_from(kelvin).ok()),
+        ..CaptureSettings::default()
+    }
 }
 
 /// Sets a value and checks that the camera took it.
@@ -271,6 +286,29 @@ mod tests {
                 (GAIN, 10),
             ]
         );
+    }
+
+    #[test]
+    fn the_settings_of_a_picture_are_those_that_the_camera_tells() {
+        let device = webcam();
+        assert_eq!(
+            settings(&device),
+            CaptureSettings::default(),
+            "none can be read"
+        );
+        let config = config(
+            ControlSetting::Manual(156),
+            ControlSetting::Manual(4500),
+            ControlSetting::Manual(10),
+        );
+        set_on(&device, &config).unwrap();
+        let expected = CaptureSettings {
+            exposure_us: Some(15_600.0),
+            gain: Some(10.0),
+            white_balance_k: Some(4500),
+            ..CaptureSettings::default()
+        };
+        assert_eq!(settings(&device), expected);
     }
 
     #[test]

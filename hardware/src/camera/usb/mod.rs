@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use nokhwa::utils::{CameraIndex, FrameFormat, RequestedFormat, RequestedFormatType};
 
 use crate::board::permissions;
-use crate::camera::frame::{Frame, Pixels};
+use crate::camera::frame::{CaptureSettings, Frame, Pixels};
 use crate::camera::luma;
 use crate::config::CameraConfig;
 use crate::error::HardwareError;
@@ -42,6 +42,8 @@ pub(crate) struct UsbCamera {
 /// An open camera.
 struct Stream {
     camera: nokhwa::Camera,
+    /// The same camera, for its controls.
+    device: V4lDevice,
     mode: Mode,
     colours: Colours,
 }
@@ -100,8 +102,11 @@ impl UsbCamera {
                 Ok(()) => {
                     let colours = device.colours().map_err(|error| self.lost(error))?;
                     log::debug!("camera in mode {mode}");
+                    // The handle that set the mode would keep nokhwa's from streaming.
+                    drop(device);
                     return Ok(Stream {
                         camera,
+                        device: open_device()?,
                         mode,
                         colours,
                     });
@@ -165,6 +170,7 @@ impl UsbCamera {
             camera,
             mode,
             colours,
+            ..
         } = stream;
         let buffer = camera.frame_raw().map_err(|error| self.lost(error))?;
         pixels(mode, *colours, &buffer)
@@ -181,12 +187,19 @@ impl Camera for UsbCamera {
         self.restart(&mut stream, UNRELIABLE_FRAMES)?;
         let earlier = self.take(&mut stream)?;
         let captured_at = Instant::now();
+        let pixels = self.take(&mut stream)?;
         Ok(Frame {
-            pixels: self.take(&mut stream)?,
+            pixels,
             captured_at,
             earlier: Some(earlier),
             source: self.device.display().to_string(),
             um_per_pixel: None,
+            settings: CaptureSettings {
+                mode: Some(stream.mode.to_string()),
+                colours: (stream.mode.encoding == Encoding::YUYV)
+                    .then(|| stream.colours.to_string()),
+                ..controls::settings(&stream.device)
+            },
         })
     }
 

@@ -8,7 +8,7 @@ use smearscope::testing::{
     AnalysisError, ApplianceError, Archive, CapturedField, CommitToken, Examined, Judgement,
     RecordsError, SaveOutcome, Slide, Space, Store,
 };
-use smearscope_hardware::{Canvas, Frame, Pixels, mock};
+use smearscope_hardware::{Canvas, CaptureSettings, Frame, Pixels, mock};
 
 use super::fixture::{
     FAULT, NEGATIVE, READY, RED, Running, TIMING, deliver, field, recorded, recorded_by, records,
@@ -85,6 +85,7 @@ fn a_field_after_its_deadline_is_not_recorded() {
                 captured_at: Instant::now(),
                 source,
                 um_per_pixel: None,
+                settings: CaptureSettings::default(),
             },
             capture: None,
             slide: slide.clone(),
@@ -127,6 +128,7 @@ fn cells_of_a_field_that_is_not_saved_count_when_it_is_taken_again() {
                 captured_at: Instant::now(),
                 source: name,
                 um_per_pixel: Some(PANORAMA_UM_PER_PIXEL),
+                settings: CaptureSettings::default(),
             },
             capture: None,
             slide: slide.clone(),

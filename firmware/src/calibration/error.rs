@@ -1,0 +1,49 @@
+//! Errors of calibration.
+
+use std::io;
+use std::path::PathBuf;
+
+use smearscope_artifacts::NotFlat;
+
+/// A calibration cannot be made, kept or used. The message says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum CalibrationError {
+    /// The file could not be read or written.
+    #[error("the calibrations in {path} cannot be {action}", path = .path.display())]
+    File {
+        /// Its path.
+        path: PathBuf,
+        /// `read` or `written`.
+        action: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is damaged, or was changed by hand.
+    #[error(
+        "the calibrations in {path} are damaged ({problem}); remove the file and calibrate again", path = .path.display()
+    )]
+    Damaged {
+        /// Its path.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A picture has another size than those that were calibrated.
+    #[error(
+        "the camera is calibrated for {}x{} pixels and delivers {}x{}: calibrate it again (`smearscope calibrate`), or set \
+         camera.width and camera.height to the calibrated size",
+        .calibrated.0, .calibrated.1, .found.0, .found.1
+    )]
+    OtherSize {
+        /// Width and height of the calibrated pictures.
+        calibrated: (u32, u32),
+        /// Width and height of the picture.
+        found: (u32, u32),
+    },
+    /// The field is not empty, or its light cannot be used.
+    #[error(transparent)]
+    NotFlat(#[from] NotFlat),
+    /// The two points give no scale.
+    #[error("{0}")]
+    Points(String),
+}

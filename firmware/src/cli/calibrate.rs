@@ -1,0 +1,287 @@
+//! `smearscope calibrate`: measures the light and the scale of the camera.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand};
+use image::RgbImage;
+use jiff::Timestamp;
+use smearscope_artifacts::FlatField;
+use smearscope_artifacts::decode;
+use smearscope_hardware::Pixels;
+use smearscope_hardware::sim::Panel;
+
+use crate::analysis::analyst::picture;
+use crate::calibration::{
+    Calibration, CalibrationError, Calibrations, LightCalibration, ScaleCalibration, ScaleMethod,
+    Setup, between,
+};
+use crate::cli::args::{BoardArgs, FileArgs, StateArgs, storage, stored};
+use crate::cli::board;
+use crate::cli::exit::{Exit, Failure};
+use crate::config::Config;
+use crate::system::logging;
+use crate::system::time::utc;
+
+/// Measure the light and the scale of the camera, once for each objective.
+///
+/// The light makes pictures even and neutral before they are judged; the scale tells how large cells are. Both hold for one
+/// camera, one objective (`camera.objective`) and one size of the pictures. The recorded pictures stay as they are, and
+/// the calibration is recorded with them.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example, with the service stopped (sudo systemctl stop smearscope), because it holds the camera:\n  \
+    smearscope calibrate light                       on a place of the slide without cells, in focus\n  \
+    smearscope calibrate picture micrometer.jpg      of a stage micrometer; look up two lines in it\n  \
+    smearscope calibrate scale --um 500 --from 212,960 --to 2310,968\n  \
+    smearscope calibrate list"
+)]
+pub(crate) struct CalibrateArgs {
+    #[command(subcommand)]
+    command: CalibrateCommand,
+    #[command(flatten)]
+    file: FileArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum CalibrateCommand {
+    /// Measure the light on an empty field: shading and white balance.
+    Light(LightArgs),
+    /// Measure the scale between two points of a stage micrometer.
+    Scale(ScaleArgs),
+    /// Take a picture, to look up points of a stage micrometer.
+    Picture(PictureArgs),
+    /// List the calibrations.
+    List(ListArgs),
+    /// Remove the calibration of the camera with this objective.
+    Clear(SetupArgs),
+}
+
+/// The camera and where calibrations are kept.
+#[derive(Debug, Args)]
+struct SetupArgs {
+    #[command(flatten)]
+    board: BoardArgs,
+    /// Objective before the camera [default: camera.objective of the configuration].
+    #[arg(long, value_name = "NAME")]
+    objective: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct LightArgs {
+    /// Picture of an empty field, instead of taking one.
+    #[arg(long, value_name = "FILE")]
+    image: Option<PathBuf>,
+    #[command(flatten)]
+    setup: SetupArgs,
+}
+
+#[derive(Debug, Args)]
+struct ScaleArgs {
+    /// Distance of the two points, µm.
+    #[arg(long, value_name = "UM")]
+    um: f64,
+    /// A point in pixels, from the upper left corner.
+    #[arg(long, value_name = "X,Y", value_parser = point)]
+    from: [f64; 2],
+    /// The other point.
+    #[arg(long, value_name = "X,Y", value_parser = point)]
+    to: [f64; 2],
+    /// The picture in which the points are, for its size, instead of taking one.
+    #[arg(long, value_name = "FILE")]
+    image: Option<PathBuf>,
+    #[command(flatten)]
+    setup: SetupArgs,
+}
+
+#[derive(Debug, Args)]
+struct PictureArgs {
+    /// File to write: as the camera delivers it, usually a JPEG; raw pictures become a PNG.
+    file: PathBuf,
+    #[command(flatten)]
+    setup: SetupArgs,
+}
+
+#[derive(Debug, Args)]
+struct ListArgs {
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    state: StateArgs,
+}
+
+impl CalibrateArgs {
+    pub(crate) fn run(self) -> Result<Exit, Failure> {
+        let Self { command, file } = self;
+        let out = &mut std::io::stdout().lock();
+        match command {
+            CalibrateCommand::Light(LightArgs { image, setup }) => {
+                let mut bench = Bench::open(&file, &setup)?;
+                light(&mut bench, image.as_deref(), out)?;
+            }
+            CalibrateCommand::Scale(args) => {
+                let mut bench = Bench::open(&file, &args.setup)?;
+                scale(&mut bench, &args, out)?;
+            }
+            CalibrateCommand::Picture(PictureArgs { file: path, setup }) => {
+                save_picture(&Bench::open(&file, &setup)?, &path, out)?;
+            }
+            CalibrateCommand::List(ListArgs { json, state }) => {
+                let state = storage(&file, &state)?.state;
+                list(&state, json, out)?;
+            }
+            CalibrateCommand::Clear(setup) => clear(&mut Bench::open(&file, &setup)?, out)?,
+        }
+        Ok(Exit::Success)
+    }
+}
+
+/// The configured camera, and the calibrations.
+struct Bench {
+    config: Config,
+    setup: Setup,
+    state: PathBuf,
+    calibrations: Calibrations,
+}
+
+impl Bench {
+    fn open(file: &FileArgs, args: &SetupArgs) -> Result<Self, Failure> {
+        let mut raw = args.board.apply(file.read()?);
+        if let Some(objective) = &args.objective {
+            raw.camera.objective.clone_from(objective);
+        }
+        let mut config = raw.validate().map_err(Failure::configuration)?;
+        logging::start_for_command(config.log);
+        if board::is_desktop(&config) {
+            config.board = crate::config::BoardKind::Sim;
+        }
+        let state = stored(config.state().map(Path::to_owned))?;
+        let (_, setup) = board::build(&config, Panel::Lines).map_err(anyhow::Error::from)?;
+        let calibrations = Calibrations::read(&state).map_err(anyhow::Error::from)?;
+        Ok(Self {
+            config,
+            setup,
+            state,
+            calibrations,
+        })
+    }
+
+    /// A picture from the camera, as it delivers it.
+    fn capture(&self) -> Result<Pixels> {
+        let (board, _) = board::build(&self.config, Panel::Lines)?;
+        let frame = board::capture(board.camera, self.config.timing.capture)
+            .context("the camera took no picture; if the service runs, it holds the camera")?;
+        Ok(frame.pixels)
+    }
+
+    /// The picture of a file, or one from the camera.
+    fn picture(&self, file: Option<&Path>) -> Result<RgbImage> {
+        let limits = &self.config.limits;
+        let pixels = match file {
+            Some(file) => Pixels::Encoded(decode::read_bytes(file, limits)?),
+            None => self.capture()?,
+        };
+        Ok(picture(pixels, limits)?.image)
+    }
+
+    /// The calibration for pictures of this size. What was measured at another size does not hold any more.
+    fn calibration(&self, (width, height): (u32, u32)) -> Calibration {
+        self.calibrations
+            .of(&self.setup)
+            .filter(|known| known.check_size(width, height).is_ok())
+            .cloned()
+            .unwrap_or_else(|| Calibration::new(self.setup.clone(), width, height))
+    }
+
+    fn keep(&mut self, calibration: Calibration, out: &mut impl Write) -> Result<()> {
+        let words = calibration.words(Timestamp::now());
+        self.calibrations.put(calibration);
+        self.calibrations.write(&self.state)?;
+        writeln!(out, "{}: {words}", self.setup.camera)?;
+        writeln!(out, "The appliance uses it from its next start on.")?;
+        Ok(())
+    }
+}
+
+fn light(bench: &mut Bench, file: Option<&Path>, out: &mut impl Write) -> Result<()> {
+    let empty = bench.picture(file)?;
+    let flat_field = FlatField::of(&empty).map_err(CalibrationError::from)?;
+    let [red, green, blue] = flat_field.evenness().map(|light| 100.0 * light);
+    writeln!(
+        out,
+        "The darkest place has {red:.0} % (red), {green:.0} % (green) and {blue:.0} % (blue) of the light of the brightest."
+    )?;
+    let mut calibration = bench.calibration(empty.dimensions());
+    calibration.light = Some(LightCalibration {
+        made_at: utc(Timestamp::now()),
+        flat_field,
+    });
+    bench.keep(calibration, out)
+}
+
+fn scale(bench: &mut Bench, args: &ScaleArgs, out: &mut impl Write) -> Result<()> {
+    let size = bench.picture(args.image.as_deref())?.dimensions();
+    let mut calibration = bench.calibration(size);
+    calibration.scale = Some(ScaleCalibration {
+        made_at: utc(Timestamp::now()),
+        um_per_pixel: between(args.from, args.to, args.um, size)?,
+        method: ScaleMethod::StageMicrometer,
+    });
+    bench.keep(calibration, out)
+}
+
+fn save_picture(bench: &Bench, path: &Path, out: &mut impl Write) -> Result<()> {
+    let failed = || format!("{} cannot be written", path.display());
+    match bench.capture()? {
+        Pixels::Encoded(bytes) => fs::write(path, bytes).with_context(failed)?,
+        raw @ Pixels::Rgb8 { .. } => picture(raw, &bench.config.limits)?
+            .image
+            .save_with_format(path, image::ImageFormat::Png)
+            .with_context(failed)?,
+    }
+    writeln!(out, "{}", path.display())?;
+    Ok(())
+}
+
+fn list(state: &Path, json: bool, out: &mut impl Write) -> Result<()> {
+    let calibrations = Calibrations::read(state)?;
+    if json {
+        writeln!(out, "{}", serde_json::to_string(calibrations.all())?)?;
+        return Ok(());
+    }
+    if calibrations.all().is_empty() {
+        writeln!(out, "no calibrations in {}", state.display())?;
+    }
+    let now = Timestamp::now();
+    for calibration in calibrations.all() {
+        writeln!(
+            out,
+            "{}: {}",
+            calibration.setup.camera,
+            calibration.words(now)
+        )?;
+    }
+    Ok(())
+}
+
+fn clear(bench: &mut Bench, out: &mut impl Write) -> Result<()> {
+    let Setup { camera, objective } = bench.setup.clone();
+    anyhow::ensure!(
+        bench.calibrations.remove(&bench.setup),
+        "there is no calibration of {camera} with objective {objective:?}"
+    );
+    bench.calibrations.write(&bench.state)?;
+    writeln!(out, "removed the calibration of {camera}")?;
+    Ok(())
+}
+
+/// A point such as `212,960`.
+fn point(text: &str) -> Result<[f64; 2], String> {
+    let point = text
+        .split_once(',')
+        .and_then(|(x, y)| Some([x.trim().parse().ok()?, y.trim().parse().ok()?]));
+    point.ok_or_else(|| "must be two numbers of pixels, such as 212,960".into())
+}

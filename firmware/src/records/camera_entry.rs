@@ -1,0 +1,73 @@
+//! What is recorded of the camera: how the picture was taken, and by which calibration it was corrected.
+
+use serde::{Deserialize, Serialize};
+use smearscope_hardware::CaptureSettings;
+use utoipa::ToSchema;
+
+use crate::calibration::{Calibration, LightCalibration, ScaleCalibration};
+
+/// How a picture was taken, as far as the camera tells, and the calibration that was applied before it was judged. The
+/// recorded image is the uncorrected one: with `light`, the correction can be repeated.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = CameraSettings)]
+pub struct CameraEntry {
+    /// Mode of the camera, such as `MJPEG 2592x1944, 1/15 s`.
+    #[schema(required)]
+    pub mode: Option<String>,
+    /// How raw samples were read, such as `BT.601, limited range`.
+    #[schema(required)]
+    pub colours: Option<String>,
+    /// Exposure time, µs.
+    #[schema(required)]
+    pub exposure_us: Option<f64>,
+    /// Gain: a factor of a ribbon camera, a number of its own of a USB camera.
+    #[schema(required)]
+    pub gain: Option<f64>,
+    /// Gain of red relative to green.
+    #[schema(required)]
+    pub red_gain: Option<f64>,
+    /// Gain of blue relative to green.
+    #[schema(required)]
+    pub blue_gain: Option<f64>,
+    /// White balance, K.
+    #[schema(required)]
+    pub white_balance_k: Option<u32>,
+    /// `camera.objective` of the calibration.
+    #[schema(required)]
+    pub objective: Option<String>,
+    /// The light of an empty field, by which the picture was corrected.
+    #[schema(required)]
+    pub light: Option<LightCalibration>,
+    /// The size of a pixel that was measured. What was used is in `scale`.
+    #[schema(required)]
+    pub scale: Option<ScaleCalibration>,
+}
+
+impl CameraEntry {
+    /// The settings and the calibration of a picture; `None` if nothing is known.
+    pub fn new(settings: &CaptureSettings, calibration: Option<&Calibration>) -> Option<Self> {
+        let CaptureSettings {
+            mode,
+            colours,
+            exposure_us,
+            gain,
+            colour_gains,
+            white_balance_k,
+        } = settings.clone();
+        if *settings == CaptureSettings::default() && calibration.is_none() {
+            return None;
+        }
+        Some(Self {
+            mode,
+            colours,
+            exposure_us,
+            gain,
+            red_gain: colour_gains.map(|[red, _]| red),
+            blue_gain: colour_gains.map(|[_, blue]| blue),
+            white_balance_k,
+            objective: calibration.map(|known| known.setup.objective.clone()),
+            light: calibration.and_then(|known| known.light.clone()),
+            scale: calibration.and_then(|known| known.scale.clone()),
+        })
+    }
+}
