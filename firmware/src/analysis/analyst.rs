@@ -20,7 +20,7 @@ use crate::analysis::reading::{CellsReading, FieldReading, Reading};
 use crate::analysis::rule::Rule;
 use crate::analysis::stage_times::{ModelTimes, StageTimes};
 use crate::analysis::verdict::{Judgement, Reason};
-use crate::calibration::{Calibration, CalibrationError};
+use crate::calibration::{Calibration, CalibrationError, CalibrationInUse};
 
 /// Longer side of an overlay in pixels: enough for a screen, and quickly written as PNG on a Pi.
 const OVERLAY: u32 = 800;
@@ -36,7 +36,7 @@ pub struct Analyst {
     /// The slide of the last frame.
     slide: Uuid,
     /// What was measured of the camera whose frames are analysed.
-    calibration: Option<Arc<Calibration>>,
+    calibration: Option<CalibrationInUse>,
     cores: Cores,
 }
 
@@ -61,6 +61,8 @@ pub struct AnalysedFrame {
     pub encoded: Option<Vec<u8>>,
     /// The decoded picture; as the camera delivered it, if it delivers raw pixels, and else corrected by the calibration.
     pub image: RgbImage,
+    /// The calibration by which it was corrected.
+    pub calibration: Option<Arc<Calibration>>,
     /// Verdict, probability, quality figures and evidence.
     pub analysis: Analysis,
     /// Times of decoding, gate and model; the other stages are zero or `None`.
@@ -117,15 +119,10 @@ impl Analyst {
         }
     }
 
-    /// Sets what was measured of the camera: its frames are corrected by the light of an empty field, and have the scale that
+    /// Sets what is measured of the camera: its frames are corrected by the light of an empty field, and have the scale that
     /// was measured unless they bring one. Images from elsewhere stay as they are.
-    pub fn calibrate(&mut self, calibration: Option<Arc<Calibration>>) {
-        self.calibration = calibration;
-    }
-
-    /// What was measured of the camera.
-    pub fn calibration(&self) -> Option<&Calibration> {
-        self.calibration.as_deref()
+    pub fn calibrate(&mut self, calibration: CalibrationInUse) {
+        self.calibration = Some(calibration);
     }
 
     /// Turns overlays on or off for the following analyses. Painting them takes time.
@@ -213,7 +210,7 @@ impl Analyst {
         slide: Uuid,
     ) -> Result<AnalysedFrame, AnalysisError> {
         let began = Instant::now();
-        let calibration = self.calibration.clone();
+        let calibration = self.calibration.as_ref().and_then(CalibrationInUse::get);
         let calibrated = || calibration.as_deref()?.um_per_pixel();
         let um_per_pixel = frame.um_per_pixel.or_else(calibrated);
         let decode = |pixels| match pixels {
@@ -248,6 +245,7 @@ impl Analyst {
         Ok(AnalysedFrame {
             encoded,
             image: raw.unwrap_or(picture.image),
+            calibration,
             analysis,
             times,
         })

@@ -180,8 +180,9 @@ impl Recorder {
         }
         let captured_at = wall_clock(frame.captured_at);
         let source = frame.source.clone();
-        let camera = CameraEntry::new(&frame.settings, self.analyst.calibration());
+        let settings = frame.settings.clone();
         let mut analysed = self.analyst.analyse_frame(frame, before.id())?;
+        let camera = CameraEntry::new(&settings, analysed.calibration.as_deref());
         let mut slide = before.clone();
         let began = Instant::now();
         let threads = self.analyst.threads()?;

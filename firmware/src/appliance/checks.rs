@@ -4,7 +4,6 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use jiff::civil::Time;
@@ -175,10 +174,7 @@ pub fn records(state: &Path) -> Vec<Check> {
 
 /// The calibration of a camera in a state folder, and its check: what was measured and how old it is. No check if there are
 /// no calibrations.
-pub fn calibration(
-    state: Option<&Path>,
-    setup: &Setup,
-) -> (Option<Arc<Calibration>>, Option<Check>) {
+pub fn calibration(state: Option<&Path>, setup: &Setup) -> (Option<Calibration>, Option<Check>) {
     let Some(state) = state else {
         return (None, None);
     };
@@ -189,7 +185,7 @@ pub fn calibration(
     if let Some(calibration) = calibrations.of(setup) {
         let words = calibration.words(Timestamp::now());
         let check = Check::passed(CALIBRATION, words).detailed();
-        return (Some(Arc::new(calibration.clone())), Some(check));
+        return (Some(calibration.clone()), Some(check));
     }
     let check = (!calibrations.all().is_empty()).then(|| {
         let Setup { camera, objective } = setup;

@@ -19,7 +19,7 @@ use crate::appliance::notice::Notice;
 use crate::appliance::self_test::SelfTest;
 use crate::appliance::state::{AfterOff, Fault, State};
 use crate::appliance::web_address::WebAddress;
-use crate::calibration::Calibration;
+use crate::calibration::CalibrationInUse;
 use crate::models::LoadOutcome;
 use crate::records::FaultLog;
 
@@ -102,7 +102,7 @@ pub struct ApplianceHandle {
     button: PressSender,
     renewed_checks: mpsc::UnboundedSender<RenewedChecks>,
     camera: Arc<OnceLock<CameraThread>>,
-    calibration: Arc<OnceLock<Arc<Calibration>>>,
+    calibration: Arc<OnceLock<CalibrationInUse>>,
     fault_log: Arc<Mutex<FaultLog>>,
     loaded_model: Arc<OnceLock<LoadOutcome>>,
 }
@@ -116,7 +116,7 @@ pub struct ApplianceLink {
     /// Checks that were made again after the self-test.
     pub(crate) renewed_checks: mpsc::UnboundedReceiver<RenewedChecks>,
     camera: Arc<OnceLock<CameraThread>>,
-    calibration: Arc<OnceLock<Arc<Calibration>>>,
+    calibration: Arc<OnceLock<CalibrationInUse>>,
     /// Shown to the operator until the first press.
     pub(crate) notice: Notice,
     /// Where other machines find the web page, if they can.
@@ -220,9 +220,9 @@ impl ApplianceHandle {
         self.camera.get()
     }
 
-    /// What was measured of the camera, if it is calibrated.
-    pub(crate) fn calibration(&self) -> Option<Arc<Calibration>> {
-        self.calibration.get().cloned()
+    /// What is measured of the camera; `None` until the board is built.
+    pub(crate) fn calibration(&self) -> Option<&CalibrationInUse> {
+        self.calibration.get()
     }
 }
 
@@ -233,8 +233,8 @@ impl ApplianceLink {
         let _ = self.camera.set(camera);
     }
 
-    /// Gives the network what was measured of the camera.
-    pub(crate) fn share_calibration(&self, calibration: Arc<Calibration>) {
+    /// Gives the network what is measured of the camera.
+    pub(crate) fn share_calibration(&self, calibration: CalibrationInUse) {
         // As for the camera.
         let _ = self.calibration.set(calibration);
     }

@@ -1,6 +1,7 @@
 //! What was measured of a camera: its light and its scale. It is kept in the state folder and applied to each picture.
 
 mod error;
+mod in_use;
 mod micrometer;
 mod store;
 
@@ -11,6 +12,7 @@ use smearscope_artifacts::decode::Picture;
 use utoipa::ToSchema;
 
 pub use error::CalibrationError;
+pub use in_use::CalibrationInUse;
 pub use micrometer::between;
 pub use store::Calibrations;
 

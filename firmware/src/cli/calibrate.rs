@@ -15,8 +15,8 @@ use smearscope_hardware::sim::Panel;
 
 use crate::analysis::analyst::picture;
 use crate::calibration::{
-    Calibration, CalibrationError, Calibrations, LightCalibration, ScaleCalibration, ScaleMethod,
-    Setup, between,
+    Calibration, CalibrationError, CalibrationInUse, Calibrations, LightCalibration,
+    ScaleCalibration, ScaleMethod, Setup, between,
 };
 use crate::cli::args::{BoardArgs, FileArgs, StateArgs, storage, stored};
 use crate::cli::board;
@@ -119,12 +119,12 @@ impl CalibrateArgs {
         let out = &mut std::io::stdout().lock();
         match command {
             CalibrateCommand::Light(LightArgs { image, setup }) => {
-                let mut bench = Bench::open(&file, &setup)?;
-                light(&mut bench, image.as_deref(), out)?;
+                let bench = Bench::open(&file, &setup)?;
+                light(&bench, image.as_deref(), out)?;
             }
             CalibrateCommand::Scale(args) => {
-                let mut bench = Bench::open(&file, &args.setup)?;
-                scale(&mut bench, &args, out)?;
+                let bench = Bench::open(&file, &args.setup)?;
+                scale(&bench, &args, out)?;
             }
             CalibrateCommand::Picture(PictureArgs { file: path, setup }) => {
                 save_picture(&Bench::open(&file, &setup)?, &path, out)?;
@@ -133,7 +133,7 @@ impl CalibrateArgs {
                 let state = storage(&file, &state)?.state;
                 list(&state, json, out)?;
             }
-            CalibrateCommand::Clear(setup) => clear(&mut Bench::open(&file, &setup)?, out)?,
+            CalibrateCommand::Clear(setup) => clear(&Bench::open(&file, &setup)?, out)?,
         }
         Ok(Exit::Success)
     }
@@ -142,9 +142,8 @@ impl CalibrateArgs {
 /// The configured camera, and the calibrations.
 struct Bench {
     config: Config,
-    setup: Setup,
     state: PathBuf,
-    calibrations: Calibrations,
+    calibration: CalibrationInUse,
 }
 
 impl Bench {
@@ -161,11 +160,11 @@ impl Bench {
         let state = stored(config.state().map(Path::to_owned))?;
         let (_, setup) = board::build(&config, Panel::Lines).map_err(anyhow::Error::from)?;
         let calibrations = Calibrations::read(&state).map_err(anyhow::Error::from)?;
+        let known = calibrations.of(&setup).cloned();
         Ok(Self {
             config,
-            setup,
             state,
-            calibrations,
+            calibration: CalibrationInUse::new(setup, known),
         })
     }
 
@@ -187,26 +186,16 @@ impl Bench {
         Ok(picture(pixels, limits)?.image)
     }
 
-    /// The calibration for pictures of this size. What was measured at another size does not hold any more.
-    fn calibration(&self, (width, height): (u32, u32)) -> Calibration {
-        self.calibrations
-            .of(&self.setup)
-            .filter(|known| known.check_size(width, height).is_ok())
-            .cloned()
-            .unwrap_or_else(|| Calibration::new(self.setup.clone(), width, height))
-    }
-
-    fn keep(&mut self, calibration: Calibration, out: &mut impl Write) -> Result<()> {
+    fn keep(&self, calibration: Calibration, out: &mut impl Write) -> Result<()> {
         let words = calibration.words(Timestamp::now());
-        self.calibrations.put(calibration);
-        self.calibrations.write(&self.state)?;
-        writeln!(out, "{}: {words}", self.setup.camera)?;
+        self.calibration.keep(&self.state, Some(calibration))?;
+        writeln!(out, "{}: {words}", self.calibration.setup().camera)?;
         writeln!(out, "The appliance uses it from its next start on.")?;
         Ok(())
     }
 }
 
-fn light(bench: &mut Bench, file: Option<&Path>, out: &mut impl Write) -> Result<()> {
+fn light(bench: &Bench, file: Option<&Path>, out: &mut impl Write) -> Result<()> {
     let empty = bench.picture(file)?;
     let flat_field = FlatField::of(&empty).map_err(CalibrationError::from)?;
     let [red, green, blue] = flat_field.evenness().map(|light| 100.0 * light);
@@ -214,7 +203,7 @@ fn light(bench: &mut Bench, file: Option<&Path>, out: &mut impl Write) -> Result
         out,
         "The darkest place has {red:.0} % (red), {green:.0} % (green) and {blue:.0} % (blue) of the light of the brightest."
     )?;
-    let mut calibration = bench.calibration(empty.dimensions());
+    let mut calibration = bench.calibration.of_size(empty.dimensions());
     calibration.light = Some(LightCalibration {
         made_at: utc(Timestamp::now()),
         flat_field,
@@ -222,9 +211,9 @@ fn light(bench: &mut Bench, file: Option<&Path>, out: &mut impl Write) -> Result
     bench.keep(calibration, out)
 }
 
-fn scale(bench: &mut Bench, args: &ScaleArgs, out: &mut impl Write) -> Result<()> {
+fn scale(bench: &Bench, args: &ScaleArgs, out: &mut impl Write) -> Result<()> {
     let size = bench.picture(args.image.as_deref())?.dimensions();
-    let mut calibration = bench.calibration(size);
+    let mut calibration = bench.calibration.of_size(size);
     calibration.scale = Some(ScaleCalibration {
         made_at: utc(Timestamp::now()),
         um_per_pixel: between(args.from, args.to, args.um, size)?,
@@ -267,13 +256,13 @@ fn list(state: &Path, json: bool, out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
-fn clear(bench: &mut Bench, out: &mut impl Write) -> Result<()> {
-    let Setup { camera, objective } = bench.setup.clone();
+fn clear(bench: &Bench, out: &mut impl Write) -> Result<()> {
+    let Setup { camera, objective } = bench.calibration.setup();
     anyhow::ensure!(
-        bench.calibrations.remove(&bench.setup),
+        bench.calibration.get().is_some(),
         "there is no calibration of {camera} with objective {objective:?}"
     );
-    bench.calibrations.write(&bench.state)?;
+    bench.calibration.keep(&bench.state, None)?;
     writeln!(out, "removed the calibration of {camera}")?;
     Ok(())
 }

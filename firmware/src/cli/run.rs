@@ -6,7 +6,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -28,6 +27,7 @@ use crate::appliance::fault_recorder;
 use crate::appliance::handle::{ApplianceHandle, Report, connect};
 use crate::appliance::renewal::renew_records_checks;
 use crate::appliance::state::AfterOff;
+use crate::calibration::CalibrationInUse;
 use crate::cli::args::{BoardArgs, ModelArgs};
 use crate::cli::board;
 use crate::cli::exit::{Exit, Failure};
@@ -115,11 +115,10 @@ fn run(startup: Startup, reread: impl Fn() -> Result<Config>) -> Result<()> {
     log_warnings(config, check.as_ref());
     let (board, setup) = board::build(config, panel)?;
     let (calibration, calibration_check) = checks::calibration(config.state(), &setup);
+    let calibration = CalibrationInUse::new(setup, calibration);
 
     let (handle, mut link) = connect();
-    if let Some(calibration) = &calibration {
-        link.share_calibration(Arc::clone(calibration));
-    }
+    link.share_calibration(calibration.clone());
     let loaded = config.clone();
     let model_handle = handle.clone();
     let own_check = check.clone();

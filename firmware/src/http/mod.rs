@@ -23,6 +23,7 @@ mod access;
 mod binary;
 mod blocking;
 mod button;
+mod calibration;
 mod cells;
 pub(crate) mod certificate;
 mod classify;

@@ -18,8 +18,8 @@ use crate::config::http::HttpSettings;
 use crate::http::context::Context;
 use crate::http::problem::Problem;
 use crate::http::{
-    access, button, cells, classify, device, events, export, headers, health, inference, log_tail,
-    metrics, models, notes, openapi, pace, page, problem, records, viewfinder,
+    access, button, calibration, cells, classify, device, events, export, headers, health,
+    inference, log_tail, metrics, models, notes, openapi, pace, page, problem, records, viewfinder,
 };
 
 /// All routes with their layers.
@@ -80,6 +80,9 @@ fn documented() -> (Router<Context>, OpenApi) {
         .routes(routes!(button::next_slide))
         .routes(routes!(button::repeat))
         .routes(routes!(button::off))
+        .routes(routes!(calibration::calibration, calibration::remove))
+        .routes(routes!(calibration::measure_light))
+        .routes(routes!(calibration::measure_scale))
         .routes(routes!(viewfinder::snapshot))
         .routes(routes!(viewfinder::preview))
         .routes(routes!(events::events))

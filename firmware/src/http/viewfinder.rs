@@ -23,7 +23,7 @@ use tokio::time::{sleep, timeout};
 use crate::analysis::analyst::picture;
 use crate::analysis::quality::{Downscaler, QualityGate};
 use crate::appliance::handle::ApplianceHandle;
-use crate::calibration::Calibration;
+use crate::calibration::{Calibration, CalibrationInUse};
 use crate::config::Config;
 use crate::http::binary::Binary;
 use crate::http::blocking::blocking;
@@ -98,7 +98,7 @@ impl Viewfinder {
             Some(_) => QualityGate::default(),
             None => QualityGate::for_whole_fields(),
         };
-        let calibration = self.handle.calibration();
+        let calibration = self.handle.calibration().and_then(CalibrationInUse::get);
         let (jpeg, quality) =
             blocking(move || measure_and_shrink(pixels, &limits, gate, calibration.as_deref()))
                 .await??;

@@ -1,6 +1,7 @@
 //! The HTTP API and the web page.
 
 mod access;
+mod calibration;
 mod contract;
 mod device;
 mod floods;

@@ -9,6 +9,7 @@ pub(crate) mod mosquitto;
 pub(crate) mod name_space;
 mod programs;
 mod project;
+pub(crate) mod shading;
 pub(crate) mod small_disk;
 pub(crate) mod virtual_machine;
 

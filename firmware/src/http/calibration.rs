@@ -1,0 +1,234 @@
+//! The calibration of the camera.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use image::RgbImage;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use smearscope_artifacts::FlatField;
+use smearscope_hardware::with_causes;
+use tokio::time::timeout;
+use utoipa::ToSchema;
+
+use crate::analysis::analyst::picture;
+use crate::appliance::handle::ApplianceHandle;
+use crate::calibration::{
+    Calibration, CalibrationError, CalibrationInUse, LightCalibration, ScaleCalibration,
+    ScaleMethod, between,
+};
+use crate::config::Config;
+use crate::http::blocking::blocking;
+use crate::http::problem::Problem;
+use crate::http::problem_responses::{
+    BadRequest, BodyTimeout, BodyTooLarge, Busy, Unavailable, Unprocessable, UnsupportedMediaType,
+};
+use crate::report::state::is_waiting;
+use crate::system::time::utc;
+use crate::system::worker::WorkerPanicked;
+
+/// What was measured of the camera.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CameraCalibration {
+    /// The camera, as the self-test names it.
+    camera: String,
+    /// `camera.objective`.
+    objective: String,
+    /// What was measured with this objective, in words; null if nothing was.
+    #[schema(required)]
+    words: Option<String>,
+    /// Width and height in pixels for which it holds; null if nothing was measured.
+    #[schema(required)]
+    size: Option<[u32; 2]>,
+    /// The light of an empty field; null if it was not measured.
+    #[schema(required)]
+    light: Option<Light>,
+    /// The size of a pixel; null if it was not measured.
+    #[schema(required)]
+    scale: Option<ScaleCalibration>,
+}
+
+/// The light of an empty field.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CalibratedLight)]
+pub(crate) struct Light {
+    /// When it was measured (RFC 3339, UTC).
+    #[schema(format = DateTime)]
+    made_at: String,
+    /// Light of the darkest place relative to that of the brightest, 0 to 1, of red, green and blue.
+    evenness: [f32; 3],
+    /// Factors of red, green and blue that make the middle neutral.
+    white_balance: [f32; 3],
+}
+
+/// Two points of a stage micrometer.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Points {
+    /// Column and row of a point, in pixels of a whole picture of the camera.
+    from: [f64; 2],
+    /// The other point.
+    to: [f64; 2],
+    /// Their distance, µm.
+    um: f64,
+}
+
+impl CameraCalibration {
+    fn of(in_use: &CalibrationInUse) -> Self {
+        let setup = in_use.setup();
+        let calibration = in_use.get();
+        let calibration = calibration.as_deref();
+        Self {
+            camera: setup.camera.clone(),
+            objective: setup.objective.clone(),
+            words: calibration.map(|known| known.words(Timestamp::now())),
+            size: calibration.map(|known| [known.width, known.height]),
+            light: calibration
+                .and_then(|known| known.light.as_ref())
+                .map(|light| Light {
+                    made_at: light.made_at.clone(),
+                    evenness: light.flat_field.evenness(),
+                    white_balance: light.flat_field.white_balance(),
+                }),
+            scale: calibration.and_then(|known| known.scale.clone()),
+        }
+    }
+}
+
+/// What was measured of the camera.
+#[utoipa::path(get, path = "/v1/calibration", tag = "device", responses(
+    (status = 200, description = "The camera and its calibration.", body = CameraCalibration),
+    Unavailable,
+))]
+pub(crate) async fn calibration(
+    State(handle): State<ApplianceHandle>,
+) -> Result<Json<CameraCalibration>, Problem> {
+    Ok(Json(CameraCalibration::of(in_use(&handle)?)))
+}
+
+/// Takes a picture of an empty field and measures its light, by which all later pictures are corrected before they are
+/// judged.
+#[utoipa::path(post, path = "/v1/calibration/light", tag = "device", responses(
+    (status = 201, description = "The new calibration.", body = CameraCalibration),
+    Busy, Unprocessable, Unavailable,
+))]
+pub(crate) async fn measure_light(
+    State(handle): State<ApplianceHandle>,
+    State(config): State<Arc<Config>>,
+) -> Result<(StatusCode, Json<CameraCalibration>), Problem> {
+    measure(handle, &config, |empty, calibration| {
+        calibration.light = Some(LightCalibration {
+            made_at: utc(Timestamp::now()),
+            flat_field: FlatField::of(empty)?,
+        });
+        Ok(())
+    })
+    .await
+}
+
+/// Sets the scale by two points of a stage micrometer. A picture is taken to learn the size of the camera's pictures.
+#[utoipa::path(post, path = "/v1/calibration/scale", tag = "device",
+    request_body = Points,
+    responses(
+        (status = 201, description = "The new calibration.", body = CameraCalibration),
+        BadRequest, Busy, BodyTimeout, BodyTooLarge, UnsupportedMediaType, Unprocessable, Unavailable,
+))]
+pub(crate) async fn measure_scale(
+    State(handle): State<ApplianceHandle>,
+    State(config): State<Arc<Config>>,
+    Json(points): Json<Points>,
+) -> Result<(StatusCode, Json<CameraCalibration>), Problem> {
+    measure(handle, &config, move |picture, calibration| {
+        let Points { from, to, um } = points;
+        calibration.scale = Some(ScaleCalibration {
+            made_at: utc(Timestamp::now()),
+            um_per_pixel: between(from, to, um, picture.dimensions())?,
+            method: ScaleMethod::StageMicrometer,
+        });
+        Ok(())
+    })
+    .await
+}
+
+/// Removes the calibration of the camera with this objective.
+#[utoipa::path(delete, path = "/v1/calibration", tag = "device", responses(
+    (status = 200, description = "The camera without calibration.", body = CameraCalibration),
+    Busy, Unavailable,
+))]
+pub(crate) async fn remove(
+    State(handle): State<ApplianceHandle>,
+    State(config): State<Arc<Config>>,
+) -> Result<Json<CameraCalibration>, Problem> {
+    let (in_use, state) = (in_use(&handle)?.clone(), state(&config)?);
+    let removed = blocking(move || in_use.keep(&state, None).map(|()| in_use)).await?;
+    let in_use = removed.map_err(|error| not_kept(&error))?;
+    log::warn!("the calibration of {} was removed", in_use.setup().camera);
+    Ok(Json(CameraCalibration::of(&in_use)))
+}
+
+/// Takes a picture, measures it and keeps what was measured.
+async fn measure(
+    handle: ApplianceHandle,
+    config: &Config,
+    measure: impl FnOnce(&RgbImage, &mut Calibration) -> Result<(), CalibrationError> + Send + 'static,
+) -> Result<(StatusCode, Json<CameraCalibration>), Problem> {
+    let (in_use, state) = (in_use(&handle)?.clone(), state(config)?);
+    if !is_waiting(&handle.status().borrow().state) {
+        return Err(conflict("the appliance is busy; try again later"));
+    }
+    let camera = handle
+        .camera()
+        .ok_or_else(|| unavailable("there is no camera yet"))?;
+    let frame = match timeout(config.timing.capture, camera.capture()).await {
+        Ok(Ok(Ok(frame))) => frame,
+        Ok(Ok(Err(error))) => return Err(unavailable(with_causes(&error))),
+        Ok(Err(WorkerPanicked)) => return Err(unavailable("the camera's driver crashed")),
+        Err(_) => {
+            return Err(unavailable(
+                "the camera gives no picture; unplug and plug it in",
+            ));
+        }
+    };
+    let limits = config.limits;
+    let work = move || {
+        let picture = picture(frame.pixels, &limits)
+            .map_err(|error| unavailable(with_causes(&error)))?
+            .image;
+        let mut calibration = in_use.of_size(picture.dimensions());
+        measure(&picture, &mut calibration)
+            .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, with_causes(&error)))?;
+        log::info!("calibrated: {}", calibration.words(Timestamp::now()));
+        in_use
+            .keep(&state, Some(calibration))
+            .map_err(|error| not_kept(&error))?;
+        Ok::<_, Problem>(CameraCalibration::of(&in_use))
+    };
+    Ok((StatusCode::CREATED, Json(blocking(work).await??)))
+}
+
+fn in_use(handle: &ApplianceHandle) -> Result<&CalibrationInUse, Problem> {
+    handle
+        .calibration()
+        .ok_or_else(|| unavailable("there is no camera yet"))
+}
+
+fn state(config: &Config) -> Result<PathBuf, Problem> {
+    config.state().map(Into::into).ok_or_else(|| {
+        conflict("calibrations cannot be kept because storage.state is empty; set it to a folder")
+    })
+}
+
+fn not_kept(error: &CalibrationError) -> Problem {
+    unavailable(with_causes(error))
+}
+
+fn conflict(detail: &str) -> Problem {
+    Problem::new(StatusCode::CONFLICT, detail)
+}
+
+fn unavailable(detail: impl Into<String>) -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+}

@@ -1,0 +1,113 @@
+//! The calibration of the camera over HTTP and on the page.
+
+use serde_json::{Value, json};
+
+use crate::support::browser::Browser;
+use crate::support::http::*;
+use crate::support::shading::bench;
+use crate::support::*;
+
+/// A bench whose camera sees a field in uneven, warm light, and first an empty field.
+fn served(folder: &std::path::Path) -> Served {
+    let (fields, empty) = bench(&demo_fields()[0], folder);
+    // The simulated camera plays its images by name.
+    std::fs::copy(empty, fields.join("empty.png")).unwrap();
+    Served::start_with("", "", &fields).ready()
+}
+
+fn capture(served: &Served) -> Value {
+    let answer = served.post("/v1/captures");
+    assert_eq!(answer.status, 201, "{answer:?}");
+    answer.json()
+}
+
+#[test]
+fn the_light_is_measured_used_at_once_kept_and_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let served = served(folder.path());
+    let before = served.get("/v1/calibration").json();
+    assert!(
+        before["camera"].as_str().unwrap().starts_with("images of "),
+        "{before}"
+    );
+    assert!(
+        before["light"].is_null() && before["words"].is_null(),
+        "{before}"
+    );
+
+    let measured = served.post("/v1/calibration/light");
+    assert_eq!(measured.status, 201, "{measured:?}");
+    let measured = measured.json();
+    assert_eq!(served.get("/v1/calibration").json(), measured);
+    assert_eq!(measured["size"], json!([640, 480]));
+    for light in measured["light"]["evenness"].as_array().unwrap() {
+        assert!((0.4..0.7).contains(&light.as_f64().unwrap()), "{measured}");
+    }
+    let finding = capture(&served);
+    assert!(
+        finding["probability"].is_f64(),
+        "the next picture is corrected: {finding}"
+    );
+    assert_eq!(finding["quality"]["evenness"]["passed"], true);
+
+    // The camera shows the shaded field again after the empty one: a field with cells is no empty field.
+    assert_eq!(capture(&served)["source"], "empty.png");
+    let refused = served.post("/v1/calibration/light").problem(422);
+    assert!(refused.contains("the field is not empty"), "{refused}");
+    assert_eq!(served.get("/v1/calibration").json(), measured);
+
+    let points = |from: [f64; 2], to: [f64; 2], um: f64| {
+        let body = json!({"from": from, "to": to, "um": um}).to_string();
+        let header = [("content-type", "application/json")];
+        served.send("POST", "/v1/calibration/scale", &header, body.as_bytes())
+    };
+    let scaled = points([20.0, 240.0], [620.0, 240.0], 90.0);
+    assert_eq!(scaled.status, 201, "{scaled:?}");
+    let scale = &scaled.json()["scale"];
+    assert!(
+        (scale["um_per_pixel"].as_f64().unwrap() - 0.15).abs() < 1e-6,
+        "{scale}"
+    );
+    assert_eq!(scaled.json()["light"], measured["light"], "both are kept");
+    let near = points([20.0, 240.0], [40.0, 240.0], 3.0).problem(422);
+    assert!(near.contains("20 pixels apart"), "{near}");
+
+    let removed = served.send("DELETE", "/v1/calibration", &[], b"");
+    assert_eq!(removed.status, 200, "{removed:?}");
+    assert!(removed.json()["light"].is_null());
+}
+
+#[test]
+fn without_a_place_to_keep_it_nothing_is_measured() {
+    let served = Served::start_with("", "state = \"\"\n", &root().join("hardware/fields")).ready();
+    let problem = served.post("/v1/calibration/light").problem(409);
+    assert!(problem.contains("storage.state"), "{problem}");
+}
+
+#[test]
+fn a_button_on_the_page_measures_the_light() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let served = served(folder.path());
+    browser.open(&format!("{}/#/device", served.url));
+    let card = "document.querySelector('[aria-labelledby=camera-title]')";
+    browser.until(&format!(
+        "{card}?.textContent.includes('not measured: pictures')"
+    ));
+    browser.click("[aria-labelledby=camera-title] button");
+    browser.until(&format!(
+        "{card}.textContent.includes('pictures are corrected')"
+    ));
+    let light = served.get("/v1/calibration").json()["light"].clone();
+    let red = light["white_balance"][0].as_f64().unwrap();
+    let text = browser.text("[aria-labelledby=camera-title]");
+    assert!(text.contains(&format!("red × {red:.2}")), "{text}");
+    // The next picture of the camera shows cells.
+    browser.click("[aria-labelledby=camera-title] button");
+    browser.until(&format!(
+        "{card}.textContent.includes('the field is not empty')"
+    ));
+    browser.check(&served.url, &["422"]);
+}
