@@ -41,6 +41,21 @@ async function slideOf({ id, slide }) {
   return known;
 }
 
+/// How a picture was taken, as far as the camera told.
+function settings({ mode, colours, exposure_us: exposure, gain, red_gain: red, blue_gain: blue, white_balance_k: kelvin, objective }) {
+  const known = [
+    objective && `objective ${objective}`,
+    mode,
+    colours,
+    exposure !== null && `${rounded(exposure / 1000)} ms`,
+    gain !== null && `gain ${rounded(gain)}`,
+    red !== null && `red × ${rounded(red)}`,
+    blue !== null && `blue × ${rounded(blue)}`,
+    kelvin !== null && `${kelvin} K`,
+  ];
+  return known.filter(Boolean).join(", ");
+}
+
 /// A cell in full.
 function cellFacts(cell) {
   const { kind, words } = callOf(cell);
@@ -183,6 +198,8 @@ function show(body, signal, record, number) {
             Captured: moment(record.captured_at),
             Clock: CLOCK[record.clock],
             Source: record.source,
+            Camera: record.camera && settings(record.camera),
+            Correction: record.camera?.light && `light of ${moment(record.camera.light.made_at)}; the picture above is as the camera delivered it`,
             Model: record.model && `${record.model.name} ${record.model.version}${record.model.demo ? ` (demo: ${DEMO})` : ""}`,
             Engine: engine,
             Record: id,

@@ -104,6 +104,15 @@ fn a_button_on_the_page_measures_the_light() {
     let red = light["white_balance"][0].as_f64().unwrap();
     let text = browser.text("[aria-labelledby=camera-title]");
     assert!(text.contains(&format!("red × {red:.2}")), "{text}");
+    // The record of a corrected picture says so.
+    let record = capture(&served)["record"].as_str().unwrap().to_owned();
+    browser.open(&format!("{}/#/fields/{record}", served.url));
+    browser.until("document.querySelector('[aria-labelledby=field-record]')?.textContent.includes('as the camera delivered it')");
+    assert_eq!(capture(&served)["source"], "empty.png");
+    browser.open(&format!("{}/#/device", served.url));
+    browser.until(&format!(
+        "{card}?.textContent.includes('pictures are corrected')"
+    ));
     // The next picture of the camera shows cells.
     browser.click("[aria-labelledby=camera-title] button");
     browser.until(&format!(
