@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use rustix::process::Signal;
 
 use crate::support::confinement::Confinement;
+use crate::support::fake_rpicam::{FakeRpicam, Plan};
 use crate::support::http::*;
 use crate::support::mosquitto::*;
 
@@ -89,4 +90,29 @@ fn the_service_does_all_that_it_promises() {
     assert_eq!(off.status, 202, "{off:?}");
     assert!(served.ended().unwrap().success());
     assert!(mark.exists(), "it switched the machine off");
+}
+
+#[test]
+fn the_service_may_run_the_program_of_a_ribbon_camera() {
+    let Some(confinement) = Confinement::of_the_unit() else {
+        return;
+    };
+    let fake = FakeRpicam::new(&Plan {
+        frames: vec![crate::support::demo_fields()[0].clone()],
+        pause_ms: 10,
+        ..Plan::default()
+    });
+    let spawn = |command: &mut Command| confinement.spawn(command.envs(fake.settings()));
+    let mut served = Served::start_by(spawn, "", "");
+    let line = served.logged("listening on ");
+    served.url = line.rsplit_once(' ').unwrap().1.to_owned();
+    let served = served.ready();
+    let captured = served.post("/v1/captures");
+    assert_eq!(captured.status, 201, "{captured:?}");
+    assert_eq!(captured.json()["source"], "imx477 (ribbon camera 0)");
+    let record = captured.json()["record"].as_str().unwrap().to_owned();
+    let record = served.get(&format!("/v1/fields/{record}")).json();
+    assert_eq!(record["camera"]["exposure_us"], 9994.0, "{record}");
+    assert_eq!(record["camera"]["red_gain"], 2.0);
+    served.signal(Signal::TERM);
 }
