@@ -144,7 +144,8 @@ crate::settings! {
         um_per_pixel: f64 = 0.0, valid(0 or 0.005..=10.0, "µm");
         /// Frames to drop first, because many cameras damage the first ones.
         warm_up_frames: u32 = 2, valid(0..=100);
-        /// Frames allowed for auto-exposure to settle before the capture is refused; 0: do not wait.
+        /// Frames allowed for auto-exposure to settle before the capture is refused, at least 5 with a ribbon camera; 0: do not
+        /// wait.
         settle_frames: u32 = 30, valid(0..=300);
     }
 }
@@ -235,6 +236,8 @@ crate::settings! {
         quality: u8 = 95, valid(1..=100);
         /// Time limit for the next frame. The program is then killed and started again.
         frame_s: f64 = 4.0, valid(0.1..=60.0, "seconds");
+        /// Time limit for a picture with all attempts. Below `timing.capture_s`, so that the fault tells the cause.
+        capture_s: f64 = 9.0, valid(0.1..=600.0, "seconds");
         /// Further arguments of the program, such as `["--autofocus-mode", "manual"]`.
         arguments: Vec<String> = Vec::new();
     }

@@ -231,11 +231,12 @@ impl Analyst {
         let mut raw = None;
         if let Some(calibration) = &calibration {
             raw = encoded.is_none().then(|| picture.image.clone());
+            let settings = &frame.settings;
             threads.install(|| {
                 earlier
                     .iter_mut()
-                    .try_for_each(|picture| calibration.correct(picture))?;
-                calibration.correct(&mut picture)
+                    .try_for_each(|picture| calibration.correct(picture, settings))?;
+                calibration.correct(&mut picture, settings)
             })?;
         }
         let decoding = began.elapsed();

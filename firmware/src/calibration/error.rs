@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use smearscope_artifacts::NotFlat;
 
+use crate::calibration::WhiteBalance;
+
 /// A calibration cannot be made, kept or used. The message says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum CalibrationError {
@@ -40,10 +42,57 @@ pub enum CalibrationError {
         /// Width and height of the picture.
         found: (u32, u32),
     },
+    /// A picture is of another camera than those that were calibrated.
+    #[error(
+        "the calibration is that of the camera {calibrated}, and this one is {found}: calibrate it again (`smearscope calibrate`), \
+         or connect the other one"
+    )]
+    OtherCamera {
+        /// The calibrated camera, as its driver names it.
+        calibrated: String,
+        /// The camera of the picture.
+        found: String,
+    },
+    /// The camera changes its white balance from picture to picture.
+    #[error(
+        "the white balance of the camera is automatic, so that its colours change from picture to picture; fix it at what it is \
+         now ({found}): {}, restart, and measure the light", remedy(*.found)
+    )]
+    AutomaticWhiteBalance {
+        /// What it is now.
+        found: WhiteBalance,
+    },
+    /// A picture has another white balance than the empty field.
+    #[error(
+        "the white balance of the camera was {calibrated} when the light was measured, and is {found} now: measure the light \
+         again"
+    )]
+    OtherWhiteBalance {
+        /// That of the empty field.
+        calibrated: WhiteBalance,
+        /// That of the picture.
+        found: WhiteBalance,
+    },
     /// The field is not empty, or its light cannot be used.
     #[error(transparent)]
     NotFlat(#[from] NotFlat),
     /// The two points give no scale.
     #[error("{0}")]
     Points(String),
+}
+
+/// The settings that fix a white balance.
+fn remedy(
+    WhiteBalance {
+        colour_gains,
+        kelvin,
+    }: WhiteBalance,
+) -> String {
+    match (colour_gains, kelvin) {
+        (Some([red, blue]), _) => {
+            format!("set rpicam.red_gain = {red:.3} and rpicam.blue_gain = {blue:.3}")
+        }
+        (None, Some(kelvin)) => format!("set camera.white_balance = {kelvin}"),
+        (None, None) => "set camera.white_balance to a number of kelvin".into(),
+    }
 }

@@ -1,7 +1,10 @@
 //! The calibration in use, which may be replaced while the appliance runs.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use smearscope_hardware::CaptureSettings;
+use tokio::sync::OwnedMutexGuard;
 
 use crate::calibration::error::CalibrationError;
 use crate::calibration::{Calibration, Calibrations, Setup};
@@ -11,7 +14,12 @@ use crate::calibration::{Calibration, Calibrations, Setup};
 pub struct CalibrationInUse {
     setup: Arc<Setup>,
     current: Arc<Mutex<Option<Arc<Calibration>>>>,
+    /// Held by whoever measures and writes.
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
+
+/// The right to measure: one at a time, so that pictures for it do not queue before those of a press.
+pub type Turn = OwnedMutexGuard<()>;
 
 impl CalibrationInUse {
     /// The camera with its objective, and its calibration if it has one.
@@ -19,6 +27,7 @@ impl CalibrationInUse {
         Self {
             setup: Arc::new(setup),
             current: Arc::new(Mutex::new(calibration.map(Arc::new))),
+            turn: Arc::default(),
         }
     }
 
@@ -29,42 +38,63 @@ impl CalibrationInUse {
 
     /// The calibration for the next picture.
     pub fn get(&self) -> Option<Arc<Calibration>> {
-        self.lock().clone()
+        self.current
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
-    /// The calibration for pictures of this size, to be measured anew. What was measured at another size does not hold any
-    /// more.
-    pub fn of_size(&self, (width, height): (u32, u32)) -> Calibration {
-        self.get()
-            .filter(|known| known.check_size(width, height).is_ok())
-            .map_or_else(
-                || Calibration::new((*self.setup).clone(), width, height),
-                |known| (*known).clone(),
-            )
+    /// The right to measure; `None` while another holds it.
+    pub fn turn(&self) -> Option<Turn> {
+        Arc::clone(&self.turn).try_lock_owned().ok()
     }
 
-    /// Keeps a calibration in a state folder and uses it from the next picture on; `None` removes it.
+    /// Changes what the file of a state folder says of this camera, and uses it from the next picture on. What was measured at
+    /// another size, or of another camera, does not hold any more.
     ///
     /// # Errors
     /// [`CalibrationError::File`] and [`CalibrationError::Damaged`]; the old calibration then stays in use.
-    pub fn keep(
+    pub fn change(
         &self,
+        _turn: &Turn,
         state: &Path,
-        calibration: Option<Calibration>,
-    ) -> Result<(), CalibrationError> {
-        // Held while the file is written, so that no other change is lost.
-        let mut current = self.lock();
+        size: (u32, u32),
+        settings: &CaptureSettings,
+        change: impl FnOnce(&mut Calibration),
+    ) -> Result<Arc<Calibration>, CalibrationError> {
         let mut calibrations = Calibrations::read(state)?;
-        calibrations.remove(&self.setup);
-        if let Some(calibration) = &calibration {
-            calibrations.put(calibration.clone());
-        }
+        let known = calibrations.of(&self.setup);
+        let mut calibration = known
+            .filter(|known| known.check(size, settings).is_ok())
+            .cloned()
+            .unwrap_or_else(|| {
+                Calibration::new((*self.setup).clone(), size, settings.camera.clone())
+            });
+        change(&mut calibration);
+        calibrations.put(calibration.clone());
         calibrations.write(state)?;
-        *current = calibration.map(Arc::new);
-        Ok(())
+        let calibration = Arc::new(calibration);
+        self.set(Some(Arc::clone(&calibration)));
+        Ok(calibration)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Arc<Calibration>>> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Removes the calibration from the file of a state folder, and uses none from the next picture on. Returns whether there
+    /// was one.
+    ///
+    /// # Errors
+    /// As [`CalibrationInUse::change`].
+    pub fn remove(&self, _turn: &Turn, state: &Path) -> Result<bool, CalibrationError> {
+        let mut calibrations = Calibrations::read(state)?;
+        let is_removed = calibrations.remove(&self.setup);
+        if is_removed {
+            calibrations.write(state)?;
+        }
+        self.set(None);
+        Ok(is_removed)
+    }
+
+    /// The lock is not held while a disk is waited for: each picture asks for it.
+    fn set(&self, calibration: Option<Arc<Calibration>>) {
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = calibration;
     }
 }

@@ -5,15 +5,19 @@ mod in_use;
 mod micrometer;
 mod store;
 
+use std::fmt::{self, Display, Formatter};
+
+use image::RgbImage;
 use jiff::{Timestamp, Unit};
 use serde::{Deserialize, Serialize};
 use smearscope_artifacts::FlatField;
 use smearscope_artifacts::decode::Picture;
+use smearscope_hardware::CaptureSettings;
 use utoipa::ToSchema;
 
+use crate::system::time::utc;
 pub use error::CalibrationError;
-pub use in_use::CalibrationInUse;
-pub use micrometer::between;
+pub use in_use::{CalibrationInUse, Turn};
 pub use store::Calibrations;
 
 /// The calibration of a camera with an objective. It holds for one size of the pictures.
@@ -26,6 +30,8 @@ pub struct Calibration {
     pub width: u32,
     /// Height of the pictures in pixels.
     pub height: u32,
+    /// The camera as its driver names it; `None` if it has no name.
+    pub device: Option<String>,
     /// The light of an empty field.
     pub light: Option<LightCalibration>,
     /// The size of a pixel.
@@ -51,6 +57,71 @@ pub struct LightCalibration {
     /// `green` and `blue`, where x and y go from −1 to 1 across the picture.
     #[schema(value_type = std::collections::BTreeMap<String, [f32; 6]>)]
     pub flat_field: FlatField,
+    /// The white balance of the camera at that time, which must stay.
+    pub white_balance: WhiteBalance,
+}
+
+/// The white balance of a camera. A picture with another one has other colours than the empty field.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+pub struct WhiteBalance {
+    /// Gains of red and blue relative to green; null unless it is a ribbon camera.
+    #[schema(required)]
+    pub colour_gains: Option<[f64; 2]>,
+    /// In kelvin; null unless it is a USB camera that tells it.
+    #[schema(required)]
+    pub kelvin: Option<u32>,
+}
+
+impl WhiteBalance {
+    /// That of a picture.
+    ///
+    /// # Errors
+    /// [`CalibrationError::AutomaticWhiteBalance`] if the next picture may have another one.
+    pub fn of(settings: &CaptureSettings) -> Result<Self, CalibrationError> {
+        let found = Self {
+            colour_gains: settings.colour_gains,
+            kelvin: settings.white_balance_k,
+        };
+        match settings.has_fixed_white_balance {
+            Some(false) => Err(CalibrationError::AutomaticWhiteBalance { found }),
+            Some(true) | None => Ok(found),
+        }
+    }
+}
+
+impl LightCalibration {
+    /// Measures the light of an empty field.
+    ///
+    /// # Errors
+    /// [`CalibrationError::AutomaticWhiteBalance`], and [`CalibrationError::NotFlat`] if the field is not empty or its light
+    /// cannot be used.
+    pub fn measure(empty: &RgbImage, settings: &CaptureSettings) -> Result<Self, CalibrationError> {
+        let white_balance = WhiteBalance::of(settings)?;
+        Ok(Self {
+            made_at: utc(Timestamp::now()),
+            flat_field: FlatField::of(empty)?,
+            white_balance,
+        })
+    }
+}
+
+impl ScaleCalibration {
+    /// Measures the scale between two points of a stage micrometer in a picture of this size.
+    ///
+    /// # Errors
+    /// [`CalibrationError::Points`] if the points cannot be right.
+    pub fn measure(
+        from: [f64; 2],
+        to: [f64; 2],
+        um: f64,
+        size: (u32, u32),
+    ) -> Result<Self, CalibrationError> {
+        Ok(Self {
+            made_at: utc(Timestamp::now()),
+            um_per_pixel: micrometer::between(from, to, um, size)?,
+            method: ScaleMethod::StageMicrometer,
+        })
+    }
 }
 
 /// The size of a pixel of a camera with an objective.
@@ -74,39 +145,62 @@ pub enum ScaleMethod {
 }
 
 impl Calibration {
-    /// A calibration of pictures of this size, in which nothing was measured yet.
-    pub fn new(setup: Setup, width: u32, height: u32) -> Self {
+    /// A calibration of pictures of this size and device, in which nothing was measured yet.
+    pub fn new(setup: Setup, (width, height): (u32, u32), device: Option<String>) -> Self {
         Self {
             setup,
             width,
             height,
+            device,
             light: None,
             scale: None,
         }
     }
 
-    /// Checks that a picture of this size is of the mode that was calibrated.
+    /// Checks that a picture of this size is of the mode and of the camera that were calibrated.
     ///
     /// # Errors
-    /// [`CalibrationError::OtherSize`] if it is not.
-    pub fn check_size(&self, width: u32, height: u32) -> Result<(), CalibrationError> {
-        if (width, height) == (self.width, self.height) {
-            return Ok(());
+    /// [`CalibrationError::OtherSize`] or [`CalibrationError::OtherCamera`] if it is not.
+    pub fn check(
+        &self,
+        (width, height): (u32, u32),
+        settings: &CaptureSettings,
+    ) -> Result<(), CalibrationError> {
+        if (width, height) != (self.width, self.height) {
+            return Err(CalibrationError::OtherSize {
+                calibrated: (self.width, self.height),
+                found: (width, height),
+            });
         }
-        Err(CalibrationError::OtherSize {
-            calibrated: (self.width, self.height),
-            found: (width, height),
-        })
+        if settings.camera != self.device {
+            let name = |device: &Option<String>| device.clone().unwrap_or_else(|| "none".into());
+            return Err(CalibrationError::OtherCamera {
+                calibrated: name(&self.device),
+                found: name(&settings.camera),
+            });
+        }
+        Ok(())
     }
 
     /// Gives the empty places of a picture even, neutral light, if the light was measured.
     ///
     /// # Errors
-    /// [`CalibrationError::OtherSize`] if the picture is of another mode.
-    pub fn correct(&self, picture: &mut Picture) -> Result<(), CalibrationError> {
-        let (width, height) = picture.original_size;
-        self.check_size(width, height)?;
+    /// As [`Calibration::check`]; [`CalibrationError::AutomaticWhiteBalance`] and [`CalibrationError::OtherWhiteBalance`] if
+    /// the picture has other colours than the empty field.
+    pub fn correct(
+        &self,
+        picture: &mut Picture,
+        settings: &CaptureSettings,
+    ) -> Result<(), CalibrationError> {
+        self.check(picture.original_size, settings)?;
         if let Some(light) = &self.light {
+            let found = WhiteBalance::of(settings)?;
+            if found != light.white_balance {
+                return Err(CalibrationError::OtherWhiteBalance {
+                    calibrated: light.white_balance,
+                    found,
+                });
+            }
             light.flat_field.correct(&mut picture.image);
         }
         Ok(())
@@ -142,6 +236,16 @@ impl Calibration {
     }
 }
 
+impl Display for WhiteBalance {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match (self.colour_gains, self.kelvin) {
+            (Some([red, blue]), _) => write!(f, "red × {red:.3}, blue × {blue:.3}"),
+            (None, Some(kelvin)) => write!(f, "{kelvin} K"),
+            (None, None) => f.write_str("unknown"),
+        }
+    }
+}
+
 /// How long ago a time of a calibration was, such as `of today` or `12 days old`. A clock that was wrong may have made it.
 fn age(made_at: &str, now: Timestamp) -> String {
     let days = made_at.parse::<Timestamp>().ok().and_then(|made_at| {
@@ -159,6 +263,59 @@ fn age(made_at: &str, now: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_picture_of_another_camera_or_with_other_colours_is_refused() {
+        let settings = CaptureSettings {
+            camera: Some("HD USB Camera (usb-1)".into()),
+            white_balance_k: Some(4500),
+            has_fixed_white_balance: Some(true),
+            ..CaptureSettings::default()
+        };
+        let setup = Setup {
+            camera: "USB camera /dev/video0".into(),
+            objective: "40x".into(),
+        };
+        let empty = RgbImage::from_pixel(64, 48, image::Rgb([220, 200, 180]));
+        let calibration = Calibration {
+            light: Some(LightCalibration::measure(&empty, &settings).unwrap()),
+            ..Calibration::new(setup, (64, 48), settings.camera.clone())
+        };
+        let corrected = |settings: &CaptureSettings| {
+            let mut picture = Picture::from(empty.clone());
+            calibration.correct(&mut picture, settings)?;
+            Ok::<_, CalibrationError>(*picture.image.get_pixel(30, 20))
+        };
+        let [red, green, blue] = corrected(&settings).unwrap().0;
+        assert!(red.abs_diff(green) <= 1 && green.abs_diff(blue) <= 1);
+        let refusal = |settings: CaptureSettings| corrected(&settings).unwrap_err().to_string();
+        for (other, part) in [
+            (
+                CaptureSettings {
+                    camera: Some("HD USB Camera (usb-2)".into()),
+                    ..settings.clone()
+                },
+                "this one is HD USB Camera (usb-2)",
+            ),
+            (
+                CaptureSettings {
+                    white_balance_k: Some(4600),
+                    ..settings.clone()
+                },
+                "was 4500 K when the light was measured, and is 4600 K now",
+            ),
+            (
+                CaptureSettings {
+                    has_fixed_white_balance: Some(false),
+                    ..settings.clone()
+                },
+                "set camera.white_balance = 4500",
+            ),
+        ] {
+            let refusal = refusal(other);
+            assert!(refusal.contains(part), "{refusal}");
+        }
+    }
 
     #[test]
     fn the_age_of_a_calibration_is_told_in_days() {

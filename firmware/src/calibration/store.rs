@@ -130,7 +130,7 @@ mod tests {
     use smearscope_artifacts::FlatField;
 
     use super::*;
-    use crate::calibration::{LightCalibration, ScaleCalibration, ScaleMethod};
+    use crate::calibration::{LightCalibration, ScaleCalibration, ScaleMethod, WhiteBalance};
 
     fn setup(objective: &str) -> Setup {
         Setup {
@@ -145,13 +145,14 @@ mod tests {
             light: Some(LightCalibration {
                 made_at: "2026-11-30T12:00:00Z".into(),
                 flat_field: FlatField::of(&empty).unwrap(),
+                white_balance: WhiteBalance::default(),
             }),
             scale: Some(ScaleCalibration {
                 made_at: "2026-11-30T12:00:00Z".into(),
                 um_per_pixel: 0.15,
                 method: ScaleMethod::StageMicrometer,
             }),
-            ..Calibration::new(setup(objective), 64, 48)
+            ..Calibration::new(setup(objective), (64, 48), None)
         }
     }
 

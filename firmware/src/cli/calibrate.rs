@@ -8,22 +8,19 @@ use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use image::RgbImage;
 use jiff::Timestamp;
-use smearscope_artifacts::FlatField;
 use smearscope_artifacts::decode;
-use smearscope_hardware::Pixels;
 use smearscope_hardware::sim::Panel;
+use smearscope_hardware::{CaptureSettings, Frame, Pixels};
 
 use crate::analysis::analyst::picture;
 use crate::calibration::{
-    Calibration, CalibrationError, CalibrationInUse, Calibrations, LightCalibration,
-    ScaleCalibration, ScaleMethod, Setup, between,
+    Calibration, CalibrationInUse, Calibrations, LightCalibration, ScaleCalibration, Setup, Turn,
 };
 use crate::cli::args::{BoardArgs, FileArgs, StateArgs, storage, stored};
 use crate::cli::board;
 use crate::cli::exit::{Exit, Failure};
-use crate::config::Config;
+use crate::config::{BoardKind, Config};
 use crate::system::logging;
-use crate::system::time::utc;
 
 /// Measure the light and the scale of the camera, once for each objective.
 ///
@@ -71,7 +68,7 @@ struct SetupArgs {
 
 #[derive(Debug, Args)]
 struct LightArgs {
-    /// Picture of an empty field, instead of taking one.
+    /// Picture of an empty field, instead of taking one; only for the simulated camera.
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
     #[command(flatten)]
@@ -89,7 +86,7 @@ struct ScaleArgs {
     /// The other point.
     #[arg(long, value_name = "X,Y", value_parser = point)]
     to: [f64; 2],
-    /// The picture in which the points are, for its size, instead of taking one.
+    /// The picture in which the points are, for its size, instead of taking one; only for the simulated camera.
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
     #[command(flatten)]
@@ -155,7 +152,7 @@ impl Bench {
         let mut config = raw.validate().map_err(Failure::configuration)?;
         logging::start_for_command(config.log);
         if board::is_desktop(&config) {
-            config.board = crate::config::BoardKind::Sim;
+            config.board = BoardKind::Sim;
         }
         let state = stored(config.state().map(Path::to_owned))?;
         let (_, setup) = board::build(&config, Panel::Lines).map_err(anyhow::Error::from)?;
@@ -169,62 +166,72 @@ impl Bench {
     }
 
     /// A picture from the camera, as it delivers it.
-    fn capture(&self) -> Result<Pixels> {
+    fn capture(&self) -> Result<Frame> {
         let (board, _) = board::build(&self.config, Panel::Lines)?;
-        let frame = board::capture(board.camera, self.config.timing.capture)
-            .context("the camera took no picture; if the service runs, it holds the camera")?;
-        Ok(frame.pixels)
+        board::capture(board.camera, self.config.timing.capture)
+            .context("the camera took no picture; if the service runs, it holds the camera")
     }
 
     /// The picture of a file, or one from the camera.
-    fn picture(&self, file: Option<&Path>) -> Result<RgbImage> {
+    fn picture(&self, file: Option<&Path>) -> Result<(RgbImage, CaptureSettings)> {
         let limits = &self.config.limits;
-        let pixels = match file {
-            Some(file) => Pixels::Encoded(decode::read_bytes(file, limits)?),
-            None => self.capture()?,
+        let Some(file) = file else {
+            let Frame {
+                pixels, settings, ..
+            } = self.capture()?;
+            return Ok((picture(pixels, limits)?.image, settings));
         };
-        Ok(picture(pixels, limits)?.image)
+        anyhow::ensure!(
+            self.config.board == BoardKind::Sim,
+            "{} does not tell of which camera it is, and with which white balance; leave --image out, so that the camera takes a \
+             picture",
+            file.display()
+        );
+        let pixels = Pixels::Encoded(decode::read_bytes(file, limits)?);
+        Ok((picture(pixels, limits)?.image, CaptureSettings::default()))
     }
 
-    fn keep(&self, calibration: Calibration, out: &mut impl Write) -> Result<()> {
-        let words = calibration.words(Timestamp::now());
-        self.calibration.keep(&self.state, Some(calibration))?;
-        writeln!(out, "{}: {words}", self.calibration.setup().camera)?;
+    fn keep(
+        &self,
+        picture: &RgbImage,
+        settings: &CaptureSettings,
+        change: impl FnOnce(&mut Calibration),
+        out: &mut impl Write,
+    ) -> Result<()> {
+        let turn = self.turn()?;
+        let size = picture.dimensions();
+        let known = (self.calibration).change(&turn, &self.state, size, settings, change)?;
+        let words = known.words(Timestamp::now());
+        writeln!(out, "{}: {words}", known.setup.camera)?;
         writeln!(out, "The appliance uses it from its next start on.")?;
         Ok(())
+    }
+
+    fn turn(&self) -> Result<Turn> {
+        self.calibration.turn().context("it is being calibrated")
     }
 }
 
 fn light(bench: &Bench, file: Option<&Path>, out: &mut impl Write) -> Result<()> {
-    let empty = bench.picture(file)?;
-    let flat_field = FlatField::of(&empty).map_err(CalibrationError::from)?;
-    let [red, green, blue] = flat_field.evenness().map(|light| 100.0 * light);
+    let (empty, settings) = bench.picture(file)?;
+    let light = LightCalibration::measure(&empty, &settings)?;
+    let [red, green, blue] = light.flat_field.evenness().map(|light| 100.0 * light);
     writeln!(
         out,
         "The darkest place has {red:.0} % (red), {green:.0} % (green) and {blue:.0} % (blue) of the light of the brightest."
     )?;
-    let mut calibration = bench.calibration.of_size(empty.dimensions());
-    calibration.light = Some(LightCalibration {
-        made_at: utc(Timestamp::now()),
-        flat_field,
-    });
-    bench.keep(calibration, out)
+    bench.keep(&empty, &settings, |known| known.light = Some(light), out)
 }
 
 fn scale(bench: &Bench, args: &ScaleArgs, out: &mut impl Write) -> Result<()> {
-    let size = bench.picture(args.image.as_deref())?.dimensions();
-    let mut calibration = bench.calibration.of_size(size);
-    calibration.scale = Some(ScaleCalibration {
-        made_at: utc(Timestamp::now()),
-        um_per_pixel: between(args.from, args.to, args.um, size)?,
-        method: ScaleMethod::StageMicrometer,
-    });
-    bench.keep(calibration, out)
+    let (picture, settings) = bench.picture(args.image.as_deref())?;
+    let scale = ScaleCalibration::measure(args.from, args.to, args.um, picture.dimensions())?;
+    bench.keep(&picture, &settings, |known| known.scale = Some(scale), out)
 }
 
 fn save_picture(bench: &Bench, path: &Path, out: &mut impl Write) -> Result<()> {
     let failed = || format!("{} cannot be written", path.display());
-    match bench.capture()? {
+    match bench.capture()?.pixels {
         Pixels::Encoded(bytes) => fs::write(path, bytes).with_context(failed)?,
         raw @ Pixels::Rgb8 { .. } => picture(raw, &bench.config.limits)?
             .image
@@ -259,10 +266,9 @@ fn list(state: &Path, json: bool, out: &mut impl Write) -> Result<()> {
 fn clear(bench: &Bench, out: &mut impl Write) -> Result<()> {
     let Setup { camera, objective } = bench.calibration.setup();
     anyhow::ensure!(
-        bench.calibration.get().is_some(),
+        bench.calibration.remove(&bench.turn()?, &bench.state)?,
         "there is no calibration of {camera} with objective {objective:?}"
     );
-    bench.calibration.keep(&bench.state, None)?;
     writeln!(out, "removed the calibration of {camera}")?;
     Ok(())
 }

@@ -9,16 +9,14 @@ use axum::http::StatusCode;
 use image::RgbImage;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use smearscope_artifacts::FlatField;
-use smearscope_hardware::with_causes;
+use smearscope_hardware::{CaptureSettings, Frame, with_causes};
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use crate::analysis::analyst::picture;
 use crate::appliance::handle::ApplianceHandle;
 use crate::calibration::{
-    Calibration, CalibrationError, CalibrationInUse, LightCalibration, ScaleCalibration,
-    ScaleMethod, between,
+    Calibration, CalibrationError, CalibrationInUse, LightCalibration, ScaleCalibration, Turn,
 };
 use crate::config::Config;
 use crate::http::blocking::blocking;
@@ -27,7 +25,6 @@ use crate::http::problem_responses::{
     BadRequest, BodyTimeout, BodyTooLarge, Busy, Unavailable, Unprocessable, UnsupportedMediaType,
 };
 use crate::report::state::is_waiting;
-use crate::system::time::utc;
 use crate::system::worker::WorkerPanicked;
 
 /// What was measured of the camera.
@@ -119,12 +116,9 @@ pub(crate) async fn measure_light(
     State(handle): State<ApplianceHandle>,
     State(config): State<Arc<Config>>,
 ) -> Result<(StatusCode, Json<CameraCalibration>), Problem> {
-    measure(handle, &config, |empty, calibration| {
-        calibration.light = Some(LightCalibration {
-            made_at: utc(Timestamp::now()),
-            flat_field: FlatField::of(empty)?,
-        });
-        Ok(())
+    measure(handle, &config, |empty, settings| {
+        let light = LightCalibration::measure(empty, settings)?;
+        Ok(move |calibration: &mut Calibration| calibration.light = Some(light))
     })
     .await
 }
@@ -141,14 +135,10 @@ pub(crate) async fn measure_scale(
     State(config): State<Arc<Config>>,
     Json(points): Json<Points>,
 ) -> Result<(StatusCode, Json<CameraCalibration>), Problem> {
-    measure(handle, &config, move |picture, calibration| {
+    measure(handle, &config, move |picture, _| {
         let Points { from, to, um } = points;
-        calibration.scale = Some(ScaleCalibration {
-            made_at: utc(Timestamp::now()),
-            um_per_pixel: between(from, to, um, picture.dimensions())?,
-            method: ScaleMethod::StageMicrometer,
-        });
-        Ok(())
+        let scale = ScaleCalibration::measure(from, to, um, picture.dimensions())?;
+        Ok(move |calibration: &mut Calibration| calibration.scale = Some(scale))
     })
     .await
 }
@@ -163,19 +153,22 @@ pub(crate) async fn remove(
     State(config): State<Arc<Config>>,
 ) -> Result<Json<CameraCalibration>, Problem> {
     let (in_use, state) = (in_use(&handle)?.clone(), state(&config)?);
-    let removed = blocking(move || in_use.keep(&state, None).map(|()| in_use)).await?;
+    let turn = turn(&in_use)?;
+    let removed = blocking(move || in_use.remove(&turn, &state).map(|_| in_use)).await?;
     let in_use = removed.map_err(|error| not_kept(&error))?;
     log::warn!("the calibration of {} was removed", in_use.setup().camera);
     Ok(Json(CameraCalibration::of(&in_use)))
 }
 
 /// Takes a picture, measures it and keeps what was measured.
-async fn measure(
+async fn measure<C: FnOnce(&mut Calibration)>(
     handle: ApplianceHandle,
     config: &Config,
-    measure: impl FnOnce(&RgbImage, &mut Calibration) -> Result<(), CalibrationError> + Send + 'static,
+    measure: impl FnOnce(&RgbImage, &CaptureSettings) -> Result<C, CalibrationError> + Send + 'static,
 ) -> Result<(StatusCode, Json<CameraCalibration>), Problem> {
     let (in_use, state) = (in_use(&handle)?.clone(), state(config)?);
+    // Held to the end: at most one such picture can wait before that of a press.
+    let turn = turn(&in_use)?;
     if !is_waiting(&handle.status().borrow().state) {
         return Err(conflict("the appliance is busy; try again later"));
     }
@@ -194,19 +187,26 @@ async fn measure(
     };
     let limits = config.limits;
     let work = move || {
-        let picture = picture(frame.pixels, &limits)
+        let Frame {
+            pixels, settings, ..
+        } = frame;
+        let picture = picture(pixels, &limits)
             .map_err(|error| unavailable(with_causes(&error)))?
             .image;
-        let mut calibration = in_use.of_size(picture.dimensions());
-        measure(&picture, &mut calibration)
+        let measured = measure(&picture, &settings)
             .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, with_causes(&error)))?;
-        log::info!("calibrated: {}", calibration.words(Timestamp::now()));
-        in_use
-            .keep(&state, Some(calibration))
+        let calibration = in_use
+            .change(&turn, &state, picture.dimensions(), &settings, measured)
             .map_err(|error| not_kept(&error))?;
+        log::info!("calibrated: {}", calibration.words(Timestamp::now()));
         Ok::<_, Problem>(CameraCalibration::of(&in_use))
     };
     Ok((StatusCode::CREATED, Json(blocking(work).await??)))
+}
+
+fn turn(in_use: &CalibrationInUse) -> Result<Turn, Problem> {
+    let turn = in_use.turn();
+    turn.ok_or_else(|| conflict("the camera is being calibrated; try again later").retry_after(1))
 }
 
 fn in_use(handle: &ApplianceHandle) -> Result<&CalibrationInUse, Problem> {

@@ -11,13 +11,16 @@ use crate::calibration::{Calibration, LightCalibration, ScaleCalibration};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = CameraSettings)]
 pub struct CameraEntry {
+    /// The camera as its driver names it: name and bus of a USB camera, sensor of a ribbon camera.
+    #[schema(required)]
+    pub name: Option<String>,
     /// Mode of the camera, such as `MJPEG 2592x1944, 1/15 s`.
     #[schema(required)]
     pub mode: Option<String>,
     /// How raw samples were read, such as `BT.601, limited range`.
     #[schema(required)]
     pub colours: Option<String>,
-    /// Exposure time, µs.
+    /// Exposure time, µs. Of a ribbon camera, this and the gains are what was asked for.
     #[schema(required)]
     pub exposure_us: Option<f64>,
     /// Gain: a factor of a ribbon camera, a number of its own of a USB camera.
@@ -47,17 +50,20 @@ impl CameraEntry {
     /// The settings and the calibration of a picture; `None` if nothing is known.
     pub fn new(settings: &CaptureSettings, calibration: Option<&Calibration>) -> Option<Self> {
         let CaptureSettings {
+            camera,
             mode,
             colours,
             exposure_us,
             gain,
             colour_gains,
             white_balance_k,
+            has_fixed_white_balance: _,
         } = settings.clone();
         if *settings == CaptureSettings::default() && calibration.is_none() {
             return None;
         }
         Some(Self {
+            name: camera,
             mode,
             colours,
             exposure_us,

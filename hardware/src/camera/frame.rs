@@ -39,6 +39,8 @@ pub struct Frame {
 /// How a frame was taken, as far as the driver tells.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct CaptureSettings {
+    /// The camera as its driver names it: name and bus of a USB camera, sensor of a ribbon camera.
+    pub camera: Option<String>,
     /// Mode of the camera, such as `MJPEG 2592x1944, 1/15 s`.
     pub mode: Option<String>,
     /// How raw samples were read, such as `BT.601, limited range`.
@@ -51,4 +53,6 @@ pub struct CaptureSettings {
     pub colour_gains: Option<[f64; 2]>,
     /// White balance, K.
     pub white_balance_k: Option<u32>,
+    /// Whether the white balance is the same for all pictures; `None` if the camera has none that could be set.
+    pub has_fixed_white_balance: Option<bool>,
 }

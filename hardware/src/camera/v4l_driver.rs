@@ -38,9 +38,15 @@ impl V4lDevice {
             // Until the Raspberry Pi 4, and since the Raspberry Pi 5.
             Some(driver) if matches!(&*driver, "unicam" | "rp1-cfe") => Self::Ribbon { driver },
             Some(driver)
-                if ["bcm2835-", "pispbe", "rpivid", "rpi-hevc-dec", "hevc_d"]
-                    .iter()
-                    .any(|name| driver.starts_with(name)) =>
+                if [
+                    "bcm2835-codec",
+                    "bcm2835-isp",
+                    "pispbe",
+                    "rpivid",
+                    "rpi-hevc-dec",
+                ]
+                .iter()
+                .any(|name| driver.starts_with(name)) =>
             {
                 Self::Processor { driver }
             }
@@ -79,7 +85,9 @@ mod tests {
             let driver = driver.to_owned();
             assert_eq!(of(&driver, &driver), V4lDevice::Processor { driver });
         }
-        assert_eq!(of("video0", "uvcvideo"), V4lDevice::Camera);
+        for driver in ["uvcvideo", "bcm2835-v4l2"] {
+            assert_eq!(of(driver, driver), V4lDevice::Camera);
+        }
         assert_eq!(
             V4lDevice::of(Path::new("/dev/null"), &devices),
             V4lDevice::Camera,

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use image::{Rgb, RgbImage};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -101,8 +102,11 @@ fn exposure_and_white_balance_settle_once_until_the_light_changes() {
     assert_eq!(
         kinds(&commands[3..]),
         [false, true, false],
-        "the picture is taken again after they have settled: {commands:?}"
+        "the picture is taken again after the exposure has settled: {commands:?}"
     );
+    let same_colours = "--awbgains 2.000000,1.600000";
+    assert!(commands[4].contains(same_colours), "{}", commands[4]);
+    assert!(!commands[4].contains("--shutter"), "{}", commands[4]);
     bench.capture();
     assert_eq!(fake.commands().len(), 7);
 }
@@ -122,6 +126,46 @@ fn what_the_program_says_is_told_and_the_next_press_works() {
     assert_eq!(fake.commands().len(), 2, "it was started once more");
     fake.follow(&plan(&demo_fields()[0]));
     bench.capture();
+}
+
+#[test]
+fn a_program_that_cannot_list_its_cameras_tells_why() {
+    let fake = FakeRpicam::new(&Plan {
+        list_fails: true,
+        ..plan(&demo_fields()[0])
+    });
+    let bench = Bench::start(&fake, "");
+    let problem = bench.0.post("/v1/captures").problem(503);
+    assert!(problem.contains("cannot open /dev/media0"), "{problem}");
+}
+
+#[test]
+fn the_light_is_measured_only_with_a_fixed_white_balance_which_must_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("empty.jpg");
+    RgbImage::from_pixel(640, 480, Rgb([225, 200, 170]))
+        .save(&empty)
+        .unwrap();
+    let fake = FakeRpicam::new(&plan(&empty));
+    let state = folder.path().join("state");
+    let state = format!("state = {state:?}\n");
+    let measure = |bench: &Bench| bench.0.post("/v1/calibration/light");
+    let problem = measure(&Bench::start(&fake, &state)).problem(422);
+    let remedy = "set rpicam.red_gain = 2.000 and rpicam.blue_gain = 1.600";
+    assert!(problem.contains(remedy), "{problem}");
+
+    let gains = |red: f32| format!("{state}[rpicam]\nred_gain = {red:?}\nblue_gain = 1.6\n");
+    let fixed = Bench::start(&fake, &gains(2.0));
+    let measured = measure(&fixed);
+    assert_eq!(measured.status, 201, "{measured:?}");
+    fixed.capture();
+    drop(fixed);
+
+    let other = Bench::start(&fake, &gains(2.5));
+    let problem = other.0.post("/v1/captures").problem(503);
+    for part in ["red × 2.000", "red × 2.500", "measure the light again"] {
+        assert!(problem.contains(part), "{problem}");
+    }
 }
 
 #[test]

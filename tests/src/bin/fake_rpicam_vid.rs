@@ -13,12 +13,13 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 
 /// Options of rpicam-vid 1.5 that have a value, as far as the driver may use them.
-const WITH_VALUE: [&str; 17] = [
+const WITH_VALUE: [&str; 18] = [
     "--autofocus-mode",
     "--awbgains",
     "--camera",
     "--codec",
     "--denoise",
+    "--framerate",
     "--gain",
     "--height",
     "--metadata",
@@ -66,6 +67,9 @@ fn run(folder: &Path, called: &Path, arguments: &[String]) -> io::Result<()> {
         .iter()
         .any(|argument| argument == "--list-cameras")
     {
+        if plan["list_fails"].as_bool() == Some(true) {
+            return Err(io::Error::other("cannot open /dev/media0"));
+        }
         println!("{}", plan["cameras"].as_str().unwrap_or_default());
         return Ok(());
     }

@@ -18,6 +18,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) faults: &'a [&'a str],
     /// Whether each frame says in a comment when it was made.
     pub(crate) stamp: bool,
+    /// Whether it fails to list the cameras.
+    pub(crate) list_fails: bool,
     /// Pause after each frame.
     pub(crate) pause_ms: u32,
 }
@@ -29,6 +31,7 @@ impl Default for Plan<'_> {
             other: PathBuf::new(),
             faults: &[],
             stamp: false,
+            list_fails: false,
             pause_ms: 0,
         }
     }
@@ -59,11 +62,12 @@ impl FakeRpicam {
             other,
             faults,
             stamp,
+            list_fails,
             pause_ms,
         } = plan;
         let text = format!(
             "cameras = \"{cameras}\"\nframes = {frames:?}\nother = {other:?}\nfaults = {faults:?}\n\
-             stamp = {stamp}\npause_ms = {pause_ms}\nexposure_us = 9994\n"
+             stamp = {stamp}\nlist_fails = {list_fails}\npause_ms = {pause_ms}\nexposure_us = 9994\n"
         );
         // A run that reads it meanwhile gets the old plan or the new one.
         let new = self.0.path().join("new.toml");

@@ -13,13 +13,18 @@ use crate::error::HardwareError;
 const NAMES: [&str; 2] = ["rpicam-vid", "libcamera-vid"];
 /// Quality of the preview, which is only looked at.
 const PREVIEW_QUALITY: u8 = 80;
+/// Frames of the preview per second: twice as many as are looked at.
+const PREVIEW_RATE: u32 = 10;
 
-/// What the configuration fixes of exposure and white balance.
+/// What is fixed of exposure and white balance; the rest is automatic.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct FixedSettings {
-    exposure_us: Option<f64>,
-    gain: Option<f64>,
-    colour_gains: Option<[f64; 2]>,
+    /// Exposure time in µs.
+    pub(super) exposure_us: Option<f64>,
+    /// Gain, analogue times digital.
+    pub(super) gain: Option<f64>,
+    /// Gains of red and blue relative to green.
+    pub(super) colour_gains: Option<[f64; 2]>,
 }
 
 impl FixedSettings {
@@ -34,21 +39,24 @@ impl FixedSettings {
         }
     }
 
-    /// The settings, if all are fixed.
-    pub(super) fn complete(self) -> Option<FrameSettings> {
-        Some(FrameSettings {
-            exposure_us: self.exposure_us?,
-            gain: self.gain?,
-            colour_gains: self.colour_gains?,
-        })
+    pub(super) fn is_complete(self) -> bool {
+        self.exposure_us.is_some() && self.gain.is_some() && self.colour_gains.is_some()
     }
 
-    /// What is fixed, and the rest of `settled`.
-    pub(super) fn or(self, settled: FrameSettings) -> FrameSettings {
-        FrameSettings {
-            exposure_us: self.exposure_us.unwrap_or(settled.exposure_us),
-            gain: self.gain.unwrap_or(settled.gain),
-            colour_gains: self.colour_gains.unwrap_or(settled.colour_gains),
+    /// What is fixed, and of the rest what `other` fixes.
+    pub(super) fn or(self, other: Self) -> Self {
+        Self {
+            exposure_us: self.exposure_us.or(other.exposure_us),
+            gain: self.gain.or(other.gain),
+            colour_gains: self.colour_gains.or(other.colour_gains),
+        }
+    }
+
+    /// With these gains of red and blue, unless they are fixed.
+    pub(super) fn with_colour_gains(self, colour_gains: Option<[f64; 2]>) -> Self {
+        Self {
+            colour_gains: self.colour_gains.or(colour_gains),
+            ..self
         }
     }
 
@@ -133,6 +141,7 @@ pub(super) fn settle(
     fixed: FixedSettings,
 ) -> Result<Command, HardwareError> {
     let mut command = stream(config, mode, fixed)?;
+    command.args(["--framerate", "0"]);
     command.args(["--codec", "yuv420", "--output", "/dev/null"]);
     command.args(["--metadata", "-", "--metadata-format", "json"]);
     Ok(command)
@@ -147,9 +156,11 @@ pub(super) fn capture(
     config: &RpicamConfig,
     mode: Size,
     size: Size,
-    settings: FrameSettings,
+    settings: FixedSettings,
 ) -> Result<Command, HardwareError> {
-    let mut command = stream(config, mode, settings.into())?;
+    let mut command = stream(config, mode, settings)?;
+    // By default the frame rate is fixed, which limits the exposure.
+    command.args(["--framerate", "0"]);
     add_pictures(&mut command, size, config.quality);
     Ok(command)
 }
@@ -161,10 +172,12 @@ pub(super) fn capture(
 pub(super) fn preview(
     config: &RpicamConfig,
     mode: Size,
-    fixed: FixedSettings,
+    size: Size,
+    settings: FixedSettings,
 ) -> Result<Command, HardwareError> {
-    let mut command = stream(config, mode, fixed)?;
-    add_pictures(&mut command, mode, PREVIEW_QUALITY);
+    let mut command = stream(config, mode, settings)?;
+    command.args(["--framerate", &PREVIEW_RATE.to_string()]);
+    add_pictures(&mut command, size, PREVIEW_QUALITY);
     Ok(command)
 }
 
@@ -232,7 +245,7 @@ mod tests {
         assert_eq!(
             line(settle(&config, FULL, free)),
             format!(
-                "{STREAM} --codec yuv420 --output /dev/null --metadata - --metadata-format json"
+                "{STREAM} --framerate 0 --codec yuv420 --output /dev/null --metadata - --metadata-format json"
             )
         );
         let settings = FrameSettings {
@@ -241,15 +254,17 @@ mod tests {
             colour_gains: [2.25, 1.75],
         };
         assert_eq!(
-            line(capture(&config, FULL, (2028, 1520), settings)),
+            line(capture(&config, FULL, (2028, 1520), settings.into())),
             format!(
                 "{STREAM} --shutter 9994 --gain 1.500000 --awbgains 2.250000,1.750000 \
-                 --codec mjpeg --output - --width 2028 --height 1520 --quality 95"
+                 --framerate 0 --codec mjpeg --output - --width 2028 --height 1520 --quality 95"
             )
         );
         assert_eq!(
-            line(preview(&config, FULL, free)),
-            format!("{STREAM} --codec mjpeg --output - --width 4056 --height 3040 --quality 80")
+            line(preview(&config, FULL, (2028, 1520), free)),
+            format!(
+                "{STREAM} --framerate 10 --codec mjpeg --output - --width 2028 --height 1520 --quality 80"
+            )
         );
     }
 
@@ -267,22 +282,20 @@ mod tests {
             ..config()
         };
         let fixed = FixedSettings::of(&camera, &config);
-        assert_eq!(fixed.complete(), None, "white balance is settled");
+        assert!(!fixed.is_complete(), "white balance is settled");
         let settled = FrameSettings {
             exposure_us: 1.0,
             gain: 1.0,
             colour_gains: [2.0, 1.5],
         };
-        let expected = FrameSettings {
-            exposure_us: 15_000.0,
-            gain: 2.0,
-            ..settled
-        };
-        assert_eq!(fixed.or(settled), expected);
+        let all = fixed.or(settled.into());
+        assert_eq!((all.exposure_us, all.gain), (Some(15_000.0), Some(2.0)));
+        assert_eq!(all.colour_gains, Some([2.0, 1.5]));
+        assert!(all.is_complete());
         let line = line(settle(&config, FULL, fixed));
         for part in [
             "--camera 1 ",
-            " --tuning-file /etc/imx477.json --shutter 15000 --gain 2.000000 --autofocus-mode manual",
+            " --tuning-file /etc/imx477.json --shutter 15000 --gain 2.000000 --autofocus-mode manual ",
         ] {
             assert!(line.contains(part), "{part}: {line}");
         }

@@ -91,6 +91,8 @@ impl JpegSplitter {
         let rest = &self.buffer[self.position..];
         // Any number of 0xFF may come before the second byte of a marker.
         let Some(fill) = rest.iter().position(|byte| *byte != 0xff) else {
+            // Of many, the last one is enough.
+            self.position = self.position.max(self.buffer.len().saturating_sub(1));
             return false;
         };
         if fill == 0 {

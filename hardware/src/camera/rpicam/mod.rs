@@ -32,6 +32,8 @@ const ATTEMPTS: u32 = 2;
 /// Largest change of the mean luma of a picture, as a ratio, that leaves exposure and white balance as they have settled.
 /// Fields of a smear differ by less, and a lamp that was turned up or down by more.
 const SAME_LIGHT: f32 = 1.4;
+/// Mean luma from which most of a picture is clipped: how bright the light is cannot be told any more.
+const CLIPPED: f32 = 245.0;
 
 /// A ribbon camera. The program runs during a preview and for each picture, so the camera may be missing in between.
 ///
@@ -44,6 +46,8 @@ pub(crate) struct RpicamCamera {
     sensor: Option<Sensor>,
     /// What exposure and white balance have settled to.
     settled: Option<Settled>,
+    /// When a picture must be there, with all attempts.
+    until: Option<Instant>,
     preview: Option<Program<Jpeg>>,
     /// Stops the last program.
     stopping: Option<std::thread::JoinHandle<()>>,
@@ -64,17 +68,16 @@ impl RpicamCamera {
             config,
             sensor: None,
             settled: None,
+            until: None,
             preview: None,
             stopping: None,
         }
     }
 
+    /// When the next frame must be there.
     fn deadline(&self) -> Instant {
-        Instant::now() + self.limit()
-    }
-
-    fn limit(&self) -> Duration {
-        Duration::from_secs_f64(self.config.frame_s)
+        let frame = Instant::now() + Duration::from_secs_f64(self.config.frame_s);
+        self.until.map_or(frame, |until| frame.min(until))
     }
 
     /// Starts the program. No other one runs then.
@@ -132,16 +135,16 @@ impl RpicamCamera {
     }
 
     /// Exposure and white balance for a picture: what is configured, and what the rest has settled to.
-    fn settings(&mut self, sensor: &Sensor) -> Result<FrameSettings, HardwareError> {
+    fn settings(&mut self, sensor: &Sensor) -> Result<FixedSettings, HardwareError> {
         let fixed = FixedSettings::of(&self.camera, &self.config);
-        if let Some(settings) = fixed.complete() {
-            return Ok(settings);
+        if fixed.is_complete() || self.camera.settle_frames == 0 {
+            return Ok(fixed);
         }
         let settled = match &self.settled {
             Some(settled) => settled.settings,
             None => self.settle(sensor, fixed)?,
         };
-        Ok(fixed.or(settled))
+        Ok(fixed.or(settled.into()))
     }
 
     /// Runs the camera with automatic exposure and white balance until they change no more. In the mode of the pictures,
@@ -152,12 +155,12 @@ impl RpicamCamera {
         fixed: FixedSettings,
     ) -> Result<FrameSettings, HardwareError> {
         let mut command = command::settle(&self.config, sensor.full_mode(), fixed)?;
-        let limit = self.camera.settle_frames;
+        let limit = self.camera.settle_frames.max(settling::STABLE_FRAMES);
         let settings = self.attempt(&mut command, MetadataSplitter::default, |frames| {
             let mut settling = Settling::default();
-            for _ in 0..limit.max(1) {
+            for _ in 0..limit {
                 let settings = frames.next()?;
-                if settling.frame(settings) || limit == 0 {
+                if settling.frame(settings) {
                     return Ok(settings);
                 }
             }
@@ -183,8 +186,9 @@ impl RpicamCamera {
     /// Takes two consecutive pictures.
     fn take(&mut self, sensor: &Sensor) -> Result<Pictures, HardwareError> {
         let settings = self.settings(sensor)?;
-        let size = sensor.picture(&self.camera);
-        let mut command = command::capture(&self.config, sensor.full_mode(), size, settings)?;
+        let (size, mode) = (sensor.picture(&self.camera), sensor.full_mode());
+        let has_fixed_white_balance = self.config.red_gain > 0.0;
+        let mut command = command::capture(&self.config, mode, size, settings)?;
         let warm_up = self.camera.warm_up_frames;
         self.attempt(&mut command, JpegSplitter::default, |frames| {
             for _ in 0..warm_up {
@@ -202,20 +206,41 @@ impl RpicamCamera {
                 captured_at,
                 picture: next()?,
                 settings: CaptureSettings {
-                    mode: Some(format!(
-                        "{} {}x{} of {}x{}",
-                        sensor.name,
-                        size.0,
-                        size.1,
-                        sensor.full_mode().0,
-                        sensor.full_mode().1
-                    )),
-                    exposure_us: Some(settings.exposure_us),
-                    gain: Some(settings.gain),
-                    colour_gains: Some(settings.colour_gains),
+                    camera: Some(sensor.name.clone()),
+                    mode: Some(format!("{}x{} of {}x{}", size.0, size.1, mode.0, mode.1)),
+                    exposure_us: settings.exposure_us,
+                    gain: settings.gain,
+                    colour_gains: settings.colour_gains,
+                    has_fixed_white_balance: Some(has_fixed_white_balance),
                     ..CaptureSettings::default()
                 },
             })
+        })
+    }
+
+    /// Takes a picture, again if the light turns out to have changed.
+    fn photograph(&mut self) -> Result<Frame, HardwareError> {
+        let sensor = self.sensor()?;
+        let fixed = FixedSettings::of(&self.camera, &self.config);
+        let mut pictures = self.take(&sensor)?;
+        if self.has_other_light(&pictures.picture) {
+            log::info!("the light has changed: the exposure settles again");
+            let colour_gains = self
+                .settled
+                .take()
+                .map(|settled| settled.settings.colour_gains);
+            // Colours must not change within a slide.
+            self.settle(&sensor, fixed.with_colour_gains(colour_gains))?;
+            pictures = self.take(&sensor)?;
+            self.has_other_light(&pictures.picture);
+        }
+        Ok(Frame {
+            pixels: Pixels::Encoded(pictures.picture),
+            captured_at: pictures.captured_at,
+            earlier: Some(Pixels::Encoded(pictures.earlier)),
+            source: format!("{} (ribbon camera {})", sensor.name, sensor.number),
+            um_per_pixel: None,
+            settings: pictures.settings,
         })
     }
 
@@ -229,7 +254,8 @@ impl RpicamCamera {
         for attempt in 1.. {
             let mut frames = Frames {
                 program: self.start(command, splitter())?,
-                limit: self.limit(),
+                limit: Duration::from_secs_f64(self.config.frame_s),
+                until: self.until,
             };
             let result = work(&mut frames);
             let program = frames.program;
@@ -244,7 +270,8 @@ impl RpicamCamera {
                 }
                 Err(Failure::NoItem(reason)) => {
                     let error = self.lost(program, &reason);
-                    if attempt == ATTEMPTS {
+                    let is_over = self.until.is_some_and(|until| until <= Instant::now());
+                    if attempt == ATTEMPTS || is_over {
                         return Err(error);
                     }
                     log::warn!("{}; it is started again", crate::error::with_causes(&error));
@@ -257,17 +284,22 @@ impl RpicamCamera {
     /// Whether the light differs from that of the first picture after exposure and white balance had settled; the first
     /// picture is remembered.
     fn has_other_light(&mut self, picture: &[u8]) -> bool {
-        let Some((settled, luma)) = self.settled.as_mut().zip(luma::of_jpeg(picture)) else {
+        let Some(settled) = self.settled.as_mut() else {
+            return false;
+        };
+        let Some(luma) = luma::of_jpeg(picture) else {
             return false;
         };
         let first = *settled.luma.get_or_insert(luma);
-        luma > first * SAME_LIGHT || first > luma * SAME_LIGHT
+        let is_clipped = luma > CLIPPED && first <= CLIPPED;
+        is_clipped || luma > first * SAME_LIGHT || first > luma * SAME_LIGHT
     }
 
     /// Stops a program that delivered nothing, and tells why.
     fn lost<T: Send + 'static>(&mut self, program: Program<T>, reason: &NoItem) -> HardwareError {
         // Another camera may be connected when it works again.
         self.sensor = None;
+        self.settled = None;
         let (status, messages) = program.stop();
         let problem = match (reason, status) {
             (NoItem::Late, _) => format!("no frame within {} s", self.config.frame_s),
@@ -298,12 +330,14 @@ struct Pictures {
 struct Frames<T> {
     program: Program<T>,
     limit: Duration,
+    until: Option<Instant>,
 }
 
 impl<T: Send + 'static> Frames<T> {
     fn next(&mut self) -> Result<T, Failure> {
-        let item = self.program.next(Instant::now() + self.limit);
-        item.map_err(Failure::NoItem)
+        let limit = Instant::now() + self.limit;
+        let deadline = self.until.map_or(limit, |until| limit.min(until));
+        self.program.next(deadline).map_err(Failure::NoItem)
     }
 }
 
@@ -318,22 +352,10 @@ enum Failure {
 impl Camera for RpicamCamera {
     fn capture(&mut self) -> Result<Frame, HardwareError> {
         self.stop_preview();
-        let sensor = self.sensor()?;
-        let mut pictures = self.take(&sensor)?;
-        if self.has_other_light(&pictures.picture) {
-            log::info!("the light has changed: exposure and white balance settle again");
-            self.settled = None;
-            pictures = self.take(&sensor)?;
-            self.has_other_light(&pictures.picture);
-        }
-        Ok(Frame {
-            pixels: Pixels::Encoded(pictures.picture),
-            captured_at: pictures.captured_at,
-            earlier: Some(Pixels::Encoded(pictures.earlier)),
-            source: format!("{} (ribbon camera {})", sensor.name, sensor.number),
-            um_per_pixel: None,
-            settings: pictures.settings,
-        })
+        self.until = Some(Instant::now() + Duration::from_secs_f64(self.config.capture_s));
+        let frame = self.photograph();
+        self.until = None;
+        frame
     }
 
     fn preview(&mut self) -> Result<Pixels, HardwareError> {
@@ -341,9 +363,15 @@ impl Camera for RpicamCamera {
         let mut program = if let Some(program) = self.preview.take() {
             program
         } else {
-            let mode = self.sensor()?.binned_mode();
+            let sensor = self.sensor()?;
+            // As the pictures are taken, if that is known.
             let fixed = FixedSettings::of(&self.camera, &self.config);
-            let mut command = command::preview(&self.config, mode, fixed)?;
+            let settings = match &self.settled {
+                Some(settled) => fixed.or(settled.settings.into()),
+                None => fixed,
+            };
+            let (mode, size) = (sensor.binned_mode(), sensor.preview(&self.camera));
+            let mut command = command::preview(&self.config, mode, size, settings)?;
             self.start(&mut command, JpegSplitter::default())?
         };
         program.skip_waiting();
@@ -386,11 +414,12 @@ fn check_size(jpeg: &Jpeg, expected: Size) -> Result<(), HardwareError> {
     if jpeg.size == expected {
         return Ok(());
     }
-    let (width, height) = jpeg.size;
-    Err(HardwareError::DamagedFrame {
-        reason: format!(
-            "it has {width}x{height} pixels instead of {}x{}",
-            expected.0, expected.1
+    Err(HardwareError::Unsupported {
+        part: "camera",
+        wanted: format!("{}x{} pixels", expected.0, expected.1),
+        offers: format!(
+            "{}x{}; set camera.width and camera.height",
+            jpeg.size.0, jpeg.size.1
         ),
     })
 }

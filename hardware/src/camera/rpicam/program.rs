@@ -12,6 +12,10 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 /// Time for the program to stop the camera after SIGINT, before it is killed.
 const GRACE: Duration = Duration::from_millis(500);
+/// Time for the system to end a program that was killed. One that waits for a driver ends only when that answers.
+const END: Duration = Duration::from_secs(1);
+/// Pause between two looks at whether it has ended.
+const LOOK: Duration = Duration::from_millis(2);
 /// How much of the standard error is kept.
 const MAX_MESSAGES: usize = 4096;
 
@@ -43,7 +47,8 @@ pub(super) enum NoItem {
 
 /// A running program in a process group of its own. It is killed when dropped.
 pub(super) struct Program<T> {
-    child: Child,
+    /// `None` after its end.
+    child: Option<Child>,
     output: Arc<Output<T>>,
     messages: Arc<Mutex<VecDeque<u8>>>,
     /// Threads that read its output; none after its end.
@@ -74,11 +79,11 @@ impl<T: Send + 'static> Program<T> {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // Ctrl-C at a terminal is for the appliance, which then stops its programs.
+            // Ctrl-C at a terminal is for this program, which then stops the other one, or closes its pipe.
             .process_group(0)
             .spawn()?;
         let mut program = Self {
-            child,
+            child: Some(child),
             output: Arc::new(Output {
                 state: Mutex::new(State {
                     newest: None,
@@ -89,11 +94,15 @@ impl<T: Send + 'static> Program<T> {
             messages: Arc::default(),
             readers: Vec::new(),
         };
-        if let Some(stdout) = program.child.stdout.take() {
+        let child = program.child.as_mut();
+        let (stdout, stderr) = child.map_or((None, None), |child| {
+            (child.stdout.take(), child.stderr.take())
+        });
+        if let Some(stdout) = stdout {
             let output = Arc::clone(&program.output);
             program.read("camera-frames", move || output.read(stdout, splitter))?;
         }
-        if let Some(stderr) = program.child.stderr.take() {
+        if let Some(stderr) = stderr {
             let messages = Arc::clone(&program.messages);
             program.read("camera-messages", move || keep_last(stderr, &messages))?;
         }
@@ -134,8 +143,12 @@ impl<T: Send + 'static> Program<T> {
 
     /// Stops the program: with SIGINT, which lets it close the camera, and after half a second with SIGKILL. Returns how it
     /// ended, and the end of its standard error.
-    pub(super) fn stop(mut self) -> (io::Result<ExitStatus>, String) {
-        let status = self.end(GRACE);
+    pub(super) fn stop(self) -> (io::Result<ExitStatus>, String) {
+        self.stop_within(GRACE)
+    }
+
+    fn stop_within(mut self, grace: Duration) -> (io::Result<ExitStatus>, String) {
+        let status = self.end(grace);
         let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
         let text = String::from_utf8_lossy(messages.make_contiguous()).into_owned();
         drop(messages);
@@ -144,17 +157,33 @@ impl<T: Send + 'static> Program<T> {
 }
 
 impl<T> Program<T> {
-    /// Ends the program and whatever it started, and waits for it.
+    /// Ends the program and whatever it started, and waits for it. A program that does not even end when it is killed, because
+    /// it waits for a driver, is left to a thread of its own.
     fn end(&mut self, grace: Duration) -> io::Result<ExitStatus> {
-        let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        let Some(mut child) = self.child.take() else {
+            return Err(io::Error::other("it has ended before"));
+        };
+        let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         // A group that has ended is no error. Its number stays its own until the child is waited for.
         let signal = |signal| group.map(|group| kill_process_group(group, signal));
         signal(Signal::INT);
         self.output.wait_until_closed(Instant::now() + grace);
         signal(Signal::KILL);
-        let status = self.child.wait();
+        let deadline = Instant::now() + END;
+        let status = loop {
+            match child.try_wait() {
+                Ok(Some(status)) => break Ok(status),
+                Err(error) => break Err(error),
+                Ok(None) if Instant::now() < deadline => std::thread::sleep(LOOK),
+                Ok(None) => {
+                    // Without the thread, it remains as a zombie until this program ends.
+                    let _ = std::thread::Builder::new().spawn(move || child.wait());
+                    return Err(io::Error::other("it does not end, its driver hangs"));
+                }
+            }
+        };
         for reader in self.readers.drain(..) {
-            // One that panicked has closed its pipe as well.
+            // One that panicked has closed its pipe as well. The group, which may hold the pipe, was killed.
             let _ = reader.join();
         }
         status
@@ -163,7 +192,7 @@ impl<T> Program<T> {
 
 impl<T> Drop for Program<T> {
     fn drop(&mut self) {
-        if !self.readers.is_empty() {
+        if self.child.is_some() {
             // Nobody asks how it ended.
             let _ = self.end(Duration::ZERO);
         }
@@ -296,7 +325,7 @@ mod tests {
     fn a_program_that_ignores_signals_is_killed_with_what_it_started() {
         let mut program = shell("trap '' INT TERM; sleep 1000 & echo; wait; sleep 1000");
         program.next(soon()).unwrap();
-        let process = program.child.id();
+        let process = program.child.as_ref().unwrap().id();
         let (status, _) = program.stop();
         assert_eq!(
             std::os::unix::process::ExitStatusExt::signal(&status.unwrap()),
@@ -309,7 +338,7 @@ mod tests {
     fn a_dropped_program_is_killed() {
         let mut program = shell("echo; exec sleep 1000");
         program.next(soon()).unwrap();
-        let process = program.child.id();
+        let process = program.child.as_ref().unwrap().id();
         drop(program);
         assert!(!exists(process));
     }
@@ -319,7 +348,7 @@ mod tests {
         let mut program =
             shell("trap 'echo stopped >&2; exit 3' INT; echo; while :; do sleep 0.01; done");
         program.next(soon()).unwrap();
-        let (status, messages) = program.stop();
+        let (status, messages) = program.stop_within(Duration::from_mins(1));
         assert_eq!((status.unwrap().code(), &*messages), (Some(3), "stopped\n"));
     }
 }

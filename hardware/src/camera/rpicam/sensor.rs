@@ -32,8 +32,13 @@ impl Splitter for SensorList {
         self.0.extend(&bytes[..bytes.len().min(room)]);
     }
 
+    /// Whatever else the program writes is no list: it failed.
     fn finish(self) -> Option<Self::Item> {
-        Some(sensors(&String::from_utf8_lossy(&self.0)))
+        let text = String::from_utf8_lossy(&self.0);
+        let is_list = ["Available cameras", "No cameras available"]
+            .iter()
+            .any(|title| text.contains(title));
+        is_list.then(|| sensors(&text))
     }
 }
 
@@ -55,15 +60,28 @@ impl Sensor {
         allowed.max_by_key(|size| pixels(*size))
     }
 
+    /// Size of the preview: that of the binned mode in the shape of the pictures.
+    pub(super) fn preview(&self, config: &CameraConfig) -> Size {
+        let (width, height) = self.picture(config);
+        let (across, down) = self.binned_mode();
+        let width_of = |rows| scaled(width, rows, height);
+        let height_of = |columns| scaled(height, columns, width);
+        if u64::from(width) * u64::from(down) > u64::from(height) * u64::from(across) {
+            (even(across), height_of(across))
+        } else {
+            (width_of(down), even(down))
+        }
+    }
+
     /// Size of the picture that is made of a frame of the full mode: the configured one, or the largest of the same shape
     /// that has no more than `camera.max_megapixels`.
     pub(super) fn picture(&self, config: &CameraConfig) -> Size {
         let full = self.full_mode();
         match (config.width, config.height) {
             (0, 0) => shrunk(full, config.max_pixels()),
-            (0, height) => (scaled(full.0, height, full.1), height),
-            (width, 0) => (width, scaled(full.1, width, full.0)),
-            size => size,
+            (0, height) => (scaled(full.0, height, full.1), even(height)),
+            (width, 0) => (even(width), scaled(full.1, width, full.0)),
+            (width, height) => (even(width), even(height)),
         }
     }
 }
@@ -74,18 +92,20 @@ fn pixels((width, height): Size) -> u64 {
 
 /// `size`, or one of the same shape with at most `max_pixels`.
 fn shrunk(size: Size, max_pixels: u64) -> Size {
-    if pixels(size) <= max_pixels {
-        return size;
-    }
-    let scale = (max_pixels as f64 / pixels(size) as f64).sqrt();
-    let even = |length: u32| (f64::from(length) * scale / 2.0) as u32 * 2;
-    (even(size.0), even(size.1))
+    let scale = (max_pixels as f64 / pixels(size) as f64).sqrt().min(1.0);
+    let shorter = |length: u32| even((f64::from(length) * scale) as u32);
+    (shorter(size.0), shorter(size.1))
+}
+
+/// The length, or the next smaller one that libcamera accepts: even, and not zero.
+fn even(length: u32) -> u32 {
+    (length / 2 * 2).max(2)
 }
 
 /// `length × by / of`, even.
 fn scaled(length: u32, by: u32, of: u32) -> u32 {
-    let half = u64::from(length) * u64::from(by) / (2 * u64::from(of.max(1)));
-    u32::try_from(half * 2).unwrap_or(u32::MAX)
+    let length = u64::from(length) * u64::from(by) / u64::from(of.max(1));
+    even(u32::try_from(length).unwrap_or(u32::MAX))
 }
 
 /// Reads the list of cameras. Its form differs between versions of the program:
@@ -104,6 +124,12 @@ fn sensors(list: &str) -> Vec<Sensor> {
             let plain = without_brackets(line);
             let modes = plain.split([' ', ',']).filter_map(size);
             sensor.modes.extend(modes);
+        }
+    }
+    for sensor in &mut sensors {
+        // The size of the sensor itself is no mode, unless nothing else is known.
+        if sensor.modes.len() > 1 {
+            sensor.modes.remove(0);
         }
     }
     sensors
@@ -210,6 +236,10 @@ mod tests {
         assert_eq!(hq.picture(&sized(1920, 1080)), (1920, 1080));
         assert_eq!(hq.picture(&sized(2028, 0)), (2028, 1520));
         assert_eq!(hq.picture(&sized(0, 760)), (1014, 760));
+        assert_eq!(hq.picture(&sized(641, 3)), (640, 2));
+        assert_eq!(hq.preview(&config), (2026, 1520));
+        assert_eq!(hq.preview(&sized(1920, 1080)), (2028, 1140));
+        assert_eq!(hq.preview(&sized(1080, 1920)), (854, 1520));
     }
 
     #[test]
@@ -217,6 +247,22 @@ mod tests {
         let sensor = &sensors("0 : ov5647 [2592x1944] (/base)\n")[0];
         assert_eq!(sensor.full_mode(), (2592, 1944));
         assert_eq!(sensor.binned_mode(), (2592, 1944));
+    }
+
+    #[test]
+    fn what_is_no_list_is_a_failure() {
+        let finished = |text: &[u8]| {
+            let mut list = SensorList::default();
+            list.push(text, &mut Vec::new());
+            list.finish()
+        };
+        assert_eq!(finished(b""), None);
+        assert_eq!(finished(b"error while loading shared libraries"), None);
+        assert_eq!(finished(b"No cameras available!\n"), Some(Vec::new()));
+        assert_eq!(
+            finished(OLD.as_bytes()).map(|sensors| sensors.len()),
+            Some(1)
+        );
     }
 
     #[test]

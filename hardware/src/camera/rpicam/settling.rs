@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::program::Splitter;
 
 /// Frames whose values must agree: the automatic control changes them over several frames.
-const STABLE_FRAMES: usize = 5;
+pub(super) const STABLE_FRAMES: u32 = 5;
 /// Largest ratio between two of them.
 const TOLERANCE: f64 = 1.02;
 /// Far more than a line of metadata.
@@ -42,11 +42,12 @@ pub(super) struct Settling(VecDeque<FrameSettings>);
 impl Settling {
     /// Adds the next frame; true if its values and those of the frames before it agree.
     pub(super) fn frame(&mut self, settings: FrameSettings) -> bool {
-        if self.0.len() == STABLE_FRAMES {
+        let stable = STABLE_FRAMES as usize;
+        if self.0.len() == stable {
             self.0.pop_front();
         }
         self.0.push_back(settings);
-        self.0.len() == STABLE_FRAMES && self.0.iter().all(|earlier| earlier.is_near(&settings))
+        self.0.len() == stable && self.0.iter().all(|earlier| earlier.is_near(&settings))
     }
 }
 

@@ -84,6 +84,7 @@ pub(super) fn settings(device: &impl ControlDevice) -> CaptureSettings {
         exposure_us: value(EXPOSURE).map(|units| f64::from(units) * 100.0),
         gain: value(GAIN).map(f64::from),
         white_balance_k: value(WHITE_BALANCE).and_then(|kelvin| u32::try_from(kelvin).ok()),
+        has_fixed_white_balance: value(AUTO_WHITE_BALANCE).map(|switch| switch == 0),
         ..CaptureSettings::default()
     }
 }
@@ -306,6 +307,7 @@ mod tests {
             exposure_us: Some(15_600.0),
             gain: Some(10.0),
             white_balance_k: Some(4500),
+            has_fixed_white_balance: Some(true),
             ..CaptureSettings::default()
         };
         assert_eq!(settings(&device), expected);

@@ -195,6 +195,7 @@ impl Camera for UsbCamera {
             source: self.device.display().to_string(),
             um_per_pixel: None,
             settings: CaptureSettings {
+                camera: stream.device.name().ok(),
                 mode: Some(stream.mode.to_string()),
                 colours: (stream.mode.encoding == Encoding::YUYV)
                     .then(|| stream.colours.to_string()),

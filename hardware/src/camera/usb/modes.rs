@@ -45,6 +45,11 @@ pub(super) struct Interval {
 }
 
 impl Interval {
+    /// Whether both are the same time: a driver may return 2/60 for 1/30.
+    pub(super) fn is_as_long_as(self, other: Self) -> bool {
+        self.cmp_rate(other) == Ordering::Equal
+    }
+
     /// Order of frame rates, the lowest first.
     fn cmp_rate(self, other: Self) -> Ordering {
         let product = |a: u32, b: u32| u64::from(a) * u64::from(b);

@@ -27,6 +27,15 @@ impl V4lDevice {
         v4l::Device::with_path(device).map(Self)
     }
 
+    /// Name and bus of the camera, such as `HD USB Camera (usb-0000:01:00.0-1.2)`.
+    ///
+    /// # Errors
+    /// Those of the driver.
+    pub(super) fn name(&self) -> io::Result<String> {
+        let capabilities = self.0.query_caps()?;
+        Ok(format!("{} ({})", capabilities.card, capabilities.bus))
+    }
+
     /// The modes that the camera offers.
     ///
     /// # Errors
@@ -82,14 +91,14 @@ impl V4lDevice {
             numerator: parameters.interval.numerator,
             denominator: parameters.interval.denominator,
         };
-        if interval(&self.0.params()?) != mode.interval {
+        if !interval(&self.0.params()?).is_as_long_as(mode.interval) {
             let Interval {
                 numerator,
                 denominator,
             } = mode.interval;
             let wanted = Parameters::new(Fraction::new(numerator, denominator));
             let chosen = interval(&self.0.set_params(&wanted)?);
-            if chosen != mode.interval {
+            if !chosen.is_as_long_as(mode.interval) {
                 return Err(io::Error::other(format!("it chose the interval {chosen}")));
             }
         }
