@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use smearscope_artifacts::NotFlat;
 
-use crate::calibration::WhiteBalance;
+use crate::calibration::white_balance::{AutomaticWhiteBalance, WhiteBalance};
 
 /// A calibration cannot be made, kept or used. The message says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -54,14 +54,8 @@ pub enum CalibrationError {
         found: String,
     },
     /// The camera changes its white balance from picture to picture.
-    #[error(
-        "the white balance of the camera is automatic, so that its colours change from picture to picture; fix it at what it is \
-         now ({found}): {}, restart, and measure the light", remedy(*.found)
-    )]
-    AutomaticWhiteBalance {
-        /// What it is now.
-        found: WhiteBalance,
-    },
+    #[error(transparent)]
+    AutomaticWhiteBalance(#[from] AutomaticWhiteBalance),
     /// A picture has another white balance than the empty field.
     #[error(
         "the white balance of the camera was {calibrated} when the light was measured, and is {found} now: measure the light \
@@ -79,20 +73,4 @@ pub enum CalibrationError {
     /// The two points give no scale.
     #[error("{0}")]
     Points(String),
-}
-
-/// The settings that fix a white balance.
-fn remedy(
-    WhiteBalance {
-        colour_gains,
-        kelvin,
-    }: WhiteBalance,
-) -> String {
-    match (colour_gains, kelvin) {
-        (Some([red, blue]), _) => {
-            format!("set rpicam.red_gain = {red:.3} and rpicam.blue_gain = {blue:.3}")
-        }
-        (None, Some(kelvin)) => format!("set camera.white_balance = {kelvin}"),
-        (None, None) => "set camera.white_balance to a number of kelvin".into(),
-    }
 }

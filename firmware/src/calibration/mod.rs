@@ -4,8 +4,7 @@ mod error;
 mod in_use;
 mod micrometer;
 mod store;
-
-use std::fmt::{self, Display, Formatter};
+mod white_balance;
 
 use image::RgbImage;
 use jiff::{Timestamp, Unit};
@@ -19,6 +18,7 @@ use crate::system::time::utc;
 pub use error::CalibrationError;
 pub use in_use::{CalibrationInUse, Turn};
 pub use store::Calibrations;
+pub use white_balance::WhiteBalance;
 
 /// The calibration of a camera with an objective. It holds for one size of the pictures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,34 +59,6 @@ pub struct LightCalibration {
     pub flat_field: FlatField,
     /// The white balance of the camera at that time, which must stay.
     pub white_balance: WhiteBalance,
-}
-
-/// The white balance of a camera. A picture with another one has other colours than the empty field.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
-pub struct WhiteBalance {
-    /// Gains of red and blue relative to green; null unless it is a ribbon camera.
-    #[schema(required)]
-    pub colour_gains: Option<[f64; 2]>,
-    /// In kelvin; null unless it is a USB camera that tells it.
-    #[schema(required)]
-    pub kelvin: Option<u32>,
-}
-
-impl WhiteBalance {
-    /// That of a picture.
-    ///
-    /// # Errors
-    /// [`CalibrationError::AutomaticWhiteBalance`] if the next picture may have another one.
-    pub fn of(settings: &CaptureSettings) -> Result<Self, CalibrationError> {
-        let found = Self {
-            colour_gains: settings.colour_gains,
-            kelvin: settings.white_balance_k,
-        };
-        match settings.has_fixed_white_balance {
-            Some(false) => Err(CalibrationError::AutomaticWhiteBalance { found }),
-            Some(true) | None => Ok(found),
-        }
-    }
 }
 
 impl LightCalibration {
@@ -233,16 +205,6 @@ impl Calibration {
             self.height,
             measured.join(", ")
         )
-    }
-}
-
-impl Display for WhiteBalance {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match (self.colour_gains, self.kelvin) {
-            (Some([red, blue]), _) => write!(f, "red × {red:.3}, blue × {blue:.3}"),
-            (None, Some(kelvin)) => write!(f, "{kelvin} K"),
-            (None, None) => f.write_str("unknown"),
-        }
     }
 }
 

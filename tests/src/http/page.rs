@@ -11,8 +11,11 @@ use crate::support::browser::Browser;
 use crate::support::http::*;
 use crate::support::*;
 
-const CONNECTED: &str =
-    "document.querySelector('#lost').hidden && !document.querySelector('#capture').disabled";
+/// The page is connected, and nothing moves its buttons any more: the live picture and its figures are there, or the words
+/// that there is none.
+const CONNECTED: &str = "document.querySelector('#lost').hidden && !document.querySelector('#capture').disabled \
+     && (document.querySelector('.watched .figure') ? document.querySelector('.preview img')?.naturalWidth > 0 \
+         : document.querySelector('.preview').innerText.startsWith('No live picture'))";
 
 /// The verdicts of `smearscope classify` on these images.
 fn local(images: &[PathBuf]) -> Vec<Value> {
