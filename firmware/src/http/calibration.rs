@@ -10,7 +10,6 @@ use image::RgbImage;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use smearscope_hardware::{CaptureSettings, Frame, with_causes};
-use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use crate::analysis::analyst::picture;
@@ -20,12 +19,12 @@ use crate::calibration::{
 };
 use crate::config::Config;
 use crate::http::blocking::blocking;
+use crate::http::camera::{self, unavailable};
 use crate::http::problem::Problem;
 use crate::http::problem_responses::{
     BadRequest, BodyTimeout, BodyTooLarge, Busy, Unavailable, Unprocessable, UnsupportedMediaType,
 };
 use crate::report::state::is_waiting;
-use crate::system::worker::WorkerPanicked;
 
 /// What was measured of the camera.
 #[derive(Debug, Serialize, ToSchema)]
@@ -175,16 +174,7 @@ async fn measure<C: FnOnce(&mut Calibration)>(
     let camera = handle
         .camera()
         .ok_or_else(|| unavailable("there is no camera yet"))?;
-    let frame = match timeout(config.timing.capture, camera.capture()).await {
-        Ok(Ok(Ok(frame))) => frame,
-        Ok(Ok(Err(error))) => return Err(unavailable(with_causes(&error))),
-        Ok(Err(WorkerPanicked)) => return Err(unavailable("the camera's driver crashed")),
-        Err(_) => {
-            return Err(unavailable(
-                "the camera gives no picture; unplug and plug it in",
-            ));
-        }
-    };
+    let frame = camera::answer(config.timing.capture, camera.capture()).await?;
     let limits = config.limits;
     let work = move || {
         let Frame {
@@ -227,8 +217,4 @@ fn not_kept(error: &CalibrationError) -> Problem {
 
 fn conflict(detail: &str) -> Problem {
     Problem::new(StatusCode::CONFLICT, detail)
-}
-
-fn unavailable(detail: impl Into<String>) -> Problem {
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
 }

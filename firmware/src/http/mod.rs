@@ -24,6 +24,7 @@ mod binary;
 mod blocking;
 mod button;
 mod calibration;
+mod camera;
 mod cells;
 pub(crate) mod certificate;
 mod classify;

@@ -27,11 +27,11 @@ use crate::calibration::{Calibration, CalibrationInUse};
 use crate::config::Config;
 use crate::http::binary::Binary;
 use crate::http::blocking::blocking;
+use crate::http::camera::{self, unavailable};
 use crate::http::problem::Problem;
 use crate::http::problem_responses::Unavailable;
 use crate::report::state::is_waiting;
 use crate::system::shutdown::Shutdown;
-use crate::system::worker::WorkerPanicked;
 
 /// Header with the measurements of the picture, as JSON.
 const QUALITY: HeaderName = HeaderName::from_static("smearscope-quality");
@@ -128,14 +128,7 @@ impl Viewfinder {
         let Some(camera) = self.handle.camera() else {
             return Err(unavailable("there is no camera yet"));
         };
-        match timeout(self.deadline, camera.preview()).await {
-            Ok(Ok(Ok(pixels))) => Ok(pixels),
-            Ok(Ok(Err(error))) => Err(unavailable(with_causes(&error))),
-            Ok(Err(WorkerPanicked)) => Err(unavailable("the camera's driver crashed")),
-            Err(_) => Err(unavailable(
-                "the camera gives no picture; unplug and plug it in",
-            )),
-        }
+        camera::answer(self.deadline, camera.preview()).await
     }
 
     /// Closes the camera unless a picture was requested after `taken`.
@@ -151,10 +144,6 @@ impl Viewfinder {
             let _ = camera.stop_preview().await;
         }
     }
-}
-
-fn unavailable(detail: impl Into<String>) -> Problem {
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(1)
 }
 
 /// Measures the quality of a picture and encodes a smaller copy.

@@ -251,7 +251,8 @@ impl RpicamCamera {
         splitter: impl Fn() -> S,
         work: impl Fn(&mut Frames<S::Item>) -> Result<R, Failure>,
     ) -> Result<R, HardwareError> {
-        for attempt in 1.. {
+        let mut attempt = 1;
+        loop {
             let mut frames = Frames {
                 program: self.start(command, splitter())?,
                 limit: Duration::from_secs_f64(self.config.frame_s),
@@ -274,11 +275,11 @@ impl RpicamCamera {
                     if attempt == ATTEMPTS || is_over {
                         return Err(error);
                     }
+                    attempt += 1;
                     log::warn!("{}; it is started again", crate::error::with_causes(&error));
                 }
             }
         }
-        unreachable!("the last attempt returns")
     }
 
     /// Whether the light differs from that of the first picture after exposure and white balance had settled; the first

@@ -8,14 +8,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::retry_on_intr;
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 /// Time for the program to stop the camera after SIGINT, before it is killed.
 const GRACE: Duration = Duration::from_millis(500);
 /// Time for the system to end a program that was killed. One that waits for a driver ends only when that answers.
 const END: Duration = Duration::from_secs(1);
-/// Pause between two looks at whether it has ended.
-const LOOK: Duration = Duration::from_millis(2);
 /// How much of the standard error is kept.
 const MAX_MESSAGES: usize = 4096;
 
@@ -163,25 +163,19 @@ impl<T> Program<T> {
         let Some(mut child) = self.child.take() else {
             return Err(io::Error::other("it has ended before"));
         };
-        let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        let group = Pid::from_child(&child);
         // A group that has ended is no error. Its number stays its own until the child is waited for.
-        let signal = |signal| group.map(|group| kill_process_group(group, signal));
+        let signal = |signal| kill_process_group(group, signal).ok();
         signal(Signal::INT);
         self.output.wait_until_closed(Instant::now() + grace);
         signal(Signal::KILL);
-        let deadline = Instant::now() + END;
-        let status = loop {
-            match child.try_wait() {
-                Ok(Some(status)) => break Ok(status),
-                Err(error) => break Err(error),
-                Ok(None) if Instant::now() < deadline => std::thread::sleep(LOOK),
-                Ok(None) => {
-                    // Without the thread, it remains as a zombie until this program ends.
-                    let _ = std::thread::Builder::new().spawn(move || child.wait());
-                    return Err(io::Error::other("it does not end, its driver hangs"));
-                }
-            }
-        };
+        // Where that cannot be asked, before Linux 5.3, it is waited for.
+        if matches!(ends_within(&child, END), Ok(false)) {
+            // Without the thread, it remains as a zombie until this program ends.
+            let _ = std::thread::Builder::new().spawn(move || child.wait());
+            return Err(io::Error::other("it does not end, its driver hangs"));
+        }
+        let status = child.wait();
         for reader in self.readers.drain(..) {
             // One that panicked has closed its pipe as well. The group, which may hold the pipe, was killed.
             let _ = reader.join();
@@ -197,6 +191,15 @@ impl<T> Drop for Program<T> {
             let _ = self.end(Duration::ZERO);
         }
     }
+}
+
+/// Waits until a child has ended, without collecting its status.
+fn ends_within(child: &Child, limit: Duration) -> io::Result<bool> {
+    let process = pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
+    let limit = Timespec::try_from(limit).ok();
+    // Readable when the process has ended (pidfd_open(2)).
+    let mut ended = [PollFd::new(&process, PollFlags::IN)];
+    Ok(retry_on_intr(|| poll(&mut ended, limit.as_ref()))? > 0)
 }
 
 impl<T> Output<T> {
