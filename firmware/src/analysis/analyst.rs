@@ -85,7 +85,7 @@ pub enum AnalysisError {
         /// Rows according to the camera.
         height: u32,
     },
-    /// The camera is calibrated in another mode.
+    /// The frame does not fit the calibration: another camera, size or white balance.
     #[error(transparent)]
     Calibration(#[from] CalibrationError),
     /// The system starts no threads.

@@ -183,13 +183,12 @@ impl Calibration {
         self.scale.as_ref().map(|scale| scale.um_per_pixel)
     }
 
-    /// What was measured, and how old it is, for the self-test.
+    /// What was measured, and how old it is, short enough for the screen.
     pub fn words(&self, now: Timestamp) -> String {
-        let light = self.light.as_ref().map(|light| {
-            let [red, _, blue] = light.flat_field.white_balance();
-            let age = age(&light.made_at, now);
-            format!("light {age} (red × {red:.2}, blue × {blue:.2})")
-        });
+        let light = self
+            .light
+            .as_ref()
+            .map(|light| format!("light {}", age(&light.made_at, now)));
         let scale = self.scale.as_ref().map(|scale| {
             let age = age(&scale.made_at, now);
             format!("{} µm per pixel {age}", scale.um_per_pixel)
@@ -197,10 +196,10 @@ impl Calibration {
         let measured: Vec<_> = light.into_iter().chain(scale).collect();
         let objective = match &*self.setup.objective {
             "" => String::new(),
-            objective => format!(", objective {objective}"),
+            objective => format!(" {objective},"),
         };
         format!(
-            "{}x{}{objective}: {}",
+            "calibrated for{objective} {}x{}: {}",
             self.width,
             self.height,
             measured.join(", ")

@@ -215,10 +215,13 @@ impl Bench {
 fn light(bench: &Bench, file: Option<&Path>, out: &mut impl Write) -> Result<()> {
     let (empty, settings) = bench.picture(file)?;
     let light = LightCalibration::measure(&empty, &settings)?;
+    let factors = light.flat_field.white_balance();
     let [red, green, blue] = light.flat_field.evenness().map(|light| 100.0 * light);
     writeln!(
         out,
-        "The darkest place has {red:.0} % (red), {green:.0} % (green) and {blue:.0} % (blue) of the light of the brightest."
+        "The darkest place has {red:.0} % (red), {green:.0} % (green) and {blue:.0} % (blue) of the light of the brightest. \
+         In the middle, red is multiplied by {:.2} and blue by {:.2}.",
+        factors[0], factors[2]
     )?;
     bench.keep(&empty, &settings, |known| known.light = Some(light), out)
 }

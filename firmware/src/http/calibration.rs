@@ -188,7 +188,7 @@ async fn measure<C: FnOnce(&mut Calibration)>(
         let calibration = in_use
             .change(&turn, &state, picture.dimensions(), &settings, measured)
             .map_err(|error| not_kept(&error))?;
-        log::info!("calibrated: {}", calibration.words(Timestamp::now()));
+        log::info!("{}", calibration.words(Timestamp::now()));
         Ok::<_, Problem>(CameraCalibration::of(&in_use))
     };
     Ok((StatusCode::CREATED, Json(blocking(work).await??)))

@@ -144,7 +144,10 @@ fn a_calibration_holds_for_one_camera_objective_and_size() {
     )
     .success();
     let listed = calibrate_list(&state);
-    assert!(listed.contains("objective 40x: light of today"), "{listed}");
+    assert!(
+        listed.contains("calibrated for 40x, 640x480: light of today"),
+        "{listed}"
+    );
 
     // Another objective: not used, and said so.
     let without = Served::start_with("", &format!("state = {state:?}\n"), &fields);
