@@ -265,6 +265,17 @@ mod tests {
     }
 
     #[test]
+    fn the_signs_of_measures_are_in_the_fonts() {
+        for font in [FONT_5X8, FONT_6X10, FONT_8X13_BOLD, FONT_10X20] {
+            let glyph = |sign: char| font.glyph_mapping.index(sign);
+            // What a font lacks is drawn as a question mark.
+            for sign in ['×', 'µ', '·', '²'] {
+                assert_ne!(glyph(sign), glyph('?'), "{sign}");
+            }
+        }
+    }
+
+    #[test]
     fn text_wraps_at_words_and_long_words_are_split() {
         let lines = wrapped(&"ä".repeat(60), 25);
         assert_eq!(
