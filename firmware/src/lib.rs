@@ -4,6 +4,7 @@
 //! - `analysis`: from the bytes of a picture to the verdict; slides
 //! - `appliance`: the event loop, its states and screens
 //! - `calibration`: what was measured of a camera: its light and its scale
+//! - `drift`: light, focus, stain and refused fields of each day, against the weeks before
 //! - `records`: fields, images and slides on the disk
 //! - `models`: installed models and the one in use
 //! - `config`: configuration from file and environment
@@ -22,6 +23,7 @@ mod appliance;
 mod calibration;
 pub mod cli;
 mod config;
+mod drift;
 // With the tests as well, so that it is compiled whenever what it calls is.
 #[cfg(any(fuzzing, test))]
 pub mod fuzzing;

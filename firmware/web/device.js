@@ -1,9 +1,10 @@
-// The device view: health, self-test, models, faults, log, configuration, access.
+// The device view: health, self-test, camera, drift, models, faults, log, configuration, access.
 
 import { forgetToken, get, hasToken, post, request } from "./api.js";
 import { className } from "./cells.js";
 import { rule } from "./count.js";
 import { bytes, count, el, fill, moment, sleep } from "./dom.js";
+import { drift } from "./drift.js";
 import { DEMO, facts, limits } from "./verdict.js";
 
 const EVERY = 10_000;
@@ -180,6 +181,7 @@ export async function device(main, signal) {
       part("health", "Health"),
       part("test", "Self-test"),
       part("camera", "Camera"),
+      part("drift", "Drift"),
       part("models", "Models"),
       part("faults", "Faults"),
       part("log", "Log"),
@@ -203,6 +205,7 @@ export async function device(main, signal) {
   };
   const showCamera = (found) => fill(parts.camera, camera(found, showCamera));
   show(["camera"], async () => showCamera(await get("/v1/calibration")));
+  show(["drift"], () => drift(parts.drift));
   show(["config"], async () => fill(parts.config, configuration(await get("/v1/config"))));
   let list = null;
   /// The model that ran when the list was loaded.

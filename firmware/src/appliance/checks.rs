@@ -1,4 +1,4 @@
-//! The checks of a self-test, apart from the parts of the board: model, storage, clock and calibration.
+//! The checks of a self-test, apart from the parts of the board: model, storage, clock, calibration and drift.
 
 use std::fs;
 use std::io::Write;
@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 use crate::calibration::{Calibration, Calibrations, Setup};
 use crate::config::Config;
 use crate::config::storage::StorageConfig;
+use crate::drift::DriftReport;
 use crate::records::{Archive, Condition, check_place, identity};
 use crate::system::clock::{self, ClockState};
 use crate::system::disk::DiskUsage;
@@ -59,7 +60,7 @@ impl Check {
         }
     }
 
-    /// A part that does not work now but may come back. It does not fail the self-test.
+    /// A part that does not work now but may come back, or one that will fail. It does not fail the self-test.
     pub fn missing(part: &'static str, detail: impl Into<String>) -> Self {
         Self {
             is_required: false,
@@ -161,7 +162,13 @@ pub(crate) const RECORDS: &str = "records";
 /// The part that the checks of the camera's calibration name.
 const CALIBRATION: &str = "calibration";
 
-/// Title of the screen's pages about them.
+/// The part that the checks of [`drift`] name.
+pub(crate) const DRIFT: &str = "drift";
+
+/// Title of the screen's pages about drifts.
+pub(crate) const DRIFT_TITLE: &str = "DRIFT";
+
+/// Title of the screen's pages about the checks of records.
 pub(crate) const RECORDS_TITLE: &str = "RECORDS";
 
 /// Failed checks for what is known to be wrong with the records in a state folder, which are open by now.
@@ -169,6 +176,14 @@ pub fn records(state: &Path) -> Vec<Check> {
     let warnings = Condition::of(state).warnings().into_iter();
     warnings
         .map(|warning| Check::failed(RECORDS, warning).noticed(RECORDS_TITLE))
+        .collect()
+}
+
+/// Failed checks for what drifts, which do not fail the self-test.
+pub(crate) fn drift(report: &DriftReport) -> Vec<Check> {
+    let warnings = report.warnings();
+    warnings
+        .map(|warning| Check::missing(DRIFT, warning).noticed(DRIFT_TITLE))
         .collect()
 }
 

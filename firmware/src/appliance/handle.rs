@@ -20,6 +20,7 @@ use crate::appliance::self_test::SelfTest;
 use crate::appliance::state::{AfterOff, Fault, State};
 use crate::appliance::web_address::WebAddress;
 use crate::calibration::CalibrationInUse;
+use crate::drift::DriftWatch;
 use crate::models::LoadOutcome;
 use crate::records::FaultLog;
 
@@ -103,6 +104,7 @@ pub struct ApplianceHandle {
     renewed_checks: mpsc::UnboundedSender<RenewedChecks>,
     camera: Arc<OnceLock<CameraThread>>,
     calibration: Arc<OnceLock<CalibrationInUse>>,
+    drift: Arc<OnceLock<DriftWatch>>,
     fault_log: Arc<Mutex<FaultLog>>,
     loaded_model: Arc<OnceLock<LoadOutcome>>,
 }
@@ -117,6 +119,7 @@ pub struct ApplianceLink {
     pub(crate) renewed_checks: mpsc::UnboundedReceiver<RenewedChecks>,
     camera: Arc<OnceLock<CameraThread>>,
     calibration: Arc<OnceLock<CalibrationInUse>>,
+    drift: Arc<OnceLock<DriftWatch>>,
     /// Shown to the operator until the first press.
     pub(crate) notice: Notice,
     /// Where other machines find the web page, if they can.
@@ -145,6 +148,7 @@ pub fn connect() -> (ApplianceHandle, ApplianceLink) {
     let (checks_sender, renewed_checks) = mpsc::unbounded_channel();
     let camera = Arc::default();
     let calibration = Arc::default();
+    let drift = Arc::default();
     let handle = ApplianceHandle {
         status,
         events: events.clone(),
@@ -152,6 +156,7 @@ pub fn connect() -> (ApplianceHandle, ApplianceLink) {
         renewed_checks: checks_sender,
         camera: Arc::clone(&camera),
         calibration: Arc::clone(&calibration),
+        drift: Arc::clone(&drift),
         fault_log: Arc::default(),
         loaded_model: Arc::default(),
     };
@@ -163,6 +168,7 @@ pub fn connect() -> (ApplianceHandle, ApplianceLink) {
         renewed_checks,
         camera,
         calibration,
+        drift,
         notice: Notice::default(),
         address: None,
         after_off: AfterOff::default(),
@@ -224,6 +230,11 @@ impl ApplianceHandle {
     pub(crate) fn calibration(&self) -> Option<&CalibrationInUse> {
         self.calibration.get()
     }
+
+    /// The drift watch; `None` if no records are kept.
+    pub(crate) fn drift(&self) -> Option<&DriftWatch> {
+        self.drift.get()
+    }
 }
 
 impl ApplianceLink {
@@ -237,6 +248,12 @@ impl ApplianceLink {
     pub(crate) fn share_calibration(&self, calibration: CalibrationInUse) {
         // As for the camera.
         let _ = self.calibration.set(calibration);
+    }
+
+    /// Gives the network the drift watch.
+    pub(crate) fn share_drift(&self, watch: DriftWatch) {
+        // As for the camera.
+        let _ = self.drift.set(watch);
     }
 
     /// Sends an event to the network.

@@ -7,7 +7,7 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::appliance::checks::{self, Check};
 
 /// Parts whose checks are made again when their result changes, or whose result holds until the program restarts.
-const LASTING: [&str; 3] = ["config", "model", checks::RECORDS];
+const LASTING: [&str; 4] = ["config", "model", checks::RECORDS, checks::DRIFT];
 
 /// The result of a self-test. Serialised as `{"passed": …, "lines": […], "checks": […]}`.
 #[derive(Debug, Clone, PartialEq, Eq)]

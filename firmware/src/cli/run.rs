@@ -25,7 +25,7 @@ use crate::appliance::checks::{self, Check};
 use crate::appliance::event_loop::{self, ApplianceError, End, Equipped, SETTINGS_TITLE};
 use crate::appliance::fault_recorder;
 use crate::appliance::handle::{ApplianceHandle, Report, connect};
-use crate::appliance::renewal::renew_records_checks;
+use crate::appliance::renewal::{renew_drift_checks, renew_records_checks};
 use crate::appliance::state::AfterOff;
 use crate::calibration::CalibrationInUse;
 use crate::cli::args::{BoardArgs, ModelArgs};
@@ -37,6 +37,7 @@ use crate::cli::service_start::{self, Startup};
 use crate::config::service::Service;
 use crate::config::storage::StorageConfig;
 use crate::config::{BoardKind, Config, PanelKind, Raw};
+use crate::drift::DriftWatch;
 use crate::models::Models;
 use crate::network;
 use crate::records::{LazyStore, Space, check_place};
@@ -119,6 +120,9 @@ fn run(startup: Startup, reread: impl Fn() -> Result<Config>) -> Result<()> {
 
     let (handle, mut link) = connect();
     link.share_calibration(calibration.clone());
+    if let Some(state) = config.state() {
+        link.share_drift(DriftWatch::new(state.to_owned()));
+    }
     let loaded = config.clone();
     let model_handle = handle.clone();
     let own_check = check.clone();
@@ -214,6 +218,9 @@ fn log_warnings(config: &Config, check: Option<&Check>) {
 fn follow(config: &Config, handle: &ApplianceHandle) -> JoinHandle<()> {
     if let Some(state) = config.state() {
         tokio::spawn(renew_records_checks(handle.clone(), state.to_owned()));
+    }
+    if let Some(watch) = handle.drift() {
+        tokio::spawn(renew_drift_checks(handle.clone(), watch.clone()));
     }
     tokio::spawn(fault_recorder::record(
         handle.clone(),

@@ -31,6 +31,7 @@ mod classify;
 mod connections;
 mod context;
 mod device;
+mod drift;
 mod events;
 mod export;
 mod headers;

@@ -50,6 +50,7 @@ const FILES: &[File] = files! {
     SCRIPT "/page/count.js" = "count.js",
     SCRIPT "/page/device.js" = "device.js",
     SCRIPT "/page/dom.js" = "dom.js",
+    SCRIPT "/page/drift.js" = "drift.js",
     SCRIPT "/page/field.js" = "field.js",
     SCRIPT "/page/gallery.js" = "gallery.js",
     SCRIPT "/page/images.js" = "images.js",

@@ -18,7 +18,7 @@ use crate::config::http::HttpSettings;
 use crate::http::context::Context;
 use crate::http::problem::Problem;
 use crate::http::{
-    access, button, calibration, cells, classify, device, events, export, headers, health,
+    access, button, calibration, cells, classify, device, drift, events, export, headers, health,
     inference, log_tail, metrics, models, notes, openapi, pace, page, problem, records, viewfinder,
 };
 
@@ -73,6 +73,8 @@ fn documented() -> (Router<Context>, OpenApi) {
         .routes(routes!(device::device))
         .routes(routes!(device::faults))
         .routes(routes!(device::configuration))
+        .routes(routes!(drift::drift))
+        .routes(routes!(drift::restart))
         .routes(routes!(models::models))
         .routes(routes!(log_tail::log_tail))
         .routes(routes!(metrics::metrics))

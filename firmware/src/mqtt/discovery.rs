@@ -56,7 +56,11 @@ fn config(settings: &Mqtt, page: Option<&str>) -> Value {
     temperature["device_class"] = "temperature".into();
     temperature["unit_of_measurement"] = "°C".into();
     temperature["state_class"] = "measurement".into();
-    temperature["entity_category"] = "diagnostic".into();
+    let diagnostic = |mut sensor: Value| {
+        sensor["entity_category"] = "diagnostic".into();
+        sensor
+    };
+    let temperature = diagnostic(temperature);
     let one_of = |mut sensor: Value, options: Value| {
         sensor["device_class"] = "enum".into();
         sensor["options"] = options;
@@ -77,6 +81,13 @@ fn config(settings: &Mqtt, page: Option<&str>) -> Value {
             verdicts(),
         ),
         "temperature": temperature,
+        "warnings": diagnostic(sensor(
+            "warnings",
+            "Warnings",
+            "state",
+            "warnings | length",
+            "mdi:alert",
+        )),
     });
     for (id, label, icon) in [
         ("capture", "Capture", "mdi:camera"),
@@ -143,6 +154,11 @@ mod tests {
             "{{ value_json.verdict }}"
         );
         assert_eq!(components["temperature"]["unit_of_measurement"], "°C");
+        assert_eq!(topic("warnings"), "smearscope/box/state");
+        assert_eq!(
+            components["warnings"]["value_template"],
+            "{{ value_json.warnings | length }}"
+        );
         assert_eq!(
             components["capture"]["command_topic"],
             "smearscope/box/command"

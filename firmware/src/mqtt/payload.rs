@@ -112,6 +112,8 @@ struct StatePayload<'a> {
     fault: Option<&'a str>,
     slide: u32,
     fields: u32,
+    /// What is not as it should be, although it prevents no capture, such as a lamp that ages.
+    warnings: Vec<String>,
     model: Option<&'a str>,
     engine: Option<&'a str>,
     demo: Option<bool>,
@@ -244,6 +246,7 @@ pub(crate) fn state(status: &Status) -> Vec<u8> {
         fault,
         slide: status.slide,
         fields: status.fields,
+        warnings: status.warnings(),
         model: identity.map(|identity| identity.model.as_str()),
         engine: identity.map(|identity| identity.engine.as_str()),
         demo: identity.map(|identity| identity.is_demo),

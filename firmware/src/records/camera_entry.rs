@@ -8,7 +8,7 @@ use crate::calibration::{Calibration, LightCalibration, ScaleCalibration};
 
 /// How a picture was taken, as far as the camera tells, and the calibration that was applied before it was judged. The
 /// recorded image is the uncorrected one: with `light`, the correction can be repeated.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 #[schema(as = CameraSettings)]
 pub struct CameraEntry {
     /// The camera as its driver names it: name and bus of a USB camera, sensor of a ribbon camera.

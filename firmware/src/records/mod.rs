@@ -11,6 +11,7 @@
 //! | `records.loss` | rows that were lost, one JSON object per line; only after a loss |
 //! | `records.verified` | the result of the last `smearscope records verify --record-result` |
 //! | `faults.json` | the last faults of the appliance (see `fault_log`); no part of the hash chain |
+//! | `drift.json` | when the drift watch was started anew (see [`drift`](crate::drift)); no part of the hash chain |
 //! | `records.ballast` | an 8 MiB placeholder; deleting it gives the database space on a full disk |
 //! | `images/<slide>/<field>.jpg` | the field's image as the camera delivered it; `<field>-evidence.png` is its evidence overlay |
 //! | `incoming/` | images being written |
@@ -43,6 +44,7 @@
 mod archive;
 mod ballast;
 mod camera_entry;
+mod camera_fields;
 mod cells;
 mod cells_entry;
 mod chain;
@@ -77,7 +79,7 @@ mod verify;
 #[cfg(test)]
 mod many_cells;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use archive::{Archive, Record, RecordWithCells};
 pub use camera_entry::CameraEntry;

@@ -26,14 +26,14 @@ use crate::records::verify::Verified;
 use crate::system::clock::ClockState;
 
 /// A store in a temporary state folder.
-pub(super) struct Records {
+pub(crate) struct Records {
     pub(super) store: Store,
     folder: TempDir,
     slide: SlideEntry,
 }
 
 impl Records {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with_files(RealFiles)
     }
 
@@ -81,7 +81,7 @@ impl Records {
     }
 
     /// Like [`Records::put_cells`], after a change of the field's row.
-    pub(super) fn put_changed(
+    pub(crate) fn put_changed(
         &mut self,
         day: u8,
         cells: Option<&[CellEntry]>,
@@ -183,7 +183,7 @@ impl Records {
         self.folder
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 

@@ -4,6 +4,7 @@ mod access;
 mod calibration;
 mod contract;
 mod device;
+mod drift;
 mod floods;
 mod images;
 mod page;
