@@ -72,7 +72,8 @@ struct Fields {
 }
 
 struct WatchedField {
-    setup: DriftSetup,
+    /// Fields share it with those before them, of which most have the same.
+    setup: Arc<DriftSetup>,
     figures: FieldFigures,
 }
 
@@ -120,6 +121,13 @@ impl Fields {
         }
     }
 
+    fn shared(&self, setup: DriftSetup) -> Arc<DriftSetup> {
+        match self.fields.last() {
+            Some(last) if *last.setup == setup => Arc::clone(&last.setup),
+            _ => Arc::new(setup),
+        }
+    }
+
     /// Adds the fields that are new, and drops those that are too old or more than enough.
     fn read(&mut self, today: Date, restarted_at: Option<&str>) -> Result<(), RecordsError> {
         let first = today.saturating_sub((7 * WEEKS).days());
@@ -131,10 +139,10 @@ impl Fields {
                 self.seen = self.seen.max(seq);
                 // A time that lies in the future was that of a clock that was wrong.
                 let figures = FieldFigures::of(&field).filter(|field| field.date <= today);
-                self.fields.extend(figures.map(|figures| WatchedField {
-                    setup: DriftSetup::of(&field),
-                    figures,
-                }));
+                if let Some(figures) = figures {
+                    let setup = self.shared(DriftSetup::of(&field));
+                    self.fields.push(WatchedField { setup, figures });
+                }
             })?;
         }
         self.fields.retain(|field| field.figures.date >= first);
