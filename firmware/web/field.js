@@ -42,7 +42,7 @@ async function slideOf({ id, slide }) {
 }
 
 /// How a picture was taken, as far as the camera told.
-function settings({ mode, colours, exposure_us: exposure, gain, red_gain: red, blue_gain: blue, white_balance_k: kelvin, objective }) {
+function settings({ mode, colours, exposure_us: exposure, gain, red_gain: red, blue_gain: blue, white_balance_k: kelvin, lens_correction: lens, objective }) {
   const known = [
     objective && `objective ${objective}`,
     mode,
@@ -52,6 +52,7 @@ function settings({ mode, colours, exposure_us: exposure, gain, red_gain: red, b
     red !== null && `red × ${rounded(red)}`,
     blue !== null && `blue × ${rounded(blue)}`,
     kelvin !== null && `${kelvin} K`,
+    lens && `lens correction ${lens}`,
   ];
   return known.filter(Boolean).join(", ");
 }

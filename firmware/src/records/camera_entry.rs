@@ -35,6 +35,11 @@ pub struct CameraEntry {
     /// White balance, K.
     #[schema(required)]
     pub white_balance_k: Option<u32>,
+    /// Correction of the shading of the lens that the camera itself made, such as `rpi.alsc of /etc/imx477.json`: of a ribbon
+    /// camera that of the tuning file; null if it is not known, and in rows of earlier versions.
+    #[serde(default)]
+    #[schema(required)]
+    pub lens_correction: Option<String>,
     /// `camera.objective` of the calibration.
     #[schema(required)]
     pub objective: Option<String>,
@@ -56,6 +61,7 @@ impl CameraEntry {
             exposure_us,
             gain,
             colour_gains,
+            lens_correction,
             white_balance_k,
             has_fixed_white_balance: _,
         } = settings.clone();
@@ -71,6 +77,7 @@ impl CameraEntry {
             red_gain: colour_gains.map(|[red, _]| red),
             blue_gain: colour_gains.map(|[_, blue]| blue),
             white_balance_k,
+            lens_correction,
             objective: calibration.map(|known| known.setup.objective.clone()),
             light: calibration.and_then(|known| known.light.clone()),
             scale: calibration.and_then(|known| known.scale.clone()),

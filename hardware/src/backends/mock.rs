@@ -177,7 +177,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Result of one capture.
 enum Shot {
-    Deliver { frame: Frame, is_fresh: bool },
+    Deliver { frame: Box<Frame>, is_fresh: bool },
     Fail(HardwareError),
     Stall,
 }
@@ -201,7 +201,7 @@ impl MockCamera {
     /// Adds a capture that delivers pixels of any kind.
     pub fn will_deliver_pixels(&self, pixels: Pixels, source: &str) {
         self.add(Shot::Deliver {
-            frame: frame(pixels, source),
+            frame: Box::new(frame(pixels, source)),
             is_fresh: true,
         });
     }
@@ -209,10 +209,10 @@ impl MockCamera {
     /// Adds a capture that delivers an encoded image and the previous one of the same stream.
     pub fn will_deliver_after(&self, earlier: Vec<u8>, bytes: Vec<u8>, source: &str) {
         self.add(Shot::Deliver {
-            frame: Frame {
+            frame: Box::new(Frame {
                 earlier: Some(Pixels::Encoded(earlier)),
                 ..frame(Pixels::Encoded(bytes), source)
-            },
+            }),
             is_fresh: true,
         });
     }
@@ -220,7 +220,7 @@ impl MockCamera {
     /// Adds a capture that delivers an encoded image exposed before the request.
     pub fn will_deliver_stale(&self, bytes: Vec<u8>, source: &str) {
         self.add(Shot::Deliver {
-            frame: frame(Pixels::Encoded(bytes), source),
+            frame: Box::new(frame(Pixels::Encoded(bytes), source)),
             is_fresh: false,
         });
     }
@@ -272,7 +272,7 @@ impl Camera for MockCamera {
                     if is_fresh {
                         frame.captured_at = requested;
                     }
-                    return Ok(frame);
+                    return Ok(*frame);
                 }
                 Some(Shot::Fail(error)) => return Err(error),
                 Some(Shot::Stall) => {

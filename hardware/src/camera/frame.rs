@@ -51,6 +51,8 @@ pub struct CaptureSettings {
     pub gain: Option<f64>,
     /// Gains of red and blue relative to green.
     pub colour_gains: Option<[f64; 2]>,
+    /// Correction of the shading of the lens by the camera itself, such as `rpi.alsc of /etc/imx477.json`.
+    pub lens_correction: Option<String>,
     /// White balance, K.
     pub white_balance_k: Option<u32>,
     /// Whether the white balance is the same for all pictures; `None` if the camera has none that could be set.

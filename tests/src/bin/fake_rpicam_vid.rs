@@ -13,7 +13,7 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 
 /// Options of rpicam-vid 1.5 that have a value, as far as the driver may use them.
-const WITH_VALUE: [&str; 18] = [
+const WITH_VALUE: [&str; 17] = [
     "--autofocus-mode",
     "--awbgains",
     "--camera",
@@ -30,7 +30,6 @@ const WITH_VALUE: [&str; 18] = [
     "--sharpness",
     "--shutter",
     "--timeout",
-    "--tuning-file",
     "--width",
 ];
 const SWITCHES: [&str; 3] = ["--flush", "--list-cameras", "--nopreview"];
@@ -53,7 +52,13 @@ fn run(folder: &Path, called: &Path, arguments: &[String]) -> io::Result<()> {
     let mut unread = arguments.iter();
     while let Some(argument) = unread.next() {
         let argument = &**argument;
-        if WITH_VALUE.contains(&argument) {
+        if argument == "--tuning-file" {
+            // As libcamera 0.7 says it.
+            let file = unread.next().map_or("", String::as_str);
+            eprintln!(
+                "[1:37:37.179073933] [8075]  INFO IPAProxy ipa_proxy.cpp:180 Using tuning file {file}"
+            );
+        } else if WITH_VALUE.contains(&argument) {
             unread.next();
         } else if !SWITCHES.contains(&argument) {
             return Err(io::Error::other(format!(

@@ -8,6 +8,7 @@ mod mjpeg;
 mod program;
 mod sensor;
 mod settling;
+mod tuning;
 
 // With the tests as well, so that it is compiled whenever what it calls is.
 #[cfg(any(fuzzing, test))]
@@ -201,16 +202,18 @@ impl RpicamCamera {
             };
             let earlier = next()?;
             let captured_at = Instant::now();
+            let picture = next()?;
             Ok(Pictures {
                 earlier,
                 captured_at,
-                picture: next()?,
+                picture,
                 settings: CaptureSettings {
                     camera: Some(sensor.name.clone()),
                     mode: Some(format!("{}x{} of {}x{}", size.0, size.1, mode.0, mode.1)),
                     exposure_us: settings.exposure_us,
                     gain: settings.gain,
                     colour_gains: settings.colour_gains,
+                    lens_correction: tuning::lens_correction(&frames.program.messages()),
                     has_fixed_white_balance: Some(has_fixed_white_balance),
                     ..CaptureSettings::default()
                 },

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
+use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -16,8 +17,8 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 const GRACE: Duration = Duration::from_millis(500);
 /// Time for the system to end a program that was killed. One that waits for a driver ends only when that answers.
 const END: Duration = Duration::from_secs(1);
-/// How much of the standard error is kept.
-const MAX_MESSAGES: usize = 4096;
+/// How much of the standard error is kept: all that libcamera says before the first frame, and more.
+const MAX_MESSAGES: usize = 16 << 10;
 
 /// Finds items in the bytes of a stream.
 pub(super) trait Splitter: Send + 'static {
@@ -50,10 +51,14 @@ pub(super) struct Program<T> {
     /// `None` after its end.
     child: Option<Child>,
     output: Arc<Output<T>>,
-    messages: Arc<Mutex<VecDeque<u8>>>,
-    /// Threads that read its output; none after its end.
-    readers: Vec<JoinHandle<()>>,
+    messages: Arc<Messages>,
+    /// The thread that reads its output; none after its end.
+    reader: Option<JoinHandle<()>>,
 }
+
+/// The end of the standard error.
+#[derive(Default)]
+struct Messages(Mutex<VecDeque<u8>>);
 
 /// The newest item of the standard output. An item that nobody took is replaced by the next one, so it is never old.
 struct Output<T> {
@@ -67,7 +72,7 @@ struct State<T> {
 }
 
 impl<T: Send + 'static> Program<T> {
-    /// Starts a program and the threads that read its output.
+    /// Starts a program and the thread that reads its output.
     ///
     /// # Errors
     /// Those of the operating system.
@@ -92,27 +97,17 @@ impl<T: Send + 'static> Program<T> {
                 changed: Condvar::new(),
             }),
             messages: Arc::default(),
-            readers: Vec::new(),
+            reader: None,
         };
         let child = program.child.as_mut();
-        let (stdout, stderr) = child.map_or((None, None), |child| {
-            (child.stdout.take(), child.stderr.take())
-        });
-        if let Some(stdout) = stdout {
-            let output = Arc::clone(&program.output);
-            program.read("camera-frames", move || output.read(stdout, splitter))?;
-        }
-        if let Some(stderr) = stderr {
-            let messages = Arc::clone(&program.messages);
-            program.read("camera-messages", move || keep_last(stderr, &messages))?;
+        let streams = child.and_then(|child| Some((child.stdout.take()?, child.stderr.take()?)));
+        if let Some((stdout, stderr)) = streams {
+            let (output, messages) = (Arc::clone(&program.output), Arc::clone(&program.messages));
+            let thread = std::thread::Builder::new().name("camera-frames".into());
+            let read = move || output.read(stdout, splitter, stderr, &messages);
+            program.reader = Some(thread.spawn(read)?);
         }
         Ok(program)
-    }
-
-    fn read(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
-        let thread = std::thread::Builder::new().name(name.into());
-        self.readers.push(thread.spawn(work)?);
-        Ok(())
     }
 
     /// Waits for an item that was not taken yet.
@@ -149,14 +144,16 @@ impl<T: Send + 'static> Program<T> {
 
     fn stop_within(mut self, grace: Duration) -> (io::Result<ExitStatus>, String) {
         let status = self.end(grace);
-        let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = String::from_utf8_lossy(messages.make_contiguous()).into_owned();
-        drop(messages);
-        (status, text)
+        (status, self.messages())
     }
 }
 
 impl<T> Program<T> {
+    /// The end of its standard error so far. What it said before an item is known with that.
+    pub(super) fn messages(&self) -> String {
+        self.messages.text()
+    }
+
     /// Ends the program and whatever it started, and waits for it. A program that does not even end when it is killed, because
     /// it waits for a driver, is left to a thread of its own.
     fn end(&mut self, grace: Duration) -> io::Result<ExitStatus> {
@@ -176,8 +173,8 @@ impl<T> Program<T> {
             return Err(io::Error::other("it does not end, its driver hangs"));
         }
         let status = child.wait();
-        for reader in self.readers.drain(..) {
-            // One that panicked has closed its pipe as well. The group, which may hold the pipe, was killed.
+        if let Some(reader) = self.reader.take() {
+            // One that panicked has closed its pipes as well. The group, which may hold the pipes, was killed.
             let _ = reader.join();
         }
         status
@@ -227,20 +224,48 @@ impl<T> Output<T> {
         }
     }
 
-    /// Reads the stream to its end.
-    fn read(&self, mut stream: impl Read, mut splitter: impl Splitter<Item = T>) {
+    /// Reads standard output and standard error to their ends. Where both have something to read, messages come first.
+    fn read(
+        &self,
+        mut stdout: impl Read + AsFd,
+        mut splitter: impl Splitter<Item = T>,
+        mut stderr: impl Read + AsFd,
+        messages: &Messages,
+    ) {
+        // As much as a pipe holds.
         let mut chunk = vec![0; 1 << 16];
         let mut found = Vec::new();
-        while let Some(bytes) = next_chunk(&mut stream, &mut chunk) {
+        let mut push = |bytes: &[u8]| {
             splitter.push(bytes, &mut found);
             if !found.is_empty() {
                 self.put(&mut found);
             }
+        };
+        // Until one of them ends.
+        while let Ok([has_message, has_frame]) = wait_for_either(&stderr, &stdout) {
+            if has_message {
+                let Some(bytes) = next_chunk(&mut stderr, &mut chunk) else {
+                    break;
+                };
+                messages.push(bytes);
+            }
+            if has_frame {
+                let Some(bytes) = next_chunk(&mut stdout, &mut chunk) else {
+                    break;
+                };
+                push(bytes);
+            }
+        }
+        while let Some(bytes) = next_chunk(&mut stdout, &mut chunk) {
+            push(bytes);
         }
         found.extend(splitter.finish());
         self.put(&mut found);
         self.lock().is_closed = true;
         self.changed.notify_all();
+        while let Some(bytes) = next_chunk(&mut stderr, &mut chunk) {
+            messages.push(bytes);
+        }
     }
 
     fn put(&self, found: &mut Vec<T>) {
@@ -266,14 +291,30 @@ fn next_chunk<'a>(stream: &mut impl Read, chunk: &'a mut [u8]) -> Option<&'a [u8
     }
 }
 
-/// Reads a stream to its end and keeps its last bytes.
-fn keep_last(mut stream: impl Read, kept: &Mutex<VecDeque<u8>>) {
-    let mut chunk = [0; 4096];
-    while let Some(bytes) = next_chunk(&mut stream, &mut chunk) {
-        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+/// Waits until a stream has something to read, or has ended; says which.
+fn wait_for_either(one: impl AsFd, other: impl AsFd) -> rustix::io::Result<[bool; 2]> {
+    let mut streams = [
+        PollFd::new(&one, PollFlags::IN),
+        PollFd::new(&other, PollFlags::IN),
+    ];
+    retry_on_intr(|| poll(&mut streams, None))?;
+    Ok(streams.map(|stream| !stream.revents().is_empty()))
+}
+
+impl Messages {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, bytes: &[u8]) {
+        let mut kept = self.lock();
         kept.extend(bytes);
         let surplus = kept.len().saturating_sub(MAX_MESSAGES);
         kept.drain(..surplus);
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(self.lock().make_contiguous()).into_owned()
     }
 }
 
@@ -322,6 +363,25 @@ mod tests {
         assert_eq!(status.unwrap().code(), Some(7));
         assert!(messages.ends_with("the cause\n"), "{messages}");
         assert_eq!(messages.len(), MAX_MESSAGES);
+    }
+
+    #[test]
+    fn what_was_said_before_an_item_is_known_with_it() {
+        let mut program = shell("echo first >&2; printf a; exec sleep 1000");
+        program.next(soon()).unwrap();
+        assert_eq!(program.messages(), "first\n");
+    }
+
+    #[test]
+    fn a_program_that_closes_one_stream_is_read_from_the_other() {
+        let mut silent = shell("exec 2>&-; printf a; exec sleep 1000");
+        assert!(matches!(silent.next(soon()), Ok(b'a')));
+        let blind =
+            shell("exec >&-; trap 'exit 0' INT; echo told >&2; while :; do sleep 0.01; done");
+        while blind.messages().is_empty() {
+            std::thread::yield_now();
+        }
+        assert_eq!(blind.stop().1, "told\n");
     }
 
     #[test]
