@@ -14,6 +14,13 @@ const SLACK = 5;
 const LENGTHS = [1, 2, 5, 10, 20, 50, 100, 200, 500];
 const BAR = 140;
 
+/// Where a scale is known from.
+function origin({ source, red_cells: cells }) {
+  if (source === "stated") return "as stated";
+  if (source === "calibrated") return cells ? `calibrated by ${cells} red cells of another field` : "calibrated by a stage micrometer";
+  return `measured on ${cells} red cells`;
+}
+
 /// A frame around a `picture`; `scale` is the size of its pixels, or null. `go` brings a cell into the middle.
 export function viewer({ stack, width, height }, scale) {
   const bar = el("span", { class: "ruler" });
@@ -28,7 +35,7 @@ export function viewer({ stack, width, height }, scale) {
     button("Whole field", "Whole field", () => whole()),
     button("1:1", "1:1, full resolution", () => zoomBy(1 / devicePixelRatio / zoom)),
     said,
-    el("span", { class: "small" }, scale ? `${Number(scale.um_per_pixel.toPrecision(3))} µm per pixel, ${scale.source === "stated" ? "as stated" : `measured on ${scale.red_cells} red cells`}` : "Scale unknown: no scale bar"),
+    el("span", { class: "small" }, scale ? `${Number(scale.um_per_pixel.toPrecision(3))} µm per pixel, ${origin(scale)}` : "Scale unknown: no scale bar"),
   );
   frame.style.setProperty("--ratio", width / height);
 

@@ -8,16 +8,18 @@ use image::RgbImage;
 use rayon::{ThreadPool, ThreadPoolBuildError};
 use smearscope_artifacts::decode::{self, Limits, Picture};
 use smearscope_artifacts::{
-    AnyModel, ArtifactError, CellClass, CellCounter, CountDecision, EngineInfo, EvidenceMap, Model,
-    NoScale,
+    AnyModel, ArtifactError, CellClass, CellCounter, CountDecision, EngineInfo, EvidenceMap,
+    MeasuredScale, Model, NoScale, Scale,
 };
 use smearscope_hardware::{Frame, Pixels};
 use uuid::Uuid;
 
 use crate::analysis::cores::Cores;
+use crate::analysis::picture_scale::PictureScale;
 use crate::analysis::quality::{Downscaler, Problem, Quality, QualityGate};
 use crate::analysis::reading::{CellsReading, FieldReading, Reading};
 use crate::analysis::rule::Rule;
+use crate::analysis::scale_bar;
 use crate::analysis::stage_times::{ModelTimes, StageTimes};
 use crate::analysis::verdict::{Judgement, Reason};
 use crate::calibration::{Calibration, CalibrationError, CalibrationInUse};
@@ -47,6 +49,8 @@ pub struct Analysis {
     pub judgement: Judgement,
     /// What the model says; `None` if it was not run.
     pub reading: Option<Reading>,
+    /// The scale of the picture, if it is known.
+    pub scale: Option<PictureScale>,
     /// Quality figures with their limits, also of a picture that the gate refused.
     pub quality: Quality,
     /// The evidence painted over the picture; `None` unless overlays are on and the model gives evidence for whole
@@ -183,10 +187,39 @@ impl Analyst {
         let picture = self.decode(bytes, um_per_pixel)?;
         let decoding = began.elapsed();
         let threads = self.threads()?;
-        let (analysis, mut times) =
-            threads.install(|| self.analyse(&picture, None, um_per_pixel))?;
+        let given = um_per_pixel.map(PictureScale::stated);
+        let (analysis, mut times) = threads.install(|| self.analyse(&picture, None, given))?;
         times.decoding = decoding;
         Ok((analysis, times))
+    }
+
+    /// Measures the scale of a picture by its red cells.
+    ///
+    /// # Errors
+    /// [`AnalysisError::Calibration`] if the picture or the model gives none; [`AnalysisError::Artifact`] if the engine fails.
+    pub(crate) fn measure_scale(
+        &mut self,
+        picture: &Picture,
+    ) -> Result<MeasuredScale, AnalysisError> {
+        let threads = self.threads()?;
+        let no_ruler = CalibrationError::NoRuler {
+            model: format!("{} {}", self.model.name(), self.model.version()),
+        };
+        let AnyModel::Cells(model) = &mut self.model else {
+            return Err(no_ruler.into());
+        };
+        let gate = &mut self.gate;
+        threads.install(|| {
+            if let Some(figure) = gate.assess(picture, None).failure() {
+                let problem = format!("{} ({figure})", Reason::Quality(figure.problem));
+                return Err(CalibrationError::Quality(problem).into());
+            }
+            let measured = model.measure_scale(&picture.image)?;
+            Ok(measured.map_err(|problem| match problem {
+                NoScale::NoRuler => no_ruler,
+                problem => CalibrationError::RedCells(problem),
+            })?)
+        })
     }
 
     /// Decodes an image file at the size that the model needs.
@@ -211,8 +244,10 @@ impl Analyst {
     ) -> Result<AnalysedFrame, AnalysisError> {
         let began = Instant::now();
         let calibration = self.calibration.as_ref().and_then(CalibrationInUse::get);
-        let calibrated = || calibration.as_deref()?.um_per_pixel();
-        let um_per_pixel = frame.um_per_pixel.or_else(calibrated);
+        let stated = frame.um_per_pixel.map(PictureScale::stated);
+        let calibrated = || Some(calibration.as_deref()?.scale.as_ref()?.into());
+        let given: Option<PictureScale> = stated.or_else(calibrated);
+        let um_per_pixel = given.map(|given| given.um_per_pixel);
         let decode = |pixels| match pixels {
             Pixels::Encoded(bytes) => {
                 let picture = self.decode(&bytes, um_per_pixel)?;
@@ -241,7 +276,7 @@ impl Analyst {
         }
         let decoding = began.elapsed();
         let (analysis, mut times) =
-            threads.install(|| self.analyse(&picture, earlier.as_ref(), um_per_pixel))?;
+            threads.install(|| self.analyse(&picture, earlier.as_ref(), given))?;
         times.decoding = decoding;
         Ok(AnalysedFrame {
             encoded,
@@ -261,36 +296,49 @@ impl Analyst {
         &mut self,
         picture: &Picture,
         earlier: Option<&Picture>,
-        um_per_pixel: Option<f32>,
+        given: Option<PictureScale>,
     ) -> Result<(Analysis, StageTimes), AnalysisError> {
         let began = Instant::now();
         let quality = self.gate.assess(picture, earlier);
-        if let Some(failure) = quality.failure() {
-            let refused = Analysis::refused(failure.problem, quality);
+        let field = AssessedPicture {
+            picture,
+            given,
+            quality,
+            began,
+        };
+        if let Some(failure) = field.quality.failure() {
+            let refused = Analysis::refused(failure.problem, field.given, field.quality);
             return Ok((refused, after_gate(began, None)));
         }
         match &mut self.model {
-            AnyModel::Field(model) => judge(model, picture, quality, self.has_overlays, began),
-            AnyModel::Cells(model) => {
-                let field = CellsPicture {
-                    picture,
-                    um_per_pixel,
-                    classes: Arc::clone(&self.classes),
-                };
-                count(model, field, quality, began)
-            }
+            AnyModel::Field(model) => judge(model, field, self.has_overlays),
+            AnyModel::Cells(model) => count(model, field, Arc::clone(&self.classes)),
         }
     }
 }
 
-/// Judges a whole field that the gate passed; the analysis began then.
+/// A picture that the gate has looked at.
+struct AssessedPicture<'a> {
+    picture: &'a Picture,
+    /// The scale that is known without looking at the picture.
+    given: Option<PictureScale>,
+    quality: Quality,
+    /// When its analysis began.
+    began: Instant,
+}
+
+/// Judges a whole field that the gate passed.
 fn judge(
     model: &mut Model,
-    picture: &Picture,
-    mut quality: Quality,
+    field: AssessedPicture<'_>,
     has_overlay: bool,
-    began: Instant,
 ) -> Result<(Analysis, StageTimes), AnalysisError> {
+    let AssessedPicture {
+        picture,
+        given,
+        mut quality,
+        began,
+    } = field;
     let manifest = &model.manifest().model;
     let limit = manifest.domain.as_ref().map(|domain| domain.limit);
     let rule = manifest.decision;
@@ -299,7 +347,7 @@ fn judge(
         quality.require_max("distance", distance, limit, Problem::Unfamiliar);
     }
     if let Some(failure) = quality.failure() {
-        let refused = Analysis::refused(failure.problem, quality);
+        let refused = Analysis::refused(failure.problem, given, quality);
         return Ok((refused, after_gate(began, None)));
     }
     let asked = Instant::now();
@@ -314,35 +362,29 @@ fn judge(
             log_odds: rule.log_odds(inference.margin),
             strongest: evidence.and_then(EvidenceMap::strongest),
         })),
+        scale: given,
         quality,
         overlay: evidence
             .filter(|_| has_overlay)
-            .map(|evidence| Arc::new(overlay(&picture.image, evidence))),
+            .map(|evidence| Arc::new(overlay(picture, evidence, given))),
     };
     Ok((analysis, times))
 }
 
-/// A picture whose cells are to be counted.
-struct CellsPicture<'a> {
-    picture: &'a Picture,
-    um_per_pixel: Option<f32>,
-    classes: Arc<[CellClass]>,
-}
-
-/// Counts the cells of a field that the gate passed; the analysis began then.
+/// Counts the cells of a field that the gate passed.
 fn count(
     model: &mut CellCounter,
-    field: CellsPicture<'_>,
-    quality: Quality,
-    began: Instant,
+    field: AssessedPicture<'_>,
+    classes: Arc<[CellClass]>,
 ) -> Result<(Analysis, StageTimes), AnalysisError> {
-    let CellsPicture {
+    let AssessedPicture {
         picture,
-        um_per_pixel,
-        classes,
+        given,
+        quality,
+        began,
     } = field;
     let asked = Instant::now();
-    let field = model.analyse_picture(picture, um_per_pixel)?;
+    let field = model.analyse_picture(picture, given.map(|given| given.um_per_pixel))?;
     let times = ModelTimes::Cells {
         search: field.search,
         cells: asked.elapsed().saturating_sub(field.search),
@@ -352,9 +394,14 @@ fn count(
     let (judgement, decision) = match field.scale {
         Ok(_) => {
             let decision = rule.decide(field.count());
-            (Judgement::of_count(&decision), Some(decision))
+            (Judgement::of_count(&decision), Some(decision.into()))
         }
         Err(problem) => (Judgement::inconclusive(problem.into()), None),
+    };
+    let scale = match field.scale {
+        Ok(Scale::Given(_)) => given,
+        Ok(Scale::Measured(measured)) => Some(measured.into()),
+        Err(_) => None,
     };
     let analysis = Analysis {
         judgement,
@@ -364,6 +411,7 @@ fn count(
             classes,
             decision,
         })),
+        scale,
         quality,
         overlay: None,
     };
@@ -391,10 +439,11 @@ impl From<NoScale> for Reason {
 }
 
 impl Analysis {
-    fn refused(problem: Problem, quality: Quality) -> Self {
+    fn refused(problem: Problem, scale: Option<PictureScale>, quality: Quality) -> Self {
         Self {
             judgement: Judgement::inconclusive(Reason::Quality(problem)),
             reading: None,
+            scale,
             quality,
             overlay: None,
         }
@@ -423,7 +472,7 @@ impl Analysis {
 
     /// What the cells of this field alone give; `None` if they were not counted.
     pub fn count(&self) -> Option<&CountDecision> {
-        self.cells()?.decision.as_ref()
+        self.cells()?.decision.as_deref()
     }
 
     /// Whether the field counts for its slide: the model judged it, or counted at least one leukocyte.
@@ -473,11 +522,16 @@ pub(crate) fn picture(pixels: Pixels, limits: &Limits) -> Result<Picture, Analys
     }
 }
 
-/// Paints the evidence over the downscaled picture, with a ring around the strongest position.
-fn overlay(image: &RgbImage, evidence: &EvidenceMap) -> RgbImage {
-    let mut painted = evidence.paint(Downscaler::new(OVERLAY).downscale(image));
+/// Paints the evidence over the downscaled picture, with a ring around the strongest position, and a scale bar if the scale is
+/// known.
+fn overlay(picture: &Picture, evidence: &EvidenceMap, scale: Option<PictureScale>) -> RgbImage {
+    let mut painted = evidence.paint(Downscaler::new(OVERLAY).downscale(&picture.image));
     if let Some(position) = evidence.strongest() {
         position.draw_ring(&mut painted);
+    }
+    if let Some(PictureScale { um_per_pixel, .. }) = scale {
+        let reduction = picture.original_size.0 as f32 / painted.width() as f32;
+        scale_bar::draw(&mut painted, um_per_pixel * reduction);
     }
     painted
 }

@@ -1,17 +1,15 @@
-//! A picture with its cells marked: a circle around each, with class and probability.
+//! A picture with its cells marked: a circle around each, with class and probability, and a scale bar.
 
-use embedded_graphics::Pixel;
 use embedded_graphics::geometry::{OriginDimensions, Point, Size};
-use embedded_graphics::mono_font::ascii::{FONT_6X13, FONT_10X20};
-use embedded_graphics::mono_font::{MonoFont, MonoTextStyleBuilder};
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::{Circle, PrimitiveStyle};
-use embedded_graphics::text::{Baseline, Text};
-use image::{Rgb, RgbImage};
+use image::RgbImage;
 use smearscope_artifacts::{Cell, CellCall};
 
+use crate::analysis::canvas::Canvas;
 use crate::analysis::reading::CellsReading;
+use crate::analysis::scale_bar;
 
 /// Vermilion and blue of Okabe and Ito's palette, which people with impaired colour vision tell apart.
 const BLAST: Rgb888 = Rgb888::new(213, 94, 0);
@@ -19,30 +17,23 @@ const OTHER_LEUKOCYTE: Rgb888 = Rgb888::new(0, 114, 178);
 /// Cells that do not count.
 const NOT_COUNTED: Rgb888 = Rgb888::new(110, 110, 110);
 const LABEL: Rgb888 = Rgb888::WHITE;
-/// Pictures with a longer side have a large font.
-const LARGE_FROM: u32 = 1200;
 /// The circle's diameter, in diameters of the cell: it does not cover the cell.
 const AROUND: f32 = 1.25;
 
-/// Marks the cells of a picture.
-pub(crate) fn mark(image: RgbImage, reading: &CellsReading) -> RgbImage {
+/// Marks the cells of a picture, whose pixels have this size in µm if it is known.
+pub(crate) fn mark(image: &mut RgbImage, reading: &CellsReading, um_per_pixel: Option<f32>) {
     let cells = &reading.field.cells;
-    let side = image.width().max(image.height());
-    let font = if side >= LARGE_FROM {
-        &FONT_10X20
-    } else {
-        &FONT_6X13
-    };
-    let stroke = (side / 500).max(2);
-    let mut canvas = Canvas(image);
+    let mut canvas = Canvas::new(image);
     for cell in cells {
-        canvas.encircle(cell, stroke);
+        encircle(&mut canvas, cell);
     }
     // Above all circles.
     for cell in cells {
-        canvas.write(&label(cell, reading.class(cell)), cell, font, stroke);
+        write(&mut canvas, &label(cell, reading.class(cell)), cell);
     }
-    canvas.0
+    if let Some(um_per_pixel) = um_per_pixel {
+        scale_bar::draw(image, um_per_pixel);
+    }
 }
 
 /// What stands beside a cell: its class and probability, or why it has none.
@@ -58,39 +49,27 @@ fn label(cell: &Cell, class: &str) -> String {
     }
 }
 
-struct Canvas(RgbImage);
+fn encircle(canvas: &mut Canvas<'_>, cell: &Cell) {
+    let style = PrimitiveStyle::with_stroke(colour(cell), canvas.stroke);
+    let circle = Circle::with_center(centre(cell), diameter(cell));
+    let Ok(()) = circle.into_styled(style).draw(canvas);
+}
 
-impl Canvas {
-    fn encircle(&mut self, cell: &Cell, stroke: u32) {
-        let style = PrimitiveStyle::with_stroke(colour(cell), stroke);
-        let circle = Circle::with_center(centre(cell), diameter(cell));
-        let Ok(()) = circle.into_styled(style).draw(self);
-    }
-
-    /// Writes above a cell's circle, or below it at the upper edge.
-    fn write(&mut self, text: &str, cell: &Cell, font: &MonoFont, stroke: u32) {
-        let style = MonoTextStyleBuilder::new()
-            .font(font)
-            .text_color(LABEL)
-            .background_color(colour(cell))
-            .build();
-        let size = self.size();
-        let [width, height] = [
-            text.len() as i32 * font.character_size.width as i32,
-            font.character_size.height as i32,
-        ];
-        let centre = centre(cell);
-        let reach = (diameter(cell) / 2 + stroke) as i32;
-        let above = centre.y - reach - height;
-        let y = if above >= 0 {
-            above
-        } else {
-            (centre.y + reach).min(size.height as i32 - height)
-        };
-        let x = (centre.x - width / 2).clamp(0, (size.width as i32 - width).max(0));
-        let text = Text::with_baseline(text, Point::new(x, y), style, Baseline::Top);
-        let Ok(_) = text.draw(self);
-    }
+/// Writes above a cell's circle, or below it at the upper edge.
+fn write(canvas: &mut Canvas<'_>, text: &str, cell: &Cell) {
+    let size = canvas.size();
+    let Size { width, height } = canvas.size_of(text);
+    let [width, height] = [width as i32, height as i32];
+    let centre = centre(cell);
+    let reach = (diameter(cell) / 2 + canvas.stroke) as i32;
+    let above = centre.y - reach - height;
+    let y = if above >= 0 {
+        above
+    } else {
+        (centre.y + reach).min(size.height as i32 - height)
+    };
+    let x = (centre.x - width / 2).clamp(0, (size.width as i32 - width).max(0));
+    canvas.write(text, Point::new(x, y), LABEL, colour(cell));
 }
 
 fn colour(cell: &Cell) -> Rgb888 {
@@ -108,30 +87,4 @@ fn centre(cell: &Cell) -> Point {
 /// The diameter of a cell's circle.
 fn diameter(cell: &Cell) -> u32 {
     (AROUND * cell.site.diameter) as u32
-}
-
-impl OriginDimensions for Canvas {
-    fn size(&self) -> Size {
-        Size::new(self.0.width(), self.0.height())
-    }
-}
-
-impl DrawTarget for Canvas {
-    type Color = Rgb888;
-    type Error = std::convert::Infallible;
-
-    fn draw_iter<I>(&mut self, pixels: I) -> Result<(), Self::Error>
-    where
-        I: IntoIterator<Item = Pixel<Rgb888>>,
-    {
-        for Pixel(Point { x, y }, colour) in pixels {
-            let (Ok(x), Ok(y)) = (u32::try_from(x), u32::try_from(y)) else {
-                continue;
-            };
-            if let Some(pixel) = self.0.get_pixel_mut_checked(x, y) {
-                *pixel = Rgb([colour.r(), colour.g(), colour.b()]);
-            }
-        }
-        Ok(())
-    }
 }

@@ -9,6 +9,7 @@ use smearscope_artifacts::{
 };
 
 use crate::analysis::analyst::Analysis;
+use crate::analysis::picture_scale::PictureScale;
 use crate::analysis::quality::Quality;
 use crate::analysis::reading::{CellsReading, FieldReading, Reading};
 use crate::analysis::rule::Rule;
@@ -104,8 +105,9 @@ pub(crate) fn counted(calls: &[CellCall]) -> Analysis {
             is_new: vec![true; field.cells.len()],
             field: Arc::new(field),
             classes,
-            decision: Some(decision),
+            decision: Some(decision.into()),
         })),
+        scale: Some(PictureScale::stated(0.15)),
         quality: Quality::default(),
         overlay: None,
     }

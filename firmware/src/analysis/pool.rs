@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use smearscope_artifacts::MeasuredScale;
+use smearscope_artifacts::decode::Picture;
 use smearscope_hardware::{CaptureSettings, Frame, Pixels, with_causes};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use uuid::Uuid;
@@ -59,12 +61,26 @@ pub(crate) struct Wanted {
 }
 
 struct Job {
-    image: Vec<u8>,
-    wanted: Wanted,
-    answer: oneshot::Sender<Result<Analysed, Refusal>>,
+    task: Task,
     /// Its place in the queue, released when the job is dropped.
     _place: OwnedSemaphorePermit,
 }
+
+/// What is to be done.
+enum Task {
+    Analyse {
+        image: Vec<u8>,
+        wanted: Wanted,
+        answer: Reply<Analysed>,
+    },
+    MeasureScale {
+        picture: Picture,
+        answer: Reply<MeasuredScale>,
+    },
+}
+
+/// Where a result is sent. The caller may have stopped waiting.
+type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
 
 /// Threads that analyse images. They start with the first image.
 pub(crate) struct Pool {
@@ -111,11 +127,32 @@ impl Pool {
         wanted: Wanted,
         place: OwnedSemaphorePermit,
     ) -> Result<Analysed, Refusal> {
-        let (answer, answered) = oneshot::channel();
-        let job = Job {
+        let task = |answer| Task::Analyse {
             image,
             wanted,
             answer,
+        };
+        self.run(task, place).await
+    }
+
+    /// Queues a picture, and waits for the scale that its red cells give.
+    pub(crate) async fn measure_scale(
+        &self,
+        picture: Picture,
+        place: OwnedSemaphorePermit,
+    ) -> Result<MeasuredScale, Refusal> {
+        let task = |answer| Task::MeasureScale { picture, answer };
+        self.run(task, place).await
+    }
+
+    async fn run<T>(
+        &self,
+        task: impl FnOnce(Reply<T>) -> Task,
+        place: OwnedSemaphorePermit,
+    ) -> Result<T, Refusal> {
+        let (answer, answered) = oneshot::channel();
+        let job = Job {
+            task: task(answer),
             _place: place,
         };
         self.send(job)
@@ -159,41 +196,73 @@ fn work(config: &Config, jobs: &Mutex<mpsc::Receiver<Job>>) {
         let Ok(job) = job else {
             return;
         };
-        if job.answer.is_closed() {
-            continue;
-        }
-        let result = catch_unwind(AssertUnwindSafe(|| {
-            let recorder = match &mut recorder {
-                Some(recorder) => recorder,
-                None => recorder.insert(Recorder::new(load(config)?)),
-            };
-            let Wanted {
-                um_per_pixel,
-                source,
-            } = job.wanted;
-            match source {
-                Some(source) => {
-                    let frame = Frame {
-                        pixels: Pixels::Encoded(job.image),
-                        captured_at: Instant::now(),
-                        earlier: None,
-                        source,
-                        um_per_pixel,
-                        settings: CaptureSettings::default(),
-                    };
-                    answer_and_record(config, recorder, frame)
-                }
-                None => answer(recorder.analyst_mut(), &job.image, um_per_pixel),
+        match job.task {
+            Task::Analyse {
+                image,
+                wanted,
+                answer,
+            } => run(config, &mut recorder, answer, |recorder| {
+                analyse(config, recorder, image, wanted)
+            }),
+            Task::MeasureScale { picture, answer } => {
+                run(config, &mut recorder, answer, |recorder| {
+                    let measured = recorder.analyst_mut().measure_scale(&picture);
+                    measured.map_err(Refusal::Image)
+                });
             }
-        }));
-        let result = result.unwrap_or_else(|_| {
-            // A panic may leave the recorder in an inconsistent state.
-            recorder = None;
-            Err(Refusal::Crashed)
-        });
-        // The caller may have stopped waiting.
-        let _ = job.answer.send(result);
+        }
     }
+}
+
+/// Does what is wanted of the recorder, which is loaded for the first task, unless the caller has stopped waiting.
+fn run<T>(
+    config: &Config,
+    recorder: &mut Option<Recorder>,
+    answer: Reply<T>,
+    task: impl FnOnce(&mut Recorder) -> Result<T, Refusal>,
+) {
+    if answer.is_closed() {
+        return;
+    }
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        let recorder = match recorder {
+            Some(recorder) => recorder,
+            None => recorder.insert(Recorder::new(load(config)?)),
+        };
+        task(recorder)
+    }));
+    let result = result.unwrap_or_else(|_| {
+        // A panic may leave the recorder in an inconsistent state.
+        *recorder = None;
+        Err(Refusal::Crashed)
+    });
+    // The caller may have stopped waiting.
+    let _ = answer.send(result);
+}
+
+/// Analyses an image, and records it if that is wanted.
+fn analyse(
+    config: &Config,
+    recorder: &mut Recorder,
+    image: Vec<u8>,
+    wanted: Wanted,
+) -> Result<Analysed, Refusal> {
+    let Wanted {
+        um_per_pixel,
+        source,
+    } = wanted;
+    let Some(source) = source else {
+        return answer(recorder.analyst_mut(), &image, um_per_pixel);
+    };
+    let frame = Frame {
+        pixels: Pixels::Encoded(image),
+        captured_at: Instant::now(),
+        earlier: None,
+        source,
+        um_per_pixel,
+        settings: CaptureSettings::default(),
+    };
+    answer_and_record(config, recorder, frame)
 }
 
 /// Analyses an image without recording it.

@@ -36,7 +36,7 @@ pub struct CellsReading {
     /// The classes of the model, in the order of the cells' probabilities.
     pub classes: Arc<[CellClass]>,
     /// What the cells of this field alone give; `None` if its scale is unknown.
-    pub decision: Option<CountDecision>,
+    pub decision: Option<Box<CountDecision>>,
     /// For each cell, whether no earlier field of the slide shows it.
     pub is_new: Vec<bool>,
 }

@@ -325,7 +325,6 @@ impl Field {
         let (model, engine, rule) = (analyst.model(), analyst.engine(), analyst.rule());
         let analysis = &frame.analysis;
         let times = frame.times;
-        let scale = analysis.cells().and_then(|cells| cells.field.scale.ok());
         let (decision, slide_rule) = match rule {
             Rule::Field { decision, slide } => (Some(decision), Some(slide)),
             Rule::Cells(_) => (None, None),
@@ -347,7 +346,7 @@ impl Field {
             slide_rule: slide_rule.map(Into::into),
             count: analysis.count().map(CountEntry::new),
             count_rule: rule.count().map(Into::into),
-            scale: scale.map(Into::into),
+            scale: analysis.scale,
             camera: self.camera.clone(),
             quality: quality(&analysis.quality),
             standing: summary.into(),

@@ -223,6 +223,7 @@ mod tests {
             slide.add(&mut Analysis {
                 judgement: Judgement::inconclusive(Reason::Undecided),
                 reading: log_odds.map(field_reading),
+                scale: None,
                 quality: Quality::default(),
                 overlay: None,
             });

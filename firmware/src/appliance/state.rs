@@ -245,6 +245,7 @@ pub(crate) mod tests {
             field: Analysis {
                 judgement,
                 reading: probability.map(|p| field_reading((p / (1.0 - p)).ln())),
+                scale: None,
                 quality: Quality::default(),
                 overlay: None,
             },

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use smearscope_artifacts::NotFlat;
+use smearscope_artifacts::{NoScale, NotFlat};
 
 use crate::calibration::white_balance::{AutomaticWhiteBalance, WhiteBalance};
 
@@ -73,4 +73,19 @@ pub enum CalibrationError {
     /// The two points give no scale.
     #[error("{0}")]
     Points(String),
+    /// The model has no ruler of red cells.
+    #[error(
+        "the model {model} measures no scale by red cells: use one that counts cells and has a ruler (`smearscope model info`), or a \
+         stage micrometer"
+    )]
+    NoRuler {
+        /// Name and version of the model.
+        model: String,
+    },
+    /// The quality gate refuses the picture of red cells.
+    #[error("the scale cannot be measured on this picture: {0}")]
+    Quality(String),
+    /// The red cells give no scale.
+    #[error("{0}; show a field where many red cells lie side by side, or use a stage micrometer")]
+    RedCells(NoScale),
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use smearscope_artifacts::decode::Picture;
 use smearscope_hardware::CaptureSettings;
 use tokio::sync::OwnedMutexGuard;
 
@@ -47,6 +48,24 @@ impl CalibrationInUse {
     /// The right to measure; `None` while another holds it.
     pub fn turn(&self) -> Option<Turn> {
         Arc::clone(&self.turn).try_lock_owned().ok()
+    }
+
+    /// Gives a picture that is to be measured even, neutral light. A calibration of another size or camera does not count: it
+    /// is about to be replaced.
+    ///
+    /// # Errors
+    /// As [`Calibration::correct`], if its white balance is another one.
+    pub fn correct(
+        &self,
+        picture: &mut Picture,
+        settings: &CaptureSettings,
+    ) -> Result<(), CalibrationError> {
+        match self.get() {
+            Some(known) if known.check(picture.original_size, settings).is_ok() => {
+                known.correct(picture, settings)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Changes what the file of a state folder says of this camera, and uses it from the next picture on. What was measured at

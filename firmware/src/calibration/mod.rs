@@ -9,8 +9,8 @@ mod white_balance;
 use image::RgbImage;
 use jiff::{Timestamp, Unit};
 use serde::{Deserialize, Serialize};
-use smearscope_artifacts::FlatField;
 use smearscope_artifacts::decode::Picture;
+use smearscope_artifacts::{FlatField, MeasuredScale};
 use smearscope_hardware::CaptureSettings;
 use utoipa::ToSchema;
 
@@ -92,7 +92,36 @@ impl ScaleCalibration {
             made_at: utc(Timestamp::now()),
             um_per_pixel: micrometer::between(from, to, um, size)?,
             method: ScaleMethod::StageMicrometer,
+            red_cells: None,
+            spread: None,
         })
+    }
+
+    /// The scale that the red cells of a field gave.
+    pub fn by_red_cells(measured: MeasuredScale) -> Self {
+        let MeasuredScale {
+            um_per_pixel,
+            spread,
+            cells,
+        } = measured;
+        Self {
+            made_at: utc(Timestamp::now()),
+            um_per_pixel,
+            method: ScaleMethod::RedCells,
+            red_cells: Some(cells),
+            spread: Some(spread),
+        }
+    }
+
+    /// The ruler in words, and how well it is known.
+    fn ruler(&self) -> String {
+        match (self.method, self.red_cells, self.spread) {
+            (ScaleMethod::StageMicrometer, ..) => "stage micrometer".into(),
+            (ScaleMethod::RedCells, Some(cells), Some(spread)) => {
+                format!("{cells} red cells, spread {:.0} %", 100.0 * spread)
+            }
+            (ScaleMethod::RedCells, ..) => "red cells".into(),
+        }
     }
 }
 
@@ -106,6 +135,14 @@ pub struct ScaleCalibration {
     pub um_per_pixel: f32,
     /// How it was measured.
     pub method: ScaleMethod,
+    /// Number of red cells that gave it; null if a stage micrometer did.
+    #[serde(default)]
+    #[schema(required)]
+    pub red_cells: Option<u32>,
+    /// Spread of their diameters, relative to the median; null if a stage micrometer gave it.
+    #[serde(default)]
+    #[schema(required)]
+    pub spread: Option<f32>,
 }
 
 /// How a scale was measured.
@@ -114,6 +151,8 @@ pub struct ScaleCalibration {
 pub enum ScaleMethod {
     /// Between two lines of a stage micrometer.
     StageMicrometer,
+    /// By the median diameter of the red cells of a field, which is 7.2 µm.
+    RedCells,
 }
 
 impl Calibration {
@@ -178,11 +217,6 @@ impl Calibration {
         Ok(())
     }
 
-    /// The calibrated size of a pixel, µm.
-    pub fn um_per_pixel(&self) -> Option<f32> {
-        self.scale.as_ref().map(|scale| scale.um_per_pixel)
-    }
-
     /// What was measured, and how old it is, short enough for the screen.
     pub fn words(&self, now: Timestamp) -> String {
         let light = self
@@ -190,8 +224,9 @@ impl Calibration {
             .as_ref()
             .map(|light| format!("light {}", age(&light.made_at, now)));
         let scale = self.scale.as_ref().map(|scale| {
-            let age = age(&scale.made_at, now);
-            format!("{} µm per pixel {age}", scale.um_per_pixel)
+            let um_per_pixel = (1e4 * scale.um_per_pixel).round() / 1e4;
+            let (age, ruler) = (age(&scale.made_at, now), scale.ruler());
+            format!("{um_per_pixel} µm per pixel {age} ({ruler})")
         });
         let measured: Vec<_> = light.into_iter().chain(scale).collect();
         let objective = match &*self.setup.objective {
@@ -275,6 +310,33 @@ mod tests {
         ] {
             let refusal = refusal(other);
             assert!(refusal.contains(part), "{refusal}");
+        }
+    }
+
+    #[test]
+    fn the_words_name_the_ruler_also_of_a_file_of_an_earlier_version() {
+        let now: Timestamp = "2026-11-30T12:00:00Z".parse().unwrap();
+        let setup = Setup {
+            camera: "USB camera /dev/video0".into(),
+            objective: "40x".into(),
+        };
+        for (scale, expected) in [
+            (
+                r#""um_per_pixel": 0.149987, "method": "stage_micrometer""#,
+                "0.15 µm per pixel of today (stage micrometer)",
+            ),
+            (
+                r#""um_per_pixel": 0.15, "method": "red_cells", "red_cells": 57, "spread": 0.062"#,
+                "0.15 µm per pixel of today (57 red cells, spread 6 %)",
+            ),
+        ] {
+            let scale = format!(r#"{{"made_at": "2026-11-30T08:00:00Z", {scale}}}"#);
+            let calibration = Calibration {
+                scale: serde_json::from_str(&scale).unwrap(),
+                ..Calibration::new(setup.clone(), (640, 480), None)
+            };
+            let words = calibration.words(now);
+            assert_eq!(words, format!("calibrated for 40x, 640x480: {expected}"));
         }
     }
 

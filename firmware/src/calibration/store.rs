@@ -151,6 +151,8 @@ mod tests {
                 made_at: "2026-11-30T12:00:00Z".into(),
                 um_per_pixel: 0.15,
                 method: ScaleMethod::StageMicrometer,
+                red_cells: None,
+                spread: None,
             }),
             ..Calibration::new(setup(objective), (64, 48), None)
         }

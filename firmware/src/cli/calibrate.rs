@@ -6,13 +6,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
-use image::RgbImage;
 use jiff::Timestamp;
-use smearscope_artifacts::decode;
+use smearscope_artifacts::decode::{self, Picture};
 use smearscope_hardware::sim::Panel;
 use smearscope_hardware::{CaptureSettings, Frame, Pixels};
 
-use crate::analysis::analyst::picture;
+use crate::analysis::analyst::{Analyst, picture};
 use crate::calibration::{
     Calibration, CalibrationInUse, Calibrations, LightCalibration, ScaleCalibration, Setup, Turn,
 };
@@ -20,6 +19,7 @@ use crate::cli::args::{BoardArgs, FileArgs, StateArgs, storage, stored};
 use crate::cli::board;
 use crate::cli::exit::{Exit, Failure};
 use crate::config::{BoardKind, Config};
+use crate::models::Models;
 use crate::system::logging;
 
 /// Measure the light and the scale of the camera, once for each objective.
@@ -33,6 +33,7 @@ use crate::system::logging;
     smearscope calibrate light                       on a place of the slide without cells, in focus\n  \
     smearscope calibrate picture micrometer.jpg      of a stage micrometer; look up two lines in it\n  \
     smearscope calibrate scale --um 500 --from 212,960 --to 2310,968\n  \
+    smearscope calibrate scale --red-cells           or without a micrometer, on a field with many red cells\n  \
     smearscope calibrate list"
 )]
 pub(crate) struct CalibrateArgs {
@@ -46,7 +47,7 @@ pub(crate) struct CalibrateArgs {
 enum CalibrateCommand {
     /// Measure the light on an empty field: shading and white balance.
     Light(LightArgs),
-    /// Measure the scale between two points of a stage micrometer.
+    /// Measure the scale between two points of a stage micrometer, or by red cells.
     Scale(ScaleArgs),
     /// Take a picture, to look up points of a stage micrometer.
     Picture(PictureArgs),
@@ -77,6 +78,26 @@ struct LightArgs {
 
 #[derive(Debug, Args)]
 struct ScaleArgs {
+    #[command(flatten)]
+    points: Option<PointsArgs>,
+    /// Take the median diameter of the red cells of a field for 7.2 µm; needs a model that counts cells and has a ruler.
+    #[arg(
+        long,
+        conflicts_with = "PointsArgs",
+        required_unless_present = "PointsArgs"
+    )]
+    red_cells: bool,
+    /// The picture with the points, for its size, or with the red cells, instead of taking one; only for the simulated
+    /// camera.
+    #[arg(long, value_name = "FILE")]
+    image: Option<PathBuf>,
+    #[command(flatten)]
+    setup: SetupArgs,
+}
+
+/// Two points of a stage micrometer.
+#[derive(Debug, Args)]
+struct PointsArgs {
     /// Distance of the two points, µm.
     #[arg(long, value_name = "UM")]
     um: f64,
@@ -86,11 +107,6 @@ struct ScaleArgs {
     /// The other point.
     #[arg(long, value_name = "X,Y", value_parser = point)]
     to: [f64; 2],
-    /// The picture in which the points are, for its size, instead of taking one; only for the simulated camera.
-    #[arg(long, value_name = "FILE")]
-    image: Option<PathBuf>,
-    #[command(flatten)]
-    setup: SetupArgs,
 }
 
 #[derive(Debug, Args)]
@@ -173,13 +189,13 @@ impl Bench {
     }
 
     /// The picture of a file, or one from the camera.
-    fn picture(&self, file: Option<&Path>) -> Result<(RgbImage, CaptureSettings)> {
+    fn picture(&self, file: Option<&Path>) -> Result<(Picture, CaptureSettings)> {
         let limits = &self.config.limits;
         let Some(file) = file else {
             let Frame {
                 pixels, settings, ..
             } = self.capture()?;
-            return Ok((picture(pixels, limits)?.image, settings));
+            return Ok((picture(pixels, limits)?, settings));
         };
         anyhow::ensure!(
             self.config.board == BoardKind::Sim,
@@ -188,23 +204,29 @@ impl Bench {
             file.display()
         );
         let pixels = Pixels::Encoded(decode::read_bytes(file, limits)?);
-        Ok((picture(pixels, limits)?.image, CaptureSettings::default()))
+        Ok((picture(pixels, limits)?, CaptureSettings::default()))
     }
 
     fn keep(
         &self,
-        picture: &RgbImage,
+        size: (u32, u32),
         settings: &CaptureSettings,
         change: impl FnOnce(&mut Calibration),
         out: &mut impl Write,
     ) -> Result<()> {
         let turn = self.turn()?;
-        let size = picture.dimensions();
         let known = (self.calibration).change(&turn, &self.state, size, settings, change)?;
         let words = known.words(Timestamp::now());
         writeln!(out, "{}: {words}", known.setup.camera)?;
         writeln!(out, "The appliance uses it from its next start on.")?;
         Ok(())
+    }
+
+    /// The model in use.
+    fn analyst(&self) -> Result<Analyst> {
+        self.config.engine.set_stick_library_path();
+        let model = Models::new(&self.config).load_current()?;
+        Ok(Analyst::new(model, self.config.limits))
     }
 
     fn turn(&self) -> Result<Turn> {
@@ -214,7 +236,7 @@ impl Bench {
 
 fn light(bench: &Bench, file: Option<&Path>, out: &mut impl Write) -> Result<()> {
     let (empty, settings) = bench.picture(file)?;
-    let light = LightCalibration::measure(&empty, &settings)?;
+    let light = LightCalibration::measure(&empty.image, &settings)?;
     let factors = light.flat_field.white_balance();
     let [red, green, blue] = light.flat_field.evenness().map(|light| 100.0 * light);
     writeln!(
@@ -223,13 +245,20 @@ fn light(bench: &Bench, file: Option<&Path>, out: &mut impl Write) -> Result<()>
          In the middle, red is multiplied by {:.2} and blue by {:.2}.",
         factors[0], factors[2]
     )?;
-    bench.keep(&empty, &settings, |known| known.light = Some(light), out)
+    let keep = |known: &mut Calibration| known.light = Some(light);
+    bench.keep(empty.original_size, &settings, keep, out)
 }
 
 fn scale(bench: &Bench, args: &ScaleArgs, out: &mut impl Write) -> Result<()> {
-    let (picture, settings) = bench.picture(args.image.as_deref())?;
-    let scale = ScaleCalibration::measure(args.from, args.to, args.um, picture.dimensions())?;
-    bench.keep(&picture, &settings, |known| known.scale = Some(scale), out)
+    let (mut picture, settings) = bench.picture(args.image.as_deref())?;
+    let size = picture.original_size;
+    let scale = if let Some(PointsArgs { um, from, to }) = &args.points {
+        ScaleCalibration::measure(*from, *to, *um, size)?
+    } else {
+        bench.calibration.correct(&mut picture, &settings)?;
+        ScaleCalibration::by_red_cells(bench.analyst()?.measure_scale(&picture)?)
+    };
+    bench.keep(size, &settings, |known| known.scale = Some(scale), out)
 }
 
 fn save_picture(bench: &Bench, path: &Path, out: &mut impl Write) -> Result<()> {

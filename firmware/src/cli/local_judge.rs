@@ -86,7 +86,7 @@ impl<'a> LocalJudge<'a> {
         if overlays.is_none() && crops.is_none() {
             return Ok(());
         }
-        let image = decode::read(path, self.analyst.limits())?;
+        let mut image = decode::read(path, self.analyst.limits())?;
         if let Some(crops) = crops {
             for (cell, number) in cells.field.cells.iter().zip(1..) {
                 let suffix = format!("{number:02}-{}", name(cells.class(cell)));
@@ -94,7 +94,9 @@ impl<'a> LocalJudge<'a> {
             }
         }
         if let Some(overlays) = overlays {
-            overlays.save(path, "cells", &cell_overlay::mark(image, cells))?;
+            let scale = analysis.scale.map(|scale| scale.um_per_pixel);
+            cell_overlay::mark(&mut image, cells, scale);
+            overlays.save(path, "cells", &image)?;
         }
         Ok(())
     }

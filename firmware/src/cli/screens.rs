@@ -108,6 +108,7 @@ fn finding(judgement: Judgement, probability: Option<f32>) -> Finding {
         field: Analysis {
             judgement,
             reading: probability.map(|p| field_reading((p / (1.0 - p)).ln())),
+            scale: None,
             quality: Quality::default(),
             overlay: None,
         },

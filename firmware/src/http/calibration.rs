@@ -9,10 +9,12 @@ use axum::http::StatusCode;
 use image::RgbImage;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use smearscope_artifacts::decode::Picture;
 use smearscope_hardware::{CaptureSettings, Frame, with_causes};
 use utoipa::ToSchema;
 
 use crate::analysis::analyst::picture;
+use crate::analysis::pool::Pool;
 use crate::appliance::handle::ApplianceHandle;
 use crate::calibration::{
     Calibration, CalibrationError, CalibrationInUse, LightCalibration, ScaleCalibration, Turn,
@@ -20,9 +22,11 @@ use crate::calibration::{
 use crate::config::Config;
 use crate::http::blocking::blocking;
 use crate::http::camera::{self, unavailable};
+use crate::http::classify::{full, refused};
 use crate::http::problem::Problem;
 use crate::http::problem_responses::{
-    BadRequest, BodyTimeout, BodyTooLarge, Busy, Unavailable, Unprocessable, UnsupportedMediaType,
+    BadRequest, BodyTimeout, BodyTooLarge, Busy, TooManyRequests, Unavailable, Unprocessable,
+    UnsupportedMediaType,
 };
 use crate::report::state::is_waiting;
 
@@ -142,6 +146,35 @@ pub(crate) async fn measure_scale(
     .await
 }
 
+/// Measures the scale by the red cells of the field under the objective, whose median diameter is 7.2 µm. Needs a model that
+/// counts cells and has a ruler. The light is corrected first, if it was measured.
+#[utoipa::path(post, path = "/v1/calibration/scale/red-cells", tag = "device", responses(
+    (status = 201, description = "The new calibration.", body = CameraCalibration),
+    Busy, Unprocessable, TooManyRequests, Unavailable,
+))]
+pub(crate) async fn measure_scale_by_red_cells(
+    State(handle): State<ApplianceHandle>,
+    State(config): State<Arc<Config>>,
+    State(pool): State<Arc<Pool>>,
+) -> Result<(StatusCode, Json<CameraCalibration>), Problem> {
+    let place = pool.place().ok_or_else(full)?;
+    let (photographed, mut picture) = Photographed::take(&handle, &config).await?;
+    let correct = move || {
+        let Photographed {
+            in_use, settings, ..
+        } = &photographed;
+        in_use
+            .correct(&mut picture, settings)
+            .map(|()| (photographed, picture))
+            .map_err(|error| invalid(&error))
+    };
+    let (photographed, picture) = blocking(correct).await??;
+    let measured = pool.measure_scale(picture, place).await.map_err(refused)?;
+    let scale = ScaleCalibration::by_red_cells(measured);
+    let keep = || photographed.keep(|calibration| calibration.scale = Some(scale));
+    Ok((StatusCode::CREATED, Json(blocking(keep).await??)))
+}
+
 /// Removes the calibration of the camera with this objective.
 #[utoipa::path(delete, path = "/v1/calibration", tag = "device", responses(
     (status = 200, description = "The camera without calibration.", body = CameraCalibration),
@@ -165,33 +198,70 @@ async fn measure<C: FnOnce(&mut Calibration)>(
     config: &Config,
     measure: impl FnOnce(&RgbImage, &CaptureSettings) -> Result<C, CalibrationError> + Send + 'static,
 ) -> Result<(StatusCode, Json<CameraCalibration>), Problem> {
-    let (in_use, state) = (in_use(&handle)?.clone(), state(config)?);
-    // Held to the end: at most one such picture can wait before that of a press.
-    let turn = turn(&in_use)?;
-    if !is_waiting(&handle.status().borrow().state) {
-        return Err(conflict("the appliance is busy; try again later"));
-    }
-    let camera = handle
-        .camera()
-        .ok_or_else(|| unavailable("there is no camera yet"))?;
-    let frame = camera::answer(config.timing.capture, camera.capture()).await?;
-    let limits = config.limits;
+    let (photographed, picture) = Photographed::take(&handle, config).await?;
     let work = move || {
-        let Frame {
-            pixels, settings, ..
-        } = frame;
-        let picture = picture(pixels, &limits)
-            .map_err(|error| unavailable(with_causes(&error)))?
-            .image;
-        let measured = measure(&picture, &settings)
-            .map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, with_causes(&error)))?;
-        let calibration = in_use
-            .change(&turn, &state, picture.dimensions(), &settings, measured)
-            .map_err(|error| not_kept(&error))?;
-        log::info!("{}", calibration.words(Timestamp::now()));
-        Ok::<_, Problem>(CameraCalibration::of(&in_use))
+        let measured = measure(&picture.image, &photographed.settings);
+        photographed.keep(measured.map_err(|error| invalid(&error))?)
     };
     Ok((StatusCode::CREATED, Json(blocking(work).await??)))
+}
+
+/// What a picture of the camera was taken for: to be measured.
+struct Photographed {
+    in_use: CalibrationInUse,
+    /// Held to the end: at most one such picture can wait before that of a press.
+    turn: Turn,
+    state: PathBuf,
+    size: (u32, u32),
+    settings: CaptureSettings,
+}
+
+impl Photographed {
+    /// Takes a picture.
+    async fn take(handle: &ApplianceHandle, config: &Config) -> Result<(Self, Picture), Problem> {
+        let (in_use, state) = (in_use(handle)?.clone(), state(config)?);
+        let turn = turn(&in_use)?;
+        if !is_waiting(&handle.status().borrow().state) {
+            return Err(conflict("the appliance is busy; try again later"));
+        }
+        let camera = handle
+            .camera()
+            .ok_or_else(|| unavailable("there is no camera yet"))?;
+        let Frame {
+            pixels, settings, ..
+        } = camera::answer(config.timing.capture, camera.capture()).await?;
+        let limits = config.limits;
+        let decoded = blocking(move || picture(pixels, &limits)).await?;
+        let picture = decoded.map_err(|error| unavailable(with_causes(&error)))?;
+        let photographed = Self {
+            in_use,
+            turn,
+            state,
+            size: picture.original_size,
+            settings,
+        };
+        Ok((photographed, picture))
+    }
+
+    /// Keeps what was measured. It writes a file.
+    fn keep(self, change: impl FnOnce(&mut Calibration)) -> Result<CameraCalibration, Problem> {
+        let Self {
+            in_use,
+            turn,
+            state,
+            size,
+            settings,
+        } = self;
+        let calibration = in_use
+            .change(&turn, &state, size, &settings, change)
+            .map_err(|error| not_kept(&error))?;
+        log::info!("{}", calibration.words(Timestamp::now()));
+        Ok(CameraCalibration::of(&in_use))
+    }
+}
+
+fn invalid(error: &CalibrationError) -> Problem {
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, with_causes(error))
 }
 
 fn turn(in_use: &CalibrationInUse) -> Result<Turn, Problem> {

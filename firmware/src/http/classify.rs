@@ -138,10 +138,6 @@ pub(crate) async fn analyse(
     kind: Kind,
     wanted: Wanted,
 ) -> Result<Analysed, Problem> {
-    let full = || {
-        let detail = "the queue is full (http.queue); try again";
-        Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(1)
-    };
     if pool.is_full() {
         return Err(full());
     }
@@ -152,7 +148,18 @@ pub(crate) async fn analyse(
     let place = pool.place().ok_or_else(full)?;
     let image = std::mem::take(&mut upload.bytes);
     let analysed = pool.analyse(image, wanted, place).await;
-    analysed.map_err(|refusal| match refusal {
+    analysed.map_err(refused)
+}
+
+/// The queue has no place.
+pub(crate) fn full() -> Problem {
+    let detail = "the queue is full (http.queue); try again";
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(1)
+}
+
+/// Why there is no result.
+pub(crate) fn refused(refusal: Refusal) -> Problem {
+    match refusal {
         Refusal::Image(error @ AnalysisError::NoThreads(_)) => {
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()).retry_after(5)
         }
@@ -165,5 +172,5 @@ pub(crate) async fn analyse(
         }
         Refusal::DiskFull(problem) => Problem::new(StatusCode::INSUFFICIENT_STORAGE, problem),
         Refusal::Crashed => Problem::internal("the analysis crashed"),
-    })
+    }
 }

@@ -159,7 +159,7 @@ pub(crate) async fn field(
     read_records(&config, read).await.map(Json)
 }
 
-/// The image of a field, byte for byte as the camera delivered it; its SHA-256 matches the record.
+/// The image file of a field, as it was recorded; its SHA-256 matches the record.
 #[utoipa::path(get, path = "/v1/fields/{id}/image", tag = "records",
     params(("id" = String, Path, format = "uuid", description = "The field's id.")),
     responses(

@@ -85,6 +85,7 @@ fn documented() -> (Router<Context>, OpenApi) {
         .routes(routes!(calibration::calibration, calibration::remove))
         .routes(routes!(calibration::measure_light))
         .routes(routes!(calibration::measure_scale))
+        .routes(routes!(calibration::measure_scale_by_red_cells))
         .routes(routes!(viewfinder::snapshot))
         .routes(routes!(viewfinder::preview))
         .routes(routes!(events::events))

@@ -6,12 +6,11 @@ use uuid::Uuid;
 
 use crate::analysis::finding::SaveOutcome;
 use crate::analysis::identity::notice;
+use crate::analysis::picture_scale::PictureScale;
 use crate::analysis::slide::SlideSummary;
 use crate::appliance::handle::{Report, Status};
 use crate::appliance::state::State;
-use crate::records::{
-    CellEntry, CountEntry, CountRuleEntry, FieldEntry, ScaleEntry, SlideSummaryEntry,
-};
+use crate::records::{CellEntry, CountEntry, CountRuleEntry, FieldEntry, SlideSummaryEntry};
 use crate::report::state::StateName;
 use crate::system::host_metrics::HostMetrics;
 use crate::system::time::utc;
@@ -36,8 +35,8 @@ struct VerdictPayload<'a> {
     count: Option<CountEntry>,
     /// How a count becomes a verdict; none if whole fields are judged.
     count_rule: Option<CountRuleEntry>,
-    /// The scale at which cells were looked at; none if it is unknown, or whole fields are judged.
-    scale: Option<ScaleEntry>,
+    /// The scale of the picture; none if it is unknown.
+    scale: Option<PictureScale>,
     /// The field's cells, the surest find first; left out unless they are wanted and were looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     cells: Option<Vec<CellPayload<'a>>>,
@@ -191,7 +190,6 @@ impl LiveVerdict {
 fn live_verdict<'a>(report: &Report) -> VerdictPayload<'a> {
     let field = &report.finding.field;
     let decision = report.rule.decision();
-    let scale = field.cells().and_then(|cells| cells.field.scale.ok());
     let (id, saved) = match report.finding.saved {
         SaveOutcome::Saved(id) => (id, Some(true)),
         SaveOutcome::NotSaved => (Uuid::now_v7(), Some(false)),
@@ -208,7 +206,7 @@ fn live_verdict<'a>(report: &Report) -> VerdictPayload<'a> {
         inconclusive_band: decision.map(|decision| decision.inconclusive),
         count: field.count().map(CountEntry::new),
         count_rule: report.rule.count().map(Into::into),
-        scale: scale.map(Into::into),
+        scale: field.scale,
         cells: None,
         saved,
         slide: SlidePayload::new(&report.finding.slide, false),

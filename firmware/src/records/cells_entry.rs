@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use smearscope_artifacts::{
-    BlastCalls, Cell, CellCount, CellFigures, CountDecision, CountRule, Scale,
-};
+use smearscope_artifacts::{BlastCalls, Cell, CellCount, CellFigures, CountDecision, CountRule};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -63,34 +61,6 @@ pub struct BlastCallsEntry {
     pub called: u32,
     /// Number of cells that were looked at.
     pub of: u32,
-}
-
-/// The scale of a picture.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
-#[schema(as = Scale, example = json!({
-    "um_per_pixel": 0.15, "source": "stated", "red_cells": null, "spread": null,
-}))]
-pub struct ScaleEntry {
-    /// Size of a pixel in the plane of the specimen, µm.
-    pub um_per_pixel: f32,
-    /// Where it comes from.
-    pub source: ScaleSource,
-    /// Number of red cells that gave it; null if it was stated.
-    #[schema(required)]
-    pub red_cells: Option<u32>,
-    /// Spread of their diameters, relative to the median; null if it was stated.
-    #[schema(required)]
-    pub spread: Option<f32>,
-}
-
-/// Where a scale comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ScaleSource {
-    /// It was stated with the picture, or in the configuration.
-    Stated,
-    /// The red cells of the picture were the ruler.
-    RedCells,
 }
 
 /// A cell of a field.
@@ -189,21 +159,6 @@ impl From<&CountRuleEntry> for CountRule {
             min_cells: rule.min_cells,
             sensitivity: calls(rule.sensitivity),
             false_positives: calls(rule.false_positives),
-        }
-    }
-}
-
-impl From<Scale> for ScaleEntry {
-    fn from(scale: Scale) -> Self {
-        let (source, measured) = match scale {
-            Scale::Given(_) => (ScaleSource::Stated, None),
-            Scale::Measured(measured) => (ScaleSource::RedCells, Some(measured)),
-        };
-        Self {
-            um_per_pixel: scale.um_per_pixel(),
-            source,
-            red_cells: measured.map(|measured| measured.cells),
-            spread: measured.map(|measured| measured.spread),
         }
     }
 }

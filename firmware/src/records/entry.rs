@@ -7,9 +7,10 @@ use smearscope_artifacts::{SlideRule, Verdict};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::analysis::picture_scale::PictureScale;
 use crate::analysis::slide::SlideSummary;
 use crate::records::camera_entry::CameraEntry;
-use crate::records::cells_entry::{CountEntry, CountRuleEntry, ScaleEntry};
+use crate::records::cells_entry::{CountEntry, CountRuleEntry};
 use crate::records::error::RecordsError;
 use crate::records::layout::IMAGES;
 use crate::report::picture::Figure;
@@ -83,10 +84,10 @@ pub struct FieldEntry {
     #[serde(default)]
     #[schema(required)]
     pub count_rule: Option<CountRuleEntry>,
-    /// The scale at which cells were looked at; null if it is unknown, or whole fields are judged.
+    /// The scale of the picture; null if it is unknown, and in rows of earlier versions.
     #[serde(default)]
     #[schema(required)]
-    pub scale: Option<ScaleEntry>,
+    pub scale: Option<PictureScale>,
     /// How the picture was taken, and by which calibration it was corrected; null if nothing is known of it, and in rows of
     /// earlier versions.
     #[serde(default)]
@@ -103,7 +104,8 @@ pub struct FieldEntry {
     pub engine: EngineEntry,
     /// Duration of each stage.
     pub elapsed_ms: ElapsedEntry,
-    /// The file as the camera delivered it, or a PNG of the pixels if it delivers no files.
+    /// The file as the camera delivered it, or a PNG of the pixels if it delivers no files. EXIF data are added if a camera took
+    /// it; images from elsewhere stay as they are.
     pub image: ImageEntry,
     /// The image with the evidence drawn on it; null if the model gives none.
     #[schema(required)]

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
+use crate::analysis::picture_scale::ScaleSource;
 use crate::records::archive::{Archive, Record};
 use crate::records::cells_entry::CellEntry;
 use crate::records::chain::{self, Kind};
@@ -134,6 +135,10 @@ struct Row<'a> {
     objective: Option<Cow<'a, str>>,
     light_calibrated_at: Option<Cow<'a, str>>,
     scale_calibrated_at: Option<Cow<'a, str>>,
+    lens_correction: Option<Cow<'a, str>>,
+    scale_source: Option<ScaleSource>,
+    scale_red_cells: Option<u32>,
+    scale_spread: Option<f32>,
 }
 
 /// A row of the CSV of cells.
@@ -182,6 +187,7 @@ impl<'a> CellRow<'a> {
 }
 
 impl<'a> Row<'a> {
+    #[expect(clippy::too_many_lines, reason = "a list of the columns")]
     fn of(record: &'a Record) -> Self {
         let FieldEntry {
             id,
@@ -282,6 +288,10 @@ impl<'a> Row<'a> {
             scale_calibrated_at: camera
                 .and_then(|camera| camera.scale.as_ref())
                 .map(|scale| cell(&scale.made_at)),
+            lens_correction: camera.and_then(|camera| text(&camera.lens_correction)),
+            scale_source: scale.map(|scale| scale.source),
+            scale_red_cells: scale.and_then(|scale| scale.red_cells),
+            scale_spread: scale.and_then(|scale| scale.spread),
         }
     }
 }

@@ -83,7 +83,7 @@ pub(crate) mod testing;
 
 pub use archive::{Archive, Record, RecordWithCells};
 pub use camera_entry::CameraEntry;
-pub use cells_entry::{CellEntry, CellsEntry, CountEntry, CountRuleEntry, ScaleEntry};
+pub use cells_entry::{CellEntry, CellsEntry, CountEntry, CountRuleEntry};
 pub(crate) use condition::Condition;
 pub use entry::{
     ClosingReason, ElapsedEntry, EngineEntry, FieldEntry, ImageEntry, ModelEntry, NoteEntry,

@@ -8,9 +8,10 @@ use smearscope_artifacts::{ImagePosition, Verdict};
 use utoipa::ToSchema;
 
 use crate::analysis::analyst::{Analysis, Analyst};
+use crate::analysis::picture_scale::PictureScale;
 use crate::analysis::quality::Quality;
 use crate::analysis::stage_times::{StageTimes, milliseconds};
-use crate::records::{CellEntry, CountEntry, ScaleEntry};
+use crate::records::{CellEntry, CountEntry};
 use crate::report::decision_limits::DecisionLimits;
 use crate::report::picture::Figure;
 
@@ -33,9 +34,9 @@ pub(crate) struct Answer {
     /// The count of the image's cells; null if they were not counted.
     #[schema(required)]
     pub(crate) count: Option<CountEntry>,
-    /// The scale at which cells were looked at; null if it is unknown, or whole fields are judged.
+    /// The scale of the picture; null if it is unknown.
     #[schema(required)]
-    scale: Option<ScaleEntry>,
+    scale: Option<PictureScale>,
     /// The cells, the surest find first; empty if none were looked for.
     cells: Vec<CellEntry>,
     /// Position of the strongest evidence for the positive class, 0 to 1 from left and top; null without evidence, and if
@@ -77,7 +78,7 @@ impl Answer {
             probability: analysis.probability(),
             limits: (&analyst.rule()).into(),
             count: analysis.count().map(CountEntry::new),
-            scale: cells.and_then(|cells| Some(cells.field.scale.ok()?.into())),
+            scale: analysis.scale,
             cells: cells.map(CellEntry::of).unwrap_or_default(),
             strongest: analysis.field().and_then(|field| field.strongest),
             quality: analysis.quality.clone(),

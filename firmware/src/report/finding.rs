@@ -6,10 +6,11 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::analysis::finding::{self, SaveOutcome};
+use crate::analysis::picture_scale::PictureScale;
 use crate::analysis::quality::Quality;
 use crate::analysis::slide::SlideSummary;
 use crate::appliance::handle::Report;
-use crate::records::{CellEntry, CountEntry, ScaleEntry, SlideSummaryEntry};
+use crate::records::{CellEntry, CountEntry, SlideSummaryEntry};
 use crate::report::decision_limits::DecisionLimits;
 use crate::report::picture::Figure;
 
@@ -34,9 +35,9 @@ pub(crate) struct Finding {
     /// The count of this field's cells; null if they were not counted.
     #[schema(required)]
     count: Option<CountEntry>,
-    /// The scale at which cells were looked at; null if it is unknown, or whole fields are judged.
+    /// The scale of the picture; null if it is unknown.
     #[schema(required)]
-    scale: Option<ScaleEntry>,
+    scale: Option<PictureScale>,
     /// The cells, the surest find first; empty if none were looked for, and in events: the record has them.
     cells: Vec<CellEntry>,
     /// The verdict that screen, LEDs and page show.
@@ -140,7 +141,7 @@ impl From<&Report> for Finding {
             probability: field.probability(),
             limits: (&report.rule).into(),
             count: field.count().map(CountEntry::new),
-            scale: cells.and_then(|cells| Some(cells.field.scale.ok()?.into())),
+            scale: field.scale,
             cells: cells.map(CellEntry::of).unwrap_or_default(),
             shown: report.finding.shown().into(),
             strongest: field.field().and_then(|field| field.strongest),

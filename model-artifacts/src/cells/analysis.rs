@@ -261,12 +261,7 @@ pub(super) fn look_at_field(
             Err(error) => (Err(error), FoundCells::default()),
         },
     };
-    let scale = scale.and_then(|scale| match scale.um_per_pixel() {
-        um_per_pixel if um_per_pixel > COARSEST_UM_PER_PIXEL => {
-            Err(NoScale::TooCoarse { um_per_pixel })
-        }
-        _ => Ok(scale),
-    });
+    let scale = scale.and_then(|scale| refuse_coarse(scale.um_per_pixel()).map(|()| scale));
     let search = began.elapsed();
     let cells = match scale {
         Ok(scale) => {
@@ -283,6 +278,28 @@ pub(super) fn look_at_field(
         cells,
         search,
     })
+}
+
+/// Measures the scale of a field by its red cells.
+///
+/// # Errors
+/// [`ArtifactError::Inference`] if the engine fails.
+pub(super) fn measure_scale(
+    networks: &mut CellNetworks,
+    model: &CellsModel,
+    image: &RgbImage,
+) -> Result<Result<MeasuredScale, NoScale>, ArtifactError> {
+    let background = Background::fit(image);
+    let measured = Field::new(image, &background, model).measure(networks)?;
+    Ok(measured.and_then(|(scale, _)| refuse_coarse(scale.um_per_pixel).map(|()| scale)))
+}
+
+/// Refuses a scale at which cells cannot be told apart.
+fn refuse_coarse(um_per_pixel: f32) -> Result<(), NoScale> {
+    if um_per_pixel > COARSEST_UM_PER_PIXEL {
+        return Err(NoScale::TooCoarse { um_per_pixel });
+    }
+    Ok(())
 }
 
 /// Looks at cells whose places in an image are known, in pixels; `None` where there is no crop.

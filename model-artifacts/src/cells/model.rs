@@ -2,9 +2,10 @@
 
 use image::RgbImage;
 
-use super::analysis::{Cell, FieldCells, look_at_field, look_at_places};
+use super::analysis::{Cell, FieldCells, NoScale, look_at_field, look_at_places, measure_scale};
 use super::cell_site::CellSite;
 use super::networks::CellNetworks;
+use super::ruler::MeasuredScale;
 use crate::error::ArtifactError;
 use crate::image::decode::{self, Limits, Picture};
 use crate::loaded_model::LoadedModel;
@@ -64,6 +65,21 @@ impl CellCounter {
         let mut field = self.analyse(&picture.image, um_per_pixel.map(|um| um * by))?;
         field.enlarge(picture.original_size.into(), by, um_per_pixel);
         Ok(field)
+    }
+
+    /// Measures the scale of a field by its red cells, as [`CellCounter::analyse`] does without a scale, and looks at none of
+    /// its leukocytes. Says why if they give none.
+    ///
+    /// # Errors
+    /// Those of [`CellCounter::analyse`].
+    pub fn measure_scale(
+        &mut self,
+        image: &RgbImage,
+    ) -> Result<Result<MeasuredScale, NoScale>, ArtifactError> {
+        refuse_empty(image)?;
+        let model = &self.manifest.model;
+        self.failover
+            .run(|networks| measure_scale(networks, model, image))
     }
 
     /// Looks at cells whose places in an image are known, in pixels, as [`CellCounter::analyse`] does at those that it

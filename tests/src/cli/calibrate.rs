@@ -184,6 +184,104 @@ fn calibrate_list(state: &Path) -> String {
     text(&command.arg(state).assert().success())
 }
 
+/// Measures the scale by red cells with a model.
+fn by_red_cells(state: &Path, fields: &Path, model: &Path) -> assert_cmd::assert::Assert {
+    let mut command = smearscope(["calibrate", "scale", "--red-cells", "--board", "sim"]);
+    command
+        .env("SMEARSCOPE__MODEL__ENGINE", "embedded")
+        .env("SMEARSCOPE__MODEL__FOLDER", model);
+    command
+        .arg("--state")
+        .arg(state)
+        .arg("--fields")
+        .arg(fields);
+    command.assert()
+}
+
+#[test]
+fn red_cells_give_the_scale_of_the_pictures_after_them_and_all_say_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let fields = panorama_field(folder.path());
+    let model = cells_model_with_ruler(folder.path(), 20);
+    let made = text(&by_red_cells(&state, &fields, &model).success());
+    assert!(
+        made.contains("µm per pixel of today (") && made.contains(" red cells, spread "),
+        "{made}"
+    );
+    let mut listed = smearscope(["calibrate", "list", "--json", "--state"]);
+    let listed = listed.arg(&state).assert().success();
+    let listed: Value = serde_json::from_slice(&listed.get_output().stdout).unwrap();
+    let scale = &listed[0]["scale"];
+    let ratio = scale["um_per_pixel"].as_f64().unwrap() / f64::from(PANORAMA_UM_PER_PIXEL);
+    assert!((ratio - 1.0).abs() < 0.1, "{ratio}");
+    assert_eq!(scale["method"], "red_cells");
+    assert!(scale["red_cells"].as_u64().unwrap() >= 20, "{scale}");
+    assert!(scale["spread"].as_f64().unwrap() <= 0.25, "{scale}");
+
+    let more = format!(
+        "[model]\nengine = \"embedded\"\nfolder = {:?}\n",
+        cells_model()
+    );
+    let served = served(&fields, &state, &more);
+    let finding = capture(&served);
+    let used = &finding["scale"];
+    assert_eq!(used["source"], "calibrated");
+    for fact in ["um_per_pixel", "red_cells", "spread"] {
+        assert_eq!(used[fact], scale[fact], "{fact}");
+    }
+    assert!(finding["count"]["cells"].as_u64().unwrap() > 3, "{finding}");
+    let id = finding["record"].as_str().unwrap();
+    let record = served.get(&format!("/v1/fields/{id}")).json();
+    assert_eq!(record["scale"], *used);
+    assert_eq!(record["camera"]["scale"], *scale);
+    let mut export = smearscope(["records", "export", "--format", "csv", "--state"]);
+    let table = text(&export.arg(&state).assert().success());
+    let source = format!(",calibrated,{},", scale["red_cells"]);
+    assert!(table.contains(&source), "{table}");
+    for said in [made, calibrate_list(&state), record.to_string()] {
+        assert!(!said.contains("micrometer"), "{said}");
+    }
+}
+
+#[test]
+fn what_gives_no_scale_says_what_is_needed() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let fields = panorama_field(folder.path());
+    let empty = folder.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    image::RgbImage::from_pixel(640, 480, image::Rgb([230, 226, 229]))
+        .save(empty.join("empty.png"))
+        .unwrap();
+    let many = cells_model_with_ruler(folder.path(), 1000);
+    for (fields, model, part) in [
+        (
+            &fields,
+            demo_model(),
+            "use one that counts cells and has a ruler",
+        ),
+        (
+            &fields,
+            cells_model(),
+            "use one that counts cells and has a ruler",
+        ),
+        (&fields, many.clone(), "many red cells lie side by side"),
+        (
+            &empty,
+            many,
+            "the scale cannot be measured on this picture: ",
+        ),
+    ] {
+        let refused = text(&by_red_cells(&state, fields, &model).failure());
+        assert!(refused.contains(part), "{refused}");
+    }
+    assert!(calibrate_list(&state).contains("no calibrations"));
+    for arguments in [&["scale"][..], &["scale", "--red-cells", "--um", "5"]] {
+        calibrate(&state, &fields, arguments).failure().code(2);
+    }
+}
+
 #[test]
 fn a_field_with_cells_is_no_empty_field() {
     let folder = tempfile::tempdir().unwrap();

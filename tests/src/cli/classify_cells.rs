@@ -140,6 +140,10 @@ fn cells_are_marked_and_cut_out() {
         .unwrap()
         .to_rgb8();
     assert_eq!(picture.dimensions(), (640, 480));
+    let bar = picture.rows().nth(480 - 10).unwrap();
+    let black = bar.take(120).filter(|pixel| pixel.0 == [0; 3]).count();
+    let length = 10.0 / UM_PER_PIXEL.parse::<f64>().unwrap();
+    assert_eq!(black, length.round() as usize, "a scale bar of 10 µm");
     let number = |cell: &Value, key: &str| cell[key].as_f64().unwrap();
     for (at, cell) in cells.iter().enumerate() {
         let colour = match cell["call"].as_str().unwrap() {

@@ -78,6 +78,46 @@ fn the_light_is_measured_used_at_once_kept_and_removed() {
 }
 
 #[test]
+fn red_cells_give_the_scale_with_a_model_that_has_a_ruler() {
+    let folder = tempfile::tempdir().unwrap();
+    let fields = panorama_field(folder.path());
+    let without = Served::start_with("", "", &fields).ready();
+    let refused = without.post("/v1/calibration/scale/red-cells").problem(422);
+    assert!(
+        refused.contains("counts cells and has a ruler"),
+        "{refused}"
+    );
+    drop(without);
+
+    let model = cells_model_with_ruler(folder.path(), 20);
+    let more = format!("[model]\nengine = \"embedded\"\nfolder = {model:?}\n");
+    let served = Served::start_with("", &more, &fields).ready();
+    let measured = served.post("/v1/calibration/scale/red-cells");
+    assert_eq!(measured.status, 201, "{measured:?}");
+    let measured = measured.json();
+    assert_eq!(measured, served.get("/v1/calibration").json());
+    let scale = &measured["scale"];
+    assert_eq!(scale["method"], "red_cells");
+    let cells = scale["red_cells"].as_u64().unwrap();
+    let words = measured["words"].as_str().unwrap();
+    assert!(
+        words.contains(&format!("({cells} red cells, spread ")),
+        "{words}"
+    );
+    let finding = capture(&served);
+    assert_eq!(finding["scale"]["source"], "calibrated");
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let record = finding["record"].as_str().unwrap();
+    browser.open(&format!("{}/#/fields/{record}", served.url));
+    browser.until(&format!(
+        "document.querySelector('.viewer')?.textContent.includes('calibrated by {cells} red cells of another field')"
+    ));
+    browser.check(&served.url, &[]);
+}
+
+#[test]
 fn without_a_place_to_keep_it_nothing_is_measured() {
     let served = Served::start_with("", "state = \"\"\n", &root().join("hardware/fields")).ready();
     let problem = served.post("/v1/calibration/light").problem(409);

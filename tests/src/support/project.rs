@@ -22,6 +22,29 @@ pub(crate) fn cells_model() -> PathBuf {
     root().join("model-artifacts/smear-cells")
 }
 
+/// A copy of it in a folder, with a ruler that needs this many red cells.
+pub(crate) fn cells_model_with_ruler(folder: &Path, min_cells: u32) -> PathBuf {
+    let copy = folder.join(format!("ruler-{min_cells}"));
+    std::fs::create_dir(&copy).expect("folder");
+    copy_folder(&cells_model(), &copy);
+    let manifest = copy.join("manifest.toml");
+    let text = std::fs::read_to_string(&manifest).expect("manifest");
+    let ruler = format!(
+        "[ruler]\nred_cell_um = 7.2\nmin_cells = {min_cells}\nmax_spread = 0.25\n\n[figures]"
+    );
+    std::fs::write(manifest, text.replacen("[figures]", &ruler, 1)).expect("manifest");
+    copy
+}
+
+/// A folder with the drawn panorama as a field.
+pub(crate) fn panorama_field(folder: &Path) -> PathBuf {
+    let fields = folder.join("panorama");
+    std::fs::create_dir(&fields).expect("folder");
+    let panorama = root().join("model-artifacts/tests/fixtures/panorama.jpg");
+    std::fs::copy(panorama, fields.join("panorama.jpg")).expect("panorama");
+    fields
+}
+
 /// Size of a pixel of the drawn panorama, µm.
 pub(crate) const PANORAMA_UM_PER_PIXEL: f32 = 0.112_766;
 
