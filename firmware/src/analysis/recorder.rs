@@ -1,5 +1,6 @@
 //! Analyses a frame, adds it to its slide and records it, on the model's thread.
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -11,13 +12,15 @@ use uuid::Uuid;
 use crate::analysis::analyst::{AnalysedFrame, AnalysisError, Analyst};
 use crate::analysis::commit::CommitToken;
 use crate::analysis::finding::{Finding, SaveOutcome};
+use crate::analysis::picture_scale::PictureScale;
 use crate::analysis::quality::Quality;
 use crate::analysis::rule::Rule;
 use crate::analysis::slide::{Slide, SlideSummary};
 use crate::analysis::stage_times::{ModelTimes, StageTimes, milliseconds};
 use crate::records::{
     CameraEntry, CellEntry, CellsEntry, ClosingReason, CountEntry, ElapsedEntry, EngineEntry,
-    FieldEntry, FieldImages, Images, LazyStore, ModelEntry, RecordsError, SlideEntry, Space, Store,
+    FieldEntry, FieldImages, ImageMetadata, Images, LazyStore, ModelEntry, RecordsError,
+    SlideEntry, Space, Store,
 };
 use crate::system::clock::ClockState;
 use crate::system::time::utc;
@@ -267,9 +270,11 @@ impl Recorder {
             }
             SaveOutcome::NotSaved
         };
+        let exif = field.exif(frame.analysis.scale);
         let field_images = FieldImages {
             encoded: frame.encoded.as_deref(),
             image: &frame.image,
+            exif: exif.as_deref(),
             overlay: frame.analysis.overlay.as_deref(),
         };
         let images = match store.write_images(field.slide.id, field.id, &field_images) {
@@ -313,6 +318,22 @@ struct Field {
 }
 
 impl Field {
+    /// EXIF data for the image file; `None` if no camera of the appliance took it: files from elsewhere stay as they are.
+    fn exif(&self, scale: Option<PictureScale>) -> Option<Vec<u8>> {
+        let camera = self.camera.as_ref()?;
+        camera.name.as_ref()?;
+        let metadata = ImageMetadata {
+            record: self.id,
+            captured_at: self.captured_at,
+            camera,
+            scale,
+        };
+        let failed = |error: &io::Error| {
+            log::warn!("the image of {} has no EXIF data: {error}", self.source);
+        };
+        metadata.exif().inspect_err(failed).ok()
+    }
+
     /// The row of the record.
     fn entry(
         &self,

@@ -13,7 +13,7 @@
 //! | `faults.json` | the last faults of the appliance (see `fault_log`); no part of the hash chain |
 //! | `drift.json` | when the drift watch was started anew (see [`drift`](crate::drift)); no part of the hash chain |
 //! | `records.ballast` | an 8 MiB placeholder; deleting it gives the database space on a full disk |
-//! | `images/<slide>/<field>.jpg` | the field's image as the camera delivered it; `<field>-evidence.png` is its evidence overlay |
+//! | `images/<slide>/<field>.jpg` | the field's image as the camera delivered it, with EXIF data added (see `image_metadata`); `<field>-evidence.png` is its evidence overlay |
 //! | `incoming/` | images being written |
 //!
 //! **Write order.** An image is written to `incoming`, synced and renamed, and its folder is synced. Only then is the row
@@ -59,6 +59,7 @@ mod files;
 mod filter;
 pub(crate) mod first_error;
 mod head;
+mod image_metadata;
 mod layout;
 mod lazy_store;
 mod loss;
@@ -95,6 +96,7 @@ pub(crate) use export::Exported;
 pub(crate) use fault_log::{FaultEntry, FaultLog};
 pub use filter::Filter;
 pub(crate) use filter::Page;
+pub(crate) use image_metadata::ImageMetadata;
 pub(crate) use layout::exist;
 pub use lazy_store::LazyStore;
 pub(crate) use notes::checked_note;

@@ -1,12 +1,13 @@
 //! Writing records: first the images, then the row that names them.
 
 use std::fs::{File, TryLockError};
-use std::io::{self, Cursor};
+use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use image::{ImageFormat, RgbImage};
+use image::codecs::png::PngEncoder;
+use image::{ImageEncoder, RgbImage};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 use smearscope_artifacts::sha256;
@@ -18,6 +19,7 @@ use crate::records::entry::{ClosingEntry, ClosingReason, FieldEntry, ImageEntry,
 use crate::records::error::{CHECK_DISK, RecordsError};
 use crate::records::files::{Files, RealFiles};
 use crate::records::head::Head;
+use crate::records::image_metadata::jpeg_with;
 use crate::records::layout::{IMAGES, INCOMING, LOCK, database};
 use crate::records::periodic_task::Waker;
 use crate::records::{ballast, loss, permissions, place, removal, schema};
@@ -43,10 +45,12 @@ pub struct Store {
 
 /// The images of a field that are recorded.
 pub struct FieldImages<'a> {
-    /// The image file as the camera delivered it, if it delivers files.
+    /// The image file that the camera delivered, if it delivers files.
     pub encoded: Option<&'a [u8]>,
     /// The decoded image.
     pub image: &'a RgbImage,
+    /// EXIF data for the file, if the appliance's camera took the picture.
+    pub exif: Option<&'a [u8]>,
     /// The evidence overlay, if the model gives one.
     pub overlay: Option<&'a RgbImage>,
 }
@@ -275,11 +279,18 @@ impl Store {
             })
         };
         let image = match images.encoded {
-            Some(bytes) => write(format!("{field}.{}", extension(bytes)?), bytes)?,
-            None => write(format!("{field}.png"), &png(images.image)?)?,
+            Some(bytes) => {
+                let told = images.exif.and_then(|exif| jpeg_with(bytes, exif));
+                let name = format!("{field}.{}", extension(bytes)?);
+                write(name, told.as_deref().unwrap_or(bytes))?
+            }
+            None => write(format!("{field}.png"), &png(images.image, images.exif)?)?,
         };
         let overlay = match images.overlay {
-            Some(overlay) => Some(write(format!("{field}-evidence.png"), &png(overlay)?)?),
+            Some(overlay) => Some(write(
+                format!("{field}-evidence.png"),
+                &png(overlay, None)?,
+            )?),
             None => None,
         };
         self.files.sync_folder(&folder)?;
@@ -491,13 +502,18 @@ fn extension(bytes: &[u8]) -> io::Result<&'static str> {
     Ok(format.extensions_str().first().unwrap_or(&"image"))
 }
 
-/// Encodes an image as PNG.
-fn png(image: &RgbImage) -> io::Result<Vec<u8>> {
-    let mut png = Cursor::new(Vec::new());
+/// Encodes an image as PNG, with EXIF data.
+fn png(image: &RgbImage, exif: Option<&[u8]>) -> io::Result<Vec<u8>> {
+    let mut png = Vec::new();
+    let mut encoder = PngEncoder::new(&mut png);
+    if let Some(exif) = exif {
+        // A picture without them is better than none.
+        let _ = encoder.set_exif_metadata(exif.into());
+    }
     image
-        .write_to(&mut png, ImageFormat::Png)
+        .write_with_encoder(encoder)
         .map_err(io::Error::other)?;
-    Ok(png.into_inner())
+    Ok(png)
 }
 
 #[cfg(test)]
@@ -515,6 +531,16 @@ mod tests {
         field: None,
         verdict: None,
     };
+
+    #[test]
+    fn exif_data_of_a_png_change_no_pixel() {
+        let image = RgbImage::from_fn(20, 10, |x, y| image::Rgb([x as u8, y as u8, 7]));
+        // An empty directory of a TIFF file.
+        let exif = b"MM\0*\0\0\0\x08\0\0\0\0\0\0";
+        let told = png(&image, Some(exif)).unwrap();
+        assert!(told.windows(4).any(|name| name == b"eXIf"));
+        assert_eq!(image::load_from_memory(&told).unwrap().to_rgb8(), image);
+    }
 
     #[test]
     fn a_field_is_recorded_with_its_image_and_overlay() {

@@ -128,6 +128,7 @@ impl Records {
         let images = FieldImages {
             encoded: None,
             image: &image,
+            exif: None,
             overlay: Some(&image),
         };
         self.store.write_images(self.slide.id, id, &images)

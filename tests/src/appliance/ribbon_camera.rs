@@ -7,6 +7,7 @@ use std::process::Command;
 use image::{Rgb, RgbImage};
 use rustix::process::Signal;
 use serde_json::Value;
+use smearscope_artifacts::testing::venv;
 
 use crate::support::fake_rpicam::{FakeRpicam, Plan};
 use crate::support::http::*;
@@ -71,9 +72,89 @@ fn a_field_of_a_ribbon_camera_gets_the_verdict_of_its_file() {
         assert!(!captured[fact].is_null(), "{captured}");
         assert_eq!(captured[fact], classified[fact], "{fact}");
     }
+}
+
+/// What Pillow reads in the EXIF data of a picture: its tags, and the text of `ImageDescription` as JSON.
+const READ_EXIF: &str = "
+import json, sys
+from PIL import Image, ExifTags
+exif = Image.open(sys.argv[1]).getexif()
+tags = {**exif, **exif.get_ifd(ExifTags.IFD.Exif)}
+said = {ExifTags.TAGS[tag]: value if isinstance(value, (int, str)) else str(value) for tag, value in tags.items() if tag in ExifTags.TAGS}
+said['ImageDescription'] = json.loads(said['ImageDescription'])
+print(json.dumps(said))
+";
+
+#[test]
+fn a_recorded_picture_says_how_it_was_taken_and_has_the_pixels_of_the_camera() {
+    let folder = tempfile::tempdir().unwrap();
+    let tuning = folder.path().join("imx477.json");
+    fs::write(&tuning, "{\"algorithms\": [{\"rpi.alsc\": {}}]}").unwrap();
+    let field = &demo_fields()[0];
+    let (width, height) = image::image_dimensions(field).unwrap();
+    let fake = FakeRpicam::new(&plan(field));
+    let settings = format!(
+        "[rpicam]\ntuning_file = {tuning:?}\n\
+         [camera]\num_per_pixel = 0.15\nwidth = {width}\nheight = {height}\n"
+    );
+    let bench = Bench::start(&fake, &settings);
+    let captured = bench.capture();
+    assert_eq!(captured["scale"]["um_per_pixel"], 0.15);
     let id = captured["record"].as_str().unwrap();
-    let image = bench.0.get(&format!("/v1/fields/{id}/image"));
-    assert_eq!(image.body, file, "recorded as the camera delivered it");
+    let record = bench.0.get(&format!("/v1/fields/{id}")).json();
+    let lens = format!("rpi.alsc of {}", tuning.display());
+    assert_eq!(record["camera"]["lens_correction"], lens);
+
+    // 10 µm, the longest length of at most a fifth of the width, in the lower left corner.
+    let overlay = bench.0.get(&format!("/v1/fields/{id}/overlay")).body;
+    let overlay = image::load_from_memory(&overlay).unwrap().to_rgb8();
+    let bar = overlay.rows().nth(overlay.height() as usize - 10).unwrap();
+    let black = bar.take(100).filter(|pixel| pixel.0 == [0; 3]).count();
+    assert_eq!((width, black), (640, 67));
+
+    let recorded = bench.0.get(&format!("/v1/fields/{id}/image")).body;
+    let file = fs::read(field).unwrap();
+    let pixels = |bytes: &[u8]| image::load_from_memory(bytes).unwrap();
+    assert_eq!(pixels(&recorded), pixels(&file));
+    assert_eq!(recorded.len() - file.len(), exif_segment(&recorded).len());
+    let Some(python) = venv("python") else {
+        return;
+    };
+    let path = folder.path().join("recorded.jpg");
+    fs::write(&path, &recorded).unwrap();
+    let read = Command::new(python)
+        .args(["-c", READ_EXIF])
+        .arg(path)
+        .output()
+        .unwrap();
+    let said: Value =
+        serde_json::from_slice(&read.stdout).unwrap_or_else(|error| panic!("{error}: {read:?}"));
+    assert_eq!(said["Model"], "imx477");
+    assert_eq!(said["ExposureTime"], "0.009994");
+    assert_eq!(said["ResolutionUnit"], 3);
+    assert_eq!(said["XResolution"], "66666.7");
+    assert_eq!(said["OffsetTimeOriginal"], "+00:00");
+    let taken = said["DateTimeOriginal"].as_str().unwrap();
+    let captured_at = record["captured_at"].as_str().unwrap();
+    assert_eq!(
+        taken.replace([':', ' '], "-"),
+        captured_at[..19].replace([':', 'T'], "-")
+    );
+    let description = &said["ImageDescription"];
+    assert_eq!(description["record"], id);
+    for fact in ["camera", "scale"] {
+        assert_eq!(description[fact], record[fact], "{fact}");
+    }
+}
+
+/// The first segment of a JPEG file with EXIF data, from its marker on.
+fn exif_segment(jpeg: &[u8]) -> &[u8] {
+    let start = jpeg
+        .windows(10)
+        .position(|bytes| &bytes[4..] == b"Exif\0\0");
+    let segment = &jpeg[start.expect("EXIF data")..];
+    let length = usize::from(u16::from_be_bytes([segment[2], segment[3]]));
+    &segment[..2 + length]
 }
 
 #[test]

@@ -334,32 +334,35 @@ fn pictures_come_through_v4l2_and_verdicts_go_out_over_i2c_and_gpio() {
     bench.wait_for("a negative verdict, lit", GREEN, &glass);
     bench.wait_for("a negative verdict, blinking", DARK, &glass);
 
-    // The record holds the camera's bytes, and the same file gives the same verdict.
-    let recorded: Vec<_> = bench
-        .records()
+    // The record holds the camera's pixels, and the same file gives the same verdict.
+    let records = bench.records();
+    let recorded: Vec<_> = records
         .iter()
         .map(|record| {
-            let sha256 = &record["image"]["sha256"];
+            let path = record["image"]["path"].as_str().unwrap();
+            let image = bench.machine.run(&format!("cat /state/smearscope/{path}"));
+            assert_eq!(record["image"]["sha256"], artifacts::sha256(&image));
             (
                 record["verdict"].as_str().unwrap().to_owned(),
                 record["probability"].as_f64(),
-                sha256.as_str().unwrap().to_owned(),
+                image,
             )
         })
         .collect();
     let [(first, None, _), rest @ ..] = &recorded[..] else {
-        panic!("{recorded:#?}");
+        panic!("{records:#?}");
     };
     assert_eq!(first, "Inconclusive");
     assert_eq!(rest.len(), 2);
-    for ((verdict, probability, sha256), (finding, label)) in
+    let pixels = |bytes: &[u8]| image::load_from_memory(bytes).unwrap();
+    for ((verdict, probability, image), (finding, label)) in
         rest.iter().zip([(positive, "_1"), (negative, "_0")])
     {
         assert_eq!(verdict, finding.field.judgement.verdict().as_str());
         // Processors add in different orders.
         let expected = f64::from(finding.field.probability().unwrap());
         assert!((probability.unwrap() - expected).abs() < 1e-3, "{expected}");
-        assert_eq!(*sha256, artifacts::sha256(&field(label).0));
+        assert_eq!(pixels(image), pixels(&field(label).0));
     }
 }
 

@@ -524,6 +524,7 @@ fn record(state: &Path, fields: usize) {
         let pictures = FieldImages {
             encoded: None,
             image: &image,
+            exif: None,
             overlay: None,
         };
         let images = store.write_images(slide.id, id, &pictures).unwrap();
