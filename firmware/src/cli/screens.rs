@@ -16,7 +16,7 @@ use crate::analysis::identity::Identity;
 use crate::analysis::quality::{Problem, Quality};
 use crate::analysis::slide::SlideSummary;
 use crate::analysis::verdict::{Judgement, Reason};
-use crate::appliance::checks::Check;
+use crate::appliance::checks::{Check, DRIFT_TITLE};
 use crate::appliance::leds::led_patterns;
 use crate::appliance::notice::Notice;
 use crate::appliance::screens::View;
@@ -38,6 +38,9 @@ const ADDRESS: &str = "page-address";
 const EXAMPLE_URL: &str = "https://192.168.178.123:8080";
 const CERTIFICATE: &str = "tls-fingerprint";
 const EXAMPLE_TOKEN: &str = "ABCD-EFGH-IJKL-MNOP-QRST-UVWX-YZ23-4567";
+const DRIFT: &str = "drift";
+const EXAMPLE_DRIFT: &str =
+    "the light is 7 % darker than in the weeks before; check lamp and condenser";
 const EXAMPLE_FINGERPRINT: &str =
     "0123 4567 89AB CDEF 0123 4567 89AB CDEF 0123 4567 89AB CDEF 0123 4567 89AB CDEF";
 const MARGIN: u32 = 24;
@@ -75,6 +78,7 @@ fn write_all(folder: &Path) -> Result<()> {
         match name {
             TOKEN | TOKEN_CODE => notice.add_token(EXAMPLE_TOKEN),
             CERTIFICATE => notice.add("TLS SHA-256", EXAMPLE_FINGERPRINT.into()),
+            DRIFT => notice.add(DRIFT_TITLE, EXAMPLE_DRIFT.into()),
             _ => {}
         }
         let is_address = [TOKEN_CODE, ADDRESS].contains(&name);
@@ -156,7 +160,7 @@ fn count_finding(calls: &[CellCall], slide: CellCount) -> Finding {
     }
 }
 
-fn examples() -> [(&'static str, State); 33] {
+fn examples() -> [(&'static str, State); 34] {
     let verdict = |verdict, probability| State::Verdict(finding(verdict, probability));
     let inconclusive = |reason, probability| verdict(Judgement::inconclusive(reason), probability);
     let count = |slide| State::Verdict(count_finding(&[CellCall::Blast], slide));
@@ -189,6 +193,7 @@ fn examples() -> [(&'static str, State); 33] {
         (DISK_LOW, State::Ready),
         (TOKEN, State::Ready),
         (CERTIFICATE, State::Ready),
+        (DRIFT, State::Ready),
         (TOKEN_CODE, State::Ready),
         (ADDRESS, State::Ready),
         (COUNTING, State::Ready),

@@ -52,6 +52,7 @@ fn record_a_month(state: &Path) {
             let images = FieldImages {
                 encoded: None,
                 image: &image,
+                exif: None,
                 overlay: None,
             };
             let images = store.write_images(slide.id, id, &images).unwrap();
