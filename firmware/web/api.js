@@ -75,11 +75,11 @@ export async function request(path, options = {}) {
 export const get = async (path, options) => (await request(path, options)).json();
 export const post = async (path, options = {}) => (await request(path, { method: "POST", ...options })).json();
 
-/// The current camera picture as a URL for `<img>`, and its quality figures.
-export async function snapshot(options) {
-  const response = await request("/v1/camera/snapshot", options);
-  const quality = JSON.parse(response.headers.get("smearscope-quality"));
-  return { url: URL.createObjectURL(await response.blob()), quality };
+/// The current camera picture, or a region of it, as a URL for `<img>`, its quality figures, and the size of a whole picture.
+export async function snapshot(region, options) {
+  const response = await request(`/v1/camera/snapshot${region ? `?region=${region}` : ""}`, options);
+  const [quality, size] = ["quality", "size"].map((name) => JSON.parse(response.headers.get(`smearscope-${name}`)));
+  return { url: URL.createObjectURL(await response.blob()), quality, size };
 }
 
 /// An image as a URL for `<img>`; the caller revokes it.

@@ -1,9 +1,10 @@
 // The device view: health, self-test, camera, drift, models, faults, log, configuration, access.
 
-import { forgetToken, get, hasToken, post, request } from "./api.js";
+import { forgetToken, get, hasToken } from "./api.js";
+import { camera } from "./camera.js";
 import { className } from "./cells.js";
 import { rule } from "./count.js";
-import { bytes, count, el, fill, moment, sleep } from "./dom.js";
+import { bad, bytes, count, el, fill, moment, sleep } from "./dom.js";
 import { drift } from "./drift.js";
 import { DEMO, facts, limits } from "./verdict.js";
 
@@ -12,7 +13,6 @@ const EVERY = 10_000;
 const HOT = 80;
 
 const good = (text) => el("span", { class: "good" }, `✓ ${text}`);
-const bad = (text) => el("span", { class: "problem" }, `✗ ${text}`);
 
 function health({ version, state, temperature_c: degrees, disk }, ready) {
   const share = disk && disk.total_bytes > 0 ? disk.free_bytes / disk.total_bytes : null;
@@ -36,49 +36,6 @@ function selfTest(found) {
   return [
     el("p", {}, found.passed ? good("passed") : bad("failed")),
     el("ul", {}, found.lines.map((line) => el("li", {}, line))),
-  ];
-}
-
-/// What was measured of the camera, with the buttons that measure it; `changed` shows it anew.
-function camera({ camera: name, objective, size, light, scale }, changed) {
-  const percent = (share) => `${Math.round(100 * share)} %`;
-  const factor = (value) => value.toFixed(2);
-  const result = el("p", { role: "status" });
-  const buttons = [];
-  /// Asks the appliance, and shows what came of it.
-  const act = async (doing, work) => {
-    buttons.forEach((button) => (button.disabled = true));
-    fill(result, doing);
-    try {
-      await changed(await work());
-    } catch (error) {
-      fill(result, bad(error.message));
-    }
-    buttons.forEach((button) => (button.disabled = false));
-  };
-  const measure = () => act("Taking a picture …", () => post("/v1/calibration/light"));
-  const remove = () => {
-    if (confirm("Remove what was measured of the camera with this objective?")) act("Removing …", async () => (await request("/v1/calibration", { method: "DELETE" })).json());
-  };
-  buttons.push(el("button", { type: "button", onclick: measure }, light ? "Measure the light again" : "Measure the light"));
-  if (light || scale) buttons.push(el("button", { type: "button", onclick: remove }, "Remove"));
-  return [
-    el(
-      "dl",
-      { class: "facts" },
-      facts({
-        Camera: name,
-        Objective: objective || "not named (camera.objective)",
-        "Size of pictures": size && `${size[0]} × ${size[1]}`,
-        Light: light
-          ? `${moment(light.made_at)}: darkest place ${percent(Math.min(...light.evenness))} of the brightest, red × ${factor(light.white_balance[0])}, blue × ${factor(light.white_balance[2])}; pictures are corrected`
-          : "not measured: pictures are judged as the camera delivers them",
-        Scale: scale ? `${moment(scale.made_at)}: ${scale.um_per_pixel} µm per pixel` : "not measured (smearscope calibrate scale)",
-      }),
-    ),
-    el("p", { class: "small" }, "To measure the light: move to a place of the slide without cells, and focus. Once for each objective and lamp."),
-    el("p", { class: "buttons" }, buttons),
-    result,
   ];
 }
 
@@ -203,7 +160,7 @@ export async function device(main, signal) {
       if (!signal.aborted) ids.forEach((id) => fill(parts[id], el("p", { class: "problem" }, `Cannot load: ${error.message}.`)));
     }
   };
-  const showCamera = (found) => fill(parts.camera, camera(found, showCamera));
+  const showCamera = (found) => fill(parts.camera, camera(found, showCamera, main, signal));
   show(["camera"], async () => showCamera(await get("/v1/calibration")));
   show(["drift"], () => drift(parts.drift));
   show(["config"], async () => fill(parts.config, configuration(await get("/v1/config"))));

@@ -78,4 +78,7 @@ export function download(name, type, content) {
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
+/// What is wrong, as a mark and words.
+export const bad = (text) => el("span", { class: "problem" }, `✗ ${text}`);
+
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));

@@ -1,10 +1,11 @@
 // The live view: state and lamps, live picture, buttons, verdict, the judged picture with its cells, fields of the slide.
 
-import { Problem, post, snapshot } from "./api.js";
+import { Problem, post } from "./api.js";
 import { bench } from "./bench.js";
 import { address } from "./cells.js";
 import { countMeasures } from "./count.js";
-import { count, el, fill, moment, percent, recordedAt, sleep } from "./dom.js";
+import { count, el, fill, moment, percent, recordedAt } from "./dom.js";
+import { finder } from "./finder.js";
 import { judged } from "./judged.js";
 import { isForPage, pressesControl } from "./keys.js";
 import { badge, fieldNumber, flaw, probability, quality, result, tally } from "./verdict.js";
@@ -38,8 +39,6 @@ const why = ({ name, message }) => (name === "off" ? `The appliance is ${message
 
 const COLOURS = ["red", "amber", "green"];
 const OFF = { red: "off", amber: "off", green: "off" };
-/// Milliseconds between two live pictures.
-const PREVIEW = 250;
 /// The quality figures beside the live picture: focus and light.
 const WATCHED = ["focus", "highlights", "clipped", "evenness"];
 
@@ -93,7 +92,6 @@ export function live(main, signal) {
   const slide = el("h2", { id: "fields-title" }, "Fields of this slide");
   const answer = el("p", { class: "answer", role: "status" });
   const spoken = el("p", { class: "unseen", "aria-live": "assertive" });
-  const preview = el("div", { class: "preview" });
   const meters = el("div", { class: "watched", role: "group", "aria-label": "Focus and light of the live picture" });
   const warning = el("p", { class: "warning", role: "status" });
   const warnings = el("div", {});
@@ -112,6 +110,24 @@ export function live(main, signal) {
     el("div", { class: "buttons" }, confirmed, stay),
   );
   let busy = false;
+  // The figures always belong to the picture shown.
+  const onseen = (figures) => {
+    const watched = Object.fromEntries(WATCHED.filter((name) => figures?.[name]).map((name) => [name, figures[name]]));
+    fill(meters, figures && quality(watched));
+    const text = flaw(figures) ?? "";
+    if (warning.textContent !== text) warning.textContent = text;
+  };
+  const { box: preview, frame, tools, zoom } = finder(signal, { onseen });
+  const enlarge = el("button", { type: "button", class: "quiet enlarge", onclick: () => setLarge(tools.hidden) });
+  /// Shows the live picture large, to be zoomed and moved, or small.
+  const setLarge = (isLarge) => {
+    preview.classList.toggle("large", isLarge);
+    tools.hidden = !isLarge;
+    frame.tabIndex = isLarge ? 0 : -1;
+    enlarge.textContent = isLarge ? "Reduce" : "Enlarge";
+    zoom.whole();
+  };
+  setLarge(false);
 
   const press = async (button, path, describe) => {
     if (busy) return;
@@ -166,7 +182,7 @@ export function live(main, signal) {
         status,
         message,
         warnings,
-        el("div", { class: "watch" }, preview, meters),
+        el("div", { class: "watch" }, el("div", { class: "sight" }, preview, enlarge, tools), meters),
         warning,
         el("div", { class: "buttons" }, capture, next),
         el("div", { class: "buttons lesser" }, repeat, off),
@@ -247,46 +263,4 @@ export function live(main, signal) {
 
   bench.addEventListener("change", show, { signal });
   show();
-  watch(preview, meters, warning, signal);
-}
-
-/// Updates the live picture while the page is visible.
-async function watch(box, meters, warning, signal) {
-  // The figures always belong to the picture shown.
-  const showFigures = (figures) => {
-    const watched = Object.fromEntries(WATCHED.filter((name) => figures?.[name]).map((name) => [name, figures[name]]));
-    fill(meters, figures && quality(watched));
-    const text = flaw(figures) ?? "";
-    if (warning.textContent !== text) warning.textContent = text;
-  };
-  const showText = (text) => {
-    fill(box, el("p", { class: "none" }, text));
-    showFigures(null);
-  };
-  let url = null;
-  showText("Waiting for the live picture …");
-  while (!signal.aborted) {
-    if (bench.state?.name === "off") {
-      showText(`No live picture: the appliance is ${bench.state.message}.`);
-    } else if (!bench.connected) {
-      showText("No live picture: not connected.");
-    } else if (!document.hidden) {
-      try {
-        // The camera may be busy with a capture.
-        const seen = await snapshot({ signal: AbortSignal.any([signal, AbortSignal.timeout(30_000)]) });
-        if (url) URL.revokeObjectURL(url);
-        ({ url } = seen);
-        const shown = box.querySelector("img") ?? el("img", { alt: "Live picture of the microscope" });
-        shown.src = url;
-        if (!shown.parentElement) fill(box, shown);
-        showFigures(seen.quality);
-      } catch (error) {
-        if (signal.aborted) break;
-        showText(`No live picture: ${error.message}.`);
-        await sleep((error.retryAfter ?? 1) * 1000);
-      }
-    }
-    await sleep(PREVIEW);
-  }
-  if (url) URL.revokeObjectURL(url);
 }

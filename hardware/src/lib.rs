@@ -39,6 +39,7 @@ pub use button::gestures::ButtonEvent;
 pub use button::queue::{PressReceiver, PressSender, press_queue};
 pub use camera::calibrated::CalibratedCamera;
 pub use camera::frame::{CaptureSettings, Frame, Pixels};
+pub use camera::preview::{Preview, PreviewMode};
 #[cfg(all(any(fuzzing, test), feature = "linux", target_os = "linux"))]
 pub use camera::rpicam::fuzzing;
 pub use error::{HardwareError, with_causes};

@@ -2,7 +2,8 @@
 //! chosen at run time.
 
 use crate::button::queue::PressSender;
-use crate::camera::frame::{Frame, Pixels};
+use crate::camera::frame::Frame;
+use crate::camera::preview::{Preview, PreviewMode};
 use crate::error::HardwareError;
 use crate::leds::pattern::LedPatterns;
 use crate::screen::canvas::{Canvas, ScreenSize};
@@ -21,13 +22,14 @@ pub trait Camera: Send {
     /// [`HardwareError::ExposureNotSettled`] if the brightness keeps changing.
     fn capture(&mut self) -> Result<Frame, HardwareError>;
 
-    /// Returns what the camera sees now, for focusing. Faster than [`Camera::capture`], but with fewer
-    /// checks, so the result must not be analysed. The device may stay open for the next preview until
+    /// Returns what the camera sees now, for focusing, whole or in less detail. Faster than
+    /// [`Camera::capture`], but with fewer checks, so the result must not be analysed. In
+    /// [`PreviewMode::Full`], it has the size of a capture. The device may stay open for the next preview until
     /// [`Camera::stop_preview`] or [`Camera::capture`] is called.
     ///
     /// # Errors
     /// As [`Camera::capture`].
-    fn preview(&mut self) -> Result<Pixels, HardwareError>;
+    fn preview(&mut self, mode: PreviewMode) -> Result<Preview, HardwareError>;
 
     /// Closes the device if [`Camera::preview`] left it open.
     fn stop_preview(&mut self) {}

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use smearscope_hardware::{Camera, Frame, HardwareError, Pixels};
+use smearscope_hardware::{Camera, Frame, HardwareError, Preview, PreviewMode};
 
 use crate::system::worker::{Heartbeat, Worker, WorkerPanicked};
 
@@ -22,8 +22,11 @@ impl CameraThread {
     }
 
     /// Captures a picture for the viewfinder.
-    pub(crate) async fn preview(&self) -> Result<Result<Pixels, HardwareError>, WorkerPanicked> {
-        self.0.ask(|camera| camera.preview()).await
+    pub(crate) async fn preview(
+        &self,
+        mode: PreviewMode,
+    ) -> Result<Result<Preview, HardwareError>, WorkerPanicked> {
+        self.0.ask(move |camera| camera.preview(mode)).await
     }
 
     /// Ends the preview and releases the device.

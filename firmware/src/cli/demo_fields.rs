@@ -2,7 +2,9 @@
 
 use std::time::Instant;
 
-use smearscope_hardware::{Camera, CaptureSettings, Frame, HardwareError, Pixels};
+use smearscope_hardware::{
+    Camera, CaptureSettings, Frame, HardwareError, Pixels, Preview, PreviewMode,
+};
 
 /// Includes demo fields by name.
 macro_rules! demo_fields {
@@ -46,9 +48,9 @@ impl Camera for DemoCamera {
     }
 
     /// The field that the next capture returns.
-    fn preview(&mut self) -> Result<Pixels, HardwareError> {
+    fn preview(&mut self, _: PreviewMode) -> Result<Preview, HardwareError> {
         let (_, bytes) = FIELDS[self.next];
-        Ok(Pixels::Encoded(bytes.into()))
+        Ok(Pixels::Encoded(bytes.into()).into())
     }
 
     fn describe(&self) -> String {
@@ -73,7 +75,8 @@ mod tests {
         // One more than there are, because the first follows the last.
         for _ in 0..=FIELDS.len() {
             let [demo, source]: [&mut dyn Camera; 2] = [&mut demo, &mut source];
-            assert_eq!(demo.preview().unwrap(), source.preview().unwrap());
+            let mode = PreviewMode::Full;
+            assert_eq!(demo.preview(mode).unwrap(), source.preview(mode).unwrap());
             let (demo, source) = (demo.capture().unwrap(), source.capture().unwrap());
             assert_eq!(demo.source, source.source);
             assert!(demo.pixels == source.pixels, "{}", demo.source);

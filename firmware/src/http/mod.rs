@@ -10,7 +10,7 @@
 //! - `problem`, `problem_responses`: errors as RFC 9457 problem details, and their descriptions
 //! - `health`, `device`, `models`, `log_tail`: the appliance and its state
 //! - `button`: remote button presses
-//! - `viewfinder`: the live picture
+//! - `viewfinder`, `region`: the live picture
 //! - `events`: server-sent events
 //! - `metrics`: metrics for Prometheus
 //! - `records`, `cells`, `notes`, `export`: recorded slides, fields and cells
@@ -50,6 +50,7 @@ mod peer;
 mod problem;
 mod problem_responses;
 mod records;
+mod region;
 mod router;
 mod server;
 mod tls;

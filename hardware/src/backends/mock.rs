@@ -29,6 +29,7 @@ use crate::button::gestures::ButtonEvent;
 use crate::button::gestures::{Edge, Gesture, GestureRecogniser};
 use crate::button::queue::PressSender;
 use crate::camera::frame::{CaptureSettings, Frame, Pixels};
+use crate::camera::preview::{Preview, PreviewMode};
 use crate::error::HardwareError;
 use crate::leds::pattern::LedPatterns;
 use crate::ports::{Button, Camera, Screen, StatusLeds};
@@ -293,9 +294,9 @@ impl Camera for MockCamera {
     }
 
     /// The picture that the next capture will deliver.
-    fn preview(&mut self) -> Result<Pixels, HardwareError> {
+    fn preview(&mut self, _: PreviewMode) -> Result<Preview, HardwareError> {
         match lock(&self.0.0).shots.front() {
-            Some(Shot::Deliver { frame, .. }) => Ok(frame.pixels.clone()),
+            Some(Shot::Deliver { frame, .. }) => Ok(frame.pixels.clone().into()),
             _ => Err(HardwareError::Lost {
                 part: "camera",
                 remedy: "add a picture to the script of the mock camera".into(),

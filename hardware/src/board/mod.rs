@@ -20,7 +20,8 @@ use crate::ports::{Button, Camera, Screen, StatusLeds};
 /// use std::time::Instant;
 ///
 /// use smearscope_hardware::{
-///     Board, Camera, CaptureSettings, Faults, Frame, HardwareError, LedPattern, LedPatterns, NotFitted, Pixels, StatusLeds,
+///     Board, Camera, CaptureSettings, Faults, Frame, HardwareError, LedPattern, LedPatterns, NotFitted, Pixels, Preview,
+///     PreviewMode, StatusLeds,
 /// };
 ///
 /// /// Takes one grey pixel.
@@ -29,12 +30,12 @@ use crate::ports::{Button, Camera, Screen, StatusLeds};
 /// impl Camera for GreyCamera {
 ///     fn capture(&mut self) -> Result<Frame, HardwareError> {
 ///         let captured_at = Instant::now();
-///         let pixels = self.preview()?;
+///         let pixels = self.preview(PreviewMode::Full)?.pixels;
 ///         Ok(Frame { pixels, captured_at, earlier: None, source: "grey".into(), um_per_pixel: None, settings: CaptureSettings::default() })
 ///     }
 ///
-///     fn preview(&mut self) -> Result<Pixels, HardwareError> {
-///         Ok(Pixels::Rgb8 { width: 1, height: 1, data: vec![128; 3] })
+///     fn preview(&mut self, _: PreviewMode) -> Result<Preview, HardwareError> {
+///         Ok(Pixels::Rgb8 { width: 1, height: 1, data: vec![128; 3] }.into())
 ///     }
 ///
 ///     fn describe(&self) -> String {

@@ -1,6 +1,7 @@
 //! A camera whose scale is known.
 
-use crate::camera::frame::{Frame, Pixels};
+use crate::camera::frame::Frame;
+use crate::camera::preview::{Preview, PreviewMode};
 use crate::error::HardwareError;
 use crate::ports::Camera;
 
@@ -29,8 +30,8 @@ impl Camera for CalibratedCamera {
         })
     }
 
-    fn preview(&mut self) -> Result<Pixels, HardwareError> {
-        self.camera.preview()
+    fn preview(&mut self, mode: PreviewMode) -> Result<Preview, HardwareError> {
+        self.camera.preview(mode)
     }
 
     fn stop_preview(&mut self) {

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use crate::board::faults::Faults;
-use crate::camera::frame::{Frame, Pixels};
+use crate::camera::frame::Frame;
+use crate::camera::preview::{Preview, PreviewMode};
 use crate::camera::rpicam::{self, RpicamCamera};
 use crate::camera::usb::{self, UsbCamera};
 use crate::camera::v4l_driver::{self, V4lDevice};
@@ -50,8 +51,8 @@ impl Camera for ConnectedCamera {
         self.camera()?.capture()
     }
 
-    fn preview(&mut self) -> Result<Pixels, HardwareError> {
-        self.camera()?.preview()
+    fn preview(&mut self, mode: PreviewMode) -> Result<Preview, HardwareError> {
+        self.camera()?.preview(mode)
     }
 
     fn stop_preview(&mut self) {

@@ -6,6 +6,7 @@ pub(crate) mod connected;
 pub mod frame;
 #[cfg(all(feature = "linux", target_os = "linux"))]
 mod luma;
+pub mod preview;
 #[cfg(all(feature = "linux", target_os = "linux"))]
 pub(crate) mod rpicam;
 #[cfg(all(feature = "linux", target_os = "linux"))]

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use image::imageops::{FilterType, crop_imm, resize};
 use image::{Rgb, RgbImage};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -11,6 +12,7 @@ use smearscope_artifacts::testing::venv;
 
 use crate::support::fake_rpicam::{FakeRpicam, Plan};
 use crate::support::http::*;
+use crate::support::pictures::assert_shows;
 use crate::support::*;
 
 /// An appliance whose only part is the camera, with more settings.
@@ -269,4 +271,60 @@ fn a_preview_ends_where_a_picture_is_taken() {
         .map(|line| line.split("--quality ").nth(1))
         .collect();
     assert_eq!(qualities, [Some("80"), None, Some("95")], "{commands:?}");
+}
+
+#[test]
+fn a_region_is_one_of_the_picture_that_a_press_takes() {
+    let folder = tempfile::tempdir().unwrap();
+    let field = image::open(&demo_fields()[0]).unwrap().to_rgb8();
+    let binned = folder.path().join("binned.jpg");
+    resize(&field, 320, 240, FilterType::Triangle)
+        .save(&binned)
+        .unwrap();
+    let fake = FakeRpicam::new(&Plan {
+        binned: Some(binned),
+        ..plan(&demo_fields()[0])
+    });
+    let bench = Bench::start(&fake, "");
+    let snapshot = |region: &str| {
+        let snapshot = bench.0.get(&format!("/v1/camera/snapshot{region}"));
+        assert_eq!(snapshot.status, 200, "{snapshot:?}");
+        assert_eq!(snapshot.header("smearscope-size"), "[640,480]");
+        snapshot.body
+    };
+    let whole = image::load_from_memory(&snapshot("")).unwrap();
+    assert_eq!((whole.width(), whole.height()), (320, 240), "the fast mode");
+    let region = snapshot("?region=330,250,300,200");
+    assert_shows(&region, &crop_imm(&field, 330, 250, 300, 200).to_image());
+    let outside = bench.0.get("/v1/camera/snapshot?region=600,0,41,40");
+    let problem = outside.problem(400);
+    assert!(problem.contains("640x480 pixels"), "{problem}");
+
+    let commands = fake.commands();
+    let fast = "--width 320 --height 240 --quality 80";
+    assert!(commands[0].contains("--mode 320:240"), "{commands:?}");
+    assert!(commands[0].ends_with(fast), "{commands:?}");
+    let full = "--width 640 --height 480 --quality 95";
+    assert!(commands[1].contains("--mode 640:480"), "{commands:?}");
+    assert!(commands[1].ends_with(full), "{commands:?}");
+}
+
+#[test]
+fn no_region_is_shown_of_a_picture_that_has_another_size_than_a_capture() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = folder.path().join("other.jpg");
+    RgbImage::new(320, 240).save(&other).unwrap();
+    let fake = FakeRpicam::new(&Plan {
+        other,
+        faults: &["other-size"],
+        ..plan(&demo_fields()[0])
+    });
+    let bench = Bench::start(&fake, "");
+    let problem = bench
+        .0
+        .get("/v1/camera/snapshot?region=0,0,40,40")
+        .problem(503);
+    for size in ["640x480 pixels", "320x240"] {
+        assert!(problem.contains(size), "{problem}");
+    }
 }

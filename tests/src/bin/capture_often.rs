@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use rustix::time::{ClockId, clock_gettime};
 use smearscope_hardware::config::{CameraKind, Display, Equipment, LinuxLines, Wired};
-use smearscope_hardware::{Board, Frame, Pixels, linux};
+use smearscope_hardware::{Board, Frame, Pixels, PreviewMode, linux};
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
@@ -49,7 +49,7 @@ fn run(program: String, count: u32, frames: &[String]) -> Result<(), String> {
         }
         if capture % 100 == 0 {
             // A preview in between must not leave a frame behind either.
-            let _ = board.camera.preview();
+            let _ = board.camera.preview(PreviewMode::Fast);
         }
     }
     drop(board);

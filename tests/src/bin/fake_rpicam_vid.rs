@@ -104,7 +104,10 @@ fn run(folder: &Path, called: &Path, arguments: &[String]) -> io::Result<()> {
     if metadata {
         return settle(&plan, fault, &mut output);
     }
-    play(&plan, fault, number, &mut output)
+    let mode = arguments
+        .iter()
+        .skip_while(|argument| *argument != "--mode");
+    play(&plan, fault, number, mode.skip(1).next(), &mut output)
 }
 
 /// What happens before the first frame.
@@ -172,10 +175,22 @@ fn settle(plan: &toml::Table, fault: &str, output: &mut impl Write) -> io::Resul
     Ok(())
 }
 
-/// Plays the images of the plan.
-fn play(plan: &toml::Table, fault: &str, run: usize, output: &mut impl Write) -> io::Result<()> {
+/// Plays the images of the plan for this mode.
+fn play(
+    plan: &toml::Table,
+    fault: &str,
+    run: usize,
+    mode: Option<&String>,
+    output: &mut impl Write,
+) -> io::Result<()> {
+    let is_binned =
+        mode.map(String::as_str) == plan.get("binned_mode").and_then(|mode| mode.as_str());
+    let paths = match plan.get("binned") {
+        Some(binned) if is_binned => std::slice::from_ref(binned),
+        _ => plan["frames"].as_array().map_or(&[][..], Vec::as_slice),
+    };
     let mut images = Vec::new();
-    for path in plan["frames"].as_array().into_iter().flatten() {
+    for path in paths {
         images.push(fs::read(path.as_str().unwrap_or_default())?);
     }
     let other = fs::read(plan["other"].as_str().unwrap_or_default());

@@ -160,3 +160,74 @@ fn a_button_on_the_page_measures_the_light() {
     ));
     browser.check(&served.url, &["422"]);
 }
+
+#[test]
+fn two_clicks_on_the_live_picture_set_the_scale() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let served = served(folder.path());
+    browser.look(1280, 1000, "light");
+    browser.open(&format!("{}/#/device", served.url));
+    browser.until("document.querySelector('[aria-labelledby=camera-title] button')");
+    browser.click("[aria-labelledby=camera-title] button:nth-of-type(2)");
+    browser.until("document.querySelector('.micrometer .preview img')?.naturalWidth === 640");
+    let frame = ".micrometer .frame";
+    let key = |selector: &str, key: &str| {
+        browser.run(&format!(
+            "document.querySelector({selector:?}).dispatchEvent(new KeyboardEvent('keydown', {{ key: '{key}', bubbles: true, cancelable: true }}))"
+        ));
+    };
+    let width = browser.run(&format!(
+        "return document.querySelector({frame:?}).clientWidth"
+    ));
+    let fit = width.as_f64().unwrap() / 640.0;
+    // Magnified 1.5 times around its middle, the picture begins with the column 320 - 320 / 1.5.
+    key(frame, "+");
+    let column = |column: f64| (column - (320.0 - 320.0 / 1.5)) * fit * 1.5;
+    browser.click_at(frame, column(120.0), 200.0);
+    browser.until("document.querySelectorAll('.pin').length === 1");
+    key(frame, "0");
+    browser.click_at(frame, 170.0 * fit, 200.0);
+    browser.until("document.querySelectorAll('.pin').length === 2");
+    browser.enter("#um", "72");
+    browser.click(".micrometer [type=submit]");
+    browser.until(
+        "document.querySelector('.micrometer [role=alert]').innerText.includes('choose two lines')",
+    );
+    assert!(served.get("/v1/calibration").json()["scale"].is_null());
+
+    // Once there are two points, a click moves the nearer one, and so do the arrow keys.
+    browser.click_at(frame, 600.0 * fit, 200.0);
+    let pixels = || {
+        let text = browser.text(".micrometer .small[role=status]");
+        text.split(' ').next().unwrap().parse::<f64>().unwrap()
+    };
+    browser.until(
+        "parseFloat(document.querySelector('.micrometer .small[role=status]').innerText) > 400",
+    );
+    let before = pixels();
+    key(".pin:last-of-type", "ArrowLeft");
+    assert!(
+        (before - pixels() - 1.0 / fit).abs() < 0.2,
+        "{before}, {}",
+        pixels()
+    );
+    browser.click(".micrometer [type=submit]");
+    browser.until("!document.querySelector('.micrometer')");
+    let calibration = served.get("/v1/calibration").json();
+    assert_eq!(calibration["size"], json!([640, 480]));
+    let scale = calibration["scale"]["um_per_pixel"].as_f64().unwrap();
+    let expected = 72.0 / (600.0 - 120.0);
+    assert!(
+        (scale / expected - 1.0).abs() < 0.01,
+        "{scale}, expected {expected}"
+    );
+    let text = browser.text("[aria-labelledby=camera-title]");
+    assert!(
+        text.contains("µm per pixel, on a stage micrometer"),
+        "{text}"
+    );
+    browser.check(&served.url, &["422"]);
+}

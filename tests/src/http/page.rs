@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use image::imageops::{FilterType, blur, crop_imm, resize};
+use image::{Rgb, RgbImage};
 use rustix::process::Signal;
 use serde_json::Value;
 use smearscope_artifacts::all_idb_label;
@@ -9,6 +11,7 @@ use smearscope_artifacts::testing::micrographs;
 
 use crate::support::browser::Browser;
 use crate::support::http::*;
+use crate::support::pictures::assert_shows;
 use crate::support::*;
 
 /// The page is connected, and nothing moves its buttons any more: the live picture and its figures are there, or the words
@@ -620,6 +623,121 @@ fn turning_the_focus_shows_its_effect() {
 }
 
 #[test]
+fn the_live_picture_is_zoomed_to_its_pixels_and_only_that_region_is_sent() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let fields = tempfile::tempdir().unwrap();
+    let field = image::open(&demo_fields()[0]).unwrap().to_rgb8();
+    let field = resize(&field, 2560, 1920, FilterType::CatmullRom);
+    field.save(fields.path().join("1.png")).unwrap();
+    let served = Served::start_with("", "", fields.path()).ready();
+    browser.look(1280, 1000, "light");
+    browser.open(&served.url);
+    browser.until(CONNECTED);
+    browser.run(
+        "const real = window.fetch; window.asked = []; \
+         window.fetch = (path, options) => { if (String(path).includes('snapshot')) asked.push(path.split('region=')[1] ?? ''); return real(path, options); }",
+    );
+    let region = |condition: &str| {
+        browser.until(&format!(
+            "(([x, y, width, height]) => {condition})(asked.at(-1)?.split(',').map(Number) ?? [])"
+        ));
+        let asked = browser.run("return asked.at(-1).split(',').map(Number)");
+        [0, 1, 2, 3].map(|index| asked[index].as_u64().unwrap())
+    };
+    let width = browser.run("return document.querySelector('.preview img').naturalWidth");
+    assert_eq!(width, 800, "all of it, reduced");
+    browser.click(".enlarge");
+    browser.until("document.querySelector('.tools').innerText.includes('reduced')");
+    browser.click(".tools [aria-label^='1:1']");
+    let [x, y, across, down] = region("width > 0 && width <= 800");
+    assert!((2 * x + across).abs_diff(2560) <= 2, "in the middle: {x}");
+    browser.until(&format!(
+        "document.querySelector('.preview img').naturalWidth === {across} \
+         && document.querySelector('.tools').innerText.includes('full resolution')"
+    ));
+    // What is shown are the pixels of that region.
+    let snapshot = served.get(&format!(
+        "/v1/camera/snapshot?region={x},{y},{across},{down}"
+    ));
+    let [left, top, width, height] = [x, y, across, down].map(|length| length as u32);
+    let pixels = crop_imm(&field, left, top, width, height).to_image();
+    assert_shows(&snapshot.body, &pixels);
+    let key = |key: &str| {
+        browser.run(&format!(
+            "document.querySelector('.preview .frame').dispatchEvent(new KeyboardEvent('keydown', {{ key: '{key}', bubbles: true, cancelable: true }}))"
+        ));
+    };
+    key("ArrowRight");
+    let moved = region(&format!("x > {x}"));
+    assert_eq!((moved[1], moved[2], moved[3]), (y, across, down));
+    key("+");
+    region(&format!("width < {across}"));
+    key("0");
+    browser.until(
+        "asked.at(-1) === '' && document.querySelector('.preview img').naturalWidth === 800",
+    );
+    key("-");
+    browser.click(".enlarge");
+    browser.until("!document.querySelector('.preview.large') && document.querySelector('.preview .frame').tabIndex === -1");
+    browser.check(&served.url, &[]);
+}
+
+#[test]
+fn focus_peaking_paints_sharp_edges_and_neither_soft_ones_nor_flat_ground() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let fields = tempfile::tempdir().unwrap();
+    // Two equal discs on grainy ground, the right one out of focus.
+    let radius = |x: u32, y: u32, centre: f64| (f64::from(x) - centre).hypot(f64::from(y) - 240.0);
+    let sharp = RgbImage::from_fn(640, 480, |x, y| {
+        let is_disc = radius(x, y, 160.0) < 60.0 || radius(x, y, 480.0) < 60.0;
+        Rgb(if is_disc { [150, 110, 160] } else { [228; 3] })
+    });
+    let soft = blur(&sharp, 4.0);
+    let field = RgbImage::from_fn(640, 480, |x, y| {
+        let source = if x < 320 { &sharp } else { &soft };
+        let grain = (x * 7919 + y * 104_729) % 9;
+        Rgb(source
+            .get_pixel(x, y)
+            .0
+            .map(|sample| sample - 4 + grain as u8))
+    });
+    field.save(fields.path().join("1.png")).unwrap();
+    let served = Served::start_with("", "", fields.path()).ready();
+    browser.open(&served.url);
+    browser.until(CONNECTED);
+    browser.click(".enlarge");
+    let canvas = "document.querySelector('.preview canvas')";
+    assert_eq!(browser.run(&format!("return {canvas}.hidden")), true);
+    browser.click(".tools input");
+    browser.until(&format!("!{canvas}.hidden && {canvas}.width === 640"));
+    let painted = browser.run(&format!(
+        "const canvas = {canvas}; const {{ data }} = canvas.getContext('2d').getImageData(0, 0, 640, 480); \
+         const painted = []; for (let i = 0; i < 640 * 480; i += 1) if (data[4 * i + 3] > 0) painted.push([i % 640, Math.floor(i / 640)]); \
+         return painted"
+    ));
+    let painted: Vec<_> = painted
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|place| {
+            let [x, y] = [0, 1].map(|index| place[index].as_u64().unwrap() as u32);
+            radius(x, y, 160.0)
+        })
+        .collect();
+    // The circle is 377 pixels long.
+    assert!(painted.len() > 377, "{}", painted.len());
+    for distance in painted {
+        assert!((57.0..63.0).contains(&distance), "{distance}");
+    }
+    browser.photograph(&pictures().join("peaking.png"));
+    browser.check(&served.url, &[]);
+}
+
+#[test]
 fn slides_are_listed_shown_and_exported() {
     let Some(browser) = Browser::start() else {
         return;
@@ -805,6 +923,11 @@ fn every_view_fits_a_phone_and_a_desk_in_both_themes() {
             "document.querySelector('.verdict .badge') && document.querySelector('.preview img')?.naturalWidth > 0 \
              && document.querySelector('.watched .figure')",
         ),
+        (
+            "large",
+            ".enlarge",
+            "document.querySelector('.preview.large img')?.naturalWidth > 0",
+        ),
         ("off", "#off", "document.querySelector('#confirm').open"),
         (
             "slides",
@@ -830,6 +953,11 @@ fn every_view_fits_a_phone_and_a_desk_in_both_themes() {
             "device",
             "nav a[href='#/device']",
             "!document.querySelector('main').innerText.includes('Loading')",
+        ),
+        (
+            "micrometer",
+            "[aria-labelledby=camera-title] button:nth-of-type(2)",
+            "document.querySelector('.micrometer .preview img')?.naturalWidth > 0",
         ),
     ];
     for theme in ["light", "dark"] {

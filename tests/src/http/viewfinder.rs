@@ -4,9 +4,11 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::process::Command;
 
+use image::imageops::{FilterType, crop_imm, resize};
 use serde_json::Value;
 
 use crate::support::http::*;
+use crate::support::pictures::assert_shows;
 use crate::support::*;
 
 /// Figures that only a capture has, because they need two pictures or the model.
@@ -30,11 +32,11 @@ fn part(preview: &mut impl BufRead) -> Option<(Value, Vec<u8>)> {
 }
 
 /// Opens the preview with HTTP/1.0, which has no chunked encoding.
-fn watch(served: &Served) -> BufReader<TcpStream> {
+fn watch(served: &Served, query: &str) -> BufReader<TcpStream> {
     let mut preview = BufReader::new(served.connect());
     write!(
         preview.get_mut(),
-        "GET /v1/camera/preview HTTP/1.0\r\nHost: localhost\r\n\r\n"
+        "GET /v1/camera/preview{query} HTTP/1.0\r\nHost: localhost\r\n\r\n"
     )
     .unwrap();
     let mut status = String::new();
@@ -53,17 +55,7 @@ fn a_snapshot_shows_what_a_capture_would_find_and_takes_nothing_from_it() {
     let quality: Value = serde_json::from_str(snapshot.header("smearscope-quality")).unwrap();
 
     let field = image::open(&demo_fields()[0]).unwrap().to_rgb8();
-    let seen = image::load_from_memory(&snapshot.body).unwrap().to_rgb8();
-    assert_eq!(seen.dimensions(), field.dimensions());
-    let differences = seen.as_raw().iter().zip(field.as_raw());
-    let sum: u64 = differences
-        .map(|(one, other)| u64::from(one.abs_diff(*other)))
-        .sum();
-    let mean = sum as f64 / field.as_raw().len() as f64;
-    assert!(
-        mean < 3.0,
-        "a JPEG of a JPEG differs by so many levels: {mean}"
-    );
+    assert_shows(&snapshot.body, &field);
 
     let finding = served.post("/v1/captures").json();
     let name = demo_fields()[0].file_name().unwrap().to_owned();
@@ -82,9 +74,61 @@ fn a_snapshot_shows_what_a_capture_would_find_and_takes_nothing_from_it() {
 }
 
 #[test]
+fn a_region_is_sent_at_full_resolution_and_what_is_none_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let field = image::open(&demo_fields()[0]).unwrap().to_rgb8();
+    let field = resize(&field, 1920, 1440, FilterType::CatmullRom);
+    field.save(folder.path().join("1.png")).unwrap();
+    let served = Served::start_with("", "", folder.path()).ready();
+    let snapshot = |region: &str| {
+        let snapshot = served.get(&format!("/v1/camera/snapshot{region}"));
+        assert_eq!(snapshot.status, 200, "{snapshot:?}");
+        assert_eq!(snapshot.header("smearscope-size"), "[1920,1440]");
+        snapshot
+    };
+    let whole = snapshot("");
+    assert_shows(&whole.body, &resize(&field, 800, 600, FilterType::Triangle));
+    let region = snapshot("?region=1100,700,800,600");
+    let pixels = crop_imm(&field, 1100, 700, 800, 600).to_image();
+    assert_shows(&region.body, &pixels);
+    let figures = |answer: &Answer| answer.header("smearscope-quality").to_owned();
+    assert_eq!(
+        figures(&region),
+        figures(&whole),
+        "those of the whole field"
+    );
+    let large = snapshot("?region=0,720,1920,720");
+    let pixels = crop_imm(&field, 0, 720, 1920, 720).to_image();
+    assert_shows(
+        &large.body,
+        &resize(&pixels, 800, 300, FilterType::Triangle),
+    );
+
+    let mut preview = watch(&served, "?region=7,9,200,100");
+    let (quality, picture) = part(&mut preview).unwrap();
+    let expected: Value = serde_json::from_str(&figures(&whole)).unwrap();
+    assert_eq!(quality, expected);
+    assert_shows(&picture, &crop_imm(&field, 7, 9, 200, 100).to_image());
+
+    for path in ["snapshot", "preview"] {
+        for (region, reason) in [
+            ("1121,0,800,600", "1920x1440 pixels"),
+            ("0,1440,1,1", "1920x1440 pixels"),
+            ("4294967295,0,4294967295,1", "1920x1440 pixels"),
+            ("0,0,0,1", "is no region"),
+            ("1,2,3", "is no region"),
+        ] {
+            let problem = served.get(&format!("/v1/camera/{path}?region={region}"));
+            let problem = problem.problem(400);
+            assert!(problem.contains(reason), "{problem}");
+        }
+    }
+}
+
+#[test]
 fn the_preview_goes_on_over_a_capture_and_ends_with_the_appliance() {
     let mut served = Served::start("").ready();
-    let mut preview = watch(&served);
+    let mut preview = watch(&served, "");
     let (quality, first) = part(&mut preview).unwrap();
     assert_eq!(quality["focus"]["passed"], true);
     assert_eq!(served.post("/v1/captures").status, 201);
@@ -92,7 +136,7 @@ fn the_preview_goes_on_over_a_capture_and_ends_with_the_appliance() {
     let (_, picture) = next.unwrap();
     assert!(image::load_from_memory(&picture).is_ok());
 
-    let others = [(); 3].map(|()| watch(&served));
+    let others = [(); 3].map(|()| watch(&served, ""));
     let problem = served.get("/v1/camera/preview").problem(503);
     assert!(
         problem.contains("4 clients are watching already"),

@@ -150,6 +150,21 @@ impl Browser {
         self.post(&format!("{}/click", self.element(selector)), &json!({}));
     }
 
+    /// Clicks at a place of an element, in screen pixels from its corner.
+    pub(crate) fn click_at(&self, selector: &str, x: f64, y: f64) {
+        let corner = self.run(&format!(
+            "const element = document.querySelector({selector:?}); element.scrollIntoView({{ block: 'center' }}); \
+             const {{ left, top }} = element.getBoundingClientRect(); return [left, top]"
+        ));
+        let [left, top] = [0, 1].map(|index| corner[index].as_f64().unwrap());
+        for kind in ["mousePressed", "mouseReleased"] {
+            self.devtools(
+                "Input.dispatchMouseEvent",
+                &json!({"type": kind, "x": left + x, "y": top + y, "button": "left", "clickCount": 1}),
+            );
+        }
+    }
+
     /// Types text into an element, or file names into a file input.
     pub(crate) fn enter(&self, selector: &str, text: &str) {
         let element = self.element(selector);

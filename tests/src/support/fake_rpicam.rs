@@ -14,6 +14,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) frames: Vec<PathBuf>,
     /// A JPEG file of another size.
     pub(crate) other: PathBuf,
+    /// A JPEG file of at most half the width, which it plays in a mode of that size.
+    pub(crate) binned: Option<PathBuf>,
     /// The fault of each run, in turn.
     pub(crate) faults: &'a [&'a str],
     /// Whether each frame says in a comment when it was made.
@@ -29,6 +31,7 @@ impl Default for Plan<'_> {
         Self {
             frames: Vec::new(),
             other: PathBuf::new(),
+            binned: None,
             faults: &[],
             stamp: false,
             list_fails: false,
@@ -51,24 +54,33 @@ impl FakeRpicam {
 
     /// Follows another plan from the next run on.
     pub(crate) fn follow(&self, plan: &Plan) {
-        let (width, height) = image::image_dimensions(&plan.frames[0]).unwrap();
+        let size = |path: &PathBuf| image::image_dimensions(path).unwrap();
+        let (width, height) = size(&plan.frames[0]);
+        let binned = plan.binned.as_ref().map(size);
+        let binned_mode = binned.map_or_else(String::new, |(width, height)| {
+            format!("{width}x{height} [40.00 fps] ")
+        });
         let cameras = format!(
             "Available cameras\\n-----------------\\n\
              0 : imx477 [{width}x{height} 12-bit RGGB] (/base/soc/i2c0mux/i2c@1/imx477@1a)\\n    \
-             Modes: 'SRGGB12_CSI2P' : {width}x{height} [10.00 fps - (0, 0)/{width}x{height} crop]"
+             Modes: 'SRGGB12_CSI2P' : {binned_mode}{width}x{height} [10.00 fps - (0, 0)/{width}x{height} crop]"
         );
         let Plan {
             frames,
             other,
+            binned: _,
             faults,
             stamp,
             list_fails,
             pause_ms,
         } = plan;
-        let text = format!(
+        let mut text = format!(
             "cameras = \"{cameras}\"\nframes = {frames:?}\nother = {other:?}\nfaults = {faults:?}\n\
              stamp = {stamp}\nlist_fails = {list_fails}\npause_ms = {pause_ms}\nexposure_us = 9994\n"
         );
+        if let (Some(path), Some((width, height))) = (&plan.binned, binned) {
+            text += &format!("binned = {path:?}\nbinned_mode = \"{width}:{height}\"\n");
+        }
         // A run that reads it meanwhile gets the old plan or the new one.
         let new = self.0.path().join("new.toml");
         fs::write(&new, text).unwrap();

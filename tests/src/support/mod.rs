@@ -7,6 +7,7 @@ pub(crate) mod fake_rpicam;
 pub(crate) mod http;
 pub(crate) mod mosquitto;
 pub(crate) mod name_space;
+pub(crate) mod pictures;
 mod programs;
 mod project;
 pub(crate) mod shading;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::camera::frame::{CaptureSettings, Frame, Pixels};
+use crate::camera::preview::{Preview, PreviewMode};
 use crate::error::HardwareError;
 use crate::ports::Camera;
 
@@ -74,7 +75,7 @@ impl Camera for FolderCamera {
     }
 
     /// The image that the next capture will return.
-    fn preview(&mut self) -> Result<Pixels, HardwareError> {
+    fn preview(&mut self, _: PreviewMode) -> Result<Preview, HardwareError> {
         let next = self.next()?;
         if !next.is_file() {
             // A preview would take the image out of the pipe before the capture.
@@ -84,7 +85,7 @@ impl Camera for FolderCamera {
                 offers: "captures only".into(),
             });
         }
-        read(&next).map(Pixels::Encoded)
+        Ok(Pixels::Encoded(read(&next)?).into())
     }
 
     fn describe(&self) -> String {
@@ -173,8 +174,8 @@ mod tests {
         let mut camera = FolderCamera::open(folder.path().into(), is_image).unwrap();
         for name in ["a.jpg", "b.jpg", "a.jpg"] {
             for _ in 0..2 {
-                let seen = camera.preview().unwrap();
-                assert_eq!(seen, Pixels::Encoded(name.into()));
+                let seen = camera.preview(PreviewMode::Full).unwrap();
+                assert_eq!(seen, Pixels::Encoded(name.into()).into());
             }
             assert_eq!(camera.capture().unwrap().source, name);
         }

@@ -6,7 +6,8 @@ use super::log_lines::LogLines;
 use super::view::View;
 use super::{lines, terminal};
 use crate::button::queue::PressSender;
-use crate::camera::frame::{Frame, Pixels};
+use crate::camera::frame::Frame;
+use crate::camera::preview::{Preview, PreviewMode};
 use crate::error::HardwareError;
 use crate::leds::pattern::LedPatterns;
 use crate::ports::{Button, Camera, Screen, StatusLeds};
@@ -39,8 +40,8 @@ impl Camera for PanelCamera {
         Ok(frame)
     }
 
-    fn preview(&mut self) -> Result<Pixels, HardwareError> {
-        self.camera.preview()
+    fn preview(&mut self, mode: PreviewMode) -> Result<Preview, HardwareError> {
+        self.camera.preview(mode)
     }
 
     fn stop_preview(&mut self) {

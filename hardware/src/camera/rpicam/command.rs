@@ -15,6 +15,8 @@ const NAMES: [&str; 2] = ["rpicam-vid", "libcamera-vid"];
 const PREVIEW_QUALITY: u8 = 80;
 /// Frames of the preview per second: twice as many as are looked at.
 const PREVIEW_RATE: u32 = 10;
+/// Frames of a preview in the size of a capture per second: decoding one takes longer.
+const FULL_PREVIEW_RATE: u32 = 5;
 
 /// What is fixed of exposure and white balance; the rest is automatic.
 #[derive(Debug, Clone, Copy, Default)]
@@ -181,6 +183,22 @@ pub(super) fn preview(
     Ok(command)
 }
 
+/// Writes pictures for focusing that show what those of [`capture`] would show.
+///
+/// # Errors
+/// As [`program`].
+pub(super) fn full_preview(
+    config: &RpicamConfig,
+    mode: Size,
+    size: Size,
+    settings: FixedSettings,
+) -> Result<Command, HardwareError> {
+    let mut command = stream(config, mode, settings)?;
+    command.args(["--framerate", &FULL_PREVIEW_RATE.to_string()]);
+    add_pictures(&mut command, size, config.quality);
+    Ok(command)
+}
+
 /// What all that run the camera have in common.
 fn stream(
     config: &RpicamConfig,
@@ -264,6 +282,12 @@ mod tests {
             line(preview(&config, FULL, (2028, 1520), free)),
             format!(
                 "{STREAM} --framerate 10 --codec mjpeg --output - --width 2028 --height 1520 --quality 80"
+            )
+        );
+        assert_eq!(
+            line(full_preview(&config, FULL, (3366, 2524), free)),
+            format!(
+                "{STREAM} --framerate 5 --codec mjpeg --output - --width 3366 --height 2524 --quality 95"
             )
         );
     }

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use crate::camera::frame::{CaptureSettings, Frame, Pixels};
 use crate::camera::luma;
+use crate::camera::preview::{Preview, PreviewMode};
 use crate::config::{CameraConfig, RpicamConfig};
 use crate::error::HardwareError;
 use crate::ports::Camera;
@@ -49,7 +50,7 @@ pub(crate) struct RpicamCamera {
     settled: Option<Settled>,
     /// When a picture must be there, with all attempts.
     until: Option<Instant>,
-    preview: Option<Program<Jpeg>>,
+    preview: Option<(PreviewMode, Program<Jpeg>)>,
     /// Stops the last program.
     stopping: Option<std::thread::JoinHandle<()>>,
 }
@@ -221,6 +222,32 @@ impl RpicamCamera {
         })
     }
 
+    /// Starts a preview: fast in the binned mode, or with the pictures of a capture.
+    fn start_preview(
+        &mut self,
+        sensor: &Sensor,
+        mode: PreviewMode,
+    ) -> Result<Program<Jpeg>, HardwareError> {
+        // As the pictures are taken, if that is known.
+        let fixed = FixedSettings::of(&self.camera, &self.config);
+        let settings = match &self.settled {
+            Some(settled) => fixed.or(settled.settings.into()),
+            None => fixed,
+        };
+        let (config, camera) = (&self.config, &self.camera);
+        let mut command = match mode {
+            PreviewMode::Fast => {
+                let size = sensor.preview(camera);
+                command::preview(config, sensor.binned_mode(), size, settings)?
+            }
+            PreviewMode::Full => {
+                let size = sensor.picture(camera);
+                command::full_preview(config, sensor.full_mode(), size, settings)?
+            }
+        };
+        self.start(&mut command, JpegSplitter::default())
+    }
+
     /// Takes a picture, again if the light turns out to have changed.
     fn photograph(&mut self) -> Result<Frame, HardwareError> {
         let sensor = self.sensor()?;
@@ -362,34 +389,34 @@ impl Camera for RpicamCamera {
         frame
     }
 
-    fn preview(&mut self) -> Result<Pixels, HardwareError> {
+    fn preview(&mut self, mode: PreviewMode) -> Result<Preview, HardwareError> {
+        if (self.preview.as_ref()).is_some_and(|(running, _)| *running != mode) {
+            self.stop_preview();
+        }
+        let sensor = self.sensor()?;
         // Put back below, but only if the camera answers.
-        let mut program = if let Some(program) = self.preview.take() {
-            program
-        } else {
-            let sensor = self.sensor()?;
-            // As the pictures are taken, if that is known.
-            let fixed = FixedSettings::of(&self.camera, &self.config);
-            let settings = match &self.settled {
-                Some(settled) => fixed.or(settled.settings.into()),
-                None => fixed,
-            };
-            let (mode, size) = (sensor.binned_mode(), sensor.preview(&self.camera));
-            let mut command = command::preview(&self.config, mode, size, settings)?;
-            self.start(&mut command, JpegSplitter::default())?
+        let mut program = match self.preview.take() {
+            Some((_, program)) => program,
+            None => self.start_preview(&sensor, mode)?,
         };
         program.skip_waiting();
-        match program.next(self.deadline()) {
-            Ok(jpeg) => {
-                self.preview = Some(program);
-                Ok(Pixels::Encoded(jpeg.bytes))
-            }
-            Err(reason) => Err(self.lost(program, &reason)),
+        let jpeg = match program.next(self.deadline()) {
+            Ok(jpeg) => jpeg,
+            Err(reason) => return Err(self.lost(program, &reason)),
+        };
+        self.preview = Some((mode, program));
+        let captured = sensor.picture(&self.camera);
+        if mode == PreviewMode::Full {
+            check_size(&jpeg, captured)?;
         }
+        Ok(Preview {
+            pixels: Pixels::Encoded(jpeg.bytes),
+            captured_size: Some(captured),
+        })
     }
 
     fn stop_preview(&mut self) {
-        if let Some(program) = self.preview.take() {
+        if let Some((_, program)) = self.preview.take() {
             self.release(program);
         }
     }

@@ -14,6 +14,7 @@ use nokhwa::utils::{CameraIndex, FrameFormat, RequestedFormat, RequestedFormatTy
 use crate::board::permissions;
 use crate::camera::frame::{CaptureSettings, Frame, Pixels};
 use crate::camera::luma;
+use crate::camera::preview::{Preview, PreviewMode};
 use crate::config::CameraConfig;
 use crate::error::HardwareError;
 use crate::ports::Camera;
@@ -204,7 +205,8 @@ impl Camera for UsbCamera {
         })
     }
 
-    fn preview(&mut self) -> Result<Pixels, HardwareError> {
+    /// In the mode of a capture.
+    fn preview(&mut self, _: PreviewMode) -> Result<Preview, HardwareError> {
         // Put back below, but only if the camera answers.
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
@@ -223,7 +225,7 @@ impl Camera for UsbCamera {
         if !matches!(preview, Err(HardwareError::Lost { .. })) {
             self.stream = Some(stream);
         }
-        preview
+        preview.map(Preview::from)
     }
 
     fn stop_preview(&mut self) {
