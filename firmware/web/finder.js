@@ -46,7 +46,7 @@ export function finder(signal, { onseen = () => {}, onplace = () => {}, keys = "
     onseen(null);
   };
   const showPicture = async ({ url, quality, size }, region) => {
-    const next = el("img", { alt: "Live picture of the microscope", draggable: false, src: url });
+    const next = el("img", { alt: "Live picture of the microscope", src: url });
     try {
       await next.decode();
     } finally {

@@ -89,7 +89,10 @@ export function micrometer(main, signal, onmeasured) {
         last = [event.clientX, event.clientY];
       },
       onpointermove: drag,
+      onpointerup: drag,
       onlostpointercapture: () => (last = null),
+      // A point that the tab key reaches may be out of sight.
+      onfocus: (event) => event.target.matches(":focus-visible") && zoom.go({ x: points[index].at[0], y: points[index].at[1], diameter: Infinity }),
       onclick: (event) => event.stopPropagation(),
       ondblclick: (event) => event.stopPropagation(),
       onkeydown: (event) => {

@@ -14,7 +14,7 @@ const ROOM = 1.25;
 ///
 /// The marks are hidden from screen readers and the tab key: the gallery beside a picture has the same cells.
 export async function picture(blob, { alt, cells = [], link = () => null, onchoose }) {
-  const img = el("img", { alt, draggable: false });
+  const img = el("img", { alt });
   img.src = URL.createObjectURL(blob);
   try {
     await img.decode();
@@ -48,7 +48,7 @@ function mark(cell, width, height, href, onchoose) {
   const sides = [y < 0.15 && "below", x < 0.3 && "rightward", x > 0.7 && "leftward"].filter(Boolean);
   const element = el(
     "a",
-    { class: ["mark", kind, isOld && "old", ...sides].filter(Boolean).join(" "), href, tabIndex: -1, draggable: false },
+    { class: ["mark", kind, isOld && "old", ...sides].filter(Boolean).join(" "), href, tabIndex: -1 },
     sign && el("span", { class: "sign" }, sign),
     el("span", { class: "tag" }, `${cell.number}: ${label(cell)}${isOld ? ", counted in an earlier field" : ""}`),
   );

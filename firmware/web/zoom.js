@@ -105,6 +105,8 @@ export function zoomable(frame, { show, isMove = () => true, sent = Infinity }) 
     },
     { passive: false },
   );
+  // Browsers drag images to other programs.
+  frame.addEventListener("dragstart", (event) => event.preventDefault());
   frame.addEventListener("dblclick", (event) => (zoom >= MOST ? whole() : zoomBy(2, ...at(event))));
 
   // One pointer moves the picture, two pinch it.

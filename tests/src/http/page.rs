@@ -634,7 +634,7 @@ fn the_live_picture_is_zoomed_to_its_pixels_and_only_that_region_is_sent() {
     let served = Served::start_with("", "", fields.path()).ready();
     browser.look(1280, 1000, "light");
     browser.open(&served.url);
-    browser.until(CONNECTED);
+    browser.until("document.querySelector('.preview img')?.naturalWidth > 0");
     browser.run(
         "const real = window.fetch; window.asked = []; \
          window.fetch = (path, options) => { if (String(path).includes('snapshot')) asked.push(path.split('region=')[1] ?? ''); return real(path, options); }",
@@ -672,6 +672,8 @@ fn the_live_picture_is_zoomed_to_its_pixels_and_only_that_region_is_sent() {
     key("ArrowRight");
     let moved = region(&format!("x > {x}"));
     assert_eq!((moved[1], moved[2], moved[3]), (y, across, down));
+    browser.drag(".preview .frame", [300.0, 200.0], [100.0, 60.0]);
+    region(&format!("x === {} && y === {}", moved[0] - 100, y - 60));
     key("+");
     region(&format!("width < {across}"));
     key("0");
@@ -708,7 +710,7 @@ fn focus_peaking_paints_sharp_edges_and_neither_soft_ones_nor_flat_ground() {
     field.save(fields.path().join("1.png")).unwrap();
     let served = Served::start_with("", "", fields.path()).ready();
     browser.open(&served.url);
-    browser.until(CONNECTED);
+    browser.until("document.querySelector('.preview img')?.naturalWidth > 0");
     browser.click(".enlarge");
     let canvas = "document.querySelector('.preview canvas')";
     assert_eq!(browser.run(&format!("return {canvas}.hidden")), true);

@@ -152,15 +152,27 @@ impl Browser {
 
     /// Clicks at a place of an element, in screen pixels from its corner.
     pub(crate) fn click_at(&self, selector: &str, x: f64, y: f64) {
+        self.drag(selector, [x, y], [0.0, 0.0]);
+    }
+
+    /// Presses the mouse at a place of an element, in screen pixels from its corner, moves it and releases it.
+    pub(crate) fn drag(&self, selector: &str, [x, y]: [f64; 2], [across, down]: [f64; 2]) {
         let corner = self.run(&format!(
             "const element = document.querySelector({selector:?}); element.scrollIntoView({{ block: 'center' }}); \
              const {{ left, top }} = element.getBoundingClientRect(); return [left, top]"
         ));
         let [left, top] = [0, 1].map(|index| corner[index].as_f64().unwrap());
-        for kind in ["mousePressed", "mouseReleased"] {
+        let steps = [
+            ("mousePressed", 0.0),
+            ("mouseMoved", 0.5),
+            ("mouseMoved", 1.0),
+            ("mouseReleased", 1.0),
+        ];
+        for (kind, way) in steps {
+            let (x, y) = (left + x + way * across, top + y + way * down);
             self.devtools(
                 "Input.dispatchMouseEvent",
-                &json!({"type": kind, "x": left + x, "y": top + y, "button": "left", "clickCount": 1}),
+                &json!({"type": kind, "x": x, "y": y, "button": "left", "buttons": 1, "clickCount": 1}),
             );
         }
     }
