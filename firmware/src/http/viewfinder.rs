@@ -78,8 +78,10 @@ struct View {
 /// A picture that all clients share.
 struct Sight {
     image: Arc<RgbImage>,
-    /// Width and height of a whole picture, which this one may be a smaller copy of.
+    /// Width and height of a picture that a press takes.
     size: (u32, u32),
+    /// Whether this is such a picture, of which regions can be sent.
+    is_full: bool,
     quality: HeaderValue,
     taken: Instant,
     /// What clients got of it, the last first.
@@ -133,7 +135,7 @@ impl Viewfinder {
         // Never show an old picture as the current one.
         let current = last.sight.take().filter(|sight| {
             requested.saturating_duration_since(sight.taken) < INTERVAL
-                && (region.is_none() || sight.is_whole())
+                && (region.is_none() || sight.is_full)
         });
         let sight = match current {
             Some(sight) => sight,
@@ -216,15 +218,12 @@ impl Sight {
             .ok_or_else(|| Problem::internal("cannot serialize the measurements of a picture"))?;
         Ok(Self {
             size: preview.captured_size.unwrap_or(picture.image.dimensions()),
+            is_full: preview.captured_size.is_none(),
             image: Arc::new(picture.image),
             quality,
             taken,
             sent: Vec::new(),
         })
-    }
-
-    fn is_whole(&self) -> bool {
-        self.image.dimensions() == self.size
     }
 
     /// The picture, or a region of it. Only what is asked for is encoded.
@@ -385,8 +384,8 @@ mod tests {
         }
     }
 
-    fn region(text: &str) -> Option<Region> {
-        Some(text.to_owned().try_into().unwrap())
+    fn region(text: &str) -> Region {
+        text.to_owned().try_into().unwrap()
     }
 
     fn size(view: &View) -> (u32, u32) {
@@ -429,10 +428,10 @@ mod tests {
         assert_eq!((size(&fast), &*fast.size), ((2, 1), "[640,480]"));
         // All wait for the same picture, for which the fast one is too small.
         let (one, other, whole, outside) = tokio::join!(
-            viewfinder.look(region("600,440,40,40")),
-            viewfinder.look(region("0,0,64,48")),
+            viewfinder.look(Some(region("600,440,40,40"))),
+            viewfinder.look(Some(region("0,0,64,48"))),
             viewfinder.look(None),
-            viewfinder.look(region("600,440,41,40")),
+            viewfinder.look(Some(region("600,440,41,40"))),
         );
         let views = [one, other, whole].map(Result::unwrap);
         assert_eq!(views.each_ref().map(size), [(40, 40), (64, 48), (640, 480)]);

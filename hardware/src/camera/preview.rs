@@ -16,7 +16,7 @@ pub enum PreviewMode {
 pub struct Preview {
     /// The picture.
     pub pixels: Pixels,
-    /// Width and height of a capture in pixels; `None` if they are those of this picture.
+    /// Width and height of a capture in pixels; `None` if this picture was taken as a capture is, and has its size.
     pub captured_size: Option<(u32, u32)>,
 }
 

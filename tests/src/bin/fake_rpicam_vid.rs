@@ -106,8 +106,9 @@ fn run(folder: &Path, called: &Path, arguments: &[String]) -> io::Result<()> {
     }
     let mode = arguments
         .iter()
-        .skip_while(|argument| *argument != "--mode");
-    play(&plan, fault, number, mode.skip(1).next(), &mut output)
+        .skip_while(|argument| *argument != "--mode")
+        .nth(1);
+    play(&plan, fault, number, mode, &mut output)
 }
 
 /// What happens before the first frame.

@@ -56,10 +56,12 @@ impl FakeRpicam {
     pub(crate) fn follow(&self, plan: &Plan) {
         let size = |path: &PathBuf| image::image_dimensions(path).unwrap();
         let (width, height) = size(&plan.frames[0]);
-        let binned = plan.binned.as_ref().map(size);
-        let binned_mode = binned.map_or_else(String::new, |(width, height)| {
-            format!("{width}x{height} [40.00 fps] ")
-        });
+        let (mut binned_mode, mut binned_plan) = (String::new(), String::new());
+        if let Some(binned) = &plan.binned {
+            let (width, height) = size(binned);
+            binned_mode = format!("{width}x{height} [40.00 fps] ");
+            binned_plan = format!("binned = {binned:?}\nbinned_mode = \"{width}:{height}\"\n");
+        }
         let cameras = format!(
             "Available cameras\\n-----------------\\n\
              0 : imx477 [{width}x{height} 12-bit RGGB] (/base/soc/i2c0mux/i2c@1/imx477@1a)\\n    \
@@ -74,13 +76,10 @@ impl FakeRpicam {
             list_fails,
             pause_ms,
         } = plan;
-        let mut text = format!(
+        let text = format!(
             "cameras = \"{cameras}\"\nframes = {frames:?}\nother = {other:?}\nfaults = {faults:?}\n\
-             stamp = {stamp}\nlist_fails = {list_fails}\npause_ms = {pause_ms}\nexposure_us = 9994\n"
+             stamp = {stamp}\nlist_fails = {list_fails}\npause_ms = {pause_ms}\nexposure_us = 9994\n{binned_plan}"
         );
-        if let (Some(path), Some((width, height))) = (&plan.binned, binned) {
-            text += &format!("binned = {path:?}\nbinned_mode = \"{width}:{height}\"\n");
-        }
         // A run that reads it meanwhile gets the old plan or the new one.
         let new = self.0.path().join("new.toml");
         fs::write(&new, text).unwrap();

@@ -411,7 +411,7 @@ impl Camera for RpicamCamera {
         }
         Ok(Preview {
             pixels: Pixels::Encoded(jpeg.bytes),
-            captured_size: Some(captured),
+            captured_size: (mode == PreviewMode::Fast).then_some(captured),
         })
     }
 
