@@ -1,14 +1,14 @@
 // The camera in the device view: what was measured of it, and the buttons that measure.
 
 import { post, request } from "./api.js";
-import { bad, el, fill, moment, rounded } from "./dom.js";
+import { bad, count, el, fill, moment, rounded } from "./dom.js";
 import { micrometer } from "./micrometer.js";
 import { facts } from "./verdict.js";
 
 /// The longest possible capture; the appliance usually reports a failure earlier.
 const PATIENCE = 180_000;
 /// On what a scale was measured.
-const METHODS = { stage_micrometer: "on a stage micrometer", red_cells: "on red cells" };
+const ruler = ({ method, red_cells: cells }) => (method === "red_cells" ? `on ${count(cells, "red cell")}` : "on a stage micrometer");
 
 const percent = (share) => `${Math.round(100 * share)} %`;
 const factor = (value) => value.toFixed(2);
@@ -48,7 +48,7 @@ export function camera({ camera: name, objective, size, light, scale }, changed,
         Light: light
           ? `${moment(light.made_at)}: darkest place ${percent(Math.min(...light.evenness))} of the brightest, red × ${factor(light.white_balance[0])}, blue × ${factor(light.white_balance[2])}; pictures are corrected`
           : "not measured: pictures are judged as the camera delivers them",
-        Scale: scale ? `${moment(scale.made_at)}: ${rounded(scale.um_per_pixel)} µm per pixel, ${METHODS[scale.method] ?? scale.method}` : "not measured",
+        Scale: scale ? `${moment(scale.made_at)}: ${rounded(scale.um_per_pixel)} µm per pixel, ${ruler(scale)}` : "not measured",
       }),
     ),
     el("p", { class: "small" }, "Once for each objective and lamp. To measure the light, move to a place of the slide without cells, and focus. To measure the scale, put a stage micrometer under the objective, or, less exactly, a field of a smear with red cells."),

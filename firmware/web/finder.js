@@ -14,7 +14,7 @@ const KEYS = "Plus and minus zoom, arrow keys move, 0 shows the whole field.";
 
 /// A `box` with the live picture, or why there is none, in its `frame`, and the `tools` that zoom it and show what is sharp.
 /// `onseen` is called with the quality figures of each picture, null if there is none, and `onplace` with the screen pixels for a
-/// pixel of the picture and with the picture's corner in the frame. `keys` says what more keys do. `signal` ends it.
+/// pixel of the picture and with the picture's corner in the frame; `size` gives width and height of a whole picture. `keys` says what more keys do. `signal` ends it.
 export function finder(signal, { onseen = () => {}, onplace = () => {}, keys = "" }) {
   const peaks = el("canvas", { "aria-hidden": "true", hidden: true });
   const seen = el("div", { class: "stack" });
@@ -25,6 +25,8 @@ export function finder(signal, { onseen = () => {}, onplace = () => {}, keys = "
   let image = null;
   /// The region that the image shows: column, row, width and height.
   let shown = null;
+  /// Width and height of a whole picture.
+  let whole = null;
   const zoom = zoomable(frame, { show: (factor, left, top) => place(factor, left, top), sent: SENT });
   const tools = el("div", { class: "tools" }, zoom.tools, detail, el("label", { class: "check small" }, toggle, "Focus peaking"));
   let [factor, left, top] = [0, 0, 0];
@@ -58,6 +60,7 @@ export function finder(signal, { onseen = () => {}, onplace = () => {}, keys = "
     peak();
     if (!frame.parentElement) fill(box, frame);
     shown = region ?? [0, 0, ...size];
+    whole = size;
     zoom.size(...size);
     place(factor, left, top);
     detail.textContent = image.naturalWidth >= shown[2] ? "full resolution" : "reduced";
@@ -87,5 +90,5 @@ export function finder(signal, { onseen = () => {}, onplace = () => {}, keys = "
     }
   };
   watch();
-  return { box, frame, tools, zoom };
+  return { box, frame, tools, zoom, size: () => whole };
 }

@@ -13,9 +13,9 @@ const FAR = 10;
 /// Opens a dialog in `main` that measures the scale. `onmeasured` gets the new calibration; `signal` closes it.
 export function micrometer(main, signal, onmeasured) {
   const ending = new AbortController();
-  const { box, frame, tools, zoom } = finder(AbortSignal.any([signal, ending.signal]), { onplace: (...placed) => place(...placed), keys: "Enter puts a point in the middle." });
+  const { box, frame, tools, zoom, size } = finder(AbortSignal.any([signal, ending.signal]), { onplace: (...placed) => place(...placed), keys: "Enter puts a point in the middle." });
   box.classList.add("large");
-  /// Column and row in pixels of a whole picture, with the element that shows the point.
+  /// Column and row in pixels of a whole picture, the size of that picture, and the element that shows the point.
   const points = [];
   const line = el("div", { class: "span", hidden: true });
   const distance = el("p", { class: "small", role: "status" });
@@ -60,7 +60,7 @@ export function micrometer(main, signal, onmeasured) {
   const put = (place) => {
     const at = zoom.toPicture(place);
     const far = (point) => Math.hypot(point.at[0] - at[0], point.at[1] - at[1]);
-    if (points.length < 2) points.push({ at, pin: pin(points.length) });
+    if (points.length < 2) points.push({ at, of: size(), pin: pin(points.length) });
     else points.toSorted((one, other) => far(one) - far(other))[0].at = at;
     frame.append(line, ...points.map((point) => point.pin));
     show();
@@ -117,7 +117,7 @@ export function micrometer(main, signal, onmeasured) {
     measure.disabled = true;
     fill(answer, "Taking a picture …");
     try {
-      const body = JSON.stringify({ from, to, um: um.valueAsNumber });
+      const body = JSON.stringify({ from, to, um: um.valueAsNumber, size: points[0].of });
       const found = await post("/v1/calibration/scale", { body, headers: { "Content-Type": "application/json" }, signal: AbortSignal.any([ending.signal, AbortSignal.timeout(PATIENCE)]) });
       onmeasured(found);
       dialog.close();

@@ -74,6 +74,9 @@ pub(crate) struct Points {
     to: [f64; 2],
     /// Their distance, µm.
     um: f64,
+    /// Width and height of the picture that they are in; a camera that takes another size now is refused. Not checked if left
+    /// out.
+    size: Option<[u32; 2]>,
 }
 
 impl CameraCalibration {
@@ -139,8 +142,15 @@ pub(crate) async fn measure_scale(
     Json(points): Json<Points>,
 ) -> Result<(StatusCode, Json<CameraCalibration>), Problem> {
     measure(handle, &config, move |picture, _| {
-        let Points { from, to, um } = points;
-        let scale = ScaleCalibration::measure(from, to, um, picture.dimensions())?;
+        let Points { from, to, um, size } = points;
+        let (width, height) = picture.dimensions();
+        if let Some([known, high]) = size.filter(|size| *size != [width, height]) {
+            return Err(CalibrationError::Points(format!(
+                "the points are in a picture of {known}x{high} pixels, and the camera takes {width}x{height} now; choose \
+                 them again"
+            )));
+        }
+        let scale = ScaleCalibration::measure(from, to, um, (width, height))?;
         Ok(move |calibration: &mut Calibration| calibration.scale = Some(scale))
     })
     .await

@@ -61,6 +61,13 @@ fn the_light_is_measured_used_at_once_kept_and_removed() {
         let header = [("content-type", "application/json")];
         served.send("POST", "/v1/calibration/scale", &header, body.as_bytes())
     };
+    let other = r#"{"from": [20, 240], "to": [620, 240], "um": 90, "size": [1280, 960]}"#;
+    let other = served.send("POST", "/v1/calibration/scale", &header, other.as_bytes());
+    let problem = other.problem(422);
+    assert!(
+        problem.contains("in a picture of 1280x960 pixels"),
+        "{problem}"
+    );
     let scaled = points([20.0, 240.0], [620.0, 240.0], 90.0);
     assert_eq!(scaled.status, 201, "{scaled:?}");
     let scale = &scaled.json()["scale"];
