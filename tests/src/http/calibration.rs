@@ -56,9 +56,9 @@ fn the_light_is_measured_used_at_once_kept_and_removed() {
     assert!(refused.contains("the field is not empty"), "{refused}");
     assert_eq!(served.get("/v1/calibration").json(), measured);
 
+    let header = [("content-type", "application/json")];
     let points = |from: [f64; 2], to: [f64; 2], um: f64| {
         let body = json!({"from": from, "to": to, "um": um}).to_string();
-        let header = [("content-type", "application/json")];
         served.send("POST", "/v1/calibration/scale", &header, body.as_bytes())
     };
     let other = r#"{"from": [20, 240], "to": [620, 240], "um": 90, "size": [1280, 960]}"#;
