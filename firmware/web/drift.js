@@ -6,8 +6,6 @@ import { count, el, fill, moment, percent } from "./dom.js";
 const SVG = "http://www.w3.org/2000/svg";
 /// Size of a chart in its own units, and its rim, in which dots have room.
 const [WIDTH, HEIGHT, RIM] = [320, 80, 6];
-/// Beyond this score a day is a drift, as the appliance judges it.
-const LIMIT = 4.5;
 const DAY = 86_400_000;
 
 const TITLES = { light: "Light", focus: "Focus", stain: "Stain", refused: "Refused fields" };
@@ -45,8 +43,7 @@ function picture({ figure, reference, days }) {
     drawn.append(svg("line", { class: "mean", x1: 0, x2: WIDTH, y1: y(mean), y2: y(mean) }));
   }
   drawn.append(svg("polyline", { points: days.map(({ date, value }) => `${x(date).toFixed(1)},${y(value).toFixed(1)}`).join(" ") }));
-  for (const { date, fields, value, score } of days) {
-    const isOut = score !== null && Math.abs(score) > LIMIT;
+  for (const { date, fields, value, is_drift: isOut } of days) {
     const title = svg("title", {}, `${day(date)}: ${words(figure, value, mean)}, ${count(fields, "field")}`);
     drawn.append(svg("circle", { class: isOut ? "out" : "", cx: x(date).toFixed(1), cy: y(value).toFixed(1), r: isOut ? 4 : 2.5 }, title));
   }

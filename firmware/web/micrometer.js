@@ -36,6 +36,7 @@ export function micrometer(main, signal, onmeasured) {
     answer,
   );
   let [factor, left, top] = [0, 0, 0];
+  let busy = false;
 
   function place(...placed) {
     [factor, left, top] = placed;
@@ -50,7 +51,7 @@ export function micrometer(main, signal, onmeasured) {
   function show() {
     points.forEach(({ at: [x, y], pin }, index) => pin.setAttribute("aria-label", `Point ${index + 1}: column ${x.toFixed(1)}, row ${y.toFixed(1)}. Arrow keys move it.`));
     const [from, to] = points;
-    measure.disabled = !to;
+    measure.disabled = busy || !to;
     const pixels = to && Math.hypot(to.at[0] - from.at[0], to.at[1] - from.at[1]);
     const scale = pixels > 0 && um.valueAsNumber > 0 && `: ${rounded(um.valueAsNumber / pixels)} µm per pixel`;
     distance.textContent = to ? `${pixels.toFixed(1)} pixels apart${scale || ""}` : `Click on the ${from ? "second" : "first"} line.`;
@@ -114,7 +115,8 @@ export function micrometer(main, signal, onmeasured) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const [from, to] = points.map(({ at }) => at);
-    measure.disabled = true;
+    busy = true;
+    show();
     fill(answer, "Taking a picture …");
     try {
       const body = JSON.stringify({ from, to, um: um.valueAsNumber, size: points[0].of });
@@ -124,14 +126,15 @@ export function micrometer(main, signal, onmeasured) {
     } catch (error) {
       if (ending.signal.aborted) return;
       fill(answer, bad(error.message));
-      measure.disabled = false;
+      busy = false;
+      show();
     }
   });
   dialog.addEventListener("close", () => {
     ending.abort();
     dialog.remove();
   });
-  signal.addEventListener("abort", () => dialog.close());
+  signal.addEventListener("abort", () => dialog.close(), { signal: ending.signal });
   main.append(dialog);
   dialog.showModal();
   show();

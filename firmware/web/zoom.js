@@ -155,11 +155,17 @@ export function zoomable(frame, { show, isMove = () => true, sent = Infinity }) 
   });
 
   const toPicture = ([x, y]) => [Math.min(Math.max((x - left) / zoom, 0), width), Math.min(Math.max((y - top) / zoom, 0), height)];
+  let inSight = null;
   const region = () => {
     if (isWhole) return null;
+    // While other words are shown in its place, the frame has no size.
+    if (frame.clientWidth === 0) return inSight;
     const [x, y] = toPicture([0, 0]).map(Math.floor);
     const [right, bottom] = toPicture([frame.clientWidth, frame.clientHeight]).map(Math.ceil);
-    return [x, y, right - x, bottom - y];
+    // The rim of a part of a pixel is left out where the picture would be reduced for it.
+    const most = (length, room) => (room / zoom <= sent ? Math.min(length, sent) : length);
+    inSight = [x, y, most(right - x, frame.clientWidth), most(bottom - y, frame.clientHeight)];
+    return inSight;
   };
   return { tools, size, whole, go, at, toPicture, region };
 }

@@ -129,6 +129,12 @@ impl Analyst {
         self.calibration = Some(calibration);
     }
 
+    /// The objective before the camera, if the configuration names it.
+    pub fn objective(&self) -> Option<&str> {
+        let setup = self.calibration.as_ref()?.setup();
+        Some(&*setup.objective).filter(|name| !name.is_empty())
+    }
+
     /// Turns overlays on or off for the following analyses. Painting them takes time.
     pub fn paint_overlays(&mut self, has_overlays: bool) {
         self.has_overlays = has_overlays;
@@ -401,6 +407,8 @@ fn count(
     let scale = match field.scale {
         Ok(Scale::Given(_)) => given,
         Ok(Scale::Measured(measured)) => Some(measured.into()),
+        // It is known, and cells cannot be told apart.
+        Err(NoScale::TooCoarse { .. }) => given,
         Err(_) => None,
     };
     let analysis = Analysis {

@@ -185,7 +185,8 @@ impl Recorder {
         let source = frame.source.clone();
         let settings = frame.settings.clone();
         let mut analysed = self.analyst.analyse_frame(frame, before.id())?;
-        let camera = CameraEntry::new(&settings, analysed.calibration.as_deref());
+        let calibration = analysed.calibration.as_deref();
+        let camera = CameraEntry::new(&settings, self.analyst.objective(), calibration);
         let mut slide = before.clone();
         let began = Instant::now();
         let threads = self.analyst.threads()?;
@@ -270,7 +271,11 @@ impl Recorder {
             }
             SaveOutcome::NotSaved
         };
-        let exif = field.exif(frame.analysis.scale);
+        let clock = ClockState::at(field.captured_at, store.newest());
+        if clock.is_wrong() {
+            log::warn!("{}: {}", field.source, clock.words());
+        }
+        let exif = field.exif(frame.analysis.scale, clock);
         let field_images = FieldImages {
             encoded: frame.encoded.as_deref(),
             image: &frame.image,
@@ -285,10 +290,6 @@ impl Recorder {
         if !token.take() {
             store.discard(&images);
             return Err(AnalysisError::TooLate);
-        }
-        let clock = ClockState::at(field.captured_at, store.newest());
-        if clock.is_wrong() {
-            log::warn!("{}: {}", field.source, clock.words());
         }
         let entry = field.entry(&self.analyst, frame, summary, images, clock);
         let cells = frame.analysis.cells();
@@ -319,12 +320,12 @@ struct Field {
 
 impl Field {
     /// EXIF data for the image file; `None` if no camera of the appliance took it: files from elsewhere stay as they are.
-    fn exif(&self, scale: Option<PictureScale>) -> Option<Vec<u8>> {
+    fn exif(&self, scale: Option<PictureScale>, clock: ClockState) -> Option<Vec<u8>> {
         let camera = self.camera.as_ref()?;
         camera.name.as_ref()?;
         let metadata = ImageMetadata {
             record: self.id,
-            captured_at: self.captured_at,
+            captured_at: (!clock.is_wrong()).then_some(self.captured_at),
             camera,
             scale,
         };

@@ -8,6 +8,8 @@ use crate::records::FieldEntry;
 
 /// Exponent between sRGB samples and linear light (IEC 61966-2-1, approximated).
 const GAMMA: f64 = 2.2;
+/// Figures that do not tell of lamp, lens or stain: how the stage was moved, and how far the field is from those of a model.
+const OF_OTHERS: [&str; 3] = ["motion", "moved", "distance"];
 /// Largest sample.
 const WHITE: f64 = 255.0;
 
@@ -57,7 +59,7 @@ pub(super) struct FieldFigures {
     pub(super) focus: Option<f64>,
     /// Logarithm of the contrast of nuclei.
     pub(super) stain: Option<f64>,
-    /// Whether the quality gate refused it.
+    /// Whether the quality gate refused it for what it shows, and not for how it was operated or by which model.
     pub(super) is_refused: bool,
 }
 
@@ -72,8 +74,9 @@ impl FieldFigures {
         let highlights = value("highlights").map(|luma| (luma / WHITE).powf(GAMMA));
         let light = highlights.map(|light| light / exposure(field));
         let is_refused = field.quality.as_object().is_some_and(|figures| {
-            let mut figures = figures.values();
-            figures.any(|figure| figure.get("passed") == Some(&false.into()))
+            figures.iter().any(|(name, figure)| {
+                figure.get("passed") == Some(&false.into()) && !OF_OTHERS.contains(&&**name)
+            })
         });
         Some(Self {
             date,

@@ -7,7 +7,7 @@
 //!
 //! | parameter | value |
 //! |---|---|
-//! | a day | at least [5](day::MIN_FIELDS) fields on one date, UTC; its value is the mean of the middle half of its fields |
+//! | a day | at least [5](day::MIN_FIELDS) fields on one date, UTC, which is over; its value is the mean of the middle half of its fields |
 //! | weight λ of the newest day | [0.3](chart::WEIGHT), over the last [7](chart::RECENT) days |
 //! | reference | mean and standard deviation of the [28](chart::REFERENCE) days before those, at least [14](chart::MIN_REFERENCE) |
 //! | limit | [4.5](chart::LIMIT) standard deviations of the average, that of the reference's mean included |

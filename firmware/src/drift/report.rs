@@ -60,10 +60,12 @@ pub(crate) struct DriftDay {
     /// Its value: light relative to others (0 to 1, divided by microseconds of exposure and by gain where they are known),
     /// the gate's figures `focus` and `nucleus_contrast`, or the share of refused fields, 0 to 1.
     pub(crate) value: f64,
-    /// The difference between the average of the days up to it and their reference, in standard deviations of that average;
-    /// beyond ±4.5 is a drift. Null while the figure is not watched.
+    /// The difference between the average of the days up to it and their reference, in standard deviations of that average.
+    /// Null while the figure is not watched.
     #[schema(required)]
     pub(crate) score: Option<f64>,
+    /// Whether that is a drift that matters: beyond ±4.5, and to the side that is watched.
+    pub(crate) is_drift: bool,
 }
 
 impl DriftReport {
@@ -105,6 +107,7 @@ impl DriftChart {
                     fields: day.fields,
                     value: shown(day.value),
                     score: point.map(|point| point.score),
+                    is_drift: point.is_some_and(|point| figure.tells(point.side())),
                 })
                 .collect(),
         }

@@ -21,7 +21,8 @@ impl DriftSetup {
         Self {
             camera: camera.name.clone(),
             mode: camera.mode.clone(),
-            objective: camera.objective.clone(),
+            // Earlier versions told of none in two ways.
+            objective: camera.objective.clone().filter(|name| !name.is_empty()),
             light_made_at: light.map(|light| light.made_at.clone()),
         }
     }

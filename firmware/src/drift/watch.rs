@@ -5,7 +5,6 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
@@ -17,10 +16,10 @@ use crate::records::{Archive, CHECK_DISK, RecordsError, exist};
 use crate::system::files::{PRIVATE, replace};
 use crate::system::time::utc;
 
-/// Weeks that the charts show: the days of reference and average, in weeks of four working days.
-const WEEKS: i64 = 10;
-/// Fields that are looked at: those of as many weeks where 300 are taken each day.
-const MAX_FIELDS: usize = 20_000;
+/// Weeks that are looked at: enough for a laboratory that works on one day a week.
+const WEEKS: i64 = 26;
+/// Fields that are looked at: enough for one that takes a thousand a day.
+const MAX_FIELDS: usize = 50_000;
 /// The file in a state folder that tells when the watch was started anew.
 const FILE: &str = "drift.json";
 
@@ -72,6 +71,7 @@ struct Fields {
 }
 
 struct WatchedField {
+    seq: i64,
     /// Fields share it with those before them, of which most have the same.
     setup: Arc<DriftSetup>,
     figures: FieldFigures,
@@ -80,28 +80,38 @@ struct WatchedField {
 /// The file.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Restart {
-    /// Earlier fields do not count.
+    /// By the clock of that moment.
     restarted_at: Option<String>,
+    /// Number of the last row that does not count.
+    #[serde(default)]
+    last_row: i64,
 }
 
 impl Fields {
     fn report_at(&mut self, now: Timestamp) -> Result<DriftReport, RecordsError> {
-        let Restart { restarted_at } = self.restart_of_file()?;
+        let restart = self.restart_of_file()?;
+        self.read()?;
+        let fields = || {
+            self.fields
+                .iter()
+                .filter(|field| field.seq > restart.last_row)
+        };
+        let newest = fields().next_back().map(|field| &field.setup);
+        let of_setup = fields().filter(|field| Some(&field.setup) == newest);
+        // A day counts once it is over. A later time was that of a clock that was wrong.
         let today = now.to_zoned(TimeZone::UTC).date();
-        self.read(today, restarted_at.as_deref())?;
-        let newest = self.fields.last().map(|field| &field.setup);
-        let of_setup = self
-            .fields
-            .iter()
-            .filter(|field| Some(&field.setup) == newest);
-        let mut figures: Vec<_> = of_setup.map(|field| field.figures).collect();
+        let days = today.saturating_sub((7 * WEEKS).days())..today;
+        let figures = of_setup.map(|field| field.figures);
+        let mut figures: Vec<_> = figures.filter(|field| days.contains(&field.date)).collect();
         figures.sort_by_key(|field| field.date);
-        Ok(DriftReport::of(&figures, restarted_at))
+        Ok(DriftReport::of(&figures, restart.restarted_at))
     }
 
     fn restart_at(&mut self, now: Timestamp) -> Result<(), RecordsError> {
+        self.read()?;
         let restart = Restart {
             restarted_at: Some(utc(now)),
+            last_row: self.seen,
         };
         let path = self.state.join(FILE);
         // Plain data always serializes.
@@ -128,24 +138,22 @@ impl Fields {
         }
     }
 
-    /// Adds the fields that are new, and drops those that are too old or more than enough.
-    fn read(&mut self, today: Date, restarted_at: Option<&str>) -> Result<(), RecordsError> {
-        let first = today.saturating_sub((7 * WEEKS).days());
-        let first_day = first.to_string();
-        let since = restarted_at.unwrap_or_default().max(&first_day);
-        if exist(&self.state) {
-            let archive = Archive::open(&self.state)?;
-            archive.fields_of_camera(self.seen, since, MAX_FIELDS, |seq, field| {
-                self.seen = self.seen.max(seq);
-                // A time that lies in the future was that of a clock that was wrong.
-                let figures = FieldFigures::of(&field).filter(|field| field.date <= today);
-                if let Some(figures) = figures {
-                    let setup = self.shared(DriftSetup::of(&field));
-                    self.fields.push(WatchedField { setup, figures });
-                }
-            })?;
+    /// Adds the fields that are new, and drops the oldest where there are more than enough.
+    fn read(&mut self) -> Result<(), RecordsError> {
+        if !exist(&self.state) {
+            return Ok(());
         }
-        self.fields.retain(|field| field.figures.date >= first);
+        let archive = Archive::open(&self.state)?;
+        self.seen = archive.fields_of_camera(self.seen, MAX_FIELDS, |seq, field| {
+            if let Some(figures) = FieldFigures::of(&field) {
+                let setup = self.shared(DriftSetup::of(&field));
+                self.fields.push(WatchedField {
+                    seq,
+                    setup,
+                    figures,
+                });
+            }
+        })?;
         let surplus = self.fields.len().saturating_sub(MAX_FIELDS);
         self.fields.drain(..surplus);
         Ok(())
@@ -154,7 +162,7 @@ impl Fields {
 
 #[cfg(test)]
 mod tests {
-    use jiff::civil::date;
+    use jiff::civil::{Date, date};
     use serde_json::json;
 
     use super::*;
@@ -213,7 +221,7 @@ mod tests {
         for day in 0..25 {
             put(&mut records, day, 200.0, None, known);
         }
-        let report = watch.report_at(noon(24)).unwrap();
+        let report = watch.report_at(noon(25)).unwrap();
         assert_eq!(report.warnings().count(), 0);
         let light = &report.charts[0];
         assert_eq!((light.days.len(), light.days[0].fields), (25, 5));
@@ -231,12 +239,14 @@ mod tests {
             put(&mut records, day, 190.0, None, known);
         }
         let report = watch.report_at(noon(29)).unwrap();
+        assert_eq!(report.charts[0].days.len(), 29, "today is not over");
+        let report = watch.report_at(noon(30)).unwrap();
         assert_eq!(report.charts[0].days.len(), 30);
         let warnings: Vec<_> = report.warnings().collect();
         assert!(warnings[0].contains("% darker"), "{warnings:?}");
         assert_eq!(warnings.len(), 1);
         // Also by a watch that reads all at once.
-        assert_eq!(self::watch(&records).report_at(noon(29)).unwrap(), report);
+        assert_eq!(self::watch(&records).report_at(noon(30)).unwrap(), report);
 
         watch.restart_at(noon(30)).unwrap();
         let report = watch.report_at(noon(30)).unwrap();
@@ -257,7 +267,7 @@ mod tests {
         put(&mut records, 0, 100.0, Some(&old), known);
         put(&mut records, 1, 200.0, Some(&new), known);
         put(&mut records, 2, 200.0, Some(&new), ClockState::NotSet);
-        put(&mut records, 90, 200.0, Some(&new), known);
+        put(&mut records, 190, 200.0, Some(&new), known);
         let dates = |today| {
             let charts = watch(&records).report_at(noon(today)).unwrap().charts;
             let days = charts[0].days.iter();
@@ -265,7 +275,9 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         assert_eq!(dates(3), [1]);
-        assert_eq!(dates(90), [90], "weeks later");
+        // What was recorded in the future counts when that has come.
+        assert_eq!(dates(182), [1]);
+        assert_eq!(dates(191), [190], "half a year later");
     }
 
     #[test]
@@ -286,7 +298,7 @@ mod tests {
                 ClockState::Synchronized,
             );
         }
-        let charts = watch(&records).report_at(noon(1)).unwrap().charts;
+        let charts = watch(&records).report_at(noon(2)).unwrap().charts;
         let [one, other] = [0, 1].map(|day| charts[0].days[day].value);
         assert!((one / other - 4.0).abs() < 1e-9, "{one} and {other}");
     }

@@ -58,7 +58,6 @@ const BOUNDARY: &str = "smearscope-picture";
 
 /// Which part of the picture is sent.
 #[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct ViewQuery {
     /// A region of the picture, which is sent at full resolution, or with 800 pixels on its longer side if it is larger: column
@@ -122,7 +121,11 @@ impl Viewfinder {
     async fn look(self: &Arc<Self>, region: Option<Region>) -> Result<View, Problem> {
         let requested = Instant::now();
         let mut last = self.last.lock().await;
-        if region.is_some() {
+        if let Some(region) = region {
+            // Where the size is known, what lies outside does not change the camera's mode.
+            if let Some(sight) = &last.sight {
+                region.check(sight.size)?;
+            }
             last.region_asked = Some(Instant::now());
         }
         // The camera does not change its mode for each of its clients.

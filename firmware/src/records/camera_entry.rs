@@ -40,7 +40,7 @@ pub struct CameraEntry {
     #[serde(default)]
     #[schema(required)]
     pub lens_correction: Option<String>,
-    /// `camera.objective` of the calibration.
+    /// `camera.objective`; null if it was not named, and in rows of earlier versions without a calibration.
     #[schema(required)]
     pub objective: Option<String>,
     /// The light of an empty field, by which the picture was corrected.
@@ -52,8 +52,12 @@ pub struct CameraEntry {
 }
 
 impl CameraEntry {
-    /// The settings and the calibration of a picture; `None` if nothing is known.
-    pub fn new(settings: &CaptureSettings, calibration: Option<&Calibration>) -> Option<Self> {
+    /// The settings, the objective and the calibration of a picture; `None` if nothing is known.
+    pub fn new(
+        settings: &CaptureSettings,
+        objective: Option<&str>,
+        calibration: Option<&Calibration>,
+    ) -> Option<Self> {
         let CaptureSettings {
             camera,
             mode,
@@ -65,7 +69,8 @@ impl CameraEntry {
             white_balance_k,
             has_fixed_white_balance: _,
         } = settings.clone();
-        if *settings == CaptureSettings::default() && calibration.is_none() {
+        let has_settings = *settings != CaptureSettings::default();
+        if !has_settings && objective.is_none() && calibration.is_none() {
             return None;
         }
         Some(Self {
@@ -78,7 +83,7 @@ impl CameraEntry {
             blue_gain: colour_gains.map(|[_, blue]| blue),
             white_balance_k,
             lens_correction,
-            objective: calibration.map(|known| known.setup.objective.clone()),
+            objective: objective.map(Into::into),
             light: calibration.and_then(|known| known.light.clone()),
             scale: calibration.and_then(|known| known.scale.clone()),
         })

@@ -11,28 +11,31 @@ use crate::records::error::RecordsError;
 const QUERY: &str = "
     SELECT * FROM (
         SELECT fields.seq, fields.body FROM fields JOIN slides ON slides.id = fields.slide
-        WHERE slides.number > 0 AND captured_at >= :since AND fields.seq > :after
+        WHERE slides.number > 0 AND fields.seq > :after AND fields.seq <= :last
         ORDER BY fields.seq DESC LIMIT :limit
     ) ORDER BY seq";
 
 impl Archive {
-    /// Calls `each` with number and content of the rows after `after` of the fields that the camera took at a time or later,
-    /// in the order of recording: the newest ones, at most `limit`. Rows that cannot be read are left out.
+    /// Calls `each` with the fields after row `after` that the camera took, in the order of recording: the newest ones, at most
+    /// `limit`. Rows that cannot be read are left out. Returns the number of the last row that there was.
     ///
     /// # Errors
     /// Errors of the database.
     pub(crate) fn fields_of_camera(
         &self,
         after: i64,
-        since: &str,
         limit: usize,
         mut each: impl FnMut(i64, FieldEntry),
-    ) -> Result<(), RecordsError> {
+    ) -> Result<i64, RecordsError> {
         let mut read = || {
-            let mut statement = self.connection().prepare(QUERY)?;
+            let connection = self.connection();
+            let last: Option<i64> =
+                connection.query_row("SELECT max(seq) FROM fields", [], |row| row.get(0))?;
+            let last = last.unwrap_or(after);
+            let mut statement = connection.prepare(QUERY)?;
             let mut rows = statement.query(named_params! {
-                ":since": since,
                 ":after": after,
+                ":last": last,
                 ":limit": limit as i64,
             })?;
             while let Some(row) = rows.next()? {
@@ -41,7 +44,7 @@ impl Archive {
                     each(seq, field);
                 }
             }
-            Ok(())
+            Ok(last)
         };
         read().map_err(RecordsError::database(self.folder()))
     }
@@ -56,23 +59,19 @@ mod tests {
         let (mut records, _) = Records::of_days(3);
         records.next_slide(4);
         records.put(4).unwrap();
-        let read = |after, since, limit| {
-            let mut found = Vec::new();
-            let each = |seq, field: super::FieldEntry| found.push((seq, field.captured_at));
-            (records.archive())
-                .fields_of_camera(after, since, limit, each)
-                .unwrap();
-            let days = found.iter().map(|(_, at)| at[8..10].parse().unwrap());
-            (
-                days.collect::<Vec<u8>>(),
-                found.last().map_or(0, |(seq, _)| *seq),
-            )
+        let read = |after, limit| {
+            let mut days: Vec<u8> = Vec::new();
+            let each = |_, field: super::FieldEntry| {
+                days.push(field.captured_at[8..10].parse().unwrap());
+            };
+            let archive = records.archive();
+            let last = archive.fields_of_camera(after, limit, each).unwrap();
+            (days, last)
         };
-        let (days, last) = read(0, "2026", 9);
+        let (days, last) = read(0, 9);
         assert_eq!(days, [1, 2, 3, 4]);
-        assert_eq!(read(0, "2026", 2).0, [3, 4]);
-        assert_eq!(read(0, "2026-01-02", 9).0, [2, 3, 4]);
-        assert_eq!(read(last - 2, "2026", 9).0, [4]);
-        assert_eq!(read(last, "2026", 9), (vec![], 0));
+        assert_eq!(read(0, 2), (vec![3, 4], last));
+        assert_eq!(read(last - 2, 9), (vec![4], last));
+        assert_eq!(read(last, 9), (vec![], last));
     }
 }

@@ -84,7 +84,7 @@ pub struct FieldEntry {
     #[serde(default)]
     #[schema(required)]
     pub count_rule: Option<CountRuleEntry>,
-    /// The scale of the picture; null if it is unknown, and in rows of earlier versions.
+    /// The scale of the picture; null if it is unknown, and in rows of earlier versions of models that judge whole fields.
     #[serde(default)]
     #[schema(required)]
     pub scale: Option<PictureScale>,
@@ -105,7 +105,7 @@ pub struct FieldEntry {
     /// Duration of each stage.
     pub elapsed_ms: ElapsedEntry,
     /// The file as the camera delivered it, or a PNG of the pixels if it delivers no files. EXIF data are added if a camera took
-    /// it; images from elsewhere stay as they are.
+    /// it and gave none of its own; images from elsewhere stay as they are.
     pub image: ImageEntry,
     /// The image with the evidence drawn on it; null if the model gives none.
     #[schema(required)]

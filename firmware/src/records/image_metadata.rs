@@ -28,7 +28,8 @@ const APP0: [u8; 2] = [0xff, 0xe0];
 pub(crate) struct ImageMetadata<'a> {
     /// The id of its record.
     pub(crate) record: Uuid,
-    pub(crate) captured_at: Timestamp,
+    /// `None` if the clock was wrong.
+    pub(crate) captured_at: Option<Timestamp>,
     pub(crate) camera: &'a CameraEntry,
     pub(crate) scale: Option<PictureScale>,
 }
@@ -53,7 +54,6 @@ impl ImageMetadata<'_> {
             camera: self.camera,
         };
         let software = concat!("smearscope ", env!("CARGO_PKG_VERSION"));
-        let taken = self.captured_at.strftime("%Y:%m:%d %H:%M:%S");
         let mut fields = vec![
             text(
                 Tag::ImageDescription,
@@ -61,9 +61,12 @@ impl ImageMetadata<'_> {
             ),
             text(Tag::Software, software),
             field(Tag::ExifVersion, Value::Undefined(EXIF_VERSION.into(), 0)),
-            text(Tag::DateTimeOriginal, &taken.to_string()),
-            text(Tag::OffsetTimeOriginal, "+00:00"),
         ];
+        if let Some(captured_at) = self.captured_at {
+            let taken = captured_at.strftime("%Y:%m:%d %H:%M:%S");
+            fields.push(text(Tag::DateTimeOriginal, &taken.to_string()));
+            fields.push(text(Tag::OffsetTimeOriginal, "+00:00"));
+        }
         fields.extend(self.camera.name.as_deref().map(|name| {
             let ascii = name.replace(|letter: char| !matches!(letter, ' '..='~'), "?");
             text(Tag::Model, &ascii)
@@ -184,13 +187,13 @@ mod tests {
             lens_correction: Some("rpi.alsc of /etc/imx477.json".into()),
             ..CaptureSettings::default()
         };
-        CameraEntry::new(&settings, None).unwrap()
+        CameraEntry::new(&settings, None, None).unwrap()
     }
 
     fn exif_of(camera: &CameraEntry, scale: Option<PictureScale>) -> io::Result<Vec<u8>> {
         let metadata = ImageMetadata {
             record: Uuid::from_u128(7),
-            captured_at: "2026-11-30T12:05:09.5Z".parse().unwrap(),
+            captured_at: Some("2026-11-30T12:05:09.5Z".parse().unwrap()),
             camera,
             scale,
         };

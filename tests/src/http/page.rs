@@ -20,6 +20,16 @@ const CONNECTED: &str = "document.querySelector('#lost').hidden && !document.que
      && (document.querySelector('.watched .figure') ? document.querySelector('.preview img')?.naturalWidth > 0 \
          : document.querySelector('.preview').innerText.startsWith('No live picture'))";
 
+/// By how many pixels the buttons of the live view move when the live picture appears.
+const BUTTONS_MOVE: &str = "const top = () => document.querySelector('#capture').getBoundingClientRect().top; \
+     const parts = ['.preview', '.watched'].map((part) => document.querySelector(part)); \
+     const [before, held] = [top(), parts.map((part) => [...part.childNodes])]; \
+     parts[0].replaceChildren('Waiting for the live picture …'); \
+     parts[1].replaceChildren(); \
+     const moved = top() - before; \
+     parts.forEach((part, index) => part.replaceChildren(...held[index])); \
+     return moved";
+
 /// The verdicts of `smearscope classify` on these images.
 fn local(images: &[PathBuf]) -> Vec<Value> {
     let output = smearscope(["classify", "--json", "--engine", "embedded"])
@@ -978,6 +988,10 @@ fn every_view_fits_a_phone_and_a_desk_in_both_themes() {
                 );
                 assert_eq!(notice, true, "the notice is in sight: {view} at {width}");
                 browser.run("scrollTo(0, 0)");
+                if view == "live" {
+                    let moved = browser.run(BUTTONS_MOVE).as_f64().unwrap();
+                    assert!(moved.abs() < 1.0, "by {moved} at {width}");
+                }
                 browser.photograph(&pictures().join(format!("{view}-{width}-{theme}.png")));
                 if is_audited {
                     browser.audit(&format!("{view} at {width}, {theme}"));
