@@ -405,10 +405,9 @@ fn count(
         Err(problem) => (Judgement::inconclusive(problem.into()), None),
     };
     let scale = match field.scale {
-        Ok(Scale::Given(_)) => given,
+        // If it is too coarse, cells cannot be told apart, and it is known all the same.
+        Ok(Scale::Given(_)) | Err(NoScale::TooCoarse { .. }) => given,
         Ok(Scale::Measured(measured)) => Some(measured.into()),
-        // It is known, and cells cannot be told apart.
-        Err(NoScale::TooCoarse { .. }) => given,
         Err(_) => None,
     };
     let analysis = Analysis {

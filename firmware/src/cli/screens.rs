@@ -163,6 +163,7 @@ fn count_finding(calls: &[CellCall], slide: CellCount) -> Finding {
 fn examples() -> [(&'static str, State); 34] {
     let verdict = |verdict, probability| State::Verdict(finding(verdict, probability));
     let inconclusive = |reason, probability| verdict(Judgement::inconclusive(reason), probability);
+    let refused = |problem| inconclusive(Reason::Quality(problem), None);
     let count = |slide| State::Verdict(count_finding(&[CellCall::Blast], slide));
     [
         ("starting", State::Starting),
@@ -201,14 +202,8 @@ fn examples() -> [(&'static str, State); 34] {
         ("analysing", State::Analysing),
         ("positive", verdict(Judgement::POSITIVE, Some(0.973))),
         ("negative", verdict(Judgement::NEGATIVE, Some(0.041))),
-        (
-            "inconclusive-focus",
-            inconclusive(Reason::Quality(Problem::OutOfFocus), None),
-        ),
-        (
-            "inconclusive-unfamiliar",
-            inconclusive(Reason::Quality(Problem::Unfamiliar), None),
-        ),
+        ("inconclusive-focus", refused(Problem::OutOfFocus)),
+        ("inconclusive-unfamiliar", refused(Problem::Unfamiliar)),
         (
             "inconclusive-undecided",
             inconclusive(Reason::Undecided, Some(0.52)),

@@ -5,6 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::records::FieldEntry;
+use crate::system::clock::ClockState;
 
 /// Exponent between sRGB samples and linear light (IEC 61966-2-1, approximated).
 const GAMMA: f64 = 2.2;
@@ -66,7 +67,7 @@ pub(super) struct FieldFigures {
 impl FieldFigures {
     /// The figures of a recorded field; `None` if its time is not known.
     pub(super) fn of(field: &FieldEntry) -> Option<Self> {
-        if field.clock.is_some_and(|clock| clock.is_wrong()) {
+        if field.clock.is_some_and(ClockState::is_wrong) {
             return None;
         }
         let date = field.captured_at.get(..10)?.parse().ok()?;

@@ -25,12 +25,12 @@ const FILE: &str = "drift.json";
 
 /// The drift watch of a state folder. Clones share what was read; only what is new is read again.
 #[derive(Clone)]
-pub struct DriftWatch(Arc<Mutex<Fields>>);
+pub struct DriftWatch(Arc<Mutex<Reader>>);
 
 impl DriftWatch {
     /// A watch that has read nothing yet.
     pub fn new(state: PathBuf) -> Self {
-        Self(Arc::new(Mutex::new(Fields {
+        Self(Arc::new(Mutex::new(Reader {
             state,
             fields: Vec::new(),
             seen: 0,
@@ -42,7 +42,7 @@ impl DriftWatch {
     /// # Errors
     /// [`RecordsError::File`] and errors of the database.
     pub(crate) fn report(&self) -> Result<DriftReport, RecordsError> {
-        self.fields().report_at(Timestamp::now())
+        self.reader().report_at(Timestamp::now())
     }
 
     /// Forgets all fields that were recorded up to now: what they show is no fault, for example after a new lamp. Returns the
@@ -51,18 +51,18 @@ impl DriftWatch {
     /// # Errors
     /// As [`DriftWatch::report`]; [`RecordsError::File`] also if that cannot be kept, and nothing is forgotten then.
     pub(crate) fn restart(&self) -> Result<DriftReport, RecordsError> {
-        let (mut fields, now) = (self.fields(), Timestamp::now());
-        fields.restart_at(now)?;
-        fields.report_at(now)
+        let (mut reader, now) = (self.reader(), Timestamp::now());
+        reader.restart_at(now)?;
+        reader.report_at(now)
     }
 
-    fn fields(&self) -> MutexGuard<'_, Fields> {
+    fn reader(&self) -> MutexGuard<'_, Reader> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// What was read of the records.
-struct Fields {
+struct Reader {
     state: PathBuf,
     /// In the order of recording.
     fields: Vec<WatchedField>,
@@ -87,7 +87,7 @@ struct Restart {
     last_row: i64,
 }
 
-impl Fields {
+impl Reader {
     fn report_at(&mut self, now: Timestamp) -> Result<DriftReport, RecordsError> {
         let restart = self.restart_of_file()?;
         self.read()?;
@@ -205,8 +205,8 @@ mod tests {
         }
     }
 
-    fn watch(records: &Records) -> Fields {
-        Fields {
+    fn watch(records: &Records) -> Reader {
+        Reader {
             state: records.path().into(),
             fields: Vec::new(),
             seen: 0,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use image::RgbImage;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use smearscope::testing::{Archive, FieldEntry, FieldImages, Record, SlideEntry, Store};
+use smearscope::testing::{Archive, FieldEntry, FieldImages, Filter, Record, SlideEntry, Store};
 use uuid::Uuid;
 
 use crate::support::browser::Browser;
@@ -29,7 +29,7 @@ fn captured(state: &Path) -> FieldEntry {
         Ok::<_, smearscope::testing::RecordsError>(())
     };
     let archive = Archive::open(state).unwrap();
-    archive.fields(&Default::default(), each).unwrap();
+    archive.fields(&Filter::default(), each).unwrap();
     found.unwrap()
 }
 
