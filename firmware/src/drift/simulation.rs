@@ -60,6 +60,13 @@ fn called(figure: DriftFigure, days: &[DayValue]) -> Vec<bool> {
     chart(days).into_iter().map(is_called).collect()
 }
 
+/// Changes the light of fields; dimming is negative.
+fn brighten(fields: &mut [FieldFigures], by: f64) {
+    for field in fields {
+        field.light = field.light.map(|light| light + by);
+    }
+}
+
 /// Light that dims from `first` on, as far as it matters.
 fn dimmed(year: &[Vec<FieldFigures>], first: usize) -> Vec<DayValue> {
     let days = &year[first - RECENT - REFERENCE..first + WITHIN];
@@ -69,8 +76,7 @@ fn dimmed(year: &[Vec<FieldFigures>], first: usize) -> Vec<DayValue> {
         .map(|(day, dims)| {
             let mut day = day.clone();
             let by = DIMMING * f64::from(dims);
-            day.iter_mut()
-                .for_each(|field| field.light = field.light.map(|light| light + by));
+            brighten(&mut day, by);
             value(DriftFigure::Light, &day).unwrap()
         })
         .collect()
@@ -109,9 +115,7 @@ fn a_lamp_that_keeps_dimming_is_called_until_it_stops() {
     // It dims for 40 days from day 100 on, and stays.
     for (day, fields) in year.iter_mut().enumerate() {
         let by = DIMMING * day.saturating_sub(99).min(40) as f64;
-        fields
-            .iter_mut()
-            .for_each(|field| field.light = field.light.map(|light| light + by));
+        brighten(fields, by);
     }
     let called = called(
         DriftFigure::Light,
