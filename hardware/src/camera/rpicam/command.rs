@@ -160,11 +160,9 @@ pub(super) fn capture(
     size: Size,
     settings: FixedSettings,
 ) -> Result<Command, HardwareError> {
-    let mut command = stream(config, mode, settings)?;
     // By default the frame rate is fixed, which limits the exposure.
-    command.args(["--framerate", "0"]);
-    add_pictures(&mut command, size, config.quality);
-    Ok(command)
+    let command = stream(config, mode, settings)?;
+    Ok(pictures(command, 0, size, config.quality))
 }
 
 /// Writes pictures for focusing.
@@ -177,10 +175,8 @@ pub(super) fn preview(
     size: Size,
     settings: FixedSettings,
 ) -> Result<Command, HardwareError> {
-    let mut command = stream(config, mode, settings)?;
-    command.args(["--framerate", &PREVIEW_RATE.to_string()]);
-    add_pictures(&mut command, size, PREVIEW_QUALITY);
-    Ok(command)
+    let command = stream(config, mode, settings)?;
+    Ok(pictures(command, PREVIEW_RATE, size, PREVIEW_QUALITY))
 }
 
 /// Writes pictures for focusing that show what those of [`capture`] would show.
@@ -193,10 +189,8 @@ pub(super) fn full_preview(
     size: Size,
     settings: FixedSettings,
 ) -> Result<Command, HardwareError> {
-    let mut command = stream(config, mode, settings)?;
-    command.args(["--framerate", &FULL_PREVIEW_RATE.to_string()]);
-    add_pictures(&mut command, size, config.quality);
-    Ok(command)
+    let command = stream(config, mode, settings)?;
+    Ok(pictures(command, FULL_PREVIEW_RATE, size, config.quality))
 }
 
 /// What all that run the camera have in common.
@@ -219,7 +213,9 @@ fn stream(
     Ok(command)
 }
 
-fn add_pictures(command: &mut Command, (width, height): Size, quality: u8) {
+/// Adds what all that write pictures have in common; a rate of 0 is none.
+fn pictures(mut command: Command, rate: u32, (width, height): Size, quality: u8) -> Command {
+    command.args(["--framerate", &rate.to_string()]);
     command.args(["--codec", "mjpeg", "--output", "-"]);
     command.args([
         "--width",
@@ -228,6 +224,7 @@ fn add_pictures(command: &mut Command, (width, height): Size, quality: u8) {
         &height.to_string(),
     ]);
     command.args(["--quality", &quality.to_string()]);
+    command
 }
 
 #[cfg(test)]
