@@ -179,10 +179,17 @@ pub(crate) async fn measure_scale_by_red_cells(
             .map_err(|error| invalid(&error))
     };
     let (photographed, picture) = blocking(correct).await??;
-    let measured = pool.measure_scale(picture, place).await.map_err(refused)?;
-    let scale = ScaleCalibration::by_red_cells(measured);
-    let keep = || photographed.keep(|calibration| calibration.scale = Some(scale));
-    Ok((StatusCode::CREATED, Json(blocking(keep).await??)))
+    // A client that leaves does not end it: the picture would stay in the queue, and another measurement could begin.
+    let finish = tokio::spawn(async move {
+        let measured = pool.measure_scale(picture, place).await.map_err(refused)?;
+        let scale = ScaleCalibration::by_red_cells(measured);
+        let keep = || photographed.keep(|calibration| calibration.scale = Some(scale));
+        blocking(keep).await?
+    });
+    let kept = finish
+        .await
+        .map_err(|_| Problem::internal("the measurement crashed"))??;
+    Ok((StatusCode::CREATED, Json(kept)))
 }
 
 /// Removes the calibration of the camera with this objective.
