@@ -52,6 +52,7 @@ export function micrometer(main, signal, onmeasured) {
     points.forEach(({ at: [x, y], pin }, index) => pin.setAttribute("aria-label", `Point ${index + 1}: column ${x.toFixed(1)}, row ${y.toFixed(1)}. Arrow keys move it.`));
     const [from, to] = points;
     measure.disabled = busy || !to;
+    close.disabled = busy;
     const pixels = to && Math.hypot(to.at[0] - from.at[0], to.at[1] - from.at[1]);
     const scale = pixels > 0 && um.valueAsNumber > 0 && `: ${rounded(um.valueAsNumber / pixels)} µm per pixel`;
     distance.textContent = to ? `${pixels.toFixed(1)} pixels apart${scale || ""}` : `Click on the ${from ? "second" : "first"} line.`;
@@ -130,6 +131,8 @@ export function micrometer(main, signal, onmeasured) {
       show();
     }
   });
+  // Closing it would not end the measurement.
+  dialog.addEventListener("cancel", (event) => busy && event.preventDefault());
   dialog.addEventListener("close", () => {
     ending.abort();
     dialog.remove();
